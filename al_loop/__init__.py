@@ -1,0 +1,4 @@
+"""The loop: store labels, choose samples, decide when to retrain, gate and promote.
+
+Knows nothing of HTTP or of torch.
+"""

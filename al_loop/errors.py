@@ -1,0 +1,98 @@
+"""What can go wrong in the loop. `service/errors.py` maps each class to an HTTP status.
+
+AlLoopError
+    NotFoundError               unknown campaign, sample, query, round, version
+    InvalidValueError           a value that breaks a rule; carries the path of the field
+    UnsupportedError            named by the interface, not built yet (501)
+    ConflictError               the state does not allow it now
+        DuplicateCampaignError
+        LeasedError                 the sample is leased to somebody else
+        RoundRunningError           one round at a time per campaign
+        NotEnoughLabelsError        says how many labels are missing
+        NoModelError                nothing is promoted yet
+    StoreError
+        StoreLockedError            another process owns the DuckDB file
+        StoreClosedError
+"""
+
+
+class AlLoopError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class NotFoundError(AlLoopError, LookupError):
+    """Nothing has that name or id."""
+
+    def __init__(self, kind: str, name: object, hint: str = "") -> None:
+        self.kind, self.name = kind, name
+        super().__init__(f"no {kind} {name!r}" + (f"; {hint}" if hint else ""))
+
+
+class InvalidValueError(AlLoopError, ValueError):
+    """A value that breaks a rule. `path` is the JSON path of the field, as in `$.labels[2].classes[0]`."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{reason} - at `{path}`")
+
+
+class UnsupportedError(AlLoopError):
+    """Part of the interface that is not built yet."""
+
+
+class ConflictError(AlLoopError):
+    """The state does not allow this now."""
+
+
+class DuplicateCampaignError(ConflictError):
+    """Campaign names are unique."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"campaign {name!r} exists already; choose another name or use the existing one")
+
+
+class LeasedError(ConflictError):
+    """The sample is leased to somebody else."""
+
+    def __init__(self, path: str, sample_id: int, annotator: str, expires_at: str) -> None:
+        self.path, self.sample_id, self.annotator, self.expires_at = path, sample_id, annotator, expires_at
+        super().__init__(
+            f"sample {sample_id} is leased to {annotator!r} until {expires_at}; wait, ask for other samples, or send "
+            f"the label with `override_lease` true - at `{path}`"
+        )
+
+
+class RoundRunningError(ConflictError):
+    """One round at a time per campaign."""
+
+    def __init__(self, campaign: str, number: int, state: str) -> None:
+        self.campaign, self.number, self.state = campaign, number, state
+        super().__init__(
+            f"round {number} of campaign {campaign!r} is {state}; wait for it, cancel it, or send `queue` true to "
+            "start another when it ends"
+        )
+
+
+class NotEnoughLabelsError(ConflictError):
+    """The labels do not allow a training run yet; `missing` more are needed at least."""
+
+    def __init__(self, reason: str, missing: int) -> None:
+        self.reason, self.missing = reason, missing
+        super().__init__(reason)
+
+
+class NoModelError(ConflictError):
+    """Nothing is promoted yet."""
+
+
+class StoreError(AlLoopError):
+    """Base of the label store's own errors."""
+
+
+class StoreLockedError(StoreError):
+    """Another process owns the DuckDB file."""
+
+
+class StoreClosedError(StoreError):
+    """The store was used after `close`."""

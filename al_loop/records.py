@@ -1,0 +1,266 @@
+"""The records that cross module borders: frozen Structs, one word for one thing (see docs/architecture.md)."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from models.card import Evaluation, ModelConfig, TaskName, TaskSpec, TrainConfig
+from models.manifest import Unlabelled
+
+SampleState = Literal["pool", "leased", "labelled", "reserve"]
+AnnotatorName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+class RoundState(StrEnum):
+    """States of a round; the last five are ends."""
+
+    QUEUED = "queued"
+    SNAPSHOT = "snapshot"
+    TRAINING = "training"
+    EVALUATING = "evaluating"
+    EXPORTING = "exporting"
+    GATE = "gate"
+    SCORING = "scoring"
+    PROMOTED = "promoted"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing follows this state."""
+        return self in ROUND_ENDS
+
+
+ROUND_ENDS = frozenset(
+    {RoundState.PROMOTED, RoundState.REJECTED, RoundState.FAILED, RoundState.CANCELLED, RoundState.INTERRUPTED}
+)
+
+
+class ReserveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the test reserve is drawn, once, before the first query; never trained on."""
+
+    share: Annotated[float, msgspec.Meta(ge=0.0, le=0.5)] = 0.2
+    minimum: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 30
+    """Samples drawn at least, as long as half of all samples are left to the pool."""
+    block_by: Literal["auto", "place", "folder", "sample"] = "auto"
+    """auto: place for samples with a CRS, else sample (each stands alone)."""
+    block_m: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """Side of a spatial block in metres; None: four times the median footprint."""
+    group_pattern: str | None = None
+    """Regular expression on the path; its first group names the block (wins over `block_by`)."""
+    seed: int = 0
+
+
+class RetrainPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a round starts by itself and what it promotes."""
+
+    new_labels: Annotated[int, msgspec.Meta(ge=1)] | None = 50
+    """Start after this many samples were newly labelled since the last snapshot; None: never by count."""
+    interval_s: Annotated[float, msgspec.Meta(ge=10)] | None = None
+    """Start this long after the last round began, if there is at least one new label; None: never by time."""
+    cron: str | None = None
+    """Not built yet: refused with 501."""
+    min_labels: Annotated[int, msgspec.Meta(ge=2)] = 10
+    """Labelled samples outside the reserve that a round needs."""
+    min_reserve_labels: Annotated[int, msgspec.Meta(ge=2)] = 5
+    """Labelled samples inside the reserve that a round needs."""
+    debounce_s: Annotated[float, msgspec.Meta(ge=0)] = 5.0
+    """Wait until no label has arrived for this long, so that a bulk import starts one round."""
+    tolerance: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """A candidate may be this much worse than the serving model and still be promoted."""
+
+
+class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator may set per campaign."""
+
+    unlabelled: Unlabelled = "background"
+    """Pixels inside no polygon of a labelled sample: background (class 0) or ignored."""
+    lease_s: Annotated[float, msgspec.Meta(ge=1, le=7 * 86400)] = 3600.0
+    reserve: ReserveSettings = ReserveSettings()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+
+
+class Campaign(msgspec.Struct, frozen=True, kw_only=True):
+    """A pool of rasters under one root, the questions asked about them, and what serves now."""
+
+    campaign_id: int
+    name: str
+    tasks: list[TaskSpec]
+    root: str
+    """Absolute, resolved directory."""
+    bands: list[int] | None
+    """1-based bands that models read; None: all."""
+    source_bands: int | None
+    """Band count of the rasters, fixed by the first that was registered."""
+    settings: CampaignSettings
+    policy: RetrainPolicy
+    created_at: datetime
+    current_version: str | None
+
+    def task(self, name: str) -> TaskSpec | None:
+        """The spec of a task, or None if the campaign has no such task."""
+        return next((spec for spec in self.tasks if spec.task == name), None)
+
+
+class SampleHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """What registration learns from a file's header, no pixel read."""
+
+    path: str
+    """Relative to the campaign's root, `/`-separated."""
+    width: int
+    height: int
+    band_count: int
+    dtype: str
+    crs: str | None
+    """`EPSG:n` or WKT."""
+    transform: list[float] | None
+    """a, b, c, d, e, f of x = a*col + b*row + c, y = d*col + e*row + f."""
+    nodata: float | None
+    bounds: list[float] | None
+    """left, bottom, right, top in EPSG:4326 (left > right across the date line); None without a CRS."""
+    file_bytes: int
+    modified_ns: int
+
+
+class Sample(SampleHeader, frozen=True, kw_only=True):
+    """A registered sample."""
+
+    sample_id: int
+    campaign_id: int
+    block: str
+    reserve: bool
+    registered_at: datetime
+
+
+class SampleView(msgspec.Struct, frozen=True, kw_only=True):
+    """A sample as lists show it."""
+
+    sample_id: int
+    path: str
+    width: int
+    height: int
+    band_count: int
+    crs: str | None
+    bounds: list[float] | None
+    state: SampleState
+    score: float | None
+    """Entropy of the current model, largest over tasks; None before it was scored."""
+
+
+class LabelInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One annotator's complete answer for one (sample, task). Exactly one of `classes` and `features`.
+
+    Empty `classes` or `features` means: looked, none here.
+    """
+
+    sample_id: int | None = None
+    path: str | None = None
+    task: str
+    annotator: AnnotatorName
+    classes: list[str] | None = None
+    features: dict[str, Any] | None = None
+    """GeoJSON FeatureCollection; every feature has `properties.label` (a class, or null with `properties.ignore` true)."""
+    crs: str | None = None
+    """CRS of the coordinates: None = EPSG:4326 where the sample has a CRS, else pixels; "pixel" = column, row."""
+    override_lease: bool = False
+    labelled_at: datetime | None = None
+    """When the annotator answered; None: now. Must carry a time zone."""
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True):
+    """A label event as stored: the newest of a (sample, task, annotator) is the current label."""
+
+    label_id: int
+    sample_id: int
+    path: str
+    task: TaskName
+    annotator: str
+    classes: list[str] | None
+    features: dict[str, Any] | None
+    crs: str | None
+    """CRS of `features`: "EPSG:4326" or "pixel"."""
+    retracts: int | None
+    """The label that this event withdraws; None for an answer."""
+    labelled_at: datetime
+    recorded_at: datetime
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """One sample handed to one annotator until it expires or is answered."""
+
+    lease_id: int
+    query_id: int
+    sample_id: int
+    annotator: str
+    leased_at: datetime
+    expires_at: datetime
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """One turn of the loop: snapshot, training, evaluation, gate, scoring."""
+
+    number: int
+    state: RoundState
+    reason: str
+    """Why it was started: "ops", "new labels: 52", "interval"."""
+    requested_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    version: str | None
+    labels: int | None
+    """Labelled samples outside the reserve in its snapshot."""
+    reserve_labels: int | None
+    label_event_id: int | None
+    manifest_sha256: str | None
+    evaluation: Evaluation | None
+    verdict: str | None
+    """What the gate decided and why, in one sentence."""
+    error: str | None
+    """Why it failed or ended early, in one sentence."""
+    log: list[str] = []
+    """Last lines of the subprocess's log; filled for failed rounds."""
+
+
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version in the registry and its history of promotion."""
+
+    version: str
+    round_number: int
+    created_at: datetime
+    promoted_at: datetime | None
+    """When it last began to serve; None if never."""
+    current: bool
+    problem: str | None
+    """Why it cannot be served now (digest mismatch, missing file); None if it can."""
+
+
+class CurvePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One evaluated round on the learning curve."""
+
+    round_number: int
+    version: str
+    task: TaskName
+    metric: str
+    labels: int
+    value: float
+    low: float
+    high: float
+    promoted: bool
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """A prediction that was shown to somebody."""
+
+    prediction_id: int
+    sample_id: int | None
+    """None when the pixels belong to no registered sample."""
+    pixel_hash: str
+    task: TaskName
+    version: str
+    answer: dict[str, Any]
+    shown_at: datetime

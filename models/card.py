@@ -1,0 +1,148 @@
+"""Structs that describe a task, a model and a finished version; they travel as JSON beside the files.
+
+New fields go at the end and get a default, so that old cards and manifests still decode.
+"""
+
+from typing import Literal
+
+import msgspec
+
+TaskName = Literal["classification", "segmentation"]
+
+BACKGROUND = 0
+"""Segmentation code of pixels that belong to no class; class k of `TaskSpec.classes` has code k + 1."""
+
+IGNORE = 255
+"""Segmentation code of pixels that say nothing: left out of losses and metrics."""
+
+
+class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One task of a campaign: what is asked about each sample."""
+
+    task: TaskName
+    classes: list[str]
+    multi_label: bool = False
+
+
+class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Architecture: everything needed to rebuild the torch module around its weights."""
+
+    encoder: str = "resnet10t"
+    """Name of a timm encoder that offers `features_only`."""
+    pretrained: bool = False
+    """Start from timm's pretrained weights (timm fetches them, or finds them in its cache)."""
+    pretrained_file: str | None = None
+    """Start from this local safetensors file of encoder weights instead."""
+    embedding_size: int = 128
+    """D of the `embedding` output."""
+    dropout: float = 0.2
+
+
+class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Recipe of one training run."""
+
+    epochs: int | None = None
+    """Fixed schedule; None derives it from the number of labels (see `models.train`)."""
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    chip_size_px: int = 256
+    """Larger samples are trained on random crops of this size."""
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class BandStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """Per-band statistics of raw values over a bounded sample of the pool, nodata left out; each of length C."""
+
+    low: list[float]
+    """2nd percentile: maps to 0 before standardisation."""
+    high: list[float]
+    """98th percentile: maps to 1."""
+    mean: list[float]
+    """Mean of the clipped values scaled by low and high."""
+    std: list[float]
+    """Standard deviation of the same, at least 1e-3."""
+    samples: int
+    """Number of samples that were read."""
+
+
+class TaskEvaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """One model on the labelled test reserve, one task."""
+
+    task: TaskName
+    metric: Literal["accuracy", "macro_f1", "miou"]
+    """accuracy: single-label classification; macro_f1: multi-label; miou: segmentation, over the classes present."""
+    value: float
+    low: float
+    """95 % bootstrap interval, resampled by block."""
+    high: float
+    baseline: float
+    """The same metric for the majority answer of the training labels."""
+    samples: int
+    per_class: dict[str, float | None]
+    """Recall (classification), F1 (multi-label) or IoU (segmentation); None where the reserve has no such class."""
+    expected_calibration_error: float
+
+
+class PairedDifference(msgspec.Struct, frozen=True, kw_only=True):
+    """Candidate minus incumbent on the same reserve samples, with a 95 % paired bootstrap interval by block."""
+
+    task: TaskName
+    difference: float
+    low: float
+    high: float
+    samples: int
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a round measured on the test reserve; the input of the promotion gate."""
+
+    candidate: list[TaskEvaluation]
+    incumbent_version: str | None = None
+    incumbent: list[TaskEvaluation] = []
+    paired: list[PairedDifference] = []
+
+
+class ParityReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Largest absolute difference between torch and ONNX Runtime per output, over all checked shapes."""
+
+    differences: dict[str, float]
+    tolerance: float
+    shapes: list[list[int]]
+    """The (N, C, H, W) inputs that were compared."""
+
+
+class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model needs, what it answers and how good it is. Written last; its digests seal the version."""
+
+    format: int = 1
+    version: str
+    campaign: str
+    round_number: int
+    created_at: str
+    """RFC 3339, UTC."""
+    tasks: list[TaskSpec]
+    source_bands: int
+    """Number of bands that an input image must have."""
+    bands: list[int]
+    """1-based bands of the image that the model reads, in the model's order."""
+    model: ModelConfig
+    train: TrainConfig
+    statistics: BandStatistics
+    temperature: dict[str, float]
+    """Calibration temperature of each task; already applied inside the graph."""
+    stride_px: int
+    """Height and width of the input must be multiples of this (the predictor pads with NaN)."""
+    tile_px: int
+    """Images larger than this on a side are predicted in overlapping tiles."""
+    embedding_size: int
+    evaluation: Evaluation
+    parity: ParityReport
+    manifest_sha256: str
+    labels: int
+    """Labelled samples that the version was trained on (calibration included, reserve not)."""
+    seconds: float
+    """Wall time of training."""
+    digests: dict[str, str]
+    """sha256 of every other file in the version's directory."""

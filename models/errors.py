@@ -1,0 +1,90 @@
+"""What can go wrong with imagery and models.
+
+ModelsError
+    RasterError                 a file or an upload is not a raster that we take
+        UnreadableRasterError       not a raster, truncated, empty, or a driver outside the allow-list
+        RasterTooLargeError         the header claims more pixels than the limit
+    UnusableRasterError         a readable raster that this model or campaign cannot use (bands, all nodata)
+    RegistryError
+        VersionNotFoundError        no such version in the registry
+        VersionExistsError          versions are immutable: a name is used once
+        CorruptVersionError         a file is missing or its digest differs from the card
+    TrainingDataError           a manifest that cannot be trained on (too few labels, one class)
+    ExportParityError           the ONNX file and torch disagree
+"""
+
+
+class ModelsError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class RasterError(ModelsError, ValueError):
+    """A file or an upload is not a raster that we take."""
+
+
+class UnreadableRasterError(RasterError):
+    """Not a raster, truncated, empty, or of a driver outside the allow-list."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"{name}: {reason}")
+
+
+class RasterTooLargeError(RasterError):
+    """The header claims more pixels than the limit; no pixel was read."""
+
+    def __init__(self, name: str, width: int, height: int, bands: int, limit: int) -> None:
+        self.name, self.width, self.height, self.bands, self.limit = name, width, height, bands, limit
+        super().__init__(
+            f"{name}: {width} x {height} px x {bands} bands is over the limit of {limit} values; "
+            "cut the scene into smaller files"
+        )
+
+
+class UnusableRasterError(ModelsError, ValueError):
+    """A raster we can read but the model or the campaign cannot use."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"{name}: {reason}")
+
+
+class RegistryError(ModelsError):
+    """Base of the registry's errors."""
+
+
+class VersionNotFoundError(RegistryError, LookupError):
+    """No such version in the registry."""
+
+    def __init__(self, version: str, known: list[str]) -> None:
+        self.version, self.known = version, known
+        super().__init__(f"no model version {version!r}; known: {', '.join(known) or 'none yet'}")
+
+
+class VersionExistsError(RegistryError):
+    """Versions are immutable: a name is used once."""
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+        super().__init__(f"model version {version!r} exists already; versions are never rewritten")
+
+
+class CorruptVersionError(RegistryError):
+    """A file of a version is missing or does not match the digest in its card."""
+
+    def __init__(self, version: str, reason: str) -> None:
+        self.version, self.reason = version, reason
+        super().__init__(f"model version {version!r} is corrupt: {reason}; promote another version or retrain")
+
+
+class TrainingDataError(ModelsError, ValueError):
+    """A manifest that cannot be trained on."""
+
+
+class ExportParityError(ModelsError):
+    """The exported ONNX file and torch disagree by more than the tolerance."""
+
+    def __init__(self, differences: dict[str, float], tolerance: float) -> None:
+        self.differences, self.tolerance = differences, tolerance
+        worst = ", ".join(f"{name}: {value:.2e}" for name, value in sorted(differences.items()))
+        super().__init__(f"ONNX and torch differ by more than {tolerance:.0e} ({worst}); the version is refused")

@@ -1,0 +1,72 @@
+"""The border to the training subprocess: a directory with `manifest.json` and `samples.parquet`.
+
+`samples.parquet`, one row a labelled sample:
+
+    sample_id        int64
+    path             string         absolute path of the raster
+    split            string         "train", "calibration" or "test" (the reserve)
+    block            string         spatial block; a block lies in one split only
+    classification   list<int32>    class indices; null = not labelled for this task, empty = none of the classes
+    segmentation     list<struct<code: int32, wkb: binary>>
+                                    polygons in pixel coordinates (x = column, y = row, origin at the upper left corner),
+                                    painted in order; code 1..K = class, 255 = ignore; null = not labelled, empty = no class
+
+Pixels inside no polygon are background (0) or ignored (255) by `Manifest.unlabelled`.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from models.card import ModelConfig, TaskSpec, TrainConfig
+
+SAMPLES_FILE = "samples.parquet"
+MANIFEST_FILE = "manifest.json"
+
+Unlabelled = Literal["background", "ignore"]
+Split = Literal["train", "calibration", "test"]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything one training run sees. Immutable once written."""
+
+    format: int = 1
+    version: str
+    """Name of the model version that this run produces."""
+    campaign: str
+    round_number: int
+    created_at: str
+    label_event_id: int
+    """Newest label event that was seen; with `created_at` it reproduces the snapshot."""
+    tasks: list[TaskSpec]
+    source_bands: int
+    bands: list[int]
+    unlabelled: Unlabelled
+    model: ModelConfig
+    train: TrainConfig
+    statistics_paths: list[str]
+    """Absolute paths of a bounded random sample of the campaign's rasters, for band statistics."""
+    incumbent_onnx: str | None = None
+    """Absolute path of the serving version's `model.onnx`, evaluated on the same reserve samples."""
+    incumbent_version: str | None = None
+    counts: dict[str, int]
+    """Rows of each split."""
+    samples_sha256: str
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Decode `manifest.json`.
+
+    Raises:
+        msgspec.ValidationError: The file is not a manifest of a format we know.
+    """
+    return msgspec.json.decode((directory / MANIFEST_FILE).read_bytes(), type=Manifest)
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> str:
+    """Write `manifest.json` and return its sha256."""
+    data = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+    (directory / MANIFEST_FILE).write_bytes(data)
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,84 @@
+"""What a subprocess tells its parent while it works, and how it dies with it.
+
+One JSON line a step goes to `progress.jsonl`. Under supervision (`--supervised`) the child asks before it enters a
+phase and waits for one line on stdin, so that the parent can store the state before it is acted on; when stdin ends,
+the parent is gone and the whole process group is killed.
+"""
+
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+PROGRESS_FILE = "progress.jsonl"
+
+
+class ProgressLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of `progress.jsonl`."""
+
+    time: float
+    """Seconds since the epoch, UTC."""
+    phase: str
+    done: int = 0
+    total: int = 0
+    """Steps of this phase: epochs, images, files."""
+    loss: float | None = None
+    metric: float | None = None
+    seconds_left: float | None = None
+    message: str = ""
+
+
+class Progress:
+    """Writer of `progress.jsonl`, used as a context manager."""
+
+    def __init__(self, directory: Path, *, supervised: bool = False) -> None:
+        self._file = (directory / PROGRESS_FILE).open("ab", buffering=0)
+        self._supervised = supervised
+        self._phase = "starting"
+        self._phase_started = time.monotonic()
+        self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+        if supervised:
+            threading.Thread(target=self._watch_parent, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def enter(self, phase: str, total: int = 0, message: str = "") -> None:
+        """Announce a phase and, under supervision, wait until the parent has stored it."""
+        self._phase, self._phase_started = phase, time.monotonic()
+        self._write(ProgressLine(time=time.time(), phase=phase, total=total, message=message))
+        if self._supervised:
+            self._answers.get()
+
+    def step(
+        self, done: int, total: int, *, loss: float | None = None, metric: float | None = None, message: str = ""
+    ) -> None:
+        """Report that `done` of `total` steps of the phase are finished; the time left is extrapolated."""
+        elapsed = time.monotonic() - self._phase_started
+        left = elapsed / done * (total - done) if done else None
+        self._write(
+            ProgressLine(
+                time=time.time(), phase=self._phase, done=done, total=total, loss=loss, metric=metric,
+                seconds_left=left, message=message,
+            )
+        )  # fmt: skip
+
+    def _write(self, line: ProgressLine) -> None:
+        self._file.write(msgspec.json.encode(line) + b"\n")
+
+    def _watch_parent(self) -> None:
+        for line in sys.stdin:
+            self._answers.put(line)
+        os.killpg(os.getpgrp(), signal.SIGKILL)

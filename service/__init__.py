@@ -1,0 +1,1 @@
+"""The HTTP edge: routes, command line, composition. Holds no SQL, no numpy and no business rule."""
