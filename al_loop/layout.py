@@ -1,0 +1,32 @@
+"""Where things lie below the data directory."""
+
+from pathlib import Path
+
+import msgspec
+
+
+class DataLayout(msgspec.Struct, frozen=True):
+    """Paths below one data directory; nothing is created here."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file, owned by one process."""
+        return self.root / "al-loop.duckdb"
+
+    def campaign(self, name: str) -> Path:
+        """Directory of one campaign's files."""
+        return self.root / "campaigns" / name
+
+    def models(self, name: str) -> Path:
+        """Root of a campaign's model registry."""
+        return self.campaign(name) / "models"
+
+    def scores(self, name: str) -> Path:
+        """Root of a campaign's embeddings, one directory a model version."""
+        return self.campaign(name) / "scores"
+
+    def round(self, name: str, number: int) -> Path:
+        """Directory of one round: `snapshot/`, `training/`."""
+        return self.campaign(name) / "rounds" / str(number)

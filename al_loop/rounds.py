@@ -1,0 +1,207 @@
+"""Runs rounds: snapshot, training, evaluation, export, gate, promotion, scoring; one at a time per campaign.
+
+Every state is stored before it is acted on. One worker runs rounds of all campaigns in order, so that two trainings never
+fight for the machine; the others wait in state `queued`.
+"""
+
+import errno
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from al_loop.errors import ConflictError, NotEnoughLabelsError
+from al_loop.layout import DataLayout
+from al_loop.processes import ProcessCancelledError, ProcessFailedError, log_tail, run_supervised
+from al_loop.promotion import should_promote
+from al_loop.records import Campaign, Round, RoundState
+from al_loop.scoring import PoolScorer
+from al_loop.serving import ModelServer
+from al_loop.snapshot import readiness, write_snapshot
+from al_loop.store import LabelStore
+from models.card import Evaluation, ModelCard
+from models.progress import ProgressLine
+
+logger = logging.getLogger(__name__)
+
+TRAINING_PHASES = {
+    "training": RoundState.TRAINING,
+    "evaluating": RoundState.EVALUATING,
+    "exporting": RoundState.EXPORTING,
+}
+
+
+class RoundRunner:
+    """Starts, follows and cancels rounds."""
+
+    def __init__(
+        self,
+        store: LabelStore,
+        layout: DataLayout,
+        server: ModelServer,
+        scorer: PoolScorer,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._layout = layout
+        self._server = server
+        self._scorer = scorer
+        self._clock = clock
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="round")
+        self._cancelled: dict[tuple[int, int], threading.Event] = {}
+        self._progress: dict[tuple[int, int], ProgressLine] = {}
+        self._lock = threading.Lock()
+
+    def start(self, campaign: Campaign, reason: str, *, queue: bool = False) -> Round:
+        """Store a new round and hand it to the worker.
+
+        Args:
+            campaign: Whose labels are trained on.
+            reason: Who or what asked for it.
+            queue: While a round runs, queue one more (requests for a second one are answered with the same) instead of
+                refusing.
+
+        Raises:
+            NotEnoughLabelsError: Too few labels, too few in the reserve, or one class only.
+            RoundRunningError: One runs and `queue` is false.
+        """
+        if (problem := readiness(self._store, campaign)) is not None:
+            raise problem
+        with self._lock:
+            waiting = self._store.rounds.waiting(campaign.campaign_id)
+            if queue and waiting is not None:
+                return waiting
+            created = self._store.rounds.create(campaign.campaign_id, reason=reason, now=self._clock(), queue=queue)
+            key = (campaign.campaign_id, created.number)
+            self._cancelled[key] = threading.Event()
+            self._executor.submit(self._run, campaign.name, created.number)
+        return created
+
+    def cancel(self, campaign: Campaign, number: int) -> Round:
+        """Ask a round to stop; its whole process tree ends within seconds.
+
+        Raises:
+            NotFoundError: No such round.
+            ConflictError: It has ended already.
+        """
+        entry = self._store.rounds.get(campaign.campaign_id, number)
+        event = self._cancelled.get((campaign.campaign_id, number))
+        if entry.state.is_end or event is None:
+            raise ConflictError(f"round {number} of campaign {campaign.name!r} has ended already: {entry.state}")
+        event.set()
+        return entry
+
+    def progress(self, campaign_id: int, number: int) -> ProgressLine | None:
+        """The newest line of progress of a round that runs in this process."""
+        return self._progress.get((campaign_id, number))
+
+    def log(self, campaign: Campaign, number: int) -> list[str]:
+        """Last lines of the training subprocess's output."""
+        return log_tail(self._layout.round(campaign.name, number) / "training")
+
+    def close(self) -> None:
+        """Cancel what runs and wait for it; the store must still be open."""
+        with self._lock:
+            for event in self._cancelled.values():
+                event.set()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self, campaign_name: str, number: int) -> None:
+        """Carry one round to an end state, whatever happens."""
+        campaign = self._store.campaigns.get(campaign_name)
+        key = (campaign.campaign_id, number)
+        cancelled = self._cancelled[key]
+        try:
+            if cancelled.is_set():
+                raise ProcessCancelledError("cancelled while it was queued")
+            self._carry_out(campaign, number, cancelled)
+        except ProcessCancelledError as error:
+            self._end(campaign, number, RoundState.CANCELLED, str(error))
+        except (ProcessFailedError, NotEnoughLabelsError) as error:
+            self._end(campaign, number, RoundState.FAILED, str(error))
+        except OSError as error:
+            disk = "the disk is full; free space and start a new round" if error.errno == errno.ENOSPC else "I/O error"
+            self._end(campaign, number, RoundState.FAILED, f"{disk}: {error}")
+        except Exception as error:  # The supervisor's duty: no fault in a round may leave it without an end.
+            logger.exception("campaign %s: round %d", campaign.name, number)
+            self._end(campaign, number, RoundState.FAILED, f"{type(error).__name__}: {error}")
+        finally:
+            self._progress.pop(key, None)
+            self._cancelled.pop(key, None)
+
+    def _carry_out(self, campaign: Campaign, number: int, cancelled: threading.Event) -> None:
+        directory = self._layout.round(campaign.name, number)
+        version = f"v{number}"
+        self._set(campaign, number, RoundState.SNAPSHOT, version=version)
+        self._snapshot(campaign, number, directory / "snapshot", version)
+        run_supervised(
+            "models.train",
+            [str(directory / "snapshot")],
+            directory / "training",
+            on_phase=lambda phase: self._set(campaign, number, TRAINING_PHASES[phase]),
+            on_progress=lambda line: self._note(campaign, number, line),
+            cancelled=cancelled,
+        )
+        self._set(campaign, number, RoundState.GATE)
+        evaluation = msgspec.json.decode((directory / "training" / "evaluation.json").read_bytes(), type=Evaluation)
+        verdict = should_promote(evaluation, tolerance=campaign.policy.tolerance)
+        self._publish(campaign, number, directory / "training", version)
+        if not verdict.promote:
+            self._set(
+                campaign, number, RoundState.REJECTED, evaluation=evaluation, verdict=verdict.reason, detail=verdict.reason
+            )
+            return
+        self._set(campaign, number, RoundState.GATE, evaluation=evaluation, verdict=verdict.reason, detail=verdict.reason)
+        self._server.promote(campaign, version, f"round {number}: {verdict.reason}", self._clock, round_number=number)
+        self._score(campaign, number, version, cancelled)
+
+    def _snapshot(self, campaign: Campaign, number: int, directory: Path, version: str) -> None:
+        incumbent = self._server.serving_version(campaign)
+        path = None if incumbent is None else self._server.registry(campaign).path(incumbent)
+        manifest, digest = write_snapshot(
+            self._store, campaign, number, directory, version=version, incumbent=path, incumbent_version=incumbent,
+            now=self._clock(),
+        )  # fmt: skip
+        self._set(
+            campaign,
+            number,
+            RoundState.SNAPSHOT,
+            label_event_id=manifest.label_event_id,
+            manifest_sha256=digest,
+            labels=manifest.counts["train"] + manifest.counts["calibration"],
+            reserve_labels=manifest.counts["test"],
+        )
+
+    def _publish(self, campaign: Campaign, number: int, staged: Path, version: str) -> None:
+        card = msgspec.json.decode((staged / "card.json").read_bytes(), type=ModelCard)
+        self._server.registry(campaign).publish(version, staged, card)
+        self._store.versions.add(campaign.campaign_id, version, number, self._clock())
+
+    def _score(self, campaign: Campaign, number: int, version: str, cancelled: threading.Event) -> None:
+        """Score the pool with the promoted model; trouble here does not take the promotion back."""
+        problem = None
+        try:
+            self._scorer.score(
+                campaign,
+                version,
+                on_phase=lambda phase: None,
+                on_progress=lambda line: self._note(campaign, number, line),
+                cancelled=cancelled,
+            )
+        except (ProcessFailedError, ProcessCancelledError, OSError) as error:
+            problem = f"{version} serves, but scoring the pool ended early and will be resumed: {error}"
+        self._set(campaign, number, RoundState.PROMOTED, error=problem)
+
+    def _note(self, campaign: Campaign, number: int, line: ProgressLine) -> None:
+        self._progress[(campaign.campaign_id, number)] = line
+
+    def _set(self, campaign: Campaign, number: int, state: RoundState, **fields: object) -> None:
+        self._store.rounds.set_state(campaign.campaign_id, number, state, self._clock(), **fields)
+
+    def _end(self, campaign: Campaign, number: int, state: RoundState, error: str) -> None:
+        logger.warning("campaign %s: round %d %s: %s", campaign.name, number, state, error)
+        self._set(campaign, number, state, error=error, detail=error)

@@ -1,0 +1,111 @@
+"""APScheduler wiring: two ticks that start rounds by policy and score what is new. Decisions live elsewhere."""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from al_loop.processes import ProcessCancelledError, ProcessFailedError
+from al_loop.records import Campaign
+from al_loop.retraining import RetrainState, last_counted_snapshot, should_retrain
+from al_loop.rounds import RoundRunner
+from al_loop.scoring import PoolScorer
+from al_loop.snapshot import readiness
+from al_loop.store import LabelStore
+
+logger = logging.getLogger(__name__)
+
+SCORE_RETRY_S = 300.0
+
+
+class LoopScheduler:
+    """Runs `tick_retraining` and `tick_scoring` until closed."""
+
+    def __init__(
+        self,
+        store: LabelStore,
+        runner: RoundRunner,
+        scorer: PoolScorer,
+        clock: Callable[[], datetime],
+        *,
+        retrain_tick_s: float = 2.0,
+        score_tick_s: float = 2.0,
+    ) -> None:
+        self._store = store
+        self._runner = runner
+        self._scorer = scorer
+        self._clock = clock
+        self._closing = threading.Event()
+        self._failed_scoring: dict[tuple[int, str], datetime] = {}
+        self._scheduler = BackgroundScheduler(timezone=UTC)
+        for name, tick, seconds in (
+            ("retrain", self.tick_retraining, retrain_tick_s),
+            ("score", self.tick_scoring, score_tick_s),
+        ):
+            self._scheduler.add_job(
+                tick, "interval", seconds=seconds, id=name, max_instances=1, coalesce=True, misfire_grace_time=None
+            )
+
+    @property
+    def running(self) -> bool:
+        """Whether the ticks are running."""
+        return bool(self._scheduler.running)
+
+    def start(self) -> None:
+        """Begin to tick."""
+        self._scheduler.start()
+
+    def close(self) -> None:
+        """Stop ticking, end a scoring run that is going on, and wait for it."""
+        self._closing.set()
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+
+    def tick_retraining(self) -> None:
+        """Start a round in every campaign whose policy asks for one now."""
+        for campaign in self._store.campaigns.list():
+            now = self._clock()
+            reason = should_retrain(self._state(campaign), campaign.policy, now)
+            if reason is not None:
+                self._runner.start(campaign, reason, queue=True)
+
+    def tick_scoring(self) -> None:
+        """Score samples that the serving version (or, before there is one, plain features) has not seen yet."""
+        for campaign in self._store.campaigns.list():
+            if self._closing.is_set():
+                return
+            version = self._scorer.wanted_version(campaign)
+            if self._store.rounds.active(campaign.campaign_id) is None and not self._failed_lately(campaign, version):
+                self._score(campaign, version)
+
+    def _score(self, campaign: Campaign, version: str) -> None:
+        try:
+            self._scorer.score(
+                campaign,
+                version,
+                on_phase=lambda phase: None,
+                on_progress=lambda line: None,
+                cancelled=self._closing,
+            )
+        except ProcessCancelledError:
+            logger.info("campaign %s: scoring with %s stopped; it goes on at the next start", campaign.name, version)
+        except (ProcessFailedError, OSError) as error:
+            logger.warning("campaign %s: scoring with %s failed: %s", campaign.name, version, error)
+            self._failed_scoring[(campaign.campaign_id, version)] = self._clock()
+
+    def _failed_lately(self, campaign: Campaign, version: str) -> bool:
+        failed_at = self._failed_scoring.get((campaign.campaign_id, version))
+        return failed_at is not None and (self._clock() - failed_at).total_seconds() < SCORE_RETRY_S
+
+    def _state(self, campaign: Campaign) -> RetrainState:
+        rounds = self._store.rounds.list(campaign.campaign_id)
+        since = last_counted_snapshot(rounds)
+        return RetrainState(
+            new_samples=self._store.labels.new_samples_since(campaign.campaign_id, since),
+            last_label_at=self._store.labels.last_recorded_at(campaign.campaign_id),
+            last_round_at=rounds[-1].requested_at if rounds else None,
+            running=bool(rounds) and not rounds[-1].state.is_end,
+            ready=readiness(self._store, campaign) is None,
+        )

@@ -1,0 +1,81 @@
+"""Scores what a model version has not scored yet: pool to subprocess to store. Also the features of a cold start."""
+
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from al_loop.layout import DataLayout
+from al_loop.processes import run_supervised
+from al_loop.records import Campaign
+from al_loop.score_parts import FEATURES_VERSION, ScoreSpec, write_spec
+from al_loop.store import LabelStore
+from models.progress import ProgressLine
+from models.registry import ModelRegistry
+
+
+class PoolScorer:
+    """Runs `al_loop.score_pool` over the samples that lack a score of one version."""
+
+    def __init__(self, store: LabelStore, layout: DataLayout, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._layout = layout
+        self._clock = clock
+
+    def wanted_version(self, campaign: Campaign) -> str:
+        """The version whose scores queries use now: the serving one, or plain image features before there is any."""
+        return campaign.current_version or FEATURES_VERSION
+
+    def score(
+        self,
+        campaign: Campaign,
+        version: str,
+        *,
+        on_phase: Callable[[str], None],
+        on_progress: Callable[[ProgressLine], None],
+        cancelled: threading.Event,
+    ) -> int:
+        """Score every sample that has no score of `version`; return how many rows were ingested.
+
+        The part becomes visible in one step, after the subprocess ended well; a crash leaves only a `.part-*` directory,
+        which the next run removes.
+
+        Raises:
+            ProcessFailedError: The subprocess ended badly.
+            ProcessCancelledError: `cancelled` was set.
+        """
+        samples = self._store.scores.unscored(campaign.campaign_id, version)
+        if not samples:
+            return 0
+        directory = self._layout.scores(campaign.name) / version
+        directory.mkdir(parents=True, exist_ok=True)
+        for leftover in directory.glob(".part-*"):
+            shutil.rmtree(leftover)
+        number = 1 + max((int(part.name) for part in directory.iterdir() if part.name.isdigit()), default=0)
+        staging = directory / f".part-{number}"
+        staging.mkdir()
+        spec = self._spec(campaign, version, samples, staging)
+        run_supervised(
+            "al_loop.score_pool", [str(spec)], staging, on_phase=on_phase, on_progress=on_progress, cancelled=cancelled
+        )
+        final = directory / str(number)
+        staging.replace(final)
+        return self._store.scores.ingest(campaign.campaign_id, version, final / "scores.parquet", self._clock())
+
+    def _spec(self, campaign: Campaign, version: str, samples: list[tuple[int, str]], staging: Path) -> Path:
+        registry = ModelRegistry(self._layout.models(campaign.name))
+        bands = campaign.bands or list(range(1, (campaign.source_bands or 1) + 1))
+        return write_spec(
+            staging,
+            ScoreSpec(
+                version=version,
+                model_dir=None if version == FEATURES_VERSION else str(registry.path(version)),
+                samples="samples.parquet",
+                bands=bands,
+                tasks=campaign.tasks,
+                threads=os.cpu_count() or 1,
+            ),
+            [(sample_id, str(Path(campaign.root) / path)) for sample_id, path in samples],
+        )
