@@ -76,10 +76,13 @@ class RoundRunner:
             if queue and waiting is not None:
                 return waiting
             created = self._store.rounds.create(campaign.campaign_id, reason=reason, now=self._clock(), queue=queue)
-            key = (campaign.campaign_id, created.number)
-            self._cancelled[key] = threading.Event()
-            self._executor.submit(self._run, campaign.name, created.number)
+            self.resume(campaign, created.number)
         return created
+
+    def resume(self, campaign: Campaign, number: int) -> None:
+        """Hand a stored round in state `queued` to the worker."""
+        self._cancelled[(campaign.campaign_id, number)] = threading.Event()
+        self._executor.submit(self._run, campaign.name, number)
 
     def cancel(self, campaign: Campaign, number: int) -> Round:
         """Ask a round to stop; its whole process tree ends within seconds.

@@ -1,0 +1,101 @@
+"""Builds the loop from its parts, in the order they depend on each other, and takes it down again."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from al_loop.layout import DataLayout
+from al_loop.predictions import PredictionDesk
+from al_loop.records import Campaign, RoundState
+from al_loop.rounds import RoundRunner
+from al_loop.sampler import Sampler
+from al_loop.scheduler import LoopScheduler
+from al_loop.score_parts import EmbeddingStore
+from al_loop.scoring import PoolScorer
+from al_loop.serving import ModelServer
+from al_loop.store import LabelStore
+
+logger = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """The present, with its time zone."""
+    return datetime.now(UTC)
+
+
+class Workbench:
+    """One data directory at work: store, models, rounds, queries and the ticking scheduler."""
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        threads: int | None = None,
+        max_image_values: int,
+        retrain_tick_s: float = 2.0,
+        score_tick_s: float = 2.0,
+    ) -> None:
+        """Open the data directory, load the serving models and take up what a stop left behind.
+
+        Args:
+            data: Directory of the service; made if missing.
+            clock: Gives aware UTC times.
+            threads: CPU threads of one model run; None: all cores.
+            max_image_values: Largest width x height x bands of an uploaded image.
+            retrain_tick_s: Seconds between looks at the retrain policies.
+            score_tick_s: Seconds between looks for samples without a score.
+
+        Raises:
+            StoreLockedError: Another process works on the same data directory.
+        """
+        data.mkdir(parents=True, exist_ok=True)
+        self.clock = clock
+        self.layout = DataLayout(data)
+        self.store = LabelStore.open(self.layout.database)
+        self.server = ModelServer(self.store, self.layout, threads=threads)
+        self.scorer = PoolScorer(self.store, self.layout, clock)
+        self.runner = RoundRunner(self.store, self.layout, self.server, self.scorer, clock)
+        self.sampler = Sampler(self.store, self._embeddings)
+        self.desk = PredictionDesk(self.store, self.server, clock, max_values=max_image_values)
+        self.scheduler = LoopScheduler(
+            self.store, self.runner, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s
+        )
+        self._recover()
+        self.server.start(clock())
+
+    def start(self) -> None:
+        """Begin to start rounds by policy and to score new samples."""
+        self.scheduler.start()
+
+    def close(self) -> None:
+        """Stop everything, children first, the store last."""
+        self.scheduler.close()
+        self.runner.close()
+        self.desk.close()
+        self.server.close()
+        self.store.close()
+
+    def _embeddings(self, campaign: Campaign) -> EmbeddingStore:
+        return EmbeddingStore(self.layout.scores(campaign.name))
+
+    def _recover(self) -> None:
+        """Say what happened to the rounds that a stop cut off.
+
+        Queued rounds go on. A round whose model serves already counts as promoted; scoring is taken up by the scheduler.
+        All others are interrupted; the policy starts them again.
+        """
+        for campaign in self.store.campaigns.list():
+            for entry in self.store.rounds.unfinished(campaign.campaign_id):
+                if entry.state is RoundState.QUEUED:
+                    self.runner.resume(campaign, entry.number)
+                    continue
+                end, message = RoundState.INTERRUPTED, f"the service stopped while the round was {entry.state}"
+                if entry.state is RoundState.SCORING:
+                    end = RoundState.PROMOTED
+                    message = f"the service stopped while the pool was being scored; {entry.version} serves, scoring goes on"
+                logger.warning("campaign %s: round %d: %s", campaign.name, entry.number, message)
+                self.store.rounds.set_state(
+                    campaign.campaign_id, entry.number, end, self.clock(), error=message, detail=message
+                )

@@ -1,0 +1,113 @@
+"""The one table from domain errors to HTTP, and the two ways a problem is written: RFC 9457 JSON, or one sentence."""
+
+import logging
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import msgspec
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException
+from litestar.openapi.datastructures import ResponseSpec
+
+from al_loop import errors as loop
+from models import errors as models
+
+logger = logging.getLogger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+
+STATUS: dict[type[Exception], int] = {
+    loop.NotFoundError: 404,
+    loop.InvalidValueError: 400,
+    loop.UnsupportedError: 501,
+    loop.ConflictError: 409,
+    loop.ScoringError: 409,
+    loop.StoreError: 503,
+    models.RasterTooLargeError: 413,
+    models.RasterError: 415,
+    models.UnusableRasterError: 422,
+    models.VersionNotFoundError: 404,
+    models.RegistryError: 409,
+    models.OverloadedError: 503,
+}
+
+
+class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """An RFC 9457 problem. Further members carry the facts of the error, such as `path`, `missing` or `number`."""
+
+    type: str = "about:blank"
+    title: str
+    status: Annotated[int, msgspec.Meta(ge=400, le=599)]
+    detail: str
+    errors: list[dict[str, str]] | None = None
+    """For a malformed body: one entry a field, with its JSON path and what is wrong."""
+
+
+def problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """OpenAPI entries for the problems that a handler can answer with."""
+    return {
+        status: ResponseSpec(
+            Problem, description=HTTPStatus(status).phrase, media_type=PROBLEM_JSON, generate_examples=False
+        )
+        for status in statuses
+    }
+
+
+def status_of(error: Exception) -> int:
+    """HTTP status of a domain error; 500 for what nobody foresaw."""
+    for kind in type(error).__mro__:
+        if kind in STATUS:
+            return STATUS[kind]
+    return 500
+
+
+def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Turn any error into an answer; the internals of an unforeseen one stay in the log."""
+    headers: dict[str, str] = {}
+    facts: dict[str, Any] = {}
+    if isinstance(error, HTTPException):
+        status, detail = error.status_code, _detail(error)
+        headers.update(error.headers or {})
+        fields = _fields(error)
+        if fields:
+            facts["errors"] = fields
+    else:
+        status, detail = status_of(error), str(error)
+        facts = {key: value for key, value in vars(error).items() if isinstance(value, str | int | float | list | dict)}
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, tuple(STATUS)):
+        logger.error("unforeseen error in %s %s", request.method, request.url.path, exc_info=error)
+        detail, facts = "Something went wrong in the service; its log has the details.", {}
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+        headers["Retry-After"] = str(max(1, round(getattr(error, "retry_after_s", 1))))
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if _wants_sentence(request):
+        return Response(detail, status_code=status, media_type=MediaType.TEXT, headers=headers)
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    facts = {key: value for key, value in facts.items() if key not in body}
+    return Response(facts | body, status_code=status, media_type=PROBLEM_JSON, headers=headers)
+
+
+def _wants_sentence(request: Request[Any, Any, Any]) -> bool:
+    """Prediction routes answer one plain sentence, which SCANEO shows to the annotator, unless JSON is asked for."""
+    return "/predictions/" in request.url.path and "json" not in request.headers.get("accept", "")
+
+
+def _fields(error: HTTPException) -> list[dict[str, str]]:
+    """JSON path and message of each field that failed validation."""
+    if not isinstance(error.extra, list):
+        return []
+    fields = []
+    for entry in error.extra:
+        key = str(entry.get("key", ""))
+        path = "$" + (f".{key}" if key and entry.get("source") in (None, "body") else "")
+        message = str(entry.get("message", ""))
+        fields.append({"path": path if path != "$" or not key else key, "message": message})
+    return fields
+
+
+def _detail(error: HTTPException) -> str:
+    fields = _fields(error)
+    if fields:
+        return "; ".join(f"{entry['message']} - at `{entry['path']}`" for entry in fields)
+    return str(error.detail)

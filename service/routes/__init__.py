@@ -1,0 +1,1 @@
+"""One controller a resource; each handler is one call into the loop."""

@@ -1,0 +1,101 @@
+"""Campaigns: create, look at, set the retrain policy, read the learning curve."""
+
+from litestar import Controller, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from al_loop.campaigns import CampaignRequest, check_policy, create_campaign
+from al_loop.errors import UnsupportedError
+from al_loop.records import Campaign, RetrainPolicy
+from al_loop.workbench import Workbench
+from service.auth import requires
+from service.dependencies import TARGET
+from service.errors import problems
+from service.schemas import CampaignView, LearningCurve
+from service.settings import Settings
+
+
+class CampaignController(Controller):
+    """`/campaigns`."""
+
+    path = "/campaigns"
+    tags = ("campaigns",)
+
+    @post(
+        operation_id="createCampaign",
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 409, 501),
+    )
+    def create(
+        self,
+        data: JSONBody[CampaignRequest],
+        workbench: NamedDependency[Workbench],
+        settings: NamedDependency[Settings],
+    ) -> CampaignView:
+        """Create a campaign over the rasters below one folder."""
+        campaign = create_campaign(workbench.store, data, settings.imagery_folders, workbench.clock())
+        return CampaignView.of(workbench, campaign)
+
+    @get(operation_id="listCampaigns", sync_to_thread=True, guards=[requires("annotate")], responses=problems(401, 403))
+    def index(self, workbench: NamedDependency[Workbench]) -> list[CampaignView]:
+        """All campaigns and how they stand."""
+        return [CampaignView.of(workbench, campaign) for campaign in workbench.store.campaigns.list()]
+
+    @get(
+        "/{campaign:str}",
+        operation_id="getCampaign",
+        sync_to_thread=True,
+        dependencies=TARGET,
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404),
+    )
+    def show(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> CampaignView:
+        """One campaign: counts of samples by state, the serving model, the last round."""
+        return CampaignView.of(workbench, target)
+
+    @put(
+        "/{campaign:str}/policy",
+        operation_id="setPolicy",
+        sync_to_thread=True,
+        dependencies=TARGET,
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 404, 501),
+    )
+    def set_policy(
+        self,
+        data: JSONBody[RetrainPolicy],
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+    ) -> RetrainPolicy:
+        """Say when rounds start by themselves and what they promote. Replaces the whole policy."""
+        check_policy(data)
+        workbench.store.campaigns.set_policy(target.campaign_id, data)
+        return data
+
+    @get(
+        "/{campaign:str}/learning-curve",
+        operation_id="getLearningCurve",
+        sync_to_thread=True,
+        dependencies=TARGET,
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404),
+    )
+    def learning_curve(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> LearningCurve:
+        """Metrics on the test reserve, with their 95 % intervals, against labels spent."""
+        return LearningCurve(points=workbench.store.rounds.curve(target.campaign_id))
+
+    @put(
+        "/{campaign:str}/scaneo",
+        operation_id="connectScaneo",
+        sync_to_thread=True,
+        dependencies=TARGET,
+        guards=[requires("ops")],
+        responses=problems(401, 403, 404, 501),
+    )
+    def connect_scaneo(self, target: NamedDependency[Campaign]) -> None:
+        """Link the campaign to a running SCANEO. Not built yet."""
+        raise UnsupportedError(
+            f"linking campaign {target.name!r} to SCANEO is not built yet; register the prediction URL in SCANEO by hand "
+            "and import its labels with `al-loop import`"
+        )

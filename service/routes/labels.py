@@ -1,0 +1,118 @@
+"""Labels: record, retract, list now or as of a time, history, export."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from litestar import Controller, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.response import Stream
+
+from al_loop.errors import InvalidValueError
+from al_loop.exporting import EXPORTS, export_labels
+from al_loop.records import Campaign, Label, LabelInput
+from al_loop.workbench import Workbench
+from service.auth import requires
+from service.cursors import read_cursor, write_cursor
+from service.dependencies import TARGET
+from service.errors import problems
+from service.schemas import LabelPage, RecordedLabels
+
+
+class LabelController(Controller):
+    """`/campaigns/{campaign}/labels`."""
+
+    path = "/campaigns/{campaign:str}"
+    tags = ("labels",)
+    dependencies = TARGET
+    guards = (requires("annotate"),)
+
+    @post(
+        "/labels",
+        operation_id="recordLabels",
+        sync_to_thread=True,
+        responses=problems(400, 401, 403, 404, 409),
+    )
+    def record(
+        self,
+        data: JSONBody[LabelInput | list[LabelInput]],
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+    ) -> RecordedLabels:
+        """Record one label or many: all or nothing. Earlier labels of the same annotator stay in the history.
+
+        A label is the complete answer for one sample, task and annotator; empty `classes` or `features` means "looked,
+        none here". It is on disk when this answers.
+        """
+        inputs = data if isinstance(data, list) else [data]
+        labels = workbench.store.labels.record(target, inputs, workbench.clock())
+        return RecordedLabels(label_ids=[label.label_id for label in labels])
+
+    @get("/labels", operation_id="listLabels", sync_to_thread=True, responses=problems(400, 401, 403, 404))
+    def page(
+        self,
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+        as_of: FromQuery[datetime | None] = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=10_000)] = 1000,
+        cursor: FromQuery[str | None] = None,
+    ) -> LabelPage:
+        """The current labels, or those that were current at `as_of` (RFC 3339 with a time zone)."""
+        if as_of is not None and as_of.tzinfo is None:
+            raise InvalidValueError("as_of", "needs a time zone, as in 2026-01-31T12:00:00Z")
+        labels = workbench.store.labels.current(
+            target.campaign_id, as_of=as_of, limit=limit, after=read_cursor(cursor)
+        )
+        return LabelPage(labels=labels, next_cursor=write_cursor([label.label_id for label in labels], limit))
+
+    @get(
+        "/samples/{sample_id:int}/labels",
+        operation_id="getLabelHistory",
+        sync_to_thread=True,
+        responses=problems(401, 403, 404),
+    )
+    def history(
+        self, sample_id: FromPath[int], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
+    ) -> list[Label]:
+        """Every label event of one sample, oldest first, retractions included."""
+        workbench.store.samples.get(target.campaign_id, sample_id)
+        return workbench.store.labels.history(target.campaign_id, sample_id)
+
+    @delete(
+        "/labels/{label_id:int}",
+        operation_id="retractLabel",
+        status_code=200,
+        sync_to_thread=True,
+        responses=problems(400, 401, 403, 404, 409),
+    )
+    def retract(
+        self,
+        label_id: FromPath[int],
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+        annotator: Annotated[str, QueryParameter(min_length=1, max_length=200)],
+    ) -> Label:
+        """Withdraw a label. The event is added to the history; nothing is erased."""
+        return workbench.store.labels.retract(
+            target.campaign_id, label_id, annotator=annotator, now=workbench.clock()
+        )
+
+    @get(
+        "/export",
+        operation_id="exportLabels",
+        sync_to_thread=True,
+        responses=problems(400, 401, 403, 404),
+    )
+    def export(
+        self,
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+        export_format: Annotated[Literal["scaneo", "geojson", "parquet"], QueryParameter(name="format")],
+    ) -> Stream:
+        """The current labels as a SCANEO folder (zip), one GeoJSON FeatureCollection, or Parquet."""
+        kind = EXPORTS[export_format]
+        return Stream(
+            export_labels(workbench.store, target, export_format),
+            media_type=kind.media_type,
+            headers={"Content-Disposition": f'attachment; filename="{target.name}{kind.suffix}"'},
+        )

@@ -1,0 +1,117 @@
+"""Samples: register rasters, page through them, look at one."""
+
+from typing import Annotated
+
+from litestar import Controller, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+
+from al_loop.errors import InvalidValueError
+from al_loop.pictures import thumbnail, uncertainty_geojson, uncertainty_tif
+from al_loop.records import Campaign, SampleState
+from al_loop.registration import RegistrationReport, register_paths, scan_root
+from al_loop.workbench import Workbench
+from service.auth import requires
+from service.cursors import read_cursor, write_cursor
+from service.dependencies import TARGET
+from service.errors import problems
+from service.schemas import SamplePage, SamplesRequest
+
+
+class SampleController(Controller):
+    """`/campaigns/{campaign}/samples`."""
+
+    path = "/campaigns/{campaign:str}/samples"
+    tags = ("samples",)
+    dependencies = TARGET
+
+    @post(
+        operation_id="registerSamples",
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 404),
+    )
+    def register(
+        self,
+        data: JSONBody[SamplesRequest],
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+    ) -> RegistrationReport:
+        """Register rasters as samples; only headers are read. Files that cannot be used are skipped with the reason."""
+        if data.scan == (data.paths is not None):
+            raise InvalidValueError("$.paths", "send either `paths` or `scan` true")
+        paths = scan_root(target) if data.paths is None else data.paths
+        return register_paths(workbench.store, target, paths, workbench.clock())
+
+    @get(
+        operation_id="listSamples",
+        sync_to_thread=True,
+        guards=[requires("annotate")],
+        responses=problems(400, 401, 403, 404),
+    )
+    def page(
+        self,
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+        sample_state: Annotated[SampleState | None, QueryParameter(name="state")] = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+        cursor: FromQuery[str | None] = None,
+    ) -> SamplePage:
+        """A page of samples, by id."""
+        samples = workbench.store.samples.page(
+            target.campaign_id,
+            state=sample_state,
+            limit=limit,
+            after=read_cursor(cursor),
+            version=target.current_version,
+            now=workbench.clock(),
+        )
+        return SamplePage(samples=samples, next_cursor=write_cursor([entry.sample_id for entry in samples], limit))
+
+    @get(
+        "/{sample_id:int}/thumbnail.png",
+        operation_id="getThumbnail",
+        sync_to_thread=True,
+        media_type="image/png",
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404, 415),
+    )
+    def thumbnail(
+        self,
+        sample_id: FromPath[int],
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+        size: Annotated[int, QueryParameter(ge=16, le=2048)] = 256,
+    ) -> Response[bytes]:
+        """The sample as a PNG in natural colours where its bands allow; nodata is transparent."""
+        return Response(thumbnail(workbench.store, target, sample_id, size), media_type="image/png")
+
+    @get(
+        "/{sample_id:int}/uncertainty.tif",
+        operation_id="getUncertaintyRaster",
+        sync_to_thread=True,
+        media_type="image/tiff",
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404, 409, 415, 422),
+    )
+    def uncertainty_raster(
+        self, sample_id: FromPath[int], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
+    ) -> Response[bytes]:
+        """Where the serving model is unsure: a float32 GeoTIFF in the image's CRS, entropy in nats, NaN = nodata."""
+        body = uncertainty_tif(workbench.store, workbench.server, target, sample_id)
+        return Response(body, media_type="image/tiff")
+
+    @get(
+        "/{sample_id:int}/uncertainty.geojson",
+        operation_id="getUncertaintyRegions",
+        sync_to_thread=True,
+        media_type="application/geo+json",
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404, 409, 415, 422),
+    )
+    def uncertainty_regions(
+        self, sample_id: FromPath[int], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
+    ) -> Response[bytes]:
+        """The most uncertain regions as ranked polygons in EPSG:4326 (pixels, if the image has no CRS)."""
+        body = uncertainty_geojson(workbench.store, workbench.server, target, sample_id)
+        return Response(body, media_type="application/geo+json")

@@ -1,0 +1,195 @@
+"""Request bodies, and answers where the wire differs from the loop's records."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from al_loop.records import (
+    AnnotatorName,
+    Campaign,
+    CampaignSettings,
+    CurvePoint,
+    Label,
+    ModelVersion,
+    RetrainPolicy,
+    Round,
+    SampleCounts,
+    SampleView,
+)
+from al_loop.strategies import StrategyConfig
+from al_loop.workbench import Workbench
+from models.card import TaskSpec
+from models.progress import ProgressLine
+
+
+class SamplesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which rasters to register: named ones, or all below the root."""
+
+    paths: Annotated[list[str], msgspec.Meta(max_length=100_000)] | None = None
+    """Relative to the campaign's root, `/`-separated."""
+    scan: bool = False
+    """Register every raster below the root; label masks and hidden files are left out."""
+
+
+class QueryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who asks for how many samples, chosen how."""
+
+    annotator: AnnotatorName
+    query_size: int
+    """1 to 1000."""
+    strategy: StrategyConfig | None = None
+    """Null: `auto`."""
+    shared: bool = False
+    """Whether samples leased to somebody else may be offered too."""
+
+
+class ReleaseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Leases to give back unanswered."""
+
+    annotator: AnnotatorName
+    sample_ids: list[int] | None = None
+    """Null: all of the annotator's leases."""
+
+
+class RoundRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a round is asked for."""
+
+    queue: bool = False
+    """While a round runs, queue one more instead of answering 409; several requests make one."""
+    reason: Annotated[str, msgspec.Meta(max_length=200)] = "ops"
+
+
+class PromoteRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a version is promoted by hand."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=500)] = "ops"
+
+
+class CurrentModel(msgspec.Struct, frozen=True, kw_only=True):
+    """The version that serves a campaign."""
+
+    version: str
+    round_number: int
+    promoted_at: datetime | None
+    loaded: bool
+    """Whether it is in memory and answers predictions."""
+    problem: str | None
+    """Why not, if not."""
+
+
+class LastRound(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest round, in short."""
+
+    number: int
+    state: str
+    verdict: str | None
+    error: str | None
+
+
+class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
+    """A campaign and how it stands."""
+
+    name: str
+    tasks: list[TaskSpec]
+    root: str
+    bands: list[int] | None
+    source_bands: int | None
+    settings: CampaignSettings
+    policy: RetrainPolicy
+    created_at: datetime
+    samples: SampleCounts
+    current_model: CurrentModel | None
+    last_round: LastRound | None
+    notices: list[str]
+    """What an operator should know: versions that cannot be served, with the reason."""
+
+    @classmethod
+    def of(cls, workbench: Workbench, campaign: Campaign) -> "CampaignView":
+        """Gather the view of one campaign."""
+        versions = workbench.store.versions.list(campaign.campaign_id)
+        last = workbench.store.rounds.last(campaign.campaign_id)
+        return cls(
+            name=campaign.name,
+            tasks=campaign.tasks,
+            root=campaign.root,
+            bands=campaign.bands,
+            source_bands=campaign.source_bands,
+            settings=campaign.settings,
+            policy=campaign.policy,
+            created_at=campaign.created_at,
+            samples=workbench.store.campaigns.counts(campaign.campaign_id, workbench.clock()),
+            current_model=_current(versions, workbench.server.serving_version(campaign)),
+            last_round=None
+            if last is None
+            else LastRound(number=last.number, state=last.state, verdict=last.verdict, error=last.error),
+            notices=[f"{entry.version}: {entry.problem}" for entry in versions if entry.problem is not None],
+        )
+
+
+class SamplePage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of samples; pass `next_cursor` as `cursor` for the next one."""
+
+    samples: list[SampleView]
+    next_cursor: str | None
+
+
+class LabelPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of labels; pass `next_cursor` as `cursor` for the next one."""
+
+    labels: list[Label]
+    next_cursor: str | None
+
+
+class RecordedLabels(msgspec.Struct, frozen=True, kw_only=True):
+    """Ids of the stored labels, in the order they were sent."""
+
+    label_ids: list[int]
+
+
+class Released(msgspec.Struct, frozen=True, kw_only=True):
+    """How many leases ended."""
+
+    released: int
+
+
+class RoundView(msgspec.Struct, frozen=True, kw_only=True):
+    """A round, and what it does right now."""
+
+    number: int
+    state: str
+    reason: str
+    requested_at: datetime
+    round: Round
+    progress: ProgressLine | None
+
+
+class RoundList(msgspec.Struct, frozen=True, kw_only=True):
+    """All rounds of a campaign, oldest first."""
+
+    rounds: list[Round]
+
+
+class ModelList(msgspec.Struct, frozen=True, kw_only=True):
+    """All versions of a campaign, oldest first."""
+
+    models: list[ModelVersion]
+
+
+class LearningCurve(msgspec.Struct, frozen=True, kw_only=True):
+    """Metrics on the test reserve against labels spent, one point a round and task."""
+
+    points: list[CurvePoint]
+
+
+def _current(versions: list[ModelVersion], loaded: str | None) -> CurrentModel | None:
+    entry = next((version for version in versions if version.current), None)
+    if entry is None:
+        return None
+    return CurrentModel(
+        version=entry.version,
+        round_number=entry.round_number,
+        promoted_at=entry.promoted_at,
+        loaded=entry.version == loaded,
+        problem=entry.problem,
+    )

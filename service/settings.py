@@ -1,0 +1,110 @@
+"""Every knob of the service, with its default and unit, in one frozen Struct."""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import msgspec
+
+PREFIX = "AL_LOOP_"
+Role = Literal["predict", "annotate", "ops"]
+
+
+class SettingsError(Exception):
+    """The service cannot start with these settings; the message says which and why."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Read once at the edge and passed down as values. Environment variables are `AL_LOOP_` + the upper-case name."""
+
+    data: Path = Path("al-loop-data")
+    """Directory of the label store, models and rounds; made if missing."""
+    imagery: str = "."
+    """Folders that campaign roots must lie in, separated by `:`."""
+    host: str = "127.0.0.1"
+    """Address to listen on; anything but loopback needs `tokens`."""
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8090
+    """TCP port."""
+    tokens: str = ""
+    """`role=token` pairs separated by commas; roles: predict, annotate, ops (each may do what the ones before it may)."""
+    threads: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """CPU threads of one model run; unset: all cores."""
+    max_upload_mb: Annotated[int, msgspec.Meta(ge=1)] = 1024
+    """Largest request body, in MB; larger ones get 413."""
+    retrain_tick_s: Annotated[float, msgspec.Meta(gt=0)] = 2.0
+    """Seconds between looks at the retrain policies."""
+    score_tick_s: Annotated[float, msgspec.Meta(gt=0)] = 2.0
+    """Seconds between looks for samples without a score."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str], **overrides: object) -> Self:
+        """Settings from the environment; `overrides` that are not None win.
+
+        Raises:
+            SettingsError: An unknown name, a wrong type, a value out of range, or an open address without a token.
+        """
+        raw: dict[str, object] = {
+            name.removeprefix(PREFIX).lower(): value
+            for name, value in environ.items()
+            if name.startswith(PREFIX) and name not in CLIENT_VARIABLES
+        }
+        raw.update({name: value for name, value in overrides.items() if value is not None})
+        try:
+            settings = msgspec.convert(raw, cls, strict=False, dec_hook=lambda kind, value: kind(value))
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"bad setting: {error} (environment variables are {PREFIX}<NAME>)") from error
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Refuse settings that are unsafe.
+
+        Raises:
+            SettingsError: Not loopback and no tokens, or malformed tokens, or an imagery folder that does not exist.
+        """
+        if not self.roles and not _is_loopback(self.host):
+            raise SettingsError(
+                f"listening on {self.host} without tokens would open the service to everybody; "
+                f"set {PREFIX}TOKENS=ops=<token>,annotate=<token>,predict=<token> or listen on 127.0.0.1"
+            )
+        for folder in self.imagery_folders:
+            if not folder.is_dir():
+                raise SettingsError(f"imagery folder {folder} is not an existing directory")
+
+    @property
+    def imagery_folders(self) -> list[Path]:
+        """Resolved imagery folders."""
+        return [Path(folder).resolve() for folder in self.imagery.split(":") if folder]
+
+    @property
+    def roles(self) -> dict[str, Role]:
+        """Role of each token; empty: no token is asked for.
+
+        Raises:
+            SettingsError: A pair is not `role=token`, or the role is unknown.
+        """
+        pairs: dict[str, Role] = {}
+        for pair in filter(None, (part.strip() for part in self.tokens.split(","))):
+            role, _, token = pair.partition("=")
+            if role not in ("predict", "annotate", "ops") or len(token) < MIN_TOKEN_LENGTH:
+                raise SettingsError(
+                    f"{PREFIX}TOKENS: each entry is role=token with role predict, annotate or ops and a token of at "
+                    f"least {MIN_TOKEN_LENGTH} characters"
+                )
+            pairs[token] = role  # type: ignore[assignment]  # narrowed by the membership test above
+        return pairs
+
+
+MIN_TOKEN_LENGTH = 8
+CLIENT_VARIABLES = {f"{PREFIX}URL", f"{PREFIX}TOKEN", f"{PREFIX}SHARED", f"{PREFIX}REQUIRE_SHARED"}
+"""Variables of the same prefix that are for the command line's client side or for tests."""
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
