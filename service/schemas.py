@@ -14,6 +14,7 @@ from al_loop.records import (
     ModelVersion,
     RetrainPolicy,
     Round,
+    RoundState,
     SampleCounts,
     SampleView,
 )
@@ -153,15 +154,19 @@ class Released(msgspec.Struct, frozen=True, kw_only=True):
     released: int
 
 
-class RoundView(msgspec.Struct, frozen=True, kw_only=True):
+class RoundView(Round, frozen=True, kw_only=True):
     """A round, and what it does right now."""
 
-    number: int
-    state: str
-    reason: str
-    requested_at: datetime
-    round: Round
-    progress: ProgressLine | None
+    progress: ProgressLine | None = None
+    """Newest progress of a running round: phase, epoch of epochs, loss, metric, seconds left."""
+
+    @classmethod
+    def of(cls, workbench: Workbench, campaign: Campaign, entry: Round) -> "RoundView":
+        """Add the progress of a running round, or the end of the log of a failed one."""
+        fields = {name: getattr(entry, name) for name in Round.__struct_fields__}
+        if entry.state is RoundState.FAILED:
+            fields["log"] = workbench.runner.log(campaign, entry.number)
+        return cls(**fields, progress=workbench.runner.progress(campaign.campaign_id, entry.number))
 
 
 class RoundList(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,90 @@
+"""Composition root: builds the Litestar app around one Workbench."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from litestar import Litestar, get
+from litestar.concurrency import sync_to_thread
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.response import Redirect
+
+from al_loop.workbench import Workbench
+from service.dependencies import WORKBENCH
+from service.errors import answer_error
+from service.metrics import Metrics, MetricsMiddleware
+from service.routes.campaigns import CampaignController
+from service.routes.health import HealthController
+from service.routes.labels import LabelController
+from service.routes.model_versions import ModelVersionController
+from service.routes.predictions import PredictionController
+from service.routes.queries import QueryController
+from service.routes.rounds import RoundController
+from service.routes.samples import SampleController
+from service.settings import Settings
+
+CONTROLLERS = (
+    CampaignController,
+    SampleController,
+    QueryController,
+    LabelController,
+    RoundController,
+    ModelVersionController,
+    PredictionController,
+    HealthController,
+)
+
+
+def create_app(settings: Settings) -> Litestar:
+    """The service for one data directory. Nothing is opened before the app starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        workbench = await sync_to_thread(_open, settings)
+        app.state.workbench = workbench
+        workbench.start()
+        try:
+            yield
+        finally:
+            await sync_to_thread(workbench.close)
+
+    app = Litestar(
+        route_handlers=[index, *CONTROLLERS],
+        dependencies=WORKBENCH | {"settings": Provide(lambda: settings, sync_to_thread=False)},
+        lifespan=[lifespan],
+        exception_handlers={Exception: answer_error},
+        middleware=[MetricsMiddleware()],
+        request_max_body_size=settings.max_upload_mb * 1_000_000,
+        openapi_config=OpenAPIConfig(
+            title="al-loop",
+            version=version("al-loop"),
+            description="Active learning for satellite-image labelling: which image to label next, labels kept, models "
+            "retrained, gated and served back.",
+            use_handler_docstrings=True,
+            create_examples=True,
+            render_plugins=[SwaggerRenderPlugin()],
+        ),
+    )
+    app.state.roles = settings.roles
+    app.state.metrics = Metrics()
+    return app
+
+
+@get("/", include_in_schema=False, sync_to_thread=False)
+def index() -> Redirect:
+    """Lead a person to the API's documentation."""
+    return Redirect("/schema")
+
+
+def _open(settings: Settings) -> Workbench:
+    logging.getLogger("al_loop").info("opening %s", settings.data)
+    return Workbench(
+        settings.data.resolve(),
+        threads=settings.threads,
+        max_image_values=settings.max_upload_mb * 1_000_000,
+        retrain_tick_s=settings.retrain_tick_s,
+        score_tick_s=settings.score_tick_s,
+    )

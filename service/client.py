@@ -1,0 +1,213 @@
+"""Typed client of the HTTP interface; the only file that imports httpx. Used by the command line, the demo and tests."""
+
+import time
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+import msgspec
+
+from al_loop.campaigns import CampaignRequest
+from al_loop.records import LabelInput, RetrainPolicy
+from al_loop.registration import RegistrationReport
+from al_loop.sampler import QueryAnswer
+from al_loop.strategies import StrategyConfig
+from models.card import ModelCard
+from models.progress import ProgressLine
+from service.schemas import (
+    CampaignView,
+    LearningCurve,
+    ModelList,
+    RecordedLabels,
+    RoundList,
+    RoundView,
+    SamplePage,
+)
+
+T = TypeVar("T")
+TIMEOUT = httpx.Timeout(120.0, connect=5.0)
+
+
+class ServiceError(Exception):
+    """The service answered with a problem; `status` and `detail` are its own."""
+
+    def __init__(self, status: int, detail: str, facts: dict[str, Any]) -> None:
+        self.status, self.detail, self.facts = status, detail, facts
+        super().__init__(detail)
+
+
+class ServiceUnreachableError(Exception):
+    """Nothing answers at the service's address."""
+
+
+class Client:
+    """Calls one service. Give it an `httpx.Client` (such as a test client) or the address of a running service."""
+
+    def __init__(self, url: str, *, token: str | None = None, http: httpx.Client | None = None) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = http or httpx.Client(base_url=url, timeout=TIMEOUT, headers=headers)
+        self._url = url
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def wait_until_live(self, seconds: float = 60.0) -> None:
+        """Wait until the service answers.
+
+        Raises:
+            ServiceUnreachableError: It did not in time.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self._send("GET", "/health/live")
+            except ServiceUnreachableError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
+
+    def create_campaign(self, request: CampaignRequest) -> CampaignView:
+        """Create a campaign."""
+        return self._json("POST", "/campaigns", CampaignView, body=request)
+
+    def campaigns(self) -> list[CampaignView]:
+        """All campaigns."""
+        return self._json("GET", "/campaigns", list[CampaignView])
+
+    def campaign(self, name: str) -> CampaignView:
+        """One campaign."""
+        return self._json("GET", f"/campaigns/{name}", CampaignView)
+
+    def set_policy(self, name: str, policy: RetrainPolicy) -> RetrainPolicy:
+        """Replace the retrain policy."""
+        return self._json("PUT", f"/campaigns/{name}/policy", RetrainPolicy, body=policy)
+
+    def register(self, name: str, paths: Sequence[str] | None = None) -> RegistrationReport:
+        """Register the named rasters, or all below the root."""
+        body = {"scan": True} if paths is None else {"paths": list(paths)}
+        return self._json("POST", f"/campaigns/{name}/samples", RegistrationReport, body=body, timeout=3600.0)
+
+    def samples(self, name: str, *, limit: int = 100, cursor: str | None = None, **filters: str) -> SamplePage:
+        """A page of samples."""
+        return self._json("GET", f"/campaigns/{name}/samples", SamplePage, params=_params(filters, limit, cursor))
+
+    def query(
+        self, name: str, annotator: str, query_size: int, strategy: StrategyConfig | None = None
+    ) -> QueryAnswer:
+        """Ask for the samples to label next."""
+        body = {"annotator": annotator, "query_size": query_size, "strategy": strategy}
+        return self._json("POST", f"/campaigns/{name}/queries", QueryAnswer, body=body)
+
+    def record_labels(self, name: str, labels: Sequence[LabelInput]) -> list[int]:
+        """Record labels, all or nothing; returns their ids."""
+        return self._json("POST", f"/campaigns/{name}/labels", RecordedLabels, body=list(labels)).label_ids
+
+    def start_round(self, name: str, *, queue: bool = False, reason: str = "ops") -> RoundView:
+        """Start a round."""
+        return self._json("POST", f"/campaigns/{name}/rounds", RoundView, body={"queue": queue, "reason": reason})
+
+    def rounds(self, name: str) -> RoundList:
+        """All rounds."""
+        return self._json("GET", f"/campaigns/{name}/rounds", RoundList)
+
+    def round(self, name: str, number: int) -> RoundView:
+        """One round."""
+        return self._json("GET", f"/campaigns/{name}/rounds/{number}", RoundView)
+
+    def cancel_round(self, name: str, number: int) -> RoundView:
+        """Stop a round."""
+        return self._json("POST", f"/campaigns/{name}/rounds/{number}/cancel", RoundView)
+
+    def watch_round(self, name: str, number: int) -> Iterator[RoundView | ProgressLine]:
+        """Follow a round by server-sent events until it has ended: its state at each change, and its progress."""
+        path = f"/campaigns/{name}/rounds/{number}/events"
+        with self._http.stream("GET", path, timeout=httpx.Timeout(60.0, connect=5.0)) as response:
+            if response.is_error:
+                response.read()
+                _raise_problem(response)
+            event = ""
+            for line in response.iter_lines():
+                if line.startswith("event: "):
+                    event = line.removeprefix("event: ")
+                elif line.startswith("data: "):
+                    data = line.removeprefix("data: ")
+                    if event == "state":
+                        yield msgspec.json.decode(data, type=RoundView)
+                    elif event == "progress":
+                        yield msgspec.json.decode(data, type=ProgressLine)
+
+    def models(self, name: str) -> ModelList:
+        """All model versions."""
+        return self._json("GET", f"/campaigns/{name}/models", ModelList)
+
+    def model_card(self, name: str, version: str) -> ModelCard:
+        """The card of one version."""
+        return self._json("GET", f"/campaigns/{name}/models/{version}", ModelCard)
+
+    def promote(self, name: str, version: str, reason: str = "ops") -> CampaignView:
+        """Make a version the one that serves."""
+        path = f"/campaigns/{name}/models/{version}/promote"
+        return self._json("POST", path, CampaignView, body={"reason": reason})
+
+    def learning_curve(self, name: str) -> LearningCurve:
+        """Metric on the reserve against labels spent."""
+        return self._json("GET", f"/campaigns/{name}/learning-curve", LearningCurve)
+
+    def export(self, name: str, export_format: str) -> bytes:
+        """The current labels as a file."""
+        params = {"format": export_format}
+        return self._send("GET", f"/campaigns/{name}/export", params=params, timeout=3600.0).content
+
+    def thumbnail(self, name: str, sample_id: int, size: int = 256) -> bytes:
+        """PNG of a sample."""
+        return self._send("GET", f"/campaigns/{name}/samples/{sample_id}/thumbnail.png", params={"size": size}).content
+
+    def predict(self, name: str, task: str, image: bytes) -> bytes:
+        """Body of the answer of a prediction route: JSON or TIFF, by task."""
+        path = f"/campaigns/{name}/predictions/{task}"
+        headers = {"Accept": "application/json, image/tiff"}
+        return self._send("POST", path, files={"image": ("image", image)}, headers=headers).content
+
+    def _json(
+        self, method: str, path: str, kind: type[T], *, body: object = None, timeout: float | None = None, **options: Any
+    ) -> T:
+        if body is not None:
+            options["content"] = msgspec.json.encode(body)
+            options["headers"] = {"Content-Type": "application/json"}
+        if timeout is not None:
+            options["timeout"] = timeout
+        return msgspec.json.decode(self._send(method, path, **options).content, type=kind)
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.ConnectError as error:
+            raise ServiceUnreachableError(
+                f"no al-loop service answers at {self._url}; start one with `al-loop serve`, or give its --service address"
+            ) from error
+        if response.is_error:
+            _raise_problem(response)
+        return response
+
+
+def _params(filters: dict[str, str], limit: int, cursor: str | None) -> dict[str, str | int]:
+    params: dict[str, str | int] = {"limit": limit, **filters}
+    if cursor is not None:
+        params["cursor"] = cursor
+    return params
+
+
+def _raise_problem(response: httpx.Response) -> None:
+    try:
+        facts = msgspec.json.decode(response.content, type=dict[str, Any])
+    except msgspec.DecodeError:
+        facts = {}
+    raise ServiceError(response.status_code, str(facts.get("detail", response.text)), facts)

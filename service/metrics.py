@@ -1,0 +1,65 @@
+"""Prometheus metrics: requests as they come, and the state of the loop when it is asked for."""
+
+from time import perf_counter
+
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from al_loop.workbench import Workbench
+
+
+class Metrics:
+    """The metrics of one app; nothing is global."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "al_loop_requests", "Requests answered", ["method", "route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "al_loop_request_seconds",
+            "Time to answer",
+            ["route"],
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+            registry=self.registry,
+        )
+        self.samples = Gauge("al_loop_samples", "Samples by state", ["campaign", "state"], registry=self.registry)
+        self.running = Gauge("al_loop_round_running", "Whether a round runs", ["campaign"], registry=self.registry)
+
+
+class MetricsMiddleware(ASGIMiddleware):
+    """Counts and times requests by route template, so that ids and tokens never become labels."""
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Pass the request on and note how it was answered."""
+        metrics: Metrics = scope["litestar_app"].state.metrics
+        started = perf_counter()
+        status = "500"
+
+        async def note_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+            await send(message)
+
+        try:
+            await next_app(scope, receive, note_status)
+        finally:
+            route = scope.get("path_template") or "unknown"
+            metrics.requests.labels(scope["method"], route, status).inc()
+            metrics.seconds.labels(route).observe(perf_counter() - started)
+
+
+def collect(metrics: Metrics, workbench: Workbench) -> tuple[bytes, str]:
+    """Read the loop's state into the gauges and render everything; returns the body and its media type."""
+    for campaign in workbench.store.campaigns.list():
+        counts = workbench.store.campaigns.counts(campaign.campaign_id, workbench.clock())
+        for state in ("pool", "leased", "labelled", "reserve"):
+            metrics.samples.labels(campaign.name, state).set(getattr(counts, state))
+        active = workbench.store.rounds.active(campaign.campaign_id)
+        metrics.running.labels(campaign.name).set(active is not None)
+    return generate_latest(metrics.registry), CONTENT_TYPE_LATEST

@@ -1,0 +1,54 @@
+"""Probes and metrics."""
+
+from typing import Any
+
+import msgspec
+from litestar import Controller, Response, get
+from litestar.datastructures import State
+from litestar.di import NamedDependency
+
+from al_loop.workbench import Workbench
+from service.metrics import Metrics, collect
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the service can do its work, part by part."""
+
+    ready: bool
+    store: str
+    scheduler: str
+    models: dict[str, str]
+    """Version that serves each campaign that has one; with the problem, where it is not the one that was promoted."""
+
+
+class HealthController(Controller):
+    """`/health` and `/metrics`."""
+
+    tags = ("health",)
+
+    @get("/health/live", operation_id="isAlive", sync_to_thread=False)
+    def live(self) -> dict[str, str]:
+        """The process answers."""
+        return {"status": "alive"}
+
+    @get("/health/ready", operation_id="isReady", sync_to_thread=True)
+    def ready(self, workbench: NamedDependency[Workbench]) -> Response[Readiness]:
+        """The store answers, the scheduler runs, and every promoted model is loaded; otherwise 503."""
+        models, ready = {}, workbench.scheduler.running
+        for campaign in workbench.store.campaigns.list():
+            if campaign.current_version is None:
+                continue
+            loaded = workbench.server.serving_version(campaign)
+            ready &= loaded is not None
+            models[campaign.name] = loaded or f"{campaign.current_version} cannot be loaded"
+        body = Readiness(
+            ready=ready, store="ok", scheduler="ok" if workbench.scheduler.running else "stopped", models=models
+        )
+        return Response[Any](body, status_code=200 if ready else 503)
+
+    @get("/metrics", operation_id="getMetrics", sync_to_thread=True, media_type="text/plain")
+    def metrics(self, workbench: NamedDependency[Workbench], state: State) -> Response[bytes]:
+        """Prometheus metrics."""
+        gauges: Metrics = state.metrics
+        body, media_type = collect(gauges, workbench)
+        return Response(body, media_type=media_type)

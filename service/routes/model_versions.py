@@ -1,0 +1,61 @@
+"""Model versions: list, read the card, promote or roll back."""
+
+from typing import Annotated
+
+from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, PathParameter
+
+from al_loop.records import Campaign
+from al_loop.workbench import Workbench
+from models.card import ModelCard
+from service.auth import requires
+from service.dependencies import TARGET
+from service.errors import problems
+from service.schemas import CampaignView, ModelList, PromoteRequest
+
+
+class ModelVersionController(Controller):
+    """`/campaigns/{campaign}/models`."""
+
+    path = "/campaigns/{campaign:str}/models"
+    tags = ("models",)
+    dependencies = TARGET
+
+    @get(operation_id="listModels", sync_to_thread=True, guards=[requires("annotate")], responses=problems(401, 403, 404))
+    def index(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> ModelList:
+        """All versions, promoted or not, oldest first."""
+        return ModelList(models=workbench.store.versions.list(target.campaign_id))
+
+    @get(
+        "/{version:str}",
+        operation_id="getModelCard",
+        sync_to_thread=True,
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404, 409),
+    )
+    def card(
+        self, version: FromPath[str], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
+    ) -> ModelCard:
+        """The model card: bands, classes, normalisation, calibration, measurements, parity, digests, lineage."""
+        return workbench.server.registry(target).card(version)
+
+    @post(
+        "/{version:str}/promote",
+        operation_id="promoteModel",
+        status_code=200,
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 404, 409),
+    )
+    def promote(
+        self,
+        version: Annotated[str, PathParameter(description="Any version of the registry; an older one rolls back.")],
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+        data: JSONBody[PromoteRequest | None] = None,
+    ) -> CampaignView:
+        """Make a version the one that serves; requests in flight are answered by the old one, none is dropped."""
+        reason = (data or PromoteRequest()).reason
+        workbench.server.promote(target, version, reason, workbench.clock)
+        return CampaignView.of(workbench, workbench.store.campaigns.get(target.name))

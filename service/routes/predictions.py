@@ -1,0 +1,99 @@
+"""Predictions in the shape that SCANEO sends and draws. Errors are one sentence, which it shows to the annotator."""
+
+from typing import Annotated
+
+from litestar import Controller, Request, Response, post
+from litestar.concurrency import sync_to_thread
+from litestar.datastructures import UploadFile
+from litestar.di import NamedDependency
+from litestar.exceptions import ClientException
+from litestar.params import FromPath, QueryParameter
+
+from al_loop.errors import NotFoundError, UnsupportedError
+from al_loop.workbench import Workbench
+from service.auth import requires
+from service.errors import problems
+from service.multipart import UPLOAD_BODY
+
+SPEC = problems(400, 401, 403, 404, 409, 413, 415, 422, 501, 503)
+TOKEN = QueryParameter(description="Token, for clients that can send nothing but a URL.")
+
+
+class PredictionController(Controller):
+    """`/campaigns/{campaign}/predictions`."""
+
+    path = "/campaigns/{campaign:str}/predictions"
+    tags = ("predictions",)
+    guards = (requires("predict", in_query=True),)
+
+    @post(
+        "/classification",
+        operation_id="predictClassification",
+        status_code=200,
+        responses=SPEC,
+        operation_class=UPLOAD_BODY,
+    )
+    async def classification(
+        self,
+        request: Request[None, None, None],
+        campaign: FromPath[str],
+        workbench: NamedDependency[Workbench],
+        token: Annotated[str | None, TOKEN] = None,
+    ) -> list[float]:
+        """Calibrated class probabilities of the uploaded image, a flat list in class order."""
+        data = await _image(request)
+        return await sync_to_thread(workbench.desk.classify, campaign, data)
+
+    @post(
+        "/segmentation",
+        operation_id="predictSegmentation",
+        status_code=200,
+        media_type="image/tiff",
+        responses=SPEC,
+        operation_class=UPLOAD_BODY,
+    )
+    async def segmentation(
+        self,
+        request: Request[None, None, None],
+        campaign: FromPath[str],
+        workbench: NamedDependency[Workbench],
+        token: Annotated[str | None, TOKEN] = None,
+    ) -> Response[bytes]:
+        """Class codes of the uploaded image: one-band uint8 GeoTIFF of its exact size and georeference.
+
+        0 = background, k = k-th class.
+        """
+        data = await _image(request)
+        return Response(await sync_to_thread(workbench.desk.segment, campaign, data), media_type="image/tiff")
+
+    @post(
+        "/{task:str}",
+        operation_id="predictOther",
+        status_code=200,
+        responses=problems(401, 403, 404, 501),
+        operation_class=UPLOAD_BODY,
+    )
+    async def other(
+        self,
+        campaign: FromPath[str],
+        task: FromPath[str],
+        workbench: NamedDependency[Workbench],
+        token: Annotated[str | None, TOKEN] = None,
+    ) -> None:
+        """`detection` and `sam` are named by the interface but not built yet."""
+        await sync_to_thread(workbench.store.campaigns.get, campaign)
+        if task in ("detection", "sam"):
+            raise UnsupportedError(f"The task {task!r} is not built yet; use classification or segmentation.")
+        raise NotFoundError("task", task, "use classification or segmentation")
+
+
+async def _image(request: Request[None, None, None]) -> bytes:
+    """The bytes of the multipart field `image`."""
+    content_type, options = request.content_type
+    if content_type != "multipart/form-data" or "boundary" not in options:
+        raise ClientException("Send the image as multipart/form-data with a file in the field `image`.")
+    form = await request.form()
+    image = form.get("image")
+    if isinstance(image, UploadFile):
+        return await image.read()
+    raise ClientException("The multipart field `image` is missing or is no file; it must hold one raster.")

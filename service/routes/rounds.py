@@ -1,0 +1,117 @@
+"""Rounds: start, watch, cancel."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+from litestar import Controller, get, post
+from litestar.concurrency import sync_to_thread
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+
+from al_loop.records import Campaign, RoundState
+from al_loop.workbench import Workbench
+from service.auth import requires
+from service.dependencies import TARGET
+from service.errors import problems
+from service.schemas import RoundList, RoundRequest, RoundView
+
+EVENT_POLL_S = 0.25
+KEEP_ALIVE_S = 15.0
+
+
+class RoundController(Controller):
+    """`/campaigns/{campaign}/rounds`."""
+
+    path = "/campaigns/{campaign:str}/rounds"
+    tags = ("rounds",)
+    dependencies = TARGET
+
+    @post(
+        operation_id="startRound",
+        status_code=202,
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 404, 409),
+    )
+    def start(
+        self,
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+        data: JSONBody[RoundRequest | None] = None,
+    ) -> RoundView:
+        """Retrain: snapshot, train, evaluate on the test reserve, export, gate, promote or reject, score the pool."""
+        request = data or RoundRequest()
+        started = workbench.runner.start(target, request.reason, queue=request.queue)
+        return RoundView.of(workbench, target, started)
+
+    @get(operation_id="listRounds", sync_to_thread=True, guards=[requires("annotate")], responses=problems(401, 403, 404))
+    def index(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> RoundList:
+        """All rounds, oldest first."""
+        return RoundList(rounds=workbench.store.rounds.list(target.campaign_id))
+
+    @get(
+        "/{number:int}",
+        operation_id="getRound",
+        sync_to_thread=True,
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404),
+    )
+    def show(
+        self, number: FromPath[int], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
+    ) -> RoundView:
+        """One round: its state, progress while it runs, measurements and verdict; the log's end if it failed."""
+        return RoundView.of(workbench, target, workbench.store.rounds.get(target.campaign_id, number))
+
+    @get(
+        "/{number:int}/events",
+        operation_id="watchRound",
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404),
+        media_type="text/event-stream",
+    )
+    async def events(
+        self, number: FromPath[int], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
+    ) -> ServerSentEvent:
+        """Server-sent events: `state` at each change of state, `progress` while it works; closes at the end state."""
+        await sync_to_thread(workbench.store.rounds.get, target.campaign_id, number)
+        return ServerSentEvent(_follow(workbench, target, number))
+
+    @post(
+        "/{number:int}/cancel",
+        operation_id="cancelRound",
+        status_code=202,
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(401, 403, 404, 409),
+    )
+    def cancel(
+        self, number: FromPath[int], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
+    ) -> RoundView:
+        """Stop a round; its process tree ends within seconds. A model that was promoted already goes on serving."""
+        return RoundView.of(workbench, target, workbench.runner.cancel(target, number))
+
+
+async def _follow(workbench: Workbench, target: Campaign, number: int) -> AsyncIterator[ServerSentEventMessage]:
+    """Yield what changed until the round has ended."""
+    state: RoundState | None = None
+    progress = None
+    quiet_s = 0.0
+    while True:
+        entry = await sync_to_thread(workbench.store.rounds.get, target.campaign_id, number)
+        line = workbench.runner.progress(target.campaign_id, number)
+        quiet_s += EVENT_POLL_S
+        if entry.state != state:
+            state, quiet_s = entry.state, 0.0
+            view = await sync_to_thread(RoundView.of, workbench, target, entry)
+            yield ServerSentEventMessage(event="state", data=msgspec.json.encode(view))
+        if line is not None and line != progress:
+            progress, quiet_s = line, 0.0
+            yield ServerSentEventMessage(event="progress", data=msgspec.json.encode(line))
+        if entry.state.is_end:
+            return
+        if quiet_s >= KEEP_ALIVE_S:
+            quiet_s = 0.0
+            yield ServerSentEventMessage(comment="still working", data=None)
+        await asyncio.sleep(EVENT_POLL_S)
