@@ -152,6 +152,13 @@ class SampleView(msgspec.Struct, frozen=True, kw_only=True):
     """Entropy of the current model, largest over tasks; None before it was scored."""
 
 
+class SkippedPath(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was left out, and why, in one sentence."""
+
+    path: str
+    reason: str
+
+
 class LabelInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One annotator's complete answer for one (sample, task). Exactly one of `classes` and `features`.
 
