@@ -4,6 +4,7 @@ ModelsError
     RasterError                 a file or an upload is not a raster that we take
         UnreadableRasterError       not a raster, truncated, empty, or a driver outside the allow-list
         RasterTooLargeError         the header claims more pixels than the limit
+        PathOutsideRootError        a path that leaves the directory it must lie in
     UnusableRasterError         a readable raster that this model or campaign cannot use (bands, all nodata)
     RegistryError
         VersionNotFoundError        no such version in the registry
@@ -11,6 +12,7 @@ ModelsError
         CorruptVersionError         a file is missing or its digest differs from the card
     TrainingDataError           a manifest that cannot be trained on (too few labels, one class)
     ExportParityError           the ONNX file and torch disagree
+    OverloadedError             more predictions are waiting than can be answered soon
 """
 
 
@@ -39,6 +41,14 @@ class RasterTooLargeError(RasterError):
             f"{name}: {width} x {height} px x {bands} bands is over the limit of {limit} values; "
             "cut the scene into smaller files"
         )
+
+
+class PathOutsideRootError(RasterError):
+    """A path that leaves the directory it must lie in; nothing was opened."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path!r}: {reason}")
 
 
 class UnusableRasterError(ModelsError, ValueError):
@@ -88,3 +98,11 @@ class ExportParityError(ModelsError):
         self.differences, self.tolerance = differences, tolerance
         worst = ", ".join(f"{name}: {value:.2e}" for name, value in sorted(differences.items()))
         super().__init__(f"ONNX and torch differ by more than {tolerance:.0e} ({worst}); the version is refused")
+
+
+class OverloadedError(ModelsError):
+    """More predictions are waiting than can be answered soon; `retry_after_s` says when to come back."""
+
+    def __init__(self, waiting: int, retry_after_s: float) -> None:
+        self.waiting, self.retry_after_s = waiting, retry_after_s
+        super().__init__(f"{waiting} predictions are waiting already; try again in {retry_after_s:.0f} s")
