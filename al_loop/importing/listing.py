@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from al_loop.records import SkippedPath
 
@@ -82,11 +82,17 @@ def _reason_to_skip(entry: os.DirEntry[str], root: Path) -> str | None:
     return None
 
 
-def is_image(path: str) -> bool:
-    """Whether the name ends like a raster that we take (GeoTIFF, JPEG, PNG)."""
-    return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
+def suffix(path: str) -> str:
+    """The last extension in lower case: `a/b.TIF` -> `.tif`; empty if there is none."""
+    name = path.rpartition("/")[2]
+    return name[dot:].lower() if (dot := name.rfind(".")) > 0 else ""
 
 
 def stem(path: str) -> str:
     """The path without its last extension: `a/b.tif` -> `a/b`."""
-    return str(PurePosixPath(path).with_suffix(""))
+    return path[: len(path) - len(suffix(path))]
+
+
+def is_image(path: str) -> bool:
+    """Whether the name ends like a raster that we take (GeoTIFF, JPEG, PNG)."""
+    return suffix(path) in IMAGE_SUFFIXES

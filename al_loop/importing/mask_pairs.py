@@ -6,7 +6,6 @@ pixel edges, so painting them again gives the same mask.
 
 import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
@@ -14,7 +13,7 @@ import numpy as np
 from shapely.geometry import mapping
 
 from al_loop.errors import InvalidValueError
-from al_loop.importing.listing import Listing, is_image, stem
+from al_loop.importing.listing import Listing, is_image, stem, suffix
 from al_loop.importing.plan import ImportPlan, ReportStep
 from al_loop.records import CampaignSettings, LabelInput, ReserveSettings
 from models.card import BACKGROUND, IGNORE, TaskSpec
@@ -99,7 +98,7 @@ def plan(listing: Listing, report: ReportStep) -> ImportPlan:
 
 
 def _is_mask(path: str) -> bool:
-    return stem(path).endswith(_MASK_ENDING) and PurePosixPath(path).suffix.lower() in _MASK_SUFFIXES
+    return stem(path).endswith(_MASK_ENDING) and suffix(path) in _MASK_SUFFIXES
 
 
 def _pairs(files: list[str]) -> dict[str, str]:

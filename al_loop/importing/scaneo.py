@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 import msgspec
 
 from al_loop.errors import InvalidValueError, UnsupportedError
-from al_loop.importing.listing import Listing, is_image, stem
+from al_loop.importing.listing import Listing, is_image, stem, suffix
 from al_loop.importing.plan import ImportPlan, ReportStep
 from al_loop.importing.scaneo_format import (
     ANNOTATION_SUFFIX,
@@ -106,7 +105,7 @@ def plan(annotations: Listing, images: Listing, report: ReportStep) -> ImportPla
 
 
 def _is_annotation(path: str) -> bool:
-    return PurePosixPath(path).suffix.lower() == ANNOTATION_SUFFIX
+    return suffix(path) == ANNOTATION_SUFFIX
 
 
 def _images(listing: Listing) -> list[str]:
@@ -125,7 +124,7 @@ def _images(listing: Listing) -> list[str]:
 
 
 def _is_geotiff(path: str) -> bool:
-    return PurePosixPath(path).suffix.lower() in {".tif", ".tiff"}
+    return suffix(path) in {".tif", ".tiff"}
 
 
 def _annotation_files(annotations: Listing, paths: list[str], images: Listing) -> dict[str, str]:
