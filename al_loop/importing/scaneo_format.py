@@ -77,7 +77,7 @@ class AnnotationCollection(msgspec.Struct, frozen=True, omit_defaults=True, tag_
     """The annotations of one image."""
 
     features: list[Annotation]
-    al_loop: Extension = Extension()
+    al_loop: Extension | None = None
 
 
 _labels_decoder = msgspec.json.Decoder(LabelList)
@@ -118,6 +118,7 @@ def read_annotations(data: bytes) -> Answers:
     """
     collection = _collection_decoder.decode(data.removeprefix(_BYTE_ORDER_MARK))
     answers = Answers()
+    extension = collection.al_loop or Extension()
     regions: list[dict[str, Any]] = []
     for annotation in collection.features:
         for label, task in _pairs(annotation.properties, answers):
@@ -130,10 +131,10 @@ def read_annotations(data: bytes) -> Answers:
                 answers.left_out["detection is not built yet"] += 1
             else:
                 answers.left_out[f"task {task!r} is unknown"] += 1
-    if "classification" in collection.al_loop.answered:
+    if "classification" in extension.answered:
         answers.classes = answers.classes or []
-    if regions or "segmentation" in collection.al_loop.answered:
-        _take_regions(answers, regions, collection.al_loop.ignored)
+    if regions or extension.ignored or "segmentation" in extension.answered:
+        _take_regions(answers, regions, extension.ignored)
     return answers
 
 
