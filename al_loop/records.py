@@ -165,7 +165,7 @@ class SampleCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SkippedPath(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that was not registered, and why."""
+    """A file that was left out, and why, in one sentence."""
 
     path: str
     reason: str
