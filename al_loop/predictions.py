@@ -2,36 +2,25 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from al_loop.errors import InvalidValueError, NoModelError, StoreError
-from al_loop.records import Campaign
+from al_loop.errors import NoModelError, NotFoundError, StoreError
+from al_loop.records import Campaign, ShownPrediction
 from al_loop.serving import ModelServer
 from al_loop.snapshot import readiness
 from al_loop.store import LabelStore
-from models.batching import Batcher
-from models.rasters import encode_codes, open_upload
+from models.card import TaskName
+from models.image_model import ImageModel, select_bands
+from models.rasters import Upload, encode_codes, open_upload
 
 logger = logging.getLogger(__name__)
 
 FLUSH_S = 0.2
-
-
-class ShownPrediction(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer on its way into the store."""
-
-    campaign_id: int
-    pixel_hash: str
-    task: str
-    version: str
-    answer: dict[str, Any]
-    shown_at: datetime
 
 
 class PredictionDesk:
@@ -51,20 +40,31 @@ class PredictionDesk:
         self._writer.start()
 
     def classify(self, campaign_name: str, data: bytes) -> list[float]:
-        """Calibrated class probabilities, finite, in class order; of length K."""
-        campaign, batcher = self._model(campaign_name, "classification")
+        """Calibrated class probabilities of an encoded image: finite, in class order, of length K.
+
+        Raises:
+            NotFoundError: No such campaign, or it has no such task.
+            NoModelError: Nothing is promoted yet; the message says what is missing.
+            RasterError: Not a raster that we take.
+            UnusableRasterError: The model cannot use it: number of bands, no valid pixel.
+            OverloadedError: Too many images are waiting.
+        """
+        campaign, model = self._model(campaign_name, "classification")
         upload = open_upload(data, max_values=self._max_values)
-        version, outputs = batcher.predict(upload.header, upload.read)
-        probabilities: list[float] = outputs["classification"].tolist()
-        self._remember(campaign, upload.pixel_hash, "classification", version, {"probabilities": probabilities})
+        probabilities: list[float] = model.classify(upload.read(_bands(upload, model))).tolist()
+        self._remember(campaign, upload, "classification", model, {"probabilities": probabilities})
         return probabilities
 
     def segment(self, campaign_name: str, data: bytes) -> bytes:
-        """A one-band uint8 GeoTIFF of class codes with the upload's height, width, CRS and transform."""
-        campaign, batcher = self._model(campaign_name, "segmentation")
+        """A one-band uint8 GeoTIFF of class codes with the image's height, width, CRS and transform.
+
+        Raises:
+            As `classify`.
+        """
+        campaign, model = self._model(campaign_name, "segmentation")
         upload = open_upload(data, max_values=self._max_values)
-        version, codes = batcher.segment(upload.header, upload.read)
-        self._remember(campaign, upload.pixel_hash, "segmentation", version, {"pixels": _counts(codes)})
+        codes = model.segment(upload.read(_bands(upload, model)))
+        self._remember(campaign, upload, "segmentation", model, {"pixels": _counts(codes)})
         return encode_codes(codes, upload.header.crs, upload.header.transform)
 
     def close(self) -> None:
@@ -73,25 +73,27 @@ class PredictionDesk:
         self._writer.join()
         self._flush()
 
-    def _model(self, campaign_name: str, task: str) -> tuple[Campaign, Batcher]:
+    def _model(self, campaign_name: str, task: TaskName) -> tuple[Campaign, ImageModel]:
         """The campaign's serving model, or an error that tells an annotator what is missing."""
         campaign = self._store.campaigns.get(campaign_name)
         if campaign.task(task) is None:
             tasks = ", ".join(spec.task for spec in campaign.tasks)
-            raise InvalidValueError("task", f"campaign {campaign_name!r} has no task {task!r}; it has {tasks}")
+            raise NotFoundError("task", task, f"campaign {campaign_name!r} has {tasks}")
         try:
-            return campaign, self._server.batcher(campaign)
+            return campaign, self._server.batcher(campaign).pin()
         except NoModelError as error:
             problem = readiness(self._store, campaign)
             hint = "start a training round" if problem is None else f"label {problem.missing} more images"
             raise NoModelError(f"No trained model for this campaign yet: {hint}.") from error
 
-    def _remember(self, campaign: Campaign, pixel_hash: str, task: str, version: str, answer: dict[str, Any]) -> None:
+    def _remember(
+        self, campaign: Campaign, upload: Upload, task: TaskName, model: ImageModel, answer: dict[str, Any]
+    ) -> None:
         shown = ShownPrediction(
             campaign_id=campaign.campaign_id,
-            pixel_hash=pixel_hash,
+            pixel_hash=upload.pixel_hash,
             task=task,
-            version=version,
+            version=model.card.version,
             answer=answer,
             shown_at=self._clock(),
         )
@@ -113,6 +115,10 @@ class PredictionDesk:
             logger.exception("%d shown predictions could not be stored; trying again", len(shown))
             with self._lock:
                 self._shown = shown + self._shown
+
+
+def _bands(upload: Upload, model: ImageModel) -> Sequence[int]:
+    return select_bands(upload.header.band_count, model.card)
 
 
 def _counts(codes: NDArray[np.uint8]) -> dict[str, int]:

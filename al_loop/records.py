@@ -309,3 +309,14 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     answer: dict[str, Any]
     shown_at: datetime
+
+
+class ShownPrediction(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer on its way into the store, where its sample is recognised."""
+
+    campaign_id: int
+    pixel_hash: str
+    task: TaskName
+    version: str
+    answer: dict[str, Any]
+    shown_at: datetime

@@ -72,11 +72,9 @@ class RoundRunner:
         if (problem := readiness(self._store, campaign)) is not None:
             raise problem
         with self._lock:
-            waiting = self._store.rounds.waiting(campaign.campaign_id)
-            if queue and waiting is not None:
-                return waiting
             created = self._store.rounds.create(campaign.campaign_id, reason=reason, now=self._clock(), queue=queue)
-            self.resume(campaign, created.number)
+            if (campaign.campaign_id, created.number) not in self._cancelled:
+                self.resume(campaign, created.number)
         return created
 
     def resume(self, campaign: Campaign, number: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from al_loop.layout import DataLayout
 from al_loop.processes import run_supervised
 from al_loop.records import Campaign
-from al_loop.score_parts import FEATURES_VERSION, ScoreSpec, write_spec
+from al_loop.score_parts import FEATURES_VERSION, ScoreSpec, read_skipped, write_spec
 from al_loop.store import LabelStore
 from models.progress import ProgressLine
 from models.registry import ModelRegistry
@@ -23,6 +23,8 @@ class PoolScorer:
         self._store = store
         self._layout = layout
         self._clock = clock
+        self._skipped: dict[tuple[int, str], set[int]] = {}
+        """Samples that a version could not score; they are tried again after a restart only."""
 
     def wanted_version(self, campaign: Campaign) -> str:
         """The version whose scores queries use now: the serving one, or plain image features before there is any."""
@@ -46,7 +48,9 @@ class PoolScorer:
             ProcessFailedError: The subprocess ended badly.
             ProcessCancelledError: `cancelled` was set.
         """
-        samples = self._store.scores.unscored(campaign.campaign_id, version)
+        skipped = self._skipped.setdefault((campaign.campaign_id, version), set())
+        unscored = self._store.scores.unscored(campaign.campaign_id, version)
+        samples = [(sample_id, path) for sample_id, path in unscored if sample_id not in skipped]
         if not samples:
             return 0
         directory = self._layout.scores(campaign.name) / version
@@ -62,6 +66,7 @@ class PoolScorer:
         )
         final = directory / str(number)
         staging.replace(final)
+        skipped.update(entry.sample_id for entry in read_skipped(final))
         return self._store.scores.ingest(campaign.campaign_id, version, final / "scores.parquet", self._clock())
 
     def _spec(self, campaign: Campaign, version: str, samples: list[tuple[int, str]], staging: Path) -> Path:

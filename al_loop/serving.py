@@ -5,8 +5,6 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
-import onnxruntime
-
 from al_loop.errors import NoModelError, NotFoundError
 from al_loop.layout import DataLayout
 from al_loop.records import Campaign
@@ -18,7 +16,7 @@ from models.registry import ModelRegistry
 
 logger = logging.getLogger(__name__)
 
-LOAD_ERRORS = (RegistryError, OSError, onnxruntime.capi.onnxruntime_pybind11_state.Fail)
+LOAD_ERRORS = (RegistryError, NotFoundError, OSError)
 
 
 class ModelServer:
@@ -85,7 +83,7 @@ class ModelServer:
     def serving_version(self, campaign: Campaign) -> str | None:
         """The version in memory, or None."""
         batcher = self._batchers.get(campaign.campaign_id)
-        return None if batcher is None else batcher.card.version
+        return None if batcher is None else batcher.version
 
     def close(self) -> None:
         """Let every model go."""
@@ -96,7 +94,8 @@ class ModelServer:
 
     def _load_or_fall_back(self, campaign: Campaign, now: datetime) -> None:
         tried: set[str] = set()
-        candidates = [campaign.current_version, *self._store.versions.promoted(campaign.campaign_id)]
+        history = self._store.versions.promotions(campaign.campaign_id)
+        candidates = [campaign.current_version, *(entry.version for entry in reversed(history))]
         for version in candidates:
             if version is None or version in tried:
                 continue

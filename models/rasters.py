@@ -30,6 +30,7 @@ __all__ = [
     "RasterHeader",
     "Upload",
     "encode_codes",
+    "encode_values",
     "open_upload",
     "pixel_hash",
     "read_header",
@@ -206,6 +207,32 @@ def encode_codes(codes: NDArray[np.uint8], crs: str | None, transform: Sequence[
             blockysize=height,
         ) as dataset:
             dataset.write(codes, 1)
+        return bytes(memory.getbuffer())
+
+
+def encode_values(values: NDArray[np.float32], crs: str | None, transform: Sequence[float] | None) -> bytes:
+    """One-band float32 cloud-optimised GeoTIFF, NaN as nodata.
+
+    Args:
+        values: Shape (H, W).
+        crs: `EPSG:n` or WKT; None: no CRS.
+        transform: a, b, c, d, e, f; None: no transform.
+    """
+    height, width = values.shape
+    allow_missing_georeference()
+    with Env(), MemoryFile() as memory:
+        with memory.open(
+            driver="COG",
+            width=width,
+            height=height,
+            count=1,
+            dtype="float32",
+            nodata=float("nan"),
+            crs=None if crs is None else CRS.from_user_input(crs),
+            transform=None if transform is None else Affine(*transform),
+            compress="deflate",
+        ) as dataset:
+            dataset.write(values, 1)
         return bytes(memory.getbuffer())
 
 

@@ -1,15 +1,13 @@
 """Predictions that were shown to somebody: what a model said must never be mistaken for what a person said."""
 
-from datetime import datetime
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 from duckdb import DuckDBPyConnection
 
-from al_loop.records import Prediction
+from al_loop.records import Prediction, ShownPrediction
 from al_loop.store.database import Database
-from al_loop.store.rows import select
-from models.card import TaskName
+from al_loop.store.rows import execute
 
 Predictions = list[Prediction]
 
@@ -20,46 +18,28 @@ class PredictionTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(
-        self,
-        campaign_id: int,
-        *,
-        sample_id: int | None,
-        pixel_hash: str,
-        task: TaskName,
-        version: str,
-        answer: dict[str, Any],
-        now: datetime,
-    ) -> int:
-        """Store what was shown; return its id.
+    def record(self, shown: Sequence[ShownPrediction]) -> None:
+        """Store what was shown, in one transaction; the sample is recognised by its pixel hash."""
 
-        Args:
-            campaign_id: The campaign.
-            sample_id: None when the pixels belong to no registered sample.
-            pixel_hash: Of the image that was sent.
-            task: What was asked.
-            version: Model version that answered.
-            answer: The answer, or its digest where it is large; must encode as JSON.
-            now: When it was shown.
-        """
+        def operation(connection: DuckDBPyConnection) -> None:
+            for entry in shown:
+                execute(
+                    connection,
+                    """INSERT INTO predictions (campaign_id, sample_id, pixel_hash, task, version, answer, shown_at)
+                    SELECT $campaign_id,
+                        (SELECT sample_id FROM pixel_hashes
+                            WHERE campaign_id = $campaign_id AND pixel_hash = $pixel_hash
+                            ORDER BY modified_ns DESC LIMIT 1),
+                        $pixel_hash, $task, $version, $answer, $shown_at""",
+                    campaign_id=entry.campaign_id,
+                    pixel_hash=entry.pixel_hash,
+                    task=entry.task,
+                    version=entry.version,
+                    answer=msgspec.json.encode(entry.answer).decode(),
+                    shown_at=entry.shown_at,
+                )
 
-        def operation(connection: DuckDBPyConnection) -> int:
-            rows = select(
-                connection,
-                """INSERT INTO predictions (campaign_id, sample_id, pixel_hash, task, version, answer, shown_at)
-                VALUES ($campaign_id, $sample_id, $pixel_hash, $task, $version, $answer, $now)
-                RETURNING prediction_id""",
-                campaign_id=campaign_id,
-                sample_id=sample_id,
-                pixel_hash=pixel_hash,
-                task=task,
-                version=version,
-                answer=msgspec.json.encode(answer).decode(),
-                now=now,
-            )
-            return int(rows[0]["prediction_id"])
-
-        return self._database.write(operation)
+        self._database.write(operation)
 
     def list(self, campaign_id: int, limit: int = 100) -> Predictions:
         """The newest predictions, newest first."""

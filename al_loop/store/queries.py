@@ -133,18 +133,19 @@ class QueryTable:
 
         return self._database.write(operation)
 
-    def release(self, campaign_id: int, annotator: str, sample_ids: Sequence[int], now: datetime) -> int:
-        """Give the annotator's active leases on these samples back to the pool; return how many."""
+    def release(self, campaign_id: int, annotator: str, sample_ids: Sequence[int] | None, now: datetime) -> int:
+        """Give the annotator's active leases on these samples, or all of them, back to the pool; return how many."""
 
         def operation(connection: DuckDBPyConnection) -> int:
             rows = select(
                 connection,
                 f"""UPDATE leases SET ended_at = $now, end_reason = 'released' WHERE {ACTIVE}
-                AND annotator = $annotator AND sample_id IN (SELECT unnest($sample_ids::BIGINT[]))
+                AND annotator = $annotator
+                AND ($sample_ids IS NULL OR sample_id IN (SELECT unnest($sample_ids::BIGINT[])))
                 RETURNING lease_id""",
                 campaign_id=campaign_id,
                 annotator=annotator,
-                sample_ids=list(sample_ids),
+                sample_ids=None if sample_ids is None else list(sample_ids),
                 now=now,
             )
             return len(rows)

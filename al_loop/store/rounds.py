@@ -20,7 +20,6 @@ COLUMNS = frozenset(
 Rounds = list[Round]
 RoundEvents = list[RoundEvent]
 CurvePoints = list[CurvePoint]
-NamedRounds = list[tuple[str, Round]]
 
 
 class RoundTable:
@@ -106,38 +105,24 @@ class RoundTable:
 
     def active(self, campaign_id: int) -> Round | None:
         """The oldest round that has not ended."""
+        unfinished = self.unfinished(campaign_id)
+        return unfinished[0] if unfinished else None
+
+    def unfinished(self, campaign_id: int) -> Rounds:
+        """Rounds that have not ended, by number."""
         rows = self._database.read(
-            f"""SELECT * FROM rounds WHERE campaign_id = $campaign_id AND state NOT IN ({ENDS})
-            ORDER BY number LIMIT 1""",
+            f"SELECT * FROM rounds WHERE campaign_id = $campaign_id AND state NOT IN ({ENDS}) ORDER BY number",
+            campaign_id=campaign_id,
+        )
+        return [_round(row) for row in rows]
+
+    def last(self, campaign_id: int) -> Round | None:
+        """The newest round."""
+        rows = self._database.read(
+            "SELECT * FROM rounds WHERE campaign_id = $campaign_id ORDER BY number DESC LIMIT 1",
             campaign_id=campaign_id,
         )
         return _round(rows[0]) if rows else None
-
-    def interrupt_unfinished(self, now: datetime) -> NamedRounds:
-        """End all rounds that a stopped service left behind; return them with their campaign's name."""
-
-        def operation(connection: DuckDBPyConnection) -> NamedRounds:
-            rows = select(
-                connection,
-                f"""SELECT campaign_id, number, state, name FROM rounds JOIN campaigns USING (campaign_id)
-                WHERE state NOT IN ({ENDS}) ORDER BY campaign_id, number""",
-            )
-            return [
-                (
-                    row["name"],
-                    enter(
-                        connection,
-                        row["campaign_id"],
-                        row["number"],
-                        RoundState.INTERRUPTED,
-                        now,
-                        error=f"the service stopped while the round was in state {row['state']!r}",
-                    ),
-                )
-                for row in rows
-            ]
-
-        return self._database.write(operation)
 
     def events(self, campaign_id: int, number: int) -> RoundEvents:
         """The round's changes of state, oldest first."""

@@ -1,7 +1,7 @@
 """Labels: record, retract, list now or as of a time, history, export."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
@@ -9,7 +9,8 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from al_loop.errors import InvalidValueError
-from al_loop.exporting import EXPORTS, export_labels
+from al_loop.exporting import FILE_ENDINGS, MEDIA_TYPES, ExportFormat
+from al_loop.exporting.campaign import export_campaign
 from al_loop.records import Campaign, Label, LabelInput
 from al_loop.workbench import Workbench
 from service.auth import requires
@@ -107,12 +108,12 @@ class LabelController(Controller):
         self,
         target: NamedDependency[Campaign],
         workbench: NamedDependency[Workbench],
-        export_format: Annotated[Literal["scaneo", "geojson", "parquet"], QueryParameter(name="format")],
+        export_format: Annotated[ExportFormat, QueryParameter(name="format")],
     ) -> Stream:
         """The current labels as a SCANEO folder (zip), one GeoJSON FeatureCollection, or Parquet."""
-        kind = EXPORTS[export_format]
+        name = target.name + FILE_ENDINGS[export_format]
         return Stream(
-            export_labels(workbench.store, target, export_format),
-            media_type=kind.media_type,
-            headers={"Content-Disposition": f'attachment; filename="{target.name}{kind.suffix}"'},
+            export_campaign(workbench.store, target, export_format),
+            media_type=MEDIA_TYPES[export_format],
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
