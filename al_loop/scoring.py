@@ -1,16 +1,17 @@
 """Scores what a model version has not scored yet: pool to subprocess to store. Also the features of a cold start."""
 
-import os
 import shutil
 import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
 from al_loop.layout import DataLayout
 from al_loop.processes import run_supervised
 from al_loop.records import Campaign
-from al_loop.score_parts import FEATURES_VERSION, ScoreSpec, read_skipped, write_spec
+from al_loop.score_parts import FEATURES, SCORES_FILE, SKIPPED_FILE, SkippedSample, write_spec
 from al_loop.store import LabelStore
 from models.progress import ProgressLine
 from models.registry import ModelRegistry
@@ -28,7 +29,7 @@ class PoolScorer:
 
     def wanted_version(self, campaign: Campaign) -> str:
         """The version whose scores queries use now: the serving one, or plain image features before there is any."""
-        return campaign.current_version or FEATURES_VERSION
+        return campaign.current_version or FEATURES
 
     def score(
         self,
@@ -60,27 +61,27 @@ class PoolScorer:
         number = 1 + max((int(part.name) for part in directory.iterdir() if part.name.isdigit()), default=0)
         staging = directory / f".part-{number}"
         staging.mkdir()
-        spec = self._spec(campaign, version, samples, staging)
+        spec = self._write_spec(campaign, version, samples, staging)
         run_supervised(
             "al_loop.score_pool", [str(spec)], staging, on_phase=on_phase, on_progress=on_progress, cancelled=cancelled
         )
         final = directory / str(number)
         staging.replace(final)
-        skipped.update(entry.sample_id for entry in read_skipped(final))
-        return self._store.scores.ingest(campaign.campaign_id, version, final / "scores.parquet", self._clock())
+        skipped.update(_skipped_ids(final))
+        return self._store.scores.ingest(campaign.campaign_id, version, final / SCORES_FILE, self._clock())
 
-    def _spec(self, campaign: Campaign, version: str, samples: list[tuple[int, str]], staging: Path) -> Path:
+    def _write_spec(self, campaign: Campaign, version: str, samples: list[tuple[int, str]], staging: Path) -> Path:
+        paths = [(sample_id, str(Path(campaign.root) / path)) for sample_id, path in samples]
+        if version == FEATURES:
+            bands = campaign.bands or list(range(1, (campaign.source_bands or 1) + 1))
+            return write_spec(staging, paths, version=version, model_dir=None, bands=bands, tasks=[])
         registry = ModelRegistry(self._layout.models(campaign.name))
-        bands = campaign.bands or list(range(1, (campaign.source_bands or 1) + 1))
+        card = registry.card(version)
         return write_spec(
-            staging,
-            ScoreSpec(
-                version=version,
-                model_dir=None if version == FEATURES_VERSION else str(registry.path(version)),
-                samples="samples.parquet",
-                bands=bands,
-                tasks=campaign.tasks,
-                threads=os.cpu_count() or 1,
-            ),
-            [(sample_id, str(Path(campaign.root) / path)) for sample_id, path in samples],
+            staging, paths, version=version, model_dir=registry.path(version), bands=card.bands, tasks=card.tasks
         )
+
+
+def _skipped_ids(directory: Path) -> list[int]:
+    data = (directory / SKIPPED_FILE).read_bytes()
+    return [entry.sample_id for entry in msgspec.json.decode(data, type=list[SkippedSample])]

@@ -1,0 +1,141 @@
+"""The command line `al-loop`: the service, and everything an operator does with a running one."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from al_loop.errors import AlLoopError
+from service.client import Client, ServiceError, ServiceUnreachableError
+from service.commands import imports, models, rounds, serve, simulate, status
+from service.settings import SettingsError
+
+DEFAULT_URL = "http://127.0.0.1:8090"
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code. Known errors are one sentence on stderr, without a traceback."""
+    arguments = build_parser().parse_args(argv)
+    run: Command = arguments.run
+    try:
+        return run(arguments)
+    except (AlLoopError, ServiceError, ServiceUnreachableError, SettingsError) as error:
+        print(f"al-loop: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("al-loop: stopped", file=sys.stderr)
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Parser of all commands."""
+    parser = argparse.ArgumentParser(prog="al-loop", description="Active learning for satellite-image labelling.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _serve(commands.add_parser("serve", help="run the service"))
+    _import(commands.add_parser("import", help="create a campaign from a labelled folder, or add one to a campaign"))
+    _export(commands.add_parser("export", help="write a campaign's labels to a file"))
+    _status(commands.add_parser("status", help="show how campaigns stand"))
+    _round(commands.add_parser("round", help="start, watch or cancel a training round"))
+    _model(commands.add_parser("model", help="list model versions, promote one, roll back"))
+    _simulate(commands.add_parser("simulate", help="learning curves of strategies on a labelled folder"))
+    _scaneo(commands.add_parser("scaneo", help="link a campaign to SCANEO (not built yet)"))
+    return parser
+
+
+def client_of(arguments: argparse.Namespace) -> Client:
+    """A client for the service that the arguments name."""
+    return Client(arguments.service, token=arguments.token)
+
+
+def _talks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--service", default=os.environ.get("AL_LOOP_URL", DEFAULT_URL), help="address of the service")
+    parser.add_argument("--token", default=os.environ.get("AL_LOOP_TOKEN"), help="token, if the service asks for one")
+
+
+def _serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, help="directory of labels, models and rounds (default: al-loop-data)")
+    parser.add_argument(
+        "--imagery", action="append", type=Path, help="folder that campaign roots must lie in; may be repeated"
+    )
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="TCP port (default: 8090)")
+    parser.set_defaults(run=lambda arguments: serve.run(arguments, os.environ))
+
+
+def _import(parser: argparse.ArgumentParser) -> None:
+    _talks(parser)
+    parser.add_argument("directory", type=Path, help="SCANEO export, class folders, or images with *_mask files")
+    parser.add_argument("--campaign", required=True, help="name; the campaign is created if there is none")
+    parser.add_argument("--images", type=Path, help="folder of the images, if a SCANEO export lies elsewhere")
+    parser.add_argument("--annotator", default="import", help="name that the labels are recorded under")
+    parser.set_defaults(run=lambda arguments: imports.run(arguments, client_of(arguments)))
+
+
+def _export(parser: argparse.ArgumentParser) -> None:
+    _talks(parser)
+    parser.add_argument("campaign")
+    parser.add_argument("--format", choices=["scaneo", "geojson", "parquet"], default="geojson")
+    parser.add_argument("--out", type=Path, required=True, help="file to write")
+    parser.set_defaults(run=lambda arguments: imports.run_export(arguments, client_of(arguments)))
+
+
+def _status(parser: argparse.ArgumentParser) -> None:
+    _talks(parser)
+    parser.add_argument("campaign", nargs="?", help="one campaign in detail (default: all)")
+    parser.set_defaults(run=lambda arguments: status.run(arguments, client_of(arguments)))
+
+
+def _round(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    start = actions.add_parser("start", help="start a round and watch it")
+    _talks(start)
+    start.add_argument("campaign")
+    start.add_argument("--queue", action="store_true", help="queue behind a running round instead of failing")
+    start.add_argument("--detach", action="store_true", help="do not watch")
+    start.set_defaults(run=lambda arguments: rounds.start(arguments, client_of(arguments)))
+    for name, run, text in (
+        ("watch", rounds.watch, "follow a round until it ends"),
+        ("cancel", rounds.cancel, "stop a round"),
+    ):
+        action = actions.add_parser(name, help=text)
+        _talks(action)
+        action.add_argument("campaign")
+        action.add_argument("number", type=int, nargs="?", help="default: the newest")
+        action.set_defaults(run=lambda arguments, run=run: run(arguments, client_of(arguments)))
+    listing = actions.add_parser("list", help="all rounds of a campaign")
+    _talks(listing)
+    listing.add_argument("campaign")
+    listing.set_defaults(run=lambda arguments: rounds.show_all(arguments, client_of(arguments)))
+
+
+def _model(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="all versions of a campaign")
+    _talks(listing)
+    listing.add_argument("campaign")
+    listing.set_defaults(run=lambda arguments: models.show_all(arguments, client_of(arguments)))
+    promote = actions.add_parser("promote", help="make a version serve; an older one rolls back")
+    _talks(promote)
+    promote.add_argument("campaign")
+    promote.add_argument("version")
+    promote.add_argument("--reason", default="ops")
+    promote.set_defaults(run=lambda arguments: models.promote(arguments, client_of(arguments)))
+
+
+def _simulate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", type=Path, help="labelled folder, as for import")
+    parser.add_argument("--strategy", default="random,auto", help="strategies, separated by commas")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--query-size", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path, required=True, help="directory of curve.png and curve.json")
+    parser.add_argument("--mode", choices=["fast", "full"], default="full")
+    parser.set_defaults(run=simulate.run)
+
+
+def _scaneo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=["connect", "status", "disconnect"])
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    parser.set_defaults(run=status.refuse_scaneo)

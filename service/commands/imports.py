@@ -1,0 +1,120 @@
+"""`al-loop import` and `al-loop export`."""
+
+import argparse
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from al_loop.campaigns import CampaignRequest, TaskRequest
+from al_loop.importing import ImportPlan, plan_import
+from al_loop.records import LabelInput, RetrainPolicy, SkippedPath
+from service.client import Client, ServiceError
+
+T = TypeVar("T")
+PATHS_A_REQUEST = 500
+LABELS_A_REQUEST = 200
+SHOWN_SKIPS = 10
+
+
+def run(arguments: argparse.Namespace, client: Client) -> int:
+    """Import a labelled folder, with progress; says what was skipped and why."""
+    console = Console(stderr=True)
+    with progress_bars(console) as progress:
+        planning = progress.add_task("reading the folder", total=None)
+        plan = plan_import(
+            arguments.directory,
+            images=arguments.images,
+            report=lambda what, done, total: progress.update(planning, description=what, completed=done, total=total),
+        )
+        progress.remove_task(planning)
+        import_plan(client, plan, arguments.campaign, arguments.annotator, progress)
+    console.print(
+        f"[bold]{arguments.campaign}[/bold]: {plan.kind}, {len(plan.paths)} images, "
+        + ", ".join(f"{count} {task} labels" for task, count in plan.label_counts.items())
+    )
+    print_skipped(console, plan.skipped)
+    return 0
+
+
+def import_plan(client: Client, plan: ImportPlan, campaign: str, annotator: str, progress: Progress) -> None:
+    """Create the campaign where it is missing, register the images, record the labels.
+
+    Samples that were registered before are left as they are, so that an import that was cut off may be repeated.
+    """
+    ensure_campaign(client, plan, campaign)
+    registering = progress.add_task("registering images", total=len(plan.paths))
+    usable = set(plan.paths)
+    for paths in chunks(plan.paths, PATHS_A_REQUEST):
+        report = client.register(campaign, paths)
+        for entry in report.skipped:
+            if "already" not in entry.reason:
+                plan.skipped.append(entry)
+                usable.discard(entry.path)
+        progress.advance(registering, len(paths))
+    recording = progress.add_task("recording labels", total=sum(plan.label_counts.values()))
+    for labels in chunks(_usable(plan.labels(annotator), usable), LABELS_A_REQUEST):
+        client.record_labels(campaign, labels)
+        progress.advance(recording, len(labels))
+
+
+def ensure_campaign(
+    client: Client, plan: ImportPlan, campaign: str, policy: RetrainPolicy | None = None
+) -> None:
+    """Create the campaign that the plan needs, unless there is one of that name."""
+    try:
+        client.campaign(campaign)
+    except ServiceError as error:
+        if error.status != 404:
+            raise
+        tasks = [msgspec.convert(msgspec.structs.asdict(task), TaskRequest) for task in plan.tasks]
+        client.create_campaign(
+            CampaignRequest(
+                name=campaign,
+                tasks=tasks,
+                root=str(plan.root),
+                settings=plan.settings,
+                policy=policy or RetrainPolicy(),
+            )
+        )
+
+
+def run_export(arguments: argparse.Namespace, client: Client) -> int:
+    """Write a campaign's labels to a file."""
+    target: Path = arguments.out
+    target.write_bytes(client.export(arguments.campaign, arguments.format))
+    Console(stderr=True).print(f"wrote {target} ({target.stat().st_size:,} bytes)")
+    return 0
+
+
+def progress_bars(console: Console) -> Progress:
+    """Bars with counts and the time left."""
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+    )
+
+
+def print_skipped(console: Console, skipped: Sequence[SkippedPath]) -> None:
+    """Reasons with their counts, and a few examples of each."""
+    reasons = Counter(entry.reason for entry in skipped)
+    for reason, count in reasons.most_common(SHOWN_SKIPS):
+        example = next(entry.path for entry in skipped if entry.reason == reason)
+        console.print(f"  skipped {count}: {reason} (for example {example})", highlight=False, markup=False)
+    if len(reasons) > SHOWN_SKIPS:
+        console.print(f"  and {len(reasons) - SHOWN_SKIPS} other reasons")
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of at most `size` items."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def _usable(labels: Iterable[LabelInput], paths: set[str]) -> Iterator[LabelInput]:
+    return (label for label in labels if label.path in paths)

@@ -1,0 +1,41 @@
+"""`al-loop serve`."""
+
+import argparse
+import logging
+from collections.abc import Mapping
+
+import uvicorn
+
+from service.app import create_app
+from service.settings import Settings
+
+
+def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Serve until stopped.
+
+    Raises:
+        SettingsError: The settings are wrong or unsafe.
+        StoreLockedError: Another process owns the data directory.
+    """
+    imagery = None if arguments.imagery is None else ":".join(str(folder) for folder in arguments.imagery)
+    settings = Settings.from_env(
+        environ,
+        data=None if arguments.data is None else str(arguments.data),
+        imagery=imagery,
+        host=arguments.host,
+        port=arguments.port,
+    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    logging.getLogger("rasterio").setLevel(logging.WARNING)
+    logging.getLogger("al_loop").info("API documentation: http://%s:%d/schema", settings.host, settings.port)
+    # The access log is off: it would hold the tokens that SCANEO has to send in the URL. /metrics counts requests.
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=10,
+    )
+    return 0

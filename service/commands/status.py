@@ -1,0 +1,48 @@
+"""`al-loop status`, and the answer of `al-loop scaneo` until it is built."""
+
+import argparse
+
+from rich.console import Console
+from rich.table import Table
+
+from al_loop.errors import UnsupportedError
+from service.client import Client
+from service.commands.rounds import round_table
+
+
+def run(arguments: argparse.Namespace, client: Client) -> int:
+    """Print all campaigns, or one with its rounds."""
+    console = Console()
+    campaigns = client.campaigns() if arguments.campaign is None else [client.campaign(arguments.campaign)]
+    table = Table("campaign", "tasks", "pool", "leased", "labelled", "reserve (labelled)", "model", "last round")
+    for view in campaigns:
+        counts, last = view.samples, view.last_round
+        table.add_row(
+            view.name,
+            ", ".join(task.task for task in view.tasks),
+            str(counts.pool),
+            str(counts.leased),
+            str(counts.labelled),
+            f"{counts.reserve} ({counts.reserve_labelled})",
+            "" if view.current_model is None else view.current_model.version,
+            "" if last is None else f"{last.number} {last.state}",
+        )
+    console.print(table)
+    for view in campaigns:
+        for notice in view.notices:
+            console.print(f"{view.name}: {notice}", style="yellow", highlight=False, markup=False)
+    if arguments.campaign is not None:
+        console.print(round_table(client.rounds(arguments.campaign).rounds))
+    return 0
+
+
+def refuse_scaneo(arguments: argparse.Namespace) -> int:
+    """Say what to do until the link to SCANEO is built.
+
+    Raises:
+        UnsupportedError: Always.
+    """
+    raise UnsupportedError(
+        f"`scaneo {arguments.action}` is not built yet; register the prediction URL in SCANEO by hand and bring its labels "
+        "in with `al-loop import`"
+    )
