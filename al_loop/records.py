@@ -171,7 +171,6 @@ class SkippedPath(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-=======
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
     """Outcome of registering files as samples."""
 
