@@ -152,6 +152,34 @@ class SampleView(msgspec.Struct, frozen=True, kw_only=True):
     """Entropy of the current model, largest over tasks; None before it was scored."""
 
 
+class SampleCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Samples of a campaign by state; the first four add up to `total`."""
+
+    pool: int
+    leased: int
+    labelled: int
+    reserve: int
+    """All of the test reserve, labelled or not."""
+    reserve_labelled: int
+    total: int
+
+
+class SkippedPath(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was not registered, and why."""
+
+    path: str
+    reason: str
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of registering files as samples."""
+
+    registered: int
+    sample_ids: list[int]
+    """In the order of the accepted files."""
+    skipped: list[SkippedPath]
+
+
 class LabelInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One annotator's complete answer for one (sample, task). Exactly one of `classes` and `features`.
 
@@ -164,7 +192,7 @@ class LabelInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     annotator: AnnotatorName
     classes: list[str] | None = None
     features: dict[str, Any] | None = None
-    """GeoJSON FeatureCollection; every feature has `properties.label` (a class, or null with `properties.ignore` true)."""
+    """GeoJSON FeatureCollection; each `properties.label` is a class, or null with `properties.ignore` true."""
     crs: str | None = None
     """CRS of the coordinates: None = EPSG:4326 where the sample has a CRS, else pixels; "pixel" = column, row."""
     override_lease: bool = False
@@ -224,6 +252,23 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     """Why it failed or ended early, in one sentence."""
     log: list[str] = []
     """Last lines of the subprocess's log; filled for failed rounds."""
+
+
+class RoundEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of a round's state."""
+
+    state: RoundState
+    entered_at: datetime
+    detail: str | None
+
+
+class Promotion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that began to serve: a promotion or a rollback."""
+
+    version: str
+    previous: str | None
+    reason: str
+    promoted_at: datetime
 
 
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):

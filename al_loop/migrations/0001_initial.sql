@@ -1,5 +1,6 @@
 -- The record of everything: append-only labels, short-lived leases, rounds and versions.
--- Times are UTC. No foreign keys: DuckDB refuses updates of referenced rows; the verbs of al_loop/store keep the references.
+-- Times are UTC (TIMESTAMP: reading TIMESTAMPTZ from Python needs pytz). No foreign keys: DuckDB refuses updates of referenced rows;
+-- the one writer in al_loop/store keeps references and uniqueness. No indexes but one: scans of sorted ids are as fast at 100,000 rows.
 
 CREATE SEQUENCE campaign_ids START 1;
 CREATE SEQUENCE sample_ids START 1;
@@ -17,10 +18,10 @@ CREATE TABLE campaigns (
     source_bands    INTEGER,
     settings        JSON NOT NULL,
     policy          JSON NOT NULL,
-    created_at      TIMESTAMPTZ NOT NULL,
+    created_at      TIMESTAMP NOT NULL,
     current_version VARCHAR,
-    reserve_drawn   BOOLEAN NOT NULL DEFAULT false,
-    reserve_block_m DOUBLE
+    reserve_drawn_at TIMESTAMP,
+    reserve_block_m DOUBLE            -- side of a spatial block in metres; NULL without places
 );
 
 CREATE TABLE samples (
@@ -39,10 +40,8 @@ CREATE TABLE samples (
     modified_ns   BIGINT NOT NULL,
     block         VARCHAR NOT NULL,
     reserve       BOOLEAN NOT NULL DEFAULT false,
-    registered_at TIMESTAMPTZ NOT NULL
+    registered_at TIMESTAMP NOT NULL
 );
-CREATE UNIQUE INDEX samples_by_path ON samples (campaign_id, path);
-CREATE INDEX samples_by_id ON samples (sample_id);
 
 -- Pixel hashes are filled by pool scoring, which reads the pixels anyway; they recognise an uploaded image.
 CREATE TABLE pixel_hashes (
@@ -64,17 +63,15 @@ CREATE TABLE label_events (
     crs         VARCHAR,          -- of features: 'EPSG:4326' or 'pixel'
     retracts    BIGINT,           -- label_id that this event withdraws
     query_id    BIGINT,           -- the query whose lease it answers, if any
-    labelled_at TIMESTAMPTZ NOT NULL,
-    recorded_at TIMESTAMPTZ NOT NULL
+    labelled_at TIMESTAMP NOT NULL,
+    recorded_at TIMESTAMP NOT NULL
 );
-CREATE INDEX label_events_by_sample ON label_events (sample_id);
 
 -- The newest event of each (sample, task, annotator), retractions left out.
 CREATE VIEW current_labels AS
-SELECT * EXCLUDE (newest) FROM (
-    SELECT *, row_number() OVER (PARTITION BY campaign_id, sample_id, task, annotator ORDER BY label_id DESC) AS newest
-    FROM label_events
-) WHERE newest = 1 AND retracts IS NULL;
+SELECT * FROM label_events
+QUALIFY row_number() OVER (PARTITION BY campaign_id, sample_id, task, annotator ORDER BY label_id DESC) = 1
+    AND retracts IS NULL;
 
 CREATE TABLE queries (
     query_id    BIGINT DEFAULT nextval('query_ids') NOT NULL,
@@ -83,7 +80,7 @@ CREATE TABLE queries (
     strategy    JSON NOT NULL,
     query_size  INTEGER NOT NULL,
     version     VARCHAR,          -- model version whose scores ranked it
-    opened_at   TIMESTAMPTZ NOT NULL
+    opened_at   TIMESTAMP NOT NULL
 );
 
 CREATE TABLE leases (
@@ -94,9 +91,9 @@ CREATE TABLE leases (
     annotator   VARCHAR NOT NULL,
     score       DOUBLE,
     reason      VARCHAR NOT NULL,
-    leased_at   TIMESTAMPTZ NOT NULL,
-    expires_at  TIMESTAMPTZ NOT NULL,
-    ended_at    TIMESTAMPTZ,      -- answered or released
+    leased_at   TIMESTAMP NOT NULL,
+    expires_at  TIMESTAMP NOT NULL,
+    ended_at    TIMESTAMP,      -- answered or released
     end_reason  VARCHAR           -- 'labelled', 'released'
 );
 
@@ -105,9 +102,9 @@ CREATE TABLE rounds (
     number          INTEGER NOT NULL,
     state           VARCHAR NOT NULL,
     reason          VARCHAR NOT NULL,
-    requested_at    TIMESTAMPTZ NOT NULL,
-    started_at      TIMESTAMPTZ,
-    ended_at        TIMESTAMPTZ,
+    requested_at    TIMESTAMP NOT NULL,
+    started_at      TIMESTAMP,
+    ended_at        TIMESTAMP,
     version         VARCHAR,
     labels          INTEGER,
     reserve_labels  INTEGER,
@@ -123,7 +120,7 @@ CREATE TABLE round_events (
     campaign_id BIGINT NOT NULL,
     number      INTEGER NOT NULL,
     state       VARCHAR NOT NULL,
-    at          TIMESTAMPTZ NOT NULL,
+    entered_at  TIMESTAMP NOT NULL,
     detail      VARCHAR
 );
 
@@ -131,7 +128,7 @@ CREATE TABLE model_versions (
     campaign_id  BIGINT NOT NULL,
     version      VARCHAR NOT NULL,
     round_number INTEGER NOT NULL,
-    created_at   TIMESTAMPTZ NOT NULL,
+    created_at   TIMESTAMP NOT NULL,
     problem      VARCHAR
 );
 
@@ -140,7 +137,7 @@ CREATE TABLE promotions (
     version     VARCHAR NOT NULL,
     previous    VARCHAR,
     reason      VARCHAR NOT NULL,
-    promoted_at TIMESTAMPTZ NOT NULL
+    promoted_at TIMESTAMP NOT NULL
 );
 
 -- One row a (sample, model version, task); version 'features' holds no uncertainties, only embeddings on disk.
@@ -152,7 +149,7 @@ CREATE TABLE scores (
     least_confidence FLOAT NOT NULL,
     margin           FLOAT NOT NULL,
     entropy          FLOAT NOT NULL,
-    scored_at        TIMESTAMPTZ NOT NULL
+    scored_at        TIMESTAMP NOT NULL
 );
 
 CREATE TABLE predictions (
@@ -163,5 +160,5 @@ CREATE TABLE predictions (
     task          VARCHAR NOT NULL,
     version       VARCHAR NOT NULL,
     answer        JSON NOT NULL,
-    shown_at      TIMESTAMPTZ NOT NULL
+    shown_at      TIMESTAMP NOT NULL
 );

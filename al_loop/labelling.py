@@ -1,0 +1,89 @@
+"""Is this label acceptable? Checks one annotator's answer against the campaign and the sample, stores nothing."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from al_loop.errors import InvalidValueError
+from al_loop.geometry import read_features
+from al_loop.records import Campaign, LabelInput, Sample
+from models.card import TaskName, TaskSpec
+
+
+class CheckedLabel(msgspec.Struct, frozen=True, kw_only=True):
+    """An acceptable label, ready to be stored."""
+
+    campaign_id: int
+    sample_id: int
+    sample_path: str
+    task: TaskName
+    annotator: str
+    classes: list[str] | None
+    features: dict[str, Any] | None
+    crs: str | None
+    override_lease: bool
+    labelled_at: datetime
+    recorded_at: datetime
+    at: str
+    """JSON path of the label in the request, for errors found later."""
+
+
+def check_label(campaign: Campaign, sample: Sample, label: LabelInput, now: datetime, at: str) -> CheckedLabel:
+    """The label in the form that is stored.
+
+    Args:
+        campaign: Whose tasks and classes count.
+        sample: The sample it is about.
+        label: As it came in.
+        now: When it is recorded.
+        at: JSON path of the label in the request, as `$.labels[2]`.
+
+    Raises:
+        InvalidValueError: With the JSON path of the field.
+    """
+    spec = campaign.task(label.task)
+    if spec is None:
+        known = ", ".join(spec.task for spec in campaign.tasks)
+        raise InvalidValueError(f"{at}.task", f"campaign {campaign.name!r} has no task {label.task!r}; it asks {known}")
+    if label.labelled_at is not None and label.labelled_at.tzinfo is None:
+        raise InvalidValueError(f"{at}.labelled_at", "the time has no zone; write it as 2026-01-31T12:00:00Z")
+    features, crs = None, None
+    if spec.task == "classification":
+        _check_classes(spec, label, at)
+    else:
+        if label.classes is not None:
+            raise InvalidValueError(f"{at}.classes", f"{spec.task} is answered with `features`, not `classes`")
+        if label.features is None:
+            raise InvalidValueError(f"{at}.features", f"{spec.task} needs `features`; an empty list means none here")
+        features, crs = read_features(label.features, sample, spec.classes, crs=label.crs, at=f"{at}.features")
+    return CheckedLabel(
+        campaign_id=campaign.campaign_id,
+        sample_id=sample.sample_id,
+        sample_path=sample.path,
+        task=spec.task,
+        annotator=label.annotator,
+        classes=label.classes,
+        features=features,
+        crs=crs,
+        override_lease=label.override_lease,
+        labelled_at=label.labelled_at or now,
+        recorded_at=now,
+        at=at,
+    )
+
+
+def _check_classes(spec: TaskSpec, label: LabelInput, at: str) -> None:
+    if label.features is not None:
+        raise InvalidValueError(f"{at}.features", f"{spec.task} is answered with `classes`, not `features`")
+    if label.crs is not None:
+        raise InvalidValueError(f"{at}.crs", "only `features` have a CRS")
+    if label.classes is None:
+        raise InvalidValueError(f"{at}.classes", f"{spec.task} needs `classes`; an empty list means none of them")
+    for index, name in enumerate(label.classes):
+        if name not in spec.classes:
+            raise InvalidValueError(f"{at}.classes[{index}]", f"no class {name!r}; it is one of {spec.classes}")
+        if name in label.classes[:index]:
+            raise InvalidValueError(f"{at}.classes[{index}]", f"class {name!r} is named twice")
+    if len(label.classes) > 1 and not spec.multi_label:
+        raise InvalidValueError(f"{at}.classes", f"{len(label.classes)} classes, but the task takes one")

@@ -1,0 +1,46 @@
+"""The label store: the DuckDB-backed record of samples, labels, queries, rounds and versions.
+
+Every SQL statement of the project lives in this package. It knows nothing of files, models or HTTP.
+"""
+
+from pathlib import Path
+from typing import Self
+
+from al_loop.store.campaigns import CampaignTable
+from al_loop.store.database import Database
+from al_loop.store.labels import LabelTable
+from al_loop.store.predictions import PredictionTable
+from al_loop.store.queries import QueryTable
+from al_loop.store.rounds import RoundTable
+from al_loop.store.samples import SampleTable
+from al_loop.store.scores import ScoreTable
+from al_loop.store.versions import VersionTable
+
+
+class LabelStore:
+    """One open DuckDB file; its verbs are grouped by what they are about. Safe to share between threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.campaigns = CampaignTable(database)
+        self.samples = SampleTable(database)
+        self.labels = LabelTable(database, self.samples)
+        self.queries = QueryTable(database)
+        self.rounds = RoundTable(database)
+        self.versions = VersionTable(database)
+        self.scores = ScoreTable(database)
+        self.predictions = PredictionTable(database)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open or create the file.
+
+        Raises:
+            StoreLockedError: Another process has it open.
+            StoreError: Not a label store, not writable, or written by a newer al-loop.
+        """
+        return cls(Database(path))
+
+    def close(self) -> None:
+        """Finish queued writes and give the file back. Safe to call twice; every later call raises StoreClosedError."""
+        self._database.close()

@@ -1,0 +1,178 @@
+"""Campaigns: a pool of rasters, the questions asked about them, settings and what serves now."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from duckdb import DuckDBPyConnection
+
+from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundError
+from al_loop.records import Campaign, CampaignSettings, RetrainPolicy, SampleCounts
+from al_loop.store.database import Database
+from al_loop.store.rows import Row, execute, select
+from al_loop.store.states import LABELLED, STATE
+from models.card import TaskSpec
+
+NAME = re.compile(r"[a-z0-9-]{1,64}")
+JSON_COLUMNS = ("tasks", "settings", "policy")
+
+Campaigns = list[Campaign]
+
+
+class CampaignTable:
+    """Verbs about campaigns."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(
+        self,
+        *,
+        name: str,
+        tasks: Sequence[TaskSpec],
+        root: str,
+        bands: Sequence[int] | None,
+        settings: CampaignSettings,
+        policy: RetrainPolicy,
+        now: datetime,
+    ) -> Campaign:
+        """Store a new campaign.
+
+        Raises:
+            InvalidValueError: The name, the tasks, the bands or the reserve's pattern break a rule.
+            DuplicateCampaignError: The name is taken.
+        """
+        check_campaign(name, tasks, bands, settings)
+
+        def operation(connection: DuckDBPyConnection) -> Campaign:
+            if select(connection, "SELECT 1 FROM campaigns WHERE name = $name", name=name):
+                raise DuplicateCampaignError(name)
+            execute(
+                connection,
+                """INSERT INTO campaigns (name, tasks, root, bands, settings, policy, created_at)
+                VALUES ($name, $tasks, $root, $bands, $settings, $policy, $now)""",
+                name=name,
+                tasks=_json(list(tasks)),
+                root=root,
+                bands=None if bands is None else list(bands),
+                settings=_json(settings),
+                policy=_json(policy),
+                now=now,
+            )
+            return _campaign(select(connection, "SELECT * FROM campaigns WHERE name = $name", name=name)[0])
+
+        return self._database.write(operation)
+
+    def get(self, name: str) -> Campaign:
+        """The campaign of that name.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        rows = self._database.read("SELECT * FROM campaigns WHERE name = $name", name=name)
+        if not rows:
+            raise NotFoundError("campaign", name)
+        return _campaign(rows[0])
+
+    def list(self) -> Campaigns:
+        """All campaigns by name."""
+        return [_campaign(row) for row in self._database.read("SELECT * FROM campaigns ORDER BY name")]
+
+    def set_policy(self, campaign_id: int, policy: RetrainPolicy) -> None:
+        """Replace the retrain policy."""
+        self._database.write(
+            lambda connection: execute(
+                connection,
+                "UPDATE campaigns SET policy = $policy WHERE campaign_id = $campaign_id",
+                policy=_json(policy),
+                campaign_id=campaign_id,
+            ).fetchall()
+        )
+
+    def set_settings(self, campaign_id: int, settings: CampaignSettings) -> None:
+        """Replace the settings; those of the reserve mean nothing once it was drawn."""
+        check_reserve_pattern(settings)
+        self._database.write(
+            lambda connection: execute(
+                connection,
+                "UPDATE campaigns SET settings = $settings WHERE campaign_id = $campaign_id",
+                settings=_json(settings),
+                campaign_id=campaign_id,
+            ).fetchall()
+        )
+
+    def counts(self, campaign_id: int, now: datetime) -> SampleCounts:
+        """Samples by state at `now`."""
+        rows = self._database.read(
+            f"""SELECT {STATE} AS state, count(*) AS samples, count(*) FILTER (sample_id IN ({LABELLED})) AS labelled
+            FROM samples WHERE campaign_id = $campaign_id GROUP BY state""",
+            campaign_id=campaign_id,
+            now=now,
+        )
+        samples = {row["state"]: row["samples"] for row in rows}
+        labelled = {row["state"]: row["labelled"] for row in rows}
+        return SampleCounts(
+            pool=samples.get("pool", 0),
+            leased=samples.get("leased", 0),
+            labelled=samples.get("labelled", 0),
+            reserve=samples.get("reserve", 0),
+            reserve_labelled=labelled.get("reserve", 0),
+            total=sum(samples.values()),
+        )
+
+
+def check_campaign(
+    name: str, tasks: Sequence[TaskSpec], bands: Sequence[int] | None, settings: CampaignSettings
+) -> None:
+    """Refuse what no campaign may have.
+
+    Raises:
+        InvalidValueError: With the JSON path of the field.
+    """
+    if not NAME.fullmatch(name):
+        raise InvalidValueError("$.name", f"{name!r} is not 1 to 64 of the characters a-z, 0-9 and -")
+    if not tasks:
+        raise InvalidValueError("$.tasks", "a campaign asks at least one task")
+    for position, spec in enumerate(tasks):
+        path = f"$.tasks[{position}]"
+        if spec.task in {earlier.task for earlier in tasks[:position]}:
+            raise InvalidValueError(f"{path}.task", f"{spec.task} is asked twice")
+        least = 2 if spec.task == "classification" and not spec.multi_label else 1
+        if not least <= len(spec.classes) <= 254:
+            raise InvalidValueError(f"{path}.classes", f"{spec.task} needs {least} to 254 classes")
+        for index, label in enumerate(spec.classes):
+            if not label.strip():
+                raise InvalidValueError(f"{path}.classes[{index}]", "a class needs a name")
+            if label in spec.classes[:index]:
+                raise InvalidValueError(f"{path}.classes[{index}]", f"class {label!r} is listed twice")
+    if bands is not None:
+        if not bands:
+            raise InvalidValueError("$.bands", "list at least one band, or null for all")
+        for index, band in enumerate(bands):
+            if band < 1 or band in bands[:index]:
+                raise InvalidValueError(f"$.bands[{index}]", f"{band} is not a band number from 1 that is listed once")
+    check_reserve_pattern(settings)
+
+
+def check_reserve_pattern(settings: CampaignSettings) -> None:
+    """Refuse a `group_pattern` that is no regular expression.
+
+    Raises:
+        InvalidValueError: With the JSON path of the field.
+    """
+    pattern = settings.reserve.group_pattern
+    if pattern is not None:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise InvalidValueError("$.settings.reserve.group_pattern", f"not a regular expression: {error}") from error
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _campaign(row: Row) -> Campaign:
+    decoded = {name: msgspec.json.decode(row[name]) for name in JSON_COLUMNS}
+    return msgspec.convert({**row, **decoded}, Campaign)

@@ -1,0 +1,138 @@
+"""The DuckDB file: one process owns it, readers run in parallel, one thread writes. Knows no table."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+
+from al_loop.errors import StoreClosedError, StoreError, StoreLockedError
+from al_loop.store.migrations import migrate
+from al_loop.store.rows import Parameter, Row, bind, select
+from al_loop.store.writer import Writer
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "memory_limit": "2GB",
+    "threads": 2,
+    "autoinstall_known_extensions": False,  # json, icu and parquet are inside the wheel: no network at run time
+    "autoload_known_extensions": False,
+    "checkpoint_threshold": "1TB",  # see CHECKPOINT_BYTES
+}
+CHECKPOINT_BYTES = 16 * 2**20
+"""Size of the write-ahead log at which the writer moves it into the file, after its callers were answered.
+
+DuckDB's own automatic checkpoint runs inside COMMIT and invalidates the open database when the disk is full, although
+the commit is durable.
+"""
+
+
+class Database:
+    """An open DuckDB file with the newest schema."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file and migrate it.
+
+        Raises:
+            StoreLockedError: Another process has it open.
+            StoreError: Not a DuckDB file, not writable, or written by a newer al-loop.
+        """
+        self._path = path
+        self._wal = path.with_name(path.name + ".wal")
+        self._checkpoint_at = CHECKPOINT_BYTES
+        self._connection: DuckDBPyConnection | None = self._open()
+        try:
+            migrate(self._connection)
+        except BaseException:
+            self._connection.close()
+            raise
+        self._writer = Writer(self._connection.cursor(), self._reopen, self._needs_checkpoint)
+
+    def read(self, sql: str, **parameters: Parameter) -> list[Row]:
+        """Rows of one query on a snapshot of its own; `$name` parameters are keywords.
+
+        Raises:
+            StoreClosedError: The store was closed.
+        """
+        with self._cursor() as cursor:
+            return select(cursor, sql, **parameters)
+
+    def read_table(self, sql: str, **parameters: Parameter) -> pa.Table:
+        """The same as an Arrow table, for many rows. Times stay naive UTC.
+
+        Raises:
+            StoreClosedError: The store was closed.
+        """
+        bound = {name: bind(value) for name, value in parameters.items()}
+        with self._cursor() as cursor:
+            return cursor.sql(sql, params=bound).to_arrow_table()
+
+    def write(self, operation: Callable[[DuckDBPyConnection], T]) -> T:
+        """Run `operation` in a transaction that may be shared with others; return once it is on disk.
+
+        Args:
+            operation: Depends on nothing but the connection: it may be run a second time after a neighbour failed.
+
+        Raises:
+            StoreClosedError: The store was closed.
+            StoreError: Nothing was stored (full disk, broken constraint).
+        """
+        return self._writer.submit(lambda connection, _: [operation(connection)], None)
+
+    def write_together(self, function: Callable[[DuckDBPyConnection, Sequence[Item]], Sequence[T]], item: Item) -> T:
+        """Like `write` for a `function` that serves the items of many waiting callers in one call.
+
+        Neighbours are recognised by an equal `function`. When it raises, each item is tried again alone.
+
+        Raises:
+            StoreClosedError: The store was closed.
+            StoreError: Nothing was stored.
+        """
+        return self._writer.submit(function, item)
+
+    def close(self) -> None:
+        """Finish queued writes and give the file back. Safe to call twice."""
+        self._writer.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _cursor(self) -> DuckDBPyConnection:
+        connection = self._connection
+        if connection is None:
+            raise StoreClosedError("the label store is closed")
+        return connection.cursor()
+
+    def _open(self) -> DuckDBPyConnection:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            return duckdb.connect(str(self._path), config=CONFIG)
+        except duckdb.IOException as error:
+            if "lock" in str(error):
+                raise StoreLockedError(
+                    f"{self._path} is open in another process; stop that service or use another data directory "
+                    f"({error})"
+                ) from error
+            raise StoreError(f"{self._path} cannot be opened: {error}") from error
+        except (duckdb.Error, OSError) as error:
+            raise StoreError(f"{self._path} cannot be opened: {error}") from error
+
+    def _reopen(self) -> DuckDBPyConnection:
+        """A fresh cursor on a fresh instance, after DuckDB invalidated the old one."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._open()
+        return self._connection.cursor()
+
+    def _needs_checkpoint(self) -> bool:
+        size = self._wal.stat().st_size if self._wal.exists() else 0
+        if size < CHECKPOINT_BYTES:
+            self._checkpoint_at = CHECKPOINT_BYTES
+        if size < self._checkpoint_at:
+            return False
+        self._checkpoint_at = size + CHECKPOINT_BYTES  # should it fail, not again before the log has grown as much
+        return True

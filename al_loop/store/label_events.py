@@ -1,0 +1,180 @@
+"""Inside the writer: appending label events. Functions of a connection, safe to run again."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from duckdb import DuckDBPyConnection
+
+from al_loop.errors import ConflictError, LeasedError, NotFoundError
+from al_loop.labelling import CheckedLabel
+from al_loop.records import Label
+from al_loop.store.rows import Row, execute, select
+
+EVENT_COLUMNS = {
+    "campaign_id": "BIGINT",
+    "sample_id": "BIGINT",
+    "task": "VARCHAR",
+    "annotator": "VARCHAR",
+    "classes": "VARCHAR[]",
+    "features": "VARCHAR",
+    "crs": "VARCHAR",
+    "retracts": "BIGINT",
+    "query_id": "BIGINT",
+    "labelled_at": "TIMESTAMP",
+    "recorded_at": "TIMESTAMP",
+}
+
+
+def append_all(connection: DuckDBPyConnection, requests: Sequence[list[CheckedLabel]]) -> list[list[Label]]:
+    """Append the labels of many requests and end the leases that they answer; see `LabelTable.record`.
+
+    Raises:
+        LeasedError: For the first label whose sample somebody else has on lease.
+    """
+    labels = [label for request in requests for label in request]
+    answered = [_answered_lease(label, leases) for label, leases in _leases_of(connection, labels)]
+    ids = iter(
+        _append(
+            connection,
+            [
+                {
+                    **{name: getattr(label, name, None) for name in EVENT_COLUMNS},
+                    "features": None if label.features is None else msgspec.json.encode(label.features).decode(),
+                    "query_id": None if lease is None else lease["query_id"],
+                }
+                for label, lease in zip(labels, answered, strict=True)
+            ],
+        )
+    )
+    _end_leases(
+        connection,
+        {
+            lease["lease_id"]: label.recorded_at
+            for label, lease in zip(labels, answered, strict=True)
+            if lease is not None and lease["ended_at"] is None
+        },
+    )
+    return [[_record(label, next(ids)) for label in request] for request in requests]
+
+
+def append_retraction(
+    connection: DuckDBPyConnection, campaign_id: int, label_id: int, annotator: str | None, now: datetime
+) -> Label:
+    """Append the event that withdraws a label; see `LabelTable.retract`."""
+    rows = select(
+        connection,
+        """SELECT e.*, path, (SELECT max(label_id) FROM label_events newer
+            WHERE newer.campaign_id = e.campaign_id AND newer.sample_id = e.sample_id
+            AND newer.task = e.task AND newer.annotator = e.annotator) AS newest
+        FROM label_events e JOIN samples USING (sample_id)
+        WHERE e.campaign_id = $campaign_id AND label_id = $label_id""",
+        campaign_id=campaign_id,
+        label_id=label_id,
+    )
+    if not rows:
+        raise NotFoundError("label", label_id)
+    label = rows[0]
+    if annotator not in (None, label["annotator"]):
+        raise ConflictError(f"label {label_id} was given by {label['annotator']!r}; only they can retract it")
+    if label["retracts"] is not None:
+        raise ConflictError(f"event {label_id} is itself a retraction")
+    if label["newest"] != label_id:
+        raise ConflictError(f"label {label_id} is not current any more: event {label['newest']} came after it")
+    event = {
+        **{name: label[name] for name in EVENT_COLUMNS},
+        "classes": None,
+        "features": None,
+        "crs": None,
+        "retracts": label_id,
+        "query_id": None,
+        "labelled_at": now,
+        "recorded_at": now,
+    }
+    return to_label({**event, "path": label["path"], "label_id": _append(connection, [event])[0]})
+
+
+def to_label(row: Row) -> Label:
+    """The record of a row of `label_events` joined with the sample's path."""
+    features = None if row["features"] is None else msgspec.json.decode(row["features"])
+    return msgspec.convert({**row, "features": features}, Label)
+
+
+def _record(label: CheckedLabel, label_id: int) -> Label:
+    return Label(
+        label_id=label_id,
+        sample_id=label.sample_id,
+        path=label.sample_path,
+        task=label.task,
+        annotator=label.annotator,
+        classes=label.classes,
+        features=label.features,
+        crs=label.crs,
+        retracts=None,
+        labelled_at=label.labelled_at,
+        recorded_at=label.recorded_at,
+    )
+
+
+def _append(connection: DuckDBPyConnection, events: Sequence[Row]) -> list[int]:
+    """Insert events; return their ids, which ascend in the order given."""
+    rows = connection.execute("SELECT nextval('label_ids') FROM range($n)", {"n": len(events)}).fetchall()
+    label_ids = sorted(row[0] for row in rows)
+    columns = ", ".join(f"unnest(${name}::{kind}[]) AS {name}" for name, kind in EVENT_COLUMNS.items())
+    execute(
+        connection,
+        f"""INSERT INTO label_events BY NAME
+        SELECT unnest($label_id::BIGINT[]) AS label_id, {columns}""",
+        label_id=label_ids,
+        **{name: [event[name] for event in events] for name in EVENT_COLUMNS},
+    )
+    return label_ids
+
+
+def _leases_of(connection: DuckDBPyConnection, labels: Sequence[CheckedLabel]) -> list[tuple[CheckedLabel, list[Row]]]:
+    """Each label with the leases on its sample that run on, or that its annotator has answered with another task."""
+    if not labels:
+        return []
+    rows = select(
+        connection,
+        """SELECT lease_id, query_id, sample_id, annotator, expires_at, ended_at FROM leases
+        WHERE sample_id IN (SELECT unnest($sample_ids::BIGINT[])) AND expires_at > $now
+        AND (ended_at IS NULL OR end_reason = 'labelled') ORDER BY lease_id""",
+        sample_ids=sorted({label.sample_id for label in labels}),
+        now=min(label.recorded_at for label in labels),
+    )
+    leases: dict[int, list[Row]] = {}
+    for row in rows:
+        leases.setdefault(row["sample_id"], []).append(row)
+    return [
+        (label, [row for row in leases.get(label.sample_id, []) if row["expires_at"] > label.recorded_at])
+        for label in labels
+    ]
+
+
+def _answered_lease(label: CheckedLabel, leases: Sequence[Row]) -> Row | None:
+    """The annotator's own lease on the sample, an active one first.
+
+    Raises:
+        LeasedError: Only somebody else has an active one.
+    """
+    own = [lease for lease in leases if lease["annotator"] == label.annotator]
+    others = [lease for lease in leases if lease["annotator"] != label.annotator and lease["ended_at"] is None]
+    if others and not label.override_lease and not any(lease["ended_at"] is None for lease in own):
+        other = others[0]
+        raise LeasedError(
+            label.at, label.sample_id, other["annotator"], other["expires_at"].isoformat(timespec="seconds")
+        )
+    return max(own, key=lambda lease: (lease["ended_at"] is None, lease["lease_id"]), default=None)
+
+
+def _end_leases(connection: DuckDBPyConnection, ended_at: dict[int, datetime]) -> None:
+    if ended_at:
+        execute(
+            connection,
+            """UPDATE leases SET ended_at = answered.ended_at, end_reason = 'labelled'
+            FROM (SELECT unnest($lease_ids::BIGINT[]) AS lease_id, unnest($ended_at::TIMESTAMP[]) AS ended_at) answered
+            WHERE leases.lease_id = answered.lease_id""",
+            lease_ids=list(ended_at),
+            ended_at=list(ended_at.values()),
+        )

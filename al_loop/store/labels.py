@@ -1,0 +1,178 @@
+"""Labels: append-only events; the newest of each (sample, task, annotator) is the current label."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from duckdb import DuckDBPyConnection
+
+from al_loop.errors import InvalidValueError, NotFoundError
+from al_loop.labelling import check_label
+from al_loop.records import Campaign, Label, LabelInput, Sample
+from al_loop.store.database import Database
+from al_loop.store.label_events import append_all, append_retraction, to_label
+from al_loop.store.samples import SampleTable
+from models.card import TaskName
+
+NEWEST = """QUALIFY row_number() OVER (PARTITION BY sample_id, task, annotator ORDER BY label_id DESC) = 1
+    AND retracts IS NULL"""
+
+
+class LabelTable:
+    """Verbs about labels."""
+
+    def __init__(self, database: Database, sample_table: SampleTable) -> None:
+        self._database, self._sample_table = database, sample_table
+
+    def record(
+        self, campaign: Campaign, inputs: Sequence[LabelInput], now: datetime, *, at: Sequence[str] | None = None
+    ) -> list[Label]:
+        """Store labels, all or none; a label ends its annotator's lease on the sample.
+
+        Args:
+            campaign: Whose samples they are.
+            inputs: The labels as they came in.
+            now: When they are recorded.
+            at: JSON path of each label in the request; None: `$.labels[i]`.
+
+        Raises:
+            InvalidValueError: A value breaks a rule; with the JSON path of the field.
+            NotFoundError: No such sample.
+            LeasedError: Somebody else has the sample on lease, and `override_lease` is false.
+        """
+        paths = at or [f"$.labels[{index}]" for index in range(len(inputs))]
+        samples = self._samples(campaign, inputs, paths)
+        checked = [
+            check_label(campaign, sample, label, now, path)
+            for label, sample, path in zip(inputs, samples, paths, strict=True)
+        ]
+        return self._database.write_together(append_all, checked) if checked else []
+
+    def retract(self, campaign_id: int, label_id: int, *, annotator: str | None, now: datetime) -> Label:
+        """Withdraw a current label by one more event; return that event.
+
+        Args:
+            campaign_id: The campaign.
+            label_id: The label.
+            annotator: Who withdraws it, which must be who gave it; None: an operator.
+            now: When.
+
+        Raises:
+            NotFoundError: No such label.
+            ConflictError: It was retracted or replaced already, or is somebody else's.
+        """
+
+        def operation(connection: DuckDBPyConnection) -> Label:
+            return append_retraction(connection, campaign_id, label_id, annotator, now)
+
+        return self._database.write(operation)
+
+    def current(
+        self,
+        campaign_id: int,
+        *,
+        as_of: datetime | None = None,
+        up_to: int | None = None,
+        limit: int | None = None,
+        after: int = 0,
+    ) -> list[Label]:
+        """Current labels by id: one of each (sample, task, annotator) that has one.
+
+        Args:
+            campaign_id: The campaign.
+            as_of: Those that were current at this time; None: now.
+            up_to: Those that were current after this label event; None: the newest.
+            limit: Length of the page; None: all.
+            after: The last label id of the page before.
+        """
+        rows = self._database.read(
+            f"""SELECT newest.*, path FROM (
+                SELECT * FROM label_events WHERE campaign_id = $campaign_id
+                AND ($as_of::TIMESTAMP IS NULL OR recorded_at <= $as_of) AND ($up_to IS NULL OR label_id <= $up_to)
+                {NEWEST}
+            ) newest JOIN samples USING (sample_id) WHERE label_id > $after ORDER BY label_id
+            LIMIT coalesce($limit, 9223372036854775807)""",
+            campaign_id=campaign_id,
+            as_of=as_of,
+            up_to=up_to,
+            limit=limit,
+            after=after,
+        )
+        return [to_label(row) for row in rows]
+
+    def history(self, campaign_id: int, sample_id: int) -> list[Label]:
+        """All label events of a sample, retractions too, oldest first."""
+        rows = self._database.read(
+            """SELECT e.*, path FROM label_events e JOIN samples USING (sample_id)
+            WHERE e.campaign_id = $campaign_id AND e.sample_id = $sample_id ORDER BY label_id""",
+            campaign_id=campaign_id,
+            sample_id=sample_id,
+        )
+        return [to_label(row) for row in rows]
+
+    def newest_event(self, campaign_id: int) -> int:
+        """Id of the newest label event, 0 if there is none."""
+        rows = self._database.read(
+            "SELECT coalesce(max(label_id), 0) AS newest FROM label_events WHERE campaign_id = $campaign_id",
+            campaign_id=campaign_id,
+        )
+        return int(rows[0]["newest"])
+
+    def new_samples_since(self, campaign_id: int, label_event_id: int | None) -> int:
+        """Samples outside the reserve with a current label that is newer than an event (None: any label)."""
+        rows = self._database.read(
+            """SELECT count(DISTINCT l.sample_id) AS samples
+            FROM current_labels l JOIN samples s USING (sample_id)
+            WHERE l.campaign_id = $campaign_id AND NOT s.reserve AND label_id > $label_event_id""",
+            campaign_id=campaign_id,
+            label_event_id=label_event_id or 0,
+        )
+        return int(rows[0]["samples"])
+
+    def last_recorded_at(self, campaign_id: int) -> datetime | None:
+        """When the newest label event came in."""
+        rows = self._database.read(
+            "SELECT max(recorded_at) AS newest FROM label_events WHERE campaign_id = $campaign_id",
+            campaign_id=campaign_id,
+        )
+        newest: datetime | None = rows[0]["newest"]
+        return newest
+
+    def class_counts(self, campaign_id: int, task: TaskName) -> dict[str, int]:
+        """Samples whose current label of a task names each class, the newest annotator's answer counting."""
+        newest = {label.sample_id: label for label in self.current(campaign_id) if label.task == task}
+        counts: dict[str, int] = {}
+        for label in newest.values():
+            for name in named_classes(label):
+                counts[name] = counts.get(name, 0) + 1
+        return counts
+
+    def _samples(self, campaign: Campaign, inputs: Sequence[LabelInput], at: Sequence[str]) -> list[Sample]:
+        """The sample of each label, found by its path or id."""
+        paths = [label.path for label in inputs if label.path is not None]
+        id_of = self._sample_table.by_paths(campaign.campaign_id, paths) if paths else {}
+        ids = [_sample_id(label, id_of, path) for label, path in zip(inputs, at, strict=True)]
+        samples = self._sample_table.get_many(campaign.campaign_id, ids)
+        for sample_id, path in zip(ids, at, strict=True):
+            if sample_id not in samples:
+                raise NotFoundError("sample", sample_id, f"campaign {campaign.name!r} has none - at `{path}.sample_id`")
+        return [samples[sample_id] for sample_id in ids]
+
+
+def _sample_id(label: LabelInput, id_of: Mapping[str, int], at: str) -> int:
+    if label.path is None:
+        if label.sample_id is None:
+            raise InvalidValueError(at, "a label needs `sample_id` or `path`")
+        return label.sample_id
+    if label.path not in id_of:
+        raise NotFoundError("sample", label.path, f"register it first - at `{at}.path`")
+    if label.sample_id not in (None, id_of[label.path]):
+        raise InvalidValueError(f"{at}.sample_id", f"{label.path} is sample {id_of[label.path]}; send one of the two")
+    return id_of[label.path]
+
+
+def named_classes(label: Label) -> set[str]:
+    """Classes that an answer names: its own, or those of its features."""
+    if label.classes is not None:
+        return set(label.classes)
+    features = (label.features or {}).get("features", [])
+    return {feature["properties"]["label"] for feature in features if feature["properties"]["label"] is not None}

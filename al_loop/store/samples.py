@@ -1,0 +1,134 @@
+"""Samples: the rasters that may be labelled, their states, and the draw of the test reserve."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import get_args
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from al_loop.errors import InvalidValueError, NotFoundError
+from al_loop.records import Registration, Sample, SampleHeader, SampleState, SampleView
+from al_loop.store.database import Database
+from al_loop.store.registration import draw, register
+from al_loop.store.scores import HASH_COLUMNS, replace_pixel_hashes
+from al_loop.store.states import STATE
+
+
+class SampleTable:
+    """Verbs about samples."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def register(self, campaign_id: int, headers: Sequence[SampleHeader], now: datetime) -> Registration:
+        """Add rasters to the pool, or to the reserve once that was drawn.
+
+        The first raster fixes the campaign's band count. Known and repeated paths and other band counts are skipped
+        with a reason.
+        """
+        return self._database.write(lambda connection: register(connection, campaign_id, headers, now))
+
+    def draw_reserve(self, campaign_id: int, now: datetime) -> int:
+        """Draw the test reserve if that was not done yet (and there are samples); return its size."""
+        return self._database.write(lambda connection: draw(connection, campaign_id, now))
+
+    def get(self, campaign_id: int, sample_id: int) -> Sample:
+        """One sample.
+
+        Raises:
+            NotFoundError: The campaign has no such sample.
+        """
+        rows = self._database.read(
+            "SELECT * FROM samples WHERE campaign_id = $campaign_id AND sample_id = $sample_id",
+            campaign_id=campaign_id,
+            sample_id=sample_id,
+        )
+        if not rows:
+            raise NotFoundError("sample", sample_id)
+        return msgspec.convert(rows[0], Sample)
+
+    def get_many(self, campaign_id: int, sample_ids: Iterable[int]) -> dict[int, Sample]:
+        """Samples by id; unknown ids are left out."""
+        rows = self._database.read(
+            """SELECT * FROM samples
+            WHERE campaign_id = $campaign_id AND sample_id IN (SELECT unnest($sample_ids::BIGINT[]))""",
+            campaign_id=campaign_id,
+            sample_ids=list(sample_ids),
+        )
+        return {row["sample_id"]: msgspec.convert(row, Sample) for row in rows}
+
+    def by_paths(self, campaign_id: int, paths: Iterable[str]) -> dict[str, int]:
+        """Ids by path; unknown paths are left out."""
+        rows = self._database.read(
+            """SELECT path, sample_id FROM samples
+            WHERE campaign_id = $campaign_id AND path IN (SELECT unnest($paths::VARCHAR[]))""",
+            campaign_id=campaign_id,
+            paths=list(paths),
+        )
+        return {row["path"]: row["sample_id"] for row in rows}
+
+    def paths(self, campaign_id: int) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+        """Ids and paths of all samples, each of shape (N,), by id."""
+        table = self._database.read_table(
+            "SELECT sample_id, path FROM samples WHERE campaign_id = $campaign_id ORDER BY sample_id",
+            campaign_id=campaign_id,
+        )
+        return table["sample_id"].to_numpy(), table["path"].to_numpy()
+
+    def page(
+        self,
+        campaign_id: int,
+        *,
+        now: datetime,
+        state: SampleState | None = None,
+        limit: int = 100,
+        after: int = 0,
+        version: str | None = None,
+    ) -> list[SampleView]:
+        """Samples with ids above `after`, by id.
+
+        Args:
+            campaign_id: The campaign.
+            now: Decides which leases are active.
+            state: Only samples in this state.
+            limit: Length of the page.
+            after: The last id of the page before.
+            version: Scores are those of this model version; None: no scores.
+        """
+        if state is not None and state not in get_args(SampleState):
+            raise InvalidValueError("$.state", f"{state!r} is none of {', '.join(get_args(SampleState))}")
+        rows = self._database.read(
+            f"""WITH page AS (
+                SELECT *, {STATE} AS state FROM samples
+                WHERE campaign_id = $campaign_id AND sample_id > $after AND ($state IS NULL OR {STATE} = $state)
+                ORDER BY sample_id LIMIT $limit)
+            SELECT page.*, (SELECT max(entropy) FROM scores WHERE scores.campaign_id = page.campaign_id
+                AND scores.sample_id = page.sample_id AND scores.version = $version AND task <> '') AS score
+            FROM page ORDER BY sample_id""",
+            campaign_id=campaign_id,
+            after=after,
+            state=state,
+            limit=limit,
+            version=version,
+            now=now,
+        )
+        return [msgspec.convert(row, SampleView) for row in rows]
+
+    def set_pixel_hashes(self, campaign_id: int, rows: Sequence[tuple[int, str, int]]) -> None:
+        """Remember the pixels of samples: (sample_id, pixel hash, modification time of the file in ns)."""
+        if rows:
+            hashes = pa.table(dict(zip(HASH_COLUMNS, zip(*rows, strict=True), strict=True)))
+            self._database.write(lambda connection: replace_pixel_hashes(connection, campaign_id, hashes))
+
+    def by_pixel_hash(self, campaign_id: int, pixel_hash: str) -> int | None:
+        """The sample with these pixels, the most recently modified file if there are several."""
+        rows = self._database.read(
+            """SELECT sample_id FROM pixel_hashes WHERE pixel_hash = $pixel_hash AND campaign_id = $campaign_id
+            ORDER BY modified_ns DESC, sample_id DESC LIMIT 1""",
+            campaign_id=campaign_id,
+            pixel_hash=pixel_hash,
+        )
+        return rows[0]["sample_id"] if rows else None

@@ -1,0 +1,163 @@
+"""The one writer of the DuckDB file: a thread that commits many waiting operations in one transaction.
+
+A commit costs a disk flush; sharing it multiplies the durable writes a second. Nobody is answered before the flush.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from itertools import groupby
+from typing import Any, TypeVar
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from al_loop.errors import AlLoopError, StoreClosedError, StoreError
+
+Item = TypeVar("Item")
+T = TypeVar("T")
+BatchOperation = Callable[[DuckDBPyConnection, Sequence[Item]], Sequence[T]]
+
+logger = logging.getLogger(__name__)
+
+MAX_BATCH = 256
+"""Operations in one transaction at most; bounds the wait of the first."""
+
+
+class _Entry:
+    """One waiting operation: its function, its item and where the result goes."""
+
+    __slots__ = ("function", "future", "item")
+
+    def __init__(self, function: BatchOperation[Any, Any], item: object) -> None:
+        self.function, self.item = function, item
+        self.future: Future[Any] = Future()
+
+
+class Writer:
+    """Runs operations one after the other on its own connection; callers wait until theirs is on disk."""
+
+    def __init__(
+        self,
+        connection: DuckDBPyConnection,
+        reopen: Callable[[], DuckDBPyConnection],
+        needs_checkpoint: Callable[[], bool],
+    ) -> None:
+        self._connection: DuckDBPyConnection | None = connection
+        self._reopen, self._needs_checkpoint = reopen, needs_checkpoint
+        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._gate = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="label-store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, function: BatchOperation[Item, T], item: Item) -> T:
+        """Queue `function` for `item`, wait for the commit, return its result.
+
+        Neighbours in the queue with an equal function are run in one call. The function must depend on nothing but the
+        connection and the items: it is run again, alone, when a neighbour fails.
+
+        Raises:
+            StoreClosedError: The writer was closed.
+            StoreError: DuckDB refused the statement or the commit; nothing of this operation is stored.
+        """
+        entry = _Entry(function, item)
+        with self._gate:
+            if self._closed:
+                raise StoreClosedError("the label store is closed")
+            self._queue.put(entry)
+        return entry.future.result()  # type: ignore[no-any-return]  # one queue carries results of every type
+
+    def close(self) -> None:
+        """Finish what is queued and stop. Safe to call twice."""
+        with self._gate:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            batch: list[_Entry] = []
+            waiting = self._queue.get()
+            while waiting is not None:
+                batch.append(waiting)
+                if self._queue.empty() or len(batch) == MAX_BATCH:
+                    break
+                waiting = self._queue.get()
+            stopping = waiting is None
+            if batch:
+                self._commit(batch)
+            if self._needs_checkpoint():
+                self._checkpoint()
+        if self._connection is not None:
+            self._connection.close()
+
+    def _ready(self) -> DuckDBPyConnection:
+        if self._connection is None:
+            self._connection = self._reopen()
+        return self._connection
+
+    def _commit(self, batch: list[_Entry]) -> None:
+        try:
+            connection = self._ready()
+            connection.begin()
+            results = [
+                result
+                for function, entries in groupby(batch, key=lambda entry: entry.function)
+                for result in function(connection, [entry.item for entry in entries])
+            ]
+        except Exception as error:  # delivered to the caller below, as an executor does
+            self._undo()
+            if len(batch) > 1:
+                for entry in batch:
+                    self._commit([entry])
+            else:
+                batch[0].future.set_exception(_translated(error))
+            return
+        try:
+            connection.commit()
+        except duckdb.Error as error:
+            self._undo()
+            for entry in batch:
+                entry.future.set_exception(_translated(error))
+            return
+        for entry, result in zip(batch, results, strict=True):
+            entry.future.set_result(result)
+
+    def _undo(self) -> None:
+        """Roll back; after a fatal error, which leaves DuckDB refusing all work, the next operation opens it again."""
+        if self._connection is None:
+            return
+        try:
+            self._connection.rollback()
+        except duckdb.TransactionException:
+            return  # a failed commit has rolled back already
+        except duckdb.Error:
+            self._drop()
+
+    def _checkpoint(self) -> None:
+        """Move the write-ahead log into the file. It stays whole when that fails (full disk): tried again later."""
+        try:
+            self._ready().execute("CHECKPOINT")
+        except duckdb.TransactionException:
+            return  # readers are at work
+        except (duckdb.Error, StoreError):
+            logger.exception("the label store could not move its write-ahead log into the file; it goes on without")
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _translated(error: Exception) -> Exception:
+    if isinstance(error, duckdb.Error):
+        translated: AlLoopError = StoreError(f"the label store could not write: {error}")
+        translated.__cause__ = error
+        return translated
+    return error

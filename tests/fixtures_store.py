@@ -1,0 +1,77 @@
+"""Fixtures of the label store: a real DuckDB file, a campaign, and headers of rasters that need not exist."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from al_loop.records import Campaign, CampaignSettings, RetrainPolicy, SampleHeader
+from al_loop.store import LabelStore
+from models.card import TaskSpec
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+CLASSES = ["forest", "water", "urban"]
+
+
+def make_header(path: str = "a.tif", **changes: object) -> SampleHeader:
+    """Header of a 64 x 64 px, 4-band UTM raster of 10 m pixels; `changes` replace its fields."""
+    fields: dict[str, object] = {
+        "path": path,
+        "width": 64,
+        "height": 64,
+        "band_count": 4,
+        "dtype": "uint16",
+        "crs": "EPSG:32631",
+        "transform": [10.0, 0.0, 500_000.0, 0.0, -10.0, 5_000_000.0],
+        "nodata": 0.0,
+        "bounds": [3.0, 45.1474, 3.00814, 45.1532],
+        "file_bytes": 1000,
+        "modified_ns": 1,
+    }
+    return SampleHeader(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def plain_headers(count: int) -> list[SampleHeader]:
+    """Headers without georeference: every sample is a block of its own."""
+    return [make_header(f"img_{i:05}.png", crs=None, transform=None, bounds=None) for i in range(count)]
+
+
+@pytest.fixture
+def label_store(tmp_path: Path) -> Iterator[LabelStore]:
+    store = LabelStore.open(tmp_path / "store" / "al_loop.duckdb")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def make_campaign(label_store: LabelStore, tmp_path: Path) -> Callable[..., Campaign]:
+    """Factory of campaigns with both tasks; registers `samples` plain headers (or those given) at once."""
+
+    def make(
+        name: str = "demo",
+        samples: int | list[SampleHeader] = 0,
+        settings: CampaignSettings | None = None,
+        policy: RetrainPolicy | None = None,
+        tasks: list[TaskSpec] | None = None,
+        bands: list[int] | None = None,
+    ) -> Campaign:
+        campaign = label_store.campaigns.create(
+            name=name,
+            tasks=tasks
+            or [
+                TaskSpec(task="classification", classes=CLASSES),
+                TaskSpec(task="segmentation", classes=["field", "road"]),
+            ],
+            root=str(tmp_path),
+            bands=bands,
+            settings=settings or CampaignSettings(),
+            policy=policy or RetrainPolicy(),
+            now=NOW,
+        )
+        headers = plain_headers(samples) if isinstance(samples, int) else samples
+        if headers:
+            label_store.samples.register(campaign.campaign_id, headers, NOW)
+        return label_store.campaigns.get(name)
+
+    return make
