@@ -10,6 +10,10 @@ AlLoopError
         RoundRunningError           one round at a time per campaign
         NotEnoughLabelsError        says how many labels are missing
         NoModelError                nothing is promoted yet
+    ScoringError                samples that cannot be scored or ranked
+        AllNodataError              rows of probabilities without a valid pixel
+        NonFiniteScoresError        NaN or infinite scores; carries the sample ids
+        EmptyPoolError              nothing to choose from
     StoreError
         StoreLockedError            another process owns the DuckDB file
         StoreClosedError
@@ -86,6 +90,33 @@ class NoModelError(ConflictError):
     """Nothing is promoted yet."""
 
 
+class ScoringError(AlLoopError, ValueError):
+    """Samples that cannot be scored or ranked."""
+
+
+class AllNodataError(ScoringError):
+    """Rows of a batch of probabilities have no valid pixel, so they have no score. `rows` are their numbers."""
+
+    def __init__(self, rows: list[int]) -> None:
+        self.rows = rows
+        super().__init__(f"no valid pixel in rows {_some(rows)}; leave them out of the pool")
+
+
+class NonFiniteScoresError(ScoringError):
+    """NaN or infinite scores or embeddings. `sample_ids` says whose."""
+
+    def __init__(self, what: str, sample_ids: list[int]) -> None:
+        self.what, self.sample_ids = what, sample_ids
+        super().__init__(f"{what} of samples {_some(sample_ids)} are not finite; score them again")
+
+
+class EmptyPoolError(ScoringError):
+    """A strategy was asked to choose from no samples."""
+
+    def __init__(self) -> None:
+        super().__init__("the pool is empty: every sample is labelled or leased")
+
+
 class StoreError(AlLoopError):
     """Base of the label store's own errors."""
 
@@ -96,3 +127,9 @@ class StoreLockedError(StoreError):
 
 class StoreClosedError(StoreError):
     """The store was used after `close`."""
+
+
+def _some(numbers: list[int], most: int = 10) -> str:
+    """The first few numbers, and how many more there are."""
+    shown = ", ".join(str(number) for number in numbers[:most])
+    return shown + (f" and {len(numbers) - most} more" if len(numbers) > most else "")

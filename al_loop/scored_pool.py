@@ -1,0 +1,164 @@
+"""What a query strategy sees and what it answers: arrays in, row numbers out. No store, no files."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_loop.acquisition import ScoreName
+from al_loop.errors import EmptyPoolError, NonFiniteScoresError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ScoredPool:
+    """The candidates of one query, N rows.
+
+    `scores` and `embeddings` may lie in tables that are larger than the pool and shared between queries: `rows` maps
+    the pool onto them, so that no query copies a table.
+    """
+
+    sample_ids: NDArray[np.int64]
+    """Shape (N,), unique."""
+    scores: Mapping[ScoreName, NDArray[np.float32]] = dataclasses.field(default_factory=dict)
+    """Uncertainties, shape (N,) each; empty before the first model."""
+    table: NDArray[np.floating] | None = None
+    """Embeddings of the whole campaign, shape (T, D), float16 or float32, possibly a memory map."""
+    rows: NDArray[np.int64] | None = None
+    """Row of `table` of each candidate, shape (N,); None without a table."""
+    covered_rows: NDArray[np.int64] | None = None
+    """Rows of `table` of the samples that are labelled or leased, shape (M,)."""
+
+    def __post_init__(self) -> None:
+        for name, values in self.scores.items():
+            if values.shape != self.sample_ids.shape:
+                raise ValueError(f"{name}: shape {values.shape}, but there are {len(self.sample_ids)} samples")
+        if (self.table is None) != (self.rows is None):
+            raise ValueError("table and rows are given together")
+
+    def __len__(self) -> int:
+        return len(self.sample_ids)
+
+    @property
+    def covered_count(self) -> int:
+        """Samples that are labelled or leased, M."""
+        return 0 if self.covered_rows is None else len(self.covered_rows)
+
+    def embeddings(self, picks: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Embeddings of some candidates.
+
+        Args:
+            picks: Positions in the pool, shape (K,).
+
+        Returns:
+            Shape (K, D) float32.
+
+        Raises:
+            NonFiniteScoresError: Some are NaN or infinite.
+        """
+        if self.table is None or self.rows is None:
+            raise ValueError("this pool has no embeddings")
+        return _finite_rows(self.table, self.rows[picks], self.sample_ids[picks], "embeddings")
+
+    def covered(self, most: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Embeddings of the samples that are labelled or leased, a random `most` of them if there are more.
+
+        Returns:
+            Shape (K, D) float32.
+
+        Raises:
+            NonFiniteScoresError: Some are NaN or infinite; carries rows of the table, since these are no candidates.
+        """
+        if self.table is None:
+            raise ValueError("this pool has no embeddings")
+        rows = np.empty(0, np.int64) if self.covered_rows is None else self.covered_rows
+        if len(rows) > most:
+            rows = rng.choice(rows, most, replace=False)
+        return _finite_rows(self.table, rows, rows, "embeddings (rows of the table)")
+
+    def checked_scores(self, name: ScoreName) -> NDArray[np.float32]:
+        """One uncertainty of every candidate, shape (N,).
+
+        Raises:
+            NonFiniteScoresError: Some are NaN or infinite.
+        """
+        values = self.scores[name]
+        broken = ~np.isfinite(values)
+        if broken.any():
+            raise NonFiniteScoresError(f"{name} scores", self.sample_ids[broken].tolist())
+        return values
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Selection:
+    """Which candidates to ask about, best first, and why."""
+
+    indices: NDArray[np.int64]
+    """Positions in the pool, shape (K,), unique."""
+    utilities: NDArray[np.float32]
+    """What the strategy maximised, shape (K,): an uncertainty, a gain in coverage, or 0 for random choice."""
+    reasons: Sequence[str]
+    """One short phrase for people each; never a path or an annotator's name."""
+
+
+class QueryStrategy(Protocol):
+    """Chooses from a pool; its options are the fields of the Struct that implements it."""
+
+    def select(self, pool: ScoredPool, query_size: int, rng: np.random.Generator) -> Selection:
+        """Choose `min(query_size, len(pool))` candidates.
+
+        Raises:
+            EmptyPoolError: The pool has no sample.
+            NonFiniteScoresError: Scores or embeddings that the choice depends on are NaN or infinite.
+        """
+        ...
+
+
+def _finite_rows(
+    table: NDArray[np.floating], rows: NDArray[np.int64], names: NDArray[np.int64], what: str
+) -> NDArray[np.float32]:
+    values = np.asarray(table[rows], np.float32)
+    broken = ~np.isfinite(values).all(axis=1)
+    if broken.any():
+        raise NonFiniteScoresError(what, names[broken].tolist())
+    return values
+
+
+def size_of(pool: ScoredPool, query_size: int) -> int:
+    """How many a query can give.
+
+    Raises:
+        EmptyPoolError: The pool has no sample.
+        ValueError: The query size is not positive.
+    """
+    if query_size < 1:
+        raise ValueError(f"query size {query_size} is not positive")
+    if len(pool) == 0:
+        raise EmptyPoolError
+    return min(query_size, len(pool))
+
+
+def highest(values: NDArray[np.float32], size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Positions of the `size` highest values, highest first; equal values in random order, also at the cut.
+
+    Args:
+        values: Shape (N,), finite.
+        size: At most N.
+        rng: Breaks ties.
+
+    Returns:
+        Shape (size,).
+    """
+    threshold = np.partition(values, -size)[-size]
+    above = np.flatnonzero(values > threshold)
+    ties = rng.permutation(np.flatnonzero(values == threshold))[: size - len(above)]
+    order = rng.permutation(above)
+    ranked = order[np.argsort(-values[order], kind="stable")]
+    return np.concatenate([ranked, ties])
+
+
+def top_percent(values: NDArray[np.float32], value: float) -> str:
+    """How high a value ranks among all, for people: "top 2 %"."""
+    percent = 100 * float(np.count_nonzero(values >= value)) / len(values)
+    return "top 1 %" if percent < 1 else f"top {round(percent)} %"
