@@ -10,6 +10,7 @@ ModelsError
         VersionNotFoundError        no such version in the registry
         VersionExistsError          versions are immutable: a name is used once
         CorruptVersionError         a file is missing or its digest differs from the card
+    UnknownTaskError            the model has no head for that task
     TrainingDataError           a manifest that cannot be trained on (too few labels, one class)
     ExportParityError           the ONNX file and torch disagree
     OverloadedError             more predictions are waiting than can be answered soon
@@ -85,6 +86,14 @@ class CorruptVersionError(RegistryError):
     def __init__(self, version: str, reason: str) -> None:
         self.version, self.reason = version, reason
         super().__init__(f"model version {version!r} is corrupt: {reason}; promote another version or retrain")
+
+
+class UnknownTaskError(ModelsError, LookupError):
+    """The model has no head for that task."""
+
+    def __init__(self, task: str, known: list[str]) -> None:
+        self.task, self.known = task, known
+        super().__init__(f"the model does not do {task}; it does {', '.join(known) or 'embeddings only'}")
 
 
 class TrainingDataError(ModelsError, ValueError):

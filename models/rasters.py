@@ -61,7 +61,10 @@ class RasterHeader(msgspec.Struct, frozen=True, kw_only=True):
     """a, b, c, d, e, f of x = a*col + b*row + c, y = d*col + e*row + f."""
     nodata: float | None
     bounds: list[float] | None
-    """Left, bottom, right, top in EPSG:4326; left > right across the date line; None if the place is unknown."""
+    """Left, bottom, right, top in EPSG:4326; left > right across the date line; None if the place is unknown.
+
+    Not computed for uploads (None): it costs as much as decoding a small chip.
+    """
     file_bytes: int
     modified_ns: int
     """Modification time of the file in ns since the epoch; 0 for an upload."""
@@ -84,7 +87,7 @@ def read_header(path: Path, name: str | None = None, *, max_values: int = MAX_FI
         status = path.stat()
         _check_size(dataset, name, max_values)
         _check_blocks_present(dataset, name, status.st_size)
-        return _header(dataset, status.st_size, status.st_mtime_ns)
+        return _header(dataset, status.st_size, status.st_mtime_ns, with_bounds=True)
 
 
 def read_raster(
@@ -155,7 +158,7 @@ def open_upload(data: bytes, *, max_values: int = MAX_UPLOAD_VALUES, name: str =
     """
     with open_bytes(data, name) as dataset:
         _check_size(dataset, name, max_values)
-        header = _header(dataset, len(data), 0)
+        header = _header(dataset, len(data), 0, with_bounds=False)
         return Upload(header, name, *read_stored(dataset))
 
 
@@ -173,7 +176,7 @@ def pixel_hash(path: Path, name: str | None = None) -> str:
     """
     name = name or path.name
     with open_file(path, name) as dataset:
-        header = _header(dataset, 0, 0)
+        header = _header(dataset, 0, 0, with_bounds=False)
         digest = _hash_start(dataset.dtypes[0], (dataset.count, dataset.height, dataset.width), header)
         for row in range(0, dataset.height, _HASH_ROWS):
             rows = min(_HASH_ROWS, dataset.height - row)
@@ -206,7 +209,7 @@ def encode_codes(codes: NDArray[np.uint8], crs: str | None, transform: Sequence[
         return bytes(memory.getbuffer())
 
 
-def _header(dataset: DatasetReader, file_bytes: int, modified_ns: int) -> RasterHeader:
+def _header(dataset: DatasetReader, file_bytes: int, modified_ns: int, *, with_bounds: bool) -> RasterHeader:
     transform = transform_values(dataset.transform)
     crs = dataset.crs
     return RasterHeader(
@@ -217,7 +220,7 @@ def _header(dataset: DatasetReader, file_bytes: int, modified_ns: int) -> Raster
         crs=crs_name(crs),
         transform=transform,
         nodata=dataset.nodata,
-        bounds=geographic_bounds(crs, transform, dataset.width, dataset.height),
+        bounds=geographic_bounds(crs, transform, dataset.width, dataset.height) if with_bounds else None,
         file_bytes=file_bytes,
         modified_ns=modified_ns,
     )
