@@ -33,6 +33,7 @@ __all__ = [
     "encode_values",
     "open_upload",
     "pixel_hash",
+    "read_file",
     "read_header",
     "read_raster",
     "resolve_inside",
@@ -160,6 +161,26 @@ def open_upload(data: bytes, *, max_values: int = MAX_UPLOAD_VALUES, name: str =
     with open_bytes(data, name) as dataset:
         _check_size(dataset, name, max_values)
         header = _header(dataset, len(data), 0, with_bounds=False)
+        return Upload(header, name, *read_stored(dataset))
+
+
+def read_file(path: Path, name: str | None = None, *, max_values: int = MAX_UPLOAD_VALUES) -> Upload:
+    """Decode a raster file whole, opening it once for its pixels and its hash.
+
+    Args:
+        path: A GeoTIFF, COG, JPEG or PNG file; its mask and world files are honoured.
+        name: What messages call it; default: the file's name.
+        max_values: Largest width x height x bands.
+
+    Raises:
+        UnreadableRasterError: The file is not readable or damaged.
+        RasterTooLargeError: The header claims more than `max_values`; no pixel was read.
+    """
+    name = name or path.name
+    with open_file(path, name) as dataset:
+        status = path.stat()
+        _check_size(dataset, name, max_values)
+        header = _header(dataset, status.st_size, status.st_mtime_ns, with_bounds=False)
         return Upload(header, name, *read_stored(dataset))
 
 

@@ -71,3 +71,12 @@ def test_an_outlier_does_not_squeeze_the_others_together():
 def test_identical_images_standardise_to_zero():
     assert not standardise(np.full((4, 3), 2.5, np.float32)).any()
     assert not standardise(np.full((1, 3), 2.5, np.float32)).any()
+
+
+def test_many_rows_are_standardised_in_chunks_as_one():
+    """45,000 rows are more than two chunks; a row's value does not depend on where it stands."""
+    features = np.random.default_rng(0).standard_normal((45_000, 2)).astype(np.float32)
+    features[[10, 25_000, 44_999]] = 1.5
+    result = standardise(features).astype(np.float32)
+    assert (result[[25_000, 44_999]] == result[10]).all()
+    assert np.square(result).sum(axis=1).mean() == pytest.approx(1, rel=0.05)

@@ -1,0 +1,177 @@
+"""The border to pool scoring: what the subprocess is asked, what it leaves behind, and its embeddings as one table.
+
+A part is a directory `<campaign dir>/scores/<version>/<part>/` with
+
+    scores.parquet        sample_id, task, least_confidence, margin, entropy, pixel_hash, modified_ns; a row a (sample,
+                          task), and for version "features" one row a sample with task "" and zeros
+    embeddings.npy        (N, D), float16 of a model, float32 of features (raw, in the units of the bands)
+    embedding_ids.npy     (N,) int64, ascending; written last: a part without it is unfinished and ignored
+    skipped.json          samples that could not be scored, and why
+"""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from al_loop.errors import ScoringError
+from al_loop.features import standardise
+from models.card import TaskSpec
+
+FEATURES = "features"
+"""Version name of simple image features, which serve before there is a model."""
+
+SPEC_FILE = "spec.json"
+SAMPLES_FILE = "samples.parquet"
+SCORES_FILE = "scores.parquet"
+EMBEDDINGS_FILE = "embeddings.npy"
+IDS_FILE = "embedding_ids.npy"
+SKIPPED_FILE = "skipped.json"
+
+CACHED_VERSIONS = 2
+"""Versions of a campaign kept in memory: the current one and the one before, while the pool is scored again."""
+
+
+class ScoreSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run of `al_loop.score_pool` does."""
+
+    format: int = 1
+    version: str
+    model_dir: str | None
+    """Absolute directory of the version in the registry; None for features."""
+    samples: str
+    """Absolute path of a Parquet file with columns sample_id (int64) and path (string, absolute)."""
+    bands: list[int]
+    """1-based bands to read, in the model's order."""
+    tasks: list[TaskSpec]
+    """Tasks to score; empty for features."""
+    threads: int | None = None
+    """Threads of ONNX Runtime; None: its own choice."""
+
+
+class SkippedSample(msgspec.Struct, frozen=True, kw_only=True):
+    """A sample that could not be scored."""
+
+    sample_id: int
+    reason: str
+
+
+class Embeddings(NamedTuple):
+    """Embeddings of one version, T samples."""
+
+    sample_ids: NDArray[np.int64]
+    """Shape (T,), ascending."""
+    values: NDArray[np.floating]
+    """Shape (T, D) float16, perhaps a read-only memory map."""
+
+
+NO_EMBEDDINGS = Embeddings(np.empty(0, np.int64), np.empty((0, 0), np.float16))
+
+
+def write_spec(
+    directory: Path,
+    samples: Sequence[tuple[int, str]],
+    *,
+    version: str,
+    model_dir: Path | None,
+    bands: Sequence[int],
+    tasks: Sequence[TaskSpec],
+    threads: int | None = None,
+) -> Path:
+    """Write `spec.json` and `samples.parquet` into an existing directory.
+
+    Args:
+        directory: Where to.
+        samples: Sample ids and absolute paths.
+        version: A model version, or `FEATURES`.
+        model_dir: The version's directory; None for features.
+        bands: 1-based bands in the model's order.
+        tasks: Tasks to score.
+        threads: Threads of ONNX Runtime.
+
+    Returns:
+        Path of the spec, the first argument of `python -m al_loop.score_pool`.
+    """
+    listed = directory / SAMPLES_FILE
+    sample_ids, paths = [item[0] for item in samples], [item[1] for item in samples]
+    pq.write_table(
+        pa.table({"sample_id": pa.array(sample_ids, pa.int64()), "path": pa.array(paths, pa.string())}), listed
+    )
+    spec = ScoreSpec(
+        version=version,
+        model_dir=None if model_dir is None else str(model_dir),
+        samples=str(listed.resolve()),
+        bands=list(bands),
+        tasks=list(tasks),
+        threads=threads,
+    )
+    path = directory / SPEC_FILE
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(spec), indent=1))
+    return path
+
+
+class EmbeddingStore:
+    """The embeddings of a campaign, assembled from the parts on disk and kept in memory. Safe to share by threads.
+
+    A version in one part stays a memory map; several parts are joined in memory (256 MB for a million samples of 128
+    values). A sample in several parts counts as the newest part has it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Use `root`, `<campaign dir>/scores`; it need not exist yet."""
+        self._root = root
+        self._lock = threading.Lock()
+        self._loaded: dict[str, tuple[list[Path], Embeddings]] = {}
+
+    def new_part(self, version: str) -> Path:
+        """Make the directory of the next part of a version: `0001`, `0002`, ..."""
+        versions = self._root / version
+        versions.mkdir(parents=True, exist_ok=True)
+        numbers = [int(part.name) for part in versions.iterdir() if part.name.isdecimal()]
+        part = versions / f"{max(numbers, default=0) + 1:04d}"
+        part.mkdir()
+        return part
+
+    def parts(self, version: str) -> list[Path]:
+        """The finished parts of a version, oldest first."""
+        found = [ids.parent for ids in (self._root / version).glob(f"*/{IDS_FILE}")]
+        return sorted(found, key=lambda part: (len(part.name), part.name))
+
+    def load(self, version: str) -> Embeddings:
+        """Embeddings of a version, `NO_EMBEDDINGS` if none are finished; features come standardised over the pool.
+
+        Raises:
+            ScoringError: The parts do not fit together.
+        """
+        parts = self.parts(version)
+        with self._lock:
+            known = self._loaded.pop(version, None)
+            if known is None or known[0] != parts:
+                known = parts, _join(parts, standardised=version == FEATURES)
+            self._loaded[version] = known  # to the end: the first is the least recently used
+            while len(self._loaded) > CACHED_VERSIONS:
+                del self._loaded[next(iter(self._loaded))]
+            return known[1]
+
+
+def _join(parts: Sequence[Path], *, standardised: bool) -> Embeddings:
+    ids = [np.load(part / IDS_FILE) for part in parts]
+    values = [np.load(part / EMBEDDINGS_FILE, mmap_mode="r") for part in parts]
+    kept = [(some, rows, part) for some, rows, part in zip(ids, values, parts, strict=True) if len(some)]
+    if not kept:
+        return NO_EMBEDDINGS
+    sizes = {rows.shape[1] for _, rows, _ in kept}
+    if len(sizes) > 1 or any(len(some) != len(rows) for some, rows, _ in kept):
+        raise ScoringError(f"the parts in {kept[0][2].parent} do not fit together; remove them and score again")
+    if len(kept) == 1:
+        sample_ids, joined = kept[0][0], kept[0][1]
+    else:  # newest first: np.unique keeps the first of equal ids
+        sample_ids, first = np.unique(np.concatenate([some for some, _, _ in kept[::-1]]), return_index=True)
+        joined = np.concatenate([rows for _, rows, _ in kept[::-1]])[first]
+    return Embeddings(sample_ids, standardise(joined) if standardised else joined)

@@ -1,0 +1,128 @@
+"""The training loop: a fixed number of steps; the average of the last weights is the result.
+
+There is no early stopping: the labels of a young campaign are too few to judge by, and stopping on a handful of them
+costs accuracy.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+
+import msgspec
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from models.architectures import MultiTaskNetwork
+from models.batches import Batch
+from models.card import TrainConfig
+from models.errors import TrainingDataError
+
+MIN_STEPS = 200
+MAX_STEPS = 2000
+EPOCHS = 30
+
+BATCH_PIXELS = 2**19
+"""Large chips are trained in smaller batches: pixels of a batch at most."""
+
+MIN_BATCH_SIZE = 4
+
+WARM_UP = 0.1
+"""Share of the steps in which the learning rate rises; it falls as a cosine over the rest."""
+
+GRADIENT_NORM = 5.0
+
+EMA_DECAY = 0.98
+
+Report = Callable[[int, float, nn.Module], None]
+"""Called after each reporting interval: steps done, mean loss since the last call, averaged network."""
+
+
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+    """Length of a training run, known before it starts."""
+
+    batch_size: int
+    steps: int
+    epoch_steps: int
+
+
+def schedule(config: TrainConfig, chips: int, chip_pixels: int) -> Schedule:
+    """Derive batch size and steps from the number of chips of one epoch and the pixels of the largest.
+
+    `EPOCHS` epochs, but never under `MIN_STEPS`, so that a handful of labels is seen often enough, nor over
+    `MAX_STEPS`, so that thousands stay affordable on two cores. `TrainConfig.epochs` overrides this.
+    """
+    batch_size = min(config.batch_size, max(MIN_BATCH_SIZE, BATCH_PIXELS // chip_pixels))
+    epoch_steps = math.ceil(chips / batch_size)
+    steps = (
+        min(max(EPOCHS * epoch_steps, MIN_STEPS), MAX_STEPS) if config.epochs is None else config.epochs * epoch_steps
+    )
+    return Schedule(batch_size=batch_size, steps=steps, epoch_steps=epoch_steps)
+
+
+def fit(
+    network: MultiTaskNetwork,
+    loss: nn.Module,
+    batches: Iterator[Batch],
+    steps: int,
+    config: TrainConfig,
+    device: torch.device,
+    report: Report,
+    report_every: int,
+) -> nn.Module:
+    """Train a network in place and return its averaged twin, both on `device`.
+
+    AdamW with a one-cycle learning rate (Smith 2018, arXiv:1708.07120), clipped gradients and an exponential moving
+    average of the weights; bfloat16 on GPUs that have it.
+
+    Args:
+        network: Freshly built.
+        loss: (outputs, classes, codes) -> scalar.
+        batches: At least `steps` of them.
+        steps: Length of the run.
+        config: Learning rate and weight decay.
+        device: Where to train.
+        report: Told how it goes.
+        report_every: In steps.
+
+    Raises:
+        TrainingDataError: The loss is not finite; names the step.
+    """
+    network.to(memory_format=torch.channels_last).to(device).train()
+    loss.to(device)
+    average = get_ema_multi_avg_fn(EMA_DECAY)  # type: ignore[no-untyped-call]  # torch has no types here
+    averaged = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+    optimizer = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.learning_rate)
+    scheduler = OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=WARM_UP)
+    half = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    losses: list[float] = []
+    for step in range(1, steps + 1):
+        batch = next(batches).to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            value = loss(network(batch.images), batch.classes, batch.codes)
+        if not torch.isfinite(value):
+            raise TrainingDataError(
+                f"the loss is {value.item()} at step {step} of {steps}; look for extreme values in the "
+                f"images or lower the learning rate ({config.learning_rate})"
+            )
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM)
+        optimizer.step()
+        scheduler.step()
+        averaged.update_parameters(network)
+        losses.append(value.item())
+        if step % report_every == 0 or step == steps:
+            report(step, sum(losses) / len(losses), averaged.module)
+            losses.clear()
+            network.train()
+    return averaged.module.eval()
+
+
+def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Weight decay for matrices and kernels, none for biases and normalisation."""
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return [
+        {"params": [parameter for parameter in parameters if parameter.ndim > 1], "weight_decay": weight_decay},
+        {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]

@@ -1,0 +1,129 @@
+"""Metrics from counts: one small table a sample, summed for the value and resampled by block for the interval.
+
+numpy only. A table holds `confusion` (rows: truth, columns: answer) for single-label classification and segmentation,
+or (true positives, false positives, false negatives, true negatives) of each class for multi-label classification.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.card import IGNORE
+
+CALIBRATION_BINS = 15
+
+RESAMPLES = 1000
+
+Metric = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""Tables (..., R, C) -> values (...), NaN where nothing was counted."""
+
+
+def confusion(truth: NDArray[np.integer], answer: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
+    """Confusion matrix (classes, classes) of equally shaped code arrays; truth 255 is left out."""
+    known = truth != IGNORE
+    pairs = truth[known].astype(np.int64) * classes + answer[known]
+    return np.bincount(pairs.ravel(), minlength=classes * classes).reshape(classes, classes)
+
+
+def detection_counts(truth: NDArray[np.bool_], answer: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """True positives, false positives, false negatives and true negatives (K, 4) of one sample's K classes."""
+    return np.stack([truth & answer, ~truth & answer, truth & ~answer, ~truth & ~answer], axis=1).astype(np.int64)
+
+
+def accuracy(tables: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of the diagonal; tables (..., K, K)."""
+    return _ratio(np.trace(tables, axis1=-2, axis2=-1), tables.sum(axis=(-2, -1)))
+
+
+def class_recall(tables: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Recall (..., K) of each class; NaN where the truth has no such class."""
+    return _ratio(_diagonal(tables), tables.sum(axis=-1))
+
+
+def class_iou(tables: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intersection over union (..., K) of classes 1..K from tables (..., K + 1, K + 1), background first.
+
+    The background has no value of its own: it would hide a rare class behind a number near 1. Pixels confused with
+    it still count against the classes. NaN where the truth has no such class.
+    """
+    present = tables.sum(axis=-1)
+    union = present + tables.sum(axis=-2) - _diagonal(tables)
+    return _ratio(_diagonal(tables), np.where(present > 0, union, 0.0))[..., 1:]
+
+
+def miou(tables: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean of `class_iou` over the classes that the truth holds."""
+    return _mean_of_present(class_iou(tables))
+
+
+def class_f1(tables: NDArray[np.float64]) -> NDArray[np.float64]:
+    """F1 (..., K) of each class from tables (..., K, 4); NaN where the truth has no such class."""
+    true_positive, false_positive, false_negative, _ = np.moveaxis(tables, -1, 0)
+    present = true_positive + false_negative > 0
+    return _ratio(2 * true_positive, np.where(present, 2 * true_positive + false_positive + false_negative, 0.0))
+
+
+def macro_f1(tables: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean of `class_f1` over the classes that the truth holds."""
+    return _mean_of_present(class_f1(tables))
+
+
+def calibration_bins(confidence: NDArray[np.floating], correct: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Count, summed confidence and summed correctness (15, 3) of equal-width bins of the confidence in [0, 1]."""
+    index = np.minimum((confidence.ravel() * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    columns = [np.ones(index.size), confidence.ravel(), correct.ravel()]
+    return np.stack([np.bincount(index, weights=column, minlength=CALIBRATION_BINS) for column in columns], axis=1)
+
+
+def expected_calibration_error(bins: NDArray[np.float64]) -> float:
+    """Mean gap between confidence and correctness, weighted by count (Guo et al. 2017, arXiv:1706.04599)."""
+    return float(np.abs(bins[:, 1] - bins[:, 2]).sum() / max(bins[:, 0].sum(), 1.0))
+
+
+def resample_weights(blocks: Sequence[str], seed: int) -> NDArray[np.float64]:
+    """How often each sample is drawn in each of `RESAMPLES` bootstrap resamples of whole blocks.
+
+    Samples of one block resemble one another, so drawing them singly would give intervals that are too narrow. With a
+    single block there is nothing to resample but its samples.
+
+    Args:
+        blocks: Block of each sample.
+        seed: Of the draws.
+
+    Returns:
+        Shape (RESAMPLES, len(blocks)), whole numbers.
+    """
+    names, members = np.unique(np.asarray(blocks), return_inverse=True)
+    if len(names) == 1:
+        members = np.arange(len(blocks))
+    count = int(members.max()) + 1
+    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), size=RESAMPLES)
+    return draws[:, members].astype(np.float64)
+
+
+def resampled(metric: Metric, tables: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The metric (RESAMPLES,) of every resample of the tables (S, R, C)."""
+    sums = weights @ tables.reshape(len(tables), -1).astype(np.float64)
+    return metric(sums.reshape(len(weights), *tables.shape[1:]))
+
+
+def interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Central 95 % of resampled values; resamples that hold no class at all (NaN) are left out."""
+    low, high = np.nanpercentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _diagonal(tables: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.einsum("...kk->...k", tables)
+
+
+def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Part / whole, NaN where whole is 0."""
+    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)
+
+
+def _mean_of_present(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the last axis without NaN; NaN where all are."""
+    present = ~np.isnan(values)
+    return _ratio(np.where(present, values, 0.0).sum(axis=-1), present.sum(axis=-1).astype(np.float64))

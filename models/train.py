@@ -1,0 +1,169 @@
+"""`python -m models.train SNAPSHOT_DIR --out DIR`: one training run, from a manifest to a version ready to publish.
+
+Known failures leave one sentence in `DIR/error.txt` and exit code 2; anything else is a traceback.
+"""
+
+import argparse
+import errno
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from models.architectures import build
+from models.artefacts import TrainingRecord, TrainingReport, write_artefacts
+from models.batches import epoch_size, training_batches
+from models.calibration import CalibratedNetwork, calibrate
+from models.card import TaskSpec
+from models.dataset import ChipReader, LabelledSample, read_samples
+from models.errors import ModelsError
+from models.evaluate import Contender, evaluate, metric_value
+from models.export import ONNX_FILE, check_parity, export_onnx
+from models.fit import fit, schedule
+from models.incumbent import load_incumbent
+from models.inference import torch_infer
+from models.label_counts import count_labels, is_labelled
+from models.losses import TaskLoss
+from models.manifest import read_manifest
+from models.progress import Progress
+from models.statistics import estimate_statistics
+from models.tallies import tally
+
+TILE_PX = 512
+"""Larger images are calibrated, evaluated and served in tiles of this side."""
+
+REPORTS = 10
+"""How often a training run measures itself on the calibration split."""
+
+PARITY_CHIPS = 3
+
+KNOWN_FAILURE = 2
+"""Exit code of a failure with a sentence in `error.txt`."""
+
+
+def train(directory: Path, out: Path, progress: Progress) -> None:
+    """Train, evaluate and export the version that a manifest asks for.
+
+    Heads are built only for tasks whose training labels hold something to tell apart; the card lists those.
+
+    Args:
+        directory: Holds the manifest and its samples.
+        out: Existing folder for the results.
+        progress: Told of the phases `training`, `evaluating` and `exporting`.
+
+    Raises:
+        TrainingDataError: The manifest cannot be trained on.
+        ExportParityError: The ONNX file and torch disagree.
+    """
+    started = time.monotonic()
+    progress.enter("training", message="reading the labelled samples")
+    manifest = read_manifest(directory)
+    device = pick_device(manifest.train.device)
+    splits, reader = read_samples(directory, manifest), ChipReader(manifest)
+    counts = count_labels(splits["train"], manifest.tasks, reader)
+    tasks = [spec for spec in manifest.tasks if spec.task in counts]
+    samples, calibration, reserve = (_labelled(splits[split], tasks) for split in ("train", "calibration", "test"))
+    statistics = estimate_statistics(manifest.statistics_paths, manifest.bands)
+
+    torch.manual_seed(manifest.train.seed)
+    rng = np.random.default_rng(manifest.train.seed)
+    network = build(manifest.model, tasks, statistics)
+    classification = next((spec for spec in tasks if spec.task == "classification"), None)
+    multi_label = classification is not None and classification.multi_label
+    plan = schedule(manifest.train, epoch_size(samples, reader), max(reader.chip_pixels(sample) for sample in samples))
+    batches = training_batches(samples, reader, classification, statistics, plan.batch_size, rng)
+    history: list[TrainingReport] = []
+
+    def report(step: int, loss: float, averaged: nn.Module) -> None:
+        uncalibrated = CalibratedNetwork(averaged, {spec.task: 1.0 for spec in tasks}, multi_label=multi_label)
+        measured = tally(calibration, reader, tasks[:1], torch_infer(uncalibrated, device), TILE_PX)
+        history.append(TrainingReport(step=step, loss=loss, metric=metric_value(measured[0])))
+        progress.step(step, plan.steps, loss=loss, metric=history[-1].metric)
+
+    averaged = fit(
+        network,
+        TaskLoss(counts, multi_label=multi_label),
+        batches,
+        plan.steps,
+        manifest.train,
+        device,
+        report,
+        report_every=max(1, plan.steps // REPORTS),
+    )
+    temperature = calibrate(torch_infer(averaged, device), calibration, reader, tasks, TILE_PX)
+    calibrated = CalibratedNetwork(averaged, temperature, multi_label=multi_label)
+    seconds = time.monotonic() - started
+
+    incumbent, message = load_incumbent(manifest)
+    progress.enter("evaluating", total=len(reserve), message=message)
+    candidate = Contender(version=manifest.version, tasks=tasks, infer=torch_infer(calibrated, device))
+    evaluation = evaluate(reserve, reader, counts, candidate, incumbent, TILE_PX)
+
+    progress.enter("exporting")
+    export_onnx(calibrated, len(manifest.bands), out / ONNX_FILE)
+    chips = [next(reader.windows(sample, TILE_PX)).image for sample in samples[:PARITY_CHIPS]]
+    record = TrainingRecord(
+        tasks=tasks,
+        statistics=statistics,
+        temperature=temperature,
+        tile_px=TILE_PX,
+        evaluation=evaluation,
+        parity=check_parity(calibrated, out / ONNX_FILE, chips),
+        labels=len(samples) + len(calibration),
+        seconds=seconds,
+        device=device.type,
+        schedule=plan,
+        history=history,
+    )
+    write_artefacts(out, directory, manifest, averaged, record)
+
+
+def pick_device(asked: str) -> torch.device:
+    """The GPU for `auto` where there is one, else what is asked."""
+    if asked == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(asked)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line of one training run; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m models.train", description="Train, evaluate and export one version."
+    )
+    parser.add_argument("snapshot", type=Path, help="folder of manifest.json and samples.parquet")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results; made if missing")
+    parser.add_argument("--supervised", action="store_true", help="wait for the parent's answer before each phase")
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    try:
+        with Progress(options.out, supervised=options.supervised) as progress:
+            train(options.snapshot, options.out, progress)
+    except ModelsError as error:
+        return _fail(options.out, str(error))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return _fail(options.out, f"the disk is full: {error}; free some space and start the round again")
+    return 0
+
+
+def _labelled(samples: Sequence[LabelledSample], tasks: Sequence[TaskSpec]) -> list[LabelledSample]:
+    return [sample for sample in samples if any(is_labelled(sample, spec) for spec in tasks)]
+
+
+def _fail(out: Path, sentence: str) -> int:
+    """Leave the sentence where the parent looks; on a full disk only stderr takes it."""
+    print(sentence, file=sys.stderr)
+    try:
+        (out / "error.txt").write_text(sentence + "\n", encoding="utf-8")
+    except OSError as error:
+        print(f"error.txt could not be written: {error}", file=sys.stderr)
+    return KNOWN_FAILURE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
