@@ -5,19 +5,51 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 DATA ?=
 OUT ?= demo-out
+LOCK := --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast lint format types bench lock clean
+.PHONY: help venv demo test test-only lint format types bench lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 $(VENV)/installed: requirements.lock requirements-dev.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "al-loop needs Python >= 3.11; set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "al-loop needs Python >= 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --allow-empty-requirements requirements.lock requirements-dev.lock
-	@$(BIN)/python -m ensurepip --upgrade >/dev/null 2>&1 || true
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . uv==$(UV_VERSION)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock -r requirements-dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+venv: $(VENV)/installed ## Make .venv with everything pinned in requirements*.lock.
+
+demo: venv ## Run the whole loop with a simulated annotator (DATA=dir: on a labelled folder).
+	$(BIN)/python -m service.demo $(if $(DATA),--data $(DATA)) --out $(OUT)
+
+test: lint types test-only ## Lint, type check and all tests.
+
+test-only: venv ## The tests alone.
+	$(BIN)/python -m pytest -q
+
+lint: venv ## ruff (lint and format) and typos.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/typos
+
+types: venv ## mypy --strict.
+	$(BIN)/mypy
+
+format: venv ## Format and sort imports.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: venv ## Benchmarks: ratios against a baseline in the same run.
+	@set -e; for file in tests/benchmarks/bench_*.py; do echo "== $$file"; PYTHONPATH=. $(BIN)/python $$file; done
+
+lock: ## Pin all dependencies anew (with hashes, without registry addresses).
+	$(BIN)/uv pip compile $(LOCK) --extra train pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile $(LOCK) pyproject.toml -c requirements.lock -o requirements-serve.lock
+	$(BIN)/uv pip compile $(LOCK) --group pyproject.toml:dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove what the targets made.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis $(OUT)

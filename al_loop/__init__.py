@@ -2,3 +2,5 @@
 
 Knows nothing of HTTP or of torch.
 """
+
+__version__ = "0.1.0"

@@ -37,9 +37,7 @@ class CampaignRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     policy: RetrainPolicy = RetrainPolicy()
 
 
-def create_campaign(
-    store: LabelStore, request: CampaignRequest, imagery: Sequence[Path], now: datetime
-) -> Campaign:
+def create_campaign(store: LabelStore, request: CampaignRequest, imagery: Sequence[Path], now: datetime) -> Campaign:
     """Check a request and store the campaign.
 
     Args:
@@ -97,7 +95,9 @@ def resolve_root(root: str, imagery: Sequence[Path]) -> Path:
     path = Path(root)
     resolved = (path if path.is_absolute() else imagery[0] / path).resolve()
     if not any(resolved.is_relative_to(folder) for folder in imagery):
-        raise InvalidValueError("$.root", f"{root!r} lies outside the imagery folders ({folders}); see `serve --imagery`")
+        raise InvalidValueError(
+            "$.root", f"{root!r} lies outside the imagery folders ({folders}); see `serve --imagery`"
+        )
     if not resolved.is_dir():
         raise InvalidValueError("$.root", f"{root!r} is not an existing directory")
     return resolved

@@ -46,8 +46,9 @@ def thumbnail(store: LabelStore, campaign: Campaign, sample_id: int, size_px: in
 def uncertainty_tif(store: LabelStore, server: ModelServer, campaign: Campaign, sample_id: int) -> bytes:
     """Where the serving model is unsure, as a float32 GeoTIFF (COG) in the image's CRS and size.
 
-    Segmentation: predictive entropy of each pixel, in nats. Classification only: occlusion (Zeiler and Fergus 2014, arXiv
-    1311.2901): how far the probability of the predicted class moves when a cell of the image is taken away. NaN = nodata.
+    Segmentation: predictive entropy of each pixel, in nats. Classification only: occlusion (Zeiler and Fergus 2014,
+    arXiv 1311.2901): how far the probability of the predicted class moves when a cell of the image is taken away.
+    NaN = nodata.
 
     Raises:
         NotFoundError: No such sample.
@@ -167,7 +168,7 @@ def _coarse(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
 
 
 def _placed(sample: Sample, polygon: shapely.Polygon) -> dict[str, Any]:
-    """GeoJSON geometry of a polygon in pixel coordinates, clipped to the image and moved to EPSG:4326 where possible."""
+    """GeoJSON geometry of a polygon in pixel coordinates, clipped to the image, in EPSG:4326 where possible."""
     clipped = polygon.intersection(shapely.box(0, 0, sample.width, sample.height))
     geometry: dict[str, Any] = shapely.geometry.mapping(clipped)
     if sample.crs is None or sample.transform is None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -124,10 +125,8 @@ def end_process_group(process: subprocess.Popen[bytes]) -> None:
     """End the child and everything it started: first politely, then with SIGKILL. Does nothing to an ended child."""
     if process.poll() is None:
         _signal_group(process.pid, signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(TERMINATION_GRACE_S)
-        except subprocess.TimeoutExpired:
-            pass
     _signal_group(process.pid, signal.SIGKILL)
     process.wait()
     if process.stdin is not None:
@@ -149,7 +148,7 @@ def _why(code: int, directory: Path) -> str:
     if (directory / ERROR_FILE).exists():
         return (directory / ERROR_FILE).read_text(errors="replace").strip()
     if code == -signal.SIGKILL:
-        return "the process was killed (SIGKILL); often the machine ran out of memory: use a smaller batch_size or chip_size_px"
+        return "the process was killed (SIGKILL), often for want of memory: use a smaller batch_size or chip_size_px"
     if code < 0:
         return f"the process was ended by signal {-code} ({signal.Signals(-code).name})"
     tail = log_tail(directory)

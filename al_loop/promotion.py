@@ -24,7 +24,9 @@ def should_promote(evaluation: Evaluation, *, tolerance: float = 0.0) -> Verdict
         tolerance: How much worse, in units of the metric, a candidate may be.
     """
     if not evaluation.candidate:
-        return Verdict(promote=False, reason="no labelled reserve sample to measure the model on; label the test reserve")
+        return Verdict(
+            promote=False, reason="no labelled reserve sample to measure the model on; label the test reserve"
+        )
     paired = {entry.task: entry for entry in evaluation.paired}
     reasons = []
     for entry in evaluation.candidate:
@@ -50,6 +52,6 @@ def _measured(entry: TaskEvaluation) -> str:
 
 def _below_baseline(entry: TaskEvaluation) -> str:
     return (
-        f"{_measured(entry)} does not beat the majority baseline {entry.baseline:.3f} on {entry.samples} reserve samples; "
-        "label more samples"
+        f"{_measured(entry)} does not beat the majority baseline {entry.baseline:.3f} on {entry.samples} "
+        "reserve samples; label more samples"
     )

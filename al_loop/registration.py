@@ -33,7 +33,8 @@ def register_paths(store: LabelStore, campaign: Campaign, paths: Iterable[str], 
 
     A file that cannot be used is skipped with a reason and hinders no other.
     """
-    registered, skipped, skipped_count = 0, [], 0
+    registered, skipped_count = 0, 0
+    skipped: list[SkippedPath] = []
     iterator = iter(paths)
     with ThreadPoolExecutor(max_workers=min(8, 2 * (os.cpu_count() or 1)), thread_name_prefix="header") as pool:
         while batch := list(islice(iterator, BATCH)):

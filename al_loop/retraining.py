@@ -23,8 +23,9 @@ class RetrainState(msgspec.Struct, frozen=True, kw_only=True):
 def should_retrain(state: RetrainState, policy: RetrainPolicy, now: datetime) -> str | None:
     """Return the reason to start a round now, or None.
 
-    Labels are debounced: nothing starts until `policy.debounce_s` have passed since the newest one, so that a bulk import
-    or a burst of saves makes one round. While a round runs nothing starts; what arrived meanwhile counts at its end.
+    Labels are debounced: nothing starts until `policy.debounce_s` have passed since the newest one, so that a bulk
+    import or a burst of saves makes one round. While a round runs nothing starts; what arrived meanwhile counts at its
+    end.
     """
     if state.running or not state.ready or state.new_samples == 0:
         return None

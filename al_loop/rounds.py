@@ -1,7 +1,7 @@
 """Runs rounds: snapshot, training, evaluation, export, gate, promotion, scoring; one at a time per campaign.
 
-Every state is stored before it is acted on. One worker runs rounds of all campaigns in order, so that two trainings never
-fight for the machine; the others wait in state `queued`.
+Every state is stored before it is acted on. One worker runs rounds of all campaigns in order, so that two trainings
+never fight for the machine; the others wait in state `queued`.
 """
 
 import errno
@@ -153,10 +153,17 @@ class RoundRunner:
         self._publish(campaign, number, directory / "training", version)
         if not verdict.promote:
             self._set(
-                campaign, number, RoundState.REJECTED, evaluation=evaluation, verdict=verdict.reason, detail=verdict.reason
+                campaign,
+                number,
+                RoundState.REJECTED,
+                evaluation=evaluation,
+                verdict=verdict.reason,
+                detail=verdict.reason,
             )
             return
-        self._set(campaign, number, RoundState.GATE, evaluation=evaluation, verdict=verdict.reason, detail=verdict.reason)
+        self._set(
+            campaign, number, RoundState.GATE, evaluation=evaluation, verdict=verdict.reason, detail=verdict.reason
+        )
         self._server.promote(campaign, version, f"round {number}: {verdict.reason}", self._clock, round_number=number)
         self._score(campaign, number, version, cancelled)
 
@@ -200,8 +207,16 @@ class RoundRunner:
     def _note(self, campaign: Campaign, number: int, line: ProgressLine) -> None:
         self._progress[(campaign.campaign_id, number)] = line
 
-    def _set(self, campaign: Campaign, number: int, state: RoundState, **fields: object) -> None:
-        self._store.rounds.set_state(campaign.campaign_id, number, state, self._clock(), **fields)
+    def _set(
+        self,
+        campaign: Campaign,
+        number: int,
+        state: RoundState,
+        *,
+        detail: str | None = None,
+        **fields: str | int | Evaluation | None,
+    ) -> None:
+        self._store.rounds.set_state(campaign.campaign_id, number, state, self._clock(), detail=detail, **fields)
 
     def _end(self, campaign: Campaign, number: int, state: RoundState, error: str) -> None:
         logger.warning("campaign %s: round %d %s: %s", campaign.name, number, state, error)

@@ -42,8 +42,8 @@ class PoolScorer:
     ) -> int:
         """Score every sample that has no score of `version`; return how many rows were ingested.
 
-        The part becomes visible in one step, after the subprocess ended well; a crash leaves only a `.part-*` directory,
-        which the next run removes.
+        The part becomes visible in one step, after the subprocess ended well; a crash leaves only a `.part-*`
+        directory, which the next run removes.
 
         Raises:
             ProcessFailedError: The subprocess ended badly.

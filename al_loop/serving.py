@@ -54,7 +54,12 @@ class ModelServer:
         return Predictor(registry.path(version), threads=self._threads)
 
     def promote(
-        self, campaign: Campaign, version: str, reason: str, clock: Callable[[], datetime], round_number: int | None = None
+        self,
+        campaign: Campaign,
+        version: str,
+        reason: str,
+        clock: Callable[[], datetime],
+        round_number: int | None = None,
     ) -> None:
         """Make a version the one that serves: loaded first, then stored, then swapped in.
 

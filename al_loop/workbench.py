@@ -83,8 +83,8 @@ class Workbench:
     def _recover(self) -> None:
         """Say what happened to the rounds that a stop cut off.
 
-        Queued rounds go on. A round whose model serves already counts as promoted; scoring is taken up by the scheduler.
-        All others are interrupted; the policy starts them again.
+        Queued rounds go on. A round whose model serves already counts as promoted; scoring is taken up by the
+        scheduler. All others are interrupted; the policy starts them again.
         """
         for campaign in self.store.campaigns.list():
             for entry in self.store.rounds.unfinished(campaign.campaign_id):
@@ -94,7 +94,9 @@ class Workbench:
                 end, message = RoundState.INTERRUPTED, f"the service stopped while the round was {entry.state}"
                 if entry.state is RoundState.SCORING:
                     end = RoundState.PROMOTED
-                    message = f"the service stopped while the pool was being scored; {entry.version} serves, scoring goes on"
+                    message = (
+                        f"the service stopped while the pool was being scored; {entry.version} serves, scoring goes on"
+                    )
                 logger.warning("campaign %s: round %d: %s", campaign.name, entry.number, message)
                 self.store.rounds.set_state(
                     campaign.campaign_id, entry.number, end, self.clock(), error=message, detail=message

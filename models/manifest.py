@@ -8,8 +8,9 @@
     block            string         spatial block; a block lies in one split only
     classification   list<int32>    class indices; null = not labelled for this task, empty = none of the classes
     segmentation     list<struct<code: int32, wkb: binary>>
-                                    polygons in pixel coordinates (x = column, y = row, origin at the upper left corner),
-                                    painted in order; code 1..K = class, 255 = ignore; null = not labelled, empty = no class
+                                    polygons in pixel coordinates (x = column, y = row, from the upper left corner),
+                                    painted in order; code 1..K = class, 255 = ignore; null = not labelled, empty = no
+                                    class
 
 Pixels inside no polygon are background (0) or ignored (255) by `Manifest.unlabelled`.
 """

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 
 from litestar import Litestar, get
 from litestar.concurrency import sync_to_thread
@@ -12,6 +11,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.response import Redirect
 
+from al_loop import __version__
 from al_loop.workbench import Workbench
 from service.dependencies import WORKBENCH
 from service.errors import answer_error
@@ -60,7 +60,7 @@ def create_app(settings: Settings) -> Litestar:
         request_max_body_size=settings.max_upload_mb * 1_000_000,
         openapi_config=OpenAPIConfig(
             title="al-loop",
-            version=version("al-loop"),
+            version=__version__,
             description="Active learning for satellite-image labelling: which image to label next, labels kept, models "
             "retrained, gated and served back.",
             use_handler_docstrings=True,

@@ -1,4 +1,4 @@
-"""Typed client of the HTTP interface; the only file that imports httpx. Used by the command line, the demo and tests."""
+"""Typed client of the HTTP interface, for the command line, the demo and tests; the only file that imports httpx."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -99,9 +99,7 @@ class Client:
         """A page of samples."""
         return self._json("GET", f"/campaigns/{name}/samples", SamplePage, params=_params(filters, limit, cursor))
 
-    def query(
-        self, name: str, annotator: str, query_size: int, strategy: StrategyConfig | None = None
-    ) -> QueryAnswer:
+    def query(self, name: str, annotator: str, query_size: int, strategy: StrategyConfig | None = None) -> QueryAnswer:
         """Ask for the samples to label next."""
         body = {"annotator": annotator, "query_size": query_size, "strategy": strategy}
         return self._json("POST", f"/campaigns/{name}/queries", QueryAnswer, body=body)
@@ -177,7 +175,14 @@ class Client:
         return self._send("POST", path, files={"image": ("image", image)}, headers=headers).content
 
     def _json(
-        self, method: str, path: str, kind: type[T], *, body: object = None, timeout: float | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        kind: type[T],
+        *,
+        body: object = None,
+        timeout: float | None = None,
+        **options: Any,
     ) -> T:
         if body is not None:
             options["content"] = msgspec.json.encode(body)
@@ -191,7 +196,7 @@ class Client:
             response = self._http.request(method, path, **options)
         except httpx.ConnectError as error:
             raise ServiceUnreachableError(
-                f"no al-loop service answers at {self._url}; start one with `al-loop serve`, or give its --service address"
+                f"no al-loop service answers at {self._url}; start one with `al-loop serve`, or name it with --service"
             ) from error
         if response.is_error:
             _raise_problem(response)

@@ -50,7 +50,7 @@ class MetricsMiddleware(ASGIMiddleware):
             await next_app(scope, receive, note_status)
         finally:
             route = scope.get("path_template") or "unknown"
-            metrics.requests.labels(scope["method"], route, status).inc()
+            metrics.requests.labels(str(scope.get("method")), route, status).inc()
             metrics.seconds.labels(route).observe(perf_counter() - started)
 
 

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 
 
 def _body() -> RequestBody:
-    image = Schema(type=OpenAPIType.STRING, format="binary", description="One raster: GeoTIFF, JPEG or PNG.")
+    image = Schema(
+        type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="One raster: GeoTIFF, JPEG or PNG."
+    )
     form = Schema(type=OpenAPIType.OBJECT, required=["image"], properties={"image": image})
     return RequestBody(content={"multipart/form-data": OpenAPIMediaType(schema=form)}, required=True)
 

@@ -27,7 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8090
     """TCP port."""
     tokens: str = ""
-    """`role=token` pairs separated by commas; roles: predict, annotate, ops (each may do what the ones before it may)."""
+    """`role=token` pairs separated by commas. Roles: predict, annotate, ops; each may do what those before it may."""
     threads: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """CPU threads of one model run; unset: all cores."""
     max_upload_mb: Annotated[int, msgspec.Meta(ge=1)] = 1024

@@ -63,9 +63,7 @@ def import_plan(client: Client, plan: ImportPlan, campaign: str, annotator: str,
         progress.advance(recording, len(labels))
 
 
-def ensure_campaign(
-    client: Client, plan: ImportPlan, campaign: str, policy: RetrainPolicy | None = None
-) -> None:
+def ensure_campaign(client: Client, plan: ImportPlan, campaign: str, policy: RetrainPolicy | None = None) -> None:
     """Create the campaign that the plan needs, unless there is one of that name."""
     try:
         client.campaign(campaign)

@@ -57,14 +57,14 @@ def follow_round(client: Client, campaign: str, number: int, console: Console) -
         bar = progress.add_task("queued", total=None, number=number, numbers="")
         for event in client.watch_round(campaign, number):
             if isinstance(event, ProgressLine):
-                progress.update(
-                    bar, completed=event.done, total=event.total or None, numbers=_numbers(event)
-                )
+                progress.update(bar, completed=event.done, total=event.total or None, numbers=_numbers(event))
             else:
                 last = event
                 progress.reset(bar, description=event.state, total=None, numbers="")
     if last is None:
-        raise NotFoundError("event of round", number, "the service closed the stream; ask again with `al-loop round watch`")
+        raise NotFoundError(
+            "event of round", number, "the service closed the stream; ask again with `al-loop round watch`"
+        )
     return last
 
 

@@ -43,6 +43,6 @@ def refuse_scaneo(arguments: argparse.Namespace) -> int:
         UnsupportedError: Always.
     """
     raise UnsupportedError(
-        f"`scaneo {arguments.action}` is not built yet; register the prediction URL in SCANEO by hand and bring its labels "
-        "in with `al-loop import`"
+        f"`scaneo {arguments.action}` is not built yet; register the prediction URL in SCANEO by hand and bring its "
+        "labels in with `al-loop import`"
     )

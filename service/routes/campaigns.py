@@ -96,6 +96,6 @@ class CampaignController(Controller):
     def connect_scaneo(self, target: NamedDependency[Campaign]) -> None:
         """Link the campaign to a running SCANEO. Not built yet."""
         raise UnsupportedError(
-            f"linking campaign {target.name!r} to SCANEO is not built yet; register the prediction URL in SCANEO by hand "
-            "and import its labels with `al-loop import`"
+            f"linking campaign {target.name!r} to SCANEO is not built yet; register the prediction URL in SCANEO by "
+            "hand and import its labels with `al-loop import`"
         )

@@ -61,9 +61,7 @@ class LabelController(Controller):
         """The current labels, or those that were current at `as_of` (RFC 3339 with a time zone)."""
         if as_of is not None and as_of.tzinfo is None:
             raise InvalidValueError("as_of", "needs a time zone, as in 2026-01-31T12:00:00Z")
-        labels = workbench.store.labels.current(
-            target.campaign_id, as_of=as_of, limit=limit, after=read_cursor(cursor)
-        )
+        labels = workbench.store.labels.current(target.campaign_id, as_of=as_of, limit=limit, after=read_cursor(cursor))
         return LabelPage(labels=labels, next_cursor=write_cursor([label.label_id for label in labels], limit))
 
     @get(
@@ -94,9 +92,7 @@ class LabelController(Controller):
         annotator: Annotated[str, QueryParameter(min_length=1, max_length=200)],
     ) -> Label:
         """Withdraw a label. The event is added to the history; nothing is erased."""
-        return workbench.store.labels.retract(
-            target.campaign_id, label_id, annotator=annotator, now=workbench.clock()
-        )
+        return workbench.store.labels.retract(target.campaign_id, label_id, annotator=annotator, now=workbench.clock())
 
     @get(
         "/export",

@@ -22,7 +22,9 @@ class ModelVersionController(Controller):
     tags = ("models",)
     dependencies = TARGET
 
-    @get(operation_id="listModels", sync_to_thread=True, guards=[requires("annotate")], responses=problems(401, 403, 404))
+    @get(
+        operation_id="listModels", sync_to_thread=True, guards=[requires("annotate")], responses=problems(401, 403, 404)
+    )
     def index(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> ModelList:
         """All versions, promoted or not, oldest first."""
         return ModelList(models=workbench.store.versions.list(target.campaign_id))

@@ -1,6 +1,6 @@
 """Predictions in the shape that SCANEO sends and draws. Errors are one sentence, which it shows to the annotator."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from litestar import Controller, Request, Response, post
 from litestar.concurrency import sync_to_thread
@@ -35,7 +35,7 @@ class PredictionController(Controller):
     )
     async def classification(
         self,
-        request: Request[None, None, None],
+        request: Request[Any, Any, Any],
         campaign: FromPath[str],
         workbench: NamedDependency[Workbench],
         token: Annotated[str | None, TOKEN] = None,
@@ -54,7 +54,7 @@ class PredictionController(Controller):
     )
     async def segmentation(
         self,
-        request: Request[None, None, None],
+        request: Request[Any, Any, Any],
         campaign: FromPath[str],
         workbench: NamedDependency[Workbench],
         token: Annotated[str | None, TOKEN] = None,
@@ -87,7 +87,7 @@ class PredictionController(Controller):
         raise NotFoundError("task", task, "use classification or segmentation")
 
 
-async def _image(request: Request[None, None, None]) -> bytes:
+async def _image(request: Request[Any, Any, Any]) -> bytes:
     """The bytes of the multipart field `image`."""
     content_type, options = request.content_type
     if content_type != "multipart/form-data" or "boundary" not in options:

@@ -46,7 +46,9 @@ class RoundController(Controller):
         started = workbench.runner.start(target, request.reason, queue=request.queue)
         return RoundView.of(workbench, target, started)
 
-    @get(operation_id="listRounds", sync_to_thread=True, guards=[requires("annotate")], responses=problems(401, 403, 404))
+    @get(
+        operation_id="listRounds", sync_to_thread=True, guards=[requires("annotate")], responses=problems(401, 403, 404)
+    )
     def index(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> RoundList:
         """All rounds, oldest first."""
         return RoundList(rounds=workbench.store.rounds.list(target.campaign_id))
