@@ -1,0 +1,30 @@
+"""A child process for tests: speaks `models.progress`, starts a grandchild, and ends the way it is told to."""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from models.progress import Progress
+
+parser = argparse.ArgumentParser()
+parser.add_argument("ending", choices=["well", "known", "crash", "hang"])
+parser.add_argument("--out", type=Path)
+parser.add_argument("--supervised", action="store_true")
+arguments = parser.parse_args()
+
+with Progress(arguments.out, supervised=arguments.supervised) as progress:
+    progress.enter("training", total=3)
+    for step in range(1, 4):
+        progress.step(step, 3, loss=1.0 / step)
+    progress.enter("exporting")
+    if arguments.ending == "known":
+        (arguments.out / "error.txt").write_text("only one class is labelled\n")
+        sys.exit(2)
+    if arguments.ending == "crash":
+        raise ZeroDivisionError("planted")
+    if arguments.ending == "hang":
+        grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        (arguments.out / "grandchild.pid").write_text(str(grandchild.pid))
+        time.sleep(600)

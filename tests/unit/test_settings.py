@@ -1,0 +1,54 @@
+"""Settings refuse what is unsafe or misspelt, at the start and by name."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from service.settings import Settings, SettingsError
+
+README = Path(__file__).parent.parent.parent / "README.md"
+
+
+def test_loopback_needs_no_token() -> None:
+    assert Settings.from_env({}).roles == {}
+
+
+def test_open_address_without_tokens_is_refused() -> None:
+    with pytest.raises(SettingsError, match="listening on 0.0.0.0 without tokens"):
+        Settings.from_env({"AL_LOOP_HOST": "0.0.0.0"})  # noqa: S104  # the point of the test
+
+
+def test_open_address_with_tokens_is_accepted() -> None:
+    settings = Settings.from_env({"AL_LOOP_HOST": "0.0.0.0", "AL_LOOP_TOKENS": "ops=12345678,predict=abcdefgh"})  # noqa: S104
+    assert settings.roles == {"12345678": "ops", "abcdefgh": "predict"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"AL_LOOP_PROT": "1"}, "prot"),
+        ({"AL_LOOP_PORT": "none"}, "port"),
+        ({"AL_LOOP_PORT": "70000"}, "port"),
+        ({"AL_LOOP_THREADS": "0"}, "threads"),
+        ({"AL_LOOP_TOKENS": "ops=short"}, "TOKENS"),
+        ({"AL_LOOP_TOKENS": "king=123456789"}, "TOKENS"),
+        ({"AL_LOOP_IMAGERY": "/no/such/folder"}, "/no/such/folder"),
+    ],
+)
+def test_bad_setting_is_named(environ: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        Settings.from_env(environ)
+
+
+def test_override_wins_over_the_environment() -> None:
+    assert Settings.from_env({"AL_LOOP_PORT": "1000"}, port=2000, host=None).port == 2000
+
+
+def test_client_variables_are_no_settings() -> None:
+    Settings.from_env({"AL_LOOP_URL": "http://127.0.0.1:1", "AL_LOOP_TOKEN": "x"})
+
+
+@pytest.mark.parametrize("name", [field.name for field in msgspec.structs.fields(Settings)])
+def test_every_setting_is_in_the_readme(name: str) -> None:
+    assert f"`AL_LOOP_{name.upper()}`" in README.read_text()
