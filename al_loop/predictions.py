@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.errors import NoModelError, NotFoundError, StoreError
+from al_loop.readiness import readiness
 from al_loop.records import Campaign, ShownPrediction
 from al_loop.serving import ModelServer
-from al_loop.snapshot import readiness
 from al_loop.store import LabelStore
 from models.card import TaskName
 from models.image_model import ImageModel, select_bands
@@ -82,7 +82,7 @@ class PredictionDesk:
         try:
             return campaign, self._server.batcher(campaign).pin()
         except NoModelError as error:
-            problem = readiness(self._store, campaign)
+            problem = readiness(self._store, campaign, self._clock())
             hint = "start a training round" if problem is None else f"label {problem.missing} more images"
             raise NoModelError(f"No trained model for this campaign yet: {hint}.") from error
 

@@ -18,13 +18,15 @@ from al_loop.errors import ConflictError, NotEnoughLabelsError
 from al_loop.layout import DataLayout
 from al_loop.processes import ProcessCancelledError, ProcessFailedError, log_tail, run_supervised
 from al_loop.promotion import should_promote
+from al_loop.readiness import readiness
 from al_loop.records import Campaign, Round, RoundState
 from al_loop.scoring import PoolScorer
 from al_loop.serving import ModelServer
-from al_loop.snapshot import readiness, write_snapshot
+from al_loop.snapshot import write_snapshot
 from al_loop.store import LabelStore
 from models.card import Evaluation, ModelCard
 from models.progress import ProgressLine
+from models.registry import ONNX_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +71,7 @@ class RoundRunner:
             NotEnoughLabelsError: Too few labels, too few in the reserve, or one class only.
             RoundRunningError: One runs and `queue` is false.
         """
-        if (problem := readiness(self._store, campaign)) is not None:
+        if (problem := readiness(self._store, campaign, self._clock())) is not None:
             raise problem
         with self._lock:
             created = self._store.rounds.create(campaign.campaign_id, reason=reason, now=self._clock(), queue=queue)
@@ -169,8 +171,8 @@ class RoundRunner:
 
     def _snapshot(self, campaign: Campaign, number: int, directory: Path, version: str) -> None:
         incumbent = self._server.serving_version(campaign)
-        path = None if incumbent is None else self._server.registry(campaign).path(incumbent)
-        manifest, digest = write_snapshot(
+        path = None if incumbent is None else self._server.registry(campaign).path(incumbent) / ONNX_FILE
+        manifest, digest, _ = write_snapshot(
             self._store, campaign, number, directory, version=version, incumbent=path, incumbent_version=incumbent,
             now=self._clock(),
         )  # fmt: skip

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from al_loop.processes import ProcessCancelledError, ProcessFailedError
+from al_loop.readiness import readiness
 from al_loop.records import Campaign
 from al_loop.retraining import RetrainState, last_counted_snapshot, should_retrain
 from al_loop.rounds import RoundRunner
 from al_loop.scoring import PoolScorer
-from al_loop.snapshot import readiness
 from al_loop.store import LabelStore
 
 logger = logging.getLogger(__name__)
@@ -101,11 +101,12 @@ class LoopScheduler:
 
     def _state(self, campaign: Campaign) -> RetrainState:
         rounds = self._store.rounds.list(campaign.campaign_id)
-        since = last_counted_snapshot(rounds)
+        running = bool(rounds) and not rounds[-1].state.is_end
+        new_samples = self._store.labels.new_samples_since(campaign.campaign_id, last_counted_snapshot(rounds))
         return RetrainState(
-            new_samples=self._store.labels.new_samples_since(campaign.campaign_id, since),
+            new_samples=new_samples,
             last_label_at=self._store.labels.last_recorded_at(campaign.campaign_id),
             last_round_at=rounds[-1].requested_at if rounds else None,
-            running=bool(rounds) and not rounds[-1].state.is_end,
-            ready=readiness(self._store, campaign) is None,
+            running=running,
+            ready=new_samples > 0 and not running and readiness(self._store, campaign, self._clock()) is None,
         )

@@ -1,0 +1,115 @@
+"""Small campaigns for tests of the service: scenes whose class can be seen, and an annotator who knows the truth."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from tests.data.make_scene import make_scene
+
+Http = TestClient[Litestar]
+CLASSES = ["dark", "bright"]
+QUICK = {"train": {"epochs": 3, "batch_size": 8}, "model": {"encoder": "lcnet_050"}}
+"""Settings for rounds of a few seconds."""
+FAST_POLICY = {"new_labels": None, "min_labels": 6, "min_reserve_labels": 2}
+
+
+def write_pool(root: Path, count: int, *, size: int = 64) -> list[str]:
+    """Scenes of class `dark` (even numbers) and `bright` (odd ones), 2 km apart; returns their names.
+
+    The right half of each scene is a bright `field`, to be segmented.
+    """
+    names = []
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        level = 2500.0 if number % 2 else 900.0
+        data = np.full((3, size, size), level) + rng.normal(0, 120, (3, size, size))
+        data[1, :, size // 2 :] += 1500
+        name = f"scene_{number:03d}.tif"
+        make_scene(
+            root / name, width=size, height=size, content=data, origin=(500_000.0 + 2000 * number, 4_600_000.0)
+        )
+        names.append(name)
+    return names
+
+
+def truth(path: str) -> str:
+    """Class of a scene by its name."""
+    return CLASSES[int(path.split("_")[1].split(".")[0]) % 2]
+
+
+def field_of(size: int = 64) -> dict[str, Any]:
+    """The right half of a scene as a FeatureCollection in pixel coordinates."""
+    half = size // 2
+    ring = [[half, 0], [size, 0], [size, size], [half, size], [half, 0]]
+    geometry = {"type": "Polygon", "coordinates": [ring]}
+    return {
+        "type": "FeatureCollection",
+        "features": [{"type": "Feature", "properties": {"label": "field"}, "geometry": geometry}],
+    }
+
+
+def create(http: Http, root: Path, name: str = "demo", **changes: Any) -> dict[str, Any]:
+    """Create a quick classification campaign."""
+    body = {
+        "name": name,
+        "tasks": [{"task": "classification", "classes": CLASSES}],
+        "root": str(root),
+        "settings": QUICK | {"reserve": {"share": 0.3, "minimum": 4, "block_m": 500.0}},
+        "policy": FAST_POLICY,
+    } | changes
+    response = http.post("/campaigns", json=body)
+    assert response.status_code == 201, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def register(http: Http, name: str = "demo") -> dict[str, Any]:
+    """Register everything below the root."""
+    response = http.post(f"/campaigns/{name}/samples", json={"scan": True})
+    assert response.status_code == 201, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def label_all(http: Http, name: str = "demo", *, most: int = 1000, annotator: str = "ann") -> int:
+    """Label up to `most` samples with the truth; returns how many."""
+    samples = http.get(f"/campaigns/{name}/samples", params={"limit": 1000}).json()["samples"][:most]
+    labels = [
+        {"sample_id": s["sample_id"], "task": "classification", "annotator": annotator, "classes": [truth(s["path"])]}
+        for s in samples
+    ]
+    response = http.post(f"/campaigns/{name}/labels", json=labels)
+    assert response.status_code == 201, response.text
+    return len(labels)
+
+
+def run_round(http: Http, name: str = "demo") -> dict[str, Any]:
+    """Start a round and wait for its end by its event stream."""
+    started = http.post(f"/campaigns/{name}/rounds", json={})
+    assert started.status_code == 202, started.text
+    return wait_for_round(http, started.json()["number"], name)
+
+
+def wait_for_round(http: Http, number: int, name: str = "demo") -> dict[str, Any]:
+    """Read a round's events until the stream closes; returns the round."""
+    text = http.get(f"/campaigns/{name}/rounds/{number}/events").text
+    assert "event: state" in text
+    answer: dict[str, Any] = http.get(f"/campaigns/{name}/rounds/{number}").json()
+    return answer
+
+
+def encoded(path: Path) -> bytes:
+    """A raster as SCANEO sends it: the same pixels, CRS and transform, uncompressed and without nodata or tags."""
+    with rasterio.open(path) as source:
+        profile = {
+            "driver": "GTiff", "width": source.width, "height": source.height, "count": source.count,
+            "dtype": source.dtypes[0], "crs": source.crs, "transform": source.transform,
+        }  # fmt: skip
+        with rasterio.MemoryFile() as memory:
+            with memory.open(**profile) as target:
+                target.write(source.read())
+            return bytes(memory.getbuffer())
