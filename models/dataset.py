@@ -14,7 +14,7 @@ import shapely
 from numpy.typing import NDArray
 
 from models.card import BACKGROUND, IGNORE
-from models.errors import RasterError, TrainingDataError
+from models.errors import RasterError, TrainingDataError, UnusableRasterError
 from models.manifest import SAMPLES_FILE, Manifest, Split
 from models.masks import polygons_to_codes
 from models.rasters import read_header, read_raster
@@ -63,7 +63,7 @@ def read_samples(directory: Path, manifest: Manifest) -> dict[Split, list[Labell
         path = Path(row["path"])
         try:
             header = read_header(path)
-        except (RasterError, OSError) as error:
+        except (RasterError, UnusableRasterError) as error:
             raise TrainingDataError(f"sample {row['sample_id']} cannot be read: {error}") from error
         if header.band_count < max(manifest.bands):
             raise TrainingDataError(
@@ -146,7 +146,7 @@ class ChipReader:
     def _read_window(self, sample: LabelledSample, window: Window) -> Chip:
         try:
             image = read_raster(sample.path, self._bands, window=window)
-        except (RasterError, OSError) as error:
+        except (RasterError, UnusableRasterError) as error:
             raise TrainingDataError(f"sample {sample.sample_id} cannot be read: {error}") from error
         if sample.segmentation is None:
             return Chip(image=image, codes=None)

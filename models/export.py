@@ -13,8 +13,6 @@ from models.calibration import CalibratedNetwork
 from models.card import ParityReport
 from models.errors import ExportParityError
 
-ONNX_FILE = "model.onnx"
-
 OPSET = 20
 """Recent enough for the exporter to need no rewriting, old enough for ONNX Runtime 1.17 and later."""
 

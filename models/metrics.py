@@ -115,12 +115,14 @@ def interval(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _diagonal(tables: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.einsum("...kk->...k", tables)
+    diagonal: NDArray[np.float64] = np.einsum("...kk->...k", tables)
+    return diagonal
 
 
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
     """Part / whole, NaN where whole is 0."""
-    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)
+    ratio: NDArray[np.float64] = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+    return ratio
 
 
 def _mean_of_present(values: NDArray[np.float64]) -> NDArray[np.float64]:

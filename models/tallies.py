@@ -100,6 +100,18 @@ def tally(
     return tallies
 
 
+def padded_infer(run: Infer, stride_px: int) -> Infer:
+    """Let a model that needs sides in multiples of `stride_px` take any: pad with NaN, cut maps back to the image."""
+
+    def infer(images: NDArray[np.float32]) -> Answers:
+        height, width = images.shape[-2:]
+        padding = (0, 0), (0, 0), (0, -height % stride_px), (0, -width % stride_px)
+        outputs = run(np.pad(images, padding, constant_values=np.nan))
+        return {name: value[..., :height, :width] if value.ndim == 4 else value for name, value in outputs.items()}
+
+    return infer
+
+
 def _batches(
     samples: Sequence[LabelledSample], reader: ChipReader, window_px: int
 ) -> Iterator[list[tuple[int, list[Chip]]]]:

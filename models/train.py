@@ -22,7 +22,7 @@ from models.card import TaskSpec
 from models.dataset import ChipReader, LabelledSample, read_samples
 from models.errors import ModelsError
 from models.evaluate import Contender, evaluate, metric_value
-from models.export import ONNX_FILE, check_parity, export_onnx
+from models.export import check_parity, export_onnx
 from models.fit import fit, schedule
 from models.incumbent import load_incumbent
 from models.inference import torch_infer
@@ -30,6 +30,7 @@ from models.label_counts import count_labels, is_labelled
 from models.losses import TaskLoss
 from models.manifest import read_manifest
 from models.progress import Progress
+from models.registry import ONNX_FILE
 from models.statistics import estimate_statistics
 from models.tallies import tally
 
