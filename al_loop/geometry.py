@@ -20,8 +20,8 @@ from al_loop.records import SampleHeader
 
 WGS84 = "EPSG:4326"
 PIXEL = "pixel"
-MAX_COORDINATES = 200_000
-"""Vertices of one label."""
+MAX_COORDINATES = 1_000_000
+"""Vertices of one label; the mask of a 3-megapixel image of a town has 300,000."""
 REPAIR_TOLERANCE = 0.01
 """An invalid polygon is repaired if that changes its area by less than this share, else refused."""
 

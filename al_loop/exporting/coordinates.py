@@ -8,10 +8,8 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry import mapping, shape
 
+from al_loop.geometry import PIXEL, WGS84
 from al_loop.records import Label, SampleHeader
-
-GEOGRAPHIC = "EPSG:4326"
-PIXEL = "pixel"
 
 
 def geographic_geometry(geometry: dict[str, Any], crs: str | None, sample: SampleHeader) -> dict[str, Any] | None:
@@ -33,7 +31,7 @@ def geographic_geometry(geometry: dict[str, Any], crs: str | None, sample: Sampl
 
     def to_longitude_latitude(pixels: NDArray[np.float64]) -> NDArray[np.float64]:  # Shape: (N, 2)
         x, y = pixels @ [a, b] + c, pixels @ [d, e] + f
-        return np.column_stack(rasterio.warp.transform(sample.crs, GEOGRAPHIC, x, y))
+        return np.column_stack(rasterio.warp.transform(sample.crs, WGS84, x, y))
 
     placed: dict[str, Any] = mapping(shapely.transform(shape(geometry), to_longitude_latitude))
     return placed

@@ -5,8 +5,9 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from al_loop.exporting.coordinates import GEOGRAPHIC, PIXEL, features_of, footprint, geographic_geometry
+from al_loop.exporting.coordinates import features_of, footprint, geographic_geometry
 from al_loop.exporting.summary import ExportSummary
+from al_loop.geometry import PIXEL, WGS84
 from al_loop.records import Campaign, Label, SampleHeader
 
 
@@ -42,12 +43,12 @@ def _features(label: Label, sample: SampleHeader) -> Iterator[dict[str, Any]]:
         "labelled_at": label.labelled_at,
     }
     if label.classes is not None:
-        yield _feature(footprint(sample), {**properties, "classes": label.classes, "crs": GEOGRAPHIC})
+        yield _feature(footprint(sample), {**properties, "classes": label.classes, "crs": WGS84})
         return
     features = features_of(label)
     for feature in features:
         geometry = geographic_geometry(feature["geometry"], label.crs, sample)
-        own = {**properties, **feature["properties"], "crs": GEOGRAPHIC if geometry is not None else PIXEL}
+        own = {**properties, **feature["properties"], "crs": WGS84 if geometry is not None else PIXEL}
         yield _feature(geometry or feature["geometry"], own)
     if not features:
         yield _feature(None, {**properties, "label": None, "empty": True, "crs": label.crs})

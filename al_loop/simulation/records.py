@@ -1,0 +1,80 @@
+"""What is asked of a simulation and what it remembers; `OUT/runs/*.json` lets it go on after a stop."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from models.card import ModelConfig, TrainConfig
+
+RUNS = "runs"
+
+
+class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of `al-loop simulate`."""
+
+    directory: Path
+    """Labelled folder of a kind that can be imported."""
+    strategies: list[str]
+    """Names of query strategies; "random" is the baseline."""
+    rounds: Annotated[int, msgspec.Meta(ge=1)]
+    query_size: Annotated[int, msgspec.Meta(ge=1)]
+    """Labels a round."""
+    first_query_size: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Labels of the first round; None: `query_size`."""
+    seeds: Annotated[int, msgspec.Meta(ge=1)] = 3
+    """Runs of each strategy. Seed s has the same test reserve and training seed for all of them."""
+    out: Path
+    mode: Literal["fast", "full"] = "full"
+    reserve_share: Annotated[float, msgspec.Meta(gt=0, le=0.5)] = 0.25
+    """Share of the samples that is the test reserve; labelled from the start, not counted, never trained on."""
+    workers: Annotated[int, msgspec.Meta(ge=1)] = 2
+    """Runs side by side."""
+    threads: Annotated[int, msgspec.Meta(ge=1)] = 1
+    """Threads of each run's training."""
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+
+    @property
+    def label_counts(self) -> list[int]:
+        """Labels spent after each round."""
+        first = self.first_query_size or self.query_size
+        return [first + number * self.query_size for number in range(self.rounds)]
+
+
+class RoundRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One finished round of a run."""
+
+    labels: int
+    value: float | None
+    """Test metric; None if no model could be trained."""
+    reason: str = ""
+    """Why there is no model."""
+    query_seconds: float
+    training_seconds: float
+    scoring_seconds: float
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One finished run: a strategy with a seed."""
+
+    strategy: str
+    seed: int
+    fingerprint: str
+    """Digest of everything that the result depends on but strategy and seed."""
+    metric: str
+    reserve: int
+    """Samples in the test reserve."""
+    refused: int
+    """Answers that the label store refused (polygons outside of their image and the like)."""
+    rounds: list[RoundRecord]
+
+
+class RunProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """Told after every round of every run."""
+
+    strategy: str
+    seed: int
+    round_number: int
+    rounds: int
+    record: RoundRecord
