@@ -19,7 +19,8 @@ def test_registered_sample_keeps_its_header(label_store: LabelStore, make_campai
     sample = label_store.samples.get(campaign.campaign_id, registration.sample_ids[0])
     stored = {name: getattr(sample, name) for name in SampleHeader.__struct_fields__}
     given = {name: getattr(header, name) for name in SampleHeader.__struct_fields__}
-    assert np.isnan(stored.pop("nodata")) and np.isnan(given.pop("nodata"))
+    assert np.isnan(stored.pop("nodata"))
+    assert np.isnan(given.pop("nodata"))
     assert stored == given
     assert (sample.registered_at, sample.reserve) == (NOW, False)
 
