@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,9 +158,9 @@ class ImageModel(ABC):
         overlap = card.tile_px // 4 // card.stride_px * card.stride_px
         work = self._readable(tiles(height, width, card.tile_px, overlap, card.stride_px), read)
         while group := list(islice(work, self.tiles_per_run)):
-            size = max(image.shape[1] for _, image in group), max(image.shape[2] for _, image in group)
-            outputs = self.run(np.stack([_padded(image, _rounded_up(size, card.stride_px)) for _, image in group]))
-            for index, (tile, image) in enumerate(group):
+            size = _rounded_up((group[0].image.shape[1], group[0].image.shape[2]), card.stride_px)
+            outputs = self.run(np.stack([_padded(item.image, size) for item in group]))
+            for index, (tile, _, valid) in enumerate(group):
                 inner = _slices(
                     Window(
                         tile.write.column - tile.read.column,
@@ -172,15 +172,16 @@ class ImageModel(ABC):
                 own = {name: values[index] for name, values in outputs.items()}
                 if "segmentation" in own:
                     own["segmentation"] = own["segmentation"][(slice(None), *inner)]
-                yield TilePrediction(tile.write, _valid(image)[inner], _finite(own))
+                yield TilePrediction(tile.write, valid[inner], _finite(own))
 
-    def _readable(self, plan: Iterator[Tile], read: ReadWindow) -> Iterator[tuple[Tile, NDArray[np.float32]]]:
+    def _readable(self, plan: Iterator[Tile], read: ReadWindow) -> Iterator["_ReadTile"]:
         """Tiles with at least one valid pixel."""
         for tile in plan:
             image = read(tile.read)
             self._check_bands(image)
-            if _valid(image).any():
-                yield tile, image
+            valid = _valid(image)
+            if valid.any():
+                yield _ReadTile(tile, image, valid)
 
     def _run_padded(self, images: NDArray[np.float32]) -> Outputs:
         height, width = images.shape[2:]
@@ -194,7 +195,8 @@ class ImageModel(ABC):
 
     def _check(self, image: NDArray[np.float32]) -> None:
         self._check_bands(image)
-        if not _valid(image).any():
+        # One NaN makes the sum NaN, so the common image without any costs a single pass.
+        if np.isnan(image.sum()) and not _valid(image).any():
             raise UnusableRasterError("image", "every pixel is nodata")
 
     def _check_bands(self, image: NDArray[np.float32]) -> None:
@@ -239,6 +241,14 @@ def most_probable(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
         np.copyto(codes, code, where=better)
         np.maximum(best, probabilities[code], out=best)
     return codes
+
+
+class _ReadTile(NamedTuple):
+    """A tile and its pixels."""
+
+    tile: Tile
+    image: NDArray[np.float32]
+    valid: NDArray[np.bool_]
 
 
 class _Pool:

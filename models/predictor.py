@@ -87,6 +87,9 @@ def _open_session(model: bytes, threads: int | None, device: Device) -> onnxrunt
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _LOG_ERRORS_ONLY
     options.intra_op_num_threads = threads or 0
+    # Spinning workers take cores from other requests and from training: 8 clients were answered 1.5 times as fast
+    # without, one client as fast as with (2 shared cores).
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = [_CPU]
     if device != "cpu" and _may_use_cuda():
         providers = [(_CUDA, _CUDA_OPTIONS), _CPU]

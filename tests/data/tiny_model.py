@@ -63,12 +63,12 @@ def make_tiny_onnx(
 def make_conv_onnx(registry_root: Path, *, version: str = "v1", tasks: Sequence[TaskName], seed: int = 0) -> Path:
     """Publish a small convolutional network with random weights over 4 bands and 5 classes; return its directory.
 
-    Four convolutions of stride 2, 32 to 128 channels; for segmentation their features are upsampled bilinearly. For
+    Four convolutions of stride 2, 64 to 256 channels; for segmentation their features are upsampled bilinearly. For
     benchmarks: its cost is that of a real small model, its answers mean nothing.
     """
     classes = [f"class-{index + 1}" for index in range(5)]
     specs = [TaskSpec(task=task, classes=classes) for task in tasks]
-    card = _card(version, "conv", specs, [1, 2, 3, 4], 4, 512, embedding_size=128)
+    card = _card(version, "conv", specs, [1, 2, 3, 4], 4, 512, embedding_size=256)
     return _publish(registry_root, card, _conv_graph(4, len(classes), tasks, np.random.default_rng(seed)))
 
 
@@ -161,7 +161,7 @@ def _graph(bands: int, classes: int, tasks: Sequence[TaskName], multi_label: boo
 
 
 def _conv_graph(bands: int, classes: int, tasks: Sequence[TaskName], rng: np.random.Generator) -> onnx.ModelProto:
-    widths = [bands, 32, 64, 96, 128]
+    widths = [bands, 64, 128, 192, 256]
     constants: dict[str, np.ndarray] = {"zero": np.array(0, np.float32), "scale": np.array(SCALE, np.float32)}
     nodes = [
         helper.make_node("IsNaN", ["image"], ["is_nan"]),
