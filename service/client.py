@@ -20,6 +20,7 @@ from service.schemas import (
     LearningCurve,
     ModelList,
     RecordedLabels,
+    Released,
     RoundList,
     RoundView,
     SamplePage,
@@ -104,6 +105,11 @@ class Client:
         body = {"annotator": annotator, "query_size": query_size, "strategy": strategy}
         return self._json("POST", f"/campaigns/{name}/queries", QueryAnswer, body=body)
 
+    def release(self, name: str, annotator: str, sample_ids: Sequence[int] | None = None) -> int:
+        """Give leases back unanswered, all of the annotator's or some; returns how many."""
+        body = {"annotator": annotator, "sample_ids": sample_ids}
+        return self._json("POST", f"/campaigns/{name}/leases/release", Released, body=body).released
+
     def record_labels(self, name: str, labels: Sequence[LabelInput]) -> list[int]:
         """Record labels, all or nothing; returns their ids."""
         return self._json("POST", f"/campaigns/{name}/labels", RecordedLabels, body=list(labels)).label_ids
@@ -167,6 +173,10 @@ class Client:
     def thumbnail(self, name: str, sample_id: int, size: int = 256) -> bytes:
         """PNG of a sample."""
         return self._send("GET", f"/campaigns/{name}/samples/{sample_id}/thumbnail.png", params={"size": size}).content
+
+    def uncertainty(self, name: str, sample_id: int) -> bytes:
+        """Float32 GeoTIFF of the serving model's uncertainty."""
+        return self._send("GET", f"/campaigns/{name}/samples/{sample_id}/uncertainty.tif").content
 
     def predict(self, name: str, task: str, image: bytes) -> bytes:
         """Body of the answer of a prediction route: JSON or TIFF, by task."""

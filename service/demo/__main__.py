@@ -1,0 +1,71 @@
+"""`python -m service.demo [--data DIR] --out DIR`."""
+
+import argparse
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from al_loop.errors import AlLoopError
+from al_loop.importing import plan_import
+from models.synthetic import write_scenes
+from service.client import ServiceError, ServiceUnreachableError
+from service.demo.annotator import Annotator
+from service.demo.arms import Arm, spend_labels
+from service.demo.findings import curves_of, print_curves, report_data, write
+from service.demo.server import running_service
+
+ROUNDS = 3
+ARMS = {"auto": None, "random": "random"}
+
+
+def main() -> int:
+    """Run the demo; exit code 0 if every round ended with a verdict."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="labelled folder (default: generated scenes)")
+    parser.add_argument("--out", type=Path, default=Path("demo-out"), help="directory for the report; made anew")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--query-size", type=int, help="labels a round (default: chosen by the folder's size)")
+    arguments = parser.parse_args()
+    console = Console()
+    try:
+        return run(console, arguments.data, arguments.out, arguments.rounds, arguments.query_size)
+    except (AlLoopError, ServiceError, ServiceUnreachableError) as error:
+        console.print(f"demo: {error}", style="red", highlight=False, markup=False)
+        return 2
+
+
+def run(console: Console, data: Path | None, out: Path, rounds: int, query_size: int | None) -> int:
+    """Prepare the data, run both arms side by side, report."""
+    started = time.monotonic()
+    if out.exists():
+        shutil.rmtree(out)
+    out.mkdir(parents=True)
+    if data is None:
+        data = out / "scenes"
+        console.print("writing scenes with several land covers ...")
+        write_scenes(data, seed=7)
+    plan = plan_import(data)
+    annotator = Annotator.from_plan(plan)
+    size = query_size or max(8, min(40, len(plan.paths) // 12))
+    console.print(
+        f"[bold]{len(plan.paths)} images[/bold] in {data} ({plan.kind}); {rounds} rounds of {size} labels, "
+        "for the strategy `auto` and, beside it, for `random`"
+    )
+    with running_service(out, plan.root) as client:
+        arms = [Arm.create(client, name, strategy, plan, annotator) for name, strategy in ARMS.items()]
+        for number in range(1, rounds + 1):
+            for arm in arms:
+                spend_labels(arm, number * size, console)
+                arm.train(console)
+        print_curves(console, curves_of(arms))
+        findings = report_data(arms, plan, data, time.monotonic() - started, console)
+        path = write(out, findings)
+    console.print(f"[bold green]done[/bold green] in {time.monotonic() - started:.0f} s; report: {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""One arm of the demo: a campaign that asks with one strategy, its annotators, and what happened."""
+
+import time
+from dataclasses import dataclass, field
+
+from rich.console import Console
+
+from al_loop.importing import ImportPlan
+from al_loop.records import LabelInput, RetrainPolicy
+from al_loop.sampler import QuerySample
+from al_loop.strategies import Random, StrategyConfig
+from service.client import Client
+from service.commands.imports import chunks, ensure_campaign
+from service.commands.rounds import follow_round, outcome
+from service.demo.annotator import Annotator
+from service.schemas import RoundView
+
+ANNOTATORS = ("anna", "ben")
+RESERVE_LABELS = 300
+"""Reserve samples that are labelled before the first round, so that both arms are measured on the same ones."""
+BY_HAND = RetrainPolicy(new_labels=None)
+
+
+@dataclass
+class Arm:
+    """A campaign and its record."""
+
+    client: Client
+    name: str
+    strategy: StrategyConfig | None
+    annotator: Annotator
+    asked: list[list[QuerySample]] = field(default_factory=list)
+    rounds: list[tuple[RoundView, float]] = field(default_factory=list)
+    """Rounds and their seconds."""
+
+    @classmethod
+    def create(
+        cls, client: Client, name: str, strategy: str | None, plan: ImportPlan, annotator: Annotator
+    ) -> "Arm":
+        """Create the campaign, register the images, draw and label the test reserve."""
+        campaign = f"demo-{name}"
+        ensure_campaign(client, plan, campaign, BY_HAND)
+        for paths in chunks(plan.paths, 500):
+            client.register(campaign, paths)
+        arm = cls(client, campaign, Random() if strategy == "random" else None, annotator)
+        arm._label_reserve()
+        return arm
+
+    def ask(self, query_size: int) -> list[QuerySample]:
+        """Let the annotators ask in turn and answer what they were given."""
+        given: list[QuerySample] = []
+        for name in ANNOTATORS:
+            answer = self.client.query(self.name, name, -(-query_size // len(ANNOTATORS)), self.strategy)
+            self._answer([(sample.path, sample.sample_id) for sample in answer.samples], name)
+            given += answer.samples
+        return given
+
+    def labelled(self) -> int:
+        """Labelled samples outside the reserve."""
+        return self.client.campaign(self.name).samples.labelled
+
+    def train(self, console: Console) -> None:
+        """Run a round and show its progress."""
+        started = time.monotonic()
+        number = self.client.start_round(self.name, reason="demo").number
+        view = follow_round(self.client, self.name, number, console)
+        self.rounds.append((view, time.monotonic() - started))
+        console.print(f"  {self.name}: {outcome(view)}", highlight=False, markup=False)
+
+    def _label_reserve(self) -> None:
+        """The first query draws the reserve; its leases are given back, so that nothing is spent."""
+        self.client.query(self.name, ANNOTATORS[0], 1)
+        self.client.release(self.name, ANNOTATORS[0])
+        page = self.client.samples(self.name, limit=RESERVE_LABELS, state="reserve")
+        self._answer([(sample.path, sample.sample_id) for sample in page.samples], "reserve")
+
+    def _answer(self, samples: list[tuple[str, int]], name: str) -> None:
+        labels: list[LabelInput] = []
+        for path, sample_id in samples:
+            labels += self.annotator.answers(path, sample_id, name)
+        for some in chunks(labels, 100):
+            self.client.record_labels(self.name, some)
+
+
+def spend_labels(arm: Arm, target: int, console: Console) -> None:
+    """Ask and answer until `target` samples outside the reserve are labelled, or the pool has no more to offer."""
+    asked: list[QuerySample] = []
+    with console.status(f"{arm.name}: the annotators answer queries"):
+        while (missing := target - arm.labelled()) > 0:
+            given = arm.ask(missing)
+            if not given:
+                break
+            asked += given
+    arm.asked.append(asked)
+

@@ -1,0 +1,186 @@
+"""What the demo found: curves of both arms, the table in the terminal, pictures and the report page."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from al_loop.curve_plot import curve_png
+from al_loop.curves import CurveRuns, LearningCurves
+from al_loop.importing import ImportPlan
+from al_loop.records import SampleView
+from al_loop.report import (
+    AskedRound,
+    AskedSample,
+    Fact,
+    LegendEntry,
+    PictureStrip,
+    ReportData,
+    RoundRow,
+    Timing,
+    write_report,
+)
+from al_loop.report.rasters import class_colour, codes_png, heat_png, label_png
+from service.demo.arms import Arm
+
+ASKED_SHOWN = 12
+STRIPS = 6
+
+
+def curves_of(arms: list[Arm]) -> LearningCurves:
+    """Metric of the first task on the reserve against labels spent, one run an arm."""
+    labels: list[int] = []
+    runs: dict[str, CurveRuns] = {}
+    metric = ""
+    for arm in arms:
+        points = arm.client.learning_curve(arm.name).points
+        points = [point for point in points if point.task == points[0].task]
+        metric = points[0].metric if points else metric
+        labels = [point.labels for point in points] if len(points) > len(labels) else labels
+        runs[arm.name.removeprefix("demo-")] = CurveRuns(
+            runs=[[point.value for point in points]], intervals=[(point.low, point.high) for point in points]
+        )
+    return LearningCurves(metric=metric, labels=labels, strategies=runs)
+
+
+def print_curves(console: Console, curves: LearningCurves) -> None:
+    """The learning curve of each arm beside the others."""
+    table = Table("labels", *curves.strategies, title=f"{curves.metric} on the test reserve [95 % interval]")
+    for row, labels in enumerate(curves.labels):
+        cells = []
+        for curve in curves.strategies.values():
+            value = curve.runs[0][row] if row < len(curve.runs[0]) else None
+            interval = curve.intervals[row] if curve.intervals and row < len(curve.intervals) else None
+            bounds = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
+            cells.append("" if value is None else f"{value:.3f}{bounds}")
+        table.add_row(str(labels), *cells)
+    console.print(table)
+
+
+def report_data(arms: list[Arm], plan: ImportPlan, data: Path, seconds: float, console: Console) -> ReportData:
+    """Gather the page; asks the served model about reserve images through the prediction route."""
+    first = arms[0]
+    counts = first.client.campaign(first.name).samples
+    strips = _strips(first, plan, console)
+    classes = plan.tasks[0].classes
+    return ReportData(
+        title="al-loop demo",
+        subtitle=f"{len(plan.paths)} images in {data.name} ({plan.kind}), a simulated annotator, "
+        f"{len(first.rounds)} rounds with each strategy",
+        created_at=datetime.now(UTC),
+        facts=[
+            Fact(name="images", value=f"{counts.total:,}"),
+            Fact(name="labels outside the reserve", value=f"{counts.labelled:,}"),
+            Fact(name="test reserve", value=f"{counts.reserve_labelled:,} labelled of {counts.reserve:,}"),
+            Fact(name="serving version", value=_serving(first)),
+        ],
+        curves=curves_of(arms),
+        rounds=_rounds(first),
+        asked=[_asked(first, number) for number in range(len(first.asked))],
+        strips=strips,
+        legend=[LegendEntry(name=name, colour=class_colour(index)) for index, name in enumerate(classes)],
+        timings=[
+            Timing(name=f"{arm.name} round {view.number}", seconds=spent) for arm in arms for view, spent in arm.rounds
+        ]
+        + [Timing(name="everything until here", seconds=seconds)],
+    )
+
+
+def write(out: Path, data: ReportData) -> Path:
+    """Write `report.html`, `curve.png` and `curve.json`; returns the page's path."""
+    if data.curves is not None:
+        (out / "curve.json").write_bytes(msgspec.json.format(msgspec.json.encode(data.curves), indent=1))
+        (out / "curve.png").write_bytes(curve_png(data.curves))
+    return write_report(out, data)
+
+
+def _serving(arm: Arm) -> str:
+    model = arm.client.campaign(arm.name).current_model
+    return "none" if model is None else model.version
+
+
+def _rounds(arm: Arm) -> list[RoundRow]:
+    return [
+        RoundRow(
+            number=view.number,
+            state=view.state,
+            task=entry.task,
+            metric=entry.metric,
+            labels=view.labels or 0,
+            reserve_labels=view.reserve_labels or 0,
+            value=entry.value,
+            low=entry.low,
+            high=entry.high,
+            baseline=entry.baseline,
+            verdict=view.verdict or view.error or "",
+            seconds=seconds,
+        )
+        for view, seconds in arm.rounds
+        if view.evaluation is not None
+        for entry in view.evaluation.candidate
+    ]
+
+
+def _asked(arm: Arm, number: int) -> AskedRound:
+    asked = arm.asked[number]
+    return AskedRound(
+        title=f"before round {number + 1}",
+        total=len(asked),
+        samples=[
+            AskedSample(
+                path=sample.path,
+                reason=sample.reason,
+                score=sample.score,
+                answer=arm.annotator.in_words(sample.path),
+                thumbnail_png=arm.client.thumbnail(arm.name, sample.sample_id, 160),
+            )
+            for sample in asked[:ASKED_SHOWN]
+        ],
+    )
+
+
+def _strips(arm: Arm, plan: ImportPlan, console: Console) -> list[PictureStrip]:
+    """Reserve images beside their truth, the served prediction and its uncertainty."""
+    if _serving(arm) == "none":
+        console.print("no model was promoted, so there is nothing to predict with", style="yellow")
+        return []
+    page = arm.client.samples(arm.name, limit=200, state="reserve").samples
+    step = max(1, len(page) // STRIPS)
+    return [_strip(arm, plan, sample) for sample in page[::step][:STRIPS]]
+
+
+def _strip(arm: Arm, plan: ImportPlan, sample: SampleView) -> PictureStrip:
+    image = (plan.root / sample.path).read_bytes()
+    prediction_png = truth_png = None
+    notes = []
+    for spec in plan.tasks:
+        answer = arm.client.predict(arm.name, spec.task, image)
+        if spec.task == "segmentation":
+            prediction_png = codes_png(answer)
+            features = _features(arm, sample.path)
+            if features is not None:
+                truth_png = label_png(features, spec.classes, sample.height, sample.width)
+        else:
+            probabilities = msgspec.json.decode(answer, type=list[float])
+            best = max(range(len(probabilities)), key=probabilities.__getitem__)
+            notes.append(f"model: {spec.classes[best]} ({probabilities[best]:.0%})")
+            notes.append(f"truth: {arm.annotator.in_words(sample.path)}")
+    return PictureStrip(
+        caption=sample.path,
+        image_png=arm.client.thumbnail(arm.name, sample.sample_id, 256),
+        truth_png=truth_png,
+        prediction_png=prediction_png,
+        uncertainty_png=heat_png(arm.client.uncertainty(arm.name, sample.sample_id)),
+        note="; ".join(notes),
+    )
+
+
+def _features(arm: Arm, path: str) -> dict[str, Any] | None:
+    """The true polygons, if they are in pixel coordinates."""
+    for label in arm.annotator.truth.get(path, []):
+        if label.features is not None and label.crs == "pixel":
+            return label.features
+    return None
