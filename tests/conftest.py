@@ -1,0 +1,72 @@
+"""Fixtures that every test may use; those of one area live in `tests/fixtures_<area>.py`."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from service.app import create_app
+from service.settings import Settings
+
+pytest_plugins = [
+    "tests.fixtures_choice",
+    "tests.fixtures_imagery",
+    "tests.fixtures_importing",
+    "tests.fixtures_store",
+    "tests.fixtures_training",
+]
+
+ROOT = Path(__file__).parent.parent
+SHARED = Path(os.environ.get("AL_LOOP_SHARED", ROOT.parent / "shared" / "data"))
+
+Http = TestClient[Litestar]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The real imagery; without it a test skips, or fails where it has to run."""
+    if not SHARED.is_dir():
+        reason = f"no imagery at {SHARED} (set AL_LOOP_SHARED)"
+        if os.environ.get("AL_LOOP_REQUIRE_SHARED") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return SHARED
+
+
+@pytest.fixture
+def imagery(tmp_path: Path) -> Path:
+    """The folder that campaign roots lie in."""
+    folder = tmp_path / "imagery"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def settings(tmp_path: Path, imagery: Path) -> Settings:
+    """Settings of a service in a temporary directory, ticking fast."""
+    return Settings(data=tmp_path / "data", imagery=str(imagery), retrain_tick_s=0.2, score_tick_s=0.2)
+
+
+@pytest.fixture
+def start_service(settings: Settings) -> Iterator[Callable[[], Http]]:
+    """Start the real app on `settings`; may be called again after `__exit__` to restart it."""
+    running: list[Http] = []
+
+    def start() -> Http:
+        client = TestClient(create_app(settings), raise_server_exceptions=False)
+        client.__enter__()
+        running.append(client)
+        return client
+
+    yield start
+    for client in running:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def http(start_service: Callable[[], Http]) -> Http:
+    """A test client of the running app."""
+    return start_service()
