@@ -166,8 +166,8 @@ def test_readiness_says_what_to_label(label_store: LabelStore, make_campaign: Ma
     assert reason(make_campaign("empty")) == ("register samples first; the campaign has none", 15)
     few = make_campaign("few", samples=6)
     assert reason(few) == (
-        "the test reserve holds 3 samples, a round needs 5 labelled ones; register more samples or lower "
-        "`min_reserve_labels`",
+        "the test reserve holds 3 samples, a round needs 5 labelled ones; register more samples, choose "
+        "smaller blocks (`reserve.block_by`) or lower `min_reserve_labels`",
         5,
     )
     campaign = make_campaign(samples=100)
