@@ -58,6 +58,7 @@ def create_app(settings: Settings) -> Litestar:
         exception_handlers={Exception: answer_error},
         middleware=[MetricsMiddleware()],
         request_max_body_size=settings.max_upload_mb * 1_000_000,
+        logging_config=None,  # the command line sets logging up; a library must not
         openapi_config=OpenAPIConfig(
             title="al-loop",
             version=__version__,

@@ -11,12 +11,12 @@ from litestar.testing import TestClient
 from service.app import create_app
 from service.settings import Settings
 
-pytest_plugins = [
-    "tests.fixtures_choice",
+pytest_plugins = [  # a module before those that import it
+    "tests.fixtures_store",
     "tests.fixtures_imagery",
     "tests.fixtures_importing",
-    "tests.fixtures_store",
     "tests.fixtures_training",
+    "tests.fixtures_choice",
 ]
 
 ROOT = Path(__file__).parent.parent

@@ -9,6 +9,15 @@ from al_loop.records import Prediction, ShownPrediction
 from al_loop.store.database import Database
 from al_loop.store.rows import execute
 
+COLUMNS = {
+    "campaign_id": "BIGINT",
+    "pixel_hash": "VARCHAR",
+    "task": "VARCHAR",
+    "version": "VARCHAR",
+    "answer": "VARCHAR",
+    "shown_at": "TIMESTAMP",
+}
+
 Predictions = list[Prediction]
 
 
@@ -19,25 +28,23 @@ class PredictionTable:
         self._database = database
 
     def record(self, shown: Sequence[ShownPrediction]) -> None:
-        """Store what was shown, in one transaction; the sample is recognised by its pixel hash."""
+        """Store what was shown, in one statement; the sample is recognised by its pixel hash."""
+        rows = [
+            msgspec.structs.asdict(entry) | {"answer": msgspec.json.encode(entry.answer).decode()} for entry in shown
+        ]
+        columns = ", ".join(f"unnest(${name}::{kind}[]) AS {name}" for name, kind in COLUMNS.items())
 
         def operation(connection: DuckDBPyConnection) -> None:
-            for entry in shown:
-                execute(
-                    connection,
-                    """INSERT INTO predictions (campaign_id, sample_id, pixel_hash, task, version, answer, shown_at)
-                    SELECT $campaign_id,
-                        (SELECT sample_id FROM pixel_hashes
-                            WHERE campaign_id = $campaign_id AND pixel_hash = $pixel_hash
-                            ORDER BY modified_ns DESC LIMIT 1),
-                        $pixel_hash, $task, $version, $answer, $shown_at""",
-                    campaign_id=entry.campaign_id,
-                    pixel_hash=entry.pixel_hash,
-                    task=entry.task,
-                    version=entry.version,
-                    answer=msgspec.json.encode(entry.answer).decode(),
-                    shown_at=entry.shown_at,
-                )
+            execute(
+                connection,
+                f"""INSERT INTO predictions BY NAME
+                SELECT shown.*, sample_id FROM (SELECT {columns}) shown
+                LEFT JOIN (
+                    SELECT campaign_id, pixel_hash, arg_max(sample_id, modified_ns) AS sample_id
+                    FROM pixel_hashes WHERE pixel_hash IN (SELECT unnest($pixel_hash::VARCHAR[])) GROUP BY ALL
+                ) known USING (campaign_id, pixel_hash)""",
+                **{name: [row[name] for row in rows] for name in COLUMNS},
+            )
 
         self._database.write(operation)
 
