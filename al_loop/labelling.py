@@ -7,7 +7,7 @@ import msgspec
 
 from al_loop.errors import InvalidValueError
 from al_loop.geometry import read_features
-from al_loop.records import Campaign, LabelInput, Sample
+from al_loop.records import Campaign, LabelInput, SampleHeader
 from models.card import TaskName, TaskSpec
 
 
@@ -29,12 +29,15 @@ class CheckedLabel(msgspec.Struct, frozen=True, kw_only=True):
     """JSON path of the label in the request, for errors found later."""
 
 
-def check_label(campaign: Campaign, sample: Sample, label: LabelInput, now: datetime, at: str) -> CheckedLabel:
+def check_label(
+    campaign: Campaign, sample_id: int, header: SampleHeader, label: LabelInput, now: datetime, at: str
+) -> CheckedLabel:
     """The label in the form that is stored.
 
     Args:
         campaign: Whose tasks and classes count.
-        sample: The sample it is about.
+        sample_id: The sample it is about.
+        header: That sample's header.
         label: As it came in.
         now: When it is recorded.
         at: JSON path of the label in the request, as `$.labels[2]`.
@@ -56,11 +59,11 @@ def check_label(campaign: Campaign, sample: Sample, label: LabelInput, now: date
             raise InvalidValueError(f"{at}.classes", f"{spec.task} is answered with `features`, not `classes`")
         if label.features is None:
             raise InvalidValueError(f"{at}.features", f"{spec.task} needs `features`; an empty list means none here")
-        features, crs = read_features(label.features, sample, spec.classes, crs=label.crs, at=f"{at}.features")
+        features, crs = read_features(label.features, header, spec.classes, crs=label.crs, at=f"{at}.features")
     return CheckedLabel(
         campaign_id=campaign.campaign_id,
-        sample_id=sample.sample_id,
-        sample_path=sample.path,
+        sample_id=sample_id,
+        sample_path=header.path,
         task=spec.task,
         annotator=label.annotator,
         classes=label.classes,

@@ -118,17 +118,13 @@ def _record(label: CheckedLabel, label_id: int) -> Label:
 
 def _append(connection: DuckDBPyConnection, events: Sequence[Row]) -> list[int]:
     """Insert events; return their ids, which ascend in the order given."""
-    rows = connection.execute("SELECT nextval('label_ids') FROM range($n)", {"n": len(events)}).fetchall()
-    label_ids = sorted(row[0] for row in rows)
     columns = ", ".join(f"unnest(${name}::{kind}[]) AS {name}" for name, kind in EVENT_COLUMNS.items())
-    execute(
+    rows = execute(
         connection,
-        f"""INSERT INTO label_events BY NAME
-        SELECT unnest($label_id::BIGINT[]) AS label_id, {columns}""",
-        label_id=label_ids,
+        f"INSERT INTO label_events BY NAME SELECT {columns} RETURNING label_id",
         **{name: [event[name] for event in events] for name in EVENT_COLUMNS},
-    )
-    return label_ids
+    ).fetchall()
+    return sorted(row[0] for row in rows)  # one thread unnests and numbers the rows: ids ascend in their order
 
 
 def _leases_of(connection: DuckDBPyConnection, labels: Sequence[CheckedLabel]) -> list[tuple[CheckedLabel, list[Row]]]:

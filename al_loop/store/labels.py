@@ -7,7 +7,7 @@ from duckdb import DuckDBPyConnection
 
 from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.labelling import check_label
-from al_loop.records import Campaign, Label, LabelInput, Sample
+from al_loop.records import Campaign, Label, LabelInput, SampleHeader
 from al_loop.store.database import Database
 from al_loop.store.label_events import append_all, append_retraction, to_label
 from al_loop.store.samples import SampleTable
@@ -15,6 +15,11 @@ from models.card import TaskName
 
 NEWEST = """QUALIFY row_number() OVER (PARTITION BY sample_id, task, annotator ORDER BY label_id DESC) = 1
     AND retracts IS NULL"""
+
+NEWEST_ANSWERS = """SELECT l.* FROM current_labels l JOIN samples s USING (sample_id)
+    WHERE l.campaign_id = $campaign_id AND task = $task AND ($reserve IS NULL OR s.reserve = $reserve)
+    QUALIFY row_number() OVER (PARTITION BY l.sample_id ORDER BY label_id DESC) = 1"""
+"""The newest current label of each sample, whoever gave it."""
 
 
 class LabelTable:
@@ -42,8 +47,8 @@ class LabelTable:
         paths = at or [f"$.labels[{index}]" for index in range(len(inputs))]
         samples = self._samples(campaign, inputs, paths)
         checked = [
-            check_label(campaign, sample, label, now, path)
-            for label, sample, path in zip(inputs, samples, paths, strict=True)
+            check_label(campaign, sample_id, header, label, now, path)
+            for (sample_id, header), label, path in zip(samples, inputs, paths, strict=True)
         ]
         return self._database.write_together(append_all, checked) if checked else []
 
@@ -137,25 +142,48 @@ class LabelTable:
         newest: datetime | None = rows[0]["newest"]
         return newest
 
-    def class_counts(self, campaign_id: int, task: TaskName) -> dict[str, int]:
-        """Samples whose current label of a task names each class, the newest annotator's answer counting."""
-        newest = {label.sample_id: label for label in self.current(campaign_id) if label.task == task}
-        counts: dict[str, int] = {}
-        for label in newest.values():
-            for name in named_classes(label):
-                counts[name] = counts.get(name, 0) + 1
-        return counts
+    def class_counts(self, campaign_id: int, task: TaskName, *, reserve: bool | None = None) -> dict[str, int]:
+        """Samples whose newest answer for a task names each class; classes that none names are left out.
 
-    def _samples(self, campaign: Campaign, inputs: Sequence[LabelInput], at: Sequence[str]) -> list[Sample]:
-        """The sample of each label, found by its path or id."""
+        Args:
+            campaign_id: The campaign.
+            task: The task.
+            reserve: Only samples of the test reserve, or only others; None: all.
+        """
+        rows = self._database.read(
+            f"""WITH newest AS ({NEWEST_ANSWERS}), named AS (
+                SELECT unnest(coalesce(
+                    classes, list_distinct(json_extract_string(features, '$.features[*].properties.label'))
+                )) AS name FROM newest)
+            SELECT name, count(*) AS samples FROM named WHERE name IS NOT NULL GROUP BY name ORDER BY name""",
+            campaign_id=campaign_id,
+            task=task,
+            reserve=reserve,
+        )
+        return {row["name"]: row["samples"] for row in rows}
+
+    def answered(self, campaign_id: int, task: TaskName, *, reserve: bool | None = False) -> int:
+        """Samples with a current label for a task; `reserve` as in `class_counts`."""
+        rows = self._database.read(
+            f"SELECT count(*) AS samples FROM ({NEWEST_ANSWERS})",
+            campaign_id=campaign_id,
+            task=task,
+            reserve=reserve,
+        )
+        return int(rows[0]["samples"])
+
+    def _samples(
+        self, campaign: Campaign, inputs: Sequence[LabelInput], at: Sequence[str]
+    ) -> list[tuple[int, SampleHeader]]:
+        """Id and header of the sample of each label, found by its path or id."""
         paths = [label.path for label in inputs if label.path is not None]
         id_of = self._sample_table.by_paths(campaign.campaign_id, paths) if paths else {}
         ids = [_sample_id(label, id_of, path) for label, path in zip(inputs, at, strict=True)]
-        samples = self._sample_table.get_many(campaign.campaign_id, ids)
+        headers = self._sample_table.headers(campaign.campaign_id, ids)
         for sample_id, path in zip(ids, at, strict=True):
-            if sample_id not in samples:
+            if sample_id not in headers:
                 raise NotFoundError("sample", sample_id, f"campaign {campaign.name!r} has none - at `{path}.sample_id`")
-        return [samples[sample_id] for sample_id in ids]
+        return [(sample_id, headers[sample_id]) for sample_id in ids]
 
 
 def _sample_id(label: LabelInput, id_of: Mapping[str, int], at: str) -> int:
@@ -168,11 +196,3 @@ def _sample_id(label: LabelInput, id_of: Mapping[str, int], at: str) -> int:
     if label.sample_id not in (None, id_of[label.path]):
         raise InvalidValueError(f"{at}.sample_id", f"{label.path} is sample {id_of[label.path]}; send one of the two")
     return id_of[label.path]
-
-
-def named_classes(label: Label) -> set[str]:
-    """Classes that an answer names: its own, or those of its features."""
-    if label.classes is not None:
-        return set(label.classes)
-    features = (label.features or {}).get("features", [])
-    return {feature["properties"]["label"] for feature in features if feature["properties"]["label"] is not None}

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.records import Registration, Sample, SampleHeader, SampleState, SampleView
 from al_loop.store.database import Database
+from al_loop.store.header_cache import HeaderCache
 from al_loop.store.registration import draw, register
+from al_loop.store.rows import Row
 from al_loop.store.scores import HASH_COLUMNS, replace_pixel_hashes
 from al_loop.store.states import STATE
 
@@ -22,6 +24,7 @@ class SampleTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._header_cache = HeaderCache()
 
     def register(self, campaign_id: int, headers: Sequence[SampleHeader], now: datetime) -> Registration:
         """Add rasters to the pool, or to the reserve once that was drawn.
@@ -33,6 +36,13 @@ class SampleTable:
 
     def draw_reserve(self, campaign_id: int, now: datetime) -> int:
         """Draw the test reserve if that was not done yet (and there are samples); return its size."""
+        drawn = self._database.read(
+            """SELECT (SELECT count(*) FROM samples WHERE campaign_id = $campaign_id AND reserve) AS samples
+            FROM campaigns WHERE campaign_id = $campaign_id AND reserve_drawn_at IS NOT NULL""",
+            campaign_id=campaign_id,
+        )
+        if drawn:
+            return int(drawn[0]["samples"])
         return self._database.write(lambda connection: draw(connection, campaign_id, now))
 
     def get(self, campaign_id: int, sample_id: int) -> Sample:
@@ -52,13 +62,20 @@ class SampleTable:
 
     def get_many(self, campaign_id: int, sample_ids: Iterable[int]) -> dict[int, Sample]:
         """Samples by id; unknown ids are left out."""
-        rows = self._database.read(
-            """SELECT * FROM samples
-            WHERE campaign_id = $campaign_id AND sample_id IN (SELECT unnest($sample_ids::BIGINT[]))""",
-            campaign_id=campaign_id,
-            sample_ids=list(sample_ids),
-        )
+        rows = self._read_many(campaign_id, sample_ids)
         return {row["sample_id"]: msgspec.convert(row, Sample) for row in rows}
+
+    def headers(self, campaign_id: int, sample_ids: Iterable[int]) -> dict[int, SampleHeader]:
+        """Headers by id, from memory where possible; unknown ids are left out."""
+        wanted = set(sample_ids)
+        found = {key[1]: header for key, header in self._header_cache.find((campaign_id, i) for i in wanted).items()}
+        missing = wanted - set(found)
+        if missing:
+            rows = self._read_many(campaign_id, missing)
+            read = {row["sample_id"]: msgspec.convert(row, SampleHeader) for row in rows}
+            self._header_cache.add({(campaign_id, sample_id): header for sample_id, header in read.items()})
+            found |= read
+        return found
 
     def by_paths(self, campaign_id: int, paths: Iterable[str]) -> dict[str, int]:
         """Ids by path; unknown paths are left out."""
@@ -70,11 +87,13 @@ class SampleTable:
         )
         return {row["path"]: row["sample_id"] for row in rows}
 
-    def paths(self, campaign_id: int) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
-        """Ids and paths of all samples, each of shape (N,), by id."""
+    def paths(self, campaign_id: int, *, reserve: bool | None = None) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+        """Ids and paths of samples, each of shape (N,), by id; `reserve` None: all, else one side only."""
         table = self._database.read_table(
-            "SELECT sample_id, path FROM samples WHERE campaign_id = $campaign_id ORDER BY sample_id",
+            """SELECT sample_id, path FROM samples
+            WHERE campaign_id = $campaign_id AND ($reserve IS NULL OR reserve = $reserve) ORDER BY sample_id""",
             campaign_id=campaign_id,
+            reserve=reserve,
         )
         return table["sample_id"].to_numpy(), table["path"].to_numpy()
 
@@ -132,3 +151,11 @@ class SampleTable:
             pixel_hash=pixel_hash,
         )
         return rows[0]["sample_id"] if rows else None
+
+    def _read_many(self, campaign_id: int, sample_ids: Iterable[int]) -> list[Row]:
+        return self._database.read(
+            """SELECT * FROM samples
+            WHERE campaign_id = $campaign_id AND sample_id IN (SELECT unnest($sample_ids::BIGINT[]))""",
+            campaign_id=campaign_id,
+            sample_ids=list(sample_ids),
+        )

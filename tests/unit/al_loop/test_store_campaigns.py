@@ -1,0 +1,97 @@
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundError
+from al_loop.records import Campaign, CampaignSettings, LabelInput, ReserveSettings, RetrainPolicy, SampleCounts
+from al_loop.store import LabelStore
+from models.card import TaskSpec
+from tests.fixtures_store import NOW
+
+MakeCampaign = Callable[..., Campaign]
+
+
+def test_campaign_reads_back_as_it_was_created(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
+    settings = CampaignSettings(unlabelled="ignore", lease_s=60, reserve=ReserveSettings(share=0.3, seed=7))
+    campaign = make_campaign(bands=[4, 1], settings=settings, policy=RetrainPolicy(new_labels=None, interval_s=30))
+    assert campaign == label_store.campaigns.get("demo")
+    assert label_store.campaigns.list() == [campaign]
+    assert (campaign.bands, campaign.settings, campaign.created_at) == ([4, 1], settings, NOW)
+    assert (campaign.source_bands, campaign.current_version) == (None, None)
+
+
+def test_name_is_taken_once(make_campaign: MakeCampaign) -> None:
+    make_campaign("demo")
+    with pytest.raises(DuplicateCampaignError, match="'demo' exists already"):
+        make_campaign("demo")
+
+
+def test_unknown_campaign_is_not_found(label_store: LabelStore) -> None:
+    with pytest.raises(NotFoundError, match="no campaign 'nope'"):
+        label_store.campaigns.get("nope")
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"name": "Demo"}, "$.name"),
+        ({"name": "a" * 65}, "$.name"),
+        ({"name": "demo\n"}, "$.name"),
+        ({"tasks": [TaskSpec(task="classification", classes=["a"])]}, "$.tasks[0].classes"),
+        ({"tasks": [TaskSpec(task="segmentation", classes=[f"c{i}" for i in range(255)])]}, "$.tasks[0].classes"),
+        ({"tasks": [TaskSpec(task="classification", classes=["a", "b", "a"])]}, "$.tasks[0].classes[2]"),
+        ({"tasks": [TaskSpec(task="classification", classes=["a", " "])]}, "$.tasks[0].classes[1]"),
+        ({"tasks": [TaskSpec(task="segmentation", classes=["a"])] * 2}, "$.tasks[1].task"),
+        ({"bands": []}, "$.bands"),
+        ({"bands": [1, 0]}, "$.bands[1]"),
+        ({"bands": [2, 2]}, "$.bands[1]"),
+        (
+            {"settings": CampaignSettings(reserve=ReserveSettings(group_pattern="("))},
+            "$.settings.reserve.group_pattern",
+        ),
+    ],
+)  # fmt: skip
+def test_bad_campaign_names_the_field(make_campaign: MakeCampaign, changes: dict[str, object], path: str) -> None:
+    with pytest.raises(InvalidValueError) as caught:
+        make_campaign(**changes)
+    assert caught.value.path == path
+
+
+def test_policy_and_settings_are_replaced(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
+    campaign = make_campaign()
+    label_store.campaigns.set_policy(campaign.campaign_id, RetrainPolicy(new_labels=3))
+    label_store.campaigns.set_settings(campaign.campaign_id, CampaignSettings(lease_s=5))
+    changed = label_store.campaigns.get("demo")
+    assert (changed.policy.new_labels, changed.settings.lease_s) == (3, 5)
+
+
+def test_counts_follow_the_state_of_each_sample(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
+    campaign = make_campaign(samples=100)
+    number = campaign.campaign_id
+    assert label_store.campaigns.counts(number, NOW) == counts(pool=100)
+    label_store.samples.draw_reserve(number, NOW)
+    pool, reserve = (ids.tolist() for ids in label_store.queries.available(number, NOW))
+    label_store.queries.open(
+        number, annotator="ann", strategy="{}", query_size=5, version=None, lease_s=60, now=NOW,
+        picks=[(sample_id, None, "random") for sample_id in [*pool[:4], reserve[0]]],
+    )  # fmt: skip
+    answers = [
+        LabelInput(sample_id=sample_id, task="classification", annotator="ann", classes=["water"])
+        for sample_id in (pool[0], reserve[0])
+    ]
+    label_store.labels.record(campaign, answers, NOW)
+    assert label_store.campaigns.counts(number, NOW) == counts(
+        pool=66, leased=3, labelled=1, reserve=30, reserve_labelled=1
+    )
+    later = NOW + timedelta(seconds=60)
+    assert label_store.campaigns.counts(number, later) == counts(pool=69, labelled=1, reserve=30, reserve_labelled=1)
+
+
+def counts(
+    pool: int = 0, leased: int = 0, labelled: int = 0, reserve: int = 0, reserve_labelled: int = 0
+) -> SampleCounts:
+    return SampleCounts(
+        pool=pool, leased=leased, labelled=labelled, reserve=reserve, reserve_labelled=reserve_labelled,
+        total=pool + leased + labelled + reserve,
+    )  # fmt: skip
