@@ -41,6 +41,8 @@ _WORLD_FILE_SUFFIXES = {
 _GDAL_OPTIONS: dict[str, str] = {
     # libjpeg only warns when data is missing and fills the rest with grey: make it an error.
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
+    # The PNG driver's shortcut returns uninitialised memory for a damaged file; libpng's way reports it.
+    "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",
 }
 
 _GDAL_ERRORS = (RasterioError, CRSError)

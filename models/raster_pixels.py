@@ -90,9 +90,12 @@ def _invalid(
         window: Where `raw` was read.
         alpha: Whether the last band is an alpha band.
     """
+    shape = (1, *raw.shape[1:])
+    if alpha:  # read by hand: GDAL takes alpha bands as masks for uint8 and uint16 only
+        return np.asarray(dataset.read([dataset.count], window=window, out_shape=shape) == 0)
     flags = dataset.mask_flag_enums[bands[0] - 1]
-    if MaskFlags.per_dataset in flags and (alpha or MaskFlags.alpha not in flags):
-        return np.asarray(dataset.read_masks([bands[0]], window=window, out_shape=(1, *raw.shape[1:])) == 0)
+    if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:
+        return np.asarray(dataset.read_masks([bands[0]], window=window, out_shape=shape) == 0)
     nodata = [dataset.nodatavals[band - 1] for band in bands]
     if not any(_can_occur(value, raw.dtype) for value in nodata):
         return np.zeros((1, 1, 1), np.bool_)

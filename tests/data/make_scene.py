@@ -85,12 +85,12 @@ def make_scene(
     path.parent.mkdir(parents=True, exist_ok=True)
     allow_missing_georeference()
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", count=len(data), **profile) as dataset:
+        if nodata_as == "alpha" and profile["driver"] == "GTiff":  # must come before the pixels
+            grey = [ColorInterp.gray] + [ColorInterp.undefined] * (len(data) - 2)
+            dataset.colorinterp = [*grey, ColorInterp.alpha]
         dataset.write(data)
         if nodata_as == "mask":
             dataset.write_mask(valid)
-        if nodata_as == "alpha" and profile["driver"] == "GTiff":
-            grey = [ColorInterp.gray] + [ColorInterp.undefined] * (len(data) - 2)
-            dataset.colorinterp = [*grey, ColorInterp.alpha]
     return path
 
 
