@@ -182,3 +182,9 @@ def test_log_is_moved_into_the_file_when_it_has_grown(database: Database, tmp_pa
     database.write(lambda connection: select(connection, "SELECT 1"))  # the checkpoint comes after the answer
     assert not wal.exists() or wal.stat().st_size < 8_000_000
     assert len(notes(database)) == 5
+
+
+def test_query_that_fails_is_a_store_error(database: Database) -> None:
+    with pytest.raises(StoreError, match="could not read") as caught:
+        database.read("SELECT 1 / 'a'")
+    assert isinstance(caught.value.__cause__, duckdb.Error)
