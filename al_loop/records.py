@@ -229,6 +229,32 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
+class QuerySample(msgspec.Struct, frozen=True, kw_only=True):
+    """One sample of an answered query."""
+
+    sample_id: int
+    path: str
+    score: float | None
+    """Entropy of the version that ranked the pool, largest over tasks; None before it was scored."""
+    reason: str
+    """Why it was chosen, in a few words."""
+    scaneo_url: str | None = None
+
+
+class QueryAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What an annotator gets: samples leased to them, or none and the reason why."""
+
+    query_id: int | None
+    lease_expires_at: datetime | None
+    samples: list[QuerySample]
+    reason: str | None
+    """Why there are no samples; None if there are some."""
+    strategy: str
+    """Name of the strategy that chose, as in `StrategyConfig`."""
+    version: str | None
+    """Model version whose scores ranked the pool, "features" for image features, None without either."""
+
+
 class Round(msgspec.Struct, frozen=True, kw_only=True):
     """One turn of the loop: snapshot, training, evaluation, gate, scoring."""
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +104,9 @@ class Selection:
 
 class QueryStrategy(Protocol):
     """Chooses from a pool; its options are the fields of the Struct that implements it."""
+
+    uses_scores: ClassVar[bool]
+    """Whether scores or embeddings matter; if not, samples without them may be chosen as well."""
 
     def select(self, pool: ScoredPool, query_size: int, rng: np.random.Generator) -> Selection:
         """Choose `min(query_size, len(pool))` candidates.

@@ -3,7 +3,7 @@
 A strategy sees arrays only; leases, annotators and the test reserve are the sampler's business.
 """
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 import numpy as np
@@ -32,6 +32,8 @@ UNCERTAIN_CANDIDATES = 2048
 class Random(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="random"):
     """Uniform choice: the baseline that every learning curve includes."""
 
+    uses_scores: ClassVar[bool] = False
+
     def select(self, pool: ScoredPool, query_size: int, rng: np.random.Generator) -> Selection:
         """Choose uniformly without replacement."""
         return _random(pool, query_size, rng, "random control")
@@ -39,6 +41,8 @@ class Random(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 class LeastConfidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="least_confidence"):
     """The samples whose likeliest class is least likely (Lewis and Gale 1994); coverage before the first model."""
+
+    uses_scores: ClassVar[bool] = True
 
     def select(self, pool: ScoredPool, query_size: int, rng: np.random.Generator) -> Selection:
         """Choose the highest `least_confidence`."""
@@ -48,6 +52,8 @@ class LeastConfidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 class Margin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="margin"):
     """The samples whose two likeliest classes are closest (Scheffer et al. 2001); coverage before the first model."""
 
+    uses_scores: ClassVar[bool] = True
+
     def select(self, pool: ScoredPool, query_size: int, rng: np.random.Generator) -> Selection:
         """Choose the highest `margin`."""
         return _most_uncertain(pool, query_size, rng, "margin")
@@ -55,6 +61,8 @@ class Margin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 class Entropy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="entropy"):
     """The samples with the highest predictive entropy (Settles 2009); coverage before the first model."""
+
+    uses_scores: ClassVar[bool] = True
 
     def select(self, pool: ScoredPool, query_size: int, rng: np.random.Generator) -> Selection:
         """Choose the highest `entropy`."""
@@ -72,6 +80,8 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Which score says how uncertain a sample is."""
     prefilter: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
     """The most uncertain candidates that are looked at, per sample of the query; as many random ones join them."""
+
+    uses_scores: ClassVar[bool] = True
 
     def select(self, pool: ScoredPool, query_size: int, rng: np.random.Generator) -> Selection:
         """Choose greedily.

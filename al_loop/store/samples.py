@@ -100,6 +100,15 @@ class SampleTable:
         )
         return table["sample_id"].to_numpy(), table["path"].to_numpy()
 
+    def reserve_ids(self, campaign_id: int) -> NDArray[np.int64]:
+        """Ids of the test reserve, labelled or not, by id."""
+        table = self._database.read_table(
+            "SELECT sample_id FROM samples WHERE campaign_id = $campaign_id AND reserve ORDER BY sample_id",
+            campaign_id=campaign_id,
+        )
+        ids: NDArray[np.int64] = table["sample_id"].to_numpy()
+        return ids
+
     def page(
         self,
         campaign_id: int,

@@ -1,5 +1,6 @@
 """Scores: the uncertainties of each model version on every sample, ingested in bulk from pool scoring."""
 
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +20,11 @@ class ScoreTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._revisions: Counter[int] = Counter()
+
+    def revision(self, campaign_id: int) -> int:
+        """A number that changes whenever scores of the campaign were ingested; counted since the store was opened."""
+        return self._revisions[campaign_id]
 
     def ingest(self, campaign_id: int, version: str, parquet: Path, now: datetime) -> int:
         """Store one part of a pool scoring; rows of the same (sample, version, task) are replaced.
@@ -36,6 +42,7 @@ class ScoreTable:
         scores = table.select(COLUMNS)
         hashes = table.select(HASH_COLUMNS) if set(HASH_COLUMNS) <= set(table.column_names) else None
         self._database.write(lambda connection: _replace(connection, campaign_id, version, scores, hashes, now))
+        self._revisions[campaign_id] += 1
         return int(scores.num_rows)
 
     def load(self, campaign_id: int, version: str) -> pa.Table:

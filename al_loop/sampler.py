@@ -1,0 +1,268 @@
+"""Open a query: who gets which samples next. Candidates -> strategy -> leases, one query of a campaign at a time."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+import numpy as np
+
+from al_loop.errors import InvalidValueError
+from al_loop.ranking import Pick, Ranking
+from al_loop.records import Campaign, Lease, QueryAnswer, QuerySample
+from al_loop.reserve import offer_order
+from al_loop.reserve_mix import mix, reserve_count
+from al_loop.score_board import Ids, ScoreBoard, build_board
+from al_loop.score_parts import FEATURES, EmbeddingStore
+from al_loop.store import LabelStore
+from al_loop.strategies import Auto, StrategyConfig
+
+MAX_QUERY_SIZE = 1000
+
+SPARES = 4
+"""Picks beyond the query size, for those that are labelled between choice and lease."""
+
+ATTEMPTS = 3
+"""Times a query is tried again when all it picked was labelled meanwhile."""
+
+
+@dataclass(eq=False)
+class _CampaignState:
+    """What the sampler remembers of a campaign; a cache, except for the random generator."""
+
+    rng: np.random.Generator
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    reserve_drawn: bool = False
+    board: ScoreBoard = field(default_factory=ScoreBoard)
+    board_key: tuple[str | None, int] | None = None
+    rankings: dict[StrategyConfig, Ranking] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class _Offer:
+    """Ids that may be asked about now, ascending."""
+
+    pool: Ids
+    reserve: Ids
+    every_reserve: Ids
+    """The whole reserve, labelled or not."""
+
+
+class Sampler:
+    """Answers queries of many annotators at once; scores are read once per ingestion, not per query."""
+
+    def __init__(self, store: LabelStore, embeddings_for: Callable[[Campaign], EmbeddingStore], seed: int = 0) -> None:
+        """Make a sampler.
+
+        Args:
+            store: Where samples, labels, leases and scores are.
+            embeddings_for: The embedding store of a campaign; called once an ingestion.
+            seed: Equal seeds answer equal sequences of queries equally.
+        """
+        self._store, self._embeddings_for, self._seed = store, embeddings_for, seed
+        self._lock = threading.Lock()
+        self._states: dict[int, _CampaignState] = {}
+
+    def query(
+        self,
+        campaign: Campaign,
+        *,
+        annotator: str,
+        query_size: int,
+        strategy: StrategyConfig | None = None,
+        now: datetime,
+        shared: bool = False,
+    ) -> QueryAnswer:
+        """Lease the next samples to an annotator; leases that they hold already stay, and they get new samples.
+
+        Part of every query comes from the test reserve, in random places (see `al_loop.reserve_mix`). While a new
+        version has no scores yet, those of the version before it rank the pool, and image features before the first.
+        Samples that were not scored come last.
+
+        Args:
+            campaign: As stored now.
+            annotator: Who asks.
+            query_size: Samples wanted, 1 to 1000.
+            strategy: How to choose; None: `Auto`.
+            now: Start of the leases.
+            shared: Offer samples that others have leased as well.
+
+        Returns:
+            Up to `query_size` samples; none, and why, if none can be offered.
+
+        Raises:
+            InvalidValueError: The query size is out of range.
+            NonFiniteScoresError: Stored scores or embeddings are NaN or infinite.
+        """
+        if not 1 <= query_size <= MAX_QUERY_SIZE:
+            raise InvalidValueError("$.query_size", f"{query_size} is not between 1 and {MAX_QUERY_SIZE}")
+        strategy = Auto() if strategy is None else strategy
+        state = self._state(campaign)
+        with state.lock:
+            self._refresh(state, campaign)
+            for _ in range(ATTEMPTS):
+                offer = self._offer(state, campaign, annotator, now, shared=shared)
+                picks = self._choose(state, campaign, offer, query_size, strategy, shared=shared)
+                if not picks:
+                    break
+                scores = state.board.entropies([sample_id for sample_id, _ in picks])
+                query_id, leases = self._store.queries.open(
+                    campaign.campaign_id,
+                    annotator=annotator,
+                    strategy=msgspec.json.encode(strategy).decode(),
+                    query_size=query_size,
+                    version=state.board.version,
+                    picks=[(pick[0], score, pick[1]) for pick, score in zip(picks, scores, strict=True)],
+                    lease_s=campaign.settings.lease_s,
+                    now=now,
+                    shared=shared,
+                )
+                if leases:
+                    return self._answer(state, campaign, strategy, query_id, leases, picks)
+            return QueryAnswer(
+                query_id=None,
+                lease_expires_at=None,
+                samples=[],
+                reason=self._why_nothing(campaign, now),
+                strategy=_name(strategy),
+                version=state.board.version,
+            )
+
+    def prepare(self, campaign: Campaign) -> None:
+        """Read new scores and embeddings now, so that the next query does not have to wait for them."""
+        state = self._state(campaign)
+        with state.lock:
+            self._refresh(state, campaign)
+
+    def _state(self, campaign: Campaign) -> _CampaignState:
+        with self._lock:
+            state = self._states.get(campaign.campaign_id)
+            if state is None:
+                state = _CampaignState(rng=np.random.default_rng([self._seed, campaign.campaign_id]))
+                self._states[campaign.campaign_id] = state
+            return state
+
+    def _refresh(self, state: _CampaignState, campaign: Campaign) -> None:
+        """Build the board anew if scores were ingested or another version was promoted."""
+        key = campaign.current_version, self._store.scores.revision(campaign.campaign_id)
+        if state.board_key == key:
+            return
+        state.board = self._newest_board(campaign)
+        state.board_key = key
+        state.rankings.clear()
+
+    def _newest_board(self, campaign: Campaign) -> ScoreBoard:
+        """Scores of the serving version, else of the one that served last before it, else features."""
+        embeddings = self._embeddings_for(campaign)
+        if campaign.current_version is not None:
+            served = [item for item in self._store.versions.list(campaign.campaign_id) if item.promoted_at]
+            served.sort(key=lambda item: (item.current, item.promoted_at or item.created_at), reverse=True)
+            for item in served:
+                scores = self._store.scores.load(campaign.campaign_id, item.version)
+                if scores.num_rows:
+                    return build_board(item.version, scores, embeddings.load(item.version))
+        nothing = self._store.scores.load(campaign.campaign_id, FEATURES)
+        return build_board(FEATURES, nothing, embeddings.load(FEATURES))
+
+    def _offer(
+        self, state: _CampaignState, campaign: Campaign, annotator: str, now: datetime, *, shared: bool
+    ) -> _Offer:
+        campaign_id = campaign.campaign_id
+        if not state.reserve_drawn:
+            self._store.samples.draw_reserve(campaign_id, now)
+        pool, reserve = self._store.queries.available(campaign_id, now)
+        state.reserve_drawn = state.reserve_drawn or len(pool) > 0
+        every_reserve = self._store.samples.reserve_ids(campaign_id)
+        if shared:
+            others = self._store.queries.leased_samples(campaign_id, now, exclude_annotator=annotator)
+            own = [lease.sample_id for lease in self._store.queries.leases(campaign_id, now, annotator)]
+            others = np.setdiff1d(others, np.asarray(own, np.int64))
+            in_reserve = np.isin(others, every_reserve)
+            pool, reserve = np.union1d(pool, others[~in_reserve]), np.union1d(reserve, others[in_reserve])
+        return _Offer(pool, reserve, every_reserve)
+
+    def _choose(
+        self,
+        state: _CampaignState,
+        campaign: Campaign,
+        offer: _Offer,
+        query_size: int,
+        strategy: StrategyConfig,
+        *,
+        shared: bool,
+    ) -> list[Pick]:
+        """The picks of a query and some spares."""
+        wanted = reserve_count(
+            query_size,
+            share=campaign.settings.reserve.share,
+            asked=len(offer.every_reserve) - len(offer.reserve),
+            needed=campaign.policy.min_reserve_labels,
+            rng=state.rng,
+        )
+        from_reserve = min(len(offer.reserve), max(wanted, query_size - len(offer.pool)))
+        from_pool = min(len(offer.pool), query_size - from_reserve)
+        reserve = offer_order(offer.reserve, campaign.settings.reserve.seed)[: from_reserve + SPARES]
+        reserve_picks = [(sample_id, "test reserve") for sample_id in reserve.tolist()]
+        pool_picks = self._rank(state, offer, from_pool, strategy, shared=shared)
+        mixed = mix(pool_picks[:from_pool], reserve_picks[:from_reserve], state.rng)
+        return mixed + pool_picks[from_pool:] + reserve_picks[from_reserve:]
+
+    def _rank(
+        self, state: _CampaignState, offer: _Offer, size: int, strategy: StrategyConfig, *, shared: bool
+    ) -> list[Pick]:
+        if size == 0:
+            return []
+        size += SPARES
+        known = state.rankings.get(strategy)
+        picks = None if shared or known is None else known.first(offer.pool, size)
+        if picks is not None:
+            return picks
+        asked = np.setdiff1d(state.board.sample_ids, offer.pool, assume_unique=True)
+        covered = np.setdiff1d(asked, offer.every_reserve, assume_unique=True)
+        ranking = Ranking.of(strategy, state.board, offer.pool, covered, size, state.rng)
+        if not shared:  # what others have leased must not be handed out by the next query
+            state.rankings[strategy] = ranking
+        return ranking.first(offer.pool, size) or []
+
+    def _answer(
+        self,
+        state: _CampaignState,
+        campaign: Campaign,
+        strategy: StrategyConfig,
+        query_id: int,
+        leases: Sequence[Lease],
+        picks: Sequence[Pick],
+    ) -> QueryAnswer:
+        reasons = dict(picks)
+        sample_ids = [lease.sample_id for lease in leases]
+        samples = self._store.samples.get_many(campaign.campaign_id, sample_ids)
+        answered = [
+            QuerySample(sample_id=sample_id, path=samples[sample_id].path, score=score, reason=reasons[sample_id])
+            for sample_id, score in zip(sample_ids, state.board.entropies(sample_ids), strict=True)
+        ]
+        return QueryAnswer(
+            query_id=query_id,
+            lease_expires_at=min(lease.expires_at for lease in leases),
+            samples=answered,
+            reason=None,
+            strategy=_name(strategy),
+            version=state.board.version,
+        )
+
+    def _why_nothing(self, campaign: Campaign, now: datetime) -> str:
+        total = self._store.campaigns.counts(campaign.campaign_id, now).total
+        if total == 0:
+            return "no samples are registered yet"
+        leases = self._store.queries.leases(campaign.campaign_id, now)
+        if leases:
+            until = min(lease.expires_at for lease in leases).astimezone(UTC)
+            return (
+                f"every sample without a label is leased; the first lease ends at {until:%H:%M} UTC: ask again then, "
+                "or with `shared` true"
+            )
+        return f"all {total} samples are labelled"
+
+
+def _name(strategy: StrategyConfig) -> str:
+    return str(strategy.__struct_config__.tag)

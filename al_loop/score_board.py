@@ -1,0 +1,100 @@
+"""The newest scores and embeddings of a campaign as aligned arrays, and the pool that one query sees of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from al_loop.acquisition import SCORE_NAMES, ScoreName
+from al_loop.score_parts import NO_EMBEDDINGS, Embeddings
+from al_loop.scored_pool import ScoredPool
+
+Ids = NDArray[np.int64]
+NO_IDS: Ids = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ScoreBoard:
+    """T scored samples of one version; built once an ingestion and shared by every query until the next."""
+
+    version: str | None = None
+    """Model version, "features", or None: nothing was scored yet."""
+    sample_ids: Ids = field(default_factory=NO_IDS.copy)
+    """Shape (T,), ascending."""
+    scores: Mapping[ScoreName, NDArray[np.float32]] = field(default_factory=dict)
+    """Shape (T,) each, largest over tasks: a sample is worth asking about if any task is. Empty for features."""
+    table: NDArray[np.floating] | None = None
+    """Embeddings, shape (E, D); None if there are none."""
+    rows: Ids | None = None
+    """Row of `table` of each sample, shape (T,)."""
+
+    def entropies(self, sample_ids: list[int]) -> list[float | None]:
+        """Entropy of each sample, None where it was not scored."""
+        if "entropy" not in self.scores:
+            return [None] * len(sample_ids)
+        positions, known = positions_of(np.asarray(sample_ids, np.int64), self.sample_ids)
+        values = iter(self.scores["entropy"][positions].tolist())
+        return [next(values) if there else None for there in known.tolist()]
+
+    def pool(self, offered: Ids, covered: Ids) -> tuple[ScoredPool, Ids]:
+        """The part of the samples on offer that was scored, and the ids of the rest.
+
+        Args:
+            offered: Ids that may be asked about, ascending.
+            covered: Ids that are labelled or leased, ascending; unscored ones cover nothing.
+        """
+        positions, known = positions_of(offered, self.sample_ids)
+        covered_rows = None
+        if self.rows is not None:
+            covered_rows = self.rows[positions_of(covered, self.sample_ids)[0]]
+        scored = ScoredPool(
+            sample_ids=offered[known],
+            scores={name: values[positions] for name, values in self.scores.items()},
+            table=self.table,
+            rows=None if self.rows is None else self.rows[positions],
+            covered_rows=covered_rows,
+        )
+        return scored, offered[~known]
+
+
+def build_board(version: str, scores: pa.Table, embeddings: Embeddings) -> ScoreBoard:
+    """Align scores and embeddings of one version; samples that lack one of the two are left out.
+
+    Args:
+        version: A model version or "features".
+        scores: Rows by sample as `LabelStore.scores.load` gives them; empty for features.
+        embeddings: As `EmbeddingStore.load` gives them; if empty, the board has scores only.
+    """
+    if scores.num_rows == 0:
+        if embeddings is NO_EMBEDDINGS:
+            return ScoreBoard()
+        every = np.arange(len(embeddings.sample_ids))
+        return ScoreBoard(version=version, sample_ids=embeddings.sample_ids, table=embeddings.values, rows=every)
+    sample_ids, first = np.unique(scores["sample_id"].to_numpy(), return_index=True)
+    columns = {
+        name: np.maximum.reduceat(scores[name].to_numpy(), first).astype(np.float32, copy=False) for name in SCORE_NAMES
+    }
+    if embeddings is NO_EMBEDDINGS:
+        return ScoreBoard(version=version, sample_ids=sample_ids, scores=columns)
+    both, from_scores, rows = np.intersect1d(sample_ids, embeddings.sample_ids, assume_unique=True, return_indices=True)
+    columns = {name: values[from_scores] for name, values in columns.items()}
+    return ScoreBoard(version=version, sample_ids=both, scores=columns, table=embeddings.values, rows=rows)
+
+
+def positions_of(wanted: Ids, known: Ids) -> tuple[Ids, NDArray[np.bool_]]:
+    """Where ids stand in an ascending array.
+
+    Args:
+        wanted: Shape (N,).
+        known: Shape (T,), ascending.
+
+    Returns:
+        Positions in `known` of those that are there, shape (K,), and which they are, shape (N,).
+    """
+    if len(known) == 0:
+        return NO_IDS, np.zeros(len(wanted), np.bool_)
+    positions = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    there = known[positions] == wanted
+    return positions[there], there

@@ -1,0 +1,60 @@
+"""Scores and embeddings of one version align by sample."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from al_loop.score_board import ScoreBoard, build_board, positions_of
+from al_loop.score_parts import NO_EMBEDDINGS, Embeddings
+
+
+def scores_of(rows: list[tuple[int, str, float]]) -> pa.Table:
+    ids, tasks, values = zip(*rows, strict=True)
+    column = np.array(values, np.float32)
+    return pa.table(
+        {"sample_id": ids, "task": tasks, "least_confidence": column / 2, "margin": column / 4, "entropy": column}
+    )
+
+
+EMBEDDINGS = Embeddings(np.array([2, 5, 7, 9]), np.arange(8, dtype=np.float16).reshape(4, 2))
+
+
+def test_board_takes_the_largest_score_over_tasks():
+    rows = [(2, "classification", 0.25), (2, "segmentation", 0.75), (7, "classification", 0.5)]
+    board = build_board("v1", scores_of(rows), EMBEDDINGS)
+    assert board.sample_ids.tolist() == [2, 7]
+    assert board.scores["entropy"].tolist() == [0.75, 0.5]
+    assert board.rows.tolist() == [0, 2]
+
+
+def test_samples_without_embedding_or_score_are_left_out():
+    board = build_board("v1", scores_of([(1, "classification", 1), (5, "classification", 0.5)]), EMBEDDINGS)
+    assert board.sample_ids.tolist() == [5]
+    assert board.entropies([1, 5, 7]) == [None, 0.5, None]
+
+
+def test_board_without_embeddings_has_scores_only():
+    board = build_board("v1", scores_of([(1, "classification", 1)]), NO_EMBEDDINGS)
+    assert (board.table, board.sample_ids.tolist()) == (None, [1])
+
+
+def test_features_have_embeddings_only():
+    empty = scores_of([(1, "", 0)]).slice(0, 0)
+    board = build_board("features", empty, EMBEDDINGS)
+    assert (dict(board.scores), board.sample_ids.tolist()) == ({}, [2, 5, 7, 9])
+    assert build_board("features", empty, NO_EMBEDDINGS).version is None
+
+
+def test_pool_has_the_scored_part_of_the_offer():
+    board = build_board("v1", scores_of([(i, "classification", i / 10) for i in (2, 5, 7, 9)]), EMBEDDINGS)
+    pool, rest = board.pool(np.array([1, 5, 9, 12]), covered=np.array([2, 3]))
+    assert pool.sample_ids.tolist() == [5, 9]
+    assert rest.tolist() == [1, 12]
+    assert pool.scores["entropy"].tolist() == pytest.approx([0.5, 0.9])
+    assert pool.embeddings(np.array([1])).tolist() == [[6, 7]]
+    assert pool.covered(9, np.random.default_rng(0)).tolist() == [[0, 1]]
+
+
+def test_positions_in_an_empty_board_are_none():
+    positions, known = positions_of(np.array([3, 4]), ScoreBoard().sample_ids)
+    assert (positions.tolist(), known.tolist()) == ([], [False, False])
