@@ -9,9 +9,8 @@ import httpx
 import msgspec
 
 from al_loop.campaigns import CampaignRequest
-from al_loop.records import LabelInput, RetrainPolicy
+from al_loop.records import LabelInput, QueryAnswer, RetrainPolicy
 from al_loop.registration import RegistrationReport
-from al_loop.sampler import QueryAnswer
 from al_loop.strategies import StrategyConfig
 from models.card import ModelCard
 from models.progress import ProgressLine

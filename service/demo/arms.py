@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 
 from al_loop.importing import ImportPlan
-from al_loop.records import LabelInput, RetrainPolicy
-from al_loop.sampler import QuerySample
+from al_loop.records import LabelInput, QuerySample, RetrainPolicy
 from al_loop.strategies import Random, StrategyConfig
 from service.client import Client
 from service.commands.imports import chunks, ensure_campaign
@@ -34,9 +33,7 @@ class Arm:
     """Rounds and their seconds."""
 
     @classmethod
-    def create(
-        cls, client: Client, name: str, strategy: str | None, plan: ImportPlan, annotator: Annotator
-    ) -> "Arm":
+    def create(cls, client: Client, name: str, strategy: str | None, plan: ImportPlan, annotator: Annotator) -> "Arm":
         """Create the campaign, register the images, draw and label the test reserve."""
         campaign = f"demo-{name}"
         ensure_campaign(client, plan, campaign, BY_HAND)
@@ -92,4 +89,3 @@ def spend_labels(arm: Arm, target: int, console: Console) -> None:
                 break
             asked += given
     arm.asked.append(asked)
-

@@ -6,8 +6,7 @@ from litestar import Controller, Response, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from al_loop.records import Campaign
-from al_loop.sampler import QueryAnswer
+from al_loop.records import Campaign, QueryAnswer
 from al_loop.workbench import Workbench
 from service.auth import requires
 from service.dependencies import TARGET

@@ -29,9 +29,7 @@ def write_pool(root: Path, count: int, *, size: int = 64) -> list[str]:
         data = np.full((3, size, size), level) + rng.normal(0, 120, (3, size, size))
         data[1, :, size // 2 :] += 1500
         name = f"scene_{number:03d}.tif"
-        make_scene(
-            root / name, width=size, height=size, content=data, origin=(500_000.0 + 2000 * number, 4_600_000.0)
-        )
+        make_scene(root / name, width=size, height=size, content=data, origin=(500_000.0 + 2000 * number, 4_600_000.0))
         names.append(name)
     return names
 

@@ -255,9 +255,18 @@ def test_polygon_in_another_crs_is_moved_to_its_place(http: Http, campaign: str)
     assert (round(longitude), round(latitude)) == (3, 42)
 
 
-@pytest.mark.parametrize("empty", [{"classes": []}, {"classes": None, "features": {"type": "FeatureCollection", "features": []}, "task": "segmentation"}])
+@pytest.mark.parametrize(
+    "empty",
+    [
+        {"classes": []},
+        {"classes": None, "features": {"type": "FeatureCollection", "features": []}, "task": "segmentation"},
+    ],
+)
 def test_empty_label_is_an_answer(http: Http, campaign: str, empty: dict[str, Any]) -> None:
-    tasks = [{"task": "classification", "classes": ["dark", "bright"], "multi_label": True}, {"task": "segmentation", "classes": ["field"]}]
+    tasks = [
+        {"task": "classification", "classes": ["dark", "bright"], "multi_label": True},
+        {"task": "segmentation", "classes": ["field"]},
+    ]
     root = http.get(f"/campaigns/{campaign}").json()["root"]
     create(http, Path(root), name="multi", tasks=tasks)
     register(http, "multi")

@@ -62,7 +62,11 @@ def test_two_rounds_over_http(http: Http, imagery: Path) -> None:
     assert sum(probabilities) == pytest.approx(1, abs=1e-4)
 
     mask = http.post("/campaigns/demo/predictions/segmentation", files={"image": ("image", image)})
-    with rasterio.MemoryFile(mask.content) as memory, memory.open() as result, rasterio.open(root / "scene_001.tif") as source:
+    with (
+        rasterio.MemoryFile(mask.content) as memory,
+        memory.open() as result,
+        rasterio.open(root / "scene_001.tif") as source,
+    ):
         assert (result.count, result.dtypes[0]) == (1, "uint8")
         assert result.shape == source.shape
         assert result.crs == source.crs
