@@ -16,6 +16,7 @@ from al_loop.scoring import PoolScorer
 from al_loop.store import LabelStore
 
 logger = logging.getLogger(__name__)
+logging.getLogger("apscheduler").setLevel(logging.WARNING)  # it would log every tick
 
 SCORE_RETRY_S = 300.0
 

@@ -26,7 +26,6 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         port=arguments.port,
     )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
     logging.getLogger("rasterio").setLevel(logging.WARNING)
     logging.getLogger("al_loop").info("API documentation: http://%s:%d/schema", settings.host, settings.port)
     # The access log is off: it would hold the tokens that SCANEO has to send in the URL. /metrics counts requests.

@@ -45,8 +45,8 @@ class LabelController(Controller):
         A label is the complete answer for one sample, task and annotator; empty `classes` or `features` means "looked,
         none here". It is on disk when this answers.
         """
-        inputs = data if isinstance(data, list) else [data]
-        labels = workbench.store.labels.record(target, inputs, workbench.clock())
+        inputs, at = (data, [f"$[{row}]" for row in range(len(data))]) if isinstance(data, list) else ([data], ["$"])
+        labels = workbench.store.labels.record(target, inputs, workbench.clock(), at=at)
         return RecordedLabels(label_ids=[label.label_id for label in labels])
 
     @get("/labels", operation_id="listLabels", sync_to_thread=True, responses=problems(400, 401, 403, 404))

@@ -1,12 +1,13 @@
 """What clients get wrong: each answer names the field or file and what to do, and nothing is lost."""
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from litestar.testing import TestClient
 
+from service.app import create_app
+from service.settings import Settings
 from tests.data.make_scene import make_hostile, make_scene
 from tests.e2e.campaigns import Http, create, label_all, register, write_pool
 
@@ -355,20 +356,13 @@ def test_unknown_part_of_a_campaign_is_404(http: Http, campaign: str, path: str)
 
 def test_file_that_vanished_is_named(http: Http, campaign: str, root: Path) -> None:
     sample = http.get(f"/campaigns/{campaign}/samples").json()["samples"][0]
-    os.remove(root / sample["path"])
+    (root / sample["path"]).unlink()
     refused(http.get(f"/campaigns/{campaign}/samples/{sample['sample_id']}/thumbnail.png"), 415, sample["path"])
 
 
-def test_upload_over_the_limit_is_413(
-    imagery: Path, tmp_path: Path, start_service: Callable[[], Http], http: Http, campaign: str
-) -> None:
-    from litestar.testing import TestClient
-
-    from service.app import create_app
-    from service.settings import Settings
-
+def test_upload_over_the_limit_is_413(imagery: Path, root: Path, tmp_path: Path) -> None:
     small = Settings(data=tmp_path / "other", imagery=str(imagery), max_upload_mb=1)
     with TestClient(create_app(small), raise_server_exceptions=False) as client:
-        create(client, imagery / "pool")
+        create(client, root)
         response = client.post("/campaigns/demo/predictions/classification", files={"image": bytes(2_000_000)})
         assert response.status_code == 413

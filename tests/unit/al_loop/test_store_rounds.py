@@ -83,19 +83,16 @@ def test_an_ended_round_stays_ended(label_store: LabelStore, number: int) -> Non
         label_store.rounds.set_state(number, 2, RoundState.FAILED, NOW)
 
 
-def test_restart_interrupts_what_was_running_in_any_campaign(
-    label_store: LabelStore, make_campaign: MakeCampaign
-) -> None:
-    numbers = [make_campaign(name).campaign_id for name in ("first", "second", "idle")]
-    for number in numbers[:2]:
-        label_store.rounds.create(number, reason="ops", now=NOW)
-    label_store.rounds.set_state(numbers[0], 1, RoundState.EXPORTING, NOW)
-    interrupted = label_store.rounds.interrupt_unfinished(NOW)
-    assert [(name, turn.state, turn.error) for name, turn in interrupted] == [
-        ("first", RoundState.INTERRUPTED, "the service stopped while the round was in state 'exporting'"),
-        ("second", RoundState.INTERRUPTED, "the service stopped while the round was in state 'queued'"),
-    ]
-    assert label_store.rounds.interrupt_unfinished(NOW) == []
+def test_unfinished_rounds_are_those_without_an_end(label_store: LabelStore, number: int) -> None:
+    label_store.rounds.create(number, reason="ops", now=NOW)
+    label_store.rounds.set_state(number, 1, RoundState.EXPORTING, NOW)
+    label_store.rounds.create(number, reason="ops", now=NOW, queue=True)
+    assert [turn.number for turn in label_store.rounds.unfinished(number)] == [1, 2]
+    label_store.rounds.set_state(number, 1, RoundState.INTERRUPTED, NOW)
+    assert [turn.number for turn in label_store.rounds.unfinished(number)] == [2]
+    last = label_store.rounds.last(number)
+    assert last is not None
+    assert last.number == 2
 
 
 def test_promotion_moves_campaign_and_round_together(label_store: LabelStore, number: int) -> None:

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from al_loop.records import Campaign
+from al_loop.records import ShownPrediction
 from al_loop.store import LabelStore
 from tests.fixtures_store import NOW
 
@@ -74,13 +75,20 @@ def test_pixel_hashes_of_a_part_recognise_the_samples(label_store: LabelStore, n
     assert label_store.samples.by_pixel_hash(number, "bb") == 1
 
 
-def test_shown_predictions_are_remembered_newest_first(label_store: LabelStore, number: int) -> None:
-    for sample_id in (1, None):
-        label_store.predictions.record(
-            number, sample_id=sample_id, pixel_hash="aa", task="classification", version="v1",
-            answer={"probabilities": [0.25, 0.75]}, now=NOW,
-        )  # fmt: skip
+def shown(number: int, pixel_hash: str) -> ShownPrediction:
+    return ShownPrediction(
+        campaign_id=number, pixel_hash=pixel_hash, task="classification", version="v1",
+        answer={"probabilities": [0.25, 0.75]}, shown_at=NOW,
+    )  # fmt: skip
+
+
+def test_shown_predictions_are_remembered_with_the_sample_they_belong_to(
+    label_store: LabelStore, number: int, tmp_path: Path
+) -> None:
+    part = write_part(tmp_path / "a.parquet", [(1, "classification", 0.5)], {1: "aa"})
+    label_store.scores.ingest(number, "v1", part, NOW)
+    label_store.predictions.record([shown(number, "aa"), shown(number, "unknown")])
     newest, oldest = label_store.predictions.list(number)
-    assert (newest.sample_id, oldest.sample_id) == (None, 1)
+    assert {newest.pixel_hash: newest.sample_id, oldest.pixel_hash: oldest.sample_id} == {"aa": 1, "unknown": None}
     assert (newest.answer, newest.shown_at) == ({"probabilities": [0.25, 0.75]}, NOW)
     assert len(label_store.predictions.list(number, limit=1)) == 1
