@@ -1,7 +1,5 @@
 """The simulated annotator: knows the right answer to every sample of a labelled folder."""
 
-from collections.abc import Iterable
-
 import msgspec
 
 from al_loop.importing import ImportPlan
@@ -41,6 +39,6 @@ class Oracle:
         """Headers of the samples with an answer, sorted by path."""
         return [self._headers[path] for path in sorted(self._headers)]
 
-    def answer(self, paths: Iterable[str]) -> list[LabelInput]:
-        """The complete answers to all tasks of these samples."""
-        return [msgspec.json.decode(text, type=LabelInput) for path in paths for text in self._answers[path]]
+    def answer(self, path: str) -> list[LabelInput]:
+        """The complete answers to all tasks of a sample."""
+        return [msgspec.json.decode(text, type=LabelInput) for text in self._answers[path]]

@@ -1,0 +1,192 @@
+"""One strategy with one seed: query, answer, train, score, and again. The parts are the service's own, without HTTP."""
+
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+
+from al_loop.errors import InvalidValueError, NotEnoughLabelsError
+from al_loop.importing import ImportPlan
+from al_loop.records import Campaign, RetrainPolicy
+from al_loop.sampler import Sampler
+from al_loop.score_parts import FEATURES, SCORES_FILE, EmbeddingStore, write_spec
+from al_loop.simulation.oracle import ANNOTATOR, Oracle
+from al_loop.simulation.records import RoundRecord, SimulationConfig
+from al_loop.simulation.steps import StepFailedError, run_step
+from al_loop.snapshot import write_snapshot
+from al_loop.store import LabelStore
+from al_loop.strategies import Random, StrategyConfig
+from models.card import Evaluation, ModelCard
+from models.registry import CARD_FILE, ModelRegistry
+
+CAMPAIGN = "simulation"
+_START = datetime(2000, 1, 1, tzinfo=UTC)
+_LEASE_S = 7 * 86400.0
+_LARGEST_QUERY = 1_000
+_REGISTERED_AT_ONCE = 10_000
+
+
+class SimulatedRun:
+    """A label store, a registry and scores in a directory of their own, and the steps of a round on them."""
+
+    def __init__(
+        self, config: SimulationConfig, plan: ImportPlan, oracle: Oracle, strategy: StrategyConfig, seed: int,
+        directory: Path,
+    ) -> None:  # fmt: skip
+        self._config, self._oracle, self._strategy, self._directory = config, oracle, strategy, directory
+        self._now = _START
+        self.refused = 0
+        """Answers that the label store refused."""
+        self.store = LabelStore.open(directory / "al_loop.duckdb")
+        self.campaign = self._create_campaign(plan, seed)
+        self._registry = ModelRegistry(directory / "models")
+        self._embeddings = EmbeddingStore(directory / "scores")
+        self._sampler = Sampler(self.store, lambda _: self._embeddings, seed)
+
+    def label_reserve(self) -> int:
+        """Draw the test reserve and answer all of it; return its size."""
+        self.store.samples.draw_reserve(self.campaign.campaign_id, self._tick())
+        _, reserve = self.store.queries.available(self.campaign.campaign_id, self._tick())
+        samples = self.store.samples.get_many(self.campaign.campaign_id, reserve.tolist())
+        return sum(self._answer(sample.path) for sample in samples.values())
+
+    def spend(self, labels: int) -> int:
+        """Query and answer until `labels` samples outside of the reserve are labelled; return how many are.
+
+        Fewer only when the pool is exhausted.
+        """
+        counts = self.store.campaigns.counts(self.campaign.campaign_id, self._tick())
+        spent = counts.labelled
+        while spent < labels:
+            query = self._sampler.query(
+                self.campaign,
+                annotator=ANNOTATOR,
+                query_size=min(labels - spent, _LARGEST_QUERY),
+                strategy=self._strategy,
+                now=self._tick(),
+            )
+            if not query.samples:
+                break
+            spent += sum(self._answer(sample.path) for sample in query.samples)
+        return spent
+
+    def score_features(self) -> None:
+        """Score the pool by simple image features, which choose before there is a model."""
+        part = self._embeddings.new_part(FEATURES)
+        self._score(FEATURES, None, part)
+        self.store.scores.ingest(self.campaign.campaign_id, FEATURES, part / SCORES_FILE, self._tick())
+
+    def train(self, number: int) -> Evaluation:
+        """Snapshot, train and publish version `v<number>`; return its evaluation on the reserve.
+
+        Raises:
+            NotEnoughLabelsError: The labels do not allow a training run yet.
+            StepFailedError: The training run failed.
+        """
+        version, round_directory = f"v{number}", self._directory / "rounds" / str(number)
+        snapshot, training = round_directory / "snapshot", round_directory / "training"
+        snapshot.mkdir(parents=True)
+        write_snapshot(
+            self.store, self.campaign, number, snapshot,
+            version=version, incumbent=None, incumbent_version=None, now=self._tick(),
+        )  # fmt: skip
+        run_step("models.train", snapshot, training, threads=self._config.threads)
+        card = msgspec.json.decode((training / CARD_FILE).read_bytes(), type=ModelCard)
+        self._registry.publish(version, training, card)
+        shutil.rmtree(round_directory)
+        return card.evaluation
+
+    def promote(self, number: int) -> None:
+        """Let version `v<number>` serve, and score the pool by it if the strategy asks for scores."""
+        version, campaign_id = f"v{number}", self.campaign.campaign_id
+        if not isinstance(self._strategy, Random):
+            part = self._embeddings.new_part(version)
+            self._score(version, self._registry.path(version), part)
+            self.store.scores.ingest(campaign_id, version, part / SCORES_FILE, self._tick())
+        self.store.versions.add(campaign_id, version, number, self._tick())
+        self.store.versions.promote(campaign_id, version, reason="simulation", now=self._tick())
+        self.campaign = self.store.campaigns.get(CAMPAIGN)
+
+    def _create_campaign(self, plan: ImportPlan, seed: int) -> Campaign:
+        reserve = msgspec.structs.replace(plan.settings.reserve, share=self._config.reserve_share, seed=seed)
+        train = msgspec.structs.replace(self._config.train, seed=seed)
+        settings = msgspec.structs.replace(
+            plan.settings, lease_s=_LEASE_S, reserve=reserve, model=self._config.model, train=train
+        )
+        policy = RetrainPolicy(new_labels=None, min_labels=2, min_reserve_labels=2)
+        campaign = self.store.campaigns.create(
+            name=CAMPAIGN, tasks=plan.tasks, root=str(plan.root), bands=None, settings=settings, policy=policy,
+            now=self._tick(),
+        )  # fmt: skip
+        headers = self._oracle.headers
+        for start in range(0, len(headers), _REGISTERED_AT_ONCE):
+            chunk = headers[start : start + _REGISTERED_AT_ONCE]
+            self.store.samples.register(campaign.campaign_id, chunk, self._tick())
+        return self.store.campaigns.get(CAMPAIGN)
+
+    def _answer(self, path: str) -> bool:
+        """Label one sample; False if the store refuses the answer."""
+        try:
+            self.store.labels.record(self.campaign, self._oracle.answer(path), self._tick())
+        except InvalidValueError:
+            self.refused += 1
+            return False
+        return True
+
+    def _score(self, version: str, model: Path | None, part: Path) -> None:
+        samples, paths = self.store.samples.paths(self.campaign.campaign_id)
+        work = self._directory / "scoring"
+        work.mkdir(exist_ok=True)
+        root = Path(self.campaign.root)
+        spec = write_spec(
+            work,
+            [(int(sample), str(root / path)) for sample, path in zip(samples, paths, strict=True)],
+            version=version,
+            model_dir=model,
+            bands=self.campaign.bands or list(range(1, (self.campaign.source_bands or 0) + 1)),
+            tasks=self.campaign.tasks if model is not None else [],
+            threads=self._config.threads,
+        )
+        run_step("al_loop.score_pool", spec, part, threads=self._config.threads)
+
+    def _tick(self) -> datetime:
+        """A clock that moves when it is read, so that equal runs store equal times."""
+        self._now += timedelta(milliseconds=1)
+        return self._now
+
+
+def play(run: SimulatedRun, config: SimulationConfig, report: Callable[[int, RoundRecord], None]) -> list[RoundRecord]:
+    """All rounds of a run whose reserve is labelled; ends early when the pool is exhausted."""
+    rounds: list[RoundRecord] = []
+    for number, labels in enumerate(config.label_counts, start=1):
+        times = [time.monotonic()]
+        if run.spend(labels) < labels:
+            break
+        times.append(time.monotonic())
+        value, reason = None, ""
+        try:
+            evaluation = run.train(number)
+        except (NotEnoughLabelsError, StepFailedError) as error:
+            if isinstance(error, StepFailedError) and not error.known:
+                raise
+            reason = str(error)
+            times.append(time.monotonic())
+        else:
+            times.append(time.monotonic())
+            value = evaluation.candidate[0].value if evaluation.candidate else None
+            if number < config.rounds:
+                run.promote(number)
+        times.append(time.monotonic())
+        querying, training, scoring = (later - earlier for earlier, later in pairwise(times))
+        rounds.append(
+            RoundRecord(
+                labels=labels, value=value, reason=reason, query_seconds=querying, training_seconds=training,
+                scoring_seconds=scoring,
+            )
+        )  # fmt: skip
+        report(number, rounds[-1])
+    return rounds
