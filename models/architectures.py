@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
 from torch import Tensor, nn
 
+import models.encoders  # noqa: F401  # registers our encoder with timm
 from models.card import BandStatistics, ModelConfig, TaskSpec
 from models.errors import TrainingDataError
 from models.statistics import CLIP
@@ -22,8 +23,9 @@ from models.statistics import CLIP
 STRIDE_PX = 32
 """Height and width of the input must be multiples of this: the deepest stage of every encoder we take."""
 
-DECODER_CHANNELS = {16: 128, 8: 64, 4: 48, 2: 32, 1: 16}
-"""Channels of the segmentation decoder at each stride; about a third of the parameters of the default encoder."""
+DECODER_CHANNELS = {16: 96, 8: 64, 4: 48, 2: 32}
+"""Channels of the segmentation decoder at each stride. It ends at stride 2 and its logits are interpolated: the full
+resolution would cost as much as all the rest."""
 
 
 class Normalise(nn.Module):
@@ -97,8 +99,7 @@ class SegmentationDecoder(nn.Module):
         features = stages[-1]
         for stride, block in zip(self.skip_strides, self.blocks, strict=True):
             features = block(features, height // stride, width // stride, skip_connection=skips.get(stride))
-        logits: Tensor = self.head(features)
-        return logits
+        return F.interpolate(self.head(features), size=(height, width), mode="bilinear")
 
 
 class MultiTaskNetwork(nn.Module):

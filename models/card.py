@@ -27,8 +27,8 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Architecture: everything needed to rebuild the torch module around its weights."""
 
-    encoder: str = "resnet10t"
-    """Name of a timm encoder that offers `features_only`."""
+    encoder: str = "resnet10_narrow"
+    """Name of a timm encoder that offers `features_only`; the default is our own, see `models.encoders`."""
     pretrained: bool = False
     """Start from timm's pretrained weights (timm fetches them, or finds them in its cache)."""
     pretrained_file: str | None = None
@@ -44,7 +44,7 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
     epochs: int | None = None
     """Fixed schedule; None derives it from the number of labels (see `models.train`)."""
     batch_size: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     chip_size_px: int = 256
     """Larger samples are trained on random crops of this size."""

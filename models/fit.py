@@ -1,7 +1,7 @@
-"""The training loop: a fixed number of steps; the average of the last weights is the result.
+"""The training loop: a fixed number of steps, and the last weights are the result.
 
 There is no early stopping: the labels of a young campaign are too few to judge by, and stopping on a handful of them
-costs accuracy.
+costs accuracy. There is no averaging of weights either: at the end of the schedule it changed nothing.
 """
 
 import math
@@ -11,18 +11,17 @@ import msgspec
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.architectures import MultiTaskNetwork
 from models.batches import Batch
 from models.card import TrainConfig
 from models.errors import TrainingDataError
 
-MIN_STEPS = 200
+MIN_STEPS = 400
 MAX_STEPS = 2000
-EPOCHS = 30
+EPOCHS = 40
 
-BATCH_PIXELS = 2**19
+BATCH_PIXELS = 2**18
 """Large chips are trained in smaller batches: pixels of a batch at most."""
 
 MIN_BATCH_SIZE = 4
@@ -32,10 +31,8 @@ WARM_UP = 0.1
 
 GRADIENT_NORM = 5.0
 
-EMA_DECAY = 0.98
-
-Report = Callable[[int, float, nn.Module], None]
-"""Called after each reporting interval: steps done, mean loss since the last call, averaged network."""
+Report = Callable[[int, float], None]
+"""Called after each reporting interval: steps done, mean loss since the last call."""
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,11 +66,11 @@ def fit(
     device: torch.device,
     report: Report,
     report_every: int,
-) -> nn.Module:
-    """Train a network in place and return its averaged twin, both on `device`.
+) -> None:
+    """Train a network in place; it is moved to `device`.
 
-    AdamW with a one-cycle learning rate (Smith 2018, arXiv:1708.07120), clipped gradients and an exponential moving
-    average of the weights; bfloat16 on GPUs that have it.
+    AdamW with a one-cycle learning rate (Smith 2018, arXiv:1708.07120) and clipped gradients; bfloat16 on GPUs that
+    have it.
 
     Args:
         network: Freshly built.
@@ -90,8 +87,6 @@ def fit(
     """
     network.to(memory_format=torch.channels_last).to(device).train()
     loss.to(device)
-    average = get_ema_multi_avg_fn(EMA_DECAY)  # type: ignore[no-untyped-call]  # torch has no types here
-    averaged = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
     optimizer = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.learning_rate)
     scheduler = OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=WARM_UP)
     half = device.type == "cuda" and torch.cuda.is_bf16_supported()
@@ -110,13 +105,12 @@ def fit(
         nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM)
         optimizer.step()
         scheduler.step()
-        averaged.update_parameters(network)
         losses.append(value.item())
         if step % report_every == 0 or step == steps:
-            report(step, sum(losses) / len(losses), averaged.module)
+            report(step, sum(losses) / len(losses))
             losses.clear()
             network.train()
-    return averaged.module.eval()
+    network.eval()
 
 
 def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from models.architectures import build
 from models.artefacts import TrainingRecord, TrainingReport, write_artefacts
@@ -79,13 +78,13 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
     batches = training_batches(samples, reader, classification, statistics, plan.batch_size, rng)
     history: list[TrainingReport] = []
 
-    def report(step: int, loss: float, averaged: nn.Module) -> None:
-        uncalibrated = CalibratedNetwork(averaged, {spec.task: 1.0 for spec in tasks}, multi_label=multi_label)
+    def report(step: int, loss: float) -> None:
+        uncalibrated = CalibratedNetwork(network, {spec.task: 1.0 for spec in tasks}, multi_label=multi_label)
         measured = tally(calibration, reader, tasks[:1], torch_infer(uncalibrated, device), TILE_PX)
         history.append(TrainingReport(step=step, loss=loss, metric=metric_value(measured[0])))
         progress.step(step, plan.steps, loss=loss, metric=history[-1].metric)
 
-    averaged = fit(
+    fit(
         network,
         TaskLoss(counts, multi_label=multi_label),
         batches,
@@ -95,8 +94,8 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
         report,
         report_every=max(1, plan.steps // REPORTS),
     )
-    temperature = calibrate(torch_infer(averaged, device), calibration, reader, tasks, TILE_PX)
-    calibrated = CalibratedNetwork(averaged, temperature, multi_label=multi_label)
+    temperature = calibrate(torch_infer(network, device), calibration, reader, tasks, TILE_PX)
+    calibrated = CalibratedNetwork(network, temperature, multi_label=multi_label)
     seconds = time.monotonic() - started
 
     incumbent, message = load_incumbent(manifest)
@@ -120,7 +119,7 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
         schedule=plan,
         history=history,
     )
-    write_artefacts(out, directory, manifest, averaged, record)
+    write_artefacts(out, directory, manifest, network, record)
 
 
 def pick_device(asked: str) -> torch.device:

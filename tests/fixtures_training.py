@@ -3,13 +3,18 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
+import shapely
 
 from models.card import ModelConfig, TaskSpec, TrainConfig
 from models.manifest import SAMPLES_FILE, Manifest, write_manifest
+from models.train import main
+from tests.data.make_scene import make_scene
 
 SAMPLES_SCHEMA = pa.schema(
     [
@@ -69,3 +74,70 @@ def write_snapshot(
     manifest = Manifest(**(fields | changes))
     write_manifest(directory, manifest)
     return manifest
+
+
+def write_chips(directory: Path, labels: Sequence[int], *, size_px: int = 32, bands: int = 3) -> list[Path]:
+    """Chips that a small network learns within seconds: class 0 is dark, class 1 bright, class 2 striped.
+
+    Returns:
+        One GeoTIFF a label; every fourth has an invalid corner.
+    """
+    paths = []
+    for index, label in enumerate(labels):
+        rng = np.random.default_rng(index)
+        image = rng.normal((300, 2000, 1000)[label], 100, size=(bands, size_px, size_px))
+        if label == 2:
+            image[:, ::4] += 1500
+        path = directory / f"chip-{index:03d}.tif"
+        corner = {"nodata_as": "value", "nodata": 0} if index % 4 == 3 else {}
+        paths.append(make_scene(path, width=size_px, height=size_px, content=image.clip(1), bands=bands, **corner))
+    return paths
+
+
+def split_of(index: int) -> str:
+    """Half for training, a quarter each for calibration and test, every class in each."""
+    return ("train", "train", "calibration", "test")[index // 3 % 4]
+
+
+CLASSIFICATION = TaskSpec(task="classification", classes=["dark", "bright", "striped"])
+
+SEGMENTATION = TaskSpec(task="segmentation", classes=["dark", "bright"])
+
+TINY_MODEL = ModelConfig(encoder="test_resnet", embedding_size=16)
+
+
+def left_half(size_px: int) -> bytes:
+    """WKB polygon over the left half of a chip."""
+    return shapely.to_wkb(shapely.box(0, 0, size_px // 2, size_px))
+
+
+class TrainedRun(NamedTuple):
+    """Folders of one finished training run."""
+
+    snapshot: Path
+    out: Path
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
+    """A version with both tasks, trained for a few seconds on chips of 32 px; some carry one label only."""
+    root = tmp_path_factory.mktemp("trained")
+    labels = [index % 3 for index in range(48)]
+    rows = [
+        {
+            "path": path,
+            "split": split_of(index),
+            "classification": None if index % 8 == 5 else [label],
+            "segmentation": None if index % 8 == 6 or label == 2 else [(label + 1, left_half(32))],
+        }
+        for index, (path, label) in enumerate(zip(write_chips(root, labels), labels, strict=True))
+    ]
+    write_snapshot(
+        root / "snapshot",
+        rows,
+        [CLASSIFICATION, SEGMENTATION],
+        model=TINY_MODEL,
+        train=TrainConfig(epochs=60, batch_size=16, learning_rate=3e-3, device="cpu"),
+    )
+    assert main([str(root / "snapshot"), "--out", str(root / "out")]) == 0
+    return TrainedRun(root / "snapshot", root / "out")

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from models import metrics
+
+
+def test_confusion_counts_pairs_and_leaves_ignored_pixels_out() -> None:
+    truth = np.array([[0, 1, 1], [2, 255, 2]], np.uint8)
+    answer = np.array([[0, 1, 2], [2, 1, 0]])
+    assert metrics.confusion(truth, answer, 3).tolist() == [[1, 0, 0], [0, 1, 1], [1, 0, 1]]
+
+
+def test_accuracy_and_recall_of_a_hand_computed_table() -> None:
+    table = np.array([[3.0, 1.0, 0.0], [0.0, 2.0, 2.0], [0.0, 0.0, 0.0]])
+    assert metrics.accuracy(table) == pytest.approx(5 / 8)
+    np.testing.assert_allclose(metrics.class_recall(table), [0.75, 0.5, np.nan])
+
+
+def test_iou_leaves_background_and_absent_classes_out_of_the_mean() -> None:
+    # Background 90 right, 5 taken for class 1; class 1: 10 right, 5 missed; class 2 absent, answered never.
+    table = np.array([[90.0, 5.0, 0.0], [5.0, 10.0, 0.0], [0.0, 0.0, 0.0]])
+    np.testing.assert_allclose(metrics.class_iou(table), [10 / 20, np.nan])
+    assert metrics.miou(table) == pytest.approx(0.5)
+
+
+def test_miou_of_a_reserve_without_any_class_is_nan() -> None:
+    assert np.isnan(metrics.miou(np.array([[7.0, 1.0], [0.0, 0.0]])))
+
+
+def test_macro_f1_of_a_hand_computed_table() -> None:
+    counts = metrics.detection_counts(np.array([True, True, False, False]), np.array([True, False, True, False]))
+    assert counts.tolist() == [[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
+    np.testing.assert_allclose(metrics.class_f1(counts.astype(float)), [1.0, 0.0, np.nan, np.nan])
+    assert metrics.macro_f1(counts.astype(float)) == pytest.approx(0.5)
+
+
+def test_expected_calibration_error_of_a_hand_computed_case() -> None:
+    confidence = np.array([0.95, 0.95, 0.55, 0.55])
+    bins = metrics.calibration_bins(confidence, np.array([True, False, True, True]))
+    assert bins[:, 0].sum() == 4
+    assert metrics.expected_calibration_error(bins) == pytest.approx((abs(1.9 - 1) + abs(1.1 - 2)) / 4)
+
+
+def test_expected_calibration_error_takes_confidence_one() -> None:
+    assert metrics.expected_calibration_error(metrics.calibration_bins(np.ones(3), np.ones(3, np.bool_))) == 0.0
+
+
+@given(
+    hnp.arrays(np.int64, (7, 3, 3), elements=st.integers(0, 9)),
+    st.lists(st.sampled_from("abc"), min_size=7, max_size=7),
+)
+def test_resampled_values_stay_in_range_and_weights_draw_whole_blocks(tables: np.ndarray, blocks: list[str]) -> None:
+    weights = metrics.resample_weights(blocks, seed=1)
+    assert weights.shape == (metrics.RESAMPLES, 7)
+    if len(set(blocks)) > 1:
+        for name in set(blocks):
+            members = [index for index, block in enumerate(blocks) if block == name]
+            assert (weights[:, members] == weights[:, members[:1]]).all()
+    for metric in (metrics.accuracy, metrics.miou):
+        values = metrics.resampled(metric, tables, weights)
+        finite = values[np.isfinite(values)]
+        assert ((finite >= 0) & (finite <= 1)).all()
+
+
+def test_interval_covers_a_known_accuracy_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for trial in range(200):
+        correct = rng.random(100) < 0.7
+        tables = np.zeros((100, 2, 2), np.int64)
+        tables[:, 0, 0], tables[:, 0, 1] = correct, ~correct
+        weights = metrics.resample_weights([str(index) for index in range(100)], seed=trial)
+        low, high = metrics.interval(metrics.resampled(metrics.accuracy, tables, weights))
+        covered += low <= 0.7 <= high
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_interval_by_block_is_wider_than_by_sample() -> None:
+    rng = np.random.default_rng(0)
+    of_block = rng.random(10) < 0.5
+    correct = np.repeat(of_block, 20)
+    tables = np.zeros((200, 2, 2), np.int64)
+    tables[:, 0, 0], tables[:, 0, 1] = correct, ~correct
+    blocks = [str(index // 20) for index in range(200)]
+    widths = []
+    for names in (blocks, [str(index) for index in range(200)]):
+        low, high = metrics.interval(metrics.resampled(metrics.accuracy, tables, metrics.resample_weights(names, 0)))
+        widths.append(high - low)
+    assert widths[0] > 2 * widths[1]
