@@ -172,7 +172,7 @@ def _source_crs(crs: str | None, member: dict[str, Any] | None, header: SampleHe
         raise InvalidValueError(place, f"{header.path} has no CRS; send pixel coordinates with `crs` 'pixel'")
     try:
         return WGS84 if CRS.from_user_input(name) == CRS.from_epsg(4326) else name
-    except CRSError as error:
+    except (CRSError, ValueError) as error:  # "EPSG:word" is a ValueError of rasterio
         raise InvalidValueError(place, f"{name!r} is no CRS: {error}") from error
 
 

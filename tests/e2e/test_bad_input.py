@@ -219,7 +219,7 @@ INFINITE = polygon((0, 0), (1e999, 4), (4, 4), (0, 0))
         ({"classes": ["dark", "bright"]}, 400, "$[1].classes"),
         ({"classes": None}, 400, "$[1]"),
         ({"task": "painting"}, 400, "$[1].task"),
-        ({"task": "detection"}, 501, "detection"),
+        ({"task": "detection"}, 400, "$[1].task"),
         (SEGMENTATION | {"features": {"type": "Point"}}, 400, "$[1].features"),
         (SEGMENTATION | {"features": polygon((0, 0), (9, 0), (9, 9), (0, 0), label="sea"), "crs": "pixel"}, 400, "sea"),
         (SEGMENTATION | {"features": FAR_AWAY}, 400, "outside"),
