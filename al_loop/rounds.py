@@ -57,6 +57,7 @@ class RoundRunner:
         self._cancelled: dict[tuple[int, int], threading.Event] = {}
         self._progress: dict[tuple[int, int], ProgressLine] = {}
         self._lock = threading.Lock()
+        self._closing = False
 
     def start(self, campaign: Campaign, reason: str, *, queue: bool = False) -> Round:
         """Store a new round and hand it to the worker.
@@ -107,8 +108,9 @@ class RoundRunner:
         return log_tail(self._layout.round(campaign.name, number) / "training")
 
     def close(self) -> None:
-        """Cancel what runs and wait for it; the store must still be open."""
+        """Interrupt the round that runs and wait for its end; queued rounds stay queued. The store must be open."""
         with self._lock:
+            self._closing = True
             for event in self._cancelled.values():
                 event.set()
         self._executor.shutdown(wait=True, cancel_futures=True)
@@ -123,7 +125,10 @@ class RoundRunner:
                 raise ProcessCancelledError("cancelled while it was queued")
             self._carry_out(campaign, number, cancelled)
         except ProcessCancelledError as error:
-            self._end(campaign, number, RoundState.CANCELLED, str(error))
+            if self._closing:
+                self._end(campaign, number, RoundState.INTERRUPTED, "the service was stopped")
+            else:
+                self._end(campaign, number, RoundState.CANCELLED, str(error))
         except (ProcessFailedError, NotEnoughLabelsError) as error:
             self._end(campaign, number, RoundState.FAILED, str(error))
         except OSError as error:

@@ -60,7 +60,7 @@ def follow_round(client: Client, campaign: str, number: int, console: Console) -
                 progress.update(bar, completed=event.done, total=event.total or None, numbers=_numbers(event))
             else:
                 last = event
-                progress.reset(bar, description=event.state, total=None, numbers="")
+                progress.update(bar, description=event.state, completed=0, total=None, numbers="")
     if last is None:
         raise NotFoundError(
             "event of round", number, "the service closed the stream; ask again with `al-loop round watch`"
