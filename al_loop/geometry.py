@@ -242,7 +242,7 @@ def _in_pixels(area: Area, crs: str, header: SampleHeader) -> Area:
     to_world = Affine(*header.transform)
     native = _warped(area, crs, header.crs)
     if CRS.from_user_input(header.crs).is_geographic:
-        centre = (to_world * (header.width / 2, header.height / 2))[0]
+        centre = to_world.a * header.width / 2 + to_world.b * header.height / 2 + to_world.c
         native = shapely.transform(native, lambda xy: np.column_stack([_near(xy[:, 0], centre), xy[:, 1]]))
     to_image = ~to_world
     return shapely.transform(

@@ -26,7 +26,7 @@ def readiness(store: LabelStore, campaign: Campaign, now: datetime) -> NotEnough
     if counts.reserve < needed_reserve:
         return NotEnoughLabelsError(
             f"the test reserve holds {counts.reserve} samples, a round needs {needed_reserve} labelled ones; register "
-            "more samples or lower `min_reserve_labels`",
+            "more samples, choose smaller blocks (`reserve.block_by`) or lower `min_reserve_labels`",
             needed_reserve - counts.reserve_labelled,
         )
     wanted = {

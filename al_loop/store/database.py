@@ -1,6 +1,7 @@
 """The DuckDB file: one process owns it, readers run in parallel, one thread writes. Knows no table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,6 +58,7 @@ class Database:
 
         Raises:
             StoreClosedError: The store was closed.
+            StoreError: DuckDB could not run it (out of memory).
         """
         with self._cursor() as cursor:
             return select(cursor, sql, **parameters)
@@ -66,6 +68,7 @@ class Database:
 
         Raises:
             StoreClosedError: The store was closed.
+            StoreError: DuckDB could not run it (out of memory).
         """
         bound = {name: bind(value) for name, value in parameters.items()}
         with self._cursor() as cursor:
@@ -101,11 +104,18 @@ class Database:
         if connection is not None:
             connection.close()
 
-    def _cursor(self) -> DuckDBPyConnection:
+    @contextmanager
+    def _cursor(self) -> Iterator[DuckDBPyConnection]:
         connection = self._connection
         if connection is None:
             raise StoreClosedError("the label store is closed")
-        return connection.cursor()
+        try:
+            with connection.cursor() as cursor:
+                yield cursor
+        except duckdb.Error as error:
+            if self._connection is None:
+                raise StoreClosedError("the label store was closed during the query") from error
+            raise StoreError(f"the label store could not read: {error}") from error
 
     def _open(self) -> DuckDBPyConnection:
         try:

@@ -1,5 +1,6 @@
 """Predictions that were shown to somebody: what a model said must never be mistaken for what a person said."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +9,18 @@ from duckdb import DuckDBPyConnection
 
 from al_loop.records import Prediction
 from al_loop.store.database import Database
-from al_loop.store.rows import select
+from al_loop.store.rows import Row, execute
 from models.card import TaskName
+
+COLUMNS = {
+    "campaign_id": "BIGINT",
+    "sample_id": "BIGINT",
+    "pixel_hash": "VARCHAR",
+    "task": "VARCHAR",
+    "version": "VARCHAR",
+    "answer": "VARCHAR",
+    "shown_at": "TIMESTAMP",
+}
 
 Predictions = list[Prediction]
 
@@ -42,24 +53,16 @@ class PredictionTable:
             answer: The answer, or its digest where it is large; must encode as JSON.
             now: When it was shown.
         """
-
-        def operation(connection: DuckDBPyConnection) -> int:
-            rows = select(
-                connection,
-                """INSERT INTO predictions (campaign_id, sample_id, pixel_hash, task, version, answer, shown_at)
-                VALUES ($campaign_id, $sample_id, $pixel_hash, $task, $version, $answer, $now)
-                RETURNING prediction_id""",
-                campaign_id=campaign_id,
-                sample_id=sample_id,
-                pixel_hash=pixel_hash,
-                task=task,
-                version=version,
-                answer=msgspec.json.encode(answer).decode(),
-                now=now,
-            )
-            return int(rows[0]["prediction_id"])
-
-        return self._database.write(operation)
+        shown = {
+            "campaign_id": campaign_id,
+            "sample_id": sample_id,
+            "pixel_hash": pixel_hash,
+            "task": task,
+            "version": version,
+            "answer": msgspec.json.encode(answer).decode(),
+            "shown_at": now,
+        }
+        return self._database.write_together(_append_all, shown)
 
     def list(self, campaign_id: int, limit: int = 100) -> Predictions:
         """The newest predictions, newest first."""
@@ -70,3 +73,14 @@ class PredictionTable:
             limit=limit,
         )
         return [msgspec.convert({**row, "answer": msgspec.json.decode(row["answer"])}, Prediction) for row in rows]
+
+
+def _append_all(connection: DuckDBPyConnection, shown: Sequence[Row]) -> list[int]:
+    """Inside the writer: insert the predictions of many callers in one statement; return their ids."""
+    columns = ", ".join(f"unnest(${name}::{kind}[]) AS {name}" for name, kind in COLUMNS.items())
+    rows = execute(
+        connection,
+        f"INSERT INTO predictions BY NAME SELECT {columns} RETURNING prediction_id",
+        **{name: [row[name] for row in shown] for name in COLUMNS},
+    ).fetchall()
+    return sorted(row[0] for row in rows)  # one thread unnests and numbers the rows: ids ascend in their order

@@ -74,6 +74,8 @@ def draw(connection: DuckDBPyConnection, campaign_id: int, now: datetime) -> int
         block_m = default_block_m(bounds, settings) if settings.block_by in ("auto", "place") else None
         blocks = assign_blocks([row[1] for row in rows], bounds, settings, block_m)
         taken = draw_blocks(blocks, settings)
+        if not taken and (settings.share or settings.minimum):
+            return 0  # one block holds more than half of the samples: more may come, or other settings
         drawn = pa.table(
             {"sample_id": [row[0] for row in rows], "block": blocks, "reserve": [block in taken for block in blocks]}
         )

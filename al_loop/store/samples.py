@@ -35,7 +35,10 @@ class SampleTable:
         return self._database.write(lambda connection: register(connection, campaign_id, headers, now))
 
     def draw_reserve(self, campaign_id: int, now: datetime) -> int:
-        """Draw the test reserve if that was not done yet (and there are samples); return its size."""
+        """Draw the test reserve if that was not done yet; return its size.
+
+        Nothing is drawn, and may be later, while there are no samples or one block holds more than half of them.
+        """
         drawn = self._database.read(
             """SELECT (SELECT count(*) FROM samples WHERE campaign_id = $campaign_id AND reserve) AS samples
             FROM campaigns WHERE campaign_id = $campaign_id AND reserve_drawn_at IS NOT NULL""",

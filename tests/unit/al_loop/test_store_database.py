@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
@@ -64,7 +65,7 @@ def test_newer_schema_is_refused(tmp_path: Path) -> None:
     connection = duckdb.connect(str(path))
     connection.execute("INSERT INTO schema_version VALUES (99)")
     connection.close()
-    with pytest.raises(StoreError, match="schema version 99.*upgrade al-loop"):
+    with pytest.raises(StoreError, match=r"schema version 99.*upgrade al-loop"):
         LabelStore.open(path)
 
 
@@ -128,7 +129,7 @@ def test_waiting_items_of_one_function_are_served_in_one_call(database: Database
         assert begun.wait(10)
         futures = [pool.submit(database.write_together, add_all, f"item {n}") for n in range(5)]
         while database._writer._queue.qsize() < 5:
-            pass
+            time.sleep(0.001)
         gate.set()
         assert [future.result() for future in futures] == [f"item {n}" for n in range(5)]
     assert calls == [5]
@@ -181,3 +182,9 @@ def test_log_is_moved_into_the_file_when_it_has_grown(database: Database, tmp_pa
     database.write(lambda connection: select(connection, "SELECT 1"))  # the checkpoint comes after the answer
     assert not wal.exists() or wal.stat().st_size < 8_000_000
     assert len(notes(database)) == 5
+
+
+def test_query_that_fails_is_a_store_error(database: Database) -> None:
+    with pytest.raises(StoreError, match="could not read") as caught:
+        database.read("SELECT 1 / 'a'")
+    assert isinstance(caught.value.__cause__, duckdb.Error)

@@ -19,7 +19,8 @@ def test_registered_sample_keeps_its_header(label_store: LabelStore, make_campai
     sample = label_store.samples.get(campaign.campaign_id, registration.sample_ids[0])
     stored = {name: getattr(sample, name) for name in SampleHeader.__struct_fields__}
     given = {name: getattr(header, name) for name in SampleHeader.__struct_fields__}
-    assert np.isnan(stored.pop("nodata")) and np.isnan(given.pop("nodata"))
+    assert np.isnan(stored.pop("nodata"))
+    assert np.isnan(given.pop("nodata"))
     assert stored == given
     assert (sample.registered_at, sample.reserve) == (NOW, False)
 
@@ -72,6 +73,17 @@ def test_empty_campaign_draws_no_reserve_and_may_later(label_store: LabelStore, 
     assert label_store.samples.draw_reserve(campaign.campaign_id, NOW) == 0
     label_store.samples.register(campaign.campaign_id, plain_headers(10), NOW)
     assert label_store.samples.draw_reserve(campaign.campaign_id, NOW) == 5
+
+
+def test_samples_of_one_block_wait_for_a_second_one(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
+    folders = CampaignSettings(reserve=ReserveSettings(block_by="folder"))
+    campaign = make_campaign(samples=[make_header(f"big/{i}.tif") for i in range(10)], settings=folders)
+    number = campaign.campaign_id
+    assert label_store.samples.draw_reserve(number, NOW) == 0
+    label_store.samples.register(number, [make_header(f"small/{i}.tif") for i in range(5)], NOW)
+    assert label_store.samples.draw_reserve(number, NOW) == 5
+    reserve = label_store.queries.available(number, NOW)[1].tolist()
+    assert {sample.block for sample in label_store.samples.get_many(number, reserve).values()} == {"folder:small"}
 
 
 def test_later_samples_join_the_side_of_their_block(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
