@@ -195,13 +195,13 @@ class ImageModel(ABC):
 
     def _check(self, image: NDArray[np.float32]) -> None:
         self._check_bands(image)
-        # One NaN makes the sum NaN, so the common image without any costs a single pass.
-        if np.isnan(image.sum()) and not _valid(image).any():
+        # One NaN makes the minimum NaN, so the common image without any costs a single pass.
+        if np.isnan(image.min()) and not _valid(image).any():
             raise UnusableRasterError("image", "every pixel is nodata")
 
     def _check_bands(self, image: NDArray[np.float32]) -> None:
         expected = len(self.card.bands)
-        if image.ndim != 3 or len(image) != expected:
+        if image.ndim != 3 or len(image) != expected or not image.size:
             raise UnusableRasterError("image", f"an array of shape {image.shape}, but the model reads {expected} bands")
 
     def _check_task(self, task: TaskName) -> None:
