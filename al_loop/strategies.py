@@ -25,7 +25,7 @@ COVERED = 1024
 CANDIDATES_PER_PICK = 2
 """Large queries look at this many random candidates a pick at least."""
 
-UNCERTAIN_CANDIDATES = 2048
+UNCERTAIN_CANDIDATES = 1024
 """Most uncertain candidates of a coverage query, at most."""
 
 
