@@ -1,15 +1,18 @@
 """`python -m service.demo [--data DIR] --out DIR`."""
 
 import argparse
+import dataclasses
 import shutil
 import sys
 import time
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
 from al_loop.errors import AlLoopError
-from al_loop.importing import plan_import
+from al_loop.importing import ImportPlan, plan_import
+from models.card import TrainConfig
 from models.synthetic import write_scenes
 from service.client import ServiceError, ServiceUnreachableError
 from service.demo.annotator import Annotator
@@ -18,6 +21,7 @@ from service.demo.findings import curves_of, print_curves, report_data, write
 from service.demo.server import running_service
 
 ROUNDS = 3
+DEMO_EPOCHS = 50
 ARMS = {"auto": None, "random": "random"}
 
 
@@ -47,9 +51,9 @@ def run(console: Console, data: Path | None, out: Path, rounds: int, query_size:
         data = out / "scenes"
         console.print("writing scenes with several land covers ...")
         write_scenes(data, seed=7)
-    plan = plan_import(data)
+    plan = quick(plan_import(data))
     annotator = Annotator.from_plan(plan)
-    size = query_size or max(8, min(40, len(plan.paths) // 12))
+    size = query_size or max(6, min(24, len(plan.paths) // 8))
     console.print(
         f"[bold]{len(plan.paths)} images[/bold] in {data} ({plan.kind}); {rounds} rounds of {size} labels, "
         "for the strategy `auto` and, beside it, for `random`"
@@ -65,6 +69,12 @@ def run(console: Console, data: Path | None, out: Path, rounds: int, query_size:
         path = write(out, findings)
     console.print(f"[bold green]done[/bold green] in {time.monotonic() - started:.0f} s; report: {path}")
     return 0
+
+
+def quick(plan: ImportPlan) -> ImportPlan:
+    """The plan with a training schedule short enough for a demo on two cores; a campaign's default is longer."""
+    train = TrainConfig(epochs=DEMO_EPOCHS, batch_size=16, chip_size_px=128)
+    return dataclasses.replace(plan, settings=msgspec.structs.replace(plan.settings, train=train))
 
 
 if __name__ == "__main__":
