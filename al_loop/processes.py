@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -43,6 +43,7 @@ def run_supervised(
     on_phase: Callable[[str], None],
     on_progress: Callable[[ProgressLine], None],
     cancelled: threading.Event,
+    environment: Mapping[str, str] | None = None,
 ) -> None:
     """Run `python -m module *arguments --out directory --supervised` to its end.
 
@@ -53,6 +54,7 @@ def run_supervised(
         on_phase: Called with each phase before the child enters it; the child waits for its return.
         on_progress: Called with each line of progress.
         cancelled: Set by another thread to end the whole process group.
+        environment: Environment variables that the child gets besides ours.
 
     Raises:
         ProcessCancelledError: `cancelled` was set.
@@ -65,7 +67,12 @@ def run_supervised(
         command = [nice, "-n", "10", *command]
     with (directory / LOG_FILE).open("ab") as log:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, **(environment or {})},
         )
     try:
         _follow(process, directory / PROGRESS_FILE, on_phase, on_progress, cancelled)
