@@ -12,7 +12,7 @@ from al_loop.score_board import Ids, ScoreBoard, positions_of
 from al_loop.scored_pool import ScoredPool
 from al_loop.strategies import StrategyConfig
 
-MOST_AHEAD = 256
+MOST_AHEAD = 128
 """Picks ranked at most, unless one query wants more."""
 
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import numpy as np
@@ -13,7 +13,7 @@ from al_loop.ranking import Pick, Ranking
 from al_loop.records import Campaign, Lease, QueryAnswer, QuerySample
 from al_loop.reserve import offer_order
 from al_loop.reserve_mix import mix, reserve_count
-from al_loop.score_board import Ids, ScoreBoard, build_board
+from al_loop.score_board import Ids, ScoreBoard, build_board, positions_of
 from al_loop.score_parts import FEATURES, EmbeddingStore
 from al_loop.store import LabelStore
 from al_loop.strategies import Auto, StrategyConfig
@@ -23,8 +23,35 @@ MAX_QUERY_SIZE = 1000
 SPARES = 4
 """Picks beyond the query size, for those that are labelled between choice and lease."""
 
-ATTEMPTS = 3
-"""Times a query is tried again when all it picked was labelled meanwhile."""
+OFFER_AGE = timedelta(seconds=1)
+"""How long the list of samples on offer is used without reading it again; it is a hint, leases are checked anew."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Offer:
+    """Ids that may be asked about, ascending."""
+
+    read_at: datetime
+    pool: Ids
+    reserve: Ids
+    every_reserve: Ids
+    """The whole reserve, labelled or not."""
+
+    def without(self, sample_ids: Sequence[int]) -> "_Offer":
+        gone = np.asarray(sample_ids, np.int64)
+        pool, reserve = (np.delete(ids, positions_of(gone, ids)[0]) for ids in (self.pool, self.reserve))
+        return _Offer(self.read_at, pool, reserve, self.every_reserve)
+
+
+@dataclass(frozen=True, eq=False)
+class _Request:
+    """What an annotator asked for."""
+
+    campaign: Campaign
+    annotator: str
+    strategy: StrategyConfig
+    now: datetime
+    shared: bool
 
 
 @dataclass(eq=False)
@@ -34,19 +61,10 @@ class _CampaignState:
     rng: np.random.Generator
     lock: threading.Lock = field(default_factory=threading.Lock)
     reserve_drawn: bool = False
+    offer: _Offer | None = None
     board: ScoreBoard = field(default_factory=ScoreBoard)
     board_key: tuple[str | None, int] | None = None
     rankings: dict[StrategyConfig, Ranking] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False)
-class _Offer:
-    """Ids that may be asked about now, ascending."""
-
-    pool: Ids
-    reserve: Ids
-    every_reserve: Ids
-    """The whole reserve, labelled or not."""
 
 
 class Sampler:
@@ -97,37 +115,21 @@ class Sampler:
         """
         if not 1 <= query_size <= MAX_QUERY_SIZE:
             raise InvalidValueError("$.query_size", f"{query_size} is not between 1 and {MAX_QUERY_SIZE}")
-        strategy = Auto() if strategy is None else strategy
+        request = _Request(campaign, annotator, Auto() if strategy is None else strategy, now, shared)
         state = self._state(campaign)
         with state.lock:
             self._refresh(state, campaign)
-            for _ in range(ATTEMPTS):
-                offer = self._offer(state, campaign, annotator, now, shared=shared)
-                picks = self._choose(state, campaign, offer, query_size, strategy, shared=shared)
-                if not picks:
-                    break
-                scores = state.board.entropies([sample_id for sample_id, _ in picks])
-                query_id, leases = self._store.queries.open(
-                    campaign.campaign_id,
-                    annotator=annotator,
-                    strategy=msgspec.json.encode(strategy).decode(),
-                    query_size=query_size,
-                    version=state.board.version,
-                    picks=[(pick[0], score, pick[1]) for pick, score in zip(picks, scores, strict=True)],
-                    lease_s=campaign.settings.lease_s,
-                    now=now,
-                    shared=shared,
-                )
-                if leases:
-                    return self._answer(state, campaign, strategy, query_id, leases, picks)
-            return QueryAnswer(
-                query_id=None,
-                lease_expires_at=None,
-                samples=[],
-                reason=self._why_nothing(campaign, now),
-                strategy=_name(strategy),
-                version=state.board.version,
-            )
+            granted = self._grant(state, request, query_size)
+            board = state.board
+        samples = self._samples(board, campaign, granted)
+        return QueryAnswer(
+            query_id=granted[0][0].query_id if granted else None,
+            lease_expires_at=min((lease.expires_at for lease, _ in granted), default=None),
+            samples=samples,
+            reason=None if granted else self._why_nothing(campaign, now),
+            strategy=str(request.strategy.__struct_config__.tag),
+            version=board.version,
+        )
 
     def prepare(self, campaign: Campaign) -> None:
         """Read new scores and embeddings now, so that the next query does not have to wait for them."""
@@ -165,34 +167,57 @@ class Sampler:
         nothing = self._store.scores.load(campaign.campaign_id, FEATURES)
         return build_board(FEATURES, nothing, embeddings.load(FEATURES))
 
-    def _offer(
-        self, state: _CampaignState, campaign: Campaign, annotator: str, now: datetime, *, shared: bool
-    ) -> _Offer:
-        campaign_id = campaign.campaign_id
+    def _grant(self, state: _CampaignState, request: _Request, query_size: int) -> list[tuple[Lease, str]]:
+        """Leases and why; what a recent offer cannot give is taken from a fresh one."""
+        granted: list[tuple[Lease, str]] = []
+        offer = state.offer
+        if offer is not None and not request.shared and timedelta(0) <= request.now - offer.read_at < OFFER_AGE:
+            granted = self._open(state, request, offer, query_size)
+        if len(granted) < query_size:
+            granted += self._open(state, request, self._read_offer(state, request), query_size - len(granted))
+        return granted
+
+    def _open(
+        self, state: _CampaignState, request: _Request, offer: _Offer, query_size: int
+    ) -> list[tuple[Lease, str]]:
+        """Choose from an offer and lease what is still there."""
+        picks = self._choose(state, request, offer, query_size)
+        if not picks:
+            return []
+        scores = state.board.entropies([sample_id for sample_id, _ in picks])
+        _, leases = self._store.queries.open(
+            request.campaign.campaign_id,
+            annotator=request.annotator,
+            strategy=msgspec.json.encode(request.strategy).decode(),
+            query_size=query_size,
+            version=state.board.version,
+            picks=[(sample_id, score, reason) for (sample_id, reason), score in zip(picks, scores, strict=True)],
+            lease_s=request.campaign.settings.lease_s,
+            now=request.now,
+            shared=request.shared,
+        )
+        state.offer = None if request.shared else offer.without([lease.sample_id for lease in leases])
+        reasons = dict(picks)
+        return [(lease, reasons[lease.sample_id]) for lease in leases]
+
+    def _read_offer(self, state: _CampaignState, request: _Request) -> _Offer:
+        campaign_id, now = request.campaign.campaign_id, request.now
         if not state.reserve_drawn:
             self._store.samples.draw_reserve(campaign_id, now)
         pool, reserve = self._store.queries.available(campaign_id, now)
         state.reserve_drawn = state.reserve_drawn or len(pool) > 0
         every_reserve = self._store.samples.reserve_ids(campaign_id)
-        if shared:
-            others = self._store.queries.leased_samples(campaign_id, now, exclude_annotator=annotator)
-            own = [lease.sample_id for lease in self._store.queries.leases(campaign_id, now, annotator)]
+        if request.shared:
+            others = self._store.queries.leased_samples(campaign_id, now, exclude_annotator=request.annotator)
+            own = [lease.sample_id for lease in self._store.queries.leases(campaign_id, now, request.annotator)]
             others = np.setdiff1d(others, np.asarray(own, np.int64))
             in_reserve = np.isin(others, every_reserve)
             pool, reserve = np.union1d(pool, others[~in_reserve]), np.union1d(reserve, others[in_reserve])
-        return _Offer(pool, reserve, every_reserve)
+        return _Offer(now, pool, reserve, every_reserve)
 
-    def _choose(
-        self,
-        state: _CampaignState,
-        campaign: Campaign,
-        offer: _Offer,
-        query_size: int,
-        strategy: StrategyConfig,
-        *,
-        shared: bool,
-    ) -> list[Pick]:
+    def _choose(self, state: _CampaignState, request: _Request, offer: _Offer, query_size: int) -> list[Pick]:
         """The picks of a query and some spares."""
+        campaign = request.campaign
         wanted = reserve_count(
             query_size,
             share=campaign.settings.reserve.share,
@@ -204,51 +229,31 @@ class Sampler:
         from_pool = min(len(offer.pool), query_size - from_reserve)
         reserve = offer_order(offer.reserve, campaign.settings.reserve.seed)[: from_reserve + SPARES]
         reserve_picks = [(sample_id, "test reserve") for sample_id in reserve.tolist()]
-        pool_picks = self._rank(state, offer, from_pool, strategy, shared=shared)
+        pool_picks = self._rank(state, request, offer, from_pool + SPARES) if from_pool else []
         mixed = mix(pool_picks[:from_pool], reserve_picks[:from_reserve], state.rng)
         return mixed + pool_picks[from_pool:] + reserve_picks[from_reserve:]
 
-    def _rank(
-        self, state: _CampaignState, offer: _Offer, size: int, strategy: StrategyConfig, *, shared: bool
-    ) -> list[Pick]:
-        if size == 0:
-            return []
-        size += SPARES
-        known = state.rankings.get(strategy)
-        picks = None if shared or known is None else known.first(offer.pool, size)
+    def _rank(self, state: _CampaignState, request: _Request, offer: _Offer, size: int) -> list[Pick]:
+        known = state.rankings.get(request.strategy)
+        picks = None if request.shared or known is None else known.first(offer.pool, size)
         if picks is not None:
             return picks
         asked = np.setdiff1d(state.board.sample_ids, offer.pool, assume_unique=True)
         covered = np.setdiff1d(asked, offer.every_reserve, assume_unique=True)
-        ranking = Ranking.of(strategy, state.board, offer.pool, covered, size, state.rng)
-        if not shared:  # what others have leased must not be handed out by the next query
-            state.rankings[strategy] = ranking
+        ranking = Ranking.of(request.strategy, state.board, offer.pool, covered, size, state.rng)
+        if not request.shared:  # what others have leased must not be handed out by the next query
+            state.rankings[request.strategy] = ranking
         return ranking.first(offer.pool, size) or []
 
-    def _answer(
-        self,
-        state: _CampaignState,
-        campaign: Campaign,
-        strategy: StrategyConfig,
-        query_id: int,
-        leases: Sequence[Lease],
-        picks: Sequence[Pick],
-    ) -> QueryAnswer:
-        reasons = dict(picks)
-        sample_ids = [lease.sample_id for lease in leases]
+    def _samples(
+        self, board: ScoreBoard, campaign: Campaign, granted: Sequence[tuple[Lease, str]]
+    ) -> list[QuerySample]:
+        sample_ids = [lease.sample_id for lease, _ in granted]
         samples = self._store.samples.get_many(campaign.campaign_id, sample_ids)
-        answered = [
-            QuerySample(sample_id=sample_id, path=samples[sample_id].path, score=score, reason=reasons[sample_id])
-            for sample_id, score in zip(sample_ids, state.board.entropies(sample_ids), strict=True)
+        return [
+            QuerySample(sample_id=lease.sample_id, path=samples[lease.sample_id].path, score=score, reason=reason)
+            for (lease, reason), score in zip(granted, board.entropies(sample_ids), strict=True)
         ]
-        return QueryAnswer(
-            query_id=query_id,
-            lease_expires_at=min(lease.expires_at for lease in leases),
-            samples=answered,
-            reason=None,
-            strategy=_name(strategy),
-            version=state.board.version,
-        )
 
     def _why_nothing(self, campaign: Campaign, now: datetime) -> str:
         total = self._store.campaigns.counts(campaign.campaign_id, now).total
@@ -262,7 +267,3 @@ class Sampler:
                 "or with `shared` true"
             )
         return f"all {total} samples are labelled"
-
-
-def _name(strategy: StrategyConfig) -> str:
-    return str(strategy.__struct_config__.tag)

@@ -25,7 +25,7 @@ COVERED = 1024
 CANDIDATES_PER_PICK = 2
 """Large queries look at this many random candidates a pick at least."""
 
-UNCERTAIN_CANDIDATES = 2048
+UNCERTAIN_CANDIDATES = 1024
 """Most uncertain candidates of a coverage query, at most."""
 
 
@@ -86,7 +86,8 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def select(self, pool: ScoredPool, query_size: int, rng: np.random.Generator) -> Selection:
         """Choose greedily.
 
-        Time and memory grow with the query, not with the pool: about 40 ms and 30 MB for 20 of 100,000 samples.
+        Time and memory grow with the query, not with the pool. For 20 samples the largest matrix is 1024 x 2048, of
+        which three exist at once (25 MB); `tests/benchmarks/bench_query.py` measures the time.
         """
         size = size_of(pool, query_size)
         if pool.table is None:

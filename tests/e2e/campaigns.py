@@ -12,7 +12,7 @@ from tests.data.make_scene import make_scene
 
 Http = TestClient[Litestar]
 CLASSES = ["dark", "bright"]
-QUICK = {"train": {"epochs": 3, "batch_size": 8}, "model": {"encoder": "lcnet_050"}}
+QUICK = {"train": {"epochs": 12, "batch_size": 8}, "model": {"encoder": "lcnet_050"}}
 """Settings for rounds of a few seconds."""
 FAST_POLICY = {"new_labels": None, "min_labels": 6, "min_reserve_labels": 2}
 
