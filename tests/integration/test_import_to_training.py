@@ -25,7 +25,7 @@ COUNT = 12
 
 def imported(store: LabelStore, plan: ImportPlan) -> Campaign:
     """Create the campaign of a plan, register its images and record its labels."""
-    reserve = msgspec.structs.replace(plan.settings.reserve, minimum=3)
+    reserve = msgspec.structs.replace(plan.settings.reserve, minimum=3, block_by="sample")
     campaign = store.campaigns.create(
         name="imported", tasks=plan.tasks, root=str(plan.root), bands=None,
         settings=msgspec.structs.replace(plan.settings, reserve=reserve),
