@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,6 +44,7 @@ def run_supervised(
     on_phase: Callable[[str], None],
     on_progress: Callable[[ProgressLine], None],
     cancelled: threading.Event,
+    environment: Mapping[str, str] | None = None,
 ) -> None:
     """Run `python -m module *arguments --out directory --supervised` to its end.
 
@@ -54,6 +55,7 @@ def run_supervised(
         on_phase: Called with each phase before the child enters it; the child waits for its return.
         on_progress: Called with each line of progress.
         cancelled: Set by another thread to end the whole process group.
+        environment: Environment variables that the child gets besides ours.
 
     Raises:
         ProcessCancelledError: `cancelled` was set.
@@ -71,7 +73,7 @@ def run_supervised(
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
+            env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **(environment or {})},
         )
     try:
         _follow(process, directory / PROGRESS_FILE, on_phase, on_progress, cancelled)

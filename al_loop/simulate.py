@@ -6,6 +6,7 @@ the same training seed and budget for every strategy; the first labels come from
 
 import hashlib
 import shutil
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,7 +49,7 @@ def run(config: SimulationConfig, report: Report) -> LearningCurves:
     Raises:
         UnsupportedError: `mode` is "fast".
         InvalidValueError: An unknown strategy, a folder that cannot be imported, or an `out` of another simulation.
-        StepFailedError: A training or scoring subprocess died.
+        ProcessFailedError: A training or scoring subprocess died; the other runs are stopped.
     """
     if config.mode == "fast":
         raise UnsupportedError(
@@ -59,20 +60,24 @@ def run(config: SimulationConfig, report: Report) -> LearningCurves:
     todo = [(name, seed) for seed in range(config.seeds) for name in strategies]
     finished = {key: record for key in todo if (record := _finished(config, *key)) is not None}
     (config.out / RUNS).mkdir(parents=True, exist_ok=True)
-    if len(finished) < len(todo):
-        oracle = Oracle.read(plan)
+    missing = [key for key in todo if key not in finished]
+    if missing:
+        oracle, cancelled = Oracle.read(plan), threading.Event()
         with ThreadPoolExecutor(config.workers) as pool:
             waiting = {
-                key: pool.submit(_simulate, config, plan, oracle, key[0], strategies[key[0]], key[1], report)
-                for key in todo
-                if key not in finished
+                (name, seed): pool.submit(
+                    _simulate, config, plan, oracle, name, strategies[name], seed, cancelled, report
+                )
+                for name, seed in missing
             }
             try:
                 for key, future in waiting.items():
                     finished[key] = future.result()
                     _write(config, plan, finished)
-            finally:
+            except BaseException:
+                cancelled.set()
                 pool.shutdown(wait=True, cancel_futures=True)
+                raise
         shutil.rmtree(config.out / WORK)
     return _write(config, plan, finished)
 
@@ -105,13 +110,19 @@ def _fingerprint(config: SimulationConfig) -> str:
 
 
 def _simulate(
-    config: SimulationConfig, plan: ImportPlan, oracle: Oracle, name: str, strategy: StrategyConfig, seed: int,
+    config: SimulationConfig,
+    plan: ImportPlan,
+    oracle: Oracle,
+    name: str,
+    strategy: StrategyConfig,
+    seed: int,
+    cancelled: threading.Event,
     report: Report,
-) -> RunRecord:  # fmt: skip
+) -> RunRecord:
     directory = config.out / WORK / f"{name}-{seed}"
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    simulated = SimulatedRun(config, plan, oracle, strategy, seed, directory.resolve())
+    simulated = SimulatedRun(config, plan, oracle, strategy, seed, directory.resolve(), cancelled)
 
     def report_round(number: int, record: RoundRecord) -> None:
         report(RunProgress(strategy=name, seed=seed, round_number=number, rounds=config.rounds, record=record))
@@ -119,7 +130,7 @@ def _simulate(
     try:
         reserve = simulated.label_reserve()
         if not isinstance(strategy, Random):
-            simulated.score_features()
+            simulated.score()
         record = RunRecord(
             strategy=name, seed=seed, fingerprint=_fingerprint(config), metric=_metric(plan), reserve=reserve,
             rounds=play(simulated, config, report_round), refused=simulated.refused,

@@ -1,8 +1,9 @@
 """One strategy with one seed: query, answer, train, score, and again. The parts are the service's own, without HTTP."""
 
 import shutil
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -11,16 +12,19 @@ import msgspec
 
 from al_loop.errors import InvalidValueError, NotEnoughLabelsError
 from al_loop.importing import ImportPlan
+from al_loop.layout import DataLayout
+from al_loop.processes import ERROR_FILE, ProcessFailedError, run_supervised
 from al_loop.records import Campaign, RetrainPolicy
 from al_loop.sampler import Sampler
-from al_loop.score_parts import FEATURES, SCORES_FILE, EmbeddingStore, write_spec
+from al_loop.score_parts import FEATURES, EmbeddingStore
+from al_loop.scoring import PoolScorer
 from al_loop.simulation.oracle import ANNOTATOR, Oracle
 from al_loop.simulation.records import RoundRecord, SimulationConfig
-from al_loop.simulation.steps import StepFailedError, run_step
 from al_loop.snapshot import write_snapshot
 from al_loop.store import LabelStore
 from al_loop.strategies import Random, StrategyConfig
 from models.card import Evaluation, ModelCard
+from models.errors import TrainingDataError
 from models.registry import CARD_FILE, ModelRegistry
 
 CAMPAIGN = "simulation"
@@ -34,25 +38,34 @@ class SimulatedRun:
     """A label store, a registry and scores in a directory of their own, and the steps of a round on them."""
 
     def __init__(
-        self, config: SimulationConfig, plan: ImportPlan, oracle: Oracle, strategy: StrategyConfig, seed: int,
+        self,
+        config: SimulationConfig,
+        plan: ImportPlan,
+        oracle: Oracle,
+        strategy: StrategyConfig,
+        seed: int,
         directory: Path,
-    ) -> None:  # fmt: skip
-        self._config, self._oracle, self._strategy, self._directory = config, oracle, strategy, directory
+        cancelled: threading.Event,
+    ) -> None:
+        self._config, self._oracle, self._strategy, self._cancelled = config, oracle, strategy, cancelled
         self._now = _START
+        self._answered_at_once = 1 if any(spec.task == "segmentation" for spec in plan.tasks) else 200
+        self._layout = DataLayout(directory)
         self.refused = 0
         """Answers that the label store refused."""
-        self.store = LabelStore.open(directory / "al_loop.duckdb")
+        self.store = LabelStore.open(self._layout.database)
         self.campaign = self._create_campaign(plan, seed)
-        self._registry = ModelRegistry(directory / "models")
-        self._embeddings = EmbeddingStore(directory / "scores")
-        self._sampler = Sampler(self.store, lambda _: self._embeddings, seed)
+        self._registry = ModelRegistry(self._layout.models(CAMPAIGN))
+        embeddings = EmbeddingStore(self._layout.scores(CAMPAIGN))
+        self._sampler = Sampler(self.store, lambda _: embeddings, seed)
+        self._scorer = PoolScorer(self.store, self._layout, self._tick)
 
     def label_reserve(self) -> int:
         """Draw the test reserve and answer all of it; return its size."""
         self.store.samples.draw_reserve(self.campaign.campaign_id, self._tick())
         _, reserve = self.store.queries.available(self.campaign.campaign_id, self._tick())
         samples = self.store.samples.get_many(self.campaign.campaign_id, reserve.tolist())
-        return sum(self._answer(sample.path) for sample in samples.values())
+        return self._answer([sample.path for sample in samples.values()])
 
     def spend(self, labels: int) -> int:
         """Query and answer until `labels` samples outside of the reserve are labelled; return how many are.
@@ -71,45 +84,49 @@ class SimulatedRun:
             )
             if not query.samples:
                 break
-            spent += sum(self._answer(sample.path) for sample in query.samples)
+            spent += self._answer([sample.path for sample in query.samples])
         return spent
 
-    def score_features(self) -> None:
-        """Score the pool by simple image features, which choose before there is a model."""
-        part = self._embeddings.new_part(FEATURES)
-        self._score(FEATURES, None, part)
-        self.store.scores.ingest(self.campaign.campaign_id, FEATURES, part / SCORES_FILE, self._tick())
+    def score(self, version: str = FEATURES) -> None:
+        """Score the samples by a version, or by simple image features, which choose before there is a model."""
+        self._scorer.score(self.campaign, version, on_phase=_ignore, on_progress=_ignore, cancelled=self._cancelled)
 
     def train(self, number: int) -> Evaluation:
         """Snapshot, train and publish version `v<number>`; return its evaluation on the reserve.
 
         Raises:
             NotEnoughLabelsError: The labels do not allow a training run yet.
-            StepFailedError: The training run failed.
+            TrainingDataError: The training run refused them.
+            ProcessFailedError: The training run died.
         """
-        version, round_directory = f"v{number}", self._directory / "rounds" / str(number)
-        snapshot, training = round_directory / "snapshot", round_directory / "training"
-        snapshot.mkdir(parents=True)
+        version, directory = f"v{number}", self._layout.round(CAMPAIGN, number)
         write_snapshot(
-            self.store, self.campaign, number, snapshot,
+            self.store, self.campaign, number, directory / "snapshot",
             version=version, incumbent=None, incumbent_version=None, now=self._tick(),
         )  # fmt: skip
-        run_step("models.train", snapshot, training, threads=self._config.threads)
+        training = directory / "training"
+        try:
+            run_supervised(
+                "models.train", [str(directory / "snapshot")], training, on_phase=_ignore, on_progress=_ignore,
+                cancelled=self._cancelled, environment={"OMP_NUM_THREADS": str(self._config.threads)},
+            )  # fmt: skip
+        except ProcessFailedError as error:
+            if (training / ERROR_FILE).exists():
+                raise TrainingDataError(str(error)) from error
+            raise
         card = msgspec.json.decode((training / CARD_FILE).read_bytes(), type=ModelCard)
         self._registry.publish(version, training, card)
-        shutil.rmtree(round_directory)
+        shutil.rmtree(directory)
         return card.evaluation
 
     def promote(self, number: int) -> None:
         """Let version `v<number>` serve, and score the pool by it if the strategy asks for scores."""
         version, campaign_id = f"v{number}", self.campaign.campaign_id
-        if not isinstance(self._strategy, Random):
-            part = self._embeddings.new_part(version)
-            self._score(version, self._registry.path(version), part)
-            self.store.scores.ingest(campaign_id, version, part / SCORES_FILE, self._tick())
         self.store.versions.add(campaign_id, version, number, self._tick())
         self.store.versions.promote(campaign_id, version, reason="simulation", now=self._tick())
         self.campaign = self.store.campaigns.get(CAMPAIGN)
+        if not isinstance(self._strategy, Random):
+            self.score(version)
 
     def _create_campaign(self, plan: ImportPlan, seed: int) -> Campaign:
         reserve = msgspec.structs.replace(plan.settings.reserve, share=self._config.reserve_share, seed=seed)
@@ -128,35 +145,30 @@ class SimulatedRun:
             self.store.samples.register(campaign.campaign_id, chunk, self._tick())
         return self.store.campaigns.get(CAMPAIGN)
 
-    def _answer(self, path: str) -> bool:
-        """Label one sample; False if the store refuses the answer."""
-        try:
-            self.store.labels.record(self.campaign, self._oracle.answer(path), self._tick())
-        except InvalidValueError:
-            self.refused += 1
-            return False
-        return True
-
-    def _score(self, version: str, model: Path | None, part: Path) -> None:
-        samples, paths = self.store.samples.paths(self.campaign.campaign_id)
-        work = self._directory / "scoring"
-        work.mkdir(exist_ok=True)
-        root = Path(self.campaign.root)
-        spec = write_spec(
-            work,
-            [(int(sample), str(root / path)) for sample, path in zip(samples, paths, strict=True)],
-            version=version,
-            model_dir=model,
-            bands=self.campaign.bands or list(range(1, (self.campaign.source_bands or 0) + 1)),
-            tasks=self.campaign.tasks if model is not None else [],
-            threads=self._config.threads,
-        )
-        run_step("al_loop.score_pool", spec, part, threads=self._config.threads)
+    def _answer(self, paths: Sequence[str]) -> int:
+        """Label samples; return how many, those left out whose answer the store refuses."""
+        answered = 0
+        for start in range(0, len(paths), self._answered_at_once):
+            chunk = paths[start : start + self._answered_at_once]
+            labels = [label for path in chunk for label in self._oracle.answer(path)]
+            try:
+                self.store.labels.record(self.campaign, labels, self._tick())
+                answered += len(chunk)
+            except InvalidValueError:
+                if len(chunk) == 1:
+                    self.refused += 1
+                else:
+                    answered += sum(self._answer([path]) for path in chunk)
+        return answered
 
     def _tick(self) -> datetime:
         """A clock that moves when it is read, so that equal runs store equal times."""
         self._now += timedelta(milliseconds=1)
         return self._now
+
+
+def _ignore(_: object) -> None:
+    """A run in a simulation reports rounds, not phases."""
 
 
 def play(run: SimulatedRun, config: SimulationConfig, report: Callable[[int, RoundRecord], None]) -> list[RoundRecord]:
@@ -170,9 +182,7 @@ def play(run: SimulatedRun, config: SimulationConfig, report: Callable[[int, Rou
         value, reason = None, ""
         try:
             evaluation = run.train(number)
-        except (NotEnoughLabelsError, StepFailedError) as error:
-            if isinstance(error, StepFailedError) and not error.known:
-                raise
+        except (NotEnoughLabelsError, TrainingDataError) as error:
             reason = str(error)
             times.append(time.monotonic())
         else:

@@ -6,7 +6,6 @@ from al_loop.errors import InvalidValueError, UnsupportedError
 from al_loop.importing import plan_import
 from al_loop.simulate import SimulationConfig, run
 from al_loop.simulation.oracle import Oracle
-from al_loop.simulation.steps import StepFailedError, run_step
 from tests.fixtures_importing import write_raster
 
 
@@ -42,17 +41,3 @@ def test_oracle_knows_readable_images_and_their_answers(tmp_path: Path) -> None:
     oracle = Oracle.read(plan_import(tmp_path))
     assert [header.path for header in oracle.headers] == ["forest/a.tif", "water/b.tif"]
     assert [label.classes for label in oracle.answer("water/b.tif")] == [["water"]]
-
-
-def test_step_failure_carries_its_own_sentence(tmp_path: Path) -> None:
-    (tmp_path / "spec.json").write_text("{}")
-    with pytest.raises(StepFailedError) as caught:
-        run_step("al_loop.score_pool", tmp_path / "spec.json", tmp_path / "part", threads=1)
-    assert caught.value.known
-    assert "version" in caught.value.reason
-
-
-def test_step_that_dies_shows_the_end_of_its_log(tmp_path: Path) -> None:
-    with pytest.raises(StepFailedError, match="No module named") as caught:
-        run_step("al_loop.no_such_step", tmp_path / "spec.json", tmp_path / "part", threads=1)
-    assert not caught.value.known
