@@ -2,3 +2,9 @@
 
 Knows nothing of HTTP, DuckDB, campaigns' rules or annotators.
 """
+
+import os
+
+# Set before torch loads OpenMP: threads that spin while they wait made training steps up to ten times slower as soon as
+# anything else wanted the same cores, and a service that trains always has something else to do.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
