@@ -18,8 +18,11 @@ from models.card import TrainConfig
 from models.errors import TrainingDataError
 
 MIN_STEPS = 400
-MAX_STEPS = 2000
 EPOCHS = 40
+
+TRAINED_PIXELS = 2**27
+"""Pixels that a run sees at most, beyond its minimum of steps: 1,024 steps of 32 chips of 64 px, about two minutes of
+classification on two cores, or 512 steps of 4 chips of 256 px."""
 
 BATCH_PIXELS = 2**18
 """Large chips are trained in smaller batches: pixels of a batch at most."""
@@ -47,13 +50,14 @@ def schedule(config: TrainConfig, chips: int, chip_pixels: int) -> Schedule:
     """Derive batch size and steps from the number of chips of one epoch and the pixels of the largest.
 
     `EPOCHS` epochs, but never under `MIN_STEPS`, so that a handful of labels is seen often enough, nor over
-    `MAX_STEPS`, so that thousands stay affordable on two cores. `TrainConfig.epochs` overrides this.
+    `TRAINED_PIXELS`, so that thousands stay affordable on two cores. `TrainConfig.epochs` overrides this.
     """
     batch_size = min(config.batch_size, max(MIN_BATCH_SIZE, BATCH_PIXELS // chip_pixels))
     epoch_steps = math.ceil(chips / batch_size)
-    steps = (
-        min(max(EPOCHS * epoch_steps, MIN_STEPS), MAX_STEPS) if config.epochs is None else config.epochs * epoch_steps
-    )
+    if config.epochs is not None:
+        return Schedule(batch_size=batch_size, steps=config.epochs * epoch_steps, epoch_steps=epoch_steps)
+    affordable = TRAINED_PIXELS // (batch_size * chip_pixels)
+    steps = max(MIN_STEPS, min(EPOCHS * epoch_steps, affordable))
     return Schedule(batch_size=batch_size, steps=steps, epoch_steps=epoch_steps)
 
 

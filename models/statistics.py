@@ -16,8 +16,12 @@ logger = logging.getLogger(__name__)
 MAX_FILES = 256
 """At most this many rasters are read."""
 
-MAX_SIDE_PX = 256
-"""Larger rasters are read decimated to this many pixels a side."""
+WINDOW_PX = 128
+WINDOWS = 4
+"""Of a raster larger than `WINDOW_PX` on a side this many random windows are read, as stored: averaged pixels of a
+decimated read would have a narrower spread than those that the model sees."""
+
+PIXELS_PER_FILE = 4096
 
 PERCENTILES = (2.0, 98.0)
 
@@ -47,16 +51,16 @@ def estimate_statistics(paths: Sequence[str], bands: Sequence[int]) -> BandStati
     rng = np.random.default_rng(0)
     for path in paths[:MAX_FILES]:
         try:
-            valid = _valid_pixels(Path(path), bands)
+            valid = _valid_pixels(Path(path), bands, rng)
         except (RasterError, UnusableRasterError) as error:
             logger.warning("band statistics: skipped %s", error)
             continue
-        pixels.append(valid[:, rng.integers(0, valid.shape[1], size=4096)])
+        pixels.append(valid[:, rng.integers(0, valid.shape[1], size=PIXELS_PER_FILE)])
     if not pixels:
         raise TrainingDataError(
             f"none of the {len(paths)} rasters for band statistics has a valid pixel in bands {bands}"
         )
-    values = np.concatenate(pixels, axis=1)  # Shape: (C, files * 4096)
+    values = np.concatenate(pixels, axis=1)  # Shape: (C, files * PIXELS_PER_FILE)
     low, high = np.percentile(values, PERCENTILES, axis=1)
     high = np.where(high - low > 1e-6 * np.maximum(np.abs(low), 1.0), high, low + 1.0)
     scaled = np.clip((values - low[:, None]) / (high - low)[:, None], *CLIP)
@@ -69,14 +73,23 @@ def estimate_statistics(paths: Sequence[str], bands: Sequence[int]) -> BandStati
     )
 
 
-def _valid_pixels(path: Path, bands: Sequence[int]) -> NDArray[np.float32]:
-    """Values (C, n) of the pixels that are valid in every band, n >= 1."""
+def _valid_pixels(path: Path, bands: Sequence[int], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Values (C, n) of pixels that are valid in every band, n >= 1."""
     header = read_header(path)
     if max(bands) > header.band_count:
         raise UnusableRasterError(str(path), f"has {header.band_count} bands, band {max(bands)} is asked for")
-    out_shape = min(header.height, MAX_SIDE_PX), min(header.width, MAX_SIDE_PX)
-    image = read_raster(path, bands, out_shape=out_shape).reshape(len(bands), -1)
-    valid = image[:, ~np.isnan(image).any(axis=0)]
+    width, height = min(header.width, WINDOW_PX), min(header.height, WINDOW_PX)
+    parts = []
+    for _ in range(1 if (width, height) == (header.width, header.height) else WINDOWS):
+        corner = int(rng.integers(header.width - width + 1)), int(rng.integers(header.height - height + 1))
+        parts.append(_valid(read_raster(path, bands, window=(*corner, width, height))))
+    valid = np.concatenate(parts, axis=1)
+    if valid.shape[1] == 0:  # every window fell on nodata: look at all of it, coarsely
+        valid = _valid(read_raster(path, bands, out_shape=(height, width)))
     if valid.shape[1] == 0:
         raise UnusableRasterError(str(path), "has no valid pixel")
     return valid
+
+
+def _valid(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    return image[:, ~np.isnan(image).any(axis=0)]

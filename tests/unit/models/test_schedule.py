@@ -1,0 +1,24 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.card import TrainConfig
+from models.fit import BATCH_PIXELS, MIN_BATCH_SIZE, MIN_STEPS, TRAINED_PIXELS, schedule
+
+
+@given(st.integers(1, 10**6), st.integers(1, 2**20))
+def test_schedule_is_long_enough_and_affordable(chips: int, chip_pixels: int) -> None:
+    plan = schedule(TrainConfig(), chips, chip_pixels)
+    assert plan.steps >= MIN_STEPS
+    assert plan.steps == MIN_STEPS or plan.steps * plan.batch_size * chip_pixels <= TRAINED_PIXELS
+    assert plan.batch_size == MIN_BATCH_SIZE or plan.batch_size * chip_pixels <= BATCH_PIXELS
+
+
+@given(st.integers(1, 10**4), st.integers(1, 10**3))
+def test_more_labels_never_mean_fewer_steps(chips: int, more: int) -> None:
+    few, many = (schedule(TrainConfig(), count, 64 * 64) for count in (chips, chips + more))
+    assert many.steps >= few.steps
+
+
+def test_asked_epochs_are_kept() -> None:
+    plan = schedule(TrainConfig(epochs=3, batch_size=8), chips=20, chip_pixels=64 * 64)
+    assert (plan.batch_size, plan.epoch_steps, plan.steps) == (8, 3, 9)
