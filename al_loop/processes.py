@@ -1,8 +1,7 @@
 """Runs one supervised subprocess: stores each phase before it is entered, keeps the log, kills the whole tree.
 
 The child speaks `models.progress`. It lives in a process group of its own at low priority, so that answering requests
-comes first, and it dies with us because its stdin ends. OpenMP threads wait without spinning: beside other work on the
-same cores, spinning made a training step up to ten times slower.
+comes first, and it dies with us because its stdin ends.
 """
 
 import os
@@ -73,7 +72,7 @@ def run_supervised(
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **(environment or {})},
+            env={**os.environ, **(environment or {})},
         )
     try:
         _follow(process, directory / PROGRESS_FILE, on_phase, on_progress, cancelled)

@@ -21,7 +21,7 @@ from service.demo.findings import curves_of, print_curves, report_data, write
 from service.demo.server import running_service
 
 ROUNDS = 3
-DEMO_EPOCHS = 50
+DEMO_EPOCHS = 25
 ARMS = {"auto": None, "random": "random"}
 
 
