@@ -6,8 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from al_loop.records import Campaign
-from al_loop.records import ShownPrediction
+from al_loop.records import Campaign, ShownPrediction
 from al_loop.store import LabelStore
 from tests.fixtures_store import NOW
 
