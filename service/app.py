@@ -65,7 +65,6 @@ def create_app(settings: Settings) -> Litestar:
             description="Active learning for satellite-image labelling: which image to label next, labels kept, models "
             "retrained, gated and served back.",
             use_handler_docstrings=True,
-            create_examples=True,
             render_plugins=[SwaggerRenderPlugin()],
         ),
     )

@@ -1,8 +1,9 @@
 """Campaigns: create, look at, set the retrain policy, read the learning curve."""
 
+from typing import Annotated
+
 from litestar import Controller, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
 
 from al_loop.campaigns import CampaignRequest, check_policy, create_campaign
 from al_loop.errors import UnsupportedError
@@ -11,6 +12,7 @@ from al_loop.workbench import Workbench
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
+from service.examples import CAMPAIGN, POLICY, json_body
 from service.schemas import CampaignView, LearningCurve
 from service.settings import Settings
 
@@ -29,7 +31,7 @@ class CampaignController(Controller):
     )
     def create(
         self,
-        data: JSONBody[CampaignRequest],
+        data: Annotated[CampaignRequest, json_body(two_tasks=CAMPAIGN)],
         workbench: NamedDependency[Workbench],
         settings: NamedDependency[Settings],
     ) -> CampaignView:
@@ -64,7 +66,7 @@ class CampaignController(Controller):
     )
     def set_policy(
         self,
-        data: JSONBody[RetrainPolicy],
+        data: Annotated[RetrainPolicy, json_body(by_count_and_time=POLICY)],
         target: NamedDependency[Campaign],
         workbench: NamedDependency[Workbench],
     ) -> RetrainPolicy:

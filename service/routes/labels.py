@@ -5,7 +5,7 @@ from typing import Annotated
 
 from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
 from al_loop.errors import InvalidValueError
@@ -17,7 +17,10 @@ from service.auth import requires
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET
 from service.errors import problems
+from service.examples import CLASS_LABEL, POLYGON_LABEL, json_body
 from service.schemas import LabelPage, RecordedLabels
+
+LABELS = {"classes": CLASS_LABEL, "polygons": POLYGON_LABEL, "several": [CLASS_LABEL, POLYGON_LABEL]}
 
 
 class LabelController(Controller):
@@ -36,7 +39,7 @@ class LabelController(Controller):
     )
     def record(
         self,
-        data: JSONBody[LabelInput | list[LabelInput]],
+        data: Annotated[LabelInput | list[LabelInput], json_body(**LABELS)],
         target: NamedDependency[Campaign],
         workbench: NamedDependency[Workbench],
     ) -> RecordedLabels:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, PathParameter
+from litestar.params import FromPath, PathParameter
 
 from al_loop.records import Campaign
 from al_loop.workbench import Workbench
@@ -12,6 +12,7 @@ from models.card import ModelCard
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
+from service.examples import PROMOTE, json_body
 from service.schemas import CampaignView, ModelList, PromoteRequest
 
 
@@ -55,7 +56,7 @@ class ModelVersionController(Controller):
         version: Annotated[str, PathParameter(description="Any version of the registry; an older one rolls back.")],
         target: NamedDependency[Campaign],
         workbench: NamedDependency[Workbench],
-        data: JSONBody[PromoteRequest | None] = None,
+        data: Annotated[PromoteRequest | None, json_body(rollback=PROMOTE)] = None,
     ) -> CampaignView:
         """Make a version the one that serves; requests in flight are answered by the old one, none is dropped."""
         reason = (data or PromoteRequest()).reason

@@ -13,6 +13,7 @@ from al_loop.errors import NotFoundError, UnsupportedError
 from al_loop.workbench import Workbench
 from service.auth import requires
 from service.errors import problems
+from service.examples import PROBABILITIES, answer
 from service.multipart import UPLOAD_BODY
 
 SPEC = problems(400, 401, 403, 404, 409, 413, 415, 422, 501, 503)
@@ -30,7 +31,7 @@ class PredictionController(Controller):
         "/classification",
         operation_id="predictClassification",
         status_code=200,
-        responses=SPEC,
+        responses=SPEC | answer(200, list[float], PROBABILITIES),
         operation_class=UPLOAD_BODY,
     )
     async def classification(

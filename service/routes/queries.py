@@ -1,16 +1,16 @@
 """Queries: annotators ask for the next samples, and give back what they will not answer."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Controller, Response, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
 
 from al_loop.records import Campaign, QueryAnswer
 from al_loop.workbench import Workbench
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
+from service.examples import QUERY, QUERY_ANSWER, RELEASE, answer, json_body
 from service.schemas import QueryRequest, Released, ReleaseRequest
 
 
@@ -26,11 +26,11 @@ class QueryController(Controller):
         "/queries",
         operation_id="openQuery",
         sync_to_thread=True,
-        responses=problems(400, 401, 403, 404, 409),
+        responses=problems(400, 401, 403, 404, 409) | answer(201, QueryAnswer, QUERY_ANSWER),
     )
     def create(
         self,
-        data: JSONBody[QueryRequest],
+        data: Annotated[QueryRequest, json_body(next_five=QUERY)],
         target: NamedDependency[Campaign],
         workbench: NamedDependency[Workbench],
     ) -> Response[QueryAnswer]:
@@ -57,7 +57,7 @@ class QueryController(Controller):
     )
     def release(
         self,
-        data: JSONBody[ReleaseRequest],
+        data: Annotated[ReleaseRequest, json_body(one=RELEASE)],
         target: NamedDependency[Campaign],
         workbench: NamedDependency[Workbench],
     ) -> Released:

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Annotated
 
 import msgspec
 from litestar import Controller, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from al_loop.records import Campaign, RoundState
@@ -15,6 +16,7 @@ from al_loop.workbench import Workbench
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
+from service.examples import ROUND, json_body
 from service.schemas import RoundList, RoundRequest, RoundView
 
 EVENT_POLL_S = 0.25
@@ -39,7 +41,7 @@ class RoundController(Controller):
         self,
         target: NamedDependency[Campaign],
         workbench: NamedDependency[Workbench],
-        data: JSONBody[RoundRequest | None] = None,
+        data: Annotated[RoundRequest | None, json_body(queued=ROUND)] = None,
     ) -> RoundView:
         """Retrain: snapshot, train, evaluate on the test reserve, export, gate, promote or reject, score the pool."""
         request = data or RoundRequest()

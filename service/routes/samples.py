@@ -4,7 +4,7 @@ from typing import Annotated
 
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from al_loop.errors import InvalidValueError
 from al_loop.pictures import thumbnail, uncertainty_geojson, uncertainty_tif
@@ -15,6 +15,7 @@ from service.auth import requires
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET
 from service.errors import problems
+from service.examples import SAMPLES_BY_PATH, SAMPLES_BY_SCAN, json_body
 from service.schemas import SamplePage, SamplesRequest
 
 
@@ -33,7 +34,7 @@ class SampleController(Controller):
     )
     def register(
         self,
-        data: JSONBody[SamplesRequest],
+        data: Annotated[SamplesRequest, json_body(by_path=SAMPLES_BY_PATH, all_below_the_root=SAMPLES_BY_SCAN)],
         target: NamedDependency[Campaign],
         workbench: NamedDependency[Workbench],
     ) -> RegistrationReport:

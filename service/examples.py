@@ -1,0 +1,78 @@
+"""Examples in the OpenAPI document; `tests/unit/test_examples.py` decodes each with the type that it stands for."""
+
+from typing import Any
+
+from litestar.enums import RequestEncodingType
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import BodyKwarg
+
+CAMPAIGN: dict[str, Any] = {
+    "name": "land-cover",
+    "tasks": [
+        {"task": "classification", "classes": ["water", "forest", "crops"]},
+        {"task": "segmentation", "classes": ["water", "forest", "crops"]},
+    ],
+    "root": "/imagery/sentinel-2",
+    "bands": [4, 3, 2],
+    "policy": {"new_labels": 50, "debounce_s": 5},
+}
+SAMPLES_BY_PATH: dict[str, Any] = {"paths": ["north/tile_001.tif", "north/tile_002.tif"]}
+SAMPLES_BY_SCAN: dict[str, Any] = {"scan": True}
+QUERY: dict[str, Any] = {"annotator": "anna", "query_size": 5, "strategy": {"type": "auto"}}
+QUERY_ANSWER: dict[str, Any] = {
+    "query_id": 12,
+    "lease_expires_at": "2026-03-01T13:00:00Z",
+    "samples": [
+        {
+            "sample_id": 417,
+            "path": "north/tile_002.tif",
+            "score": 1.04,
+            "reason": "uncertain: entropy 1.04 (top 3 %)",
+            "scaneo_url": None,
+        }
+    ],
+    "reason": None,
+    "strategy": "auto",
+    "version": "v3",
+}
+CLASS_LABEL: dict[str, Any] = {
+    "sample_id": 417,
+    "task": "classification",
+    "annotator": "anna",
+    "classes": ["forest"],
+}
+POLYGON_LABEL: dict[str, Any] = {
+    "path": "north/tile_002.tif",
+    "task": "segmentation",
+    "annotator": "anna",
+    "features": {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "properties": {"label": "water"},
+                "geometry": {
+                    "type": "Polygon",
+                    "coordinates": [[[2.1, 41.4], [2.2, 41.4], [2.2, 41.5], [2.1, 41.4]]],
+                },
+            }
+        ],
+    },
+}
+RELEASE: dict[str, Any] = {"annotator": "anna", "sample_ids": [417]}
+ROUND: dict[str, Any] = {"queue": True, "reason": "new season"}
+POLICY: dict[str, Any] = {"new_labels": 100, "interval_s": 86_400, "min_labels": 20}
+PROMOTE: dict[str, Any] = {"reason": "v4 misses small ponds"}
+PROBABILITIES = [0.07, 0.9, 0.03]
+
+
+def json_body(**values: dict[str, Any] | list[dict[str, Any]]) -> BodyKwarg:
+    """A JSON body with examples; OpenAPI 3.1 shows them in the schema, without their names."""
+    examples = [Example(summary=name.replace("_", " "), value=value) for name, value in values.items()]
+    return BodyKwarg(media_type=RequestEncodingType.JSON, examples=examples)
+
+
+def answer(status: int, kind: Any, value: Any) -> dict[int, ResponseSpec]:  # noqa: ANN401  # any type, any JSON
+    """The OpenAPI entry of a good answer with an example."""
+    return {status: ResponseSpec(kind, generate_examples=False, examples=[Example(value=value)])}

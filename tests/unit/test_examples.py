@@ -1,0 +1,44 @@
+"""The examples of the OpenAPI document are valid requests and answers, and the document stays small."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from al_loop.campaigns import CampaignRequest
+from al_loop.records import LabelInput, QueryAnswer, RetrainPolicy
+from service import examples
+from service.schemas import PromoteRequest, QueryRequest, ReleaseRequest, RoundRequest, SamplesRequest
+from tests.e2e.campaigns import Http
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (examples.CAMPAIGN, CampaignRequest),
+        (examples.SAMPLES_BY_PATH, SamplesRequest),
+        (examples.SAMPLES_BY_SCAN, SamplesRequest),
+        (examples.QUERY, QueryRequest),
+        (examples.QUERY_ANSWER, QueryAnswer),
+        (examples.CLASS_LABEL, LabelInput),
+        (examples.POLYGON_LABEL, LabelInput),
+        (examples.RELEASE, ReleaseRequest),
+        (examples.ROUND, RoundRequest),
+        (examples.POLICY, RetrainPolicy),
+        (examples.PROMOTE, PromoteRequest),
+        (examples.PROBABILITIES, list[float]),
+    ],
+)
+def test_example_decodes_as_what_it_stands_for(value: Any, kind: Any) -> None:
+    msgspec.convert(value, kind)
+
+
+def test_document_names_every_operation_and_shows_examples(http: Http) -> None:
+    response = http.get("/schema/openapi.json")
+    assert len(response.content) < 300_000
+    document = response.json()
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    assert all(operation.get("description") for operation in operations)
+    body = document["paths"]["/campaigns/{campaign}/queries"]["post"]["requestBody"]
+    assert body["content"]["application/json"]["schema"]["examples"] == [examples.QUERY]
