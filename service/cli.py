@@ -44,9 +44,14 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def client_of(arguments: argparse.Namespace) -> Client:
-    """A client for the service that the arguments name."""
-    return Client(arguments.service, token=arguments.token)
+def _with_client(run: Callable[[argparse.Namespace, Client], int]) -> Command:
+    """A command that is given a client for the service that its arguments name."""
+
+    def command(arguments: argparse.Namespace) -> int:
+        with Client(arguments.service, token=arguments.token) as client:
+            return run(arguments, client)
+
+    return command
 
 
 def _talks(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +75,7 @@ def _import(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--campaign", required=True, help="name; the campaign is created if there is none")
     parser.add_argument("--images", type=Path, help="folder of the images, if a SCANEO export lies elsewhere")
     parser.add_argument("--annotator", default="import", help="name that the labels are recorded under")
-    parser.set_defaults(run=lambda arguments: imports.run(arguments, client_of(arguments)))
+    parser.set_defaults(run=_with_client(imports.run))
 
 
 def _export(parser: argparse.ArgumentParser) -> None:
@@ -78,13 +83,13 @@ def _export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("campaign")
     parser.add_argument("--format", choices=["scaneo", "geojson", "parquet"], default="geojson")
     parser.add_argument("--out", type=Path, required=True, help="file to write")
-    parser.set_defaults(run=lambda arguments: imports.run_export(arguments, client_of(arguments)))
+    parser.set_defaults(run=_with_client(imports.run_export))
 
 
 def _status(parser: argparse.ArgumentParser) -> None:
     _talks(parser)
     parser.add_argument("campaign", nargs="?", help="one campaign in detail (default: all)")
-    parser.set_defaults(run=lambda arguments: status.run(arguments, client_of(arguments)))
+    parser.set_defaults(run=_with_client(status.run))
 
 
 def _round(parser: argparse.ArgumentParser) -> None:
@@ -94,7 +99,7 @@ def _round(parser: argparse.ArgumentParser) -> None:
     start.add_argument("campaign")
     start.add_argument("--queue", action="store_true", help="queue behind a running round instead of failing")
     start.add_argument("--detach", action="store_true", help="do not watch")
-    start.set_defaults(run=lambda arguments: rounds.start(arguments, client_of(arguments)))
+    start.set_defaults(run=_with_client(rounds.start))
     for name, run, text in (
         ("watch", rounds.watch, "follow a round until it ends"),
         ("cancel", rounds.cancel, "stop a round"),
@@ -103,11 +108,11 @@ def _round(parser: argparse.ArgumentParser) -> None:
         _talks(action)
         action.add_argument("campaign")
         action.add_argument("number", type=int, nargs="?", help="default: the newest")
-        action.set_defaults(run=lambda arguments, run=run: run(arguments, client_of(arguments)))
+        action.set_defaults(run=_with_client(run))
     listing = actions.add_parser("list", help="all rounds of a campaign")
     _talks(listing)
     listing.add_argument("campaign")
-    listing.set_defaults(run=lambda arguments: rounds.show_all(arguments, client_of(arguments)))
+    listing.set_defaults(run=_with_client(rounds.show_all))
 
 
 def _model(parser: argparse.ArgumentParser) -> None:
@@ -115,13 +120,13 @@ def _model(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="all versions of a campaign")
     _talks(listing)
     listing.add_argument("campaign")
-    listing.set_defaults(run=lambda arguments: models.show_all(arguments, client_of(arguments)))
+    listing.set_defaults(run=_with_client(models.show_all))
     promote = actions.add_parser("promote", help="make a version serve; an older one rolls back")
     _talks(promote)
     promote.add_argument("campaign")
     promote.add_argument("version")
     promote.add_argument("--reason", default="ops")
-    promote.set_defaults(run=lambda arguments: models.promote(arguments, client_of(arguments)))
+    promote.set_defaults(run=_with_client(models.promote))
 
 
 def _simulate(parser: argparse.ArgumentParser) -> None:

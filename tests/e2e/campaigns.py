@@ -1,10 +1,15 @@
 """Small campaigns for tests of the service: scenes whose class can be seen, and an annotator who knows the truth."""
 
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
+import uvicorn
 from litestar import Litestar
 from litestar.testing import TestClient
 
@@ -111,3 +116,19 @@ def encoded(path: Path) -> bytes:
             with memory.open(**profile) as target:
                 target.write(source.read())
             return bytes(memory.getbuffer())
+
+
+@contextmanager
+def running_server(app: Litestar) -> Iterator[str]:
+    """Serve an app over real HTTP on a free port of the loopback interface; gives its address."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the service did not start"
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
