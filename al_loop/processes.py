@@ -24,6 +24,7 @@ ERROR_FILE = "error.txt"
 POLL_S = 0.1
 TERMINATION_GRACE_S = 3.0
 LOG_TAIL_LINES = 40
+FULL_DISK_BYTES = 1 << 20
 LOG_TAIL_BYTES = 64 * 1024
 
 
@@ -151,9 +152,12 @@ def _signal_group(group: int, number: int) -> None:
 
 
 def _why(code: int, directory: Path) -> str:
-    """One sentence on why the child ended with `code`."""
-    if (directory / ERROR_FILE).exists():
-        return (directory / ERROR_FILE).read_text(errors="replace").strip()
+    """One sentence on why the child ended with `code`; on a full disk it could not leave one itself."""
+    sentence = (directory / ERROR_FILE).read_text(errors="replace").strip() if (directory / ERROR_FILE).exists() else ""
+    if sentence:
+        return sentence
+    if (free := shutil.disk_usage(directory).free) < FULL_DISK_BYTES:
+        return f"the disk of {directory} is full ({free:,} bytes left); free space and start a new round"
     if code == -signal.SIGKILL:
         return "the process was killed (SIGKILL), often for want of memory: use a smaller batch_size or chip_size_px"
     if code < 0:

@@ -139,8 +139,8 @@ def test_full_disk_fails_the_round_and_nothing_else(full_disk: Path, http: Http,
 
 def start_process(data: Path, imagery: Path, port: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "service", "--data", str(data), "--imagery", str(imagery), "--port", str(port)]
-    log = (data.parent / "service.log").open("ab")
-    return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=Path(__file__).parent.parent.parent)
+    with (data.parent / "service.log").open("ab") as log:
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=Path(__file__).parent.parent.parent)
 
 
 @pytest.mark.timeout(240)
