@@ -24,7 +24,7 @@ TRAINED_PIXELS = 2**27
 """Pixels that a run sees at most, beyond its minimum of steps: 1,024 steps of 32 chips of 64 px, about two minutes of
 classification on two cores, or 512 steps of 4 chips of 256 px."""
 
-BATCH_PIXELS = 2**18
+BATCH_PIXELS = 2**17
 """Large chips are trained in smaller batches: pixels of a batch at most."""
 
 MIN_BATCH_SIZE = 4
