@@ -49,7 +49,7 @@ format: venv ## Format and sort imports.
 bench: venv ## Benchmarks: ratios against a baseline in the same run.
 	@set -e; for file in tests/benchmarks/bench_*.py; do echo "== $$file"; PYTHONPATH=. $(BIN)/python $$file; done
 
-lock: ## Pin all dependencies anew (with hashes, without registry addresses).
+lock: venv ## Pin all dependencies anew (with hashes, without registry addresses).
 	$(BIN)/uv pip compile $(LOCK) --extra train pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -c requirements.lock -o requirements-serve.lock
 	$(BIN)/uv pip compile $(LOCK) --group pyproject.toml:dev -c requirements.lock -o requirements-dev.lock
