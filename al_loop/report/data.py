@@ -47,7 +47,7 @@ class AskedRound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PictureStrip(msgspec.Struct, frozen=True, kw_only=True):
-    """One sample beside what is known and thought about it. PNGs of one size; None: not available."""
+    """One sample beside what is known and thought about it. Pictures (PNG) of one size; None: not available."""
 
     caption: str
     image_png: bytes

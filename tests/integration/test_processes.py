@@ -53,7 +53,7 @@ def test_phase_is_stored_before_the_child_enters_it(tmp_path: Path) -> None:
     assert lines[1].seconds_left is not None
 
 
-def test_known_failure_is_told_in_the_childs_own_sentence(tmp_path: Path) -> None:
+def test_known_failure_is_told_in_its_own_sentence(tmp_path: Path) -> None:
     with pytest.raises(ProcessFailedError, match=r"^only one class is labelled$"):
         run(tmp_path, "known", threading.Event())
 
