@@ -1,7 +1,7 @@
 """Runs rounds: snapshot, training, evaluation, export, gate, promotion, scoring; one at a time per campaign.
 
-Every state is stored before it is acted on. One worker runs rounds of all campaigns in order, so that two trainings
-never fight for the machine; the others wait in state `queued`.
+Every state is stored before it is acted on. By default one worker runs the rounds of all campaigns in order, so that
+two trainings never fight for the machine; the others wait in state `queued`.
 """
 
 import errno
@@ -47,13 +47,28 @@ class RoundRunner:
         server: ModelServer,
         scorer: PoolScorer,
         clock: Callable[[], datetime],
+        *,
+        rounds_at_once: int = 1,
     ) -> None:
+        """Make a runner without rounds.
+
+        Args:
+            store: Where states are kept.
+            layout: Where rounds and models lie.
+            server: Promotes.
+            scorer: Scores the pool after a promotion.
+            clock: Gives aware UTC times.
+            rounds_at_once: How many campaigns may train side by side; a campaign has one running round at most.
+        """
         self._store = store
         self._layout = layout
         self._server = server
         self._scorer = scorer
         self._clock = clock
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="round")
+        self._executor = ThreadPoolExecutor(max_workers=rounds_at_once, thread_name_prefix="round")
+        self._running: set[int] = set()
+        self._waiting: dict[int, int] = {}
+        """Campaigns with a round at a worker, and their next round's number."""
         self._cancelled: dict[tuple[int, int], threading.Event] = {}
         self._progress: dict[tuple[int, int], ProgressLine] = {}
         self._lock = threading.Lock()
@@ -77,13 +92,13 @@ class RoundRunner:
         with self._lock:
             created = self._store.rounds.create(campaign.campaign_id, reason=reason, now=self._clock(), queue=queue)
             if (campaign.campaign_id, created.number) not in self._cancelled:
-                self.resume(campaign, created.number)
+                self._resume(campaign, created.number)
         return created
 
     def resume(self, campaign: Campaign, number: int) -> None:
-        """Hand a stored round in state `queued` to the worker."""
-        self._cancelled[(campaign.campaign_id, number)] = threading.Event()
-        self._executor.submit(self._run, campaign.name, number)
+        """Take up a stored round in state `queued`."""
+        with self._lock:
+            self._resume(campaign, number)
 
     def cancel(self, campaign: Campaign, number: int) -> Round:
         """Ask a round to stop; its whole process tree ends within seconds.
@@ -114,6 +129,26 @@ class RoundRunner:
             for event in self._cancelled.values():
                 event.set()
         self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _resume(self, campaign: Campaign, number: int) -> None:
+        self._cancelled[(campaign.campaign_id, number)] = threading.Event()
+        if campaign.campaign_id in self._running:
+            self._waiting[campaign.campaign_id] = number
+        else:
+            self._running.add(campaign.campaign_id)
+            self._executor.submit(self._work, campaign, number)
+
+    def _work(self, campaign: Campaign, number: int) -> None:
+        """One round, then hand the campaign's next one to the workers."""
+        try:
+            self._run(campaign.name, number)
+        finally:
+            with self._lock:
+                following = self._waiting.pop(campaign.campaign_id, None)
+                if following is None or self._closing:
+                    self._running.discard(campaign.campaign_id)
+                else:
+                    self._executor.submit(self._work, campaign, following)
 
     def _run(self, campaign_name: str, number: int) -> None:
         """Carry one round to an end state, whatever happens."""

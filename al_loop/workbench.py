@@ -36,6 +36,7 @@ class Workbench:
         max_image_values: int,
         retrain_tick_s: float = 2.0,
         score_tick_s: float = 2.0,
+        rounds_at_once: int = 1,
     ) -> None:
         """Open the data directory, load the serving models and take up what a stop left behind.
 
@@ -46,6 +47,7 @@ class Workbench:
             max_image_values: Largest width x height x bands of an uploaded image.
             retrain_tick_s: Seconds between looks at the retrain policies.
             score_tick_s: Seconds between looks for samples without a score.
+            rounds_at_once: How many campaigns may train side by side.
 
         Raises:
             StoreLockedError: Another process works on the same data directory.
@@ -56,7 +58,9 @@ class Workbench:
         self.store = LabelStore.open(self.layout.database)
         self.server = ModelServer(self.store, self.layout, threads=threads)
         self.scorer = PoolScorer(self.store, self.layout, clock)
-        self.runner = RoundRunner(self.store, self.layout, self.server, self.scorer, clock)
+        self.runner = RoundRunner(
+            self.store, self.layout, self.server, self.scorer, clock, rounds_at_once=rounds_at_once
+        )
         self.sampler = Sampler(self.store, self._embeddings)
         self.desk = PredictionDesk(self.store, self.server, clock, max_values=max_image_values)
         self.scheduler = LoopScheduler(

@@ -85,6 +85,7 @@ def _open(settings: Settings) -> Workbench:
         settings.data.resolve(),
         threads=settings.threads,
         max_image_values=settings.max_upload_mb * 1_000_000,
+        rounds_at_once=settings.rounds_at_once,
         retrain_tick_s=settings.retrain_tick_s,
         score_tick_s=settings.score_tick_s,
     )

@@ -63,7 +63,9 @@ def run(console: Console, data: Path | None, out: Path, rounds: int, query_size:
         for number in range(1, rounds + 1):
             for arm in arms:
                 spend_labels(arm, number * size, console)
-                arm.train(console)
+            started_rounds = [arm.start_round() for arm in arms]
+            for arm, started_round in zip(arms, started_rounds, strict=True):
+                arm.follow(started_round, console)
         print_curves(console, curves_of(arms))
         findings = report_data(arms, plan, data, time.monotonic() - started, console)
         path = write(out, findings)

@@ -1,6 +1,5 @@
 """One arm of the demo: a campaign that asks with one strategy, its annotators, and what happened."""
 
-import time
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -29,8 +28,7 @@ class Arm:
     strategy: StrategyConfig | None
     annotator: Annotator
     asked: list[list[QuerySample]] = field(default_factory=list)
-    rounds: list[tuple[RoundView, float]] = field(default_factory=list)
-    """Rounds and their seconds."""
+    rounds: list[RoundView] = field(default_factory=list)
 
     @classmethod
     def create(cls, client: Client, name: str, strategy: str | None, plan: ImportPlan, annotator: Annotator) -> "Arm":
@@ -56,12 +54,14 @@ class Arm:
         """Labelled samples outside the reserve."""
         return self.client.campaign(self.name).samples.labelled
 
-    def train(self, console: Console) -> None:
-        """Run a round and show its progress."""
-        started = time.monotonic()
-        number = self.client.start_round(self.name, reason="demo").number
+    def start_round(self) -> int:
+        """Start a round; returns its number."""
+        return self.client.start_round(self.name, reason="demo").number
+
+    def follow(self, number: int, console: Console) -> None:
+        """Show a round's progress until it ends."""
         view = follow_round(self.client, self.name, number, console)
-        self.rounds.append((view, time.monotonic() - started))
+        self.rounds.append(view)
         console.print(f"  {self.name}: {outcome(view)}", highlight=False, markup=False)
 
     def _label_reserve(self) -> None:
@@ -89,3 +89,10 @@ def spend_labels(arm: Arm, target: int, console: Console) -> None:
                 break
             asked += given
     arm.asked.append(asked)
+
+
+def seconds_of(view: RoundView) -> float:
+    """How long a round took; 0 for one that has not begun or not ended."""
+    if view.started_at is None or view.ended_at is None:
+        return 0.0
+    return (view.ended_at - view.started_at).total_seconds()

@@ -24,7 +24,7 @@ from al_loop.report import (
     write_report,
 )
 from al_loop.report.rasters import class_colour, codes_png, heat_png, label_png
-from service.demo.arms import Arm
+from service.demo.arms import Arm, seconds_of
 
 ASKED_SHOWN = 12
 STRIPS = 6
@@ -83,7 +83,9 @@ def report_data(arms: list[Arm], plan: ImportPlan, data: Path, seconds: float, c
         strips=strips,
         legend=[LegendEntry(name=name, colour=class_colour(index)) for index, name in enumerate(classes)],
         timings=[
-            Timing(name=f"{arm.name} round {view.number}", seconds=spent) for arm in arms for view, spent in arm.rounds
+            Timing(name=f"{arm.name} round {view.number}, both arms side by side", seconds=seconds_of(view))
+            for arm in arms
+            for view in arm.rounds
         ]
         + [Timing(name="everything until here", seconds=seconds)],
     )
@@ -116,9 +118,9 @@ def _rounds(arm: Arm) -> list[RoundRow]:
             high=entry.high,
             baseline=entry.baseline,
             verdict=view.verdict or view.error or "",
-            seconds=seconds,
+            seconds=seconds_of(view),
         )
-        for view, seconds in arm.rounds
+        for view in arm.rounds
         if view.evaluation is not None
         for entry in view.evaluation.candidate
     ]

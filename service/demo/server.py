@@ -1,5 +1,6 @@
 """A real service in a process of its own, on a free port of the loopback interface."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -14,9 +15,13 @@ from service.client import Client
 def running_service(out: Path, imagery: Path) -> Iterator[Client]:
     """Start `al-loop serve` below `out`, give a client, and stop it at the end; its log is `out/service.log`."""
     port = _free_port()
+    environment = os.environ | {"AL_LOOP_ROUNDS_AT_ONCE": "2"}  # both arms train side by side
     command = [sys.executable, "-m", "service", "--data", str(out / "data"), "--imagery", str(imagery)]
+    command += ["--port", str(port)]
     with (out / "service.log").open("wb") as log:
-        process = subprocess.Popen([*command, "--port", str(port)], stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            [*command, "--port", str(port)], env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
         try:
             with Client(f"http://127.0.0.1:{port}") as client:
                 client.wait_until_live()
