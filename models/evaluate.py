@@ -95,12 +95,13 @@ def _summary(counted: Tally, train_counts: Counts, weights: NDArray[np.float64])
     spec, tables = counted.spec, counted.tables[counted.labelled]
     name, metric, class_metric = _metric(spec)
     total = tables.sum(axis=0).astype(np.float64)
-    low, high = metrics.interval(metrics.resampled(metric, tables, weights))
+    value = float(metric(total))
+    low, high = metrics.interval(metrics.resampled(metric, tables, weights), value)
     per_class = class_metric(total)
     return TaskEvaluation(
         task=spec.task,
         metric=name,
-        value=float(metric(total)),
+        value=value,
         low=low,
         high=high,
         baseline=float(metric(_majority(total, spec, train_counts))),
@@ -135,7 +136,8 @@ def _difference(new: Tally, old: Tally, weights: NDArray[np.float64]) -> PairedD
     tables = [counted.tables[counted.labelled] for counted in (new, old)]
     values = [float(metric(table.sum(axis=0).astype(np.float64))) for table in tables]
     resampled = [metrics.resampled(metric, table, weights) for table in tables]
-    low, high = metrics.interval(resampled[0] - resampled[1])
+    difference = values[0] - values[1]
+    low, high = metrics.interval(resampled[0] - resampled[1], difference)
     return PairedDifference(
-        task=new.spec.task, difference=values[0] - values[1], low=low, high=high, samples=len(tables[0])
+        task=new.spec.task, difference=difference, low=low, high=high, samples=len(tables[0])
     )

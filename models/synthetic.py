@@ -3,6 +3,7 @@
 Four bands (blue, green, red, near infrared), uint16 reflectance x 10,000, 10 m pixels in a UTM zone, cut into chips.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def write_scenes(
 
     Classes are unequal in number; crops and bare soil, and forest and dark crops, are told apart by texture more than
     by colour; each scene has its own haze and light. Chips without a valid pixel or without land cover are left out.
+    `<directory>/classes.json` names the classes.
 
     Args:
         directory: Where to; made when missing.
@@ -58,6 +60,8 @@ def write_scenes(
         The chips, in order of scene, row and column.
     """
     chips = []
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "classes.json").write_text(json.dumps({"classes": list(CLASSES)}), encoding="utf-8")
     for scene in range(scenes):
         rng = np.random.default_rng([seed, scene])
         land = make_land(size_px, rng)

@@ -73,7 +73,7 @@ def test_interval_covers_a_known_accuracy_about_as_often_as_it_says() -> None:
         tables = np.zeros((100, 2, 2), np.int64)
         tables[:, 0, 0], tables[:, 0, 1] = correct, ~correct
         weights = metrics.resample_weights([str(index) for index in range(100)], seed=trial)
-        low, high = metrics.interval(metrics.resampled(metrics.accuracy, tables, weights))
+        low, high = metrics.interval(metrics.resampled(metrics.accuracy, tables, weights), correct.mean())
         covered += low <= 0.7 <= high
     assert 0.88 <= covered / 200 <= 0.99
 
@@ -87,6 +87,27 @@ def test_interval_by_block_is_wider_than_by_sample() -> None:
     blocks = [str(index // 20) for index in range(200)]
     widths = []
     for names in (blocks, [str(index) for index in range(200)]):
-        low, high = metrics.interval(metrics.resampled(metrics.accuracy, tables, metrics.resample_weights(names, 0)))
+        low, high = metrics.interval(
+            metrics.resampled(metrics.accuracy, tables, metrics.resample_weights(names, 0)), correct.mean()
+        )
         widths.append(high - low)
     assert widths[0] > 2 * widths[1]
+
+
+def test_interval_lies_around_an_estimate_that_resampling_pulls_down() -> None:
+    rng = np.random.default_rng(0)
+    values = 0.8 - 0.05 * rng.random(1000) ** 0.1
+    low, high = metrics.interval(values, float(np.quantile(values, 0.8)))
+    plain_low, plain_high = np.quantile(values, [0.025, 0.975])
+    assert low > plain_low
+    assert high >= plain_high
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=50), st.floats(0, 1))
+def test_interval_stays_within_the_resampled_values(values: list[float], estimate: float) -> None:
+    low, high = metrics.interval(np.array([*values, np.nan]), estimate)
+    assert min(values) <= low <= high <= max(values)
+
+
+def test_interval_of_equal_resamples_is_their_value() -> None:
+    assert metrics.interval(np.full(1000, 0.5), 0.5) == (0.5, 0.5)
