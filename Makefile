@@ -32,7 +32,7 @@ demo: venv ## Run the whole loop with a simulated annotator (DATA=dir: on a labe
 test: lint types test-only ## Lint, type check and all tests.
 
 test-only: venv ## The tests alone.
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 lint: venv ## ruff (lint and format) and typos.
 	$(BIN)/ruff check .

@@ -232,7 +232,7 @@ def _reprojected(area: Area, source: str, target: str, at: str) -> Area:
         return area
     moved = _warped(area, source, target)
     if not np.isfinite(shapely.get_coordinates(moved)).all():
-        raise InvalidValueError(at, f"coordinates that {source} does not have")
+        raise InvalidValueError(at, f"coordinates that cannot be projected: {source} does not reach so far")
     return moved
 
 
