@@ -14,7 +14,7 @@ from service.client import Client
 @contextmanager
 def running_service(out: Path, imagery: Path) -> Iterator[Client]:
     """Start `al-loop serve` below `out`, give a client, and stop it at the end; its log is `out/service.log`."""
-    port = _free_port()
+    port = free_port()
     environment = os.environ | {"AL_LOOP_ROUNDS_AT_ONCE": "2"}  # both arms train side by side
     command = [sys.executable, "-m", "service", "--data", str(out / "data"), "--imagery", str(imagery)]
     command += ["--port", str(port)]
@@ -31,7 +31,8 @@ def running_service(out: Path, imagery: Path) -> Iterator[Client]:
             process.wait(30)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port of the loopback interface that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
