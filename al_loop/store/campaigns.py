@@ -25,6 +25,8 @@ class CampaignTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._cached: dict[str, tuple[int, Campaign]] = {}
+        """Campaigns by name, each with the number of commits when it was read: every request asks for one."""
 
     def create(
         self,
@@ -70,10 +72,16 @@ class CampaignTable:
         Raises:
             NotFoundError: There is none.
         """
+        commits = self._database.commits
+        cached = self._cached.get(name)
+        if cached is not None and cached[0] == commits:
+            return cached[1]
         rows = self._database.read("SELECT * FROM campaigns WHERE name = $name", name=name)
         if not rows:
             raise NotFoundError("campaign", name)
-        return _campaign(rows[0])
+        campaign = _campaign(rows[0])
+        self._cached[name] = (commits, campaign)
+        return campaign
 
     def list(self) -> Campaigns:
         """All campaigns by name."""

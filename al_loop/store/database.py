@@ -53,6 +53,11 @@ class Database:
             raise
         self._writer = Writer(self._connection.cursor(), self._reopen, self._needs_checkpoint)
 
+    @property
+    def commits(self) -> int:
+        """Grows with every commit, before its callers are answered: what was read at an equal number is up to date."""
+        return self._writer.commits
+
     def read(self, sql: str, **parameters: Parameter) -> list[Row]:
         """Rows of one query on a snapshot of its own; `$name` parameters are keywords.
 

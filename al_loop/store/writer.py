@@ -50,6 +50,8 @@ class Writer:
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
         self._closed = False
+        self.commits = 0
+        """Commits so far, counted before their callers are answered."""
         self._thread = threading.Thread(target=self._run, name="label-store-writer", daemon=True)
         self._thread.start()
 
@@ -125,6 +127,8 @@ class Writer:
             for entry in batch:
                 entry.future.set_exception(_translated(error))
             return
+        finally:
+            self.commits += 1
         for entry, result in zip(batch, results, strict=True):
             entry.future.set_result(result)
 
