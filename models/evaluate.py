@@ -138,6 +138,4 @@ def _difference(new: Tally, old: Tally, weights: NDArray[np.float64]) -> PairedD
     resampled = [metrics.resampled(metric, table, weights) for table in tables]
     difference = values[0] - values[1]
     low, high = metrics.interval(resampled[0] - resampled[1], difference)
-    return PairedDifference(
-        task=new.spec.task, difference=difference, low=low, high=high, samples=len(tables[0])
-    )
+    return PairedDifference(task=new.spec.task, difference=difference, low=low, high=high, samples=len(tables[0]))
