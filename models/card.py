@@ -3,7 +3,7 @@
 New fields go at the end and get a default, so that old cards and manifests still decode.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -41,12 +41,14 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
 class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Recipe of one training run."""
 
-    epochs: int | None = None
+    epochs: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """Fixed schedule; None derives it from the number of labels (see `models.train`)."""
-    batch_size: int = 32
+    max_steps: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Optimisation steps at most, whatever the schedule; None: no further bound."""
+    batch_size: Annotated[int, msgspec.Meta(ge=2)] = 32
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
-    chip_size_px: int = 256
+    chip_size_px: Annotated[int, msgspec.Meta(ge=32)] = 256
     """Larger samples are trained on random crops of this size."""
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"

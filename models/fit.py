@@ -50,14 +50,18 @@ def schedule(config: TrainConfig, chips: int, chip_pixels: int) -> Schedule:
     """Derive batch size and steps from the number of chips of one epoch and the pixels of the largest.
 
     `EPOCHS` epochs, but never under `MIN_STEPS`, so that a handful of labels is seen often enough, nor over
-    `TRAINED_PIXELS`, so that thousands stay affordable on two cores. `TrainConfig.epochs` overrides this.
+    `TRAINED_PIXELS`, so that thousands stay affordable on two cores. `TrainConfig.epochs` overrides this and
+    `TrainConfig.max_steps` bounds either.
     """
     batch_size = min(config.batch_size, max(MIN_BATCH_SIZE, BATCH_PIXELS // chip_pixels))
     epoch_steps = math.ceil(chips / batch_size)
     if config.epochs is not None:
-        return Schedule(batch_size=batch_size, steps=config.epochs * epoch_steps, epoch_steps=epoch_steps)
-    affordable = TRAINED_PIXELS // (batch_size * chip_pixels)
-    steps = max(MIN_STEPS, min(EPOCHS * epoch_steps, affordable))
+        steps = config.epochs * epoch_steps
+    else:
+        affordable = TRAINED_PIXELS // (batch_size * chip_pixels)
+        steps = max(MIN_STEPS, min(EPOCHS * epoch_steps, affordable))
+    if config.max_steps is not None:
+        steps = min(steps, config.max_steps)
     return Schedule(batch_size=batch_size, steps=steps, epoch_steps=epoch_steps)
 
 

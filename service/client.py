@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from al_loop.campaigns import CampaignRequest
-from al_loop.records import LabelInput, QueryAnswer, RetrainPolicy
+from al_loop.records import LabelInput, QueryAnswer, RetrainPolicy, SampleView
 from al_loop.registration import RegistrationReport
 from al_loop.strategies import StrategyConfig
 from models.card import ModelCard
@@ -98,6 +98,16 @@ class Client:
     def samples(self, name: str, *, limit: int = 100, cursor: str | None = None, **filters: str) -> SamplePage:
         """A page of samples."""
         return self._json("GET", f"/campaigns/{name}/samples", SamplePage, params=_params(filters, limit, cursor))
+
+    def every_sample(self, name: str, **filters: str) -> Iterator[SampleView]:
+        """All samples, page by page."""
+        cursor = None
+        while True:
+            page = self.samples(name, limit=1000, cursor=cursor, **filters)
+            yield from page.samples
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     def query(self, name: str, annotator: str, query_size: int, strategy: StrategyConfig | None = None) -> QueryAnswer:
         """Ask for the samples to label next."""

@@ -13,6 +13,7 @@ from rich.console import Console
 from al_loop.errors import AlLoopError
 from al_loop.importing import ImportPlan, plan_import
 from models.card import TrainConfig
+from models.rasters import read_header
 from models.synthetic import write_scenes
 from service.client import ServiceError, ServiceUnreachableError
 from service.demo.annotator import Annotator
@@ -22,6 +23,9 @@ from service.demo.server import running_service
 
 ROUNDS = 3
 DEMO_EPOCHS = 25
+DEMO_MAX_STEPS = 150
+LARGE_POOL_PX = 40_000_000
+"""A pool of more pixels gets one round fewer: scoring it whole takes longer than training."""
 ARMS = {"auto": None, "random": "random"}
 
 
@@ -30,7 +34,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="labelled folder (default: generated scenes)")
     parser.add_argument("--out", type=Path, default=Path("demo-out"), help="directory for the report; made anew")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--rounds", type=int, help=f"default: {ROUNDS}, one less for a large pool")
     parser.add_argument("--query-size", type=int, help="labels a round (default: chosen by the folder's size)")
     arguments = parser.parse_args()
     console = Console()
@@ -41,7 +45,7 @@ def main() -> int:
         return 2
 
 
-def run(console: Console, data: Path | None, out: Path, rounds: int, query_size: int | None) -> int:
+def run(console: Console, data: Path | None, out: Path, rounds: int | None, query_size: int | None) -> int:
     """Prepare the data, run both arms side by side, report."""
     started = time.monotonic()
     if out.exists():
@@ -54,6 +58,7 @@ def run(console: Console, data: Path | None, out: Path, rounds: int, query_size:
     plan = quick(plan_import(data))
     annotator = Annotator.from_plan(plan)
     size = query_size or max(6, min(24, len(plan.paths) // 8))
+    rounds = rounds or (ROUNDS - 1 if pool_pixels(plan) > LARGE_POOL_PX else ROUNDS)
     console.print(
         f"[bold]{len(plan.paths)} images[/bold] in {data} ({plan.kind}); {rounds} rounds of {size} labels, "
         "for the strategy `auto` and, beside it, for `random`"
@@ -75,8 +80,14 @@ def run(console: Console, data: Path | None, out: Path, rounds: int, query_size:
 
 def quick(plan: ImportPlan) -> ImportPlan:
     """The plan with a training schedule short enough for a demo on two cores; a campaign's default is longer."""
-    train = TrainConfig(epochs=DEMO_EPOCHS, batch_size=16, chip_size_px=128)
+    train = TrainConfig(epochs=DEMO_EPOCHS, max_steps=DEMO_MAX_STEPS, batch_size=16, chip_size_px=128)
     return dataclasses.replace(plan, settings=msgspec.structs.replace(plan.settings, train=train))
+
+
+def pool_pixels(plan: ImportPlan) -> int:
+    """Pixels of all images, from their headers."""
+    headers = [read_header(plan.root / path) for path in plan.paths]
+    return sum(header.width * header.height for header in headers)
 
 
 if __name__ == "__main__":

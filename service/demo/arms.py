@@ -1,5 +1,6 @@
 """One arm of the demo: a campaign that asks with one strategy, its annotators, and what happened."""
 
+import random
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -16,7 +17,7 @@ from service.schemas import RoundView
 ANNOTATORS = ("anna", "ben")
 RESERVE_LABELS = 300
 """Reserve samples that are labelled before the first round, so that both arms are measured on the same ones."""
-BY_HAND = RetrainPolicy(new_labels=None)
+BY_HAND = RetrainPolicy(new_labels=None, min_labels=4)
 
 
 @dataclass
@@ -44,8 +45,11 @@ class Arm:
     def ask(self, query_size: int) -> list[QuerySample]:
         """Let the annotators ask in turn and answer what they were given."""
         given: list[QuerySample] = []
-        for name in ANNOTATORS:
-            answer = self.client.query(self.name, name, -(-query_size // len(ANNOTATORS)), self.strategy)
+        for position, name in enumerate(ANNOTATORS):
+            share = -(-(query_size - len(given)) // (len(ANNOTATORS) - position))
+            if share == 0:
+                break
+            answer = self.client.query(self.name, name, share, self.strategy)
             self._answer([(sample.path, sample.sample_id) for sample in answer.samples], name)
             given += answer.samples
         return given
@@ -68,8 +72,13 @@ class Arm:
         """The first query draws the reserve; its leases are given back, so that nothing is spent."""
         self.client.query(self.name, ANNOTATORS[0], 1)
         self.client.release(self.name, ANNOTATORS[0])
-        page = self.client.samples(self.name, limit=RESERVE_LABELS, state="reserve")
-        self._answer([(sample.path, sample.sample_id) for sample in page.samples], "reserve")
+        reserve = [
+            (sample.path, sample.sample_id)
+            for sample in self.client.every_sample(self.name, state="reserve")
+            if sample.path in self.annotator.truth
+        ]
+        random.Random(0).shuffle(reserve)  # noqa: S311  # no secret; the order of paths is that of classes where these are folders
+        self._answer(reserve[:RESERVE_LABELS], "reserve")
 
     def _answer(self, samples: list[tuple[str, int]], name: str) -> None:
         labels: list[LabelInput] = []

@@ -22,3 +22,11 @@ def test_more_labels_never_mean_fewer_steps(chips: int, more: int) -> None:
 def test_asked_epochs_are_kept() -> None:
     plan = schedule(TrainConfig(epochs=3, batch_size=8), chips=20, chip_pixels=64 * 64)
     assert (plan.batch_size, plan.epoch_steps, plan.steps) == (8, 3, 9)
+
+
+@given(st.integers(1, 10**4), st.integers(1, 1000), st.none() | st.integers(1, 50))
+def test_steps_stay_within_the_asked_bound(chips: int, bound: int, epochs: int | None) -> None:
+    bounded, free = (
+        schedule(TrainConfig(epochs=epochs, max_steps=most), chips, chip_pixels=64 * 64) for most in (bound, None)
+    )
+    assert bounded.steps == min(bound, free.steps)
