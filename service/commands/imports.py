@@ -19,6 +19,10 @@ from service.client import Client, ServiceError
 T = TypeVar("T")
 PATHS_A_REQUEST = 500
 LABELS_A_REQUEST = 200
+LABEL_BYTES_A_REQUEST = 8_000_000
+"""The outlines of one large mask take megabytes."""
+REFUSED = {400, 409, 413, 422}
+"""Answers that lie in the labels that were sent."""
 SHOWN_SKIPS = 10
 
 
@@ -58,9 +62,22 @@ def import_plan(client: Client, plan: ImportPlan, campaign: str, annotator: str,
                 usable.discard(entry.path)
         progress.advance(registering, len(paths))
     recording = progress.add_task("recording labels", total=sum(plan.label_counts.values()))
-    for labels in chunks(_usable(plan.labels(annotator), usable), LABELS_A_REQUEST):
-        client.record_labels(campaign, labels)
+    for labels in label_chunks(_usable(plan.labels(annotator), usable)):
+        plan.skipped.extend(record(client, campaign, labels))
         progress.advance(recording, len(labels))
+
+
+def record(client: Client, campaign: str, labels: list[LabelInput]) -> list[SkippedPath]:
+    """Record labels in one request; where it is refused, one by one, and say which were refused and why."""
+    try:
+        client.record_labels(campaign, labels)
+    except ServiceError as error:
+        if error.status not in REFUSED:
+            raise
+        if len(labels) > 1:
+            return [entry for label in labels for entry in record(client, campaign, [label])]
+        return [SkippedPath(path=labels[0].path or "", reason=f"label refused: {error}")]
+    return []
 
 
 def ensure_campaign(client: Client, plan: ImportPlan, campaign: str, policy: RetrainPolicy | None = None) -> None:
@@ -111,6 +128,23 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Lists of at most `size` items."""
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def label_chunks(
+    labels: Iterable[LabelInput], most: int = LABELS_A_REQUEST, most_bytes: int = LABEL_BYTES_A_REQUEST
+) -> Iterator[list[LabelInput]]:
+    """Lists of at most `most` labels and `most_bytes` bytes of JSON, but of one label at least."""
+    chunk: list[LabelInput] = []
+    total = 0
+    for label in labels:
+        size = len(msgspec.json.encode(label))
+        if chunk and (len(chunk) == most or total + size > most_bytes):
+            yield chunk
+            chunk, total = [], 0
+        chunk.append(label)
+        total += size
+    if chunk:
         yield chunk
 
 

@@ -9,7 +9,7 @@ from al_loop.importing import ImportPlan
 from al_loop.records import LabelInput, QuerySample, RetrainPolicy
 from al_loop.strategies import Random, StrategyConfig
 from service.client import Client
-from service.commands.imports import chunks, ensure_campaign
+from service.commands.imports import chunks, ensure_campaign, label_chunks
 from service.commands.rounds import follow_round, outcome
 from service.demo.annotator import Annotator
 from service.schemas import RoundView
@@ -84,7 +84,7 @@ class Arm:
         labels: list[LabelInput] = []
         for path, sample_id in samples:
             labels += self.annotator.answers(path, sample_id, name)
-        for some in chunks(labels, 100):
+        for some in label_chunks(labels):
             self.client.record_labels(self.name, some)
 
 

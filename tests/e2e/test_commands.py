@@ -3,14 +3,21 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from al_loop.campaigns import CampaignRequest, TaskRequest
+from al_loop.records import LabelInput
 from service.app import create_app
 from service.cli import main
+from service.client import Client
+from service.commands.imports import label_chunks, record
 from service.settings import Settings
 from tests.data.make_scene import make_scene
-from tests.e2e.campaigns import running_server
+from tests.e2e.campaigns import CLASSES, running_server, truth, write_pool
 
 Run = Callable[..., int]
 
@@ -72,3 +79,31 @@ def test_unsafe_settings_stop_the_service(capfd: pytest.CaptureFixture[str], mon
     monkeypatch.delenv("AL_LOOP_TOKENS", raising=False)
     assert main(["serve", "--host", "0.0.0.0"]) == 2  # noqa: S104  # the point of the test
     assert "without tokens" in capfd.readouterr().err
+
+
+def test_import_names_the_label_that_was_refused_and_stores_the_others(settings: Settings, imagery: Path) -> None:
+    names = write_pool(imagery / "pool", 6)
+    with running_server(create_app(settings)) as url, Client(url) as client:
+        task = TaskRequest(task="classification", classes=CLASSES)
+        client.create_campaign(CampaignRequest(name="land", tasks=[task], root=str(imagery / "pool")))
+        client.register("land", names)
+        [leased] = client.query("land", "anna", 1).samples
+        labels = [
+            LabelInput(path=name, task="classification", annotator="import", classes=[truth(name)]) for name in names
+        ]
+        [refused] = record(client, "land", labels)
+        assert refused.path == leased.path
+        assert "leased" in refused.reason
+        assert client.campaign("land").samples.labelled + client.campaign("land").samples.reserve_labelled == 5
+
+
+@given(st.lists(st.integers(0, 300), max_size=40), st.integers(1, 10))
+def test_label_requests_are_small_and_lose_nothing(lengths: list[int], most: int) -> None:
+    labels = [
+        LabelInput(path="x" * length, task="classification", annotator="ann", classes=["a"]) for length in lengths
+    ]
+    chunks = list(label_chunks(labels, most, most_bytes=1000))
+    assert [label for chunk in chunks for label in chunk] == labels
+    for chunk in chunks:
+        assert 1 <= len(chunk) <= most
+        assert len(chunk) == 1 or sum(len(msgspec.json.encode(label)) for label in chunk) <= 1000
