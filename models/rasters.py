@@ -214,21 +214,7 @@ def encode_codes(codes: NDArray[np.uint8], crs: str | None, transform: Sequence[
         crs: `EPSG:n` or WKT; None: no CRS.
         transform: a, b, c, d, e, f; None: no transform.
     """
-    height, width = codes.shape
-    allow_missing_georeference()
-    with Env(), MemoryFile() as memory:
-        with memory.open(
-            driver="GTiff",
-            width=width,
-            height=height,
-            count=1,
-            dtype="uint8",
-            crs=None if crs is None else CRS.from_user_input(crs),
-            transform=None if transform is None else Affine(*transform),
-            blockysize=height,
-        ) as dataset:
-            dataset.write(codes, 1)
-        return bytes(memory.getbuffer())
+    return _encode(codes, crs, transform, driver="GTiff", blockysize=len(codes))
 
 
 def encode_values(values: NDArray[np.float32], crs: str | None, transform: Sequence[float] | None) -> bytes:
@@ -239,21 +225,26 @@ def encode_values(values: NDArray[np.float32], crs: str | None, transform: Seque
         crs: `EPSG:n` or WKT; None: no CRS.
         transform: a, b, c, d, e, f; None: no transform.
     """
-    height, width = values.shape
+    return _encode(values, crs, transform, driver="COG", nodata=float("nan"), compress="deflate")
+
+
+def _encode(
+    band: NDArray[Any], crs: str | None, transform: Sequence[float] | None, **profile: str | int | float
+) -> bytes:
+    """One band (H, W) as a file's bytes."""
+    height, width = band.shape
     allow_missing_georeference()
     with Env(), MemoryFile() as memory:
         with memory.open(
-            driver="COG",
             width=width,
             height=height,
             count=1,
-            dtype="float32",
-            nodata=float("nan"),
+            dtype=band.dtype.name,
             crs=None if crs is None else CRS.from_user_input(crs),
             transform=None if transform is None else Affine(*transform),
-            compress="deflate",
+            **profile,
         ) as dataset:
-            dataset.write(values, 1)
+            dataset.write(band, 1)
         return bytes(memory.getbuffer())
 
 
