@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from models.card import ModelCard
 from models.errors import CorruptVersionError, RegistryError, VersionExistsError, VersionNotFoundError
 from models.registry import ModelRegistry
 from tests.data.tiny_model import make_tiny_onnx
@@ -183,3 +184,11 @@ def test_of_many_that_publish_one_version_one_wins(tiny_registry, staged):
     assert sorted(outcomes) == ["exists"] * 5 + ["published"]
     tiny_registry.verify("v2")
     assert tiny_registry.clean() == []
+
+
+def test_card_of_an_earlier_release_can_be_read():
+    """The file stays as it is: versions that users have published must open for ever."""
+    written = (Path(__file__).parents[2] / "data" / "card-2026-11.json").read_bytes()
+    card = msgspec.json.decode(written, type=ModelCard)
+    assert (card.format, card.version, card.source_bands, card.train.max_steps) == (1, "v1", 3, None)
+    assert [spec.task for spec in card.tasks] == ["classification", "segmentation"]
