@@ -17,6 +17,10 @@ AlLoopError
     StoreError
         StoreLockedError            another process owns the DuckDB file
         StoreClosedError
+    ScaneoError
+        ScaneoUnreachableError      down, too slow, or the connection broke
+        ScaneoAnswerError           it answered with an error; carries status, detail and path
+            ScaneoLockedError       its database is locked
 """
 
 
@@ -127,6 +131,34 @@ class StoreLockedError(StoreError):
 
 class StoreClosedError(StoreError):
     """The store was used after `close`."""
+
+
+class ScaneoError(AlLoopError):
+    """Trouble with SCANEO."""
+
+
+class ScaneoUnreachableError(ScaneoError):
+    """Nothing answers there, or not in time."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url = url
+        super().__init__(f"SCANEO at {url} does not answer ({reason}); is it running, and is this its address?")
+
+
+class ScaneoAnswerError(ScaneoError):
+    """SCANEO refused."""
+
+    def __init__(self, status: int, detail: str, path: str) -> None:
+        self.status, self.detail, self.path = status, detail, path
+        super().__init__(f"SCANEO refused {path}: {detail} (status {status})")
+
+
+class ScaneoLockedError(ScaneoAnswerError):
+    """Its database is locked: every write fails until the connection that holds the lock is collected."""
+
+    def __init__(self, status: int, detail: str, path: str) -> None:
+        super().__init__(status, detail, path)
+        self.args = (f"SCANEO's database is locked ({detail}); restart SCANEO if this goes on",)
 
 
 def _some(numbers: list[int], most: int = 10) -> str:

@@ -17,6 +17,7 @@ pytest_plugins = [  # a module before those that import it
     "tests.fixtures_importing",
     "tests.fixtures_training",
     "tests.fixtures_choice",
+    "tests.fixtures_scaneo",
 ]
 
 ROOT = Path(__file__).parent.parent

@@ -1,0 +1,161 @@
+"""One SCANEO over HTTP and WebSocket: time-outs, retries, and telling real answers from what only looks like one.
+
+SCANEO answers unknown paths with 200 and a web page, puts some errors inside a 200, and answers most others with 500
+whatever the cause; after a repeated name its database stays locked until Python collects garbage.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+import msgspec
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
+
+from al_loop.errors import ScaneoAnswerError, ScaneoLockedError, ScaneoUnreachableError
+
+T = TypeVar("T")
+
+CONNECT_S = 3.0
+ANSWER_S = 20.0
+"""SCANEO stalls everybody while it makes a campaign or draws a far-zoomed tile; then it is asked again later."""
+
+PAUSES_S = (0.2, 1.0)
+"""Before the second and the third try of a read."""
+
+UNLOCK_REQUESTS = 400
+"""Static files fetched to make SCANEO's process collect garbage, which closes the connection that holds the lock."""
+
+LOCKED = ("database is locked", "has no attribute 'sqlite3'")
+
+
+class _InnerError(msgspec.Struct):
+    """An error inside a 200."""
+
+    status_code: int
+    detail: str
+
+
+class Transport:
+    """Requests to one SCANEO."""
+
+    def __init__(self, url: str, *, answer_s: float = ANSWER_S) -> None:
+        """Connect lazily.
+
+        Args:
+            url: Root of SCANEO, such as `http://localhost:8000`.
+            answer_s: Seconds to wait for an answer.
+        """
+        self.url = url.rstrip("/")
+        self._answer_s = answer_s
+        self.requests = 0
+        """Requests sent so far."""
+        self._http = httpx.Client(base_url=self.url, timeout=httpx.Timeout(answer_s, connect=CONNECT_S))
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def read(self, path: str, kind: type[T], **params: str) -> T:
+        """GET, tried again after failures of the connection.
+
+        Raises:
+            ScaneoUnreachableError: Down, or no answer in time, three times.
+            ScaneoLockedError: Its database is locked.
+            ScaneoAnswerError: Another error, or no answer of this kind.
+        """
+        for pause in PAUSES_S:
+            try:
+                return self._ask("GET", path, kind, params=params)
+            except ScaneoUnreachableError:
+                time.sleep(pause)
+        return self._ask("GET", path, kind, params=params)
+
+    def write(self, look_then_write: Callable[[], T]) -> T:
+        """Run a write that looks first; once more, after freeing the database, if that is locked.
+
+        A write whose answer was lost is not sent again by itself: looking first makes a later repeat safe.
+        """
+        try:
+            return look_then_write()
+        except ScaneoLockedError:
+            self.unlock()
+            return look_then_write()
+
+    def send(self, method: str, path: str, kind: type[T], body: object = None) -> T:
+        """POST, PUT or DELETE, once.
+
+        Raises:
+            As `read`.
+        """
+        content = None if body is None else msgspec.json.encode(body)
+        return self._ask(method, path, kind, content=content, headers={"content-type": "application/json"})
+
+    def unlock(self) -> None:
+        """Make SCANEO collect garbage; each request leaves some behind."""
+        for _ in range(UNLOCK_REQUESTS):
+            self._http.get("/img/favicon.ico")
+
+    def follow(self, path: str, body: object) -> Iterator[dict[str, Any]]:
+        """Send one frame to a WebSocket route and give the frames that come back until SCANEO closes it.
+
+        Raises:
+            ScaneoUnreachableError: No connection, or it broke.
+            ScaneoAnswerError: A frame with `status` "error".
+        """
+        address = "ws" + self.url.removeprefix("http") + path
+        try:
+            with connect(address, max_size=None, open_timeout=self._answer_s) as socket:
+                socket.send(msgspec.json.encode(body).decode())
+                for text in socket:
+                    frame: dict[str, Any] = msgspec.json.decode(text)
+                    if frame.get("status") == "error":
+                        raise _answer_error(200, str(frame.get("error")), path)
+                    yield frame
+        except (OSError, WebSocketException) as error:
+            raise ScaneoUnreachableError(self.url, str(error) or type(error).__name__) from error
+
+    def _ask(self, method: str, path: str, kind: type[T], **options: Any) -> T:
+        self.requests += 1
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise ScaneoUnreachableError(self.url, str(error) or type(error).__name__) from error
+        if not answer.is_success:
+            raise _answer_error(answer.status_code, _detail(answer), path)
+        if not answer.headers.get("content-type", "").startswith("application/json"):
+            raise ScaneoAnswerError(404, "it answered with a web page: there is no such route", path)
+        if b'"status_code"' in answer.content:
+            try:
+                inner = msgspec.json.decode(answer.content, type=_InnerError)
+            except msgspec.ValidationError:
+                inner = None
+            if inner is not None:
+                raise _answer_error(inner.status_code, inner.detail, path)
+        try:
+            return msgspec.json.decode(answer.content, type=kind)
+        except msgspec.DecodeError as error:
+            raise ScaneoAnswerError(
+                answer.status_code, f"its answer has another form than expected: {error}", path
+            ) from error
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        body = msgspec.json.decode(answer.content)
+    except msgspec.DecodeError:
+        return answer.text[:200]
+    return str(body.get("detail", body) if isinstance(body, dict) else body)
+
+
+def _answer_error(status: int, detail: str, path: str) -> ScaneoAnswerError:
+    kind = ScaneoLockedError if any(words in detail for words in LOCKED) else ScaneoAnswerError
+    return kind(status, detail, path)

@@ -1,0 +1,150 @@
+"""The real SCANEO, in a virtual environment of its own that is kept in `.cache/` between runs."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+RELEASE = "2025.12.10"
+HOME = Path(__file__).parent.parent / ".cache" / f"scaneo-{RELEASE}"
+NEEDED_ON_3_11 = [
+    *("typer", "fastapi", "uvicorn[standard]", "rasterio", "shapely", "mercantile", "cachetools", "requests"),
+    *("matplotlib", "tqdm", "python-dotenv", "pyproj>=3.7.1"),
+]
+INSTALL_S = 600
+START_S = 60
+
+
+@pytest.fixture(scope="session")
+def scaneo_home() -> Path:
+    """The virtual environment with SCANEO; without a network the test skips, or fails where it has to run."""
+    if not (HOME / "installed").exists():
+        try:
+            _install(HOME)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
+            reason = f"SCANEO {RELEASE} could not be installed: {getattr(error, 'stderr', None) or error}"
+            if os.environ.get("AL_LOOP_REQUIRE_SHARED") == "1":
+                pytest.fail(reason)
+            pytest.skip(reason)
+    return HOME
+
+
+@pytest.fixture(scope="session")
+def shared_scaneo(scaneo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator["RunningScaneo"]:
+    """One SCANEO for many tests: its start takes seconds."""
+    running = RunningScaneo(scaneo_home, tmp_path_factory.mktemp("scaneo-cache"))
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def scaneo(shared_scaneo: "RunningScaneo") -> Iterator["RunningScaneo"]:
+    """A SCANEO without campaigns and models, on a free port; not to be stopped."""
+    yield shared_scaneo
+    for what in ("_campaigns", "_models"):
+        for entry in httpx.get(f"{shared_scaneo.url}/{what}", timeout=30).json():
+            httpx.delete(f"{shared_scaneo.url}/{what}/{entry['id']}", timeout=30).raise_for_status()
+
+
+@pytest.fixture
+def own_scaneo(scaneo_home: Path, tmp_path: Path) -> Iterator["RunningScaneo"]:
+    """A SCANEO of the test's own, to be stopped, paused or locked."""
+    running = RunningScaneo(scaneo_home, tmp_path / "scaneo-cache")
+    running.start()
+    yield running
+    running.stop()
+
+
+class RunningScaneo:
+    """One SCANEO process; may be stopped and started again on the same database and port."""
+
+    def __init__(self, home: Path, cache: Path) -> None:
+        self._home, self._cache = home, cache
+        cache.mkdir(parents=True, exist_ok=True)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def database(self) -> Path:
+        """Its SQLite file."""
+        return self._cache / "scaneo.db"
+
+    def start(self) -> None:
+        """Start uvicorn directly: the `scaneo` command would leave it behind when it is killed."""
+        package = next((self._home / "lib").glob("python3*/site-packages/scaneo"))
+        command = [self._home / "bin" / "python", "-m", "uvicorn", "api:app", "--app-dir", package]
+        environment = os.environ | {"SCANEO_CACHE_DIR": f"{self._cache}/"}
+        with (self._cache / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, "--host", "127.0.0.1", "--port", str(self.port)],
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        until = time.monotonic() + START_S
+        while time.monotonic() < until:
+            try:
+                if httpx.get(f"{self.url}/_models", timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                assert self._process.poll() is None, (self._cache / "server.log").read_text()
+                time.sleep(0.1)
+        raise TimeoutError("SCANEO did not start")
+
+    def stop(self) -> None:
+        """Stop it; harmless if it is stopped."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(20)
+            self._process = None
+
+    def pause(self) -> None:
+        """Let it hang: connections are accepted, nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """After `pause`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+
+def _install(home: Path) -> None:
+    """Make the environment; a half-made one is made anew."""
+    shutil.rmtree(home, ignore_errors=True)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    uv = Path(sys.executable).parent / "uv"
+    modern = _works("python3.12")
+    _run(str(uv), "venv", "--quiet", "--python", "python3.12" if modern else sys.executable, str(home))
+    install = [str(uv), "pip", "install", "--quiet", "--python", str(home / "bin" / "python")]
+    if modern or sys.version_info >= (3, 12):
+        _run(*install, f"scaneo=={RELEASE}")
+    else:  # it runs on 3.11, but its metadata asks for 3.12
+        wheels = home / "wheel"
+        _run(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--ignore-requires-python",
+             "--dest", str(wheels), f"scaneo=={RELEASE}")  # fmt: skip
+        _run(*install, *NEEDED_ON_3_11)
+        site = next((home / "lib").glob("python3*/site-packages"))
+        shutil.unpack_archive(next(wheels.glob("*.whl")), site, "zip")
+    (home / "installed").touch()
+
+
+def _works(python: str) -> bool:
+    found = shutil.which(python)
+    return found is not None and subprocess.run([found, "-V"], capture_output=True, check=False).returncode == 0
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_S)
