@@ -76,13 +76,11 @@ def read_annotations(
             touched = [row for row in rows if not is_untouched_class(row, shown)]
             machine += [row.id for row in rows if row not in touched]
             answer, problem = _classes(touched, spec)
-        elif spec.task == "segmentation":
+        else:
             rows = [row for row in annotations if row.type == "segmentation"]
             touched = [row for row in rows if not row.is_untouched_mask]
             machine += [row.id for row in rows if row.is_untouched_mask]
             answer, problem = _regions(rows, spec) if touched else (None, [])
-        else:
-            continue
         problems += problem
         if answer is not None:
             answers.append(answer)
