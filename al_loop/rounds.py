@@ -67,6 +67,7 @@ class RoundRunner:
         self._clock = clock
         self._executor = ThreadPoolExecutor(max_workers=rounds_at_once, thread_name_prefix="round")
         self._running: set[int] = set()
+        self._begun: set[tuple[int, int]] = set()
         self._waiting: dict[int, int] = {}
         """Campaigns with a round at a worker, and their next round's number."""
         self._cancelled: dict[tuple[int, int], threading.Event] = {}
@@ -101,18 +102,23 @@ class RoundRunner:
             self._resume(campaign, number)
 
     def cancel(self, campaign: Campaign, number: int) -> Round:
-        """Ask a round to stop; its whole process tree ends within seconds.
+        """Ask a round to stop; its whole process tree ends within seconds, and a queued round at once.
 
         Raises:
             NotFoundError: No such round.
             ConflictError: It has ended already.
         """
-        entry = self._store.rounds.get(campaign.campaign_id, number)
-        event = self._cancelled.get((campaign.campaign_id, number))
-        if entry.state.is_end or event is None:
-            raise ConflictError(f"round {number} of campaign {campaign.name!r} has ended already: {entry.state}")
-        event.set()
-        return entry
+        key = (campaign.campaign_id, number)
+        with self._lock:
+            entry = self._store.rounds.get(*key)
+            event = self._cancelled.get(key)
+            if entry.state.is_end or event is None:
+                raise ConflictError(f"round {number} of campaign {campaign.name!r} has ended already: {entry.state}")
+            event.set()
+            if key not in self._begun:
+                del self._cancelled[key]  # whoever takes it up finds that it is over
+                self._end(campaign, number, RoundState.CANCELLED, "cancelled while it was queued")
+        return self._store.rounds.get(*key)
 
     def progress(self, campaign_id: int, number: int) -> ProgressLine | None:
         """The newest line of progress of a round that runs in this process."""
@@ -139,9 +145,15 @@ class RoundRunner:
             self._executor.submit(self._work, campaign, number)
 
     def _work(self, campaign: Campaign, number: int) -> None:
-        """One round, then hand the campaign's next one to the workers."""
+        """One round, unless it was cancelled meanwhile; then hand the campaign's next one to the workers."""
+        key = (campaign.campaign_id, number)
+        with self._lock:
+            wanted = key in self._cancelled
+            if wanted:
+                self._begun.add(key)
         try:
-            self._run(campaign.name, number)
+            if wanted:
+                self._run(campaign.name, number)
         finally:
             with self._lock:
                 following = self._waiting.pop(campaign.campaign_id, None)
@@ -175,6 +187,7 @@ class RoundRunner:
         finally:
             self._progress.pop(key, None)
             self._cancelled.pop(key, None)
+            self._begun.discard(key)
 
     def _carry_out(self, campaign: Campaign, number: int, cancelled: threading.Event) -> None:
         directory = self._layout.round(campaign.name, number)

@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+from litestar.testing import TestClient
 
+from service.app import create_app
 from service.client import Client, ServiceUnreachableError
+from service.settings import Settings
 from tests.e2e.campaigns import Http, create, encoded, label_all, register, run_round, wait_for_round, write_pool
 
 SLOW = {"train": {"epochs": 500, "batch_size": 8}, "model": {"encoder": "lcnet_050"}}
@@ -68,12 +72,41 @@ def test_second_round_is_refused_queued_once_and_the_first_can_be_cancelled(http
     wait_until(lambda: state_of(http) == "training")
     wait_until(lambda: http.get("/campaigns/demo/rounds/1").json()["progress"] is not None)
     assert children_of(os.getpid())
-    assert http.post("/campaigns/demo/rounds/2/cancel").status_code == 202
+    assert http.post("/campaigns/demo/rounds/2/cancel").json()["state"] == "cancelled"
+    assert state_of(http) == "training"
+    assert http.post("/campaigns/demo/rounds", json={"queue": True}).json()["number"] == 3
+    assert http.post("/campaigns/demo/rounds/3/cancel").json()["state"] == "cancelled"
     assert http.post("/campaigns/demo/rounds/1/cancel").status_code == 202
     assert wait_for_round(http, 1)["state"] == "cancelled"
-    assert wait_for_round(http, 2)["state"] == "cancelled"
+    assert [state_of(http, number) for number in (2, 3)] == ["cancelled", "cancelled"]
     assert http.post("/campaigns/demo/rounds/1/cancel").status_code == 409
     assert http.get("/campaigns/demo").json()["current_model"] is None
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_as_many_campaigns_train_side_by_side_as_the_settings_allow(
+    settings: Settings, root: Path, at_once: int
+) -> None:
+    settings = msgspec.structs.replace(settings, rounds_at_once=at_once)
+    with TestClient(create_app(settings)) as http:
+        for name in ("demo", "second"):
+            create(http, root, name, **slow(root))
+            register(http, name)
+            label_all(http, name)
+            assert http.post(f"/campaigns/{name}/rounds", json={}).status_code == 202
+
+        def states() -> list[str]:
+            return [http.get(f"/campaigns/{name}/rounds/1").json()["state"] for name in ("demo", "second")]
+
+        wait_until(lambda: states().count("training") == at_once)
+        time.sleep(0.5)
+        assert states() == ["training", "training" if at_once == 2 else "queued"]
+        assert http.post("/campaigns/demo/rounds", json={"queue": True}).json()["number"] == 2
+        time.sleep(0.5)
+        assert state_of(http, 2) == "queued"  # never two of one campaign
+        for path in ("demo/rounds/2", "second/rounds/1", "demo/rounds/1"):
+            assert http.post(f"/campaigns/{path}/cancel").status_code == 202
+        wait_until(lambda: states() == ["cancelled"] * 2)
 
 
 def test_policy_starts_a_round_by_itself_and_coalesces(http: Http, root: Path) -> None:
