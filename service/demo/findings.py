@@ -149,9 +149,9 @@ def _strips(arm: Arm, plan: ImportPlan, console: Console) -> list[PictureStrip]:
     if _serving(arm) == "none":
         console.print("no model was promoted, so there is nothing to predict with", style="yellow")
         return []
-    page = arm.client.samples(arm.name, limit=200, state="reserve").samples
-    step = max(1, len(page) // STRIPS)
-    return [_strip(arm, plan, sample) for sample in page[::step][:STRIPS]]
+    reserve = list(arm.client.every_sample(arm.name, state="reserve"))
+    step = max(1, len(reserve) // STRIPS)
+    return [_strip(arm, plan, sample) for sample in reserve[step // 2 :: step][:STRIPS]]
 
 
 def _strip(arm: Arm, plan: ImportPlan, sample: SampleView) -> PictureStrip:
