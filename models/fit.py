@@ -29,6 +29,9 @@ BATCH_PIXELS = 2**17
 
 MIN_BATCH_SIZE = 4
 
+REPORTS = 10
+"""How often a training run measures itself on the calibration split, at most."""
+
 WARM_UP = 0.1
 """Share of the steps in which the learning rate rises; it falls as a cosine over the rest."""
 
@@ -63,6 +66,18 @@ def schedule(config: TrainConfig, chips: int, chip_pixels: int) -> Schedule:
     if config.max_steps is not None:
         steps = min(steps, config.max_steps)
     return Schedule(batch_size=batch_size, steps=steps, epoch_steps=epoch_steps)
+
+
+def report_interval(plan: Schedule, chip_pixels: int, measured_pixels: int) -> int:
+    """Steps between reports: `REPORTS` over the run, fewer where measuring would take longer than half of training.
+
+    Args:
+        plan: The run.
+        chip_pixels: Of the largest chip.
+        measured_pixels: What one report looks at; a pixel that is measured costs about a third of one trained on.
+    """
+    affordable = 3 * plan.steps * plan.batch_size * chip_pixels // (2 * max(measured_pixels, 1))
+    return max(1, plan.steps // max(1, min(REPORTS, affordable)))
 
 
 def fit(

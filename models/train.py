@@ -22,7 +22,7 @@ from models.dataset import ChipReader, LabelledSample, read_samples
 from models.errors import ModelsError
 from models.evaluate import Contender, evaluate, metric_value
 from models.export import check_parity, export_onnx
-from models.fit import fit, schedule
+from models.fit import fit, report_interval, schedule
 from models.incumbent import load_incumbent
 from models.inference import torch_infer
 from models.label_counts import count_labels, is_labelled
@@ -35,9 +35,6 @@ from models.tallies import tally
 
 TILE_PX = 512
 """Larger images are calibrated, evaluated and served in tiles of this side."""
-
-REPORTS = 10
-"""How often a training run measures itself on the calibration split."""
 
 PARITY_CHIPS = 3
 
@@ -74,7 +71,8 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
     network = build(manifest.model, tasks, statistics)
     classification = next((spec for spec in tasks if spec.task == "classification"), None)
     multi_label = classification is not None and classification.multi_label
-    plan = schedule(manifest.train, epoch_size(samples, reader), max(reader.chip_pixels(sample) for sample in samples))
+    chip_pixels = max(reader.chip_pixels(sample) for sample in samples)
+    plan = schedule(manifest.train, epoch_size(samples, reader), chip_pixels)
     batches = training_batches(samples, reader, classification, statistics, plan.batch_size, rng)
     history: list[TrainingReport] = []
 
@@ -92,7 +90,7 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
         manifest.train,
         device,
         report,
-        report_every=max(1, plan.steps // REPORTS),
+        report_every=report_interval(plan, chip_pixels, sum(sample.height * sample.width for sample in calibration)),
     )
     temperature = calibrate(torch_infer(network, device), calibration, reader, tasks, TILE_PX)
     calibrated = CalibratedNetwork(network, temperature, multi_label=multi_label)

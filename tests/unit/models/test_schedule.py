@@ -2,7 +2,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.card import TrainConfig
-from models.fit import BATCH_PIXELS, MIN_BATCH_SIZE, MIN_STEPS, TRAINED_PIXELS, schedule
+from models.fit import (
+    BATCH_PIXELS,
+    MIN_BATCH_SIZE,
+    MIN_STEPS,
+    REPORTS,
+    TRAINED_PIXELS,
+    Schedule,
+    report_interval,
+    schedule,
+)  # fmt: skip
 
 
 @given(st.integers(1, 10**6), st.integers(1, 2**20))
@@ -30,3 +39,14 @@ def test_steps_stay_within_the_asked_bound(chips: int, bound: int, epochs: int |
         schedule(TrainConfig(epochs=epochs, max_steps=most), chips, chip_pixels=64 * 64) for most in (bound, None)
     )
     assert bounded.steps == min(bound, free.steps)
+
+
+@given(st.integers(1, 2000), st.integers(1, 10**9))
+def test_measuring_takes_no_more_than_half_of_training(steps: int, measured_pixels: int) -> None:
+    plan = Schedule(batch_size=16, steps=steps, epoch_steps=1)
+    reports = steps / report_interval(plan, 128 * 128, measured_pixels)
+    assert reports >= 1
+    trained = 3 * steps * 16 * 128 * 128
+    assert reports < 2 or reports // 1 * measured_pixels * 0.5 <= trained
+    if measured_pixels < 16 * 128 * 128:
+        assert reports >= min(steps, REPORTS)
