@@ -43,7 +43,7 @@ def slow(root: Path) -> dict[str, Any]:
     return {"settings": SLOW | {"reserve": {"share": 0.3, "minimum": 4, "block_m": 500.0}}}
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 200.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "timed out"
@@ -208,7 +208,7 @@ def test_kill_at_a_phase_loses_no_label_and_is_accounted_for(
             labelling = threading.Thread(target=keep_labelling)
             labelling.start()
             order = ["queued", "snapshot", "training", "evaluating", "exporting", "gate", "scoring", "promoted"]
-            wait_until(lambda: order.index(state_of(http)) >= order.index(phase), 120)
+            wait_until(lambda: order.index(state_of(http)) >= order.index(phase), 400)
             children = children_of(process.pid)
             process.send_signal(signal.SIGKILL)
             process.wait()
