@@ -148,7 +148,7 @@ class RoundRunner:
         """One round, unless it was cancelled meanwhile; then hand the campaign's next one to the workers."""
         key = (campaign.campaign_id, number)
         with self._lock:
-            wanted = key in self._cancelled
+            wanted = key in self._cancelled and not self._closing  # at a stop it stays queued, for the next start
             if wanted:
                 self._begun.add(key)
         try:

@@ -100,9 +100,16 @@ class Transport:
         return self._ask(method, path, kind, content=content, headers={"content-type": "application/json"})
 
     def unlock(self) -> None:
-        """Make SCANEO collect garbage; each request leaves some behind."""
-        for _ in range(UNLOCK_REQUESTS):
-            self._http.get("/img/favicon.ico")
+        """Make SCANEO collect garbage; each request leaves some behind.
+
+        Raises:
+            ScaneoUnreachableError: It stopped answering.
+        """
+        try:
+            for _ in range(UNLOCK_REQUESTS):
+                self._http.get("/img/favicon.ico")
+        except httpx.TransportError as error:
+            raise ScaneoUnreachableError(self.url, str(error) or type(error).__name__) from error
 
     def follow(self, path: str, body: object) -> Iterator[dict[str, Any]]:
         """Send one frame to a WebSocket route and give the frames that come back until SCANEO closes it.

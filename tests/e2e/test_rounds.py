@@ -109,6 +109,20 @@ def test_as_many_campaigns_train_side_by_side_as_the_settings_allow(
         wait_until(lambda: states() == ["cancelled"] * 2)
 
 
+def test_queued_round_goes_on_after_a_restart(start_service: Callable[[], Http], root: Path) -> None:
+    http = start_service()
+    prepare(http, root, **slow(root))
+    for body in ({}, {"queue": True}):
+        assert http.post("/campaigns/demo/rounds", json=body).status_code == 202
+    wait_until(lambda: state_of(http) == "training")
+    http.__exit__(None, None, None)
+    again = start_service()
+    assert state_of(again) == "interrupted"
+    wait_until(lambda: state_of(again, 2) == "training")
+    again.post("/campaigns/demo/rounds/2/cancel")
+    wait_until(lambda: state_of(again, 2) == "cancelled")
+
+
 def test_policy_starts_a_round_by_itself_and_coalesces(http: Http, root: Path) -> None:
     policy = {"new_labels": 8, "debounce_s": 0.5, "min_labels": 6, "min_reserve_labels": 2}
     prepare(http, root, policy=policy)
