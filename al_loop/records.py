@@ -74,6 +74,15 @@ class RetrainPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """A candidate may be this much worse than the serving model and still be promoted."""
 
 
+class AssistSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How suggestions are shown to annotators."""
+
+    min_area_px: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 8
+    """Connected regions of a suggested mask smaller than this are merged into their largest neighbour; 1: none."""
+    blind_share: Annotated[float, msgspec.Meta(ge=0.0, le=0.9)] = 0.0
+    """Share of images that get no suggestion, the same at every request, so that anchoring can be measured."""
+
+
 class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an operator may set per campaign."""
 
@@ -81,6 +90,7 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Pixels inside no polygon of a labelled sample: background (class 0) or ignored."""
     lease_s: Annotated[float, msgspec.Meta(ge=1, le=7 * 86400)] = 3600.0
     reserve: ReserveSettings = ReserveSettings()
+    assist: AssistSettings = AssistSettings()
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
 
