@@ -49,6 +49,11 @@ class ScaneoClient:
         """Close the connections."""
         self.transport.__exit__(None, None, None)
 
+    @property
+    def requests(self) -> int:
+        """Requests sent so far."""
+        return self.transport.requests
+
     def campaigns(self) -> list[ScaneoCampaign]:
         """All campaigns."""
         return self.transport.read("/_campaigns", list[ScaneoCampaign])
