@@ -81,5 +81,8 @@ class ScaneoPort(Protocol):
         """Close the connections."""
 
 
-OpenScaneo = Callable[[str], ScaneoPort]
-"""Makes a port for the SCANEO at an address."""
+class OpenScaneo(Protocol):
+    """Makes a port for the SCANEO at an address."""
+
+    def __call__(self, url: str, *, patient: bool = True) -> ScaneoPort:
+        """A port that asks again after a failure if it is patient, and else leaves that to its caller."""

@@ -10,7 +10,7 @@ from duckdb import DuckDBPyConnection
 
 from al_loop.scaneo.links import Batch, ImageProblem, Link, LinkedImage, PushedBox
 from al_loop.store.database import Database
-from al_loop.store.rows import Row, execute
+from al_loop.store.rows import Row, execute, utc
 
 IMAGE = "campaign_id = $campaign_id AND image_id = $image_id"
 
@@ -101,22 +101,39 @@ class ScaneoTable:
         )
         return [_image(row) for row in rows]
 
-    def save_reading(self, image: LinkedImage) -> None:
-        """Store what was made of an image's annotations."""
-        self._database.write(
-            lambda connection: execute(
-                connection,
-                f"""UPDATE scaneo_images SET digest = $digest, read_at = $read_at, annotator = $annotator,
-                recorded = $recorded, problem = $problem WHERE {IMAGE}""",
-                campaign_id=image.campaign_id,
-                image_id=image.image_id,
-                digest=image.digest,
-                read_at=image.read_at,
-                annotator=image.annotator,
-                recorded=_json(image.recorded),
-                problem=image.problem,
-            ).fetchall()
+    def image(self, campaign_id: int, image_id: int) -> LinkedImage | None:
+        """One image."""
+        rows = self._database.read(
+            f"SELECT * FROM scaneo_images WHERE {IMAGE}", campaign_id=campaign_id, image_id=image_id
         )
+        return _image(rows[0]) if rows else None
+
+    def save_readings(self, images: Sequence[LinkedImage]) -> None:
+        """Store what was made of images' annotations, in one step."""
+        table = pa.table(
+            {
+                "campaign_id": pa.array([image.campaign_id for image in images], pa.int64()),
+                "image_id": pa.array([image.image_id for image in images], pa.int64()),
+                "digest": pa.array([image.digest for image in images], pa.string()),
+                "read_at": pa.array([image.read_at and utc(image.read_at) for image in images], pa.timestamp("us")),
+                "annotator": pa.array([image.annotator for image in images], pa.string()),
+                "recorded": pa.array([_json(image.recorded) for image in images], pa.string()),
+                "problem": pa.array([image.problem for image in images], pa.string()),
+            }
+        )
+
+        def operation(connection: DuckDBPyConnection) -> None:
+            connection.register("readings", table)
+            execute(
+                connection,
+                """UPDATE scaneo_images SET digest = readings.digest, read_at = readings.read_at,
+                annotator = readings.annotator, recorded = readings.recorded, problem = readings.problem
+                FROM readings WHERE scaneo_images.campaign_id = readings.campaign_id
+                AND scaneo_images.image_id = readings.image_id""",
+            )
+            connection.unregister("readings")
+
+        self._database.write(operation)
 
     def counts(self, campaign_id: int, scaneo_campaign: str) -> Row:
         """`images`, `images_read` and `images_unusable` of one SCANEO campaign, `labels` that stand of all."""
@@ -139,6 +156,27 @@ class ScaneoTable:
             limit=limit,
         )
         return [msgspec.convert(row, ImageProblem) for row in rows]
+
+    def shown_probabilities(self, campaign_id: int, pixel_hash: str) -> list[tuple[list[float], datetime]]:
+        """Class probabilities that were shown for these pixels, in class order, and when."""
+        rows = self._database.read(
+            """SELECT answer, shown_at FROM predictions WHERE campaign_id = $campaign_id
+            AND pixel_hash = $pixel_hash AND task = 'classification' AND NOT blind""",
+            campaign_id=campaign_id,
+            pixel_hash=pixel_hash,
+        )
+        return [(msgspec.json.decode(row["answer"])["probabilities"], row["shown_at"]) for row in rows]
+
+    def lately_shown(self, campaign_id: int, since: datetime) -> list[int]:
+        """Samples for which a model's answer was shown since then, the latest first."""
+        rows = self._database.read(
+            """SELECT hashes.sample_id FROM predictions JOIN pixel_hashes hashes USING (campaign_id, pixel_hash)
+            WHERE campaign_id = $campaign_id AND shown_at > $since
+            GROUP BY hashes.sample_id ORDER BY max(shown_at) DESC""",
+            campaign_id=campaign_id,
+            since=since,
+        )
+        return [row["sample_id"] for row in rows]
 
     def next_batch_number(self, campaign_id: int) -> int:
         """Batches are numbered from 1 in each campaign."""

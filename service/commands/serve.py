@@ -26,7 +26,8 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         port=arguments.port,
     )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("rasterio").setLevel(logging.WARNING)
+    for noisy in ("rasterio", "httpx"):  # httpx would write down every request to SCANEO
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("al_loop").info("API documentation: http://%s:%d/schema", settings.host, settings.port)
     # The access log is off: it would hold the tokens that SCANEO has to send in the URL. /metrics counts requests.
     uvicorn.run(
