@@ -4,9 +4,6 @@ import argparse
 import logging
 from collections.abc import Mapping
 
-import uvicorn
-
-from service.app import create_app
 from service.settings import Settings
 
 
@@ -17,6 +14,10 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         SettingsError: The settings are wrong or unsafe.
         StoreLockedError: Another process owns the data directory.
     """
+    import uvicorn  # here, as other commands need neither it nor the app
+
+    from service.app import create_app
+
     imagery = None if arguments.imagery is None else ":".join(str(folder) for folder in arguments.imagery)
     settings = Settings.from_env(
         environ,
