@@ -230,7 +230,7 @@ class LinkKeeper:
             "interval",
             seconds=TICK_S,
             id=str(link.campaign_id),
-            max_instances=3,  # a tick that finds the one before it at work returns at once
+            max_instances=1,
             coalesce=True,
             misfire_grace_time=None,
             replace_existing=True,

@@ -123,15 +123,11 @@ class LinkWatcher:
 
     def tick(self) -> None:
         """Do what is due now; trouble with SCANEO is remembered in `problem`, and tried again later."""
-        if not self._ticking.acquire(blocking=False):
-            return
-        try:
+        with self._ticking:
             if not self._stopped and self._is_due("try"):
                 if self._stale:
                     self._reload()
                 self._try()
-        finally:
-            self._ticking.release()
 
     def _try(self) -> None:
         try:
