@@ -21,6 +21,7 @@ AlLoopError
         ScaneoUnreachableError      down, too slow, or the connection broke
         ScaneoAnswerError           it answered with an error; carries status, detail and path
             ScaneoLockedError       its database is locked
+        ScaneoFileError             its SQLite file cannot be read
 """
 
 
@@ -159,6 +160,17 @@ class ScaneoLockedError(ScaneoAnswerError):
     def __init__(self, status: int, detail: str, path: str) -> None:
         super().__init__(status, detail, path)
         self.args = (f"SCANEO's database is locked ({detail}); restart SCANEO if this goes on",)
+
+
+class ScaneoFileError(ScaneoError):
+    """SCANEO's SQLite file cannot be read."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        super().__init__(
+            f"SCANEO's database {path} cannot be read ({reason}); it is the file scaneo.db in its cache directory, and "
+            "linking without it works as well"
+        )
 
 
 def _some(numbers: list[int], most: int = 10) -> str:

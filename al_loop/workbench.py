@@ -10,6 +10,8 @@ from al_loop.predictions import PredictionDesk
 from al_loop.records import Campaign, RoundState
 from al_loop.rounds import RoundRunner
 from al_loop.sampler import Sampler
+from al_loop.scaneo.keeper import LinkKeeper
+from al_loop.scaneo.port import OpenScaneo
 from al_loop.scheduler import LoopScheduler
 from al_loop.score_parts import EmbeddingStore
 from al_loop.scoring import PoolScorer
@@ -31,6 +33,7 @@ class Workbench:
         self,
         data: Path,
         *,
+        open_scaneo: OpenScaneo,
         clock: Callable[[], datetime] = utc_now,
         threads: int | None = None,
         max_image_values: int,
@@ -42,6 +45,7 @@ class Workbench:
 
         Args:
             data: Directory of the service; made if missing.
+            open_scaneo: Makes a client of the SCANEO at an address.
             clock: Gives aware UTC times.
             threads: CPU threads of one model run; None: all cores.
             max_image_values: Largest width x height x bands of an uploaded image.
@@ -66,15 +70,18 @@ class Workbench:
         self.scheduler = LoopScheduler(
             self.store, self.runner, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s
         )
+        self.links = LinkKeeper(self.store, self.layout, self.sampler, open_scaneo, clock)
         self._recover()
         self.server.start(clock())
 
     def start(self) -> None:
-        """Begin to start rounds by policy and to score new samples."""
+        """Begin to start rounds by policy, to score new samples and to watch links."""
         self.scheduler.start()
+        self.links.start()
 
     def close(self) -> None:
         """Stop everything, children first, the store last."""
+        self.links.close()
         self.scheduler.close()
         self.runner.close()
         self.desk.close()

@@ -13,6 +13,7 @@ from al_loop.store.predictions import PredictionTable
 from al_loop.store.queries import QueryTable
 from al_loop.store.rounds import RoundTable
 from al_loop.store.samples import SampleTable
+from al_loop.store.scaneo import ScaneoTable
 from al_loop.store.scores import ScoreTable
 from al_loop.store.versions import VersionTable
 
@@ -30,6 +31,7 @@ class LabelStore:
         self.versions = VersionTable(database)
         self.scores = ScoreTable(database)
         self.predictions = PredictionTable(database)
+        self.scaneo = ScaneoTable(database)
 
     @classmethod
     def open(cls, path: Path) -> Self:

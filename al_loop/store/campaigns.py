@@ -110,6 +110,17 @@ class CampaignTable:
             ).fetchall()
         )
 
+    def set_tasks(self, campaign_id: int, tasks: Sequence[TaskSpec]) -> None:
+        """Replace the tasks (placeholder until the branch is merged)."""
+        self._database.write(
+            lambda connection: execute(
+                connection,
+                "UPDATE campaigns SET tasks = $tasks WHERE campaign_id = $campaign_id",
+                tasks=_json(list(tasks)),
+                campaign_id=campaign_id,
+            ).fetchall()
+        )
+
     def counts(self, campaign_id: int, now: datetime) -> SampleCounts:
         """Samples by state at `now`."""
         rows = self._database.read(
