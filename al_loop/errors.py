@@ -10,6 +10,7 @@ AlLoopError
         RoundRunningError           one round at a time per campaign
         NotEnoughLabelsError        says how many labels are missing
         NoModelError                nothing is promoted yet
+        WithheldError               no suggestion for this image, on purpose
     ScoringError                samples that cannot be scored or ranked
         AllNodataError              rows of probabilities without a valid pixel
         NonFiniteScoresError        NaN or infinite scores; carries the sample ids
@@ -93,6 +94,13 @@ class NotEnoughLabelsError(ConflictError):
 
 class NoModelError(ConflictError):
     """Nothing is promoted yet."""
+
+
+class WithheldError(ConflictError):
+    """The image belongs to the share that gets no suggestion; says nothing of the answer that was computed."""
+
+    def __init__(self) -> None:
+        super().__init__("No suggestion for this image on purpose: please label it unaided.")
 
 
 class ScoringError(AlLoopError, ValueError):

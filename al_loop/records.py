@@ -5,6 +5,8 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from models.card import Evaluation, ModelConfig, TaskName, TaskSpec, TrainConfig
 from models.manifest import Unlabelled
@@ -345,6 +347,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     answer: dict[str, Any]
     shown_at: datetime
+    blind: bool = False
+    """Computed and kept, but not shown."""
 
 
 class ShownPrediction(msgspec.Struct, frozen=True, kw_only=True):
@@ -356,3 +360,42 @@ class ShownPrediction(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     answer: dict[str, Any]
     shown_at: datetime
+    mask: bytes | None = None
+    """Segmentation: class codes as `al_loop.shown_masks` packs them; None without a mask, or too large to keep."""
+    blind: bool = False
+    """Computed and kept, but not shown."""
+
+
+class RememberedPrediction(Prediction, frozen=True, kw_only=True):
+    """A prediction of one sample with its whole mask."""
+
+    mask: NDArray[np.uint8] | None = None
+    """Segmentation: class codes (H, W) as they were shown, in the order of the campaign's classes; else None."""
+
+
+class Assist(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a suggestion when a person answered."""
+
+    prediction_id: int
+    label_id: int
+    sample_id: int
+    task: TaskName
+    version: str
+    """Model version that suggested."""
+    annotator: str
+    blind: bool
+    """The suggestion was computed, but not shown."""
+    outcome: Literal["accepted", "edited", "rejected"]
+    agreement: float
+    """IoU of what was suggested and what was kept, 0 to 1."""
+    labelled_at: datetime
+
+
+class UnansweredCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Images that one model version suggested something for, the newest suggestion of each image."""
+
+    version: str
+    task: TaskName
+    suggested: int
+    unanswered: int
+    """Of these, images that nobody has labelled for the task since."""

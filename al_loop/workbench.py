@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from al_loop.assessing import Assessor
 from al_loop.layout import DataLayout
 from al_loop.predictions import PredictionDesk
 from al_loop.records import Campaign, RoundState
@@ -19,6 +20,9 @@ from al_loop.serving import ModelServer
 from al_loop.store import LabelStore
 
 logger = logging.getLogger(__name__)
+
+ASSIST_TICK_S = 2.0
+"""Seconds between looks for labels that answer a suggestion."""
 
 
 def utc_now() -> datetime:
@@ -70,6 +74,7 @@ class Workbench:
         self.scheduler = LoopScheduler(
             self.store, self.runner, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s
         )
+        self.scheduler.every("assists", ASSIST_TICK_S, Assessor(self.store, self.desk.flush).assess_all)
         self.links = LinkKeeper(self.store, self.layout, self.sampler, open_scaneo, clock)
         self._recover()
         self.server.start(clock())

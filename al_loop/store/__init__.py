@@ -6,6 +6,7 @@ Every SQL statement of the project lives in this package. It knows nothing of fi
 from pathlib import Path
 from typing import Self
 
+from al_loop.store.assists import AssistTable
 from al_loop.store.campaigns import CampaignTable
 from al_loop.store.database import Database
 from al_loop.store.labels import LabelTable
@@ -31,6 +32,7 @@ class LabelStore:
         self.versions = VersionTable(database)
         self.scores = ScoreTable(database)
         self.predictions = PredictionTable(database)
+        self.assists = AssistTable(database)
         self.scaneo = ScaneoTable(database)
 
     @classmethod
