@@ -8,6 +8,7 @@ CREATE TABLE scaneo_links (
     options         JSON NOT NULL,
     models          JSON NOT NULL,      -- id of our model there, by task
     prefix          VARCHAR NOT NULL,   -- of its image paths below our root: '' or 'folder/'
+    hidden          JSON NOT NULL,      -- our classes whose label was deleted there: they are not suggested
     zone_offset_s   INTEGER NOT NULL,   -- SCANEO's naive local times minus UTC
     linked_at       TIMESTAMP NOT NULL,
     signal          VARCHAR,            -- change signal of its campaign when all that it announced had been read

@@ -140,6 +140,18 @@ class LinkKeeper:
             batches=[view(self._store, link, batch) for batch in batches],
         )
 
+    def refresh(self, campaign: Campaign) -> LinkStatus:
+        """Begin to read everything in SCANEO again, without waiting for a sign of change.
+
+        Raises:
+            NotFoundError: The campaign has no link.
+        """
+        status = self.status(campaign)
+        watcher = self._watchers.get(campaign.campaign_id)
+        if watcher is not None:
+            watcher.refresh()
+        return status
+
     def labelling_page(self, campaign: Campaign) -> str | None:
         """Where annotators label the campaign in SCANEO; None without a link."""
         link = self._store.scaneo.find(campaign.campaign_id)

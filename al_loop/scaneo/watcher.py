@@ -115,6 +115,11 @@ class LinkWatcher:
         self._settling.keep_only(known)
         self._turn = deque(images[self.link.scaneo_campaign])
 
+    def refresh(self) -> None:
+        """At the next tick, begin to read everything again."""
+        self._signals = dict.fromkeys(self._signals)
+        self._due.clear()
+
     def stop(self) -> None:
         """Watch no more: wait for a tick that is going on, then close the connections."""
         self._stopped = True
@@ -179,6 +184,7 @@ class LinkWatcher:
             self._after("labels", LABELS_EVERY_S)
             if keep_mapped(self._store, self.port, self._campaign(), self.link, list(self._images)):
                 self._retry_problems()
+            self.link = self._store.scaneo.find(self.link.campaign_id) or self.link
         if self._file is None:
             self._search()
             self._read_in_turn()
