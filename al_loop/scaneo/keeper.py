@@ -81,7 +81,7 @@ class LinkKeeper:
         with self._lock, self._open_scaneo(request.url) as port:
             link = connect(self._store, port, name, request, imagery=imagery, token=token, now=self._clock())
             self._unwatch(link.campaign_id)
-            self._watch(name, link)
+            self._watch(name, link).answered()
         return self.status(self._store.campaigns.get(name))
 
     def disconnect(self, campaign: Campaign, *, force: bool = False) -> None:
@@ -232,7 +232,7 @@ class LinkKeeper:
                 return batch
         raise NotFoundError("batch", number)
 
-    def _watch(self, name: str, link: Link) -> None:
+    def _watch(self, name: str, link: Link) -> LinkWatcher:
         watcher = LinkWatcher(
             self._store, self._open_scaneo(link.url, patient=False), name, link, self._clock, self._closing
         )
@@ -247,6 +247,7 @@ class LinkKeeper:
             misfire_grace_time=None,
             replace_existing=True,
         )
+        return watcher
 
     def _unwatch(self, campaign_id: int) -> None:
         watcher = self._watchers.pop(campaign_id, None)

@@ -115,6 +115,11 @@ class LinkWatcher:
         self._settling.keep_only(known)
         self._turn = deque(images[self.link.scaneo_campaign])
 
+    def answered(self) -> None:
+        """SCANEO has just answered."""
+        self.problem, self.reachable, self._failures = None, True, 0
+        self.asked_at = self._clock()
+
     def refresh(self) -> None:
         """At the next tick, begin to read everything again."""
         self._signals = dict.fromkeys(self._signals)
@@ -178,8 +183,7 @@ class LinkWatcher:
                 self._look(name)
             if self.problem is not None:
                 logger.info("campaign %s: SCANEO at %s works again", self._name, self.link.url)
-            self.problem, self.reachable, self._failures = None, True, 0
-            self.asked_at = self._clock()
+            self.answered()
         if self._is_due("labels"):
             self._after("labels", LABELS_EVERY_S)
             if keep_mapped(self._store, self.port, self._campaign(), self.link, list(self._images)):
