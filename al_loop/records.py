@@ -172,6 +172,8 @@ class SampleCounts(msgspec.Struct, frozen=True, kw_only=True):
     """All of the test reserve, labelled or not."""
     reserve_labelled: int
     total: int
+    skipped: int = 0
+    """Without a label, and nobody is offered them any more because too many could not tell; part of the others."""
 
 
 class SkippedPath(msgspec.Struct, frozen=True, kw_only=True):
