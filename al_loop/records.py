@@ -5,6 +5,8 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from models.card import Evaluation, ModelConfig, TaskName, TaskSpec, TrainConfig
 from models.manifest import Unlabelled
@@ -347,6 +349,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     answer: dict[str, Any]
     shown_at: datetime
+    blind: bool = False
+    """Computed and kept, but not shown."""
 
 
 class ShownPrediction(msgspec.Struct, frozen=True, kw_only=True):
@@ -358,3 +362,14 @@ class ShownPrediction(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     answer: dict[str, Any]
     shown_at: datetime
+    mask: bytes | None = None
+    """Segmentation: class codes as `al_loop.shown_masks` packs them; None without a mask, or too large to keep."""
+    blind: bool = False
+    """Computed and kept, but not shown."""
+
+
+class RememberedPrediction(Prediction, frozen=True, kw_only=True):
+    """A prediction of one sample with its whole mask."""
+
+    mask: NDArray[np.uint8] | None = None
+    """Segmentation: class codes (H, W) as they were shown, in the order of the campaign's classes; else None."""
