@@ -17,6 +17,7 @@ from al_loop.records import (
     Round,
     RoundState,
     SampleCounts,
+    SampleId,
     SampleView,
 )
 from al_loop.strategies import StrategyConfig
@@ -53,7 +54,7 @@ class ReleaseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Leases to give back unanswered."""
 
     annotator: AnnotatorName
-    sample_ids: list[int] | None = None
+    sample_ids: list[SampleId] | None = None
     """Null: all of the annotator's leases."""
 
 
@@ -61,7 +62,7 @@ class ExtendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Leases that shall run on."""
 
     annotator: AnnotatorName
-    sample_ids: Annotated[list[int], msgspec.Meta(max_length=10_000)] | None = None
+    sample_ids: Annotated[list[SampleId], msgspec.Meta(max_length=10_000)] | None = None
     """Null: all that are active."""
 
 
@@ -69,7 +70,7 @@ class SkipRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Samples that an annotator cannot tell."""
 
     annotator: AnnotatorName
-    sample_ids: Annotated[list[int], msgspec.Meta(min_length=1, max_length=10_000)]
+    sample_ids: Annotated[list[SampleId], msgspec.Meta(min_length=1, max_length=10_000)]
     reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
     """For whoever looks at it later: "under cloud"."""
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
+import msgspec
 import pytest
 from playwright.sync_api import Page
 
@@ -20,7 +21,14 @@ class Desk:
     def __init__(self, url: str, page: Page, token: str | None = None) -> None:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         self.url, self.page = url, page
+        self.console: list[str] = []
         self.http = httpx.Client(base_url=url, headers=headers, timeout=30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
 
     def create(self, root: Path, scenes: int = 8, **changes: Any) -> None:
         """Make the campaign over fresh scenes, without a test reserve unless `changes` ask for one."""
@@ -54,13 +62,18 @@ class Desk:
 
 
 @pytest.fixture
-def open_desk(settings: Settings, page: Page) -> Iterator[Callable[..., Desk]]:
+def quiet_settings(settings: Settings) -> Settings:
+    """Settings of a service that neither scores nor trains by itself, so that the page has the machine."""
+    return msgspec.structs.replace(settings, score_tick_s=3600.0, retrain_tick_s=3600.0)
+
+
+@pytest.fixture
+def open_desk(quiet_settings: Settings, page: Page) -> Iterator[Callable[[], Desk]]:
     """Start a service and give a desk to work at."""
     with ExitStack() as stack:
 
-        def start(token: str | None = None) -> Desk:
-            desk = Desk(stack.enter_context(running_server(create_app(settings))), page, token)
-            stack.callback(desk.http.close)
-            return desk
+        def start() -> Desk:
+            url = stack.enter_context(running_server(create_app(quiet_settings)))
+            return stack.enter_context(Desk(url, page))
 
         yield start

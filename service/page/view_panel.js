@@ -29,7 +29,8 @@ export class PanelView {
     this.#showSuggestion(lease);
     const now = lease ? stateOf(lease) : null;
     show(parts.renew, now === "lapsed");
-    write(parts.drawTitle, segmentation() ? drawTitle(lease) : "In SCANEO");
+    show(parts.drawTitle, Boolean(segmentation()));
+    write(parts.drawTitle, drawTitle(lease));
     show(parts.nothing, emptyAnswers(0).length > 0);
     parts.skip.disabled = !lease || now === "labelled" || now === "skipped";
     parts.nothing.disabled = parts.open.disabled = !lease;
