@@ -52,7 +52,7 @@ export class PanelView {
     const parts = this.#parts;
     write(parts.reason, lease?.reason ?? "No sample is selected.");
     write(parts.score, lease?.score == null ? "–" : lease.score.toFixed(2));
-    write(parts.version, lease?.version ? (lease.version === "features" ? "image features" : `model ${lease.version}`) : "chance");
+    write(parts.version, lease ? askedBy(lease.version) : "–");
     this.renderTime();
   }
 
@@ -97,6 +97,11 @@ export class PanelView {
     const otherwise = model ? "The model can propose an answer." : "There is no model yet: the first comes with enough labels.";
     write(parts.suggestionText, said ?? otherwise);
   }
+}
+
+function askedBy(version) {
+  if (version === null) return "chance";
+  return version === "features" ? "features" : `model ${version}`;
 }
 
 function drawTitle(lease) {

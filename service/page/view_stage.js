@@ -87,7 +87,8 @@ export class StageView {
         return url;
       } catch (error) {
         if (!(error instanceof ApiError) || error.isOffline) throw error;
-        say(overlay === "suggestion" ? `${error.message} Press g to ask for one.` : error.message);
+        const none = overlay === "suggestion" && error.status === 404;
+        say(none ? "No suggestion for this image yet: press g to ask for one." : capital(error.message));
       }
     }
     return this.#pictures.get(lease.sample_id, LARGE_PX, "none", true);

@@ -7,11 +7,12 @@ import pytest
 
 from tests.fixtures_annotators import Desk
 
-UNNAMED = """() => [...document.querySelectorAll("button, a, input, select, img")]
-    .filter((one) => one.checkVisibility())
-    .filter((one) => !(one.getAttribute("aria-label") || one.textContent.trim() || one.querySelector("img[alt]:not([alt=''])") || one.alt !== undefined
-        && one.hasAttribute("alt") || one.labels?.length))
-    .map((one) => one.outerHTML)"""
+UNNAMED = """() => {
+    const named = (one) => one.getAttribute("aria-label") || one.textContent.trim() || one.labels?.length
+        || one.hasAttribute("alt") || one.querySelector("img[alt]:not([alt=''])");
+    return [...document.querySelectorAll("button, a, input, select, img")]
+        .filter((one) => one.checkVisibility() && !named(one)).map((one) => one.outerHTML);
+}"""
 CONTRASTS = """() => {
     const parse = (text) => text.match(/[\\d.]+/g).map(Number);
     const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from service.app import create_app
 from service.settings import Settings
@@ -213,7 +213,7 @@ def test_overlay_without_a_model_leaves_the_image_and_a_quiet_note(desk: Desk) -
     expect(page.locator(".legend")).to_be_hidden()
     assert page.evaluate("document.querySelector('.canvas img').naturalWidth") == 64
     page.keyboard.press("v")
-    expect(page.locator(".note")).to_contain_text("g")
+    expect(page.locator(".note")).to_contain_text("No suggestion for this image yet")
 
 
 def test_unknown_campaign_is_said_with_the_way_out(desk: Desk) -> None:
@@ -247,3 +247,39 @@ def test_file_name_is_copied_for_the_search_box_of_scaneo(desk: Desk) -> None:
     page.keyboard.press("o")
     toast(page, "no link to SCANEO yet")
     assert page.evaluate("navigator.clipboard.readText()") == sample["path"]
+
+
+def test_suggestion_is_asked_for_shown_and_accepted(desk: Desk) -> None:
+    """The model's side is played by the test: what the page asks, shows, and does with the answer is under test."""
+    (sample,) = desk.ask(query_size=1)
+    page, sample_id = desk.page, sample["sample_id"]
+
+    def with_model(route: Route) -> None:
+        view = route.fetch().json()
+        route.fulfill(json=view | {"current_model": {"version": "v1"}})
+
+    def accept(route: Route) -> None:
+        label = {"sample_id": sample_id, "task": "classification", "annotator": "anna", "classes": ["bright"]}
+        assert route.request.post_data_json == {"annotator": "anna"}
+        stored = desk.http.post("/campaigns/demo/labels", json=label)
+        route.fulfill(status=201, json=stored.json())
+
+    page.route(re.compile(r"/campaigns/demo$"), with_model)
+    page.route(
+        "**/suggest", lambda route: route.fulfill(json={"classes": ["dark", "bright"], "probabilities": [0.1, 0.9]})
+    )
+    page.route("**/accept", accept)
+    page.route(
+        "**/thumbnail.png*overlay=suggestion*", lambda route: route.continue_(url=route.request.url.split("&")[0])
+    )
+    desk.open()
+    expect(page.get_by_role("button", name="Suggest g")).to_be_enabled()
+    expect(page.get_by_role("button", name="Accept")).to_be_hidden()
+    page.keyboard.press("g")
+    expect(page.locator(".panel")).to_contain_text("bright 90 % · dark 10 %")
+    page.keyboard.press("a")
+    expect(page.locator(".finished")).to_be_visible()
+    assert [(label["sample_id"], label["classes"]) for label in desk.labels()] == [(sample_id, ["bright"])]
+    page.keyboard.press("u")
+    toast(page, "taken back")
+    assert desk.labels() == []
