@@ -10,6 +10,7 @@ AlLoopError
         RoundRunningError           one round at a time per campaign
         NotEnoughLabelsError        says how many labels are missing
         NoModelError                nothing is promoted yet
+        WithheldError               no suggestion for this image, on purpose
     ScoringError                samples that cannot be scored or ranked
         AllNodataError              rows of probabilities without a valid pixel
         NonFiniteScoresError        NaN or infinite scores; carries the sample ids
@@ -21,6 +22,7 @@ AlLoopError
         ScaneoUnreachableError      down, too slow, or the connection broke
         ScaneoAnswerError           it answered with an error; carries status, detail and path
             ScaneoLockedError       its database is locked
+        ScaneoFileError             its SQLite file cannot be read
 """
 
 
@@ -94,6 +96,13 @@ class NoModelError(ConflictError):
     """Nothing is promoted yet."""
 
 
+class WithheldError(ConflictError):
+    """The image belongs to the share that gets no suggestion; says nothing of the answer that was computed."""
+
+    def __init__(self) -> None:
+        super().__init__("No suggestion for this image on purpose: please label it unaided.")
+
+
 class ScoringError(AlLoopError, ValueError):
     """Samples that cannot be scored or ranked."""
 
@@ -159,6 +168,17 @@ class ScaneoLockedError(ScaneoAnswerError):
     def __init__(self, status: int, detail: str, path: str) -> None:
         super().__init__(status, detail, path)
         self.args = (f"SCANEO's database is locked ({detail}); restart SCANEO if this goes on",)
+
+
+class ScaneoFileError(ScaneoError):
+    """SCANEO's SQLite file cannot be read."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        super().__init__(
+            f"SCANEO's database {path} cannot be read ({reason}); it is the file scaneo.db in its cache directory, and "
+            "linking without it works as well"
+        )
 
 
 def _some(numbers: list[int], most: int = 10) -> str:

@@ -17,6 +17,7 @@ from shapely.geometry import mapping
 
 from al_loop.errors import InvalidValueError
 from al_loop.records import SampleHeader
+from models.card import IGNORE
 
 WGS84 = "EPSG:4326"
 PIXEL = "pixel"
@@ -116,6 +117,27 @@ def areas_of(features: dict[str, Any]) -> Iterable[tuple[str | None, Area]]:
     """(class, or None for "ignore", and its area) of each feature of a stored collection, in painting order."""
     for feature in features["features"]:
         yield feature["properties"]["label"], shapely.geometry.shape(feature["geometry"])
+
+
+def coded_polygons(
+    features: dict[str, Any], crs: str, header: SampleHeader, classes: Sequence[str]
+) -> list[tuple[int, bytes]]:
+    """A stored collection as `models.masks.polygons_to_codes` takes it.
+
+    Args:
+        features: As stored.
+        crs: Its CRS, "EPSG:4326" or "pixel".
+        header: The sample.
+        classes: Classes of the task.
+
+    Returns:
+        Code and WKB in pixel coordinates of each polygon, in painting order; "ignore" has code 255.
+    """
+    return [
+        (IGNORE if name is None else classes.index(name) + 1, shapely.to_wkb(part))
+        for name, area in areas_of(features)
+        for part in to_pixels(area, crs, header).geoms
+    ]
 
 
 def to_pixels(area: Area, crs: str, header: SampleHeader) -> MultiPolygon:

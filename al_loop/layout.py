@@ -30,3 +30,7 @@ class DataLayout(msgspec.Struct, frozen=True):
     def round(self, name: str, number: int) -> Path:
         """Directory of one round: `snapshot/`, `training/`."""
         return self.campaign(name) / "rounds" / str(number)
+
+    def batch(self, name: str, number: int) -> Path:
+        """Folder of links to the images of one batch; SCANEO reads it."""
+        return self.campaign(name) / "scaneo" / f"batch-{number:03d}"

@@ -1,26 +1,25 @@
 """Answers a prediction request: decode, recognise the sample, run the model, remember what was shown."""
 
-import logging
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from al_loop.errors import NoModelError, NotFoundError, StoreError
+from al_loop.assist import is_withheld
+from al_loop.class_order import codes_in_campaign_order, in_campaign_order
+from al_loop.errors import NoModelError, NotFoundError, WithheldError
 from al_loop.readiness import readiness
-from al_loop.records import Campaign, ShownPrediction
+from al_loop.records import Campaign, RememberedPrediction, ShownPrediction
 from al_loop.serving import ModelServer
+from al_loop.shown_log import ShownLog, packed
 from al_loop.store import LabelStore
 from models.card import TaskName
 from models.image_model import ImageModel, select_bands
-from models.rasters import Upload, encode_codes, open_upload
-
-logger = logging.getLogger(__name__)
-
-FLUSH_S = 0.2
+from models.rasters import Upload, encode_codes, open_upload, read_file, resolve_inside
+from models.specks import remove_specks
 
 
 class PredictionDesk:
@@ -33,94 +32,160 @@ class PredictionDesk:
         self._server = server
         self._clock = clock
         self._max_values = max_values
-        self._shown: list[ShownPrediction] = []
-        self._lock = threading.Lock()
-        self._closing = threading.Event()
-        self._writer = threading.Thread(target=self._write_shown, name="predictions", daemon=True)
-        self._writer.start()
+        self._log = ShownLog(store)
 
     def classify(self, campaign_name: str, data: bytes) -> list[float]:
-        """Calibrated class probabilities of an encoded image: finite, in class order, of length K.
+        """Calibrated class probabilities of an encoded image: finite, in the order of the campaign's classes.
 
         Raises:
             NotFoundError: No such campaign, or it has no such task.
-            NoModelError: Nothing is promoted yet; the message says what is missing.
+            NoModelError: Nothing is promoted yet, or it was not trained for this task; the message says what to do.
+            WithheldError: The image is one of those that get no suggestion.
             RasterError: Not a raster that we take.
             UnusableRasterError: The model cannot use it: number of bands, no valid pixel.
             OverloadedError: Too many images are waiting.
         """
         campaign, model = self._model(campaign_name, "classification")
-        upload = open_upload(data, max_values=self._max_values)
-        probabilities: list[float] = model.classify(upload.read(_bands(upload, model))).tolist()
-        self._remember(campaign, upload, "classification", model, {"probabilities": probabilities})
+        shown, probabilities = self._classify(campaign, model, open_upload(data, max_values=self._max_values))
+        self._show(shown)
         return probabilities
 
     def segment(self, campaign_name: str, data: bytes) -> bytes:
         """A one-band uint8 GeoTIFF of class codes with the image's height, width, CRS and transform.
+
+        Codes follow the order of the campaign's classes; specks are removed.
 
         Raises:
             As `classify`.
         """
         campaign, model = self._model(campaign_name, "segmentation")
         upload = open_upload(data, max_values=self._max_values)
-        codes = model.segment(upload.read(_bands(upload, model)))
-        self._remember(campaign, upload, "segmentation", model, {"pixels": _counts(codes)})
+        shown, codes = self._segment(campaign, model, upload)
+        self._show(shown, codes)
         return encode_codes(codes, upload.header.crs, upload.header.transform)
+
+    def suggest(self, campaign: Campaign, sample_id: int) -> list[RememberedPrediction]:
+        """Run the model on a sample's own file and remember what it says as shown, one prediction a task.
+
+        Raises:
+            NotFoundError: No such sample.
+            As `classify`.
+        """
+        sample = self._store.samples.get(campaign.campaign_id, sample_id)
+        model = self._serving(campaign)
+        tasks = [spec.task for spec in campaign.tasks if _classes(model, spec.task) is not None]
+        if not tasks:
+            raise _untrained(model, campaign.tasks[0].task)
+        upload = read_file(resolve_inside(Path(campaign.root), sample.path), sample.path, max_values=self._max_values)
+        shown = [
+            self._classify(campaign, model, upload)[0]
+            if task == "classification"
+            else packed(*self._segment(campaign, model, upload))
+            for task in tasks
+        ]
+        self._store.samples.set_pixel_hashes(
+            campaign.campaign_id, [(sample_id, upload.pixel_hash, upload.header.modified_ns)]
+        )
+        self._store.predictions.record(shown)
+        if any(entry.blind for entry in shown):
+            raise WithheldError
+        newest = (self._store.predictions.newest(campaign.campaign_id, sample_id, task) for task in tasks)
+        return [entry for entry in newest if entry is not None]
+
+    def flush(self) -> None:
+        """Let everything that was shown so far be in the store when this returns."""
+        self._log.flush()
 
     def close(self) -> None:
         """Write what is still waiting; the store must still be open."""
-        self._closing.set()
-        self._writer.join()
-        self._flush()
+        self._log.close()
 
     def _model(self, campaign_name: str, task: TaskName) -> tuple[Campaign, ImageModel]:
-        """The campaign's serving model, or an error that tells an annotator what is missing."""
+        """The campaign and a serving model of the task, or an error that tells an annotator what is missing."""
         campaign = self._store.campaigns.get(campaign_name)
         if campaign.task(task) is None:
             tasks = ", ".join(spec.task for spec in campaign.tasks)
             raise NotFoundError("task", task, f"campaign {campaign_name!r} has {tasks}")
+        model = self._serving(campaign)
+        if _classes(model, task) is None:
+            raise _untrained(model, task)
+        return campaign, model
+
+    def _serving(self, campaign: Campaign) -> ImageModel:
         try:
-            return campaign, self._server.batcher(campaign).pin()
+            return self._server.batcher(campaign).pin()
         except NoModelError as error:
             problem = readiness(self._store, campaign, self._clock())
             hint = "start a training round" if problem is None else f"label {problem.missing} more images"
             raise NoModelError(f"No trained model for this campaign yet: {hint}.") from error
 
-    def _remember(
-        self, campaign: Campaign, upload: Upload, task: TaskName, model: ImageModel, answer: dict[str, Any]
-    ) -> None:
-        shown = ShownPrediction(
+    def _classify(self, campaign: Campaign, model: ImageModel, upload: Upload) -> tuple[ShownPrediction, list[float]]:
+        """Run the model; nothing is remembered or shown yet."""
+        known, wanted = _classes(model, "classification") or [], _wanted(campaign, "classification")
+        probabilities = in_campaign_order(model.classify(_read(upload, model)), known, wanted)
+        return self._prediction(campaign, "classification", model, upload, {"probabilities": probabilities}), (
+            probabilities
+        )
+
+    def _segment(
+        self, campaign: Campaign, model: ImageModel, upload: Upload
+    ) -> tuple[ShownPrediction, NDArray[np.uint8]]:
+        """Run the model and clean its mask; nothing is remembered or shown yet."""
+        known, wanted = _classes(model, "segmentation") or [], _wanted(campaign, "segmentation")
+        image = _read(upload, model)
+        codes = codes_in_campaign_order(model.segment(image), known, wanted)
+        codes = remove_specks(codes, _valid(image), campaign.settings.assist.min_area_px)
+        return self._prediction(campaign, "segmentation", model, upload, {}), codes
+
+    def _prediction(
+        self, campaign: Campaign, task: TaskName, model: ImageModel, upload: Upload, answer: dict[str, Any]
+    ) -> ShownPrediction:
+        return ShownPrediction(
             campaign_id=campaign.campaign_id,
             pixel_hash=upload.pixel_hash,
             task=task,
             version=model.card.version,
             answer=answer,
             shown_at=self._clock(),
+            blind=is_withheld(campaign.name, upload.pixel_hash, campaign.settings.assist.blind_share),
         )
-        with self._lock:
-            self._shown.append(shown)
 
-    def _write_shown(self) -> None:
-        while not self._closing.wait(FLUSH_S):
-            self._flush()
+    def _show(self, shown: ShownPrediction, codes: NDArray[np.uint8] | None = None) -> None:
+        """Remember an answer.
 
-    def _flush(self) -> None:
-        with self._lock:
-            shown, self._shown = self._shown, []
-        if not shown:
-            return
-        try:
-            self._store.predictions.record(shown)
-        except StoreError:
-            logger.exception("%d shown predictions could not be stored; trying again", len(shown))
-            with self._lock:
-                self._shown = shown + self._shown
+        Raises:
+            WithheldError: It must not be shown.
+        """
+        self._log.add(shown, codes)
+        if shown.blind:
+            raise WithheldError
 
 
-def _bands(upload: Upload, model: ImageModel) -> Sequence[int]:
-    return select_bands(upload.header.band_count, model.card)
+def _read(upload: Upload, model: ImageModel) -> NDArray[np.float32]:
+    """The model's bands, (C, H, W)."""
+    return upload.read(select_bands(upload.header.band_count, model.card))
 
 
-def _counts(codes: NDArray[np.uint8]) -> dict[str, int]:
-    values, counts = np.unique(codes, return_counts=True)
-    return {str(value): int(count) for value, count in zip(values, counts, strict=True)}
+def _wanted(campaign: Campaign, task: TaskName) -> list[str]:
+    """Classes of the campaign's task; none if it has no such task."""
+    spec = campaign.task(task)
+    return [] if spec is None else spec.classes
+
+
+def _classes(model: ImageModel, task: TaskName) -> list[str] | None:
+    """Classes of the model's head for a task; None if it has no such head."""
+    return next((spec.classes for spec in model.card.tasks if spec.task == task), None)
+
+
+def _untrained(model: ImageModel, task: TaskName) -> NoModelError:
+    return NoModelError(
+        f"Model {model.card.version} was not trained for {task}: label images for it and start a training round."
+    )
+
+
+def _valid(image: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """Pixels (H, W) with a value in every band of (C, H, W); None: all of them."""
+    if not np.isnan(image.min()):  # one pass for the common image: a NaN makes the minimum NaN
+        return None
+    valid: NDArray[np.bool_] = np.logical_not(np.isnan(image).any(axis=0))
+    return valid

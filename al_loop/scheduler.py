@@ -1,4 +1,4 @@
-"""APScheduler wiring: two ticks that start rounds by policy and score what is new. Decisions live elsewhere."""
+"""APScheduler wiring: ticks that start rounds by policy and score what is new. Decisions live elsewhere."""
 
 import logging
 import threading
@@ -17,12 +17,13 @@ from al_loop.store import LabelStore
 
 logger = logging.getLogger(__name__)
 logging.getLogger("apscheduler").setLevel(logging.WARNING)  # it would log every tick
+logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)  # and every tick that finds the last one at work
 
 SCORE_RETRY_S = 300.0
 
 
 class LoopScheduler:
-    """Runs `tick_retraining` and `tick_scoring` until closed."""
+    """Runs `tick_retraining`, `tick_scoring` and the ticks of others until closed."""
 
     def __init__(
         self,
@@ -45,9 +46,13 @@ class LoopScheduler:
             ("retrain", self.tick_retraining, retrain_tick_s),
             ("score", self.tick_scoring, score_tick_s),
         ):
-            self._scheduler.add_job(
-                tick, "interval", seconds=seconds, id=name, max_instances=1, coalesce=True, misfire_grace_time=None
-            )
+            self.every(name, seconds, tick)
+
+    def every(self, name: str, seconds: float, tick: Callable[[], None]) -> None:
+        """Run another tick again and again, never twice at once."""
+        self._scheduler.add_job(
+            tick, "interval", seconds=seconds, id=name, max_instances=1, coalesce=True, misfire_grace_time=None
+        )
 
     @property
     def running(self) -> bool:

@@ -12,15 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import shapely
 
 from al_loop.errors import NotEnoughLabelsError
-from al_loop.geometry import areas_of, to_pixels
+from al_loop.geometry import coded_polygons
 from al_loop.readiness import readiness
 from al_loop.records import Campaign, Label, Sample
 from al_loop.reserve import block_position
 from al_loop.store import LabelStore
-from models.card import IGNORE, TaskName, TaskSpec
+from models.card import TaskName, TaskSpec
 from models.manifest import SAMPLES_FILE, Manifest, Split, write_manifest
 
 CALIBRATION_SHARE = 0.15
@@ -192,11 +191,8 @@ def _answer(spec: TaskSpec, label: Label | None, sample: Sample) -> list[Any] | 
         return None
     if label.features is None:
         return [spec.classes.index(name) for name in label.classes or []]
-    return [
-        {"code": IGNORE if name is None else spec.classes.index(name) + 1, "wkb": shapely.to_wkb(part)}
-        for name, area in areas_of(label.features)
-        for part in to_pixels(area, label.crs or "", sample).geoms
-    ]
+    polygons = coded_polygons(label.features, label.crs or "", sample, spec.classes)
+    return [{"code": code, "wkb": wkb} for code, wkb in polygons]
 
 
 def _statistics_paths(store: LabelStore, campaign: Campaign) -> list[str]:

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from al_loop.assessing import Assessor
 from al_loop.layout import DataLayout
 from al_loop.pictures.desk import PictureDesk
 from al_loop.predictions import PredictionDesk
 from al_loop.records import Campaign, RoundState
 from al_loop.rounds import RoundRunner
 from al_loop.sampler import Sampler
+from al_loop.scaneo.keeper import LinkKeeper
+from al_loop.scaneo.port import OpenScaneo
 from al_loop.scheduler import LoopScheduler
 from al_loop.score_parts import EmbeddingStore
 from al_loop.scoring import PoolScorer
@@ -18,6 +21,9 @@ from al_loop.serving import ModelServer
 from al_loop.store import LabelStore
 
 logger = logging.getLogger(__name__)
+
+ASSIST_TICK_S = 2.0
+"""Seconds between looks for labels that answer a suggestion."""
 
 
 def utc_now() -> datetime:
@@ -32,6 +38,7 @@ class Workbench:
         self,
         data: Path,
         *,
+        open_scaneo: OpenScaneo,
         clock: Callable[[], datetime] = utc_now,
         threads: int | None = None,
         max_image_values: int,
@@ -43,6 +50,7 @@ class Workbench:
 
         Args:
             data: Directory of the service; made if missing.
+            open_scaneo: Makes a client of the SCANEO at an address.
             clock: Gives aware UTC times.
             threads: CPU threads of one model run; None: all cores.
             max_image_values: Largest width x height x bands of an uploaded image.
@@ -68,15 +76,19 @@ class Workbench:
         self.scheduler = LoopScheduler(
             self.store, self.runner, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s
         )
+        self.scheduler.every("assists", ASSIST_TICK_S, Assessor(self.store, self.desk.flush).assess_all)
+        self.links = LinkKeeper(self.store, self.layout, self.sampler, open_scaneo, clock)
         self._recover()
         self.server.start(clock())
 
     def start(self) -> None:
-        """Begin to start rounds by policy and to score new samples."""
+        """Begin to start rounds by policy, to score new samples and to watch links."""
         self.scheduler.start()
+        self.links.start()
 
     def close(self) -> None:
         """Stop everything, children first, the store last."""
+        self.links.close()
         self.scheduler.close()
         self.runner.close()
         self.desk.close()

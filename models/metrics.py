@@ -18,6 +18,9 @@ RESAMPLES = 1000
 
 TAILS = (0.025, 0.975)
 
+MOST_SHIFT = 1.0
+"""Bound of the bias correction, in standard errors: over few blocks it would press the interval into one tail."""
+
 _NORMAL = NormalDist()
 
 Metric = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -121,14 +124,14 @@ def interval(values: NDArray[np.float64], estimate: float) -> tuple[float, float
 
     Args:
         values: The metric of each resample; those that hold no class at all (NaN) are left out.
-        estimate: The metric of the sample itself.
+        estimate: The metric of the sample itself; it always lies in the interval.
     """
     finite = values[np.isfinite(values)]
     below = (finite < estimate).mean() + (finite == estimate).mean() / 2
     edge = 1 / (len(finite) + 1)
-    shift = 2 * _NORMAL.inv_cdf(float(np.clip(below, edge, 1 - edge)))
+    shift = np.clip(2 * _NORMAL.inv_cdf(float(np.clip(below, edge, 1 - edge))), -MOST_SHIFT, MOST_SHIFT)
     low, high = np.quantile(finite, [_NORMAL.cdf(shift + _NORMAL.inv_cdf(tail)) for tail in TAILS])
-    return float(low), float(high)
+    return min(float(low), estimate), max(float(high), estimate)
 
 
 def _diagonal(tables: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -26,6 +26,8 @@ from service.routes.predictions import PredictionController
 from service.routes.queries import QueryController
 from service.routes.rounds import RoundController
 from service.routes.samples import SampleController
+from service.routes.scaneo import ScaneoController
+from service.scaneo.client import ScaneoClient
 from service.settings import Settings
 
 CONTROLLERS = (
@@ -37,6 +39,7 @@ CONTROLLERS = (
     RoundController,
     ModelVersionController,
     PredictionController,
+    ScaneoController,
     HealthController,
 )
 
@@ -86,6 +89,7 @@ def _open(settings: Settings) -> Workbench:
     logging.getLogger("al_loop").info("opening %s", settings.data)
     return Workbench(
         settings.data.resolve(),
+        open_scaneo=ScaneoClient.at,
         threads=settings.threads,
         max_image_values=settings.max_upload_mb * 1_000_000,
         rounds_at_once=settings.rounds_at_once,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from al_loop.errors import AlLoopError
 from service.client import Client, ServiceError, ServiceUnreachableError
-from service.commands import imports, models, rounds, serve, simulate, status
+from service.commands import imports, models, rounds, scaneo, serve, simulate, status
 from service.settings import SettingsError
 
 DEFAULT_URL = "http://127.0.0.1:8090"
@@ -40,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     _round(commands.add_parser("round", help="start, watch or cancel a training round"))
     _model(commands.add_parser("model", help="list model versions, promote one, roll back"))
     _simulate(commands.add_parser("simulate", help="learning curves of strategies on a labelled folder"))
-    _scaneo(commands.add_parser("scaneo", help="link a campaign to SCANEO (not built yet)"))
+    _scaneo(commands.add_parser("scaneo", help="link a campaign to SCANEO, hand out ranked batches"))
     return parser
 
 
@@ -142,6 +142,42 @@ def _simulate(parser: argparse.ArgumentParser) -> None:
 
 
 def _scaneo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=["connect", "status", "disconnect"])
-    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    parser.set_defaults(run=status.refuse_scaneo)
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    connect = actions.add_parser("connect", help="link a campaign of SCANEO: labels flow in, models appear there")
+    _talks(connect)
+    connect.add_argument("url", help="root of SCANEO, such as http://localhost:8000")
+    connect.add_argument("--campaign", required=True, help="name of the campaign in SCANEO")
+    connect.add_argument("--as", dest="as_name", help="name of our campaign (default: made from SCANEO's)")
+    connect.add_argument("--tasks", help="classification, segmentation or both with a comma (default: as annotated)")
+    connect.add_argument(
+        "--path-map", action="append", default=[], metavar="A=B", help="folder A in SCANEO is folder B here"
+    )
+    connect.add_argument("--annotator", default="scaneo", help="name for labels of which nobody knows who drew them")
+    connect.add_argument("--database", type=Path, help="SCANEO's scaneo.db on this machine: fewer requests")
+    connect.add_argument("--service-url", help="address at which SCANEO reaches the service")
+    connect.set_defaults(run=_with_client(scaneo.connect))
+    shown = actions.add_parser("status", help="what is linked, and how fresh it is")
+    _talks(shown)
+    shown.add_argument("campaign", nargs="?", help="default: all")
+    shown.set_defaults(run=_with_client(scaneo.status))
+    undone = actions.add_parser("disconnect", help="undo a link; labels stay")
+    _talks(undone)
+    undone.add_argument("campaign")
+    undone.add_argument("--force", action="store_true", help="even if SCANEO does not answer")
+    undone.set_defaults(run=_with_client(scaneo.disconnect))
+    batch = actions.add_parser("batch", help="make the next samples a SCANEO campaign in ranked order")
+    _talks(batch)
+    batch.add_argument("campaign")
+    batch.add_argument("--annotator", required=True)
+    batch.add_argument("--size", type=int, default=20)
+    batch.set_defaults(run=_with_client(scaneo.batch))
+    closed = actions.add_parser("close-batch", help="read a batch to the last and remove it from SCANEO")
+    _talks(closed)
+    closed.add_argument("campaign")
+    closed.add_argument("number", type=int)
+    closed.set_defaults(run=_with_client(scaneo.close_batch))
+    boxes = actions.add_parser("push-boxes", help="offer a detector's boxes to annotators")
+    _talks(boxes)
+    boxes.add_argument("campaign")
+    boxes.add_argument("boxes", type=Path, help='JSON: [{"path", "label", "box": [left, top, right, bottom]}]')
+    boxes.set_defaults(run=_with_client(scaneo.push_boxes))

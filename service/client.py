@@ -12,6 +12,8 @@ from al_loop.campaigns import CampaignRequest
 from al_loop.lease_records import HeldLease, Renewal
 from al_loop.records import LabelInput, QueryAnswer, RetrainPolicy, SampleView
 from al_loop.registration import RegistrationReport
+from al_loop.scaneo.boxes import BoxReport, OfferedBox
+from al_loop.scaneo.links import BatchView, LinkStatus
 from al_loop.strategies import StrategyConfig
 from models.card import ModelCard
 from models.progress import ProgressLine
@@ -20,6 +22,7 @@ from service.schemas import (
     LearningCurve,
     LeaseList,
     ModelList,
+    NoBatch,
     RecordedLabels,
     Released,
     RoundList,
@@ -174,6 +177,33 @@ class Client:
                         yield msgspec.json.decode(data, type=RoundView)
                     elif event == "progress":
                         yield msgspec.json.decode(data, type=ProgressLine)
+
+    def connect_scaneo(self, name: str, request: dict[str, Any]) -> LinkStatus:
+        """Link a campaign to SCANEO; `request` as `PUT /campaigns/{campaign}/scaneo` takes it."""
+        return self._json("PUT", f"/campaigns/{name}/scaneo", LinkStatus, body=request, timeout=3600.0)
+
+    def scaneo_link(self, name: str) -> LinkStatus:
+        """The link of a campaign."""
+        return self._json("GET", f"/campaigns/{name}/scaneo", LinkStatus)
+
+    def disconnect_scaneo(self, name: str, *, force: bool = False) -> None:
+        """Undo a link."""
+        self._send("DELETE", f"/campaigns/{name}/scaneo", params={"force": str(force).lower()})
+
+    def open_batch(self, name: str, annotator: str, query_size: int) -> BatchView | NoBatch:
+        """Make a ranked batch for an annotator."""
+        body = {"annotator": annotator, "query_size": query_size}
+        response = self._send("POST", f"/campaigns/{name}/scaneo/batches", json=body)
+        kind: type[BatchView] | type[NoBatch] = BatchView if response.status_code == httpx.codes.CREATED else NoBatch
+        return msgspec.json.decode(response.content, type=kind)
+
+    def close_batch(self, name: str, number: int) -> BatchView:
+        """End a batch."""
+        return self._json("POST", f"/campaigns/{name}/scaneo/batches/{number}/close", BatchView)
+
+    def push_boxes(self, name: str, boxes: Sequence[OfferedBox]) -> BoxReport:
+        """Offer boxes to annotators."""
+        return self._json("POST", f"/campaigns/{name}/scaneo/boxes", BoxReport, body=list(boxes))
 
     def models(self, name: str) -> ModelList:
         """All model versions."""

@@ -11,6 +11,7 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from al_loop import errors as loop
 from models import errors as models
+from service.settings import SettingsError
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,9 @@ STATUS: dict[type[Exception], int] = {
     loop.ConflictError: 409,
     loop.ScoringError: 409,
     loop.StoreError: 503,
+    loop.ScaneoError: 502,
+    loop.ScaneoFileError: 400,
+    SettingsError: 409,
     models.RasterTooLargeError: 413,
     models.RasterError: 415,
     models.UnusableRasterError: 422,

@@ -19,6 +19,11 @@ CAMPAIGN: dict[str, Any] = {
 }
 SAMPLES_BY_PATH: dict[str, Any] = {"paths": ["north/tile_001.tif", "north/tile_002.tif"]}
 SAMPLES_BY_SCAN: dict[str, Any] = {"scan": True}
+LINK: dict[str, Any] = {"url": "http://localhost:8000", "campaign": "Land cover", "tasks": ["segmentation"]}
+BATCH: dict[str, Any] = {"annotator": "anna", "query_size": 20}
+BOXES: list[dict[str, Any]] = [
+    {"path": "north/tile_002.tif", "label": "ship", "box": [12.0, 40.5, 31.0, 52.0], "score": 0.91, "version": "v3"}
+]
 QUERY: dict[str, Any] = {"annotator": "anna", "query_size": 5, "strategy": {"type": "auto"}}
 QUERY_ANSWER: dict[str, Any] = {
     "query_id": 12,

@@ -224,6 +224,45 @@ class LearningCurve(msgspec.Struct, frozen=True, kw_only=True):
     points: list[CurvePoint]
 
 
+class LinkRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which SCANEO campaign to link, and how."""
+
+    url: Annotated[str, msgspec.Meta(pattern="^https?://")]
+    """Root of SCANEO as this service reaches it, such as `http://localhost:8000`."""
+    campaign: str
+    """Name of the campaign in SCANEO."""
+    tasks: list[str] | None = None
+    """`classification`, `segmentation`; null: those of our campaign, or those that are annotated there so far."""
+    path_map: list[str] = []
+    """`A=B`: folder A in SCANEO's file system is folder B in ours."""
+    annotator: AnnotatorName = "scaneo"
+    """Whom labels are recorded under when no lease or batch tells who drew them."""
+    database: str | None = None
+    """SCANEO's SQLite file on this machine, if it may be read: fewer requests."""
+    service_url: Annotated[str, msgspec.Meta(pattern="^https?://")] | None = None
+    """Address at which SCANEO reaches this service; null: the setting `public_url`, or the address asked at."""
+    poll_s: Annotated[float, msgspec.Meta(ge=0.2, le=3600)] = 2.0
+    """Seconds between looks for changes."""
+    settle_s: Annotated[float, msgspec.Meta(ge=0, le=600)] = 4.0
+    """Seconds without a change after which annotations count."""
+
+
+class BatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """For whom to make a batch of how many samples."""
+
+    annotator: AnnotatorName
+    query_size: int = 20
+    """1 to 1000."""
+    strategy: StrategyConfig | None = None
+    """Null: `auto`."""
+
+
+class NoBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Why there is nothing to make a batch of."""
+
+    reason: str
+
+
 def _current(versions: list[ModelVersion], loaded: str | None) -> CurrentModel | None:
     entry = next((version for version in versions if version.current), None)
     if entry is None:

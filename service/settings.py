@@ -28,6 +28,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """TCP port."""
     tokens: str = ""
     """`role=token` pairs separated by commas. Roles: predict, annotate, ops; each may do what those before it may."""
+    public_url: str | None = None
+    """Address at which SCANEO reaches this service; unset: the one that a link is asked for at."""
     threads: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """CPU threads of one model run; unset: all cores."""
     max_upload_mb: Annotated[int, msgspec.Meta(ge=1)] = 1024
@@ -78,6 +80,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def imagery_folders(self) -> list[Path]:
         """Resolved imagery folders."""
         return [Path(folder).resolve() for folder in self.imagery.split(":") if folder]
+
+    @property
+    def prediction_token(self) -> str | None:
+        """Token that SCANEO sends in URLs, which everybody who reaches SCANEO can read; None: none is asked for.
+
+        Raises:
+            SettingsError: Tokens are asked for, and none has the role `predict`, which is the only one to give away.
+        """
+        if not self.roles:
+            return None
+        found = next((token for token, role in self.roles.items() if role == "predict"), None)
+        if found is None:
+            raise SettingsError(f"SCANEO needs a token of the role predict: add predict=<token> to {PREFIX}TOKENS")
+        return found
 
     @property
     def roles(self) -> dict[str, Role]:

@@ -18,6 +18,7 @@ pytest_plugins = [  # a module before those that import it
     "tests.fixtures_training",
     "tests.fixtures_choice",
     "tests.fixtures_scaneo",
+    "tests.fixtures_link",
     "tests.fixtures_browser",
     "tests.fixtures_annotators",
 ]

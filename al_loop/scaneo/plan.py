@@ -45,6 +45,23 @@ class PathMap(msgspec.Struct, frozen=True):
         prefix, target = max(fitting, key=lambda pair: len(pair[0]))
         return Path(target) / path.relative_to(prefix)
 
+    def theirs(self, ours: Path) -> str:
+        """SCANEO's path of a path in our file system.
+
+        Raises:
+            InvalidValueError: Prefixes are mapped, and none of them holds it.
+        """
+        if not self.pairs:
+            return str(ours)
+        fitting = [pair for pair in self.pairs if ours.is_relative_to(pair[1])]
+        if not fitting:
+            raise InvalidValueError(
+                "$.path_map",
+                f"SCANEO must see {ours}, and no mapping says where; add --path-map SCANEO'S={ours.parent}",
+            )
+        theirs, target = max(fitting, key=lambda pair: len(pair[1]))
+        return str(PurePosixPath(theirs) / ours.relative_to(target).as_posix())
+
 
 def root_of(campaign: ScaneoCampaign, paths: PathMap) -> Path:
     """Folder of a SCANEO campaign in our file system.

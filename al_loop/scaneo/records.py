@@ -62,6 +62,7 @@ class ScaneoModel(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     task: str
     description: str = ""
+    created_at: datetime = msgspec.field(name="createdAt")
 
 
 class ScaneoMapping(msgspec.Struct, frozen=True, kw_only=True):

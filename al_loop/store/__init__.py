@@ -6,6 +6,7 @@ Every SQL statement of the project lives in this package. It knows nothing of fi
 from pathlib import Path
 from typing import Self
 
+from al_loop.store.assists import AssistTable
 from al_loop.store.campaigns import CampaignTable
 from al_loop.store.database import Database
 from al_loop.store.labels import LabelTable
@@ -14,6 +15,7 @@ from al_loop.store.predictions import PredictionTable
 from al_loop.store.queries import QueryTable
 from al_loop.store.rounds import RoundTable
 from al_loop.store.samples import SampleTable
+from al_loop.store.scaneo import ScaneoTable
 from al_loop.store.scores import ScoreTable
 from al_loop.store.versions import VersionTable
 
@@ -32,6 +34,8 @@ class LabelStore:
         self.versions = VersionTable(database)
         self.scores = ScoreTable(database)
         self.predictions = PredictionTable(database)
+        self.assists = AssistTable(database)
+        self.scaneo = ScaneoTable(database)
 
     @classmethod
     def open(cls, path: Path) -> Self:

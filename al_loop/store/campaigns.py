@@ -1,12 +1,12 @@
 """Campaigns: a pool of rasters, the questions asked about them, settings and what serves now."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 from duckdb import DuckDBPyConnection
 
+from al_loop.campaign_rules import check_campaign, check_growth, check_reserve_pattern
 from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundError
 from al_loop.records import Campaign, CampaignSettings, RetrainPolicy, SampleCounts
 from al_loop.store.database import Database
@@ -14,7 +14,6 @@ from al_loop.store.rows import Row, execute, select
 from al_loop.store.states import GIVEN_UP, LABELLED, STATE
 from models.card import TaskSpec
 
-NAME = re.compile(r"[a-z0-9-]{1,64}")
 JSON_COLUMNS = ("tasks", "settings", "policy")
 
 Campaigns = list[Campaign]
@@ -99,16 +98,61 @@ class CampaignTable:
         )
 
     def set_settings(self, campaign_id: int, settings: CampaignSettings) -> None:
-        """Replace the settings; those of the reserve mean nothing once it was drawn."""
-        check_reserve_pattern(settings)
-        self._database.write(
-            lambda connection: execute(
+        """Replace the settings.
+
+        Raises:
+            InvalidValueError: The reserve's pattern is none, or its settings differ from those it was drawn by.
+        """
+        check_reserve_pattern(settings, "$.reserve.group_pattern")
+
+        def operation(connection: DuckDBPyConnection) -> None:
+            rows = select(
+                connection,
+                "SELECT settings, reserve_drawn_at FROM campaigns WHERE campaign_id = $campaign_id",
+                campaign_id=campaign_id,
+            )
+            if not rows:
+                raise NotFoundError("campaign", campaign_id)
+            old = msgspec.json.decode(rows[0]["settings"], type=CampaignSettings)
+            if rows[0]["reserve_drawn_at"] is not None and old.reserve != settings.reserve:
+                raise InvalidValueError(
+                    "$.reserve", "the test reserve is drawn, once and for all; send its settings as they are"
+                )
+            execute(
                 connection,
                 "UPDATE campaigns SET settings = $settings WHERE campaign_id = $campaign_id",
                 settings=_json(settings),
                 campaign_id=campaign_id,
-            ).fetchall()
-        )
+            )
+
+        self._database.write(operation)
+
+    def set_tasks(self, campaign_id: int, tasks: Sequence[TaskSpec]) -> None:
+        """Replace the tasks by grown ones: classes may be appended and tasks added, nothing else may change.
+
+        Models and labels that exist refer to classes by their place.
+
+        Raises:
+            InvalidValueError: The tasks break a rule, or an old task or class would be moved, renamed or lost.
+        """
+
+        def operation(connection: DuckDBPyConnection) -> None:
+            rows = select(
+                connection, "SELECT * FROM campaigns WHERE campaign_id = $campaign_id", campaign_id=campaign_id
+            )
+            if not rows:
+                raise NotFoundError("campaign", campaign_id)
+            campaign = _campaign(rows[0])
+            check_campaign(campaign.name, tasks, campaign.bands, campaign.settings)
+            check_growth(campaign.tasks, tasks)
+            execute(
+                connection,
+                "UPDATE campaigns SET tasks = $tasks WHERE campaign_id = $campaign_id",
+                tasks=_json(list(tasks)),
+                campaign_id=campaign_id,
+            )
+
+        self._database.write(operation)
 
     def counts(self, campaign_id: int, now: datetime) -> SampleCounts:
         """Samples by state at `now`."""
@@ -130,53 +174,6 @@ class CampaignTable:
             total=sum(samples.values()),
             skipped=sum(row["skipped"] for row in rows),
         )
-
-
-def check_campaign(
-    name: str, tasks: Sequence[TaskSpec], bands: Sequence[int] | None, settings: CampaignSettings
-) -> None:
-    """Refuse what no campaign may have.
-
-    Raises:
-        InvalidValueError: With the JSON path of the field.
-    """
-    if not NAME.fullmatch(name):
-        raise InvalidValueError("$.name", f"{name!r} is not 1 to 64 of the characters a-z, 0-9 and -")
-    if not tasks:
-        raise InvalidValueError("$.tasks", "a campaign asks at least one task")
-    for position, spec in enumerate(tasks):
-        path = f"$.tasks[{position}]"
-        if spec.task in {earlier.task for earlier in tasks[:position]}:
-            raise InvalidValueError(f"{path}.task", f"{spec.task} is asked twice")
-        least = 2 if spec.task == "classification" and not spec.multi_label else 1
-        if not least <= len(spec.classes) <= 254:
-            raise InvalidValueError(f"{path}.classes", f"{spec.task} needs {least} to 254 classes")
-        for index, label in enumerate(spec.classes):
-            if not label.strip():
-                raise InvalidValueError(f"{path}.classes[{index}]", "a class needs a name")
-            if label in spec.classes[:index]:
-                raise InvalidValueError(f"{path}.classes[{index}]", f"class {label!r} is listed twice")
-    if bands is not None:
-        if not bands:
-            raise InvalidValueError("$.bands", "list at least one band, or null for all")
-        for index, band in enumerate(bands):
-            if band < 1 or band in bands[:index]:
-                raise InvalidValueError(f"$.bands[{index}]", f"{band} is not a band number from 1 that is listed once")
-    check_reserve_pattern(settings)
-
-
-def check_reserve_pattern(settings: CampaignSettings) -> None:
-    """Refuse a `group_pattern` that is no regular expression.
-
-    Raises:
-        InvalidValueError: With the JSON path of the field.
-    """
-    pattern = settings.reserve.group_pattern
-    if pattern is not None:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise InvalidValueError("$.settings.reserve.group_pattern", f"not a regular expression: {error}") from error
 
 
 def _json(value: object) -> str:

@@ -154,6 +154,16 @@ class SampleTable:
             hashes = pa.table(dict(zip(HASH_COLUMNS, zip(*rows, strict=True), strict=True)))
             self._database.write(lambda connection: replace_pixel_hashes(connection, campaign_id, hashes))
 
+    def pixel_hash(self, campaign_id: int, sample_id: int) -> tuple[str, int] | None:
+        """The remembered pixel hash of a sample, and the modification time in ns of the file it was taken from."""
+        rows = self._database.read(
+            """SELECT pixel_hash, modified_ns FROM pixel_hashes
+            WHERE campaign_id = $campaign_id AND sample_id = $sample_id""",
+            campaign_id=campaign_id,
+            sample_id=sample_id,
+        )
+        return (rows[0]["pixel_hash"], rows[0]["modified_ns"]) if rows else None
+
     def by_pixel_hash(self, campaign_id: int, pixel_hash: str) -> int | None:
         """The sample with these pixels, the most recently modified file if there are several."""
         rows = self._database.read(

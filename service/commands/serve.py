@@ -4,9 +4,6 @@ import argparse
 import logging
 from collections.abc import Mapping
 
-import uvicorn
-
-from service.app import create_app
 from service.settings import Settings
 
 
@@ -17,6 +14,10 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         SettingsError: The settings are wrong or unsafe.
         StoreLockedError: Another process owns the data directory.
     """
+    import uvicorn  # here, as other commands need neither it nor the app
+
+    from service.app import create_app
+
     imagery = None if arguments.imagery is None else ":".join(str(folder) for folder in arguments.imagery)
     settings = Settings.from_env(
         environ,
@@ -26,7 +27,8 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         port=arguments.port,
     )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("rasterio").setLevel(logging.WARNING)
+    for noisy in ("rasterio", "httpx"):  # httpx would write down every request to SCANEO
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("al_loop").info("API documentation: http://%s:%d/schema", settings.host, settings.port)
     # The access log is off: it would hold the tokens that SCANEO has to send in the URL. /metrics counts requests.
     uvicorn.run(

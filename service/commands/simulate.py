@@ -4,13 +4,14 @@ import argparse
 
 from rich.console import Console
 
-from al_loop.simulate import RunProgress, SimulationConfig
-from al_loop.simulate import run as run_simulation
-from al_loop.simulation.table import curve_table
-
 
 def run(arguments: argparse.Namespace) -> int:
     """Run strategies side by side on a labelled folder; print a table, leave `curve.png` and `curve.json`."""
+    # Here, as they load what draws curves: it would cost every other command two seconds.
+    from al_loop.simulate import RunProgress, SimulationConfig
+    from al_loop.simulate import run as run_simulation
+    from al_loop.simulation.table import curve_table
+
     console = Console(stderr=True)
     config = SimulationConfig(
         directory=arguments.directory,

@@ -1,11 +1,10 @@
-"""`al-loop status`, and the answer of `al-loop scaneo` until it is built."""
+"""`al-loop status`."""
 
 import argparse
 
 from rich.console import Console
 from rich.table import Table
 
-from al_loop.errors import UnsupportedError
 from service.client import Client
 from service.commands.rounds import round_table
 
@@ -34,15 +33,3 @@ def run(arguments: argparse.Namespace, client: Client) -> int:
     if arguments.campaign is not None:
         console.print(round_table(client.rounds(arguments.campaign).rounds))
     return 0
-
-
-def refuse_scaneo(arguments: argparse.Namespace) -> int:
-    """Say what to do until the link to SCANEO is built.
-
-    Raises:
-        UnsupportedError: Always.
-    """
-    raise UnsupportedError(
-        f"`scaneo {arguments.action}` is not built yet; register the prediction URL in SCANEO by hand and bring its "
-        "labels in with `al-loop import`"
-    )

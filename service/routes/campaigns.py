@@ -6,7 +6,6 @@ from litestar import Controller, get, post, put
 from litestar.di import NamedDependency
 
 from al_loop.campaigns import CampaignRequest, check_policy, create_campaign
-from al_loop.errors import UnsupportedError
 from al_loop.records import Campaign, RetrainPolicy
 from al_loop.workbench import Workbench
 from service.auth import requires
@@ -86,18 +85,3 @@ class CampaignController(Controller):
     def learning_curve(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> LearningCurve:
         """Metrics on the test reserve, with their 95 % intervals, against labels spent."""
         return LearningCurve(points=workbench.store.rounds.curve(target.campaign_id))
-
-    @put(
-        "/{campaign:str}/scaneo",
-        operation_id="connectScaneo",
-        sync_to_thread=True,
-        dependencies=TARGET,
-        guards=[requires("ops")],
-        responses=problems(401, 403, 404, 501),
-    )
-    def connect_scaneo(self, target: NamedDependency[Campaign]) -> None:
-        """Link the campaign to a running SCANEO. Not built yet."""
-        raise UnsupportedError(
-            f"linking campaign {target.name!r} to SCANEO is not built yet; register the prediction URL in SCANEO by "
-            "hand and import its labels with `al-loop import`"
-        )

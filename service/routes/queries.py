@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Controller, Response, post
 from litestar.di import NamedDependency
 
@@ -46,6 +47,10 @@ class QueryController(Controller):
             now=workbench.clock(),
             shared=data.shared,
         )
+        page = workbench.links.labelling_page(target)
+        if page is not None:
+            samples = [msgspec.structs.replace(sample, scaneo_url=page) for sample in answer.samples]
+            answer = msgspec.structs.replace(answer, samples=samples)
         return Response[Any](answer, status_code=201 if answer.samples else 200)
 
     @post(

@@ -23,6 +23,9 @@ from service.scaneo.transport import Transport
 MISSING = "'NoneType' object is not subscriptable"
 """How SCANEO says that there is no such row."""
 
+IMPATIENT_S = 10.0
+"""Seconds that a client waits for an answer if its caller comes again by itself."""
+
 Images = list[ScaneoImage]
 Labels = list[ScaneoLabel]
 OnFrame = Callable[[dict[str, Any]], None]
@@ -37,9 +40,9 @@ class ScaneoClient:
         self._lock = threading.Lock()
 
     @classmethod
-    def at(cls, url: str) -> Self:
-        """A client of the SCANEO at an address."""
-        return cls(Transport(url))
+    def at(cls, url: str, *, patient: bool = True) -> Self:
+        """A client of the SCANEO at an address; an impatient one waits less, and asks once."""
+        return cls(Transport(url) if patient else Transport(url, answer_s=IMPATIENT_S, pauses_s=()))
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -48,6 +51,11 @@ class ScaneoClient:
     def __exit__(self, *exception: object) -> None:
         """Close the connections."""
         self.transport.__exit__(None, None, None)
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far."""
+        return self.transport.requests
 
     def campaigns(self) -> list[ScaneoCampaign]:
         """All campaigns."""

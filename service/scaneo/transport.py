@@ -5,7 +5,7 @@ whatever the cause; after a repeated name its database stays locked until Python
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -41,15 +41,16 @@ class _InnerError(msgspec.Struct):
 class Transport:
     """Requests to one SCANEO."""
 
-    def __init__(self, url: str, *, answer_s: float = ANSWER_S) -> None:
+    def __init__(self, url: str, *, answer_s: float = ANSWER_S, pauses_s: Sequence[float] = PAUSES_S) -> None:
         """Connect lazily.
 
         Args:
             url: Root of SCANEO, such as `http://localhost:8000`.
             answer_s: Seconds to wait for an answer.
+            pauses_s: Seconds before each further try of a read; none: it is tried once.
         """
         self.url = url.rstrip("/")
-        self._answer_s = answer_s
+        self._answer_s, self._pauses_s = answer_s, pauses_s
         self.requests = 0
         """Requests sent so far."""
         self._http = httpx.Client(base_url=self.url, timeout=httpx.Timeout(answer_s, connect=CONNECT_S))
@@ -72,7 +73,7 @@ class Transport:
             ScaneoLockedError: Its database is locked.
             ScaneoAnswerError: Another error, or no answer of this kind.
         """
-        for pause in PAUSES_S:
+        for pause in self._pauses_s:
             try:
                 return self._ask("GET", path, kind, params=params)
             except ScaneoUnreachableError:

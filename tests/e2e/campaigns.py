@@ -120,7 +120,7 @@ def encoded(path: Path) -> bytes:
 
 @contextmanager
 def running_server(app: Litestar, port: int = 0) -> Iterator[str]:
-    """Serve an app over real HTTP on a port of the loopback interface (0: a free one); gives its address."""
+    """Serve an app over real HTTP on a port (0: a free one) of the loopback interface; gives its address."""
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -104,9 +104,18 @@ def test_interval_lies_around_an_estimate_that_resampling_pulls_down() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=50), st.floats(0, 1))
-def test_interval_stays_within_the_resampled_values(values: list[float], estimate: float) -> None:
+def test_interval_holds_the_estimate_and_goes_no_further_than_what_was_seen(
+    values: list[float], estimate: float
+) -> None:
     low, high = metrics.interval(np.array([*values, np.nan]), estimate)
-    assert min(values) <= low <= high <= max(values)
+    assert min([*values, estimate]) <= low <= estimate <= high <= max([*values, estimate])
+
+
+def test_interval_of_an_estimate_above_all_resamples_keeps_its_width() -> None:
+    values = np.linspace(0.2, 0.4, 1000)
+    low, high = metrics.interval(values, 0.41)
+    assert high == 0.41
+    assert low < 0.3
 
 
 def test_interval_of_equal_resamples_is_their_value() -> None:

@@ -1,0 +1,166 @@
+"""Ranked batches: a query becomes a SCANEO campaign with folders 1/ 2/ 3/ ..., which it lists in that order."""
+
+import contextlib
+import shutil
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path, PurePosixPath
+
+from al_loop.errors import InvalidValueError
+from al_loop.layout import DataLayout
+from al_loop.records import Campaign, QuerySample
+from al_loop.scaneo.classes import write_mappings
+from al_loop.scaneo.links import Batch, BatchView, Link, LinkedImage
+from al_loop.scaneo.plan import PathMap
+from al_loop.scaneo.port import ScaneoPort
+from al_loop.store import LabelStore
+
+CLOSE_AFTER = timedelta(minutes=10)
+"""A batch that is done is closed when nobody has changed anything in it for this long."""
+
+SUFFIXES = (".tif", ".tiff")
+"""What SCANEO looks for, in small letters only."""
+
+
+def open_batch(
+    store: LabelStore,
+    port: ScaneoPort,
+    layout: DataLayout,
+    campaign: Campaign,
+    link: Link,
+    annotator: str,
+    samples: Sequence[QuerySample],
+    now: datetime,
+) -> Batch:
+    """Make a SCANEO campaign of leased samples, in the order of their ranking, with labels and mappings.
+
+    Args:
+        store: Where the batch is remembered.
+        port: The SCANEO.
+        layout: Where the folder of links is made.
+        campaign: Ours.
+        link: Its link.
+        annotator: Whom the batch is for; labels drawn in it are theirs.
+        samples: Leased to them.
+        now: The present.
+
+    Raises:
+        InvalidValueError: SCANEO cannot see the folder, or has no such image.
+        ScaneoUnreachableError, ScaneoAnswerError: SCANEO is down, or refused; nothing is left behind.
+    """
+    number = store.scaneo.next_batch_number(campaign.campaign_id)
+    taken = {entry.name for entry in port.campaigns()}
+    while (name := f"{link.scaneo_name} · batch {number} · {annotator}") in taken:
+        number += 1  # of a link that was made anew
+    folder = layout.batch(campaign.name, number)
+    there = PathMap.parse(link.options.path_map).theirs(folder.absolute())
+    labels = [(label.name, label.color) for label in reversed(port.labels(link.scaneo_campaign))]
+    ranks = _link_images(store, port, campaign, link, folder, samples)
+    try:
+        made = port.create_campaign(
+            name, there, labels, description=f"{len(samples)} images for {annotator}, the most useful first"
+        )
+        write_mappings(port, campaign, made.id, link.models, port.labels(made.id))
+        images = port.images(made.id)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    batch = Batch(
+        campaign_id=campaign.campaign_id,
+        number=number,
+        scaneo_campaign=made.id,
+        name=name,
+        folder=str(folder),
+        annotator=annotator,
+        opened_at=now,
+    )
+    store.scaneo.save_batch(
+        batch,
+        [
+            LinkedImage(
+                campaign_id=campaign.campaign_id,
+                scaneo_campaign=made.id,
+                image_id=image.id,
+                path=image.path,
+                sample_id=ranks[image.path.partition("/")[0]],
+            )
+            for image in images
+        ],
+    )
+    return batch
+
+
+def close_batch(store: LabelStore, port: ScaneoPort | None, batch: Batch, reason: str, now: datetime) -> None:
+    """End a batch: its campaign there and its folder of links go, its labels stay.
+
+    Args:
+        store: Where the batch is.
+        port: The SCANEO; None: the campaign is gone there already.
+        batch: The batch; its annotations were read to the last.
+        reason: For the record.
+        now: The present.
+    """
+    if port is not None:
+        port.delete_campaign(batch.scaneo_campaign)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(batch.folder)
+    unanswered = [image.sample_id for image in _open_leases(store, batch, now) if image.sample_id is not None]
+    if unanswered:
+        store.queries.release(batch.campaign_id, batch.annotator, unanswered, now)
+    store.scaneo.close_batch(batch, reason, now)
+
+
+def is_done(store: LabelStore, batch: Batch, now: datetime) -> bool:
+    """Whether nothing of a batch is waiting for its annotator any more, and nobody has changed anything for a while."""
+    images = store.scaneo.images(batch.campaign_id, batch.scaneo_campaign)
+    changed_at = max([batch.opened_at, *(image.read_at for image in images if image.read_at is not None)])
+    return now - changed_at > CLOSE_AFTER and not _open_leases(store, batch, now)
+
+
+def view(store: LabelStore, link: Link, batch: Batch) -> BatchView:
+    """A batch as it is shown."""
+    images = store.scaneo.images(batch.campaign_id, batch.scaneo_campaign)
+    return BatchView(
+        number=batch.number,
+        name=batch.name,
+        annotator=batch.annotator,
+        url=link.page(batch.scaneo_campaign),
+        samples=len(images),
+        labelled=sum(1 for image in images if image.recorded),
+        opened_at=batch.opened_at,
+        closed_at=batch.closed_at,
+        close_reason=batch.close_reason,
+    )
+
+
+def _open_leases(store: LabelStore, batch: Batch, now: datetime) -> list[LinkedImage]:
+    """Images of a batch whose samples its annotator still has on lease."""
+    leased = {lease.sample_id for lease in store.queries.leases(batch.campaign_id, now, batch.annotator)}
+    images = store.scaneo.images(batch.campaign_id, batch.scaneo_campaign)
+    return [image for image in images if image.sample_id in leased]
+
+
+def _link_images(
+    store: LabelStore,
+    port: ScaneoPort,
+    campaign: Campaign,
+    link: Link,
+    folder: Path,
+    samples: Sequence[QuerySample],
+) -> dict[str, int]:
+    """Make `folder/<rank>/<name>`, each a link to the image as SCANEO sees it; returns samples by rank."""
+    known = {image.sample_id: image.path for image in store.scaneo.images(campaign.campaign_id, link.scaneo_campaign)}
+    root = port.campaign(link.scaneo_campaign).path or ""
+    shutil.rmtree(folder, ignore_errors=True)
+    ranks: dict[str, int] = {}
+    for rank, sample in enumerate(samples, start=1):
+        path = known.get(sample.sample_id)
+        if path is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise InvalidValueError("$.samples", f"{sample.path} is not among the images of {link.scaneo_name!r}")
+        name = PurePosixPath(path).name
+        place = folder / str(rank) / (name if name.endswith(SUFFIXES) else f"{name}.tif")
+        place.parent.mkdir(parents=True)
+        place.symlink_to(PurePosixPath(root) / path)
+        ranks[str(rank)] = sample.sample_id
+    return ranks

@@ -1,0 +1,129 @@
+"""Boxes that a detector found, offered through SCANEO's annotations, since SCANEO calls no detection models itself."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+import shapely
+from affine import Affine
+from rasterio.warp import transform_bounds
+
+from al_loop.records import Campaign, SampleHeader
+from al_loop.scaneo.links import Link, PushedBox
+from al_loop.scaneo.port import ScaneoPort
+from al_loop.store import LabelStore
+
+SAME_IOU = 0.5
+"""A box of the same label that overlaps an earlier one by this much was offered before, whatever became of it."""
+
+
+class OfferedBox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One box in pixels of an image."""
+
+    path: str
+    """Of the sample."""
+    label: str
+    box: tuple[float, float, float, float]
+    """Left, top, right, bottom in pixels from the upper left corner."""
+    score: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    version: str = ""
+    """Of the model that found it."""
+
+
+class SkippedBox(msgspec.Struct, frozen=True, kw_only=True):
+    """A box that was not offered, and why."""
+
+    index: int
+    reason: str
+
+
+class BoxReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of offered boxes."""
+
+    pushed: int
+    skipped: list[SkippedBox]
+
+
+def push_boxes(
+    store: LabelStore, port: ScaneoPort, campaign: Campaign, link: Link, boxes: Sequence[OfferedBox], now: datetime
+) -> BoxReport:
+    """Draw boxes in SCANEO, each at most once, and remember that they are a machine's.
+
+    Unknown labels are refused, as SCANEO cannot draw any annotation of an image that has one.
+
+    Raises:
+        ScaneoUnreachableError, ScaneoAnswerError: SCANEO is down, or refused; those before it are drawn and remembered.
+    """
+    names = {label.name for label in port.labels(link.scaneo_campaign)}
+    images = {
+        image.path: image
+        for image in store.scaneo.images(campaign.campaign_id, link.scaneo_campaign)
+        if image.sample_id is not None
+    }
+    offered: dict[tuple[int, str], list[shapely.Polygon]] = {}
+    for known in store.scaneo.boxes(campaign.campaign_id):
+        offered.setdefault((known.image_id, known.label), []).append(_area(known.corners))
+    pushed, skipped = 0, []
+    for index, box in enumerate(boxes):
+        image = images.get(box.path.removeprefix(link.prefix))
+        header = None if image is None else store.samples.get(campaign.campaign_id, image.sample_id or 0)
+        reason = _refusal(box, header, names)
+        if image is None or header is None or reason is not None:
+            skipped.append(SkippedBox(index=index, reason=reason or f"no image {box.path!r} in the link"))
+            continue
+        corners = _corners(box, header)
+        before = offered.setdefault((image.image_id, box.label), [])
+        if any(_iou(_area(corners), earlier) >= SAME_IOU for earlier in before):
+            skipped.append(SkippedBox(index=index, reason="offered before"))
+            continue
+        south, west, north, east = corners
+        drawn = port.add_box(image.image_id, box.label, [(south, east), (north, west)])
+        store.scaneo.save_box(
+            PushedBox(
+                campaign_id=campaign.campaign_id,
+                image_id=image.image_id,
+                annotation_id=drawn.id,
+                label=box.label,
+                corners=corners,
+                score=box.score,
+                version=box.version,
+                pushed_at=now,
+            )
+        )
+        before.append(_area(corners))
+        pushed += 1
+    return BoxReport(pushed=pushed, skipped=skipped)
+
+
+def _refusal(box: OfferedBox, header: SampleHeader | None, names: set[str]) -> str | None:
+    if header is None:
+        return f"no image {box.path!r} in the link"
+    if box.label not in names:
+        return f"SCANEO has no label {box.label!r}; add it there first"
+    left, top, right, bottom = box.box
+    if not (0 <= left < right <= header.width and 0 <= top < bottom <= header.height):
+        return f"the box does not lie inside the {header.width} x {header.height} px image"
+    return None
+
+
+def _corners(box: OfferedBox, header: SampleHeader) -> list[float]:
+    """South, west, north, east of the box's envelope in EPSG:4326."""
+    if header.crs is None or header.transform is None:  # SCANEO takes no image without a CRS
+        raise ValueError(f"{header.path} has no CRS")
+    left, top, right, bottom = box.box
+    to_world = Affine(*header.transform)
+    points = [to_world * point for point in ((left, top), (right, top), (right, bottom), (left, bottom))]
+    xs, ys = zip(*points, strict=True)
+    west, south, east, north = transform_bounds(header.crs, "EPSG:4326", min(xs), min(ys), max(xs), max(ys))
+    return [south, west, north, east]
+
+
+def _area(corners: Sequence[float]) -> shapely.Polygon:
+    south, west, north, east = corners
+    return shapely.box(west, south, east, north)
+
+
+def _iou(one: shapely.Polygon, other: shapely.Polygon) -> float:
+    shared = one.intersection(other).area
+    return float(shared / (one.area + other.area - shared))

@@ -1,0 +1,275 @@
+"""Keeps every link alive: one job a link watches SCANEO; connecting, batches and boxes go through here."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from al_loop.errors import NotFoundError, ScaneoError
+from al_loop.layout import DataLayout
+from al_loop.records import Campaign
+from al_loop.sampler import Sampler
+from al_loop.scaneo.batches import close_batch, is_done, open_batch, view
+from al_loop.scaneo.boxes import BoxReport, OfferedBox, push_boxes
+from al_loop.scaneo.connecting import ConnectRequest, connect, disconnect, model_name
+from al_loop.scaneo.links import Batch, BatchView, Link, LinkStatus
+from al_loop.scaneo.port import OpenScaneo
+from al_loop.scaneo.sqlite_file import AnnotationFile
+from al_loop.scaneo.watcher import LinkWatcher
+from al_loop.store import LabelStore
+from al_loop.strategies import StrategyConfig
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.5
+BATCHES_EVERY = timedelta(seconds=10)
+
+
+class LinkKeeper:
+    """All links of one service. Several threads may call it."""
+
+    def __init__(
+        self,
+        store: LabelStore,
+        layout: DataLayout,
+        sampler: Sampler,
+        open_scaneo: OpenScaneo,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Keep links; nothing is watched before `start`.
+
+        Args:
+            store: Where links are.
+            layout: Where folders of batches are made.
+            sampler: Chooses what a batch holds.
+            open_scaneo: Makes a client of the SCANEO at an address.
+            clock: Gives aware UTC times.
+        """
+        self._store, self._layout, self._sampler = store, layout, sampler
+        self._open_scaneo, self._clock = open_scaneo, clock
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._watchers: dict[int, LinkWatcher] = {}
+        self._batches_at: dict[int, datetime] = {}
+        self._scheduler = BackgroundScheduler(timezone=UTC)
+
+    def start(self) -> None:
+        """Begin to watch every link."""
+        self._scheduler.start()
+        names = {campaign.campaign_id: campaign.name for campaign in self._store.campaigns.list()}
+        for link in self._store.scaneo.all():
+            try:
+                self._watch(names[link.campaign_id], link)
+            except ScaneoError as error:
+                logger.error("campaign %s is not watched: %s", names[link.campaign_id], error)
+
+    def close(self) -> None:
+        """Stop watching and wait for what is going on."""
+        self._closing.set()
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+        for watcher in self._watchers.values():
+            watcher.stop()
+
+    def connect(self, name: str, request: ConnectRequest, *, imagery: Sequence[Path], token: str | None) -> LinkStatus:
+        """Link a campaign and begin to watch it; the same again changes nothing. See `connecting.connect`."""
+        if request.options.database is not None:
+            AnnotationFile(request.options.database)  # refused before anything is written
+        with self._lock, self._open_scaneo(request.url) as port:
+            link = connect(self._store, port, name, request, imagery=imagery, token=token, now=self._clock())
+            self._unwatch(link.campaign_id)
+            self._watch(name, link)
+        return self.status(self._store.campaigns.get(name))
+
+    def disconnect(self, campaign: Campaign, *, force: bool = False) -> None:
+        """Undo a link: SCANEO loses our models, mappings, batches and untouched boxes; labels stay here.
+
+        Args:
+            campaign: Ours.
+            force: Forget the link here even if SCANEO cannot be reached.
+
+        Raises:
+            NotFoundError: It has no link.
+            ScaneoUnreachableError, ScaneoAnswerError: Nothing was forgotten here.
+        """
+        with self._lock:
+            link = self._link(campaign)
+            watcher = self._watchers.get(campaign.campaign_id)
+            with self._open_scaneo(link.url) as port:
+                try:
+                    port.campaigns()
+                except ScaneoError:
+                    if not force:
+                        raise
+                    disconnect(self._store, None, link)
+                else:
+                    for batch in self._store.scaneo.batches(campaign.campaign_id, open_only=True):
+                        self._close(campaign, batch, "disconnected", watcher)
+                    disconnect(self._store, port, link)
+            self._unwatch(campaign.campaign_id)
+
+    def status(self, campaign: Campaign) -> LinkStatus:
+        """What is linked, and how fresh it is.
+
+        Raises:
+            NotFoundError: The campaign has no link.
+        """
+        link = self._link(campaign)
+        watcher = self._watchers.get(campaign.campaign_id)
+        counts = self._store.scaneo.counts(campaign.campaign_id, link.scaneo_campaign)
+        batches = self._store.scaneo.batches(campaign.campaign_id, open_only=True)
+        return LinkStatus(
+            campaign=campaign.name,
+            url=link.url,
+            scaneo_campaign=link.scaneo_name,
+            labelling_page=link.page(),
+            models={task: model_name(campaign.name, task) for task in link.models},
+            images=counts["images"],
+            images_read=counts["images_read"],
+            images_unusable=counts["images_unusable"],
+            labels=counts["labels"],
+            reachable=None if watcher is None else watcher.reachable,
+            asked_at=None if watcher is None else watcher.asked_at,
+            swept_at=link.swept_at,
+            requests_a_minute=0.0 if watcher is None else watcher.requests_a_minute,
+            problem=None if watcher is None else watcher.problem,
+            image_problems=self._store.scaneo.problems(campaign.campaign_id),
+            batches=[view(self._store, link, batch) for batch in batches],
+        )
+
+    def labelling_page(self, campaign: Campaign) -> str | None:
+        """Where annotators label the campaign in SCANEO; None without a link."""
+        link = self._store.scaneo.find(campaign.campaign_id)
+        return None if link is None else link.page()
+
+    def open_batch(
+        self, campaign: Campaign, annotator: str, query_size: int, strategy: StrategyConfig | None
+    ) -> BatchView | str:
+        """Query samples and make a batch campaign of them; or say why there are none.
+
+        Raises:
+            NotFoundError: The campaign has no link.
+            InvalidValueError: The query is wrong, or SCANEO cannot see the batch's folder.
+            ScaneoUnreachableError, ScaneoAnswerError: SCANEO is down, or refused; the leases are given back.
+        """
+        link = self._link(campaign)
+        now = self._clock()
+        with self._lock, self._open_scaneo(link.url) as port:
+            answer = self._sampler.query(
+                campaign, annotator=annotator, query_size=query_size, strategy=strategy, now=now
+            )
+            if not answer.samples:
+                return answer.reason or "there is nothing to label"
+            try:
+                batch = open_batch(self._store, port, self._layout, campaign, link, annotator, answer.samples, now)
+            except BaseException:
+                given = [sample.sample_id for sample in answer.samples]
+                self._store.queries.release(campaign.campaign_id, annotator, given, self._clock())
+                raise
+            self._reload(campaign)
+        return view(self._store, link, batch)
+
+    def batches(self, campaign: Campaign) -> list[BatchView]:
+        """All batches of a campaign, closed ones too.
+
+        Raises:
+            NotFoundError: The campaign has no link.
+        """
+        link = self._link(campaign)
+        return [view(self._store, link, batch) for batch in self._store.scaneo.batches(campaign.campaign_id)]
+
+    def close_batch(self, campaign: Campaign, number: int) -> BatchView:
+        """Read a batch to the last, then end it.
+
+        Raises:
+            NotFoundError: No such batch.
+            ScaneoUnreachableError, ScaneoAnswerError: SCANEO is down, or refused; the batch stays open.
+        """
+        link = self._link(campaign)
+        batch = self._batch(campaign, number)
+        if batch.closed_at is None:
+            with self._lock:
+                self._close(campaign, batch, "closed by hand", self._watchers.get(campaign.campaign_id))
+            batch = self._batch(campaign, number)
+        return view(self._store, link, batch)
+
+    def push_boxes(self, campaign: Campaign, boxes: Sequence[OfferedBox]) -> BoxReport:
+        """Offer boxes in SCANEO. See `boxes.push_boxes`.
+
+        Raises:
+            NotFoundError: The campaign has no link.
+        """
+        link = self._link(campaign)
+        with self._lock, self._open_scaneo(link.url) as port:
+            return push_boxes(self._store, port, campaign, link, boxes, self._clock())
+
+    def _link(self, campaign: Campaign) -> Link:
+        link = self._store.scaneo.find(campaign.campaign_id)
+        if link is None:
+            raise NotFoundError(
+                "link to SCANEO of campaign", campaign.name, "make one: al-loop scaneo connect URL --campaign NAME"
+            )
+        return link
+
+    def _batch(self, campaign: Campaign, number: int) -> Batch:
+        for batch in self._store.scaneo.batches(campaign.campaign_id):
+            if batch.number == number:
+                return batch
+        raise NotFoundError("batch", number)
+
+    def _watch(self, name: str, link: Link) -> None:
+        watcher = LinkWatcher(
+            self._store, self._open_scaneo(link.url, patient=False), name, link, self._clock, self._closing
+        )
+        self._watchers[link.campaign_id] = watcher
+        self._scheduler.add_job(
+            lambda: self._tick(name, watcher),
+            "interval",
+            seconds=TICK_S,
+            id=str(link.campaign_id),
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
+            replace_existing=True,
+        )
+
+    def _unwatch(self, campaign_id: int) -> None:
+        watcher = self._watchers.pop(campaign_id, None)
+        if watcher is not None:
+            self._scheduler.remove_job(str(campaign_id))
+            watcher.stop()
+
+    def _reload(self, campaign: Campaign) -> None:
+        watcher = self._watchers.get(campaign.campaign_id)
+        if watcher is not None:
+            watcher.reload()
+
+    def _tick(self, name: str, watcher: LinkWatcher) -> None:
+        watcher.tick()
+        now = self._clock()
+        campaign_id = watcher.link.campaign_id
+        if watcher.problem is None and now - self._batches_at.get(campaign_id, watcher.link.linked_at) > BATCHES_EVERY:
+            self._batches_at[campaign_id] = now
+            self._close_done(self._store.campaigns.get(name), watcher, now)
+
+    def _close_done(self, campaign: Campaign, watcher: LinkWatcher, now: datetime) -> None:
+        for batch in self._store.scaneo.batches(campaign.campaign_id, open_only=True):
+            try:
+                if batch.scaneo_campaign in watcher.deleted:
+                    close_batch(self._store, None, batch, "deleted in SCANEO", now)
+                    watcher.reload()
+                elif is_done(self._store, batch, now):
+                    self._close(campaign, batch, "done", watcher)
+            except ScaneoError as error:
+                logger.warning("campaign %s: batch %d stays open: %s", campaign.name, batch.number, error)
+
+    def _close(self, campaign: Campaign, batch: Batch, reason: str, watcher: LinkWatcher | None) -> None:
+        """Read a batch's annotations to the last, then remove it from SCANEO."""
+        if watcher is None:
+            raise NotFoundError("link to SCANEO of campaign", campaign.name, "connect it again first")
+        watcher.collect_now(self._store.scaneo.images(campaign.campaign_id, batch.scaneo_campaign))
+        close_batch(self._store, watcher.port, batch, reason, self._clock())
+        watcher.reload()

@@ -1,0 +1,99 @@
+"""Remembers what was shown, without letting anybody wait: packed and written in the background, many in one commit."""
+
+import logging
+import threading
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from al_loop.errors import StoreError
+from al_loop.records import ShownPrediction
+from al_loop.shown_masks import pack
+from al_loop.store import LabelStore
+
+logger = logging.getLogger(__name__)
+
+FLUSH_S = 0.2
+MAX_WAITING_BYTES = 256 * 2**20
+"""Packed masks that may wait while the store cannot write (full disk); beyond, answers are kept without their mask."""
+
+
+class _Waiting(NamedTuple):
+    """An answer, and the codes of its mask as long as they are not packed."""
+
+    shown: ShownPrediction
+    codes: NDArray[np.uint8] | None
+
+
+class ShownLog:
+    """Writes shown predictions to the store. Safe to share between threads."""
+
+    def __init__(self, store: LabelStore) -> None:
+        self._store = store
+        self._waiting: list[_Waiting] = []
+        self._lock = threading.Lock()
+        self._flushing = threading.Lock()
+        self._closing = threading.Event()
+        self._writer = threading.Thread(target=self._run, name="predictions", daemon=True)
+        self._writer.start()
+
+    def add(self, shown: ShownPrediction, codes: NDArray[np.uint8] | None = None) -> None:
+        """Remember a prediction soon.
+
+        Args:
+            shown: Without its mask.
+            codes: Its mask, shape (H, W), which the caller changes no more; None for classification.
+        """
+        with self._lock:
+            self._waiting.append(_Waiting(shown, codes))
+
+    def flush(self) -> None:
+        """Write all that was added before; it is in the store when this returns, unless the store cannot write."""
+        with self._flushing:
+            with self._lock:
+                waiting, self._waiting = self._waiting, []
+            if not waiting:
+                return
+            ready = [packed(entry.shown, entry.codes) for entry in waiting]
+            try:
+                self._store.predictions.record(ready)
+            except StoreError:
+                logger.exception("%d shown predictions could not be stored; trying again", len(ready))
+                with self._lock:
+                    self._waiting = [_Waiting(entry, None) for entry in _bounded(ready)] + self._waiting
+
+    def close(self) -> None:
+        """Write what is still waiting; the store must still be open."""
+        self._closing.set()
+        self._writer.join()
+        self.flush()
+
+    def _run(self) -> None:
+        while not self._closing.wait(FLUSH_S):
+            self.flush()
+
+
+def packed(shown: ShownPrediction, codes: NDArray[np.uint8] | None) -> ShownPrediction:
+    """The prediction with its mask, its size and the pixels of each code; as it is without codes."""
+    if codes is None:
+        return shown
+    counts = np.bincount(codes.reshape(-1))
+    answer = shown.answer | {
+        "pixels": {str(code): int(count) for code, count in enumerate(counts) if count},
+        "height": codes.shape[0],
+        "width": codes.shape[1],
+    }
+    mask = pack(codes)
+    return msgspec.structs.replace(shown, answer=answer if mask else answer | {"mask": False}, mask=mask)
+
+
+def _bounded(shown: list[ShownPrediction]) -> list[ShownPrediction]:
+    """The same, without the masks of the oldest where all of them would take too much memory."""
+    kept, total = [], 0
+    for entry in reversed(shown):
+        total += len(entry.mask or b"")
+        lighter = msgspec.structs.replace(entry, answer=entry.answer | {"mask": False}, mask=None)
+        kept.append(lighter if entry.mask is not None and total > MAX_WAITING_BYTES else entry)
+    return kept[::-1]

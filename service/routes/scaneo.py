@@ -1,0 +1,156 @@
+"""The link of a campaign to SCANEO: make it, look at it, undo it; ranked batches; boxes."""
+
+from typing import Annotated, Any
+
+from litestar import Controller, Request, Response, delete, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+
+from al_loop.records import Campaign
+from al_loop.scaneo.boxes import BoxReport, OfferedBox
+from al_loop.scaneo.connecting import ConnectRequest
+from al_loop.scaneo.links import BatchView, LinkOptions, LinkStatus
+from al_loop.workbench import Workbench
+from service.auth import requires
+from service.dependencies import TARGET
+from service.errors import problems
+from service.examples import BATCH, BOXES, LINK, json_body
+from service.schemas import BatchRequest, LinkRequest, NoBatch
+from service.settings import Settings
+
+
+class ScaneoController(Controller):
+    """`/campaigns/{campaign}/scaneo`."""
+
+    path = "/campaigns/{campaign:str}/scaneo"
+    tags = ("scaneo",)
+
+    @put(
+        operation_id="connectScaneo",
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 404, 409, 501, 502),
+    )
+    def connect(
+        self,
+        campaign: FromPath[str],
+        data: Annotated[LinkRequest, json_body(same_machine=LINK)],
+        request: Request[Any, Any, Any],
+        workbench: NamedDependency[Workbench],
+        settings: NamedDependency[Settings],
+    ) -> LinkStatus:
+        """Link a campaign to one in SCANEO; the campaign is created if there is none. Doing it twice changes nothing.
+
+        Labels and images are taken over, our models are registered there with their label mappings, and annotations
+        flow in from then on.
+        """
+        options = LinkOptions(
+            path_map=data.path_map,
+            annotator=data.annotator,
+            database=data.database,
+            service_url=data.service_url or settings.public_url or str(request.base_url),
+            poll_s=data.poll_s,
+            settle_s=data.settle_s,
+        )
+        return workbench.links.connect(
+            campaign,
+            ConnectRequest(url=data.url, campaign=data.campaign, tasks=data.tasks, options=options),
+            imagery=settings.imagery_folders,
+            token=settings.prediction_token,
+        )
+
+    @get(
+        operation_id="getScaneoLink",
+        sync_to_thread=True,
+        dependencies=TARGET,
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404),
+    )
+    def status(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> LinkStatus:
+        """What is linked, how fresh it is, and what a person has to put right."""
+        return workbench.links.status(target)
+
+    @delete(
+        operation_id="disconnectScaneo",
+        sync_to_thread=True,
+        status_code=204,
+        dependencies=TARGET,
+        guards=[requires("ops")],
+        responses=problems(401, 403, 404, 502),
+    )
+    def disconnect(
+        self,
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+        force: Annotated[bool, QueryParameter(description="Forget the link even if SCANEO does not answer.")] = False,
+    ) -> None:
+        """Remove from SCANEO what the link wrote: models, mappings, open batches, untouched boxes. Labels stay."""
+        workbench.links.disconnect(target, force=force)
+
+    @post(
+        "/batches",
+        operation_id="openScaneoBatch",
+        sync_to_thread=True,
+        dependencies=TARGET,
+        guards=[requires("annotate")],
+        responses=problems(400, 401, 403, 404, 409, 502),
+    )
+    def open_batch(
+        self,
+        data: Annotated[BatchRequest, json_body(twenty=BATCH)],
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+    ) -> Response[BatchView | NoBatch]:
+        """Lease the next samples and make a SCANEO campaign of them, in folders 1/ 2/ 3/ ... by rank.
+
+        With nothing to label it answers 200 and the reason.
+        """
+        made = workbench.links.open_batch(target, data.annotator, data.query_size, data.strategy)
+        if isinstance(made, str):
+            return Response[Any](NoBatch(reason=made), status_code=200)
+        return Response[Any](made, status_code=201)
+
+    @get(
+        "/batches",
+        operation_id="listScaneoBatches",
+        sync_to_thread=True,
+        dependencies=TARGET,
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404),
+    )
+    def batches(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> list[BatchView]:
+        """All batches, closed ones too."""
+        return workbench.links.batches(target)
+
+    @post(
+        "/batches/{number:int}/close",
+        operation_id="closeScaneoBatch",
+        status_code=200,
+        sync_to_thread=True,
+        dependencies=TARGET,
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404, 502),
+    )
+    def close_batch(
+        self, number: FromPath[int], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
+    ) -> BatchView:
+        """Read the batch's annotations to the last and remove its campaign from SCANEO; its labels stay."""
+        return workbench.links.close_batch(target, number)
+
+    @post(
+        "/boxes",
+        operation_id="pushScaneoBoxes",
+        status_code=200,
+        sync_to_thread=True,
+        dependencies=TARGET,
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 404, 502),
+    )
+    def push_boxes(
+        self,
+        data: Annotated[list[OfferedBox], json_body(one_ship=BOXES)],
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+    ) -> BoxReport:
+        """Offer a detector's boxes to annotators as SCANEO annotations. A box is never offered twice."""
+        return workbench.links.push_boxes(target, data)
