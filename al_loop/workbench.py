@@ -7,6 +7,7 @@ from pathlib import Path
 
 from al_loop.assessing import Assessor
 from al_loop.layout import DataLayout
+from al_loop.pictures.desk import PictureDesk
 from al_loop.predictions import PredictionDesk
 from al_loop.records import Campaign, RoundState
 from al_loop.rounds import RoundRunner
@@ -71,6 +72,7 @@ class Workbench:
         )
         self.sampler = Sampler(self.store, self._embeddings)
         self.desk = PredictionDesk(self.store, self.server, clock, max_values=max_image_values)
+        self.pictures = PictureDesk(self.store, self.server)
         self.scheduler = LoopScheduler(
             self.store, self.runner, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s
         )

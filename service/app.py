@@ -19,7 +19,9 @@ from service.metrics import Metrics, MetricsMiddleware
 from service.routes.campaigns import CampaignController
 from service.routes.health import HealthController
 from service.routes.labels import LabelController
+from service.routes.leases import LeaseController
 from service.routes.model_versions import ModelVersionController
+from service.routes.page import PAGE
 from service.routes.predictions import PredictionController
 from service.routes.queries import QueryController
 from service.routes.rounds import RoundController
@@ -32,6 +34,7 @@ CONTROLLERS = (
     CampaignController,
     SampleController,
     QueryController,
+    LeaseController,
     LabelController,
     RoundController,
     ModelVersionController,
@@ -55,7 +58,7 @@ def create_app(settings: Settings) -> Litestar:
             await sync_to_thread(workbench.close)
 
     app = Litestar(
-        route_handlers=[index, *CONTROLLERS],
+        route_handlers=[index, *PAGE, *CONTROLLERS],
         dependencies=WORKBENCH | {"settings": Provide(lambda: settings, sync_to_thread=False)},
         lifespan=[lifespan],
         exception_handlers={Exception: answer_error},

@@ -20,6 +20,7 @@ pytest_plugins = [  # a module before those that import it
     "tests.fixtures_scaneo",
     "tests.fixtures_link",
     "tests.fixtures_browser",
+    "tests.fixtures_annotators",
 ]
 
 ROOT = Path(__file__).parent.parent

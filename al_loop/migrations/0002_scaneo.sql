@@ -70,3 +70,12 @@ CREATE TABLE assists (
     agreement     DOUBLE NOT NULL,      -- IoU of suggested and kept, 0 to 1
     labelled_at   TIMESTAMP NOT NULL
 );
+
+-- "Cannot tell": who looked at a sample and left it to others.
+CREATE TABLE skips (
+    campaign_id BIGINT NOT NULL,
+    sample_id   BIGINT NOT NULL,
+    annotator   VARCHAR NOT NULL,
+    reason      VARCHAR NOT NULL,       -- in the annotator's words, may be empty
+    skipped_at  TIMESTAMP NOT NULL
+);

@@ -8,7 +8,16 @@ import pytest
 from al_loop.campaigns import CampaignRequest
 from al_loop.records import LabelInput, QueryAnswer, RetrainPolicy
 from service import examples
-from service.schemas import PromoteRequest, QueryRequest, ReleaseRequest, RoundRequest, SamplesRequest
+from service.schemas import (
+    ExtendRequest,
+    LeaseList,
+    PromoteRequest,
+    QueryRequest,
+    ReleaseRequest,
+    RoundRequest,
+    SamplesRequest,
+    SkipRequest,
+)
 from tests.e2e.campaigns import Http
 
 
@@ -23,6 +32,9 @@ from tests.e2e.campaigns import Http
         (examples.CLASS_LABEL, LabelInput),
         (examples.POLYGON_LABEL, LabelInput),
         (examples.RELEASE, ReleaseRequest),
+        (examples.EXTEND, ExtendRequest),
+        (examples.SKIP, SkipRequest),
+        (examples.LEASES, LeaseList),
         (examples.ROUND, RoundRequest),
         (examples.POLICY, RetrainPolicy),
         (examples.PROMOTE, PromoteRequest),
