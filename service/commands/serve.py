@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 import uvicorn
 
+from models.errors import PromptableModelError
+from models.promptable import PromptableModel
 from service.app import create_app
-from service.settings import Settings
+from service.settings import Settings, SettingsError
 
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -25,6 +27,11 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         host=arguments.host,
         port=arguments.port,
     )
+    if settings.sam_model is not None:
+        try:
+            PromptableModel(settings.sam_model)  # here, where a refusal is one sentence and not a traceback
+        except PromptableModelError as error:
+            raise SettingsError(str(error)) from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("rasterio").setLevel(logging.WARNING)
     logging.getLogger("al_loop").info("API documentation: http://%s:%d/schema", settings.host, settings.port)
