@@ -19,6 +19,7 @@ pytest_plugins = [  # a module before those that import it
     "tests.fixtures_choice",
     "tests.fixtures_scaneo",
     "tests.fixtures_browser",
+    "tests.fixtures_serving",
 ]
 
 ROOT = Path(__file__).parent.parent

@@ -44,8 +44,8 @@ def _grown(
     seed = _around(row, column, SEED_REACH)
     inside = valid[seed]
     centre = features[:, *seed][:, inside].mean(axis=1)  # (F,)
-    apart = np.square(features - centre[:, None, None]).mean(axis=0)
-    distances = _smoothed(np.sqrt(apart), valid)
+    squares = np.square(features - centre[:, None, None]).mean(axis=0, dtype=np.float32)
+    distances = _smoothed(np.sqrt(squares), valid)
     near = _around(row, column, NEIGHBOURHOOD_PX)
     like = valid & (distances <= _threshold(distances[near][valid[near]]))
     like[seed] |= inside
@@ -66,8 +66,8 @@ def _around(row: int, column: int, reach: int) -> tuple[slice, slice]:
 def _smoothed(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Mean of the valid pixels of each 3 x 3 square."""
     sums = _box_sums(np.where(valid, values, 0).astype(np.float32))
-    smoothed: NDArray[np.float32] = sums / np.maximum(_box_sums(valid.astype(np.float32)), 1)
-    return smoothed
+    counts = np.maximum(_box_sums(valid.astype(np.float32)), 1)
+    return np.asarray(sums / counts, np.float32)
 
 
 def _box_sums(values: NDArray[np.float32]) -> NDArray[np.float32]:
