@@ -95,4 +95,5 @@ def _open(settings: Settings) -> Workbench:
         rounds_at_once=settings.rounds_at_once,
         retrain_tick_s=settings.retrain_tick_s,
         score_tick_s=settings.score_tick_s,
+        sam_model=settings.sam_model,
     )

@@ -95,6 +95,11 @@ ROUND: dict[str, Any] = {"queue": True, "reason": "new season"}
 POLICY: dict[str, Any] = {"new_labels": 100, "interval_s": 86_400, "min_labels": 20}
 PROMOTE: dict[str, Any] = {"reason": "v4 misses small ponds"}
 PROBABILITIES = [0.07, 0.9, 0.03]
+OUTLINE: dict[str, Any] = {
+    "type": "Feature",
+    "properties": {"label": "water", "task": "sam"},
+    "geometry": {"type": "MultiPolygon", "coordinates": [[[[2.1, 41.4], [2.2, 41.4], [2.2, 41.5], [2.1, 41.4]]]]},
+}
 
 
 def json_body(**values: dict[str, Any] | list[dict[str, Any]]) -> BodyKwarg:

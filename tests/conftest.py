@@ -21,6 +21,7 @@ pytest_plugins = [  # a module before those that import it
     "tests.fixtures_link",
     "tests.fixtures_browser",
     "tests.fixtures_annotators",
+    "tests.fixtures_serving",
 ]
 
 ROOT = Path(__file__).parent.parent

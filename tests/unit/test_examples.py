@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from al_loop.campaigns import CampaignRequest
+from al_loop.geometry import Feature
 from al_loop.records import LabelInput, QueryAnswer, RetrainPolicy
 from service import examples
 from service.schemas import (
@@ -39,6 +40,7 @@ from tests.e2e.campaigns import Http
         (examples.POLICY, RetrainPolicy),
         (examples.PROMOTE, PromoteRequest),
         (examples.PROBABILITIES, list[float]),
+        (examples.OUTLINE, Feature),
     ],
 )
 def test_example_decodes_as_what_it_stands_for(value: Any, kind: Any) -> None:
