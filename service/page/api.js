@@ -83,7 +83,9 @@ export function campaignApi(campaign, annotator) {
     },
     retract: (labelId) => json("DELETE", `${base}/labels/${labelId}?${query({ annotator })}`),
     suggest: (id) => json("POST", `${sample(id)}/suggest`, { annotator }),
-    accept: (id) => json("POST", `${sample(id)}/accept`, { annotator }),
+    accept: async (id, shown) => {
+      return (await json("POST", `${sample(id)}/accept`, { annotator, prediction_ids: shown })).label_ids;
+    },
     picture: async (id, size, overlay) => {
       const asked = overlay === "none" ? { size } : { size, overlay };
       return (await send("GET", `${sample(id)}/thumbnail.png?${query(asked)}`)).blob();

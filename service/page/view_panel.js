@@ -91,7 +91,7 @@ export class PanelView {
   #showSuggestion(lease) {
     const parts = this.#parts;
     const model = state.campaign?.current_model;
-    const said = lease ? state.suggestions.get(lease.sample_id) : undefined;
+    const said = lease ? state.suggestions.get(lease.sample_id)?.text : undefined;
     show(parts.accept, said !== undefined);
     parts.suggest.disabled = !lease || !model;
     const otherwise = model ? "The model can propose an answer." : "There is no model yet: the first comes with enough labels.";
