@@ -51,7 +51,9 @@ class HeldLease(Lease, frozen=True, kw_only=True):
     state: LeaseState
     answers: list[OwnAnswer]
     scaneo_url: str | None = None
-    """Where it is labelled in SCANEO; None without a link."""
+    """Where it is labelled in SCANEO: the annotator's batch, or the linked campaign; None without a link."""
+    scaneo_path: str | None = None
+    """How the explorer of that page lists it; in a batch its folder is its rank."""
 
 
 class Renewal(msgspec.Struct, frozen=True, kw_only=True):

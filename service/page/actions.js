@@ -155,9 +155,23 @@ export function makeActions(api, sync, pictures) {
       const lease = selectedLease();
       if (!lease) return;
       const paste = "the file name is copied: paste it into SCANEO's search box.";
-      copyName(lease, lease.scaneo_url ? `In SCANEO: ${paste}` : `There is no link to SCANEO yet, so ${paste}`);
+      const folder = inBatch(lease) ? lease.scaneo_path.split("/")[0] : null;
+      if (folder) toast(`In SCANEO: folder ${folder}.`);
+      else copyName(lease, lease.scaneo_url ? `In SCANEO: ${paste}` : `There is no link to SCANEO yet, so ${paste}`);
       if (lease.scaneo_url) window.open(lease.scaneo_url, "scaneo");
     },
+
+    batch: alone(async () => {
+      if (!selectedLease()?.scaneo_url) {
+        toast("There is no link to SCANEO yet: an operator makes one with `al-loop scaneo connect`.", "problem");
+        return;
+      }
+      const made = await api.batch();
+      await sync.refresh();
+      const url = made.url ?? selectedLease()?.scaneo_url;
+      toast(made.url ? `In SCANEO: ${counted(made.samples, "image")} in folders 1, 2, 3 … by rank.` : `No new batch: ${made.reason}.`);
+      if (url) window.open(url, "scaneo");
+    }),
 
     copy: () => {
       const lease = selectedLease();
@@ -183,6 +197,11 @@ export function makeActions(api, sync, pictures) {
     undo: recall(`undo.${api.name}`, [], sessionStorage),
   });
   return actions;
+}
+
+/** Whether SCANEO shows a sample in a batch, where its folder is its rank. */
+function inBatch(lease) {
+  return /^\d+\//.test(lease.scaneo_path ?? "") && !lease.path.endsWith(lease.scaneo_path);
 }
 
 async function copyName(lease, said) {

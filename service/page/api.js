@@ -75,6 +75,7 @@ export function campaignApi(campaign, annotator) {
     round: (number) => json("GET", `${base}/rounds/${number}`),
     leases: () => json("GET", `${base}/leases?${query({ annotator, include_ended: true })}`),
     more: (size) => json("POST", `${base}/queries`, { annotator, query_size: size }),
+    batch: () => json("POST", `${base}/scaneo/batches`, { annotator, query_size: null }),
     extend: (ids = null) => json("POST", `${base}/leases/extend`, { annotator, sample_ids: ids }),
     skip: (id) => json("POST", `${base}/leases/skip`, { annotator, sample_ids: [id] }),
     label: async (answers) => {

@@ -34,6 +34,7 @@ export class PanelView {
     show(parts.nothing, emptyAnswers(0).length > 0);
     parts.skip.disabled = !lease || now === "labelled" || now === "skipped";
     parts.nothing.disabled = parts.open.disabled = !lease;
+    show(parts.batch, Boolean(lease?.scaneo_url));
     const last = state.undo.at(-1);
     parts.undo.disabled = !last;
     const what = last ? `Undo ${fileName(last.path)} ` : "Undo ";

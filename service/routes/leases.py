@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Annotated
 
-import msgspec
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
@@ -48,8 +47,7 @@ class LeaseController(Controller):
         now = workbench.clock()
         since = now - LOOK_BACK if include_ended else None
         leases = workbench.store.leases.held(target.campaign_id, annotator, now, since=since)
-        page = workbench.links.labelling_page(target)
-        return LeaseList(now=now, leases=[msgspec.structs.replace(lease, scaneo_url=page) for lease in leases])
+        return LeaseList(now=now, leases=workbench.links.placed(target, annotator, leases))
 
     @post(
         "/extend",
