@@ -6,9 +6,18 @@ import msgspec
 import pytest
 
 from al_loop.campaigns import CampaignRequest
-from al_loop.records import LabelInput, QueryAnswer, RetrainPolicy
+from al_loop.records import CampaignSettings, LabelInput, QueryAnswer, RetrainPolicy
 from service import examples
-from service.schemas import PromoteRequest, QueryRequest, ReleaseRequest, RoundRequest, SamplesRequest
+from service.schemas import (
+    AcceptRequest,
+    PromoteRequest,
+    QueryRequest,
+    ReleaseRequest,
+    RoundRequest,
+    SamplesRequest,
+    Suggestion,
+    SuggestRequest,
+)
 from tests.e2e.campaigns import Http
 
 
@@ -27,6 +36,10 @@ from tests.e2e.campaigns import Http
         (examples.POLICY, RetrainPolicy),
         (examples.PROMOTE, PromoteRequest),
         (examples.PROBABILITIES, list[float]),
+        (examples.SETTINGS, CampaignSettings),
+        (examples.SUGGEST, SuggestRequest),
+        (examples.SUGGESTIONS, list[Suggestion]),
+        (examples.ACCEPT, AcceptRequest),
     ],
 )
 def test_example_decodes_as_what_it_stands_for(value: Any, kind: Any) -> None:
