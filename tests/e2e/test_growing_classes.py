@@ -37,7 +37,7 @@ def label_scenes(http: Http, names: list[str]) -> None:
 
 @pytest.mark.timeout(300)
 def test_class_added_later_is_trained_judged_and_served(http: Http, imagery: Path) -> None:
-    write_scenes(imagery, 45)
+    write_scenes(imagery, 33)
     create(http, imagery, tasks=[{"task": "classification", "classes": NAMES[:2]}])
     register(http)
     label_scenes(http, NAMES[:2])
