@@ -84,6 +84,11 @@ def pixel_scores(probabilities: Floats) -> dict[ScoreName, Floats]:
     return {name: function(probabilities) for name, function in _BY_NAME.items()}
 
 
+def pixel_entropy(probabilities: Floats) -> Floats:
+    """Predictive entropy of every pixel in nats, as in `entropy`; shapes as in `pixel_scores`."""
+    return _entropy(probabilities)
+
+
 def all_scores(probabilities: Floats, *, multi_label: bool = False) -> dict[ScoreName, Floats]:
     """The three scores of every sample, as the functions of the same names give them.
 

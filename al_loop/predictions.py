@@ -123,6 +123,11 @@ class PredictionDesk:
         """Run the model; nothing is remembered or shown yet."""
         known, wanted = _classes(model, "classification") or [], _wanted(campaign, "classification")
         probabilities = in_campaign_order(model.classify(_read(upload, model)), known, wanted)
+        hidden = self._store.scaneo.hidden(campaign.campaign_id)
+        if hidden:
+            probabilities = [
+                0.0 if name in hidden else value for name, value in zip(wanted, probabilities, strict=True)
+            ]
         return self._prediction(campaign, "classification", model, upload, {"probabilities": probabilities}), (
             probabilities
         )

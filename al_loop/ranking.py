@@ -4,6 +4,7 @@ Greedy choice goes on where it stopped: the picks after the first k are those th
 first k are leased. So the rest of a ranking serves the next annotators, until the pool changed in other ways.
 """
 
+from collections.abc import Set
 from typing import Self
 
 import numpy as np
@@ -61,7 +62,7 @@ class Ranking:
         picks += [(sample_id, "not scored yet: random") for sample_id in rest.tolist()]
         return cls(picks, len(offered))
 
-    def first(self, offered: Ids, size: int) -> list[Pick] | None:
+    def first(self, offered: Ids, size: int, left_out: Set[int] = frozenset()) -> list[Pick] | None:
         """The best picks that may still be asked about, or None if the choice must be made anew.
 
         That is when too few are left, or when more than `size` samples came to or left the pool otherwise: labels
@@ -70,10 +71,12 @@ class Ranking:
         Args:
             offered: Ids that may be asked about now, ascending.
             size: Picks wanted, spare ones included; fewer come only if the pool has no more.
+            left_out: Ids among those offered that are not for whoever asks now; they stay for others.
         """
         there = positions_of(np.array([pick[0] for pick in self._picks], np.int64), offered)[1]
         self._picks = [pick for pick, still in zip(self._picks, there.tolist(), strict=True) if still]
         drift = abs(len(offered) - self._others - len(self._picks))
-        if drift > size or len(self._picks) < min(size, len(offered)):
+        picks = [pick for pick in self._picks if pick[0] not in left_out] if left_out else self._picks
+        if drift > size or len(picks) < min(size, len(offered) - len(left_out)):
             return None
-        return self._picks[:size]
+        return picks[:size]

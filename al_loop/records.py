@@ -13,6 +13,8 @@ from models.manifest import Unlabelled
 
 SampleState = Literal["pool", "leased", "labelled", "reserve"]
 AnnotatorName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+SampleId = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""As clients send it: within the range of the store, so that a wrong one is not found instead of out of range."""
 
 
 class RoundState(StrEnum):
@@ -174,6 +176,8 @@ class SampleCounts(msgspec.Struct, frozen=True, kw_only=True):
     """All of the test reserve, labelled or not."""
     reserve_labelled: int
     total: int
+    skipped: int = 0
+    """Without a label, and nobody is offered them any more because too many could not tell; part of the others."""
 
 
 class SkippedPath(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,7 +202,7 @@ class LabelInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Empty `classes` or `features` means: looked, none here.
     """
 
-    sample_id: int | None = None
+    sample_id: SampleId | None = None
     path: str | None = None
     task: str
     annotator: AnnotatorName

@@ -21,10 +21,18 @@ MIN_FILL = 0.25
 class RegionMeans:
     """Running means of the grid cells of N equally sized maps; large maps may be added window by window."""
 
-    def __init__(self, samples: int, height: int, width: int) -> None:
-        self._row_edges = _edges(height)
-        self._column_edges = _edges(width)
-        shape = (samples, len(self._row_edges) - 1, len(self._column_edges) - 1)
+    def __init__(self, samples: int, height: int, width: int, grid: tuple[int, int] = (GRID, GRID)) -> None:
+        """Begin with nothing added.
+
+        Args:
+            samples: N.
+            height: Rows of a map.
+            width: Columns of a map.
+            grid: Cells from top to bottom and from left to right, fewer where a map has fewer pixels.
+        """
+        self.row_edges = _edges(height, grid[0])
+        self.column_edges = _edges(width, grid[1])
+        shape = (samples, len(self.row_edges) - 1, len(self.column_edges) - 1)
         self._sums = np.zeros(shape, np.float64)
         self._counts = np.zeros(shape, np.int64)
 
@@ -38,11 +46,16 @@ class RegionMeans:
         """
         valid = ~np.isnan(values)
         filled = np.where(valid, values, 0)
-        rows, row_cells = _spans(self._row_edges, row, values.shape[1])
-        columns, column_cells = _spans(self._column_edges, column, values.shape[2])
+        rows, row_cells = _spans(self.row_edges, row, values.shape[1])
+        columns, column_cells = _spans(self.column_edges, column, values.shape[2])
         for source, target in ((filled.astype(np.float64), self._sums), (valid.astype(np.int64), self._counts)):
             cells = np.add.reduceat(np.add.reduceat(source, rows, axis=1), columns, axis=2)
             target[:, row_cells, column_cells] += cells
+
+    def means(self) -> NDArray[np.float32]:
+        """Mean of each cell's valid pixels; shape (N, rows, columns), NaN for a cell without any."""
+        means = self._sums / np.maximum(self._counts, 1)
+        return np.where(self._counts > 0, means, np.nan).astype(np.float32)
 
     def most_uncertain(self) -> NDArray[np.float32]:
         """Mean over the highest quarter of the cells, at least one.
@@ -62,9 +75,9 @@ class RegionMeans:
         return np.where(kept > 0, totals / hardest, np.nan).astype(np.float32)
 
 
-def _edges(size: int) -> NDArray[np.int64]:
+def _edges(size: int, cells: int) -> NDArray[np.int64]:
     """Cell borders in pixels, from 0 to `size`."""
-    cells = min(GRID, size)
+    cells = min(cells, size)
     return np.arange(cells + 1, dtype=np.int64) * size // cells
 
 

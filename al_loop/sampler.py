@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from al_loop.errors import InvalidValueError
+from al_loop.lease_records import SKIPS_TO_GIVE_UP
 from al_loop.ranking import Pick, Ranking
 from al_loop.records import Campaign, Lease, QueryAnswer, QuerySample
 from al_loop.reserve import offer_order
@@ -38,6 +39,8 @@ class _Offer:
     """The whole reserve, labelled or not."""
 
     def without(self, sample_ids: Sequence[int]) -> "_Offer":
+        if not len(sample_ids):
+            return self
         gone = np.asarray(sample_ids, np.int64)
         pool, reserve = (np.delete(ids, positions_of(gone, ids)[0]) for ids in (self.pool, self.reserve))
         return _Offer(self.read_at, pool, reserve, self.every_reserve)
@@ -52,6 +55,8 @@ class _Request:
     strategy: StrategyConfig
     now: datetime
     shared: bool
+    skipped: list[int]
+    """Samples that the annotator does not want to see again; offers and rankings are shared and still have them."""
 
 
 @dataclass(eq=False)
@@ -96,7 +101,7 @@ class Sampler:
 
         Part of every query comes from the test reserve, in random places (see `al_loop.reserve_mix`). While a new
         version has no scores yet, those of the version before it rank the pool, and image features before the first.
-        Samples that were not scored come last.
+        Samples that were not scored come last. What the annotator skipped is never offered to them again.
 
         Args:
             campaign: As stored now.
@@ -115,7 +120,8 @@ class Sampler:
         """
         if not 1 <= query_size <= MAX_QUERY_SIZE:
             raise InvalidValueError("$.query_size", f"{query_size} is not between 1 and {MAX_QUERY_SIZE}")
-        request = _Request(campaign, annotator, Auto() if strategy is None else strategy, now, shared)
+        skipped = self._store.leases.skipped_by(campaign.campaign_id, annotator)
+        request = _Request(campaign, annotator, Auto() if strategy is None else strategy, now, shared, skipped)
         state = self._state(campaign)
         with state.lock:
             self._refresh(state, campaign)
@@ -126,7 +132,7 @@ class Sampler:
             query_id=granted[0][0].query_id if granted else None,
             lease_expires_at=min((lease.expires_at for lease, _ in granted), default=None),
             samples=samples,
-            reason=None if granted else self._why_nothing(campaign, now),
+            reason=None if granted else self._why_nothing(campaign, annotator, now),
             strategy=str(request.strategy.__struct_config__.tag),
             version=board.version,
         )
@@ -218,6 +224,7 @@ class Sampler:
     def _choose(self, state: _CampaignState, request: _Request, offer: _Offer, query_size: int) -> list[Pick]:
         """The picks of a query and some spares."""
         campaign = request.campaign
+        mine = offer.without(request.skipped)
         wanted = reserve_count(
             query_size,
             share=campaign.settings.reserve.share,
@@ -225,25 +232,26 @@ class Sampler:
             needed=campaign.policy.min_reserve_labels,
             rng=state.rng,
         )
-        from_reserve = min(len(offer.reserve), max(wanted, query_size - len(offer.pool)))
-        from_pool = min(len(offer.pool), query_size - from_reserve)
-        reserve = offer_order(offer.reserve, campaign.settings.reserve.seed)[: from_reserve + SPARES]
+        from_reserve = min(len(mine.reserve), max(wanted, query_size - len(mine.pool)))
+        from_pool = min(len(mine.pool), query_size - from_reserve)
+        reserve = offer_order(mine.reserve, campaign.settings.reserve.seed)[: from_reserve + SPARES]
         reserve_picks = [(sample_id, "test reserve") for sample_id in reserve.tolist()]
         pool_picks = self._rank(state, request, offer, from_pool + SPARES) if from_pool else []
         mixed = mix(pool_picks[:from_pool], reserve_picks[:from_reserve], state.rng)
         return mixed + pool_picks[from_pool:] + reserve_picks[from_reserve:]
 
     def _rank(self, state: _CampaignState, request: _Request, offer: _Offer, size: int) -> list[Pick]:
+        skipped = set(request.skipped).intersection(offer.pool.tolist()) if request.skipped else set()
         known = state.rankings.get(request.strategy)
-        picks = None if request.shared or known is None else known.first(offer.pool, size)
+        picks = None if request.shared or known is None else known.first(offer.pool, size, skipped)
         if picks is not None:
             return picks
         asked = np.setdiff1d(state.board.sample_ids, offer.pool, assume_unique=True)
         covered = np.setdiff1d(asked, offer.every_reserve, assume_unique=True)
-        ranking = Ranking.of(request.strategy, state.board, offer.pool, covered, size, state.rng)
+        ranking = Ranking.of(request.strategy, state.board, offer.pool, covered, size + len(skipped), state.rng)
         if not request.shared:  # what others have leased must not be handed out by the next query
             state.rankings[request.strategy] = ranking
-        return ranking.first(offer.pool, size) or []
+        return ranking.first(offer.pool, size, skipped) or []
 
     def _samples(
         self, board: ScoreBoard, campaign: Campaign, granted: Sequence[tuple[Lease, str]]
@@ -255,9 +263,9 @@ class Sampler:
             for (lease, reason), score in zip(granted, board.entropies(sample_ids), strict=True)
         ]
 
-    def _why_nothing(self, campaign: Campaign, now: datetime) -> str:
-        total = self._store.campaigns.counts(campaign.campaign_id, now).total
-        if total == 0:
+    def _why_nothing(self, campaign: Campaign, annotator: str, now: datetime) -> str:
+        counts = self._store.campaigns.counts(campaign.campaign_id, now)
+        if counts.total == 0:
             return "no samples are registered yet"
         leases = self._store.queries.leases(campaign.campaign_id, now)
         if leases:
@@ -266,4 +274,9 @@ class Sampler:
                 f"every sample without a label is leased; the first lease ends at {until:%H:%M} UTC: ask again then, "
                 "or with `shared` true"
             )
-        return f"all {total} samples are labelled"
+        left = counts.total - counts.labelled - counts.reserve_labelled
+        if left == 0:
+            return f"all {counts.total} samples are labelled"
+        if left == counts.skipped:
+            return f"{left} samples have no label, and {SKIPS_TO_GIVE_UP} people each could not tell what they show"
+        return f"{left} samples have no label; {annotator} skipped them, so they wait for others"

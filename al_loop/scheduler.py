@@ -17,6 +17,7 @@ from al_loop.store import LabelStore
 
 logger = logging.getLogger(__name__)
 logging.getLogger("apscheduler").setLevel(logging.WARNING)  # it would log every tick
+logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)  # and every tick that finds the last one at work
 
 SCORE_RETRY_S = 300.0
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from al_loop.assessing import Assessor
 from al_loop.layout import DataLayout
+from al_loop.pictures.desk import PictureDesk
 from al_loop.predictions import PredictionDesk
+from al_loop.prompting.desk import PromptDesk
 from al_loop.records import Campaign, RoundState
 from al_loop.rounds import RoundRunner
 from al_loop.sampler import Sampler
@@ -18,6 +20,7 @@ from al_loop.score_parts import EmbeddingStore
 from al_loop.scoring import PoolScorer
 from al_loop.serving import ModelServer
 from al_loop.store import LabelStore
+from models.promptable import PromptableModel
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +47,7 @@ class Workbench:
         retrain_tick_s: float = 2.0,
         score_tick_s: float = 2.0,
         rounds_at_once: int = 1,
+        sam_model: Path | None = None,
     ) -> None:
         """Open the data directory, load the serving models and take up what a stop left behind.
 
@@ -56,10 +60,13 @@ class Workbench:
             retrain_tick_s: Seconds between looks at the retrain policies.
             score_tick_s: Seconds between looks for samples without a score.
             rounds_at_once: How many campaigns may train side by side.
+            sam_model: ONNX file that outlines what was clicked (`models.promptable`); None: regions are grown.
 
         Raises:
             StoreLockedError: Another process works on the same data directory.
+            PromptableModelError: `sam_model` is not what it has to be.
         """
+        promptable = None if sam_model is None else PromptableModel(sam_model, threads=threads)
         data.mkdir(parents=True, exist_ok=True)
         self.clock = clock
         self.layout = DataLayout(data)
@@ -71,6 +78,8 @@ class Workbench:
         )
         self.sampler = Sampler(self.store, self._embeddings)
         self.desk = PredictionDesk(self.store, self.server, clock, max_values=max_image_values)
+        self.pictures = PictureDesk(self.store, self.server)
+        self.prompts = PromptDesk(self.store, self.server, max_values=max_image_values, model=promptable)
         self.scheduler = LoopScheduler(
             self.store, self.runner, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s
         )

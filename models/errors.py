@@ -13,8 +13,11 @@ ModelsError
     UnknownTaskError            the model has no head for that task
     TrainingDataError           a manifest that cannot be trained on (too few labels, one class)
     ExportParityError           the ONNX file and torch disagree
+    PromptableModelError        the operator's promptable ONNX file is not what it has to be
     OverloadedError             more predictions are waiting than can be answered soon
 """
+
+from pathlib import Path
 
 
 class ModelsError(Exception):
@@ -107,6 +110,13 @@ class ExportParityError(ModelsError):
         self.differences, self.tolerance = differences, tolerance
         worst = ", ".join(f"{name}: {value:.2e}" for name, value in sorted(differences.items()))
         super().__init__(f"ONNX and torch differ by more than {tolerance:.0e} ({worst}); the version is refused")
+
+
+class PromptableModelError(ModelsError):
+    """The operator's promptable ONNX file is not what it has to be."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"promptable model {path}: {reason}")
 
 
 class OverloadedError(ModelsError):

@@ -155,8 +155,7 @@ class ImageModel(ABC):
             UnusableRasterError: Wrong number of bands, or values that the model cannot digest.
         """
         card = self.card
-        overlap = card.tile_px // 4 // card.stride_px * card.stride_px
-        work = self._readable(tiles(height, width, card.tile_px, overlap, card.stride_px), read)
+        work = self._readable(self.plan(height, width), read)
         while group := list(islice(work, self.tiles_per_run)):
             size = _rounded_up((group[0].image.shape[1], group[0].image.shape[2]), card.stride_px)
             outputs = self.run(np.stack([_padded(item.image, size) for item in group]))
@@ -173,6 +172,12 @@ class ImageModel(ABC):
                 if "segmentation" in own:
                     own["segmentation"] = own["segmentation"][(slice(None), *inner)]
                 yield TilePrediction(tile.write, valid[inner], _finite(own))
+
+    def plan(self, height: int, width: int) -> Iterator[Tile]:
+        """The tiles that an image of this size is cut into, in row order."""
+        card = self.card
+        overlap = card.tile_px // 4 // card.stride_px * card.stride_px
+        return tiles(height, width, card.tile_px, overlap, card.stride_px)
 
     def _readable(self, plan: Iterator[Tile], read: ReadWindow) -> Iterator["_ReadTile"]:
         """Tiles with at least one valid pixel."""

@@ -30,7 +30,6 @@ __all__ = [
     "RasterHeader",
     "Upload",
     "encode_codes",
-    "encode_values",
     "open_upload",
     "pixel_hash",
     "read_file",
@@ -215,17 +214,6 @@ def encode_codes(codes: NDArray[np.uint8], crs: str | None, transform: Sequence[
         transform: a, b, c, d, e, f; None: no transform.
     """
     return _encode(codes, crs, transform, driver="GTiff", blockysize=len(codes))
-
-
-def encode_values(values: NDArray[np.float32], crs: str | None, transform: Sequence[float] | None) -> bytes:
-    """One-band float32 cloud-optimised GeoTIFF, NaN as nodata.
-
-    Args:
-        values: Shape (H, W).
-        crs: `EPSG:n` or WKT; None: no CRS.
-        transform: a, b, c, d, e, f; None: no transform.
-    """
-    return _encode(values, crs, transform, driver="COG", nodata=float("nan"), compress="deflate")
 
 
 def _encode(

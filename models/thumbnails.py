@@ -85,7 +85,7 @@ def thumbnail(
         values = read_values(dataset, name, shown, None, None if reduction == 1.0 else shape)
         if limits is None and band_count == 3 and dataset.dtypes[0] == "uint8":
             return _rgba(values / np.float32(255))
-    return _rgba(_stretched(values, limits))
+    return _rgba(stretched(values, limits))
 
 
 def overlay(
@@ -125,8 +125,8 @@ def encode_png(picture: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def _stretched(values: NDArray[np.float32], limits: Sequence[tuple[float, float]] | None) -> NDArray[np.float32]:
-    """Values (3, H, W) scaled to [0, 1]; NaN stays NaN."""
+def stretched(values: NDArray[np.float32], limits: Sequence[tuple[float, float]] | None = None) -> NDArray[np.float32]:
+    """Values (3, H, W) scaled to [0, 1] between `limits`, as in `thumbnail`; NaN stays NaN."""
     valid = values[:, ~np.isnan(values).any(axis=0)]
     if not valid.size:
         return values

@@ -20,7 +20,9 @@ from service.routes.assists import AssistController
 from service.routes.campaigns import CampaignController
 from service.routes.health import HealthController
 from service.routes.labels import LabelController
+from service.routes.leases import LeaseController
 from service.routes.model_versions import ModelVersionController
+from service.routes.page import PAGE
 from service.routes.predictions import PredictionController
 from service.routes.queries import QueryController
 from service.routes.rounds import RoundController
@@ -33,6 +35,7 @@ CONTROLLERS = (
     CampaignController,
     SampleController,
     QueryController,
+    LeaseController,
     LabelController,
     RoundController,
     ModelVersionController,
@@ -57,7 +60,7 @@ def create_app(settings: Settings) -> Litestar:
             await sync_to_thread(workbench.close)
 
     app = Litestar(
-        route_handlers=[index, *CONTROLLERS],
+        route_handlers=[index, *PAGE, *CONTROLLERS],
         dependencies=WORKBENCH | {"settings": Provide(lambda: settings, sync_to_thread=False)},
         lifespan=[lifespan],
         exception_handlers={Exception: answer_error},
@@ -94,4 +97,5 @@ def _open(settings: Settings) -> Workbench:
         rounds_at_once=settings.rounds_at_once,
         retrain_tick_s=settings.retrain_tick_s,
         score_tick_s=settings.score_tick_s,
+        sam_model=settings.sam_model,
     )

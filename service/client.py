@@ -10,6 +10,7 @@ import msgspec
 
 from al_loop.assist_report import AssistReport
 from al_loop.campaigns import CampaignRequest
+from al_loop.lease_records import HeldLease, Renewal
 from al_loop.records import CampaignSettings, LabelInput, QueryAnswer, RetrainPolicy, SampleView
 from al_loop.registration import RegistrationReport
 from al_loop.scaneo.boxes import BoxReport, OfferedBox
@@ -20,6 +21,7 @@ from models.progress import ProgressLine
 from service.schemas import (
     CampaignView,
     LearningCurve,
+    LeaseList,
     ModelList,
     NoBatch,
     RecordedLabels,
@@ -27,6 +29,7 @@ from service.schemas import (
     RoundList,
     RoundView,
     SamplePage,
+    Skipped,
 )
 
 T = TypeVar("T")
@@ -130,6 +133,21 @@ class Client:
         """Give leases back unanswered, all of the annotator's or some; returns how many."""
         body = {"annotator": annotator, "sample_ids": sample_ids}
         return self._json("POST", f"/campaigns/{name}/leases/release", Released, body=body).released
+
+    def leases(self, name: str, annotator: str, *, include_ended: bool = False) -> list[HeldLease]:
+        """An annotator's active leases, best sample first; with those of the last 12 hours if `include_ended`."""
+        params = {"annotator": annotator, "include_ended": include_ended}
+        return self._json("GET", f"/campaigns/{name}/leases", LeaseList, params=params).leases
+
+    def extend(self, name: str, annotator: str, sample_ids: Sequence[int] | None = None) -> Renewal:
+        """Let leases run on, all of the annotator's or some; named ones are taken up again if they lapsed."""
+        body = {"annotator": annotator, "sample_ids": sample_ids}
+        return self._json("POST", f"/campaigns/{name}/leases/extend", Renewal, body=body)
+
+    def skip(self, name: str, annotator: str, sample_ids: Sequence[int], reason: str = "") -> int:
+        """Leave samples to others; returns how many were not skipped before."""
+        body = {"annotator": annotator, "sample_ids": sample_ids, "reason": reason}
+        return self._json("POST", f"/campaigns/{name}/leases/skip", Skipped, body=body).skipped
 
     def record_labels(self, name: str, labels: Sequence[LabelInput]) -> list[int]:
         """Record labels, all or nothing; returns their ids."""

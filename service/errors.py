@@ -33,6 +33,7 @@ STATUS: dict[type[Exception], int] = {
     models.VersionNotFoundError: 404,
     models.RegistryError: 409,
     models.OverloadedError: 503,
+    models.PromptableModelError: 503,
 }
 
 

@@ -66,6 +66,31 @@ POLYGON_LABEL: dict[str, Any] = {
     },
 }
 RELEASE: dict[str, Any] = {"annotator": "anna", "sample_ids": [417]}
+EXTEND: dict[str, Any] = {"annotator": "anna", "sample_ids": [417]}
+SKIP: dict[str, Any] = {"annotator": "anna", "sample_ids": [417], "reason": "under cloud"}
+LEASES: dict[str, Any] = {
+    "now": "2026-03-01T12:10:00Z",
+    "leases": [
+        {
+            "lease_id": 31,
+            "query_id": 12,
+            "sample_id": 417,
+            "annotator": "anna",
+            "leased_at": "2026-03-01T12:00:00Z",
+            "expires_at": "2026-03-01T13:00:00Z",
+            "path": "north/tile_002.tif",
+            "width": 256,
+            "height": 256,
+            "bounds": [2.1, 41.4, 2.2, 41.5],
+            "score": 1.04,
+            "reason": "uncertain: entropy 1.04 (top 3 %)",
+            "version": "v3",
+            "state": "labelled",
+            "answers": [{"task": "classification", "label_id": 96, "classes": ["forest"]}],
+            "scaneo_url": None,
+        }
+    ],
+}
 ROUND: dict[str, Any] = {"queue": True, "reason": "new season"}
 POLICY: dict[str, Any] = {"new_labels": 100, "interval_s": 86_400, "min_labels": 20}
 PROMOTE: dict[str, Any] = {"reason": "v4 misses small ponds"}
@@ -83,6 +108,11 @@ SUGGESTIONS: list[dict[str, Any]] = [
     }
 ]
 ACCEPT: dict[str, Any] = {"annotator": "anna", "task": "segmentation", "prediction_ids": [93]}
+OUTLINE: dict[str, Any] = {
+    "type": "Feature",
+    "properties": {"label": "water", "task": "sam"},
+    "geometry": {"type": "MultiPolygon", "coordinates": [[[[2.1, 41.4], [2.2, 41.4], [2.2, 41.5], [2.1, 41.4]]]]},
+}
 
 
 def json_body(**values: dict[str, Any] | list[dict[str, Any]]) -> BodyKwarg:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import msgspec
 
+from al_loop.lease_records import SKIPS_TO_GIVE_UP, HeldLease
 from al_loop.records import (
     AnnotatorName,
     Campaign,
@@ -17,12 +18,16 @@ from al_loop.records import (
     Round,
     RoundState,
     SampleCounts,
+    SampleId,
     SampleView,
 )
 from al_loop.strategies import StrategyConfig
 from al_loop.workbench import Workbench
 from models.card import TaskName, TaskSpec
 from models.progress import ProgressLine
+
+NAMED_PATHS = 5
+"""Most samples that a notice names."""
 
 
 class SamplesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,8 +55,25 @@ class ReleaseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Leases to give back unanswered."""
 
     annotator: AnnotatorName
-    sample_ids: list[int] | None = None
+    sample_ids: list[SampleId] | None = None
     """Null: all of the annotator's leases."""
+
+
+class ExtendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Leases that shall run on."""
+
+    annotator: AnnotatorName
+    sample_ids: Annotated[list[SampleId], msgspec.Meta(max_length=10_000)] | None = None
+    """Null: all that are active."""
+
+
+class SkipRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Samples that an annotator cannot tell."""
+
+    annotator: AnnotatorName
+    sample_ids: Annotated[list[SampleId], msgspec.Meta(min_length=1, max_length=10_000)]
+    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    """For whoever looks at it later: "under cloud"."""
 
 
 class RoundRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,7 +126,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     current_model: CurrentModel | None
     last_round: LastRound | None
     notices: list[str]
-    """What an operator should know: versions that cannot be served, with the reason."""
+    """What an operator should know: versions that cannot be served, with the reason; samples that nobody can tell."""
 
     @classmethod
     def of(cls, workbench: Workbench, campaign: Campaign) -> "CampaignView":
@@ -125,7 +147,8 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
             last_round=None
             if last is None
             else LastRound(number=last.number, state=last.state, verdict=last.verdict, error=last.error),
-            notices=[f"{entry.version}: {entry.problem}" for entry in versions if entry.problem is not None],
+            notices=[f"{entry.version}: {entry.problem}" for entry in versions if entry.problem is not None]
+            + _given_up(workbench.store.leases.given_up(campaign.campaign_id)),
         )
 
 
@@ -153,6 +176,20 @@ class Released(msgspec.Struct, frozen=True, kw_only=True):
     """How many leases ended."""
 
     released: int
+
+
+class Skipped(msgspec.Struct, frozen=True, kw_only=True):
+    """How many samples this annotator skipped for the first time."""
+
+    skipped: int
+
+
+class LeaseList(msgspec.Struct, frozen=True, kw_only=True):
+    """An annotator's leases in the order of their queries."""
+
+    now: datetime
+    """The service's time, to count down by: the clock of a browser may be wrong."""
+    leases: list[HeldLease]
 
 
 class RoundView(Round, frozen=True, kw_only=True):
@@ -284,3 +321,11 @@ def _current(versions: list[ModelVersion], loaded: str | None) -> CurrentModel |
         loaded=entry.version == loaded,
         problem=entry.problem,
     )
+
+
+def _given_up(paths: list[str]) -> list[str]:
+    """One notice that names the first few, or none."""
+    if not paths:
+        return []
+    named = ", ".join(paths[:NAMED_PATHS]) + (f" and {len(paths) - NAMED_PATHS} more" if paths[NAMED_PATHS:] else "")
+    return [f"skipped by {SKIPS_TO_GIVE_UP} annotators and offered no more; label or look at them yourself: {named}"]

@@ -40,6 +40,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds between looks at the retrain policies."""
     score_tick_s: Annotated[float, msgspec.Meta(gt=0)] = 2.0
     """Seconds between looks for samples without a score."""
+    sam_model: Path | None = None
+    """ONNX file that outlines what was clicked (`models/promptable.py` says which inputs); unset: regions are grown."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], **overrides: object) -> Self:
@@ -65,7 +67,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Refuse settings that are unsafe.
 
         Raises:
-            SettingsError: Not loopback and no tokens, or malformed tokens, or an imagery folder that does not exist.
+            SettingsError: Not loopback and no tokens, or malformed tokens, or an imagery folder or SAM model that
+                does not exist.
         """
         if not self.roles and not _is_loopback(self.host):
             raise SettingsError(
@@ -75,6 +78,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         for folder in self.imagery_folders:
             if not folder.is_dir():
                 raise SettingsError(f"imagery folder {folder} is not an existing directory")
+        if self.sam_model is not None and not self.sam_model.is_file():
+            raise SettingsError(f"{PREFIX}SAM_MODEL: there is no file {self.sam_model}")
 
     @property
     def imagery_folders(self) -> list[Path]:

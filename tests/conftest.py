@@ -18,7 +18,10 @@ pytest_plugins = [  # a module before those that import it
     "tests.fixtures_training",
     "tests.fixtures_choice",
     "tests.fixtures_scaneo",
+    "tests.fixtures_link",
     "tests.fixtures_browser",
+    "tests.fixtures_annotators",
+    "tests.fixtures_serving",
 ]
 
 ROOT = Path(__file__).parent.parent

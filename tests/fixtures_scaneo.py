@@ -64,15 +64,21 @@ def own_scaneo(scaneo_home: Path, tmp_path: Path) -> Iterator["RunningScaneo"]:
     running.stop()
 
 
+def free_port() -> int:
+    """A TCP port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class RunningScaneo:
     """One SCANEO process; may be stopped and started again on the same database and port."""
 
     def __init__(self, home: Path, cache: Path) -> None:
         self._home, self._cache = home, cache
         cache.mkdir(parents=True, exist_ok=True)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from al_loop.colours import class_colours
 from al_loop.exporting.coordinates import features_of, geographic_geometry
 from al_loop.exporting.summary import ExportSummary
 from al_loop.importing.scaneo_format import (
@@ -25,10 +26,6 @@ from al_loop.records import Campaign, Label, SampleHeader, SkippedPath
 from models.card import TaskName
 
 LEFT_OUT_FILE = "left-out.txt"
-COLOURS = (
-    "#e6194b", "#3cb44b", "#0048f0", "#ffe119", "#f58231", "#911eb4", "#42d4f4", "#f032e6", "#bfef45", "#fabed4",
-    "#469990", "#9a6324", "#800000", "#aaffc3", "#808000", "#000075",
-)  # fmt: skip
 _NOWHERE = Geometry("Polygon")
 
 
@@ -80,8 +77,7 @@ def write_scaneo(
 
 
 def _label_list(campaign: Campaign) -> LabelList:
-    names = dict.fromkeys(name for spec in campaign.tasks for name in spec.classes)
-    return LabelList([LabelName(name, COLOURS[index % len(COLOURS)]) for index, name in enumerate(names)])
+    return LabelList([LabelName(name, colour) for name, colour in class_colours(campaign.tasks).items()])
 
 
 def _newest_answers(labels: Iterable[Label], samples: Mapping[int, SampleHeader]) -> dict[int, dict[TaskName, _Answer]]:

@@ -8,6 +8,7 @@ CREATE TABLE scaneo_links (
     options         JSON NOT NULL,
     models          JSON NOT NULL,      -- id of our model there, by task
     prefix          VARCHAR NOT NULL,   -- of its image paths below our root: '' or 'folder/'
+    hidden          JSON NOT NULL,      -- our classes whose label was deleted there: they are not suggested
     zone_offset_s   INTEGER NOT NULL,   -- SCANEO's naive local times minus UTC
     linked_at       TIMESTAMP NOT NULL,
     signal          VARCHAR,            -- change signal of its campaign when all that it announced had been read
@@ -68,4 +69,13 @@ CREATE TABLE assists (
     outcome       VARCHAR NOT NULL,     -- 'accepted', 'edited', 'rejected'
     agreement     DOUBLE NOT NULL,      -- IoU of suggested and kept, 0 to 1
     labelled_at   TIMESTAMP NOT NULL
+);
+
+-- "Cannot tell": who looked at a sample and left it to others.
+CREATE TABLE skips (
+    campaign_id BIGINT NOT NULL,
+    sample_id   BIGINT NOT NULL,
+    annotator   VARCHAR NOT NULL,
+    reason      VARCHAR NOT NULL,       -- in the annotator's words, may be empty
+    skipped_at  TIMESTAMP NOT NULL
 );

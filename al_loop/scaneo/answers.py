@@ -90,15 +90,19 @@ def read_annotations(
 def is_untouched_class(row: ScaneoAnnotation, shown: Sequence[ShownClass]) -> bool:
     """Whether a class was written by a model's run and not set again by a person.
 
-    Running a model again moves `updatedAt` as a person's click does; it is a click only if no answer of ours explains
-    it.
+    Running a model again moves `updatedAt` as a person's click does; it is a click unless a later answer of ours
+    explains it.
     """
-    made = any(entry.label == row.value and _follows(row.created_at, entry.shown_at) for entry in shown)
-    if not made:
-        return False
-    if row.updated_at - row.created_at < TOUCHED_AFTER:
-        return True
-    return any(entry.label == row.value and _follows(row.updated_at, entry.shown_at) for entry in shown)
+    same = [entry.shown_at for entry in shown if entry.label == row.value]
+    makers = [shown_at for shown_at in same if _follows(row.created_at, shown_at)]
+    waited = row.updated_at - row.created_at
+    if waited < TOUCHED_AFTER:
+        return bool(makers)
+    return any(
+        later > maker and -CLOCKS_APART <= waited - (later - maker) <= WRITTEN_WITHIN
+        for maker in makers
+        for later in same
+    )
 
 
 def _follows(local: datetime, shown_at: datetime) -> bool:

@@ -113,7 +113,7 @@ def _corners(box: OfferedBox, header: SampleHeader) -> list[float]:
         raise ValueError(f"{header.path} has no CRS")
     left, top, right, bottom = box.box
     to_world = Affine(*header.transform)
-    points = [to_world * point for point in ((left, top), (right, top), (right, bottom), (left, bottom))]
+    points = [to_world @ point for point in ((left, top), (right, top), (right, bottom), (left, bottom))]
     xs, ys = zip(*points, strict=True)
     west, south, east, north = transform_bounds(header.crs, "EPSG:4326", min(xs), min(ys), max(xs), max(ys))
     return [south, west, north, east]

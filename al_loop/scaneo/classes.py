@@ -53,7 +53,16 @@ def keep_mapped(store: LabelStore, port: ScaneoPort, campaign: Campaign, link: L
             logger.info("campaign %s: SCANEO has new labels; they are classes now", campaign.name)
         if labels:
             write_mappings(port, campaign, name, link.models, labels)
+        if name == link.scaneo_campaign and labels_missing(campaign, labels) != link.hidden:
+            store.scaneo.set_hidden(campaign.campaign_id, labels_missing(campaign, labels))
     return grown
+
+
+def labels_missing(campaign: Campaign, labels: Iterable[ScaneoLabel]) -> list[str]:
+    """Our classes whose label somebody deleted in SCANEO."""
+    names = {label.name for label in labels}
+    classes = dict.fromkeys(name for spec in campaign.tasks if spec.task in TASKS for name in spec.classes)
+    return [name for name in classes if name not in names]
 
 
 def _classes_missing(campaign: Campaign, labels: Iterable[ScaneoLabel]) -> bool:

@@ -11,7 +11,7 @@ from al_loop.campaigns import CampaignRequest, TaskRequest, create_campaign, res
 from al_loop.errors import InvalidValueError, NotFoundError, UnsupportedError
 from al_loop.records import Campaign
 from al_loop.registration import register_paths
-from al_loop.scaneo.classes import write_mappings
+from al_loop.scaneo.classes import labels_missing, write_mappings
 from al_loop.scaneo.links import Link, LinkedImage, LinkOptions
 from al_loop.scaneo.plan import TASKS, PathMap, infer_tasks, plan_tasks, root_of
 from al_loop.scaneo.port import ScaneoPort
@@ -82,6 +82,7 @@ def connect(
         options=request.options,
         models=models,
         prefix=_prefix(campaign, root_of(theirs, PathMap.parse(request.options.path_map))),
+        hidden=labels_missing(campaign, labels),
         zone_offset_s=offset if offset is not None else (old.zone_offset_s if old else 0),
         linked_at=old.linked_at if old else now,
         signal=old.signal if old else None,

@@ -81,7 +81,7 @@ class LinkKeeper:
         with self._lock, self._open_scaneo(request.url) as port:
             link = connect(self._store, port, name, request, imagery=imagery, token=token, now=self._clock())
             self._unwatch(link.campaign_id)
-            self._watch(name, link)
+            self._watch(name, link).answered()
         return self.status(self._store.campaigns.get(name))
 
     def disconnect(self, campaign: Campaign, *, force: bool = False) -> None:
@@ -139,6 +139,18 @@ class LinkKeeper:
             image_problems=self._store.scaneo.problems(campaign.campaign_id),
             batches=[view(self._store, link, batch) for batch in batches],
         )
+
+    def refresh(self, campaign: Campaign) -> LinkStatus:
+        """Begin to read everything in SCANEO again, without waiting for a sign of change.
+
+        Raises:
+            NotFoundError: The campaign has no link.
+        """
+        status = self.status(campaign)
+        watcher = self._watchers.get(campaign.campaign_id)
+        if watcher is not None:
+            watcher.refresh()
+        return status
 
     def labelling_page(self, campaign: Campaign) -> str | None:
         """Where annotators label the campaign in SCANEO; None without a link."""
@@ -220,7 +232,7 @@ class LinkKeeper:
                 return batch
         raise NotFoundError("batch", number)
 
-    def _watch(self, name: str, link: Link) -> None:
+    def _watch(self, name: str, link: Link) -> LinkWatcher:
         watcher = LinkWatcher(
             self._store, self._open_scaneo(link.url, patient=False), name, link, self._clock, self._closing
         )
@@ -230,11 +242,12 @@ class LinkKeeper:
             "interval",
             seconds=TICK_S,
             id=str(link.campaign_id),
-            max_instances=3,  # a tick that finds the one before it at work returns at once
+            max_instances=1,
             coalesce=True,
             misfire_grace_time=None,
             replace_existing=True,
         )
+        return watcher
 
     def _unwatch(self, campaign_id: int) -> None:
         watcher = self._watchers.pop(campaign_id, None)

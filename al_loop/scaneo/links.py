@@ -39,6 +39,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     """Id of our model there, by task."""
     prefix: str
     """Of SCANEO's image paths below our root: "" or "folder/"."""
+    hidden: list[str] = []
+    """Our classes whose label was deleted in SCANEO: suggesting one would end in an error there."""
     zone_offset_s: int
     """SCANEO's naive local times minus UTC."""
     linked_at: datetime

@@ -115,6 +115,16 @@ class LinkWatcher:
         self._settling.keep_only(known)
         self._turn = deque(images[self.link.scaneo_campaign])
 
+    def answered(self) -> None:
+        """SCANEO has just answered."""
+        self.problem, self.reachable, self._failures = None, True, 0
+        self.asked_at = self._clock()
+
+    def refresh(self) -> None:
+        """At the next tick, begin to read everything again."""
+        self._signals = dict.fromkeys(self._signals)
+        self._due.clear()
+
     def stop(self) -> None:
         """Watch no more: wait for a tick that is going on, then close the connections."""
         self._stopped = True
@@ -123,15 +133,11 @@ class LinkWatcher:
 
     def tick(self) -> None:
         """Do what is due now; trouble with SCANEO is remembered in `problem`, and tried again later."""
-        if not self._ticking.acquire(blocking=False):
-            return
-        try:
+        with self._ticking:
             if not self._stopped and self._is_due("try"):
                 if self._stale:
                     self._reload()
                 self._try()
-        finally:
-            self._ticking.release()
 
     def _try(self) -> None:
         try:
@@ -177,12 +183,12 @@ class LinkWatcher:
                 self._look(name)
             if self.problem is not None:
                 logger.info("campaign %s: SCANEO at %s works again", self._name, self.link.url)
-            self.problem, self.reachable, self._failures = None, True, 0
-            self.asked_at = self._clock()
+            self.answered()
         if self._is_due("labels"):
             self._after("labels", LABELS_EVERY_S)
             if keep_mapped(self._store, self.port, self._campaign(), self.link, list(self._images)):
                 self._retry_problems()
+            self.link = self._store.scaneo.find(self.link.campaign_id) or self.link
         if self._file is None:
             self._search()
             self._read_in_turn()

@@ -10,6 +10,7 @@ from al_loop.store.assists import AssistTable
 from al_loop.store.campaigns import CampaignTable
 from al_loop.store.database import Database
 from al_loop.store.labels import LabelTable
+from al_loop.store.leases import LeaseTable
 from al_loop.store.predictions import PredictionTable
 from al_loop.store.queries import QueryTable
 from al_loop.store.rounds import RoundTable
@@ -28,6 +29,7 @@ class LabelStore:
         self.samples = SampleTable(database)
         self.labels = LabelTable(database, self.samples)
         self.queries = QueryTable(database)
+        self.leases = LeaseTable(database)
         self.rounds = RoundTable(database)
         self.versions = VersionTable(database)
         self.scores = ScoreTable(database)

@@ -11,7 +11,7 @@ from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundEr
 from al_loop.records import Campaign, CampaignSettings, RetrainPolicy, SampleCounts
 from al_loop.store.database import Database
 from al_loop.store.rows import Row, execute, select
-from al_loop.store.states import LABELLED, STATE
+from al_loop.store.states import GIVEN_UP, LABELLED, STATE
 from models.card import TaskSpec
 
 JSON_COLUMNS = ("tasks", "settings", "policy")
@@ -157,7 +157,8 @@ class CampaignTable:
     def counts(self, campaign_id: int, now: datetime) -> SampleCounts:
         """Samples by state at `now`."""
         rows = self._database.read(
-            f"""SELECT {STATE} AS state, count(*) AS samples, count(*) FILTER (sample_id IN ({LABELLED})) AS labelled
+            f"""SELECT {STATE} AS state, count(*) AS samples, count(*) FILTER (sample_id IN ({LABELLED})) AS labelled,
+                count(*) FILTER (sample_id IN ({GIVEN_UP}) AND sample_id NOT IN ({LABELLED})) AS skipped
             FROM samples WHERE campaign_id = $campaign_id GROUP BY state""",
             campaign_id=campaign_id,
             now=now,
@@ -171,6 +172,7 @@ class CampaignTable:
             reserve=samples.get("reserve", 0),
             reserve_labelled=labelled.get("reserve", 0),
             total=sum(samples.values()),
+            skipped=sum(row["skipped"] for row in rows),
         )
 
 

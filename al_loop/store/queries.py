@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from al_loop.records import Lease
 from al_loop.store.database import Database
 from al_loop.store.rows import execute, select
-from al_loop.store.states import LABELLED, LEASED
+from al_loop.store.states import GIVEN_UP, LABELLED, LEASED
 
 Pick = tuple[int, float | None, str]
 """Sample id, score and the reason why it was chosen."""
@@ -26,10 +26,14 @@ class QueryTable:
         self._database = database
 
     def available(self, campaign_id: int, now: datetime) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Ids of the samples that may be offered (no current label, no active lease): of the pool, of the reserve."""
+        """Ids of the samples that may be offered: of the pool, of the reserve.
+
+        Those with a current label or an active lease are left out, and those that too many annotators skipped; what
+        one annotator skipped is not (see `LeaseTable.skipped_by`).
+        """
         table = self._database.read_table(
             f"""SELECT sample_id, reserve FROM samples WHERE campaign_id = $campaign_id
-            AND sample_id NOT IN ({LABELLED}) AND sample_id NOT IN ({LEASED})
+            AND sample_id NOT IN ({LABELLED}) AND sample_id NOT IN ({LEASED}) AND sample_id NOT IN ({GIVEN_UP})
             ORDER BY sample_id""",
             campaign_id=campaign_id,
             now=now,
@@ -73,7 +77,8 @@ class QueryTable:
             strategy: The strategy and its options as JSON.
             query_size: Leases granted at most.
             version: Model version whose scores ranked the picks, if any.
-            picks: In order of preference, spare ones included; those labelled or leased meanwhile are passed over.
+            picks: In order of preference, spare ones included; those labelled, leased or skipped meanwhile are passed
+                over.
             lease_s: Length of the leases in seconds.
             now: When the leases begin.
             shared: Grant samples that others have leased as well.
@@ -162,12 +167,17 @@ def _taken(
     *,
     shared: bool,
 ) -> set[int]:
-    """Those of the samples that may not be leased now: labelled, leased (by this annotator, if shared) or unknown."""
+    """Those of the samples that may not be leased now.
+
+    They are labelled, leased (by this annotator, if shared), skipped by this annotator or by too many, or unknown.
+    """
     rows = select(
         connection,
         f"""WITH asked AS (SELECT unnest($sample_ids::BIGINT[]) AS sample_id)
         SELECT sample_id FROM asked WHERE sample_id IN ({LABELLED})
             OR sample_id IN ({LEASED} AND (NOT $shared OR annotator = $annotator))
+            OR sample_id IN ({GIVEN_UP})
+            OR sample_id IN (SELECT sample_id FROM skips WHERE campaign_id = $campaign_id AND annotator = $annotator)
             OR sample_id NOT IN (SELECT sample_id FROM samples WHERE campaign_id = $campaign_id)""",
         sample_ids=sample_ids,
         campaign_id=campaign_id,

@@ -174,6 +174,23 @@ class SampleTable:
         )
         return rows[0]["sample_id"] if rows else None
 
+    def at_place(self, campaign_id: int, width: int, height: int, crs: str, transform: Sequence[float]) -> list[Sample]:
+        """Samples of this size, CRS and transform (to a millionth of a pixel), newest first."""
+        rows = self._database.read(
+            """SELECT * FROM samples
+            WHERE campaign_id = $campaign_id AND width = $width AND height = $height AND crs = $crs
+            AND list_aggregate(list_transform(list_zip(transform, $transform::DOUBLE[]),
+                lambda pair: abs(pair[1] - pair[2])), 'max') <= $tolerance
+            ORDER BY sample_id DESC""",
+            campaign_id=campaign_id,
+            width=width,
+            height=height,
+            crs=crs,
+            transform=list(transform),
+            tolerance=1e-6 * max(abs(transform[index]) for index in (0, 1, 3, 4)),
+        )
+        return [msgspec.convert(row, Sample) for row in rows]
+
     def _read_many(self, campaign_id: int, sample_ids: Iterable[int]) -> list[Row]:
         return self._database.read(
             """SELECT * FROM samples

@@ -20,6 +20,8 @@ class ScaneoTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._hidden: dict[int, tuple[int, list[str]]] = {}
+        """Hidden classes by campaign, each with the number of commits when they were read: every prediction asks."""
 
     def save(self, link: Link, images: Sequence[LinkedImage]) -> None:
         """Store a link and the images of its campaign; what was read of an image that is known already stays."""
@@ -35,7 +37,7 @@ class ScaneoTable:
         def operation(connection: DuckDBPyConnection) -> None:
             where: dict[str, Any] = {"campaign_id": link.campaign_id, "scaneo_campaign": link.scaneo_campaign}
             execute(connection, "DELETE FROM scaneo_links WHERE campaign_id = $id", id=link.campaign_id)
-            _insert(connection, "scaneo_links", _encoded(link, "options", "models"))
+            _insert(connection, "scaneo_links", _encoded(link, "options", "models", "hidden"))
             connection.register("listed", table)
             execute(
                 connection,
@@ -86,6 +88,20 @@ class ScaneoTable:
     def set_swept(self, campaign_id: int, swept_at: datetime) -> None:
         """Remember when every image had been read."""
         self._set_link(campaign_id, "swept_at", swept_at)
+
+    def set_hidden(self, campaign_id: int, names: Sequence[str]) -> None:
+        """Remember which of our classes have no label in SCANEO."""
+        self._set_link(campaign_id, "hidden", _json(list(names)))
+
+    def hidden(self, campaign_id: int) -> list[str]:
+        """Our classes that have no label in SCANEO; none without a link."""
+        commits = self._database.commits
+        known = self._hidden.get(campaign_id)
+        if known is None or known[0] != commits:
+            rows = self._database.read("SELECT hidden FROM scaneo_links WHERE campaign_id = $id", id=campaign_id)
+            known = commits, msgspec.json.decode(rows[0]["hidden"]) if rows else []
+            self._hidden[campaign_id] = known
+        return known[1]
 
     def set_zone_offset(self, campaign_id: int, seconds: int) -> None:
         """Remember how far SCANEO's clock is from UTC."""
@@ -258,7 +274,9 @@ def _json(value: object) -> str:
 
 
 def _link(row: Row) -> Link:
-    return msgspec.convert(row | {name: msgspec.json.decode(row[name]) for name in ("options", "models")}, Link)
+    return msgspec.convert(
+        row | {name: msgspec.json.decode(row[name]) for name in ("options", "models", "hidden")}, Link
+    )
 
 
 def _image(row: Row) -> LinkedImage:

@@ -28,11 +28,7 @@ def connect(arguments: argparse.Namespace, client: Client) -> int:
     }
     status = client.connect_scaneo(name, body)
     show(status)
-    Console().print(
-        f"Linked. Labels drawn in SCANEO flow into {name!r} from now on; annotators open {status.labelling_page}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    Console().print(f"Linked: labels drawn there flow into campaign {name!r} by themselves.", highlight=False)
     return 0
 
 
@@ -112,7 +108,6 @@ def show(status: LinkStatus) -> None:
     table = Table(title=f"{status.campaign}  <->  {status.scaneo_campaign}", show_header=False, title_justify="left")
     seen = "not asked yet" if status.asked_at is None else f"{status.asked_at:%Y-%m-%d %H:%M:%S} UTC"
     table.add_row("SCANEO", status.url)
-    table.add_row("labelling page", status.labelling_page)
     table.add_row("models there", ", ".join(status.models.values()))
     table.add_row("images", f"{status.images}, {status.images_read} read, {status.images_unusable} cannot be used")
     table.add_row("labels that came in", str(status.labels))
@@ -120,9 +115,11 @@ def show(status: LinkStatus) -> None:
     table.add_row("all images read", "not yet" if status.swept_at is None else f"{status.swept_at:%Y-%m-%d %H:%M} UTC")
     table.add_row("requests a minute", f"{status.requests_a_minute:.0f}")
     for entry in status.batches:
-        table.add_row(f"batch {entry.number}", f"{entry.annotator}: {entry.labelled} of {entry.samples}, {entry.url}")
+        table.add_row(f"batch {entry.number}", f"{entry.annotator}: {entry.labelled} of {entry.samples} labelled")
     console = Console()
     console.print(table)
+    for name, page in [("labelling page", status.labelling_page), *((b.name, b.url) for b in status.batches)]:
+        console.print(f"{name}: {page}", highlight=False, markup=False, soft_wrap=True)
     for problem in [status.problem, *(f"{entry.path}: {entry.problem}" for entry in status.image_problems)]:
         if problem is not None:
             console.print(problem, style="yellow", highlight=False, markup=False)

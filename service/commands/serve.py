@@ -4,7 +4,7 @@ import argparse
 import logging
 from collections.abc import Mapping
 
-from service.settings import Settings
+from service.settings import Settings, SettingsError
 
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -16,6 +16,8 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """
     import uvicorn  # here, as other commands need neither it nor the app
 
+    from models.errors import PromptableModelError
+    from models.promptable import PromptableModel
     from service.app import create_app
 
     imagery = None if arguments.imagery is None else ":".join(str(folder) for folder in arguments.imagery)
@@ -26,6 +28,11 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         host=arguments.host,
         port=arguments.port,
     )
+    if settings.sam_model is not None:
+        try:
+            PromptableModel(settings.sam_model)  # here, where a refusal is one sentence and not a traceback
+        except PromptableModelError as error:
+            raise SettingsError(str(error)) from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("rasterio", "httpx"):  # httpx would write down every request to SCANEO
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -10,11 +10,12 @@ from litestar.exceptions import ClientException
 from litestar.params import FromPath, QueryParameter
 
 from al_loop.errors import NotFoundError, UnsupportedError
+from al_loop.prompting.prompt import read_prompt
 from al_loop.workbench import Workbench
 from service.auth import requires
 from service.errors import problems
-from service.examples import PROBABILITIES, answer
-from service.multipart import UPLOAD_BODY
+from service.examples import OUTLINE, PROBABILITIES, answer
+from service.multipart import PROMPT_BODY, UPLOAD_BODY
 
 SPEC = problems(400, 401, 403, 404, 409, 413, 415, 422, 501, 503)
 TOKEN = QueryParameter(description="Token, for clients that can send nothing but a URL.")
@@ -68,6 +69,35 @@ class PredictionController(Controller):
         return Response(await sync_to_thread(workbench.desk.segment, campaign, data), media_type="image/tiff")
 
     @post(
+        "/sam",
+        operation_id="outlinePoints",
+        status_code=200,
+        responses=SPEC | answer(200, dict[str, Any], OUTLINE),
+        operation_class=PROMPT_BODY,
+    )
+    async def sam(
+        self,
+        request: Request[Any, Any, Any],
+        campaign: FromPath[str],
+        workbench: NamedDependency[Workbench],
+        token: Annotated[str | None, TOKEN] = None,
+    ) -> dict[str, Any]:
+        """The outline of what was clicked: one GeoJSON Feature, a MultiPolygon in EPSG:4326.
+
+        Grown from the points over the pixels of the sample at this place and what the serving model says about them;
+        the promptable model of `AL_LOOP_SAM_MODEL` decides where there is one. Not remembered as a prediction: SCANEO
+        keeps the answer as an annotation at once.
+        """
+        target = await sync_to_thread(workbench.store.campaigns.get, campaign)
+        picture = await _image(request)
+        form = await request.form()
+        fields = (form.get(name) for name in ("points", "label", "crs", "transform"))
+        texts = [field if isinstance(field, str) else None for field in fields]
+        classes = list(dict.fromkeys(name for spec in target.tasks for name in spec.classes))
+        prompt = read_prompt(texts[0], texts[1], texts[2], texts[3], classes)
+        return await sync_to_thread(workbench.prompts.outline, target, prompt, picture)
+
+    @post(
         "/{task:str}",
         operation_id="predictOther",
         status_code=200,
@@ -81,11 +111,11 @@ class PredictionController(Controller):
         workbench: NamedDependency[Workbench],
         token: Annotated[str | None, TOKEN] = None,
     ) -> None:
-        """`detection` and `sam` are named by the interface but not built yet."""
+        """`detection` is named by the interface but not built yet."""
         await sync_to_thread(workbench.store.campaigns.get, campaign)
-        if task in ("detection", "sam"):
-            raise UnsupportedError(f"The task {task!r} is not built yet; use classification or segmentation.")
-        raise NotFoundError("task", task, "use classification or segmentation")
+        if task == "detection":
+            raise UnsupportedError(f"The task {task!r} is not built yet; use classification, segmentation or sam.")
+        raise NotFoundError("task", task, "use classification, segmentation or sam")
 
 
 async def _image(request: Request[Any, Any, Any]) -> bytes:

@@ -5,9 +5,10 @@ from typing import Annotated
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.response import Stream
 
 from al_loop.errors import InvalidValueError
-from al_loop.pictures import thumbnail, uncertainty_geojson, uncertainty_tif
+from al_loop.pictures.desk import OverlayName
 from al_loop.records import Campaign, SampleState
 from al_loop.registration import RegistrationReport, register_paths, scan_root
 from al_loop.workbench import Workbench
@@ -75,7 +76,7 @@ class SampleController(Controller):
         sync_to_thread=True,
         media_type="image/png",
         guards=[requires("annotate")],
-        responses=problems(401, 403, 404, 415),
+        responses=problems(400, 401, 403, 404, 409, 415, 422),
     )
     def thumbnail(
         self,
@@ -83,9 +84,15 @@ class SampleController(Controller):
         target: NamedDependency[Campaign],
         workbench: NamedDependency[Workbench],
         size: Annotated[int, QueryParameter(ge=16, le=2048)] = 256,
+        overlay: FromQuery[OverlayName | None] = None,
     ) -> Response[bytes]:
-        """The sample as a PNG in natural colours where its bands allow; nodata is transparent."""
-        return Response(thumbnail(workbench.store, target, sample_id, size), media_type="image/png")
+        """The sample as a PNG in natural colours where its bands allow; nodata is transparent.
+
+        `overlay=uncertainty` draws where the serving model is unsure, from clear (sure) over yellow to magenta; larger
+        images than 2,000 px are shown to the model reduced to that. `overlay=suggestion` draws the newest prediction
+        that an annotator was shown, and answers 404 while there is none. Small samples are enlarged for either.
+        """
+        return Response(workbench.pictures.thumbnail(target, sample_id, size, overlay), media_type="image/png")
 
     @get(
         "/{sample_id:int}/uncertainty.tif",
@@ -97,10 +104,13 @@ class SampleController(Controller):
     )
     def uncertainty_raster(
         self, sample_id: FromPath[int], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
-    ) -> Response[bytes]:
-        """Where the serving model is unsure: a float32 GeoTIFF in the image's CRS, entropy in nats, NaN = nodata."""
-        body = uncertainty_tif(workbench.store, workbench.server, target, sample_id)
-        return Response(body, media_type="image/tiff")
+    ) -> Stream:
+        """Where the serving model is unsure: a float32 cloud-optimised GeoTIFF in the image's CRS and size, in nats.
+
+        Segmentation: the predictive entropy of each pixel. Classification only: how far the predictive entropy of the
+        image moves when a part of it is hidden. NaN = nodata.
+        """
+        return Stream(workbench.pictures.uncertainty_tif(target, sample_id), media_type="image/tiff")
 
     @get(
         "/{sample_id:int}/uncertainty.geojson",
@@ -114,5 +124,5 @@ class SampleController(Controller):
         self, sample_id: FromPath[int], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
     ) -> Response[bytes]:
         """The most uncertain regions as ranked polygons in EPSG:4326 (pixels, if the image has no CRS)."""
-        body = uncertainty_geojson(workbench.store, workbench.server, target, sample_id)
+        body = workbench.pictures.uncertainty_geojson(target, sample_id)
         return Response(body, media_type="application/geo+json")

@@ -88,6 +88,19 @@ class ScaneoController(Controller):
         workbench.links.disconnect(target, force=force)
 
     @post(
+        "/refresh",
+        operation_id="refreshScaneoLink",
+        status_code=202,
+        sync_to_thread=True,
+        dependencies=TARGET,
+        guards=[requires("ops")],
+        responses=problems(401, 403, 404),
+    )
+    def refresh(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> LinkStatus:
+        """Begin to read every image's annotations again, without waiting for a sign of change."""
+        return workbench.links.refresh(target)
+
+    @post(
         "/batches",
         operation_id="openScaneoBatch",
         sync_to_thread=True,

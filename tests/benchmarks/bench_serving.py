@@ -174,7 +174,12 @@ def annotate(client: httpx.Client) -> None:
         answer = client.post("/campaigns/bench/queries", json=body).raise_for_status().json()
         seconds.append(time.perf_counter() - started)
         labels = [
-            {"sample_id": item["sample_id"], "task": "classification", "annotator": body["annotator"], "classes": ["class-1"]}
+            {
+                "sample_id": item["sample_id"],
+                "task": "classification",
+                "annotator": body["annotator"],
+                "classes": ["class-1"],
+            }
             for item in answer["samples"]
         ]
         client.post("/campaigns/bench/labels", json=labels).raise_for_status()

@@ -165,9 +165,9 @@ def predict(http: Http, task: str, data: bytes, **headers: str) -> Any:
 
 
 @contextmanager
-def running_server(app: Litestar) -> Iterator[str]:
-    """Serve an app over real HTTP on a free port of the loopback interface; gives its address."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
+def running_server(app: Litestar, port: int = 0) -> Iterator[str]:
+    """Serve an app over real HTTP on a port (0: a free one) of the loopback interface; gives its address."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

@@ -317,7 +317,7 @@ def test_prediction_problem_is_json_on_request(http: Http, campaign: str, root: 
     refused(http.post(f"/campaigns/{campaign}/predictions/classification", files=files, headers=headers), 409)
 
 
-@pytest.mark.parametrize(("task", "status"), [("detection", 501), ("sam", 501), ("painting", 404)])
+@pytest.mark.parametrize(("task", "status"), [("detection", 501), ("painting", 404)])
 def test_unbuilt_prediction_task_is_501(http: Http, campaign: str, task: str, status: int) -> None:
     response = http.post(f"/campaigns/{campaign}/predictions/{task}", files={"image": b"x"})
     assert response.status_code == status

@@ -6,15 +6,19 @@ import msgspec
 import pytest
 
 from al_loop.campaigns import CampaignRequest
+from al_loop.geometry import Feature
 from al_loop.records import CampaignSettings, LabelInput, QueryAnswer, RetrainPolicy
 from service import examples
 from service.schemas import (
     AcceptRequest,
+    ExtendRequest,
+    LeaseList,
     PromoteRequest,
     QueryRequest,
     ReleaseRequest,
     RoundRequest,
     SamplesRequest,
+    SkipRequest,
     Suggestion,
     SuggestRequest,
 )
@@ -32,6 +36,9 @@ from tests.e2e.campaigns import Http
         (examples.CLASS_LABEL, LabelInput),
         (examples.POLYGON_LABEL, LabelInput),
         (examples.RELEASE, ReleaseRequest),
+        (examples.EXTEND, ExtendRequest),
+        (examples.SKIP, SkipRequest),
+        (examples.LEASES, LeaseList),
         (examples.ROUND, RoundRequest),
         (examples.POLICY, RetrainPolicy),
         (examples.PROMOTE, PromoteRequest),
@@ -40,6 +47,7 @@ from tests.e2e.campaigns import Http
         (examples.SUGGEST, SuggestRequest),
         (examples.SUGGESTIONS, list[Suggestion]),
         (examples.ACCEPT, AcceptRequest),
+        (examples.OUTLINE, Feature),
     ],
 )
 def test_example_decodes_as_what_it_stands_for(value: Any, kind: Any) -> None:

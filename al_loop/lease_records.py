@@ -1,0 +1,55 @@
+"""What an annotator's own list of samples is made of."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from al_loop.records import Lease
+from models.card import TaskName
+
+SKIPS_TO_GIVE_UP = 3
+"""So many annotators who cannot tell what a sample shows: nobody is offered it any more."""
+
+LeaseState = Literal["open", "labelled", "skipped", "lapsed", "taken"]
+"""open: to be answered; labelled, skipped: done by this annotator; lapsed: ran out (or its label was withdrawn) and can
+be asked for again; taken: ran out, and somebody else has or answered the sample since."""
+
+
+class OwnAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A current label of the annotator who holds the lease."""
+
+    task: TaskName
+    label_id: int
+    classes: list[str]
+    """Classes named, or drawn by at least one polygon; empty: looked, none here."""
+
+
+class HeldLease(Lease, frozen=True, kw_only=True):
+    """A lease as its annotator sees it. Whether the sample belongs to the test reserve is left out on purpose."""
+
+    path: str
+    width: int
+    height: int
+    bounds: list[float] | None
+    """left, bottom, right, top in EPSG:4326; None without a CRS."""
+    score: float | None
+    """Entropy when it was asked for, of `version`; None: not scored."""
+    reason: str
+    version: str | None
+    """Model version that ranked the pool, "features" for image features, None without either."""
+    state: LeaseState
+    answers: list[OwnAnswer]
+    scaneo_url: str | None = None
+    """Where SCANEO shows the sample; None without a link."""
+
+
+class Renewal(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of asking for more time."""
+
+    extended: list[int]
+    """Samples whose lease runs on."""
+    lost: list[int]
+    """Samples asked for by id that somebody else has or answered, or that were never this annotator's."""
+    expires_at: datetime | None
+    """When the extended leases end; None if there is none."""

@@ -1,0 +1,1 @@
+"""From clicked points to the outline of the thing that was clicked."""

@@ -1,0 +1,26 @@
+// Numbers and names for people.
+
+/** Milliseconds as "1 h 05 min", "12 min" or "0:42"; under ten minutes to the second. */
+export function timeLeft(ms) {
+  const seconds = Math.max(0, Math.ceil(ms / 1000));
+  if (seconds >= 3600) {
+    return `${Math.floor(seconds / 3600)} h ${String(Math.floor((seconds % 3600) / 60)).padStart(2, "0")} min`;
+  }
+  if (seconds >= 600) return `${Math.floor(seconds / 60)} min`;
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+/** The last part of a path. */
+export function fileName(path) {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** "1 sample", "3 samples". */
+export function counted(count, noun) {
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** A list of class names as an answer: "forest, water" or "nothing". */
+export function answerText(classes) {
+  return classes.length ? classes.join(", ") : "nothing here";
+}

@@ -1,0 +1,100 @@
+// The list on the left: one row a sample, made once and then only changed, so that nothing jumps.
+
+import { fromTemplate, show, write } from "./dom.js";
+import { answerText, fileName, timeLeft } from "./format.js";
+import { isOpen, msLeft, openLeases, select, state, stateOf } from "./state.js";
+
+const THUMB_PX = 96;
+const SOON_MS = 5 * 60_000;
+const WORDS = { labelled: "done", skipped: "skipped", lapsed: "time ran out", taken: "taken over", open: "" };
+
+/** The list below `parts.rows`. */
+export class ListView {
+  #parts;
+  #pictures;
+  #rows = new Map(); // sample_id -> row
+  #watcher;
+  #shownSelection = null;
+
+  constructor(parts, pictures) {
+    this.#parts = parts;
+    this.#pictures = pictures;
+    this.#watcher = new IntersectionObserver((entries) => this.#onSeen(entries), { root: parts.rows, rootMargin: "300px" });
+  }
+
+  render() {
+    const ids = new Set(state.leases.map((lease) => lease.sample_id));
+    for (const [id, row] of this.#rows) {
+      if (!ids.has(id)) {
+        row.item.remove();
+        this.#rows.delete(id);
+      }
+    }
+    state.leases.forEach((lease, index) => {
+      const row = this.#rows.get(lease.sample_id) ?? this.#add(lease);
+      if (this.#parts.rows.children[index] !== row.item) {
+        this.#parts.rows.insertBefore(row.item, this.#parts.rows.children[index] ?? null);
+      }
+      this.#show(row, lease);
+    });
+    const open = openLeases().length;
+    const done = state.leases.filter((lease) => lease.state === "labelled").length;
+    write(this.#parts.tally, state.leases.length ? `${open} open · ${done} done` : "");
+    write(this.#parts.sizeText, String(state.querySize));
+    if (this.#parts.size.value !== String(state.querySize)) this.#parts.size.value = String(state.querySize);
+    this.#follow();
+  }
+
+  #add(lease) {
+    const item = fromTemplate("row").firstElementChild;
+    const button = item.querySelector("button");
+    const row = {
+      item, button, picture: item.querySelector("img"), file: item.querySelector(".file"),
+      reason: item.querySelector(".reason"), state: item.querySelector(".state"),
+    };
+    button.dataset.sample = lease.sample_id;
+    button.addEventListener("click", () => select(lease.sample_id));
+    this.#rows.set(lease.sample_id, row);
+    this.#watcher.observe(button);
+    return row;
+  }
+
+  #show(row, lease) {
+    const now = stateOf(lease);
+    const chosen = lease.sample_id === state.selected;
+    write(row.file, fileName(lease.path));
+    write(row.reason, now === "labelled" ? lease.answers.map((own) => answerText(own.classes)).join(" · ") : lease.reason);
+    const soon = now === "open" && msLeft(lease) < SOON_MS;
+    write(row.state, soon ? timeLeft(msLeft(lease)) : WORDS[now]);
+    if (row.button.dataset.state !== now) row.button.dataset.state = now;
+    if (row.button.title !== lease.path) row.button.title = lease.path;
+    if ((row.button.getAttribute("aria-current") === "true") !== chosen) {
+      if (chosen) row.button.setAttribute("aria-current", "true");
+      else row.button.removeAttribute("aria-current");
+    }
+    const first = state.selected === null && lease === (state.leases.find(isOpen) ?? state.leases[0]);
+    row.button.tabIndex = chosen || first ? 0 : -1;
+  }
+
+  /** Keep the chosen row in view, and the focus on it if the focus was in the list. */
+  #follow() {
+    if (state.selected === this.#shownSelection) return;
+    this.#shownSelection = state.selected;
+    const button = this.#rows.get(state.selected)?.button;
+    if (!button) return;
+    button.scrollIntoView({ block: "nearest" });
+    if (this.#parts.rows.contains(document.activeElement)) button.focus({ preventScroll: true });
+  }
+
+  #onSeen(entries) {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      this.#watcher.unobserve(target);
+      const picture = target.querySelector("img");
+      this.#pictures.get(Number(target.dataset.sample), THUMB_PX).then((url) => {
+        picture.src = url;
+        show(picture, true);
+      }, () => {}); // the large picture says what is wrong with the file
+    }
+  }
+}

@@ -1,0 +1,97 @@
+"""Leases as annotators live with them: the list to work through, more time, and what they cannot tell."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromQuery, QueryParameter
+
+from al_loop.lease_records import Renewal
+from al_loop.records import Campaign
+from al_loop.workbench import Workbench
+from service.auth import requires
+from service.dependencies import TARGET
+from service.errors import problems
+from service.examples import EXTEND, LEASES, SKIP, answer, json_body
+from service.schemas import ExtendRequest, LeaseList, Skipped, SkipRequest
+
+LOOK_BACK = timedelta(hours=12)
+"""How long ended leases stay on an annotator's list."""
+
+
+class LeaseController(Controller):
+    """`/campaigns/{campaign}/leases`."""
+
+    path = "/campaigns/{campaign:str}/leases"
+    tags = ("queries",)
+    dependencies = TARGET
+    guards = (requires("annotate"),)
+
+    @get(
+        operation_id="listLeases",
+        sync_to_thread=True,
+        responses=problems(400, 401, 403, 404) | answer(200, LeaseList, LEASES),
+    )
+    def index(
+        self,
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+        annotator: Annotated[str, QueryParameter(min_length=1, max_length=200)],
+        include_ended: FromQuery[bool] = False,
+    ) -> LeaseList:
+        """An annotator's leases, best sample first.
+
+        `include_ended` adds those that ended in the last 12 hours, with what became of them.
+        """
+        now = workbench.clock()
+        since = now - LOOK_BACK if include_ended else None
+        leases = workbench.store.leases.held(target.campaign_id, annotator, now, since=since)
+        return LeaseList(now=now, leases=leases)
+
+    @post(
+        "/extend",
+        operation_id="extendLeases",
+        status_code=200,
+        sync_to_thread=True,
+        responses=problems(400, 401, 403, 404),
+    )
+    def extend(
+        self,
+        data: Annotated[ExtendRequest, json_body(all_of_them={"annotator": "anna"}, some=EXTEND)],
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+    ) -> Renewal:
+        """Let leases run for the campaign's `lease_s` from now: a heartbeat while somebody works.
+
+        Samples that are named get a lapsed lease back too, unless somebody else has or answered them: those are `lost`.
+        """
+        return workbench.store.leases.renew(
+            target.campaign_id,
+            data.annotator,
+            data.sample_ids,
+            lease_s=target.settings.lease_s,
+            now=workbench.clock(),
+        )
+
+    @post(
+        "/skip",
+        operation_id="skipSamples",
+        status_code=200,
+        sync_to_thread=True,
+        responses=problems(400, 401, 403, 404),
+    )
+    def skip(
+        self,
+        data: Annotated[SkipRequest, json_body(one=SKIP)],
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+    ) -> Skipped:
+        """Leave samples to others because one cannot tell; they are not offered to this annotator again.
+
+        A sample that three annotators skipped is offered to nobody any more; the campaign's notices name it.
+        """
+        skipped = workbench.store.leases.skip(
+            target.campaign_id, data.annotator, data.sample_ids, data.reason, workbench.clock()
+        )
+        return Skipped(skipped=skipped)

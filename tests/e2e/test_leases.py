@@ -1,0 +1,84 @@
+"""Leases over HTTP: the list of one annotator, more time, skips; and what a client may get wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.client import Client
+from tests.e2e.campaigns import Http, create, register, write_pool
+
+
+@pytest.fixture
+def client(http: Http, imagery: Path) -> Client:
+    """A campaign of six scenes without a test reserve."""
+    write_pool(imagery / "pool", 6)
+    create(http, imagery / "pool", settings={"reserve": {"share": 0.0, "minimum": 0}, "lease_s": 600})
+    register(http)
+    return Client("http://testserver", http=http)
+
+
+def test_list_follows_the_query_and_tells_what_was_done(http: Http, client: Client) -> None:
+    asked = [sample.sample_id for sample in client.query("demo", "anna", 4).samples]
+    client.query("demo", "bert", 1)
+    assert [lease.sample_id for lease in client.leases("demo", "anna")] == asked
+    label = {"sample_id": asked[1], "task": "classification", "annotator": "anna", "classes": ["dark"]}
+    assert http.post("/campaigns/demo/labels", json=label).status_code == 201
+    assert client.skip("demo", "anna", [asked[2]], "cloud") == 1
+    assert [lease.sample_id for lease in client.leases("demo", "anna")] == [asked[0], asked[3]]
+    every = client.leases("demo", "anna", include_ended=True)
+    assert [lease.sample_id for lease in every] == asked
+    assert [lease.state for lease in every] == ["open", "labelled", "skipped", "open"]
+    shown = http.get("/campaigns/demo/leases", params={"annotator": "anna"}).json()
+    assert shown["now"].endswith("Z")
+    assert "reserve" not in shown["leases"][0]
+
+
+def test_extension_moves_the_end_and_names_what_is_lost(client: Client) -> None:
+    first, second = (sample.sample_id for sample in client.query("demo", "anna", 2).samples)
+    before = client.leases("demo", "anna")[0].expires_at
+    renewal = client.extend("demo", "anna")
+    assert renewal.extended == sorted([first, second])
+    assert renewal.expires_at is not None
+    assert renewal.expires_at > before
+    (other,) = client.query("demo", "bert", 1).samples
+    assert client.extend("demo", "anna", [first, other.sample_id]).lost == [other.sample_id]
+
+
+def test_sample_that_three_skipped_is_a_notice(http: Http, client: Client) -> None:
+    for person in ("anna", "bert", "cleo"):
+        assert client.campaign("demo").notices == []
+        client.skip("demo", person, [3])
+    view = client.campaign("demo")
+    assert view.samples.skipped == 1
+    assert view.notices == [
+        "skipped by 3 annotators and offered no more; label or look at them yourself: scene_002.tif"
+    ]
+    offered = client.query("demo", "dan", 6)
+    assert sorted(sample.sample_id for sample in offered.samples) == [1, 2, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "named"),
+    [
+        ("skip", {"annotator": "anna", "sample_ids": []}, 400, "sample_ids"),
+        ("skip", {"annotator": "anna"}, 400, "sample_ids"),
+        ("skip", {"annotator": "", "sample_ids": [1]}, 400, "annotator"),
+        ("skip", {"annotator": "anna", "sample_ids": [99]}, 404, "sample 99"),
+        ("skip", {"annotator": "anna", "sample_ids": [2**70]}, 400, "sample_ids"),
+        ("skip", {"annotator": "anna", "sample_ids": [1], "reason": "x" * 501}, 400, "reason"),
+        ("extend", {"annotator": "anna", "sample_ids": "all"}, 400, "sample_ids"),
+        ("extend", {"annotator": "anna", "sample_ids": [2**63]}, 400, "sample_ids"),
+        ("extend", {}, 400, "annotator"),
+        ("release", {"annotator": "anna", "sample_ids": [2**63]}, 400, "sample_ids"),
+    ],
+)
+def test_bad_request_names_the_field(http: Http, client: Client, path: str, body: Any, status: int, named: str) -> None:
+    answer = http.post(f"/campaigns/demo/leases/{path}", json=body)
+    assert (answer.status_code, named in answer.text) == (status, True), answer.text
+
+
+def test_list_needs_an_annotator_and_a_campaign(http: Http, client: Client) -> None:
+    assert http.get("/campaigns/demo/leases").status_code == 400
+    assert http.get("/campaigns/nobody/leases", params={"annotator": "anna"}).status_code == 404
+    assert client.leases("demo", "somebody new", include_ended=True) == []

@@ -1,0 +1,79 @@
+"""Fixtures of the annotator page: a live service whose campaign has scenes to label, and a person at its page."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import msgspec
+import pytest
+from playwright.sync_api import Page
+
+from service.app import create_app
+from service.settings import Settings
+from tests.e2e.campaigns import QUICK, running_server, write_pool
+
+
+class Desk:
+    """One live service, its campaign `demo`, and a browser tab."""
+
+    def __init__(self, url: str, page: Page, token: str | None = None) -> None:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        self.url, self.page = url, page
+        self.console: list[str] = []
+        self.http = httpx.Client(base_url=url, headers=headers, timeout=30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
+    def create(self, root: Path, scenes: int = 8, **changes: Any) -> None:
+        """Make the campaign over fresh scenes, without a test reserve unless `changes` ask for one."""
+        write_pool(root, scenes)
+        body = {
+            "name": "demo",
+            "tasks": [{"task": "classification", "classes": ["dark", "bright"]}],
+            "root": str(root),
+            "settings": QUICK | {"reserve": {"share": 0.0, "minimum": 0}},
+            "policy": {"new_labels": None},
+        } | changes
+        assert self.http.post("/campaigns", json=body).status_code == 201
+        assert self.http.post("/campaigns/demo/samples", json={"scan": True}).status_code == 201
+
+    def ask(self, annotator: str = "anna", query_size: int = 5) -> list[dict[str, Any]]:
+        """Lease samples to somebody."""
+        body = {"annotator": annotator, "query_size": query_size}
+        answer: dict[str, Any] = self.http.post("/campaigns/demo/queries", json=body).json()
+        samples: list[dict[str, Any]] = answer["samples"]
+        return samples
+
+    def open(self, annotator: str = "anna") -> Page:
+        """The page of an annotator."""
+        self.page.goto(f"{self.url}/annotate/demo?annotator={annotator}")
+        return self.page
+
+    def labels(self) -> list[dict[str, Any]]:
+        """What is in the store."""
+        found: list[dict[str, Any]] = self.http.get("/campaigns/demo/labels").json()["labels"]
+        return found
+
+
+@pytest.fixture
+def quiet_settings(settings: Settings) -> Settings:
+    """Settings of a service that neither scores nor trains by itself, so that the page has the machine."""
+    return msgspec.structs.replace(settings, score_tick_s=3600.0, retrain_tick_s=3600.0)
+
+
+@pytest.fixture
+def open_desk(quiet_settings: Settings, page: Page) -> Iterator[Callable[[], Desk]]:
+    """Start a service and give a desk to work at."""
+    with ExitStack() as stack:
+
+        def start() -> Desk:
+            url = stack.enter_context(running_server(create_app(quiet_settings)))
+            return stack.enter_context(Desk(url, page))
+
+        yield start

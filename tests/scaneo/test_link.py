@@ -1,0 +1,187 @@
+"""A link to the real SCANEO, both ways: what is written there, and how annotations become labels."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.features import rasterize
+from rasterio.warp import transform_geom
+
+from tests.fixtures_link import CLASSES, Team
+
+
+def written(team: Team) -> dict[str, Any]:
+    """All that SCANEO holds, but for annotations."""
+    campaigns = team.client.campaigns()
+    return {
+        "campaigns": [(entry.id, entry.name, entry.updated_at) for entry in campaigns],
+        "models": team.client.models(),
+        "mappings": [team.client.mappings(entry.id) for entry in campaigns],
+        "labels": [team.client.labels(entry.id) for entry in campaigns],
+    }
+
+
+def test_connecting_makes_our_campaign_and_registers_a_model_a_task(team: Team) -> None:
+    team.make_campaign()
+    status = team.connect()
+    assert (status["images"], status["images_unusable"]) == (3, 0)
+    campaign = team.api.get("/campaigns/demo").json()
+    assert [(spec["task"], spec["classes"]) for spec in campaign["tasks"]] == [
+        ("classification", CLASSES),
+        ("segmentation", CLASSES),
+    ]
+    assert campaign["samples"]["total"] == 3
+    names = {label.id: label.name for label in team.client.labels(team.theirs.id)}
+    mappings = {(m.model_id, names[m.label_id]): m.output_index for m in team.client.mappings(team.theirs.id)}
+    for task, first in (("classification", 0), ("segmentation", 1)):
+        assert [mappings[team.model(task), name] for name in CLASSES] == [first, first + 1, first + 2]
+
+
+def test_connecting_twice_changes_nothing(team: Team) -> None:
+    team.make_campaign()
+    other = team.client.ensure_model("theirs", "http://127.0.0.1:1/t", "segmentation", "").id
+    team.client.ensure_mappings(team.theirs.id, {other: {"water": 3}})
+    team.connect()
+    before, ours = written(team), team.api.get("/campaigns/demo").json()
+    team.connect()
+    assert written(team) == before
+    assert team.api.get("/campaigns/demo").json() == ours
+    assert any(m.model_id == other and m.output_index == 3 for m in team.client.mappings(team.theirs.id))
+
+
+def test_disconnecting_leaves_scaneo_as_it_was(team: Team) -> None:
+    team.make_campaign()
+    before = written(team)
+    team.connect()
+    team.draw(0, "water")
+    team.wait_for_labels(1)
+    assert team.api.delete("/campaigns/demo/scaneo").status_code == 204
+    after = written(team)
+    assert {key: after[key] for key in ("models", "mappings", "labels")} == {
+        key: before[key] for key in ("models", "mappings", "labels")
+    }
+    assert len(team.labels()) == 1
+    assert team.api.get("/campaigns/demo/scaneo").status_code == 404
+
+
+def test_tasks_are_those_that_people_answer(team: Team) -> None:
+    team.make_campaign()
+    body = {"url": team.scaneo.url, "campaign": "Demo"}
+    refused = team.api.put("/campaigns/demo/scaneo", json=body)
+    assert refused.status_code == 400
+    assert "--tasks" in refused.json()["detail"]
+    team.draw(0, "water")
+    assert team.api.put("/campaigns/demo/scaneo", json=body).status_code == 200
+    assert [spec["task"] for spec in team.api.get("/campaigns/demo").json()["tasks"]] == ["segmentation"]
+
+
+def test_unknown_campaign_is_named_with_those_there_are(team: Team) -> None:
+    team.make_campaign(name="Coast")
+    answer = team.api.put("/campaigns/demo/scaneo", json={"url": team.scaneo.url, "campaign": "Cost"})
+    assert answer.status_code == 404
+    assert "Coast" in answer.json()["detail"]
+
+
+def test_annotations_become_labels_change_and_go(team: Team) -> None:
+    team.make_campaign()
+    team.connect()
+    first = team.draw(0, "water")
+    chosen = team.client.add_class(team.image(1).id, "urban")
+    labels = {label["path"]: label for label in team.wait_for_labels(2)}
+    assert labels["scene_0.tif"]["features"]["features"][0]["properties"]["label"] == "water"
+    assert labels["scene_1.tif"]["classes"] == ["urban"]
+    assert {label["annotator"] for label in labels.values()} == {"scaneo"}
+    team.client.delete_annotation(first)
+    team.draw(0, "forest")
+    team.wait(lambda: any("forest" in str(label["features"]) for label in team.labels()))
+    team.client.delete_annotation(chosen.id)
+    assert team.wait_for_labels(1)[0]["path"] == "scene_0.tif"
+
+
+def test_brush_strokes_become_one_label(team: Team) -> None:
+    """Every stroke is a deletion and a creation; only what it comes to rest at counts."""
+    team.make_campaign()
+    team.connect(settle_s=1.5)
+    team.wait_for_looks()
+    stroke = team.draw(0, "water", share=0.1)
+    for step in range(2, 9):
+        team.client.delete_annotation(stroke)
+        stroke = team.draw(0, "water", share=step / 10)
+    team.wait_for_labels(1)
+    team.wait_for_looks()
+    assert team.events() == team.labels()[0]["label_id"] == 1
+
+
+def test_edited_box_of_several_masks_is_the_complete_answer(team: Team) -> None:
+    team.make_campaign()
+    team.connect()
+    team.draw(0, "water", share=0.3)
+    team.draw(0, "urban", share=0.2)
+    features = team.wait(
+        lambda: (found := team.labels()) and len(found[0]["features"]["features"]) == 2 and found[0]["features"]
+    )
+    assert {feature["properties"]["label"] for feature in features["features"]} == {"water", "urban"}
+
+
+def test_machines_answers_are_no_labels_until_a_person_touches_them(team: Team) -> None:
+    team.make_campaign(scenes=4)
+    team.connect("classification")
+    team.serve_model(tasks=("classification",))
+    team.wait(lambda: team.status()["images_read"] == 4)
+    shown = [team.client.infer(team.model("classification"), team.image(n).id)[0] for n in range(3)]
+    team.wait_for_looks(8)
+    assert team.labels() == []
+    team.client.add_class(team.image(0).id, shown[0].value)  # confirmed
+    team.client.delete_annotation(shown[1].id)  # corrected
+    team.client.add_class(team.image(1).id, next(name for name in CLASSES if name != shown[1].value))
+    labels = team.wait_for_labels(2)
+    assert {label["path"] for label in labels} == {"scene_0.tif", "scene_1.tif"}
+    team.client.infer(team.model("classification"), team.image(2).id)  # the model again is no person
+    team.wait_for_looks(8)
+    assert len(team.labels()) == 2
+
+
+def test_machines_masks_are_no_labels_until_a_person_draws(team: Team) -> None:
+    team.make_campaign()
+    team.connect("segmentation")
+    team.serve_model(tasks=("segmentation",))
+    rows = team.client.infer(team.model("segmentation"), team.image(0).id)
+    assert rows
+    team.wait_for_looks(8)
+    assert team.labels() == []
+    team.draw(0, "water", share=0.1)
+    features = team.wait_for_labels(1)[0]["features"]["features"]
+    assert [feature["properties"]["label"] for feature in features if feature["properties"]["label"]] == ["water"]
+    assert sum(bool(feature["properties"].get("ignore")) for feature in features) == len(rows)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
+@pytest.mark.parametrize("crs", ["EPSG:32631", "EPSG:4326", "EPSG:3857"])
+def test_masks_of_our_model_lie_exactly_on_the_image(team: Team, dtype: str, crs: str) -> None:
+    """What SCANEO stores of our mask, drawn on the image's grid again, is the mask."""
+    place = {"origin": (2.0, 41.0), "gsd_m": 0.0001} if crs == "EPSG:4326" else {}
+    team.make_campaign(scenes=1, dtype=dtype, crs=crs, **place)
+    team.connect("segmentation")
+    settings = team.api.get("/campaigns/demo").json()["settings"]
+    team.serve_model(tasks=("segmentation",))
+    rows = team.client.infer(team.model("segmentation"), team.image(0).id)
+    with rasterio.open(team.folder / "scene_0.tif") as source:
+        pixels = source.read().astype(np.float32)
+        drawn = [
+            (transform_geom("EPSG:4326", source.crs, row.layer_data["geometry"]), CLASSES.index(row.value) + 1)
+            for row in rows
+        ]
+        codes = rasterize(drawn, source.shape, transform=source.transform)
+    if settings.get("assist", {}).get("min_area_px", 1) == 1:
+        assert (codes == pixels.argmax(axis=0) + 1).mean() > 0.99
+    with rasterio.MemoryFile(predicted(team)) as memory, memory.open() as answer:
+        assert (codes == answer.read(1)).all()
+
+
+def predicted(team: Team) -> bytes:
+    """Our own answer about the first scene."""
+    from tests.e2e.campaigns import encoded
+
+    image = {"image": ("image", encoded(team.folder / "scene_0.tif"))}
+    return team.api.post("/campaigns/demo/predictions/segmentation", files=image).content
