@@ -50,10 +50,12 @@ def accept_suggestion(
     if not specs:
         known = ", ".join(spec.task for spec in campaign.tasks)
         raise InvalidValueError("$.task", f"campaign {campaign.name!r} has no task {task!r}; it asks {known}")
-    newest = [(spec, store.predictions.newest(campaign.campaign_id, sample_id, spec.task)) for spec in specs]
-    found = [(spec, prediction) for spec, prediction in newest if prediction is not None]
+    newest = [
+        (spec, store.predictions.newest(campaign.campaign_id, sample_id, spec.task, blind=None)) for spec in specs
+    ]
+    found = [(spec, entry) for spec, entry in newest if entry is not None and not entry.blind]
     if not found:
-        if any(store.predictions.newest(campaign.campaign_id, sample_id, spec.task, blind=True) for spec in specs):
+        if any(entry is not None for _, entry in newest):
             raise WithheldError
         raise NotFoundError("suggestion for sample", sample_id, "ask for one with `suggest` first")
     if prediction_ids is not None and {entry.prediction_id for _, entry in found} - set(prediction_ids):

@@ -16,6 +16,7 @@ from al_loop.workbench import Workbench
 from service.dependencies import WORKBENCH
 from service.errors import answer_error
 from service.metrics import Metrics, MetricsMiddleware
+from service.routes.assists import AssistController
 from service.routes.campaigns import CampaignController
 from service.routes.health import HealthController
 from service.routes.labels import LabelController
@@ -39,6 +40,7 @@ CONTROLLERS = (
     RoundController,
     ModelVersionController,
     PredictionController,
+    AssistController,
     ScaneoController,
     HealthController,
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from al_loop.errors import AlLoopError
 from service.client import Client, ServiceError, ServiceUnreachableError
-from service.commands import imports, models, rounds, scaneo, serve, simulate, status
+from service.commands import assists, imports, models, rounds, scaneo, serve, simulate, status
 from service.settings import SettingsError
 
 DEFAULT_URL = "http://127.0.0.1:8090"
@@ -40,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     _round(commands.add_parser("round", help="start, watch or cancel a training round"))
     _model(commands.add_parser("model", help="list model versions, promote one, roll back"))
     _simulate(commands.add_parser("simulate", help="learning curves of strategies on a labelled folder"))
+    _assists(commands.add_parser("assists", help="show what became of a campaign's suggestions"))
     _scaneo(commands.add_parser("scaneo", help="link a campaign to SCANEO, hand out ranked batches"))
     return parser
 
@@ -90,6 +91,12 @@ def _status(parser: argparse.ArgumentParser) -> None:
     _talks(parser)
     parser.add_argument("campaign", nargs="?", help="one campaign in detail (default: all)")
     parser.set_defaults(run=_with_client(status.run))
+
+
+def _assists(parser: argparse.ArgumentParser) -> None:
+    _talks(parser)
+    parser.add_argument("campaign")
+    parser.set_defaults(run=_with_client(assists.run))
 
 
 def _round(parser: argparse.ArgumentParser) -> None:

@@ -8,9 +8,10 @@ from typing import Any, Self, TypeVar
 import httpx
 import msgspec
 
+from al_loop.assist_report import AssistReport
 from al_loop.campaigns import CampaignRequest
 from al_loop.lease_records import HeldLease, Renewal
-from al_loop.records import LabelInput, QueryAnswer, RetrainPolicy, SampleView
+from al_loop.records import CampaignSettings, LabelInput, QueryAnswer, RetrainPolicy, SampleView
 from al_loop.registration import RegistrationReport
 from al_loop.scaneo.boxes import BoxReport, OfferedBox
 from al_loop.scaneo.links import BatchView, LinkStatus
@@ -95,6 +96,14 @@ class Client:
     def set_policy(self, name: str, policy: RetrainPolicy) -> RetrainPolicy:
         """Replace the retrain policy."""
         return self._json("PUT", f"/campaigns/{name}/policy", RetrainPolicy, body=policy)
+
+    def set_settings(self, name: str, settings: CampaignSettings) -> CampaignSettings:
+        """Replace the settings."""
+        return self._json("PUT", f"/campaigns/{name}/settings", CampaignSettings, body=settings)
+
+    def assists(self, name: str) -> AssistReport:
+        """What became of suggestions."""
+        return self._json("GET", f"/campaigns/{name}/assists", AssistReport)
 
     def register(self, name: str, paths: Sequence[str] | None = None) -> RegistrationReport:
         """Register the named rasters, or all below the root."""

@@ -95,6 +95,19 @@ ROUND: dict[str, Any] = {"queue": True, "reason": "new season"}
 POLICY: dict[str, Any] = {"new_labels": 100, "interval_s": 86_400, "min_labels": 20}
 PROMOTE: dict[str, Any] = {"reason": "v4 misses small ponds"}
 PROBABILITIES = [0.07, 0.9, 0.03]
+SETTINGS: dict[str, Any] = {"lease_s": 1800, "assist": {"min_area_px": 20, "blind_share": 0.1}}
+SUGGEST: dict[str, Any] = {"annotator": "anna"}
+SUGGESTIONS: list[dict[str, Any]] = [
+    {
+        "prediction_id": 93,
+        "task": "segmentation",
+        "version": "v3",
+        "shown_at": "2026-03-01T12:10:00Z",
+        "probabilities": None,
+        "pixels": {"water": 10_420, "forest": 38_002},
+    }
+]
+ACCEPT: dict[str, Any] = {"annotator": "anna", "task": "segmentation", "prediction_ids": [93]}
 OUTLINE: dict[str, Any] = {
     "type": "Feature",
     "properties": {"label": "water", "task": "sam"},

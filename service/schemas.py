@@ -13,6 +13,7 @@ from al_loop.records import (
     CurvePoint,
     Label,
     ModelVersion,
+    RememberedPrediction,
     RetrainPolicy,
     Round,
     RoundState,
@@ -22,7 +23,7 @@ from al_loop.records import (
 )
 from al_loop.strategies import StrategyConfig
 from al_loop.workbench import Workbench
-from models.card import TaskSpec
+from models.card import TaskName, TaskSpec
 from models.progress import ProgressLine
 
 NAMED_PATHS = 5
@@ -255,6 +256,52 @@ class BatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """1 to 1000 new samples; null: those that the annotator has on lease already."""
     strategy: StrategyConfig | None = None
     """Null: `auto`."""
+
+
+class SuggestRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who asks for a suggestion."""
+
+    annotator: AnnotatorName
+
+
+class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who takes which suggestion over."""
+
+    annotator: AnnotatorName
+    task: str | None = None
+    """Null: every task that something was suggested for."""
+    prediction_ids: list[int] | None = None
+    """The suggestions that the annotator looks at: refused if there is a newer one. Null: the newest, whichever."""
+
+
+class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model suggests for one task of a sample."""
+
+    prediction_id: int
+    task: TaskName
+    version: str
+    shown_at: datetime
+    probabilities: dict[str, float] | None = None
+    """Classification: of each class of the campaign."""
+    pixels: dict[str, int] | None = None
+    """Segmentation: pixels of each class that the mask holds; the rest is background. `thumbnail.png` draws it."""
+
+    @classmethod
+    def of(cls, campaign: Campaign, entry: RememberedPrediction) -> "Suggestion":
+        """Name the classes of a remembered prediction."""
+        spec = campaign.task(entry.task)
+        classes = [] if spec is None else spec.classes
+        probabilities, pixels = entry.answer.get("probabilities"), entry.answer.get("pixels")
+        return cls(
+            prediction_id=entry.prediction_id,
+            task=entry.task,
+            version=entry.version,
+            shown_at=entry.shown_at,
+            probabilities=None if probabilities is None else dict(zip(classes, probabilities, strict=False)),
+            pixels=None
+            if pixels is None
+            else {classes[int(code) - 1]: count for code, count in pixels.items() if code != "0"},
+        )
 
 
 class NoBatch(msgspec.Struct, frozen=True, kw_only=True):

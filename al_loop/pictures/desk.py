@@ -197,6 +197,6 @@ def _suggested(
 
 def _caption(classes: list[str], probabilities: list[float], *, multi_label: bool) -> list[str]:
     """The answer in words: the likeliest class, or all that are likelier than not."""
-    ranked = sorted(zip(probabilities, classes, strict=True), reverse=True)
+    ranked = sorted(zip(probabilities, classes, strict=False), reverse=True)  # classes may have been added since
     shown = [entry for entry in ranked if entry[0] >= 0.5] if multi_label else ranked[:1]
     return [f"{name} {probability:.0%}" for probability, name in shown] or ["none of the classes"]

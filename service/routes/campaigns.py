@@ -1,4 +1,4 @@
-"""Campaigns: create, look at, set the retrain policy, read the learning curve."""
+"""Campaigns: create, look at, set the retrain policy and the settings, read the learning curve."""
 
 from typing import Annotated
 
@@ -6,12 +6,12 @@ from litestar import Controller, get, post, put
 from litestar.di import NamedDependency
 
 from al_loop.campaigns import CampaignRequest, check_policy, create_campaign
-from al_loop.records import Campaign, RetrainPolicy
+from al_loop.records import Campaign, CampaignSettings, RetrainPolicy
 from al_loop.workbench import Workbench
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
-from service.examples import CAMPAIGN, POLICY, json_body
+from service.examples import CAMPAIGN, POLICY, SETTINGS, json_body
 from service.schemas import CampaignView, LearningCurve
 from service.settings import Settings
 
@@ -72,6 +72,24 @@ class CampaignController(Controller):
         """Say when rounds start by themselves and what they promote. Replaces the whole policy."""
         check_policy(data)
         workbench.store.campaigns.set_policy(target.campaign_id, data)
+        return data
+
+    @put(
+        "/{campaign:str}/settings",
+        operation_id="setSettings",
+        sync_to_thread=True,
+        dependencies=TARGET,
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 404),
+    )
+    def set_settings(
+        self,
+        data: Annotated[CampaignSettings, json_body(blind_share=SETTINGS)],
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+    ) -> CampaignSettings:
+        """Replace all settings of a campaign. Those of the test reserve stay as they are once it is drawn."""
+        workbench.store.campaigns.set_settings(target.campaign_id, data)
         return data
 
     @get(

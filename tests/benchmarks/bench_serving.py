@@ -70,9 +70,10 @@ def fill(directory: Path, samples: int) -> Path:
     now = datetime.now(UTC)
     version = make_conv_onnx(layout.models("bench"), tasks=["classification", "segmentation"])
     store = LabelStore.open(layout.database)
+    classes = [f"class-{index + 1}" for index in range(5)]  # those of the model
     campaign = store.campaigns.create(
         name="bench",
-        tasks=[TaskSpec(task="classification", classes=["a", "b"]), TaskSpec(task="segmentation", classes=["a", "b"])],
+        tasks=[TaskSpec(task="classification", classes=classes), TaskSpec(task="segmentation", classes=classes)],
         root=str(directory),
         bands=None,
         settings=CampaignSettings(),
@@ -173,7 +174,12 @@ def annotate(client: httpx.Client) -> None:
         answer = client.post("/campaigns/bench/queries", json=body).raise_for_status().json()
         seconds.append(time.perf_counter() - started)
         labels = [
-            {"sample_id": item["sample_id"], "task": "classification", "annotator": body["annotator"], "classes": ["a"]}
+            {
+                "sample_id": item["sample_id"],
+                "task": "classification",
+                "annotator": body["annotator"],
+                "classes": ["class-1"],
+            }
             for item in answer["samples"]
         ]
         client.post("/campaigns/bench/labels", json=labels).raise_for_status()

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,16 @@ import uvicorn
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from al_loop.layout import DataLayout
+from al_loop.store import LabelStore
+from al_loop.workbench import utc_now
+from models.card import TaskName
+from service.settings import Settings
 from tests.data.make_scene import make_scene
+from tests.data.tiny_model import make_tiny_onnx
 
 Http = TestClient[Litestar]
+TASKS: tuple[TaskName, ...] = ("classification", "segmentation")
 CLASSES = ["dark", "bright"]
 QUICK = {"train": {"epochs": 12, "batch_size": 8}, "model": {"encoder": "lcnet_050"}}
 """Settings for rounds of a few seconds."""
@@ -116,6 +123,45 @@ def encoded(path: Path) -> bytes:
             with memory.open(**profile) as target:
                 target.write(source.read())
             return bytes(memory.getbuffer())
+
+
+def serve_tiny(
+    start_service: Callable[[], Http],
+    service: Settings,
+    root: Path,
+    *,
+    classes: list[str],
+    known: list[str],
+    trained: Sequence[TaskName] = TASKS,
+    **changes: Any,
+) -> Http:
+    """A service that serves a tiny model for images of 3 bands in the campaign `demo`, which asks both tasks.
+
+    Args:
+        start_service: Starts the app.
+        service: Its settings.
+        root: Of the campaign.
+        classes: Classes of the campaign.
+        known: Classes of the model.
+        trained: Tasks of the model.
+        changes: Of the request that creates the campaign.
+    """
+    first = start_service()
+    create(first, root, **{"tasks": [{"task": task, "classes": classes} for task in TASKS]} | changes)
+    first.__exit__(None, None, None)
+    layout = DataLayout(service.data)
+    version = make_tiny_onnx(layout.models("demo"), campaign="demo", classes=known, tasks=trained)
+    store = LabelStore.open(layout.database)
+    campaign_id = store.campaigns.get("demo").campaign_id
+    store.versions.add(campaign_id, version.name, 1, utc_now())
+    store.versions.promote(campaign_id, version.name, reason="test", now=utc_now())
+    store.close()
+    return start_service()
+
+
+def predict(http: Http, task: str, data: bytes, **headers: str) -> Any:
+    """Send an image to a prediction route of `demo` as SCANEO does; gives the response."""
+    return http.post(f"/campaigns/demo/predictions/{task}", files={"image": ("image", data)}, headers=headers)
 
 
 @contextmanager

@@ -10,11 +10,9 @@ import rasterio
 
 from al_loop.layout import DataLayout
 from al_loop.store import LabelStore
-from al_loop.workbench import utc_now
 from service.settings import Settings
 from tests.data.make_scene import make_hostile, make_scene
-from tests.data.tiny_model import make_tiny_onnx
-from tests.e2e.campaigns import Http, create, encoded
+from tests.e2e.campaigns import Http, encoded, predict, serve_tiny
 
 CLASSES = ["class-1", "class-2", "class-3"]
 
@@ -22,22 +20,8 @@ CLASSES = ["class-1", "class-2", "class-3"]
 @pytest.fixture
 def served(start_service: Callable[[], Http], settings: Settings, imagery: Path) -> Http:
     """A service that serves a tiny model of both tasks for the campaign `demo`, which reads 3 bands."""
-    tasks = [{"task": task, "classes": CLASSES} for task in ("classification", "segmentation")]
-    first = start_service()
-    create(first, imagery, tasks=tasks)
-    first.__exit__(None, None, None)
-    layout = DataLayout(settings.data)
-    version = make_tiny_onnx(layout.models("demo"), campaign="demo", bands=(1, 2, 3), source_bands=3)
-    store = LabelStore.open(layout.database)
-    campaign_id = store.campaigns.get("demo").campaign_id
-    store.versions.add(campaign_id, version.name, 1, utc_now())
-    store.versions.promote(campaign_id, version.name, reason="test", now=utc_now())
-    store.close()
-    return start_service()
-
-
-def predict(http: Http, task: str, data: bytes, **headers: str) -> Any:
-    return http.post(f"/campaigns/demo/predictions/{task}", files={"image": ("image", data)}, headers=headers)
+    exact = {"settings": {"assist": {"min_area_px": 1}}}
+    return serve_tiny(start_service, settings, imagery, classes=CLASSES, known=CLASSES, **exact)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])

@@ -7,9 +7,10 @@ import pytest
 
 from al_loop.campaigns import CampaignRequest
 from al_loop.geometry import Feature
-from al_loop.records import LabelInput, QueryAnswer, RetrainPolicy
+from al_loop.records import CampaignSettings, LabelInput, QueryAnswer, RetrainPolicy
 from service import examples
 from service.schemas import (
+    AcceptRequest,
     ExtendRequest,
     LeaseList,
     PromoteRequest,
@@ -18,6 +19,8 @@ from service.schemas import (
     RoundRequest,
     SamplesRequest,
     SkipRequest,
+    Suggestion,
+    SuggestRequest,
 )
 from tests.e2e.campaigns import Http
 
@@ -40,6 +43,10 @@ from tests.e2e.campaigns import Http
         (examples.POLICY, RetrainPolicy),
         (examples.PROMOTE, PromoteRequest),
         (examples.PROBABILITIES, list[float]),
+        (examples.SETTINGS, CampaignSettings),
+        (examples.SUGGEST, SuggestRequest),
+        (examples.SUGGESTIONS, list[Suggestion]),
+        (examples.ACCEPT, AcceptRequest),
         (examples.OUTLINE, Feature),
     ],
 )

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundError
@@ -64,6 +65,42 @@ def test_policy_and_settings_are_replaced(label_store: LabelStore, make_campaign
     label_store.campaigns.set_settings(campaign.campaign_id, CampaignSettings(lease_s=5))
     changed = label_store.campaigns.get("demo")
     assert (changed.policy.new_labels, changed.settings.lease_s) == (3, 5)
+
+
+def test_tasks_and_classes_are_added_and_nothing_else(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
+    first = TaskSpec(task="classification", classes=["a", "b"])
+    campaign = make_campaign(tasks=[first])
+    grown = [
+        TaskSpec(task="segmentation", classes=["field"]),
+        TaskSpec(task="classification", classes=["a", "b", "c"]),
+    ]
+    label_store.campaigns.set_tasks(campaign.campaign_id, grown)
+    assert label_store.campaigns.get("demo").tasks == grown
+    refused = {
+        "$.tasks": [grown[1]],
+        "$.tasks[1].classes": [grown[0], TaskSpec(task="classification", classes=["a", "c", "b"])],
+        "$.tasks[1].multi_label": [grown[0], msgspec.structs.replace(grown[1], multi_label=True)],
+        "$.tasks[0].classes[1]": [TaskSpec(task="segmentation", classes=["field", "field"]), grown[1]],
+    }
+    for path, tasks in refused.items():
+        with pytest.raises(InvalidValueError) as caught:
+            label_store.campaigns.set_tasks(campaign.campaign_id, tasks)
+        assert caught.value.path == path
+    assert label_store.campaigns.get("demo").tasks == grown
+    with pytest.raises(NotFoundError):
+        label_store.campaigns.set_tasks(99, grown)
+
+
+def test_settings_of_a_drawn_reserve_are_refused(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
+    campaign = make_campaign(samples=100)
+    changed = CampaignSettings(reserve=ReserveSettings(share=0.1))
+    label_store.campaigns.set_settings(campaign.campaign_id, changed)
+    label_store.samples.draw_reserve(campaign.campaign_id, NOW)
+    with pytest.raises(InvalidValueError) as caught:
+        label_store.campaigns.set_settings(campaign.campaign_id, CampaignSettings())
+    assert caught.value.path == "$.reserve"
+    label_store.campaigns.set_settings(campaign.campaign_id, msgspec.structs.replace(changed, lease_s=7))
+    assert label_store.campaigns.get("demo").settings.lease_s == 7
 
 
 def test_counts_follow_the_state_of_each_sample(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
