@@ -84,7 +84,7 @@ class Workbench:
             self.store, self.runner, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s
         )
         self.scheduler.every("assists", ASSIST_TICK_S, Assessor(self.store, self.desk.flush).assess_all)
-        self.links = LinkKeeper(self.store, self.layout, self.sampler, open_scaneo, clock)
+        self.links = LinkKeeper(self.store, self.layout, self.sampler, open_scaneo, clock, self.desk.flush)
         self._recover()
         self.server.start(clock())
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,9 +51,14 @@ def count_in(digest: str | None) -> int:
 class Collector:
     """Makes labels from annotations."""
 
-    def __init__(self, store: LabelStore) -> None:
-        """Write into a store."""
-        self._store = store
+    def __init__(self, store: LabelStore, flush: Callable[[], None]) -> None:
+        """Write into a store.
+
+        Args:
+            store: Where labels and shown predictions are.
+            flush: Brings shown predictions that wait to be written into the store.
+        """
+        self._store, self._flush = store, flush
         self._lock = threading.Lock()
         """Held while one image is compared and stored: two threads must not both find that its label is missing."""
 
@@ -79,6 +84,7 @@ class Collector:
             stored = self._store.scaneo.image(image.campaign_id, image.image_id) or image
             read = msgspec.structs.replace(stored, digest=digest_of(stamps_of(rows)), read_at=now)
             if read.sample_id is not None:
+                self._flush()  # what was shown a moment ago must be known before it is taken for a person's answer
                 read = self._label(link, campaign, read, rows, now)
             self._store.scaneo.save_readings([read])
         return read

@@ -40,6 +40,7 @@ class LinkKeeper:
         sampler: Sampler,
         open_scaneo: OpenScaneo,
         clock: Callable[[], datetime],
+        flush: Callable[[], None],
     ) -> None:
         """Keep links; nothing is watched before `start`.
 
@@ -49,9 +50,10 @@ class LinkKeeper:
             sampler: Chooses what a batch holds.
             open_scaneo: Makes a client of the SCANEO at an address.
             clock: Gives aware UTC times.
+            flush: Brings shown predictions that wait to be written into the store.
         """
         self._store, self._layout, self._sampler = store, layout, sampler
-        self._open_scaneo, self._clock = open_scaneo, clock
+        self._open_scaneo, self._clock, self._flush = open_scaneo, clock, flush
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._watchers: dict[int, LinkWatcher] = {}
@@ -268,7 +270,13 @@ class LinkKeeper:
 
     def _watch(self, name: str, link: Link) -> LinkWatcher:
         watcher = LinkWatcher(
-            self._store, self._open_scaneo(link.url, patient=False), name, link, self._clock, self._closing
+            self._store,
+            self._open_scaneo(link.url, patient=False),
+            name,
+            link,
+            self._clock,
+            self._closing,
+            self._flush,
         )
         self._watchers[link.campaign_id] = watcher
         self._scheduler.add_job(

@@ -57,6 +57,7 @@ class LinkWatcher:
         link: Link,
         clock: Callable[[], datetime],
         closing: threading.Event,
+        flush: Callable[[], None],
     ) -> None:
         """Watch a link; nothing is asked of SCANEO yet.
 
@@ -67,6 +68,7 @@ class LinkWatcher:
             link: As stored.
             clock: Gives aware UTC times.
             closing: Set when the service stops.
+            flush: Brings shown predictions that wait to be written into the store.
         """
         self.port, self.link = port, link
         self.reachable: bool | None = None
@@ -75,7 +77,7 @@ class LinkWatcher:
         self.deleted: set[str] = set()
         """Batches that somebody deleted in SCANEO."""
         self._store, self._name, self._clock, self._closing = store, campaign_name, clock, closing
-        self._collector = Collector(store)
+        self._collector = Collector(store, flush)
         self._file = None if link.options.database is None else AnnotationFile(link.options.database)
         self._images: dict[str, dict[int, LinkedImage]] = {}
         self._signals: dict[str, Signal | None] = {link.scaneo_campaign: Signal.parse(link.signal)}
