@@ -1,11 +1,10 @@
-"""What an annotator's own list of samples is made of."""
+"""Leases, and what an annotator's own list of samples is made of."""
 
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 
-from al_loop.records import Lease
 from models.card import TaskName
 
 SKIPS_TO_GIVE_UP = 3
@@ -14,6 +13,17 @@ SKIPS_TO_GIVE_UP = 3
 LeaseState = Literal["open", "labelled", "skipped", "lapsed", "taken"]
 """open: to be answered; labelled, skipped: done by this annotator; lapsed: ran out (or its label was withdrawn) and can
 be asked for again; taken: ran out, and somebody else has or answered the sample since."""
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """One sample handed to one annotator until it expires or is answered."""
+
+    lease_id: int
+    query_id: int
+    sample_id: int
+    annotator: str
+    leased_at: datetime
+    expires_at: datetime
 
 
 class OwnAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +51,9 @@ class HeldLease(Lease, frozen=True, kw_only=True):
     state: LeaseState
     answers: list[OwnAnswer]
     scaneo_url: str | None = None
-    """Where SCANEO shows the sample; None without a link."""
+    """Where it is labelled in SCANEO: the annotator's batch, or the linked campaign; None without a link."""
+    scaneo_path: str | None = None
+    """How the explorer of that page lists it; in a batch its folder is its rank."""
 
 
 class Renewal(msgspec.Struct, frozen=True, kw_only=True):

@@ -234,17 +234,6 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     recorded_at: datetime
 
 
-class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """One sample handed to one annotator until it expires or is answered."""
-
-    lease_id: int
-    query_id: int
-    sample_id: int
-    annotator: str
-    leased_at: datetime
-    expires_at: datetime
-
-
 class QuerySample(msgspec.Struct, frozen=True, kw_only=True):
     """One sample of an answered query."""
 

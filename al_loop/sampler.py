@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 
 from al_loop.errors import InvalidValueError
-from al_loop.lease_records import SKIPS_TO_GIVE_UP
+from al_loop.lease_records import SKIPS_TO_GIVE_UP, Lease
 from al_loop.ranking import Pick, Ranking
-from al_loop.records import Campaign, Lease, QueryAnswer, QuerySample
+from al_loop.records import Campaign, QueryAnswer, QuerySample
 from al_loop.reserve import offer_order
 from al_loop.reserve_mix import mix, reserve_count
 from al_loop.score_board import Ids, ScoreBoard, build_board, positions_of

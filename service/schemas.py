@@ -252,8 +252,8 @@ class BatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """For whom to make a batch of how many samples."""
 
     annotator: AnnotatorName
-    query_size: int = 20
-    """1 to 1000."""
+    query_size: int | None = 20
+    """1 to 1000 new samples; null: those that the annotator has on lease already."""
     strategy: StrategyConfig | None = None
     """Null: `auto`."""
 

@@ -15,13 +15,14 @@ from al_loop.layout import DataLayout
 from al_loop.scaneo.records import ScaneoCampaign, ScaneoImage
 from al_loop.workbench import Workbench, utc_now
 from service.app import create_app
+from service.demo.server import free_port
 from service.scaneo.client import ScaneoClient
 from service.scaneo.transport import Transport
 from service.settings import Settings
 from tests.data.make_scene import make_scene
 from tests.data.tiny_model import make_tiny_onnx
 from tests.e2e.campaigns import running_server
-from tests.fixtures_scaneo import RunningScaneo, free_port
+from tests.fixtures_scaneo import RunningScaneo
 
 LABELS = [("water", "#0048f0"), ("urban", "#fd0d0d"), ("forest", "#11aa33")]
 """As many as the tiny model has bands: it answers with the class of the brightest band."""

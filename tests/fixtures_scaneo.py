@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from service.demo.server import free_port
 
 RELEASE = "2025.12.10"
 HOME = Path(__file__).parent.parent / ".cache" / f"scaneo-{RELEASE}"
@@ -62,14 +63,6 @@ def own_scaneo(scaneo_home: Path, tmp_path: Path) -> Iterator["RunningScaneo"]:
     running.start()
     yield running
     running.stop()
-
-
-def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class RunningScaneo:

@@ -1,4 +1,4 @@
-"""Remembers the pictures that were asked for last, so that an annotator who leafs through them sees them at once."""
+"""Remembers the pictures that were asked for last, so that an annotator who goes to and fro waits once."""
 
 import threading
 from collections import OrderedDict

@@ -21,6 +21,8 @@ LEAST_SHARE = 0.001
 """Share of the image that a region covers at least: an annotator cannot look at a speck."""
 LEAST_CELLS = 4
 MOST_REGIONS = 50
+LEAST_OF_FIRST = 0.05
+"""A region whose mean is below this share of the first one's is left out: the tenth of a sure image is sure as well."""
 
 
 class Region(NamedTuple):
@@ -52,7 +54,9 @@ def hot_regions(coarse: CoarseMap) -> list[Region]:
     counts = np.bincount(numbers[valid], minlength=len(kept) + 1)
     means = sums / np.maximum(counts, 1)
     regions = [Region(_in_pixels(polygon, coarse), float(means[n])) for n, polygon in enumerate(kept, start=1)]
-    return sorted(regions, key=lambda region: region.uncertainty, reverse=True)[:MOST_REGIONS]
+    regions.sort(key=lambda region: region.uncertainty, reverse=True)
+    least_mean = LEAST_OF_FIRST * regions[0].uncertainty
+    return [region for region in regions[:MOST_REGIONS] if region.uncertainty >= least_mean]
 
 
 def region_collection(sample: Sample, version: str, regions: Sequence[Region]) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from models.tiling import Tile, Window
 
 CELLS = 8
 """An image is divided into about this many cells a side."""
-BATCH_PX = 2**21
-"""Pixels that are occluded and classified in one run, to bound memory: 64 chips of 64 px or 8 tiles of 512 px are."""
+BATCH_PX = 2**19
+"""Pixels that are occluded and classified in one run, to bound memory: 128 chips of 64 px, or 2 tiles of 512 px."""
 
 
 @dataclass(frozen=True)

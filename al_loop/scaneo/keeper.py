@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from al_loop.errors import NotFoundError, ScaneoError
 from al_loop.layout import DataLayout
-from al_loop.records import Campaign
+from al_loop.lease_records import HeldLease
+from al_loop.records import Campaign, QuerySample
 from al_loop.sampler import Sampler
 from al_loop.scaneo.batches import close_batch, is_done, open_batch, view
 from al_loop.scaneo.boxes import BoxReport, OfferedBox, push_boxes
@@ -157,10 +159,24 @@ class LinkKeeper:
         link = self._store.scaneo.find(campaign.campaign_id)
         return None if link is None else link.page()
 
+    def placed(self, campaign: Campaign, annotator: str, leases: Sequence[HeldLease]) -> list[HeldLease]:
+        """The same leases, with where each is labelled in SCANEO."""
+        link = self._store.scaneo.find(campaign.campaign_id)
+        if link is None:
+            return list(leases)
+        places = self._store.scaneo.places(campaign.campaign_id, annotator, [lease.sample_id for lease in leases])
+        placed = []
+        for lease in leases:
+            scaneo_campaign, path = places.get(lease.sample_id, (None, None))
+            placed.append(msgspec.structs.replace(lease, scaneo_url=link.page(scaneo_campaign), scaneo_path=path))
+        return placed
+
     def open_batch(
-        self, campaign: Campaign, annotator: str, query_size: int, strategy: StrategyConfig | None
+        self, campaign: Campaign, annotator: str, query_size: int | None, strategy: StrategyConfig | None
     ) -> BatchView | str:
-        """Query samples and make a batch campaign of them; or say why there are none.
+        """Make a batch campaign of new samples, or (`query_size` None) of those that the annotator has on lease.
+
+        With nothing to make it of, it says why.
 
         Raises:
             NotFoundError: The campaign has no link.
@@ -170,16 +186,21 @@ class LinkKeeper:
         link = self._link(campaign)
         now = self._clock()
         with self._lock, self._open_scaneo(link.url) as port:
-            answer = self._sampler.query(
-                campaign, annotator=annotator, query_size=query_size, strategy=strategy, now=now
-            )
-            if not answer.samples:
-                return answer.reason or "there is nothing to label"
+            if query_size is None:
+                samples, reason = self._on_lease(campaign, annotator, now), "everything you have on lease is in a batch"
+            else:
+                answer = self._sampler.query(
+                    campaign, annotator=annotator, query_size=query_size, strategy=strategy, now=now
+                )
+                samples, reason = answer.samples, answer.reason or "there is nothing to label"
+            if not samples:
+                return reason
             try:
-                batch = open_batch(self._store, port, self._layout, campaign, link, annotator, answer.samples, now)
+                batch = open_batch(self._store, port, self._layout, campaign, link, annotator, samples, now)
             except BaseException:
-                given = [sample.sample_id for sample in answer.samples]
-                self._store.queries.release(campaign.campaign_id, annotator, given, self._clock())
+                if query_size is not None:
+                    given = [sample.sample_id for sample in samples]
+                    self._store.queries.release(campaign.campaign_id, annotator, given, self._clock())
                 raise
             self._reload(campaign)
         return view(self._store, link, batch)
@@ -217,6 +238,19 @@ class LinkKeeper:
         link = self._link(campaign)
         with self._lock, self._open_scaneo(link.url) as port:
             return push_boxes(self._store, port, campaign, link, boxes, self._clock())
+
+    def _on_lease(self, campaign: Campaign, annotator: str, now: datetime) -> list[QuerySample]:
+        """What an annotator has on lease and in no open batch yet, the best first."""
+        link = self._link(campaign)
+        held = [
+            lease for lease in self._store.leases.held(campaign.campaign_id, annotator, now) if lease.state == "open"
+        ]
+        places = self._store.scaneo.places(campaign.campaign_id, annotator, [lease.sample_id for lease in held])
+        return [
+            QuerySample(sample_id=lease.sample_id, path=lease.path, score=lease.score, reason=lease.reason)
+            for lease in held
+            if places.get(lease.sample_id, ("",))[0] == link.scaneo_campaign
+        ]
 
     def _link(self, campaign: Campaign) -> Link:
         link = self._store.scaneo.find(campaign.campaign_id)

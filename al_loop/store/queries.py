@@ -8,7 +8,7 @@ import numpy as np
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
-from al_loop.records import Lease
+from al_loop.lease_records import Lease
 from al_loop.store.database import Database
 from al_loop.store.rows import execute, select
 from al_loop.store.states import GIVEN_UP, LABELLED, LEASED

@@ -173,6 +173,20 @@ class ScaneoTable:
         )
         return [msgspec.convert(row, ImageProblem) for row in rows]
 
+    def places(self, campaign_id: int, annotator: str, sample_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """Where SCANEO shows samples: (id of its campaign, path there); in the annotator's open batch first."""
+        rows = self._database.read(
+            """SELECT images.sample_id, images.scaneo_campaign, images.path FROM scaneo_images images
+            LEFT JOIN scaneo_batches batches USING (campaign_id, scaneo_campaign)
+            WHERE campaign_id = $campaign_id AND images.sample_id IN (SELECT unnest($sample_ids::BIGINT[]))
+            AND (batches.number IS NULL OR (batches.closed_at IS NULL AND batches.annotator = $annotator))
+            ORDER BY batches.number NULLS FIRST""",
+            campaign_id=campaign_id,
+            annotator=annotator,
+            sample_ids=list(sample_ids),
+        )
+        return {row["sample_id"]: (row["scaneo_campaign"], row["path"]) for row in rows}
+
     def shown_probabilities(self, campaign_id: int, pixel_hash: str) -> list[tuple[list[float], datetime]]:
         """Class probabilities that were shown for these pixels, in class order, and when."""
         rows = self._database.read(

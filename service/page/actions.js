@@ -5,7 +5,7 @@ import { answerText, counted, fileName } from "./format.js";
 import { recall, remember } from "./memory.js";
 import { toast } from "./messages.js";
 import {
-  change, changeLease, classification, emptyAnswers, leaseOf, select, selectNextOpen, selectedLease, state,
+  change, changeLease, classification, emptyAnswers, select, selectNextOpen, selectedLease, state,
   stateOf, step,
 } from "./state.js";
 
@@ -99,19 +99,21 @@ export function makeActions(api, sync, pictures) {
     suggest: alone(async () => {
       const lease = selectedLease();
       if (!lease) return;
-      const answer = await api.suggest(lease.sample_id);
+      const answers = await api.suggest(lease.sample_id);
       pictures.forget(lease.sample_id, "suggestion");
-      const suggestions = new Map(state.suggestions).set(lease.sample_id, suggestionText(answer));
+      const shown = answers.map((answer) => answer.prediction_id);
+      const suggestion = { text: answers.map(suggestionText).join("; "), shown };
+      const suggestions = new Map(state.suggestions).set(lease.sample_id, suggestion);
       change({ suggestions, overlay: "suggestion" });
     }),
 
     accept: alone(async () => {
       const lease = selectedLease();
-      if (!lease || !state.suggestions.has(lease.sample_id)) return;
-      await api.accept(lease.sample_id);
-      await sync.refresh();
-      const labelIds = (leaseOf(lease.sample_id)?.answers ?? []).map((own) => own.label_id);
+      const suggestion = lease && state.suggestions.get(lease.sample_id);
+      if (!suggestion) return;
+      const labelIds = await api.accept(lease.sample_id, suggestion.shown);
       noteUndo({ sample_id: lease.sample_id, path: lease.path, label_ids: labelIds });
+      await sync.refresh();
       toast(`${fileName(lease.path)}: suggestion accepted`);
       if (state.selected === lease.sample_id) selectNextOpen();
     }),
@@ -152,9 +154,24 @@ export function makeActions(api, sync, pictures) {
     open: () => {
       const lease = selectedLease();
       if (!lease) return;
+      const paste = "the file name is copied: paste it into SCANEO's search box.";
+      const folder = inBatch(lease) ? lease.scaneo_path.split("/")[0] : null;
+      if (folder) toast(`In SCANEO: folder ${folder}.`);
+      else copyName(lease, lease.scaneo_url ? `In SCANEO: ${paste}` : `There is no link to SCANEO yet, so ${paste}`);
       if (lease.scaneo_url) window.open(lease.scaneo_url, "scaneo");
-      else copyName(lease, "There is no link to SCANEO yet, so the file name is copied: paste it into SCANEO's search box.");
     },
+
+    batch: alone(async () => {
+      if (!selectedLease()?.scaneo_url) {
+        toast("There is no link to SCANEO yet: an operator makes one with `al-loop scaneo connect`.", "problem");
+        return;
+      }
+      const made = await api.batch();
+      await sync.refresh();
+      const url = made.url ?? selectedLease()?.scaneo_url;
+      toast(made.url ? `In SCANEO: ${counted(made.samples, "image")} in folders 1, 2, 3 … by rank.` : `No new batch: ${made.reason}.`);
+      if (url) window.open(url, "scaneo");
+    }),
 
     copy: () => {
       const lease = selectedLease();
@@ -182,6 +199,11 @@ export function makeActions(api, sync, pictures) {
   return actions;
 }
 
+/** Whether SCANEO shows a sample in a batch, where its folder is its rank. */
+function inBatch(lease) {
+  return /^\d+\//.test(lease.scaneo_path ?? "") && !lease.path.endsWith(lease.scaneo_path);
+}
+
 async function copyName(lease, said) {
   const name = fileName(lease.path);
   try {
@@ -192,10 +214,9 @@ async function copyName(lease, said) {
   }
 }
 
-/** What was suggested, in words: the likeliest classes where there are probabilities; masks are drawn. */
-function suggestionText(suggestions) {
-  const probabilities = suggestions.find((one) => one.probabilities)?.probabilities;
-  if (!probabilities) return "Drawn over the image.";
-  const ranked = Object.entries(probabilities).sort((a, b) => b[1] - a[1]);
-  return ranked.slice(0, 3).map(([name, share]) => `${name} ${Math.round(100 * share)} %`).join(" · ");
+function suggestionText({ probabilities, pixels }) {
+  const shares = Object.entries(probabilities ?? pixels ?? {}).sort((a, b) => b[1] - a[1]).slice(0, 3);
+  if (!shares.length) return "nothing drawn";
+  const unit = (value) => (probabilities ? `${Math.round(100 * value)} %` : `${value.toLocaleString("en")} px`);
+  return shares.map(([name, value]) => `${name} ${unit(value)}`).join(" · ");
 }

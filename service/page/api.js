@@ -75,6 +75,7 @@ export function campaignApi(campaign, annotator) {
     round: (number) => json("GET", `${base}/rounds/${number}`),
     leases: () => json("GET", `${base}/leases?${query({ annotator, include_ended: true })}`),
     more: (size) => json("POST", `${base}/queries`, { annotator, query_size: size }),
+    batch: () => json("POST", `${base}/scaneo/batches`, { annotator, query_size: null }),
     extend: (ids = null) => json("POST", `${base}/leases/extend`, { annotator, sample_ids: ids }),
     skip: (id) => json("POST", `${base}/leases/skip`, { annotator, sample_ids: [id] }),
     label: async (answers) => {
@@ -83,7 +84,9 @@ export function campaignApi(campaign, annotator) {
     },
     retract: (labelId) => json("DELETE", `${base}/labels/${labelId}?${query({ annotator })}`),
     suggest: (id) => json("POST", `${sample(id)}/suggest`, { annotator }),
-    accept: (id) => json("POST", `${sample(id)}/accept`, { annotator }),
+    accept: async (id, shown) => {
+      return (await json("POST", `${sample(id)}/accept`, { annotator, prediction_ids: shown })).label_ids;
+    },
     picture: async (id, size, overlay) => {
       const asked = overlay === "none" ? { size } : { size, overlay };
       return (await send("GET", `${sample(id)}/thumbnail.png?${query(asked)}`)).blob();

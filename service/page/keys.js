@@ -14,6 +14,7 @@ export const KEYS = [
   { keys: ["r"], does: "ask again for a sample whose time ran out", action: "renew" },
   { keys: ["v"], does: "image, uncertainty, suggestion", action: "overlay" },
   { keys: ["o"], does: "open in SCANEO", action: "open" },
+  { keys: ["b"], does: "put all open samples into SCANEO in this order", action: "batch" },
   { keys: ["c"], does: "copy the file name, for SCANEO's search box", action: "copy" },
   { keys: ["?"], does: "these keys", action: "help" },
 ];

@@ -9,7 +9,7 @@ export const state = {
   overlay: "none",
   querySize: 10,
   toggles: [], // classes switched on for the selected sample, where several may be given
-  suggestions: new Map(), // sample_id -> sentence about the suggestion that was shown
+  suggestions: new Map(), // sample_id -> { text, shown }: what was suggested, ids of the predictions shown
   undo: [], // what can be taken back, newest last
   clockOffset: 0, // service's time minus ours, ms
   curve: [],

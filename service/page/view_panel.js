@@ -34,6 +34,7 @@ export class PanelView {
     show(parts.nothing, emptyAnswers(0).length > 0);
     parts.skip.disabled = !lease || now === "labelled" || now === "skipped";
     parts.nothing.disabled = parts.open.disabled = !lease;
+    show(parts.batch, Boolean(lease?.scaneo_url));
     const last = state.undo.at(-1);
     parts.undo.disabled = !last;
     const what = last ? `Undo ${fileName(last.path)} ` : "Undo ";
@@ -91,7 +92,7 @@ export class PanelView {
   #showSuggestion(lease) {
     const parts = this.#parts;
     const model = state.campaign?.current_model;
-    const said = lease ? state.suggestions.get(lease.sample_id) : undefined;
+    const said = lease ? state.suggestions.get(lease.sample_id)?.text : undefined;
     show(parts.accept, said !== undefined);
     parts.suggest.disabled = !lease || !model;
     const otherwise = model ? "The model can propose an answer." : "There is no model yet: the first comes with enough labels.";

@@ -82,7 +82,8 @@ export class StageView {
       try {
         const url = await this.#pictures.get(lease.sample_id, LARGE_PX, overlay, true);
         if (overlay === "suggestion" && !state.suggestions.has(lease.sample_id)) {
-          change({ suggestions: new Map(state.suggestions).set(lease.sample_id, "Drawn over the image.") });
+          const suggestion = { text: "Drawn over the image.", shown: null };
+          change({ suggestions: new Map(state.suggestions).set(lease.sample_id, suggestion) });
         }
         return url;
       } catch (error) {

@@ -47,7 +47,7 @@ class LeaseController(Controller):
         now = workbench.clock()
         since = now - LOOK_BACK if include_ended else None
         leases = workbench.store.leases.held(target.campaign_id, annotator, now, since=since)
-        return LeaseList(now=now, leases=leases)
+        return LeaseList(now=now, leases=workbench.links.placed(target, annotator, leases))
 
     @post(
         "/extend",

@@ -260,18 +260,16 @@ def test_suggestion_is_asked_for_shown_and_accepted(desk: Desk) -> None:
 
     def accept(route: Route) -> None:
         label = {"sample_id": sample_id, "task": "classification", "annotator": "anna", "classes": ["bright"]}
-        assert route.request.post_data_json == {"annotator": "anna"}
+        assert route.request.post_data_json == {"annotator": "anna", "prediction_ids": [7]}
         stored = desk.http.post("/campaigns/demo/labels", json=label)
         route.fulfill(status=201, json=stored.json())
 
     page.route(re.compile(r"/campaigns/demo$"), with_model)
-    said = {"prediction_id": 1, "task": "classification", "version": "v1", "shown_at": "2026-03-01T12:00:00Z"}
-    said |= {"probabilities": {"dark": 0.1, "bright": 0.9}, "pixels": None}
-    page.route("**/suggest", lambda route: route.fulfill(json=[said]))
+    suggestion = {"prediction_id": 7, "task": "classification", "probabilities": {"dark": 0.1, "bright": 0.9}}
+    page.route("**/suggest", lambda route: route.fulfill(json=[suggestion]))
     page.route("**/accept", accept)
-    page.route(
-        "**/thumbnail.png*overlay=suggestion*", lambda route: route.continue_(url=route.request.url.split("&")[0])
-    )
+    plain = re.compile("&overlay=suggestion")
+    page.route(plain, lambda route: route.continue_(url=plain.sub("", route.request.url)))
     desk.open()
     expect(page.get_by_role("button", name="Suggest g")).to_be_enabled()
     expect(page.get_by_role("button", name="Accept")).to_be_hidden()

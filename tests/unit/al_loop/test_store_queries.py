@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from al_loop.records import Campaign, LabelInput, Lease
+from al_loop.lease_records import Lease
+from al_loop.records import Campaign, LabelInput
 from al_loop.store import LabelStore
 from tests.fixtures_store import NOW
 
