@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.assist import Outcome, compare_classes, compare_masks, proposed_classes
+from al_loop.assist_records import Assist
 from al_loop.geometry import coded_polygons
-from al_loop.records import Assist, Campaign, Label, RememberedPrediction, SampleHeader
+from al_loop.records import Campaign, Label, RememberedPrediction, SampleHeader
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from models.masks import polygons_to_codes

@@ -6,7 +6,7 @@ from itertools import groupby
 import msgspec
 import numpy as np
 
-from al_loop.records import Assist, UnansweredCount
+from al_loop.assist_records import Assist, UnansweredCount
 from al_loop.store import LabelStore
 from models.card import TaskName
 

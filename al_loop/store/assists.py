@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import msgspec
 from duckdb import DuckDBPyConnection
 
-from al_loop.records import Assist, Label, RememberedPrediction, UnansweredCount
+from al_loop.assist_records import Assist, UnansweredCount
+from al_loop.records import Label, RememberedPrediction
 from al_loop.store.database import Database
 from al_loop.store.label_events import to_label
 from al_loop.store.predictions import remembered

@@ -8,10 +8,11 @@ import pytest
 from al_loop.workbench import Workbench
 from models.card import TaskSpec
 from tests.data.make_scene import make_scene
-from tests.e2e.campaigns import Http, create, encoded, predict, register, run_round
+from tests.e2e.campaigns import QUICK, Http, create, encoded, predict, register, run_round
 
 LEVELS = {"dark": 600.0, "bright": 2500.0, "glaring": 6000.0}
 NAMES = list(LEVELS)
+SETTINGS = QUICK | {"train": {"epochs": 8, "batch_size": 8}, "reserve": {"share": 0.3, "minimum": 4, "block_m": 500.0}}
 
 
 def write_scenes(root: Path, count: int) -> None:
@@ -38,7 +39,7 @@ def label_scenes(http: Http, names: list[str]) -> None:
 @pytest.mark.timeout(300)
 def test_class_added_later_is_trained_judged_and_served(http: Http, imagery: Path) -> None:
     write_scenes(imagery, 33)
-    create(http, imagery, tasks=[{"task": "classification", "classes": NAMES[:2]}])
+    create(http, imagery, tasks=[{"task": "classification", "classes": NAMES[:2]}], settings=SETTINGS)
     register(http)
     label_scenes(http, NAMES[:2])
     first = run_round(http)
