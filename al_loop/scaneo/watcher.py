@@ -9,23 +9,22 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from al_loop.errors import NotFoundError, ScaneoError, ScaneoUnreachableError
+from al_loop.errors import NotFoundError, ScaneoError, ScaneoFileError, ScaneoUnreachableError
 from al_loop.records import Campaign
 from al_loop.scaneo.chase import Chase, Signal
 from al_loop.scaneo.classes import keep_mapped
 from al_loop.scaneo.collect import Collector, count_in, digest_of, stamps_of
 from al_loop.scaneo.connecting import zone_offset
 from al_loop.scaneo.links import Link, LinkedImage
+from al_loop.scaneo.pace import MOST_PAUSE_S, Pace
 from al_loop.scaneo.port import ScaneoPort
 from al_loop.scaneo.records import ScaneoAnnotation
 from al_loop.scaneo.settling import IN_WORK, Settling
 from al_loop.scaneo.sqlite_file import AnnotationFile
+from al_loop.scaneo.watched import WatchedImages
 from al_loop.store import LabelStore
 
 logger = logging.getLogger(__name__)
-
-SUGGESTED = timedelta(minutes=10)
-"""An image for which a model's answer was shown within this is likely to change next."""
 
 LABELS_EVERY_S = 30.0
 """Seconds between looks for new or deleted labels."""
@@ -36,14 +35,17 @@ EDITS_EVERY_S = 3.0
 SWEEP_EVERY_S = 3.0
 """Seconds between readings of one image of all: the safety net for what no signal told."""
 
+FILE_EVERY_S = 15.0
+"""Seconds between readings of SCANEO's file while its signal rests: edits of boxes do not move it."""
+
+LOOKED_LATELY = timedelta(seconds=60)
+"""A signal that moved since a look within this was written just now, as time zones go."""
+
 TIME_SHARE = 0.25
 """Share of SCANEO's time that a search may take, so that annotators do not feel it."""
 
 TICK_S = 0.5
 """Longest time a tick searches before it returns."""
-
-MOST_PAUSE_S = 60.0
-"""Longest pause between tries while SCANEO does not answer."""
 
 
 class LinkWatcher:
@@ -74,20 +76,19 @@ class LinkWatcher:
         self.reachable: bool | None = None
         self.asked_at: datetime | None = None
         self.problem: str | None = None
+        self.file_problem: str | None = None
         self.deleted: set[str] = set()
         """Batches that somebody deleted in SCANEO."""
         self._store, self._name, self._clock, self._closing = store, campaign_name, clock, closing
         self._collector = Collector(store, flush)
-        self._file = None if link.options.database is None else AnnotationFile(link.options.database)
-        self._images: dict[str, dict[int, LinkedImage]] = {}
+        self._file = self._open_file()
+        self._images = WatchedImages(store, link.campaign_id)
+        self._pace = Pace()
         self._signals: dict[str, Signal | None] = {link.scaneo_campaign: Signal.parse(link.signal)}
         self._chases: dict[str, Chase] = {}
         self._settling = Settling(timedelta(seconds=link.options.settle_s))
-        self._due: dict[str, float] = {}
         self._turn: deque[int] = deque()
         self._edit_turn: deque[int] = deque()
-        self._failures = 0
-        self._sent: deque[tuple[float, int]] = deque()
         self._read_at: dict[int, float] = {}
         self._stale = True
         self._stopped = False
@@ -106,26 +107,21 @@ class LinkWatcher:
         watched |= {
             batch.scaneo_campaign for batch in self._store.scaneo.batches(self.link.campaign_id, open_only=True)
         }
-        images: dict[str, dict[int, LinkedImage]] = {name: {} for name in watched}
-        for image in self._store.scaneo.images(self.link.campaign_id):
-            if image.scaneo_campaign in images:
-                images[image.scaneo_campaign][image.image_id] = image
-        self._images = images
+        self._images.reload(watched)
         self._signals = {name: self._signals.get(name) for name in watched}
         self._chases = {name: chase for name, chase in self._chases.items() if name in watched}
-        known = {image_id for those in images.values() for image_id in those}
-        self._settling.keep_only(known)
-        self._turn = deque(images[self.link.scaneo_campaign])
+        self._settling.keep_only({image.image_id for image in self._images.every()})
+        self._turn = deque(self._images.of(self.link.scaneo_campaign))
 
     def answered(self) -> None:
         """SCANEO has just answered."""
-        self.problem, self.reachable, self._failures = None, True, 0
-        self.asked_at = self._clock()
+        self.problem, self.reachable, self.asked_at = self.file_problem, True, self._clock()
+        self._pace.worked()
 
     def refresh(self) -> None:
         """At the next tick, begin to read everything again."""
         self._signals = dict.fromkeys(self._signals)
-        self._due.clear()
+        self._pace.all_due()
 
     def stop(self) -> None:
         """Watch no more: wait for a tick that is going on, then close the connections."""
@@ -136,7 +132,7 @@ class LinkWatcher:
     def tick(self) -> None:
         """Do what is due now; trouble with SCANEO is remembered in `problem`, and tried again later."""
         with self._ticking:
-            if not self._stopped and self._is_due("try"):
+            if not self._stopped and self._pace.is_due("try"):
                 if self._stale:
                     self._reload()
                 self._try()
@@ -145,18 +141,16 @@ class LinkWatcher:
         try:
             self._tick()
         except ScaneoUnreachableError as error:
-            self._failures += 1
-            self._after("try", min(MOST_PAUSE_S, 2.0**self._failures))
+            self._pace.failed("try")
             self._note(str(error), reachable=False)
         except NotFoundError as error:
-            self._after("try", MOST_PAUSE_S)
+            self._pace.after("try", MOST_PAUSE_S)
             self._note(
                 f"{error}: it was deleted there; its labels are kept here. Link another one, or disconnect",
                 reachable=True,
             )
         except ScaneoError as error:
-            self._failures += 1
-            self._after("try", min(MOST_PAUSE_S, 2.0**self._failures))
+            self._pace.failed("try")
             self._note(str(error), reachable=True)
 
     def collect_now(self, images: Iterable[LinkedImage]) -> None:
@@ -174,28 +168,30 @@ class LinkWatcher:
     @property
     def requests_a_minute(self) -> float:
         """Requests sent to SCANEO during the last minute."""
-        self._count()
-        return float(self._sent[-1][1] - self._sent[0][1]) if self._sent else 0.0
+        return self._pace.count(self.port.requests)
 
     def _tick(self) -> None:
-        self._read_settled()
-        if self._is_due("look"):
-            self._after("look", self.link.options.poll_s)
-            for name in list(self._images):
+        try:
+            self._read_settled()
+        except ScaneoFileError as error:
+            self._do_without_file(error)
+        if self._pace.is_due("look"):
+            self._pace.after("look", self.link.options.poll_s)
+            for name in self._images.names:
                 self._look(name)
-            if self.problem is not None:
+            if self.problem not in (None, self.file_problem):
                 logger.info("campaign %s: SCANEO at %s works again", self._name, self.link.url)
             self.answered()
-        if self._is_due("labels"):
-            self._after("labels", LABELS_EVERY_S)
-            if keep_mapped(self._store, self.port, self._campaign(), self.link, list(self._images)):
+        if self._pace.is_due("labels"):
+            self._pace.after("labels", LABELS_EVERY_S)
+            if keep_mapped(self._store, self.port, self._campaign(), self.link, self._images.names):
                 self._retry_problems()
             self.link = self._store.scaneo.find(self.link.campaign_id) or self.link
         if self._file is None:
             self._search()
             self._read_in_turn()
         self._remember_signal()
-        self._count()
+        self._pace.count(self.port.requests)
 
     def _look(self, name: str) -> None:
         """Read a campaign's change signal; plan a search, or look into the file, if it moved."""
@@ -209,39 +205,29 @@ class LinkWatcher:
         before = self._signals.get(name)
         if before != now and before is not None:
             self._learn_zone(now)
-        if self._file is not None:
-            if before != now or self._is_due(f"file {name}"):
-                self._after(f"file {name}", LABELS_EVERY_S / 2)
+        if self._file is not None and (before != now or self._pace.is_due(f"file {name}")):
+            self._pace.after(f"file {name}", FILE_EVERY_S)
+            try:
                 self._read_file(self._file, name)
                 self._signals[name] = now
+            except ScaneoFileError as error:
+                self._do_without_file(error)
+        if self._file is not None:
             return
         chase = self._chases.get(name)
         if chase is None and before != now:
             must, likely = self._first(name)
-            rest = sorted(self._images[name], key=lambda image_id: self._read_at.get(image_id, 0.0))
+            rest = sorted(self._images.of(name), key=lambda image_id: self._read_at.get(image_id, 0.0))
             self._chases[name] = Chase(before, now, must, likely, rest)
         elif chase is not None and chase.signal != now:
             chase.again(now, *self._first(name))
 
     def _first(self, name: str) -> tuple[list[int], list[int]]:
         """Images of one campaign that somebody works on, and those that are likely to change next."""
-        images = self._images[name]
-        now = self._clock()
+        images, now = self._images.of(name), self._clock()
         must = [image_id for image_id in self._settling.in_work(now) if image_id in images]
         near = [other for image_id in must[:3] for other in (image_id + 1, image_id + 2, image_id - 1)]
-        return must, [*self._likely(name), *(other for other in near if other in images)]
-
-    def _likely(self, name: str) -> list[int]:
-        """Images whose samples a model answered for lately, or that are leased."""
-        now = self._clock()
-        campaign_id = self.link.campaign_id
-        samples = self._store.scaneo.lately_shown(campaign_id, now - SUGGESTED)
-        samples += [lease.sample_id for lease in self._store.queries.leases(campaign_id, now)]
-        by_sample: dict[int, list[int]] = {}
-        for image in self._images[name].values():
-            if image.sample_id is not None:
-                by_sample.setdefault(image.sample_id, []).append(image.image_id)
-        return [image_id for sample_id in dict.fromkeys(samples) for image_id in by_sample.get(sample_id, [])]
+        return must, [*self._images.likely(name, now), *(other for other in near if other in images)]
 
     def _search(self) -> None:
         """Go on with the searches, for a bounded time and with pauses that leave SCANEO to its annotators."""
@@ -262,20 +248,21 @@ class LinkWatcher:
 
     def _read_in_turn(self) -> None:
         """Read one of the likely images, and one of all, now and then."""
-        if self._is_due("edits"):
-            self._after("edits", EDITS_EVERY_S)
+        if self._pace.is_due("edits"):
+            self._pace.after("edits", EDITS_EVERY_S)
             if not self._edit_turn:
-                likely = [image_id for name in self._images for image_id in self._likely(name)]
-                self._edit_turn = deque(dict.fromkeys([*likely, *self._settling.in_work(self._clock())]))
+                now = self._clock()
+                likely = [image_id for name in self._images.names for image_id in self._images.likely(name, now)]
+                self._edit_turn = deque(dict.fromkeys([*likely, *self._settling.in_work(now)]))
             if self._edit_turn:
                 self._read(self._edit_turn.popleft(), None)
-        if self._is_due("sweep") and not self._chases:
-            self._after("sweep", SWEEP_EVERY_S)
+        if self._pace.is_due("sweep") and not self._chases:
+            self._pace.after("sweep", SWEEP_EVERY_S)
             if self._turn:
                 image_id = self._turn[0]
                 self._turn.rotate(-1)
                 self._read(image_id, None, again=True)
-                if self._turn[0] == next(iter(self._images[self.link.scaneo_campaign]), None):
+                if self._turn[0] == next(iter(self._images.of(self.link.scaneo_campaign)), None):
                     self._store.scaneo.set_swept(self.link.campaign_id, self._clock())
 
     def _read(self, image_id: int, chase: Chase | None, *, again: bool = False) -> None:
@@ -286,7 +273,7 @@ class LinkWatcher:
             chase: The search that it is read for.
             again: Make labels once more if a problem kept the image from it last time.
         """
-        image = self._find(image_id)
+        image = self._images.find(image_id)
         if image is None:
             return
         rows = self.port.annotations(image_id)
@@ -318,7 +305,7 @@ class LinkWatcher:
         rested = self._settling.rested(self._clock())
         from_file = self._file.annotations(list(rested)) if rested and self._file is not None else None
         for image_id, rest in rested.items():
-            image = self._find(image_id)
+            image = self._images.find(image_id)
             if image is None:
                 continue
             rows = self.port.annotations(image_id) if from_file is None else from_file.get(image_id, [])
@@ -332,13 +319,11 @@ class LinkWatcher:
                 return
 
     def _collect(self, image: LinkedImage, rows: Sequence[ScaneoAnnotation]) -> None:
-        campaign = self._campaign()
-        read = self._collector.collect(self.link, campaign, image, rows, self._clock())
-        self._images[image.scaneo_campaign][image.image_id] = read
+        self._images.put(self._collector.collect(self.link, self._campaign(), image, rows, self._clock()))
 
     def _read_file(self, file: AnnotationFile, name: str) -> None:
         """Find the changed images of a campaign in SCANEO's own file, in one reading."""
-        images = self._images[name]
+        images = self._images.of(name)
         stamps = file.stamps(name)
         empty = [image for image in images.values() if image.digest is None and image.image_id not in stamps]
         if empty:
@@ -360,17 +345,35 @@ class LinkWatcher:
 
     def _learn_zone(self, signal: Signal) -> None:
         """A signal that moved since the last look was written just now: that tells SCANEO's time zone."""
-        offset = zone_offset(signal.updated_at, self._clock())
+        now = self._clock()
+        if self.asked_at is None or now - self.asked_at > LOOKED_LATELY:
+            return  # it may have been written at any time since
+        offset = zone_offset(signal.updated_at, now)
         if offset != self.link.zone_offset_s:
             self._store.scaneo.set_zone_offset(self.link.campaign_id, offset)
             self.link = msgspec.structs.replace(self.link, zone_offset_s=offset)
 
     def _retry_problems(self) -> None:
-        for images in self._images.values():
-            for image in list(images.values()):
-                if image.problem is not None and image.sample_id is not None:
-                    images[image.image_id] = msgspec.structs.replace(image, digest=None)
-                    self._edit_turn.appendleft(image.image_id)
+        """Read again the images that something kept from being a label."""
+        for image in self._images.every():
+            if image.problem is not None and image.sample_id is not None:
+                self._images.put(msgspec.structs.replace(image, digest=None))
+                self._edit_turn.appendleft(image.image_id)
+
+    def _open_file(self) -> AnnotationFile | None:
+        """SCANEO's own file, if the link names it and it can be read."""
+        if self.link.options.database is None:
+            return None
+        try:
+            return AnnotationFile(self.link.options.database)
+        except ScaneoFileError as error:
+            self._do_without_file(error)
+            return None
+
+    def _do_without_file(self, error: ScaneoFileError) -> None:
+        """Go on by requests alone, until the service starts again."""
+        logger.warning("campaign %s: %s", self._name, error)
+        self._file, self.file_problem = None, str(error)
 
     def _extend_leases(self, image: LinkedImage, now: datetime) -> None:
         """Somebody draws: what they have on lease must not be given to others meanwhile."""
@@ -388,22 +391,7 @@ class LinkWatcher:
     def _campaign(self) -> Campaign:
         return self._store.campaigns.get(self._name)
 
-    def _find(self, image_id: int) -> LinkedImage | None:
-        return next((images[image_id] for images in self._images.values() if image_id in images), None)
-
-    def _is_due(self, what: str) -> bool:
-        return time.monotonic() >= self._due.get(what, 0.0)
-
-    def _after(self, what: str, seconds: float) -> None:
-        self._due[what] = time.monotonic() + seconds
-
     def _note(self, problem: str, *, reachable: bool) -> None:
         if problem != self.problem:
             logger.warning("campaign %s: %s", self._name, problem)
         self.problem, self.reachable = problem, reachable
-
-    def _count(self) -> None:
-        now = time.monotonic()
-        self._sent.append((now, self.port.requests))
-        while len(self._sent) > 1 and now - self._sent[1][0] > 60:
-            self._sent.popleft()
