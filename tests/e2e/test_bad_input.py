@@ -331,8 +331,24 @@ def test_prediction_without_a_file_says_so(http: Http, campaign: str) -> None:
         assert "`image`" in response.text
 
 
-def test_scaneo_link_is_501(http: Http, campaign: str) -> None:
-    refused(http.put(f"/campaigns/{campaign}/scaneo", json={}), 501, "not built yet")
+@pytest.mark.parametrize(
+    ("body", "status", "sentence"),
+    [
+        ({}, 400, "url"),
+        ({"url": "localhost:8000", "campaign": "a"}, 400, "url"),
+        ({"url": "http://127.0.0.1:1", "campaign": "a"}, 502, "is it running"),
+        ({"url": "http://127.0.0.1:1", "campaign": "a", "database": "/nowhere/scaneo.db"}, 400, "scaneo.db"),
+    ],
+)
+def test_link_to_no_scaneo_is_refused(
+    http: Http, campaign: str, body: dict[str, Any], status: int, sentence: str
+) -> None:
+    refused(http.put(f"/campaigns/{campaign}/scaneo", json=body), status, sentence)
+
+
+def test_campaign_without_a_link_says_how_to_make_one(http: Http, campaign: str) -> None:
+    for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/batches"), ("POST", "/refresh")):
+        refused(http.request(method, f"/campaigns/{campaign}/scaneo{path}"), 404, "scaneo connect")
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "AAAA", "%F0%9F%9A%80"])

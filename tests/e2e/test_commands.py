@@ -70,9 +70,10 @@ def test_known_error_is_one_sentence_without_a_traceback(al_loop: Run, capfd: py
     assert capfd.readouterr().err == "al-loop: no campaign 'nobody'\n"
 
 
-def test_scaneo_says_that_it_is_not_built(capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["scaneo", "connect", "http://127.0.0.1:1"]) == 2
-    assert "not built yet" in capfd.readouterr().err
+def test_scaneo_command_without_a_service_names_the_remedy(capfd: pytest.CaptureFixture[str]) -> None:
+    link = ["scaneo", "connect", "http://127.0.0.1:1", "--campaign", "Land", "--service", "http://127.0.0.1:1"]
+    assert main(link) == 2
+    assert "al-loop serve" in capfd.readouterr().err
 
 
 def test_unsafe_settings_stop_the_service(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
