@@ -4,24 +4,20 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 import msgspec
 
-from al_loop.errors import NotFoundError, ScaneoError, ScaneoFileError, ScaneoUnreachableError
+from al_loop.errors import NotFoundError, ScaneoError, ScaneoUnreachableError
 from al_loop.records import Campaign
 from al_loop.scaneo.chase import Chase, Signal
 from al_loop.scaneo.classes import keep_mapped
-from al_loop.scaneo.collect import Collector, count_in, digest_of, stamps_of
 from al_loop.scaneo.connecting import zone_offset
 from al_loop.scaneo.links import Link, LinkedImage
 from al_loop.scaneo.pace import MOST_PAUSE_S, Pace
 from al_loop.scaneo.port import ScaneoPort
-from al_loop.scaneo.records import ScaneoAnnotation
-from al_loop.scaneo.settling import IN_WORK, Settling
-from al_loop.scaneo.sqlite_file import AnnotationFile
-from al_loop.scaneo.watched import WatchedImages
+from al_loop.scaneo.reader import ImageReader
 from al_loop.store import LabelStore
 
 logger = logging.getLogger(__name__)
@@ -44,7 +40,7 @@ LOOKED_LATELY = timedelta(seconds=60)
 TIME_SHARE = 0.25
 """Share of SCANEO's time that a search may take, so that annotators do not feel it."""
 
-TICK_S = 0.5
+TICK_S = 1.5
 """Longest time a tick searches before it returns."""
 
 
@@ -72,27 +68,28 @@ class LinkWatcher:
             closing: Set when the service stops.
             flush: Brings shown predictions that wait to be written into the store.
         """
-        self.port, self.link = port, link
+        self.port = port
         self.reachable: bool | None = None
         self.asked_at: datetime | None = None
         self.problem: str | None = None
-        self.file_problem: str | None = None
         self.deleted: set[str] = set()
         """Batches that somebody deleted in SCANEO."""
         self._store, self._name, self._clock, self._closing = store, campaign_name, clock, closing
-        self._collector = Collector(store, flush)
-        self._file = self._open_file()
-        self._images = WatchedImages(store, link.campaign_id)
+        self._reader = ImageReader(store, port, campaign_name, link, clock, flush)
+        self._images, self._settling = self._reader.images, self._reader.settling
         self._pace = Pace()
         self._signals: dict[str, Signal | None] = {link.scaneo_campaign: Signal.parse(link.signal)}
         self._chases: dict[str, Chase] = {}
-        self._settling = Settling(timedelta(seconds=link.options.settle_s))
         self._turn: deque[int] = deque()
         self._edit_turn: deque[int] = deque()
-        self._read_at: dict[int, float] = {}
         self._stale = True
         self._stopped = False
         self._ticking = threading.Lock()
+
+    @property
+    def link(self) -> Link:
+        """The link as it is now."""
+        return self._reader.link
 
     def reload(self) -> None:
         """At the next tick, read images, batches and the link again: they changed in the store."""
@@ -100,9 +97,7 @@ class LinkWatcher:
 
     def _reload(self) -> None:
         self._stale = False
-        link = self._store.scaneo.find(self.link.campaign_id)
-        if link is not None:
-            self.link = link
+        self._reload_link()
         watched = {self.link.scaneo_campaign}
         watched |= {
             batch.scaneo_campaign for batch in self._store.scaneo.batches(self.link.campaign_id, open_only=True)
@@ -115,7 +110,7 @@ class LinkWatcher:
 
     def answered(self) -> None:
         """SCANEO has just answered."""
-        self.problem, self.reachable, self.asked_at = self.file_problem, True, self._clock()
+        self.problem, self.reachable, self.asked_at = self._reader.file_problem, True, self._clock()
         self._pace.worked()
 
     def refresh(self) -> None:
@@ -159,10 +154,7 @@ class LinkWatcher:
         Raises:
             ScaneoError: SCANEO is down or refused.
         """
-        for image in images:
-            self._collector.collect(
-                self.link, self._campaign(), image, self.port.annotations(image.image_id), self._clock()
-            )
+        self._reader.collect_now(images)
         self.reload()
 
     @property
@@ -171,23 +163,20 @@ class LinkWatcher:
         return self._pace.count(self.port.requests)
 
     def _tick(self) -> None:
-        try:
-            self._read_settled()
-        except ScaneoFileError as error:
-            self._do_without_file(error)
+        self._reader.read_settled(lambda: self._ends)
         if self._pace.is_due("look"):
             self._pace.after("look", self.link.options.poll_s)
             for name in self._images.names:
                 self._look(name)
-            if self.problem not in (None, self.file_problem):
+            if self.problem not in (None, self._reader.file_problem):
                 logger.info("campaign %s: SCANEO at %s works again", self._name, self.link.url)
             self.answered()
         if self._pace.is_due("labels"):
             self._pace.after("labels", LABELS_EVERY_S)
             if keep_mapped(self._store, self.port, self._campaign(), self.link, self._images.names):
                 self._retry_problems()
-            self.link = self._store.scaneo.find(self.link.campaign_id) or self.link
-        if self._file is None:
+            self._reload_link()
+        if not self._reader.has_file:
             self._search()
             self._read_in_turn()
         self._remember_signal()
@@ -205,20 +194,15 @@ class LinkWatcher:
         before = self._signals.get(name)
         if before != now and before is not None:
             self._learn_zone(now)
-        if self._file is not None and (before != now or self._pace.is_due(f"file {name}")):
-            self._pace.after(f"file {name}", FILE_EVERY_S)
-            try:
-                self._read_file(self._file, name)
-                self._signals[name] = now
-            except ScaneoFileError as error:
-                self._do_without_file(error)
-        if self._file is not None:
+        if self._reader.has_file:
+            if before != now or self._pace.is_due(f"file {name}"):
+                self._pace.after(f"file {name}", FILE_EVERY_S)
+                self._signals[name] = now if self._reader.read_file(name) else before
             return
         chase = self._chases.get(name)
         if chase is None and before != now:
             must, likely = self._first(name)
-            rest = sorted(self._images.of(name), key=lambda image_id: self._read_at.get(image_id, 0.0))
-            self._chases[name] = Chase(before, now, must, likely, rest)
+            self._chases[name] = Chase(before, now, must, likely, self._reader.longest_unread(name))
         elif chase is not None and chase.signal != now:
             chase.again(now, *self._first(name))
 
@@ -237,9 +221,9 @@ class LinkWatcher:
                 image_id = chase.next()
                 if image_id is None:
                     break
-                started = time.monotonic()
-                self._read(image_id, chase)
-                self._closing.wait(min(TICK_S, (time.monotonic() - started) * (1 / TIME_SHARE - 1)))
+                waited_s = self._reader.read(image_id, chase)
+                self._closing.wait(min(TICK_S, waited_s * (1 / TIME_SHARE - 1)))
+            self._reader.save_empty()
             if chase.over:
                 del self._chases[name]
                 self._signals[name] = chase.signal
@@ -255,93 +239,22 @@ class LinkWatcher:
                 likely = [image_id for name in self._images.names for image_id in self._images.likely(name, now)]
                 self._edit_turn = deque(dict.fromkeys([*likely, *self._settling.in_work(now)]))
             if self._edit_turn:
-                self._read(self._edit_turn.popleft(), None)
+                self._reader.read(self._edit_turn.popleft(), None)
         if self._pace.is_due("sweep") and not self._chases:
             self._pace.after("sweep", SWEEP_EVERY_S)
             if self._turn:
                 image_id = self._turn[0]
                 self._turn.rotate(-1)
-                self._read(image_id, None, again=True)
+                self._reader.read(image_id, None, again=True)
                 if self._turn[0] == next(iter(self._images.of(self.link.scaneo_campaign)), None):
                     self._store.scaneo.set_swept(self.link.campaign_id, self._clock())
-
-    def _read(self, image_id: int, chase: Chase | None, *, again: bool = False) -> None:
-        """Read one image; a change has to settle before labels are made of it.
-
-        Args:
-            image_id: The image.
-            chase: The search that it is read for.
-            again: Make labels once more if a problem kept the image from it last time.
-        """
-        image = self._images.find(image_id)
-        if image is None:
-            return
-        rows = self.port.annotations(image_id)
-        self._read_at[image_id] = time.monotonic()
-        changed = self._notice(image, digest_of(stamps_of(rows)))
-        if chase is not None:
-            chase.found(image_id, count_in(image.digest), [row.created_at for row in rows], changed=changed)
-        if (image.digest is None and self._is_old(rows)) or (again and not changed and image.problem is not None):
-            self._settling.drop(image_id)
-            self._collect(image, rows)
-
-    def _notice(self, image: LinkedImage, digest: str) -> bool:
-        """Whether an image's annotations differ from those that its labels were made of; if so, it settles."""
-        if digest == image.digest:
-            self._settling.drop(image.image_id)
-            return False
-        now = self._clock()
-        if self._settling.see(image.image_id, digest, now):
-            self._extend_leases(image, now)
-        return True
-
-    def _is_old(self, rows: Sequence[ScaneoAnnotation]) -> bool:
-        """Whether nobody has touched an image's annotations for so long that they need not settle."""
-        latest = max((self.link.aware(row.updated_at) for row in rows), default=None)
-        return latest is None or self._clock() - latest > IN_WORK
-
-    def _read_settled(self) -> None:
-        """Make labels of the images that have come to rest."""
-        rested = self._settling.rested(self._clock())
-        from_file = self._file.annotations(list(rested)) if rested and self._file is not None else None
-        for image_id, rest in rested.items():
-            image = self._images.find(image_id)
-            if image is None:
-                continue
-            rows = self.port.annotations(image_id) if from_file is None else from_file.get(image_id, [])
-            digest = digest_of(stamps_of(rows))
-            if digest == rest:
-                self._settling.drop(image_id)
-                self._collect(image, rows)
-            else:
-                self._notice(image, digest)
-            if self._ends:
-                return
-
-    def _collect(self, image: LinkedImage, rows: Sequence[ScaneoAnnotation]) -> None:
-        self._images.put(self._collector.collect(self.link, self._campaign(), image, rows, self._clock()))
-
-    def _read_file(self, file: AnnotationFile, name: str) -> None:
-        """Find the changed images of a campaign in SCANEO's own file, in one reading."""
-        images = self._images.of(name)
-        stamps = file.stamps(name)
-        empty = [image for image in images.values() if image.digest is None and image.image_id not in stamps]
-        if empty:
-            now = self._clock()
-            read = [msgspec.structs.replace(image, digest=digest_of([]), read_at=now) for image in empty]
-            self._store.scaneo.save_readings(read)
-            images |= {image.image_id: image for image in read}
-        for image in images.values():
-            self._notice(image, digest_of(stamps.get(image.image_id, [])))
-        if name == self.link.scaneo_campaign:
-            self._store.scaneo.set_swept(self.link.campaign_id, self._clock())
 
     def _remember_signal(self) -> None:
         """Once labels were made of all that a signal told, a restart need not look for it again."""
         signal = self._signals.get(self.link.scaneo_campaign)
         if signal is not None and str(signal) != self.link.signal and not self._settling and not self._chases:
             self._store.scaneo.set_signal(self.link.campaign_id, str(signal))
-            self.link = msgspec.structs.replace(self.link, signal=str(signal))
+            self._reload_link()
 
     def _learn_zone(self, signal: Signal) -> None:
         """A signal that moved since the last look was written just now: that tells SCANEO's time zone."""
@@ -351,7 +264,10 @@ class LinkWatcher:
         offset = zone_offset(signal.updated_at, now)
         if offset != self.link.zone_offset_s:
             self._store.scaneo.set_zone_offset(self.link.campaign_id, offset)
-            self.link = msgspec.structs.replace(self.link, zone_offset_s=offset)
+            self._reload_link()
+
+    def _reload_link(self) -> None:
+        self._reader.link = self._store.scaneo.find(self.link.campaign_id) or self.link
 
     def _retry_problems(self) -> None:
         """Read again the images that something kept from being a label."""
@@ -359,30 +275,6 @@ class LinkWatcher:
             if image.problem is not None and image.sample_id is not None:
                 self._images.put(msgspec.structs.replace(image, digest=None))
                 self._edit_turn.appendleft(image.image_id)
-
-    def _open_file(self) -> AnnotationFile | None:
-        """SCANEO's own file, if the link names it and it can be read."""
-        if self.link.options.database is None:
-            return None
-        try:
-            return AnnotationFile(self.link.options.database)
-        except ScaneoFileError as error:
-            self._do_without_file(error)
-            return None
-
-    def _do_without_file(self, error: ScaneoFileError) -> None:
-        """Go on by requests alone, until the service starts again."""
-        logger.warning("campaign %s: %s", self._name, error)
-        self._file, self.file_problem = None, str(error)
-
-    def _extend_leases(self, image: LinkedImage, now: datetime) -> None:
-        """Somebody draws: what they have on lease must not be given to others meanwhile."""
-        campaign = self._campaign()
-        active = self._store.queries.leases(campaign.campaign_id, now)
-        holder = next((lease.annotator for lease in active if lease.sample_id == image.sample_id), None)
-        if holder is not None:
-            held = [lease.sample_id for lease in active if lease.annotator == holder]
-            self._store.queries.extend(campaign.campaign_id, holder, held, lease_s=campaign.settings.lease_s, now=now)
 
     @property
     def _ends(self) -> bool:
