@@ -70,13 +70,25 @@ class Chase:
         return self._exhausted or (self._explained and not self._must)
 
     @property
+    def urgent(self) -> bool:
+        """Whether the latest change has not been found yet.
+
+        If it has, and only the count does not match, either an earlier change is missing too or the count has drifted,
+        as it does when several people write at once.
+        """
+        return not self._latest_seen
+
+    @property
     def complete(self) -> bool:
         """Whether every image was read."""
         return self._exhausted
 
     def again(self, now: Signal, must: Iterable[int], likely: Iterable[int]) -> None:
-        """The signal has moved once more while the search was on: look at the likely images again, then go on."""
-        self._plan(now, must, likely, list(self._order))
+        """The signal has moved once more while the search was on: look at the likely images again, then go on.
+
+        What was read already comes last: it may have changed since.
+        """
+        self._plan(now, must, likely, [*self._order, *self._bases])
 
     def next(self) -> int | None:
         """The image to read next; None: none is left."""

@@ -4,8 +4,11 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+AT_IT = timedelta(seconds=12)
+"""Somebody draws on an image that was changed within this."""
+
 IN_WORK = timedelta(seconds=90)
-"""Somebody is at an image that was changed within this."""
+"""Somebody may come back to an image that was changed within this."""
 
 
 class _Change(msgspec.Struct, frozen=True):
@@ -51,7 +54,11 @@ class Settling:
             image_id: change.digest for image_id, change in self._changes.items() if now - change.since >= self._settle
         }
 
+    def drawn_on(self, now: datetime) -> list[int]:
+        """Images that somebody draws on now, the latest first."""
+        return [image_id for image_id in self.in_work(now) if now - self._changed_at[image_id] <= AT_IT]
+
     def in_work(self, now: datetime) -> list[int]:
-        """Images that somebody works on, the latest first."""
+        """Images that somebody has changed lately, the latest first."""
         self._changed_at = {image_id: at for image_id, at in self._changed_at.items() if now - at <= IN_WORK}
         return sorted(self._changed_at, key=self._changed_at.__getitem__, reverse=True)

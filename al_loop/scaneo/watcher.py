@@ -40,6 +40,9 @@ LOOKED_LATELY = timedelta(seconds=60)
 TIME_SHARE = 0.25
 """Share of SCANEO's time that a search may take, so that annotators do not feel it."""
 
+QUIET_SHARE = 0.05
+"""The same once the latest change was found, and only the count of annotations does not match."""
+
 TICK_S = 1.5
 """Longest time a tick searches before it returns."""
 
@@ -209,26 +212,32 @@ class LinkWatcher:
     def _first(self, name: str) -> tuple[list[int], list[int]]:
         """Images of one campaign that somebody works on, and those that are likely to change next."""
         images, now = self._images.of(name), self._clock()
-        must = [image_id for image_id in self._settling.in_work(now) if image_id in images]
-        near = [other for image_id in must[:3] for other in (image_id + 1, image_id + 2, image_id - 1)]
-        return must, [*self._images.likely(name, now), *(other for other in near if other in images)]
+        must, lately = self._settling.drawn_on(now), self._settling.in_work(now)
+        near = [other for image_id in lately[:5] for other in (image_id + 1, image_id + 2, image_id - 1)]
+        likely = [*near, *self._images.likely(name, now), *lately]
+        return [image_id for image_id in must if image_id in images], [other for other in likely if other in images]
 
     def _search(self) -> None:
         """Go on with the searches, for a bounded time and with pauses that leave SCANEO to its annotators."""
         until = time.monotonic() + TICK_S
         for name, chase in list(self._chases.items()):
-            while not chase.over and time.monotonic() < until and not self._ends:
+            while not chase.over and time.monotonic() < until and not self._has_better_to_do():
                 image_id = chase.next()
                 if image_id is None:
                     break
                 waited_s = self._reader.read(image_id, chase)
-                self._closing.wait(min(TICK_S, waited_s * (1 / TIME_SHARE - 1)))
+                share = TIME_SHARE if chase.urgent else QUIET_SHARE
+                self._closing.wait(min(TICK_S, waited_s * (1 / share - 1)))
             self._reader.save_empty()
             if chase.over:
                 del self._chases[name]
                 self._signals[name] = chase.signal
                 if chase.complete and name == self.link.scaneo_campaign:
                     self._store.scaneo.set_swept(self.link.campaign_id, self._clock())
+
+    def _has_better_to_do(self) -> bool:
+        """Whether a look is due, or a label can be made."""
+        return self._ends or self._pace.is_due("look") or bool(self._settling.rested(self._clock()))
 
     def _read_in_turn(self) -> None:
         """Read one of the likely images, and one of all, now and then."""

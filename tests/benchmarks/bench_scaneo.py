@@ -45,7 +45,7 @@ def measure(folder: Path, images: int, *, by_file: bool) -> None:
         make_scene(imagery / "files" / f"{number}.tif", origin=(500_000.0 + 3000 * number, 4_600_000.0), seed=number)
     (imagery / "pool").mkdir()
     for number in range(images):
-        (imagery / "pool" / f"{number:05d}.tif").symlink_to(imagery / "files" / f"{number % FILES}.tif")
+        (imagery / "pool" / f"{number:05d}.tif").hardlink_to(imagery / "files" / f"{number % FILES}.tif")
     scaneo = RunningScaneo(HOME, folder / "cache")
     scaneo.start()
     port = free_port()

@@ -86,7 +86,7 @@ def test_signal_that_moves_during_a_search_loses_nothing(changed: set[int], read
         )
     if later:
         contents |= {image_id: [9.9] for image_id in later}
-        chase.again(signal(len(changed), 10), [], later)
+        chase.again(signal(len(changed), 10), [], [])
     for image_id in reads(chase, contents, {}):
         seen[image_id] = len(contents.get(image_id, []))
     assert all(seen.get(image_id) == 1 for image_id in later)
