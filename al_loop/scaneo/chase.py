@@ -11,7 +11,7 @@ import msgspec
 from al_loop.scaneo.records import ScaneoCampaign
 
 SAME_MOMENT = timedelta(milliseconds=500)
-"""A creation and the change signal that it moves are written within this."""
+"""A creation and the change signal that it moves are written within this; what is later came after the look."""
 
 
 class Signal(msgspec.Struct, frozen=True):
@@ -71,12 +71,12 @@ class Chase:
 
     @property
     def urgent(self) -> bool:
-        """Whether the latest change has not been found yet.
+        """Whether the latest change has not been found yet, or likely images are still to be read.
 
-        If it has, and only the count does not match, either an earlier change is missing too or the count has drifted,
-        as it does when several people write at once.
+        After that only the count does not match: either an earlier change is missing too, or the count has drifted, as
+        it does when several people write at once.
         """
-        return not self._latest_seen
+        return self._hopeful > 0 or not self._latest_seen
 
     @property
     def complete(self) -> bool:
@@ -93,6 +93,7 @@ class Chase:
     def next(self) -> int | None:
         """The image to read next; None: none is left."""
         image_id = next(self._order, None)
+        self._hopeful -= 1
         if image_id is None:
             self._exhausted = True
         return image_id
@@ -111,7 +112,7 @@ class Chase:
         self._must.discard(image_id)
         self._changes[image_id] = len(times) - base
         if changed:
-            latest = any(abs(moment - self.signal.updated_at) <= SAME_MOMENT for moment in times)
+            latest = any(moment >= self.signal.updated_at - SAME_MOMENT for moment in times)
             self._latest_seen = self._latest_seen or latest or len(times) < before
 
     @property
@@ -123,6 +124,8 @@ class Chase:
     def _plan(self, now: Signal, must: Iterable[int], likely: Iterable[int], rest: Iterable[int]) -> None:
         self.signal = now
         self._must = set(must := list(must))
-        self._order: Iterator[int] = iter(dict.fromkeys([*must, *likely, *rest]))
+        first = dict.fromkeys([*must, *likely])
+        self._hopeful = len(first)
+        self._order: Iterator[int] = iter(dict.fromkeys([*first, *rest]))
         self._latest_seen = False
         self._exhausted = False

@@ -51,9 +51,9 @@ class ImageReader:
         """Whether changes are found in SCANEO's file."""
         return self._file is not None
 
-    def longest_unread(self, name: str) -> list[int]:
-        """Images of a campaign, those first that were read longest ago or never."""
-        return sorted(self.images.of(name), key=lambda image_id: self._read_at.get(image_id, 0.0))
+    def longest_unread(self, image_ids: Iterable[int]) -> list[int]:
+        """The same images, those first that were read longest ago or never."""
+        return sorted(image_ids, key=lambda image_id: self._read_at.get(image_id, 0.0))
 
     def read(self, image_id: int, chase: Chase | None, *, again: bool = False) -> float:
         """Read one image; a change has to settle before labels are made of it.
@@ -72,15 +72,18 @@ class ImageReader:
         started = time.monotonic()
         rows = self._port.annotations(image_id)
         self._read_at[image_id] = time.monotonic()
-        changed = self._notice(image, digest_of(stamps_of(rows)))
+        if image.digest is None and not rows:
+            self._remember_empty(image)
+            changed = False
+        elif image.digest is None and self._is_old(rows):
+            self._collect(image, rows)
+            changed = True
+        else:
+            changed = self._notice(image, digest_of(stamps_of(rows)))
+            if again and not changed and image.problem is not None:
+                self._collect(image, rows)
         if chase is not None:
             chase.found(image_id, count_in(image.digest), [row.created_at for row in rows], changed=changed)
-        if image.digest is None and not rows:
-            self.settling.drop(image_id)
-            self._remember_empty(image)
-        elif (image.digest is None and self._is_old(rows)) or (again and not changed and image.problem is not None):
-            self.settling.drop(image_id)
-            self._collect(image, rows)
         return self._read_at[image_id] - started
 
     def read_settled(self, ends: Callable[[], bool]) -> None:

@@ -37,6 +37,9 @@ FILE_EVERY_S = 15.0
 LOOKED_LATELY = timedelta(seconds=60)
 """A signal that moved since a look within this was written just now, as time zones go."""
 
+LIKELY_A_LOOK = 10
+"""Images read again at every move of the signal because something may be done with them next; they take turns."""
+
 TIME_SHARE = 0.25
 """Share of SCANEO's time that a search may take, so that annotators do not feel it."""
 
@@ -205,7 +208,7 @@ class LinkWatcher:
         chase = self._chases.get(name)
         if chase is None and before != now:
             must, likely = self._first(name)
-            self._chases[name] = Chase(before, now, must, likely, self._reader.longest_unread(name))
+            self._chases[name] = Chase(before, now, must, likely, self._reader.longest_unread(self._images.of(name)))
         elif chase is not None and chase.signal != now:
             chase.again(now, *self._first(name))
 
@@ -214,8 +217,11 @@ class LinkWatcher:
         images, now = self._images.of(name), self._clock()
         must, lately = self._settling.drawn_on(now), self._settling.in_work(now)
         near = [other for image_id in lately[:5] for other in (image_id + 1, image_id + 2, image_id - 1)]
-        likely = [*near, *self._images.likely(name, now), *lately]
-        return [image_id for image_id in must if image_id in images], [other for other in likely if other in images]
+        hoped = dict.fromkeys(image_id for image_id in (*self._images.likely(name, now), *lately) if image_id in images)
+        return (
+            [image_id for image_id in must if image_id in images],
+            [*(other for other in near if other in images), *self._reader.longest_unread(hoped)[:LIKELY_A_LOOK]],
+        )
 
     def _search(self) -> None:
         """Go on with the searches, for a bounded time and with pauses that leave SCANEO to its annotators."""
