@@ -9,8 +9,9 @@ from tests.fixtures_link import OPS_TOKEN, Team
 
 SHIPS = [("ship", "#fd0d0d"), ("wake", "#0048f0"), ("cloud", "#ffffff")]
 ROWS = "table tbody tr"
-TILE_IS_THERE = """[...document.querySelectorAll('#map img')].some(
-    (tile) => tile.src.includes('/images//') && tile.classList.contains('leaflet-tile-loaded'))"""
+IMAGE_IS_LARGE = """[...document.querySelectorAll('#map img.leaflet-tile-loaded')].some(
+    (tile) => tile.src.includes('/images//') && Number(tile.src.split('.tif/')[1].split('/')[0]) >= 13)"""
+"""A tile of the image is drawn at a zoom where one can work: the map has flown there."""
 MAP_TILES = "**/server.arcgisonline.com/**"
 
 
@@ -28,10 +29,12 @@ def link_ships(team: Team, shared_data: Path) -> None:
 
 def open_image(page: Page, folder: str) -> None:
     """Click the image of one rank, and wait for its pixels."""
+    page.wait_for_timeout(1000)  # the map sets itself up, and would forget where it was told to fly
     page.locator(ROWS).get_by_text(folder, exact=True).click()
+    page.wait_for_timeout(500)
     page.locator(f"{ROWS} button").first.click()
-    page.wait_for_function(TILE_IS_THERE, timeout=60_000)
-    page.wait_for_timeout(1500)  # the map flies there
+    page.wait_for_function(IMAGE_IS_LARGE, timeout=60_000)
+    page.wait_for_timeout(1000)
 
 
 def draw(page: Page) -> None:
