@@ -170,8 +170,7 @@ class ImageReader:
         active = self._store.queries.leases(campaign.campaign_id, now)
         holder = next((lease.annotator for lease in active if lease.sample_id == image.sample_id), None)
         if holder is not None:
-            held = [lease.sample_id for lease in active if lease.annotator == holder]
-            self._store.queries.extend(campaign.campaign_id, holder, held, lease_s=campaign.settings.lease_s, now=now)
+            self._store.leases.renew(campaign.campaign_id, holder, None, lease_s=campaign.settings.lease_s, now=now)
 
     def _from_file(self, image_ids: Sequence[int]) -> dict[int, list[ScaneoAnnotation]] | None:
         """Annotations in SCANEO's file; None if they have to be asked for."""

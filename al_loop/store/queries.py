@@ -118,26 +118,6 @@ class QueryTable:
         )
         return [msgspec.convert(row, Lease) for row in rows]
 
-    def extend(
-        self, campaign_id: int, annotator: str, sample_ids: Sequence[int], *, lease_s: float, now: datetime
-    ) -> list[Lease]:
-        """Let the annotator's active leases on these samples run for `lease_s` from `now`; return them."""
-
-        def operation(connection: DuckDBPyConnection) -> list[Lease]:
-            rows = select(
-                connection,
-                f"""UPDATE leases SET expires_at = $expires_at WHERE {ACTIVE} AND annotator = $annotator
-                AND sample_id IN (SELECT unnest($sample_ids::BIGINT[])) RETURNING *""",
-                expires_at=now + timedelta(seconds=lease_s),
-                campaign_id=campaign_id,
-                annotator=annotator,
-                sample_ids=list(sample_ids),
-                now=now,
-            )
-            return sorted((msgspec.convert(row, Lease) for row in rows), key=lambda lease: lease.lease_id)
-
-        return self._database.write(operation)
-
     def release(self, campaign_id: int, annotator: str, sample_ids: Sequence[int] | None, now: datetime) -> int:
         """Give the annotator's active leases on these samples, or all of them, back to the pool; return how many."""
 

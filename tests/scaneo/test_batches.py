@@ -1,7 +1,6 @@
 """Ranked batches and offered boxes in the real SCANEO, and its own file as a faster way to read."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +31,30 @@ def test_batch_is_ranked_labelled_mapped_and_given_to_one_annotator(team: Team) 
     images = ranked(team, batch)
     assert sorted(images) == list(range(1, 13))
     asked = team.api.get("/campaigns/demo/leases", params={"annotator": "anna"}).json()
-    in_order = [entry["path"] for entry in (asked["leases"] if isinstance(asked, dict) else asked)]
+    in_order = [entry["path"] for entry in asked["leases"]]
     assert [Path(images[rank].path).name for rank in range(1, 13)] == in_order
     assert {label.name for label in team.client.labels(theirs)} == {"water", "urban", "forest"}
     assert team.client.infer(team.model("classification"), images[5].id)[0].value in ("water", "urban", "forest")
     team.client.add_class(images[3].id, "urban")
     label = team.wait_for_labels(1)[0]
     assert (label["path"], label["annotator"], label["classes"]) == (in_order[2], "anna", ["urban"])
+
+
+def lease_ends(team: Team) -> list[str]:
+    """When anna's leases end."""
+    leases = team.api.get("/campaigns/demo/leases", params={"annotator": "anna"}).json()["leases"]
+    return [lease["expires_at"] for lease in leases]
+
+
+def test_drawing_keeps_what_somebody_has_on_lease(team: Team) -> None:
+    team.make_campaign(scenes=6)
+    team.connect("classification")
+    batch = open_batch(team, size=3)
+    before = lease_ends(team)
+    team.client.add_class(ranked(team, batch)[1].id, "water")
+    team.wait_for_labels(1)
+    assert len(lease_ends(team)) == 2
+    assert min(lease_ends(team)) > max(before)
 
 
 def test_two_annotators_get_different_batches(team: Team) -> None:
@@ -73,13 +89,13 @@ def test_closed_batch_leaves_its_labels_and_nothing_else(team: Team) -> None:
     assert team.api.post("/campaigns/demo/scaneo/batches/99/close").status_code == 404
 
 
-def test_batch_deleted_in_scaneo_is_noticed(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_deleted_in_scaneo_is_noticed(team: Team) -> None:
     team.make_campaign(scenes=6)
     team.connect("classification")
     batch = open_batch(team, size=3)
     team.client.delete_campaign(batch["url"].rpartition("=")[2])
-    listed: Callable[[], Any] = lambda: team.api.get("/campaigns/demo/scaneo/batches").json()[0]  # noqa: E731
-    team.wait(lambda: listed()["close_reason"] == "deleted in SCANEO")
+    listed = "/campaigns/demo/scaneo/batches"
+    team.wait(lambda: team.api.get(listed).json()[0]["close_reason"] == "deleted in SCANEO")
     assert team.status()["problem"] is None
 
 

@@ -64,17 +64,12 @@ def test_expired_lease_frees_the_sample(label_store: LabelStore, campaign: Campa
     assert 1 in label_store.queries.available(number, after)[0]
 
 
-def test_release_and_extend_touch_the_own_leases_only(label_store: LabelStore, campaign: Campaign) -> None:
+def test_release_touches_the_own_leases_only(label_store: LabelStore, campaign: Campaign) -> None:
     number = campaign.campaign_id
     ask(label_store, campaign, "ann", [1, 2])
     ask(label_store, campaign, "bob", [3])
     assert label_store.queries.release(number, "ann", [1, 3, 9], NOW) == 1
     assert label_store.queries.leased_samples(number, NOW).tolist() == [2, 3]
-    (longer,) = label_store.queries.extend(number, "ann", [1, 2, 3], lease_s=600, now=NOW)
-    assert (longer.sample_id, longer.expires_at) == (2, NOW + timedelta(seconds=600))
-    late = NOW + timedelta(seconds=100)
-    assert label_store.queries.leased_samples(number, late).tolist() == [2]
-    assert label_store.queries.extend(number, "bob", [3], lease_s=600, now=late) == []
 
 
 def test_available_tells_pool_from_reserve(label_store: LabelStore, campaign: Campaign) -> None:
