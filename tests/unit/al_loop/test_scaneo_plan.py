@@ -2,6 +2,8 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from al_loop.errors import InvalidValueError
 from al_loop.scaneo.plan import PathMap, infer_tasks, output_indices, plan_tasks, root_of
@@ -87,3 +89,16 @@ def test_images_with_two_classes_make_the_task_multi_label(image_id: int, severa
 def test_campaign_without_labels_is_refused() -> None:
     with pytest.raises(InvalidValueError, match="no labels"):
         plan_tasks(["segmentation"], [], [])
+
+
+@given(st.lists(st.sampled_from(["a", "b", "deep", "x.tif"]), max_size=4))
+def test_path_map_leads_there_and_back(parts: list[str]) -> None:
+    paths = PathMap.parse(["/data=/mnt/pool", "/data/deep=/mnt/deep"])
+    theirs = "/".join(["/data", *parts])
+    assert paths.theirs(paths.ours(theirs)) == theirs
+
+
+def test_path_that_scaneo_cannot_see_is_refused() -> None:
+    assert PathMap().theirs(Path("/anywhere/x")) == "/anywhere/x"
+    with pytest.raises(InvalidValueError, match="--path-map"):
+        PathMap.parse(["/data=/mnt/pool"]).theirs(Path("/home/x"))
