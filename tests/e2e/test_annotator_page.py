@@ -149,14 +149,14 @@ def test_label_made_elsewhere_ticks_off_by_itself(desk: Desk) -> None:
 
 def test_lease_runs_on_while_somebody_works_and_lapses_without(open_desk: OpenDesk, imagery: Path) -> None:
     desk = open_desk()
-    desk.create(imagery / "pool", settings=short_leases(2))
-    desk.ask(query_size=1)
+    desk.create(imagery / "pool", settings=short_leases(8))
     page = desk.open()
+    desk.ask(query_size=1)
     expect(page.locator(CHOSEN)).to_be_visible()
-    page.wait_for_timeout(3000)
+    page.wait_for_timeout(10_000)
     expect(page.locator(f'{ROW}[data-state="open"]')).to_have_count(1)
     page.route("**/leases/extend", lambda route: route.abort())
-    expect(page.locator(".panel")).to_contain_text("time ran out")
+    expect(page.locator(".panel")).to_contain_text("time ran out", timeout=20_000)
     page.unroute("**/leases/extend")
     page.keyboard.press("r")
     expect(page.locator(f'{ROW}[data-state="open"]')).to_have_count(1)
