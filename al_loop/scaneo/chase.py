@@ -71,12 +71,13 @@ class Chase:
 
     @property
     def urgent(self) -> bool:
-        """Whether the latest change has not been found yet, or likely images are still to be read.
+        """Whether something is known to be missing: the latest change, or annotations that the signal counts.
 
-        After that only the count does not match: either an earlier change is missing too, or the count has drifted, as
-        it does when several people write at once.
+        Found more than it counts, it has drifted, as it does when several people write at once.
         """
-        return self._hopeful > 0 or not self._latest_seen
+        if self._before is None or self._hopeful > 0 or not self._latest_seen:
+            return True
+        return sum(self._changes.values()) < self.signal.count - self._before.count
 
     @property
     def complete(self) -> bool:

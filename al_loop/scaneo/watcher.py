@@ -37,14 +37,14 @@ FILE_EVERY_S = 15.0
 LOOKED_LATELY = timedelta(seconds=60)
 """A signal that moved since a look within this was written just now, as time zones go."""
 
-LIKELY_A_LOOK = 10
+LIKELY_A_LOOK = 4
 """Images read again at every move of the signal because something may be done with them next; they take turns."""
 
-TIME_SHARE = 0.25
+TIME_SHARE = 0.4
 """Share of SCANEO's time that a search may take, so that annotators do not feel it."""
 
 QUIET_SHARE = 0.05
-"""The same once the latest change was found, and only the count of annotations does not match."""
+"""The same when nothing is known to be missing: counts drift, so every image is read once more after each change."""
 
 TICK_S = 1.5
 """Longest time a tick searches before it returns."""
@@ -88,6 +88,8 @@ class LinkWatcher:
         self._chases: dict[str, Chase] = {}
         self._turn: deque[int] = deque()
         self._edit_turn: deque[int] = deque()
+        self._turns_left = 0
+        """Images to read once more since the last change of the signal."""
         self._stale = True
         self._stopped = False
         self._ticking = threading.Lock()
@@ -216,7 +218,7 @@ class LinkWatcher:
         """Images of one campaign that somebody works on, and those that are likely to change next."""
         images, now = self._images.of(name), self._clock()
         must, lately = self._settling.drawn_on(now), self._settling.in_work(now)
-        near = [other for image_id in lately[:5] for other in (image_id + 1, image_id + 2, image_id - 1)]
+        near = [other for image_id in lately[:4] for other in (image_id + 1, image_id - 1)]
         hoped = dict.fromkeys(image_id for image_id in (*self._images.likely(name, now), *lately) if image_id in images)
         return (
             [image_id for image_id in must if image_id in images],
@@ -236,6 +238,8 @@ class LinkWatcher:
                 self._closing.wait(min(TICK_S, waited_s * (1 / share - 1)))
             self._reader.save_empty()
             if chase.over:
+                if name == self.link.scaneo_campaign and not chase.complete:
+                    self._turns_left = len(self._turn)
                 del self._chases[name]
                 self._signals[name] = chase.signal
                 if chase.complete and name == self.link.scaneo_campaign:
@@ -255,14 +259,25 @@ class LinkWatcher:
                 self._edit_turn = deque(dict.fromkeys([*likely, *self._settling.in_work(now)]))
             if self._edit_turn:
                 self._reader.read(self._edit_turn.popleft(), None)
-        if self._pace.is_due("sweep") and not self._chases:
+        if self._chases or not self._turn:
+            return
+        until = time.monotonic() + TICK_S
+        if self._pace.is_due("sweep"):
             self._pace.after("sweep", SWEEP_EVERY_S)
-            if self._turn:
-                image_id = self._turn[0]
-                self._turn.rotate(-1)
-                self._reader.read(image_id, None, again=True)
-                if self._turn[0] == next(iter(self._images.of(self.link.scaneo_campaign)), None):
-                    self._store.scaneo.set_swept(self.link.campaign_id, self._clock())
+            self._read_next_in_turn()
+        while self._turns_left > 0 and time.monotonic() < until and not self._has_better_to_do():
+            waited_s = self._read_next_in_turn()
+            self._closing.wait(min(TICK_S, waited_s * (1 / QUIET_SHARE - 1)))
+
+    def _read_next_in_turn(self) -> float:
+        """Read the image whose turn it is; returns the seconds that SCANEO took."""
+        self._turns_left = max(0, self._turns_left - 1)
+        image_id = self._turn[0]
+        self._turn.rotate(-1)
+        waited_s = self._reader.read(image_id, None, again=True)
+        if self._turn[0] == next(iter(self._images.of(self.link.scaneo_campaign)), None):
+            self._store.scaneo.set_swept(self.link.campaign_id, self._clock())
+        return waited_s
 
     def _remember_signal(self) -> None:
         """Once labels were made of all that a signal told, a restart need not look for it again."""

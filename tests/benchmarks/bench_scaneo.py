@@ -117,7 +117,7 @@ def work(client: ScaneoClient, api: httpx.Client) -> tuple[list[float], list[flo
             status = api.get("/campaigns/demo/scaneo").json()
         elif all(path in changed and changed[path][1] > moment for path, moment in finished.items()):
             break
-        time.sleep(0.2)
+        time.sleep(0.5)
     return [changed[path][1] - moment for path, moment in finished.items() if path in changed], latencies, status
 
 
