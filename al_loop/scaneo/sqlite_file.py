@@ -20,6 +20,9 @@ from al_loop.scaneo.records import ScaneoAnnotation
 WAIT_S = 1.0
 """Longest wait for a write of SCANEO's to end."""
 
+NOTHING_DRAWN = "no such table: annotations"
+"""SCANEO makes that table with the first annotation."""
+
 MOST_IDS = 500
 """Images whose annotations are read in one statement."""
 
@@ -36,7 +39,7 @@ class AnnotationFile:
             ScaneoFileError: There is none, or it is no SCANEO's.
         """
         self._path = Path(path)
-        self._fetch("SELECT id FROM annotations LIMIT 1")
+        self._fetch("SELECT id FROM campaigns LIMIT 1")
 
     def stamps(self, campaign_id: str) -> dict[int, list[Stamp]]:
         """Ids and times of a campaign's annotations by image; images without any are left out.
@@ -78,4 +81,6 @@ class AnnotationFile:
                 connection.row_factory = sqlite3.Row
                 return connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
+            if str(error) == NOTHING_DRAWN:
+                return []
             raise ScaneoFileError(str(self._path), str(error)) from error

@@ -57,7 +57,9 @@ def measure(folder: Path, images: int, *, by_file: bool) -> None:
         if by_file:
             body["database"] = str(scaneo.database)
         started = time.monotonic()
-        api.put("/campaigns/demo/scaneo", json=body).raise_for_status()
+        answer = api.put("/campaigns/demo/scaneo", json=body)
+        if answer.is_error:
+            raise SystemExit(answer.text)
         connected = time.monotonic() - started
         while (status := api.get("/campaigns/demo/scaneo").json())["images_read"] < images:
             time.sleep(0.5)

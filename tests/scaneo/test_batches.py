@@ -154,6 +154,16 @@ def test_reading_scaneos_file_gives_the_same_labels_with_few_requests(team: Team
     assert team.status()["images_read"] == 20
 
 
+def test_file_of_a_scaneo_without_any_annotation_is_read(own_team: Team) -> None:
+    team = own_team
+    team.make_campaign()
+    team.connect(database=str(team.scaneo.database))
+    team.wait(lambda: team.status()["images_read"] == 3)
+    team.draw(0, "water")
+    team.wait_for_labels(1)
+    assert team.status()["problem"] is None
+
+
 def test_file_that_is_no_scaneos_is_refused(team: Team, tmp_path: Path) -> None:
     team.make_campaign()
     body = {
