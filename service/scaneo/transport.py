@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 import msgspec
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import ConnectionClosedOK, WebSocketException
 from websockets.sync.client import connect
 
 from al_loop.errors import ScaneoAnswerError, ScaneoLockedError, ScaneoUnreachableError
@@ -21,6 +21,9 @@ T = TypeVar("T")
 CONNECT_S = 3.0
 ANSWER_S = 20.0
 """SCANEO stalls everybody while it makes a campaign or draws a far-zoomed tile; then it is asked again later."""
+
+FRAME_S = 900.0
+"""Longest silence while SCANEO makes or exports a campaign."""
 
 PAUSES_S = (0.2, 1.0)
 """Before the second and the third try of a read."""
@@ -121,13 +124,16 @@ class Transport:
         """
         address = "ws" + self.url.removeprefix("http") + path
         try:
-            with connect(address, max_size=None, open_timeout=self._answer_s) as socket:
+            # No pings: SCANEO answers none while it reads the images of a large campaign.
+            with connect(address, max_size=None, open_timeout=self._answer_s, ping_interval=None) as socket:
                 socket.send(msgspec.json.encode(body).decode())
-                for text in socket:
-                    frame: dict[str, Any] = msgspec.json.decode(text)
+                while True:
+                    frame: dict[str, Any] = msgspec.json.decode(socket.recv(timeout=FRAME_S))
                     if frame.get("status") == "error":
                         raise _answer_error(200, str(frame.get("error")), path)
                     yield frame
+        except ConnectionClosedOK:
+            return
         except (OSError, WebSocketException) as error:
             raise ScaneoUnreachableError(self.url, str(error) or type(error).__name__) from error
 
