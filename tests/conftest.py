@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
@@ -23,6 +24,9 @@ pytest_plugins = [  # a module before those that import it
     "tests.fixtures_annotators",
     "tests.fixtures_serving",
 ]
+
+hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("busy")  # tests run side by side on few cores: how long one example takes says nothing
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("AL_LOOP_SHARED", ROOT.parent / "shared" / "data"))
