@@ -55,4 +55,4 @@ lock: venv ## Pin all dependencies anew (with hashes, without registry addresses
 	$(BIN)/uv pip compile $(LOCK) --group pyproject.toml:dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## Remove what the targets made.
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis $(OUT)
+	rm -rf $(VENV) test-artefacts .mypy_cache .ruff_cache .pytest_cache .hypothesis $(OUT)

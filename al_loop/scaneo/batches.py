@@ -1,12 +1,13 @@
 """Ranked batches: a query becomes a SCANEO campaign with folders 1/ 2/ 3/ ..., which it lists in that order."""
 
 import contextlib
+import logging
 import shutil
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 
-from al_loop.errors import InvalidValueError
+from al_loop.errors import InvalidValueError, ScaneoError
 from al_loop.layout import DataLayout
 from al_loop.records import Campaign, QuerySample
 from al_loop.scaneo.classes import write_mappings
@@ -14,6 +15,8 @@ from al_loop.scaneo.links import Batch, BatchView, Link, LinkedImage
 from al_loop.scaneo.plan import PathMap
 from al_loop.scaneo.port import ScaneoPort
 from al_loop.store import LabelStore
+
+logger = logging.getLogger(__name__)
 
 CLOSE_AFTER = timedelta(minutes=10)
 """A batch that is done is closed when nobody has changed anything in it for this long."""
@@ -46,7 +49,8 @@ def open_batch(
 
     Raises:
         InvalidValueError: SCANEO cannot see the folder, or has no such image.
-        ScaneoUnreachableError, ScaneoAnswerError: SCANEO is down, or refused; nothing is left behind.
+        ScaneoUnreachableError, ScaneoAnswerError: SCANEO is down, or refused; what was made is removed again,
+            as far as SCANEO still answers.
     """
     number = store.scaneo.next_batch_number(campaign.campaign_id)
     taken = {entry.name for entry in port.campaigns()}
@@ -55,28 +59,25 @@ def open_batch(
     folder = layout.batch(campaign.name, number)
     there = PathMap.parse(link.options.path_map).theirs(folder.absolute())
     labels = [(label.name, label.color) for label in reversed(port.labels(link.scaneo_campaign))]
-    ranks = _link_images(store, port, campaign, link, folder, samples)
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        ranks = _link_images(store, port, campaign, link, folder, samples)
         made = port.create_campaign(
             name, there, labels, description=f"{len(samples)} images for {annotator}, the most useful first"
         )
+        undo.callback(_delete_if_possible, port, made.id)
         write_mappings(port, campaign, made.id, link.models, port.labels(made.id))
         images = port.images(made.id)
-    except BaseException:
-        shutil.rmtree(folder)
-        raise
-    batch = Batch(
-        campaign_id=campaign.campaign_id,
-        number=number,
-        scaneo_campaign=made.id,
-        name=name,
-        folder=str(folder),
-        annotator=annotator,
-        opened_at=now,
-    )
-    store.scaneo.save_batch(
-        batch,
-        [
+        batch = Batch(
+            campaign_id=campaign.campaign_id,
+            number=number,
+            scaneo_campaign=made.id,
+            name=name,
+            folder=str(folder),
+            annotator=annotator,
+            opened_at=now,
+        )
+        linked = [
             LinkedImage(
                 campaign_id=campaign.campaign_id,
                 scaneo_campaign=made.id,
@@ -85,8 +86,9 @@ def open_batch(
                 sample_id=ranks[image.path.partition("/")[0]],
             )
             for image in images
-        ],
-    )
+        ]
+        store.scaneo.save_batch(batch, linked)
+        undo.pop_all()
     return batch
 
 
@@ -133,6 +135,14 @@ def view(store: LabelStore, link: Link, batch: Batch) -> BatchView:
     )
 
 
+def _delete_if_possible(port: ScaneoPort, scaneo_campaign: str) -> None:
+    """Undo a creation after a failure, which is what the caller is told; a second failure is only written down."""
+    try:
+        port.delete_campaign(scaneo_campaign)
+    except ScaneoError as error:
+        logger.warning("a half-made batch stays in SCANEO (%s); delete its campaign there", error)
+
+
 def _open_leases(store: LabelStore, batch: Batch, now: datetime) -> list[LinkedImage]:
     """Images of a batch whose samples its annotator still has on lease."""
     leased = {lease.sample_id for lease in store.queries.leases(batch.campaign_id, now, batch.annotator)}
@@ -156,7 +166,6 @@ def _link_images(
     for rank, sample in enumerate(samples, start=1):
         path = known.get(sample.sample_id)
         if path is None:
-            shutil.rmtree(folder, ignore_errors=True)
             raise InvalidValueError("$.samples", f"{sample.path} is not among the images of {link.scaneo_name!r}")
         name = PurePosixPath(path).name
         place = folder / str(rank) / (name if name.endswith(SUFFIXES) else f"{name}.tif")

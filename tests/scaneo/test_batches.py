@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from al_loop.errors import ScaneoUnreachableError
+from service.scaneo.client import ScaneoClient
 from tests.fixtures_link import OPS_TOKEN, Team
 
 
@@ -97,6 +99,23 @@ def test_batch_deleted_in_scaneo_is_noticed(team: Team) -> None:
     listed = "/campaigns/demo/scaneo/batches"
     team.wait(lambda: team.api.get(listed).json()[0]["close_reason"] == "deleted in SCANEO")
     assert team.status()["problem"] is None
+
+
+def test_batch_that_fails_half_way_leaves_nothing(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    team.make_campaign(scenes=6)
+    team.connect("classification")
+
+    def fail(*_: object) -> bool:
+        raise ScaneoUnreachableError(team.scaneo.url, "cut off")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ScaneoClient, "ensure_mappings", fail)
+        body = {"annotator": "anna", "query_size": 3}
+        assert team.api.post("/campaigns/demo/scaneo/batches", json=body).status_code == 502
+    assert [entry.name for entry in team.client.campaigns()] == ["Demo"]
+    assert not list((team.settings.data / "campaigns/demo/scaneo").iterdir())
+    assert team.api.get("/campaigns/demo").json()["samples"]["leased"] == 0
+    assert len(ranked(team, open_batch(team, size=3))) == 3
 
 
 def test_disconnecting_closes_batches(team: Team) -> None:
