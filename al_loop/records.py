@@ -87,6 +87,34 @@ class AssistSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Share of images that get no suggestion, the same at every request, so that anchoring can be measured."""
 
 
+class SpreadSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far apart the samples of one query lie; all of it is off by default."""
+
+    min_distance_m: Annotated[float, msgspec.Meta(ge=0.0, le=2.1e7)] = 0.0
+    """Metres between the centres of two samples of a query, and to samples leased to others; 0: no rule. Samples
+    without a CRS count as far apart."""
+    once_per_place: bool = False
+    """Offer only one of several acquisitions of one footprint until all places were asked about."""
+    group_pattern: str | None = None
+    """Regular expression on the path; its first group names a scene, date or sensor."""
+    max_per_group: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Samples of one group in a query at most; None: no quota."""
+
+
+class QuerySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What queries are made of beside the strategy's choice."""
+
+    control_share: Annotated[float, msgspec.Meta(ge=0.0, le=0.5)] = 0.05
+    """Share of each query that is chosen at random, so that `savings` can tell what the strategy is worth."""
+    overlap_share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.0
+    """Share of samples that several annotators are asked about, independently, to measure agreement."""
+    overlap_annotators: Annotated[int, msgspec.Meta(ge=2, le=10)] = 2
+    """How many annotators each of those is offered to."""
+    golden: list[str] = []
+    """Paths of samples with a known answer: offered to every annotator, never trained on."""
+    spread: SpreadSettings = SpreadSettings()
+
+
 class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an operator may set per campaign."""
 
@@ -94,6 +122,7 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Pixels inside no polygon of a labelled sample: background (class 0) or ignored."""
     lease_s: Annotated[float, msgspec.Meta(ge=1, le=7 * 86400)] = 3600.0
     reserve: ReserveSettings = ReserveSettings()
+    query: QuerySettings = QuerySettings()
     assist: AssistSettings = AssistSettings()
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()

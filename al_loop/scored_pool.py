@@ -29,6 +29,18 @@ class ScoredPool:
     """Row of `table` of each candidate, shape (N,); None without a table."""
     covered_rows: NDArray[np.int64] | None = None
     """Rows of `table` of the samples that are labelled or leased, shape (M,)."""
+    probability_table: NDArray[np.floating] | None = None
+    """Class probabilities of every scored sample of the campaign, shape (S, K); None: no classification scores."""
+    stratum_table: NDArray[np.floating] | None = None
+    """Segmentation: uncertainty among the regions of each predicted class (code 0 = background first), shape (S, K+1),
+    NaN where a sample has no such region; None: no segmentation scores."""
+    score_rows: NDArray[np.int64] | None = None
+    """Row of `probability_table` and `stratum_table` of each candidate, shape (N,)."""
+    labelled_count: int = 0
+    """Labelled samples outside the test reserve: the budget spent so far."""
+    trust: float | None = None
+    """How far the embeddings tell the classes apart, 0 (no better than the majority answer) to 1; None: not known yet.
+    From held-out labels, see `al_loop.heads`."""
 
     def __post_init__(self) -> None:
         for name, values in self.scores.items():
@@ -76,6 +88,22 @@ class ScoredPool:
         if len(rows) > most:
             rows = rng.choice(rows, most, replace=False)
         return _finite_rows(self.table, rows, rows, "embeddings (rows of the table)")
+
+    def probabilities(self, picks: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Class probabilities of some candidates, shape (K, classes) float32, rows summing to 1 but for rounding.
+
+        Raises:
+            NonFiniteScoresError: Some are NaN or infinite.
+        """
+        if self.probability_table is None or self.score_rows is None:
+            raise ValueError("this pool has no class probabilities")
+        return _finite_rows(self.probability_table, self.score_rows[picks], self.sample_ids[picks], "probabilities")
+
+    def strata(self, picks: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Uncertainty of some candidates by predicted class, shape (K, classes + 1), NaN where a class is absent."""
+        if self.stratum_table is None or self.score_rows is None:
+            raise ValueError("this pool has no segmentation scores")
+        return np.asarray(self.stratum_table[self.score_rows[picks]], np.float32)
 
     def checked_scores(self, name: ScoreName) -> NDArray[np.float32]:
         """One uncertainty of every candidate, shape (N,).
