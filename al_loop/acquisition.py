@@ -5,7 +5,7 @@ by `al_loop.regions`, so that a few hard places count and an easy background doe
 """
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,9 @@ from al_loop.errors import AllNodataError
 from al_loop.regions import RegionMeans
 
 Floats = NDArray[np.float32]
-ScoreName = Literal["least_confidence", "margin", "entropy"]
-SCORE_NAMES: tuple[ScoreName, ...] = get_args(ScoreName)
+ScoreName = Literal["least_confidence", "margin", "entropy", "bald"]
+SCORE_NAMES: tuple[ScoreName, ...] = ("least_confidence", "margin", "entropy")
+"""What one model alone can tell; "bald" needs an ensemble (`al_loop.ranking_scores`)."""
 
 
 def least_confidence(probabilities: Floats, *, multi_label: bool = False) -> Floats:

@@ -17,6 +17,30 @@ class CurveRuns(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Test metric at each label count, a seed; None where a run has no model (yet)."""
     intervals: list[tuple[float, float] | None] | None = None
     """Interval of a single run's metric at each label count, where it was measured on the reserve."""
+    worst_class: list[list[float | None]] | None = None
+    """Recall (or IoU) of each run's worst class at each label count, where it was measured."""
+
+
+class Interval(msgspec.Struct, frozen=True, kw_only=True):
+    """A value with its 95 % interval; without an interval for a single seed."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """One strategy beside the baseline, seeds paired."""
+
+    differences: list[Interval]
+    """Metric of the strategy minus metric of the baseline, at each label count."""
+    ratios: list[Interval]
+    """At each label count: labels of the baseline / labels that the strategy needs for what the baseline has reached
+    there. Above 1 saves labels. A strategy that never gets there counts as having spent all labels."""
+    area: Interval
+    """Difference of the mean heights of the curves."""
+    worst_class: list[Interval] = []
+    """Difference of the recall (or IoU) of the worst class of each run, at each label count."""
 
 
 class LearningCurves(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +50,8 @@ class LearningCurves(msgspec.Struct, frozen=True, kw_only=True):
     labels: list[int]
     """Labels spent outside of the test reserve."""
     strategies: dict[str, CurveRuns]
+    comparisons: dict[str, Comparison] = {}
+    """Each strategy against the random baseline, where there is one."""
 
 
 class CurveValue(msgspec.Struct, frozen=True, kw_only=True):

@@ -144,7 +144,14 @@ def _simulate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--first-query-size", type=int, help="labels of the first round (default: --query-size)")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, required=True, help="directory of curve.png and curve.json")
-    parser.add_argument("--mode", choices=["fast", "full"], default="full")
+    parser.add_argument(
+        "--mode", choices=["fast", "full"], default="full",
+        help="full retrains the network every round; fast refits heads on a self-supervised encoder (default: full)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--pretrain-minutes", type=float, default=0.0, help="fast: minutes of self-supervised training, 0 for none"
+    )
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="runs side by side (default: cores)")
     parser.set_defaults(run=simulate.run)
 
 

@@ -5,10 +5,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from al_loop.errors import InvalidValueError, NotEnoughLabelsError
 from al_loop.importing import ImportPlan
@@ -16,6 +19,7 @@ from al_loop.layout import DataLayout
 from al_loop.processes import ERROR_FILE, ProcessFailedError, run_supervised
 from al_loop.records import Campaign, RetrainPolicy
 from al_loop.sampler import Sampler
+from al_loop.score_board import Ids, positions_of
 from al_loop.score_parts import FEATURES, EmbeddingStore
 from al_loop.scoring import PoolScorer
 from al_loop.simulation.oracle import ANNOTATOR, Oracle
@@ -56,16 +60,28 @@ class SimulatedRun:
         self.store = LabelStore.open(self._layout.database)
         self.campaign = self._create_campaign(plan, seed)
         self._registry = ModelRegistry(self._layout.models(CAMPAIGN))
-        embeddings = EmbeddingStore(self._layout.scores(CAMPAIGN))
-        self._sampler = Sampler(self.store, lambda _: embeddings, seed)
+        self._embedding_store = EmbeddingStore(self._layout.scores(CAMPAIGN))
+        self._sampler = Sampler(self.store, lambda _: self._embedding_store, seed)
         self._scorer = PoolScorer(self.store, self._layout, self._tick)
 
     def label_reserve(self) -> int:
         """Draw the test reserve and answer all of it; return its size."""
-        self.store.samples.draw_reserve(self.campaign.campaign_id, self._tick())
+        self.draw_reserve()
         _, reserve = self.store.queries.available(self.campaign.campaign_id, self._tick())
         samples = self.store.samples.get_many(self.campaign.campaign_id, reserve.tolist())
         return self._answer([sample.path for sample in samples.values()])
+
+    def draw_reserve(self) -> None:
+        """Draw the test reserve."""
+        self.store.samples.draw_reserve(self.campaign.campaign_id, self._tick())
+
+    def embeddings(self, versions: Sequence[str]) -> tuple[Ids, list[NDArray[np.floating]]]:
+        """Embed all samples by each version; ids of those that all could embed (N,), and (N, D) a version."""
+        for version in versions:
+            self.score(version)
+        loaded = [self._embedding_store.load(version) for version in versions]
+        sample_ids = reduce(np.intersect1d, [part.sample_ids for part in loaded])
+        return sample_ids, [part.values[positions_of(sample_ids, part.sample_ids)[0]] for part in loaded]
 
     def spend(self, labels: int) -> int:
         """Query and answer until `labels` samples outside of the reserve are labelled; return how many are.

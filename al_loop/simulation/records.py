@@ -34,6 +34,9 @@ class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Threads of each run's training."""
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
+    pretrain_minutes: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """Fast mode: minutes of self-supervised training on the images outside of the reserve, once for all runs; 0: the
+    heads see simple image features only."""
 
     @property
     def label_counts(self) -> list[int]:
@@ -48,6 +51,8 @@ class RoundRecord(msgspec.Struct, frozen=True, kw_only=True):
     labels: int
     value: float | None
     """Test metric; None if no model could be trained."""
+    per_class: list[float | None] = []
+    """Recall of each class (classification) or its IoU (segmentation); None where the test reserve has none of it."""
     reason: str = ""
     """Why there is no model."""
     query_seconds: float

@@ -1,18 +1,18 @@
-"""The learning curves as a table in the terminal."""
+"""The learning curves, and what they say against random, as tables in the terminal."""
 
 from rich.table import Table
 
-from al_loop.curves import CurveValue, LearningCurves, labels_to_reach, values_of
+from al_loop.curves import CurveValue, Interval, LearningCurves, values_of
 
 BASELINE = "random"
 
 
 def curve_table(curves: LearningCurves) -> Table:
-    """Mean and 95 % interval of each strategy at each label count, and the labels it saves against random."""
+    """Mean and 95 % interval of each strategy at each label count."""
     names = sorted(curves.strategies, key=lambda name: name != BASELINE)
     values = {name: values_of(curves.strategies[name], len(curves.labels)) for name in names}
     seeds = max((len(curves.strategies[name].runs) for name in names), default=0)
-    table = Table(title=f"test {curves.metric} (mean and 95 % interval of {seeds} seeds)", caption=_saving(curves))
+    table = Table(title=f"test {curves.metric} (mean and 95 % interval of {seeds} seeds)")
     table.add_column("labels", justify="right")
     for name in names:
         table.add_column(name, justify="right")
@@ -21,27 +21,48 @@ def curve_table(curves: LearningCurves) -> Table:
     return table
 
 
+def comparison_table(curves: LearningCurves) -> Table:
+    """Each strategy against random, seeds paired: labels saved, height of the curve, worst class, worst label count."""
+    labels = curves.labels
+    marks = sorted({min(range(len(labels)), key=lambda row: abs(labels[row] - labels[-1] / 3)), len(labels) - 1})
+    seeds = max((len(curve.runs) for curve in curves.strategies.values()), default=0)
+    table = Table(
+        title=f"against random, {seeds} paired seeds (95 % bootstrap interval)",
+        caption="labels saved: labels of random / labels of the strategy for what random reaches with so many; "
+        "differences in points of the metric",
+    )
+    table.add_column("strategy")
+    for mark in marks:
+        table.add_column(f"labels saved at {labels[mark]}", justify="right")
+    for title in ("mean of the curve", "worst class at the end", "least ahead"):
+        table.add_column(title, justify="right")
+    for name, found in curves.comparisons.items():
+        least = min(range(len(found.differences)), key=lambda row: found.differences[row].value)
+        table.add_row(
+            name,
+            *(f"{_times(found.ratios[mark])}" for mark in marks),
+            _points(found.area),
+            _points(found.worst_class[-1]) if found.worst_class else "",
+            f"{_points(found.differences[least])} at {labels[least]}",
+        )
+    return table
+
+
+def _times(interval: Interval) -> str:
+    if interval.low is None or interval.high is None:
+        return f"{interval.value:.2f}x"
+    return f"{interval.value:.2f}x ({interval.low:.2f} to {interval.high:.2f})"
+
+
+def _points(interval: Interval) -> str:
+    if interval.low is None or interval.high is None:
+        return f"{100 * interval.value:+.1f}"
+    return f"{100 * interval.value:+.1f} ({100 * interval.low:+.1f} to {100 * interval.high:+.1f})"
+
+
 def _cell(value: CurveValue | None) -> str:
     if value is None:
         return "no model"
     if value.low is None or value.high is None:
         return f"{value.mean:.1%}"
     return f"{value.mean:.1%} ± {(value.high - value.low) / 2:.1%}"
-
-
-def _saving(curves: LearningCurves) -> str:
-    """How many labels each strategy needs for what random reaches with all of them."""
-    means = {
-        name: [value.mean if value else None for value in values_of(curve, len(curves.labels))]
-        for name, curve in curves.strategies.items()
-    }
-    target = means.get(BASELINE, [None])[-1]
-    if target is None:
-        return ""
-    parts = []
-    for name in means:
-        if name != BASELINE:
-            needed = labels_to_reach(curves.labels, means[name], target)
-            words = "never" if needed is None else f"at {needed:.0f} labels ({curves.labels[-1] / needed:.2f}x fewer)"
-            parts.append(f"{name} {words}")
-    return f"random ends at {target:.1%}; reached by {', '.join(parts)}" if parts else ""

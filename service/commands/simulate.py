@@ -10,7 +10,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Here, as they load what draws curves: it would cost every other command two seconds.
     from al_loop.simulate import RunProgress, SimulationConfig
     from al_loop.simulate import run as run_simulation
-    from al_loop.simulation.table import curve_table
+    from al_loop.simulation.table import comparison_table, curve_table
 
     console = Console(stderr=True)
     config = SimulationConfig(
@@ -22,6 +22,8 @@ def run(arguments: argparse.Namespace) -> int:
         seeds=arguments.seeds,
         out=arguments.out,
         mode=arguments.mode,
+        pretrain_minutes=arguments.pretrain_minutes,
+        workers=arguments.workers,
     )
 
     def report(progress: RunProgress) -> None:
@@ -32,7 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
             highlight=False,
         )
 
-    curves = run_simulation(config, report)
+    curves = run_simulation(config, report, lambda words: console.print(words, highlight=False))
     Console().print(curve_table(curves))
+    if curves.comparisons:
+        Console().print(comparison_table(curves))
     console.print(f"wrote {arguments.out}/curve.png and curve.json")
     return 0

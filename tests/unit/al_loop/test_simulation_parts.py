@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from al_loop.errors import InvalidValueError, UnsupportedError
+from al_loop.errors import InvalidValueError
 from al_loop.importing import plan_import
 from al_loop.simulate import SimulationConfig, run
 from al_loop.simulation.oracle import Oracle
@@ -23,13 +23,8 @@ def test_label_counts_grow_by_the_query_size(tmp_path: Path) -> None:
     assert config(tmp_path, tmp_path, first_query_size=5).label_counts == [5, 25, 45]
 
 
-def test_fast_simulation_is_refused_clearly(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="fast simulation"):
-        run(config(tmp_path, tmp_path, mode="fast"), refuse_reports)
-
-
 def test_unknown_strategy_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidValueError, match=r"'nope' - at `\$\.strategies\[1\]`"):
+    with pytest.raises(InvalidValueError, match=r"'nope'.* - at `\$\.strategies\[1\]`"):
         run(config(tmp_path, tmp_path, strategies=["random", "nope"]), refuse_reports)
 
 

@@ -1,0 +1,168 @@
+"""Light heads: multinomial logistic regression on cached embeddings, refitted whenever labels came in.
+
+Arrays in, arrays out: knows nothing of the store, of samples or of models. A head is what turns a label into a better
+ranking within seconds; the network is retrained far less often.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+Matrix = NDArray[np.float32]
+
+PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2)
+"""Weights of the squared norm that cross-validation chooses from; embeddings have unit mean square length."""
+
+FOLDS = 5
+TUNED_FROM = 20
+"""Labels from which penalty and temperature are chosen by cross-validation; below, `DEFAULT_PENALTY` and 1."""
+
+DEFAULT_PENALTY = 1e-3
+TUNED_ROWS = 1500
+"""Cross-validation looks at so many rows at most, at random."""
+
+MAX_ITERATIONS = 120
+ENSEMBLE = 5
+"""Bootstrap heads whose disagreement is BALD."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Head:
+    """A fitted classifier of K classes on D values."""
+
+    weights: Matrix
+    """Shape (D + 1, K), the intercepts last."""
+    penalty: float = DEFAULT_PENALTY
+    temperature: float = 1.0
+    """Logits are divided by it (Guo et al. 2017, arXiv 1706.04599)."""
+    held_out_accuracy: float | None = None
+    """Share of the labels that heads fitted without them get right; None with too few labels."""
+    majority: float = 0.0
+    """Share of the commonest class among the labels: what guessing reaches."""
+
+    @property
+    def trust(self) -> float | None:
+        """How far the embeddings tell the classes apart: 0 = no better than guessing, 1 = always right."""
+        if self.held_out_accuracy is None or self.majority >= 1:
+            return None
+        return float(np.clip((self.held_out_accuracy - self.majority) / (1 - self.majority), 0, 1))
+
+    def probabilities(self, embeddings: Matrix) -> Matrix:
+        """Class probabilities (N, K) of embeddings (N, D), calibrated."""
+        return _softmax((embeddings @ self.weights[:-1] + self.weights[-1]) / np.float32(self.temperature))
+
+
+def fit_head(
+    embeddings: Matrix,
+    targets: Matrix,
+    *,
+    rng: np.random.Generator,
+    penalty: float | None = None,
+    start: Matrix | None = None,
+) -> Head:
+    """Fit by L-BFGS; the penalty and a temperature come from 5-fold cross-validation where there are labels enough.
+
+    Args:
+        embeddings: Of the labelled samples, shape (n, D) float32, of about unit length (`al_loop.embedding_space`);
+            n >= 1.
+        targets: Shares of each class, shape (n, K), rows summing to 1: one-hot for a class, fractions for a region.
+        rng: Draws the folds.
+        penalty: Of the squared norm of the weights; None: chosen from `PENALTIES`.
+        start: Weights (D + 1, K) to start from, of an earlier head; None: zeros.
+
+    Raises:
+        ValueError: Shapes that do not fit, or values that are not finite.
+    """
+    if len(embeddings) != len(targets) or len(embeddings) == 0:
+        raise ValueError(f"{len(embeddings)} embeddings and {len(targets)} targets; at least one of each is needed")
+    if not (np.isfinite(embeddings).all() and np.isfinite(targets).all()):
+        raise ValueError("embeddings and targets must be finite")
+    majority = float(targets.mean(axis=0).max())
+    temperature, accuracy = 1.0, None
+    if len(embeddings) >= TUNED_FROM:
+        rows = rng.permutation(len(embeddings))[:TUNED_ROWS]
+        choices = PENALTIES if penalty is None else (penalty,)
+        penalty, temperature, accuracy = _cross_validate(embeddings[rows], targets[rows], choices)
+    penalty = DEFAULT_PENALTY if penalty is None else penalty
+    weights = _fit(embeddings, targets, penalty, start)
+    return Head(
+        weights=weights, penalty=penalty, temperature=temperature, held_out_accuracy=accuracy, majority=majority
+    )
+
+
+def fit_ensemble(
+    embeddings: Matrix, targets: Matrix, head: Head, rng: np.random.Generator, size: int = ENSEMBLE
+) -> list[Head]:
+    """`size` heads on bootstrap samples of the labels, started from `head`: their disagreement is what BALD measures.
+
+    Bagging (Breiman 1996, doi 10.1007/BF00058655) stands in for Monte Carlo dropout, which a linear head has not.
+    """
+    heads = []
+    for _ in range(size):
+        rows = rng.integers(0, len(embeddings), len(embeddings))
+        weights = _fit(embeddings[rows], targets[rows], head.penalty, head.weights)
+        heads.append(Head(weights=weights, penalty=head.penalty, temperature=head.temperature))
+    return heads
+
+
+def _cross_validate(embeddings: Matrix, targets: Matrix, penalties: Sequence[float]) -> tuple[float, float, float]:
+    """Penalty with the least held-out log loss, the temperature that mends it, and the held-out accuracy."""
+    folds = np.arange(len(embeddings)) % FOLDS
+    best = penalties[0], np.inf, targets
+    for penalty in penalties:
+        logits = np.empty(targets.shape, np.float32)
+        start = None
+        for fold in range(FOLDS):
+            held = folds == fold
+            start = _fit(embeddings[~held], targets[~held], penalty, start)
+            logits[held] = embeddings[held] @ start[:-1] + start[-1]
+        temperature = _temperature(logits, targets)
+        loss = _log_loss(logits / np.float32(temperature), targets)
+        if loss < best[1]:
+            best = penalty, loss, logits
+    penalty, _, logits = best
+    right = targets[np.arange(len(targets)), logits.argmax(axis=1)]
+    return penalty, _temperature(logits, targets), float(right.mean())
+
+
+def _temperature(logits: Matrix, targets: Matrix) -> float:
+    """Temperature between 1/4 and 4 with the least log loss, on a grid of steps of 9 %."""
+    grid = np.geomspace(0.25, 4.0, 33)
+    losses = [_log_loss(logits / np.float32(temperature), targets) for temperature in grid]
+    return float(grid[int(np.argmin(losses))])
+
+
+def _log_loss(logits: Matrix, targets: Matrix) -> float:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return float(-(targets * logs).sum(axis=1).mean())
+
+
+def _fit(embeddings: Matrix, targets: Matrix, penalty: float, start: Matrix | None) -> Matrix:
+    shape = embeddings.shape[1] + 1, targets.shape[1]
+    inputs = np.column_stack([embeddings, np.ones(len(embeddings), np.float32)])
+
+    def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        weights = flat.reshape(shape).astype(np.float32)
+        logits = inputs @ weights
+        logits -= logits.max(axis=1, keepdims=True)
+        exponentials = np.exp(logits)
+        total = exponentials.sum(axis=1, keepdims=True)
+        loss = float((targets * (np.log(total) - logits)).sum(dtype=np.float64)) / len(inputs)
+        gradient = (inputs.T @ (exponentials / total - targets)).astype(np.float64) / len(inputs)
+        body = flat.reshape(shape)[:-1]
+        gradient[:-1] += penalty * body
+        return loss + penalty / 2 * float(np.square(body).sum()), gradient.ravel()
+
+    first = np.zeros(shape) if start is None else start.astype(np.float64)
+    found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": MAX_ITERATIONS})
+    return np.asarray(found.x.reshape(shape), np.float32)
+
+
+def _softmax(logits: Matrix) -> Matrix:
+    logits = logits - logits.max(axis=1, keepdims=True)
+    np.exp(logits, out=logits)
+    return np.asarray(logits / logits.sum(axis=1, keepdims=True), np.float32)

@@ -1,0 +1,81 @@
+"""From a light head to the scores of a pool: probabilities and the uncertainties that strategies rank by."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_loop.acquisition import ScoreName, all_scores
+from al_loop.heads import Head, fit_ensemble
+
+Matrix = NDArray[np.float32]
+Scores = dict[ScoreName, Matrix]
+
+CHUNK = 16_384
+"""Rows scored at once: 16 MB of float32 at 256 values."""
+
+
+def head_scores(
+    table: NDArray[np.floating],
+    rows: NDArray[np.int64] | None,
+    head: Head,
+    embeddings: Matrix,
+    targets: Matrix,
+    rng: np.random.Generator,
+    threads: int = 1,
+) -> tuple[Scores, NDArray[np.float16]]:
+    """Uncertainties and class probabilities of many samples by a head and a bootstrap ensemble around it.
+
+    Args:
+        table: Embeddings, shape (T, D), perhaps a memory map; read in chunks.
+        rows: Which rows of it, shape (N,); None: all, in order.
+        head: Fitted on the labels.
+        embeddings: Of the labels, shape (n, D): the ensemble is fitted on them.
+        targets: Of the labels, shape (n, K).
+        rng: Draws the bootstrap samples.
+        threads: Chunks computed side by side; numpy works without the GIL.
+
+    Returns:
+        Scores of shape (N,) each, with "bald", and probabilities (N, K).
+    """
+    count = len(table) if rows is None else len(rows)
+    ensemble = fit_ensemble(embeddings, targets, head, rng)
+    probabilities = np.empty((count, head.weights.shape[1]), np.float16)
+    scores: Scores = {}
+
+    def score(start: int) -> tuple[int, Scores]:
+        part = slice(start, start + CHUNK)
+        values = np.asarray(table[part] if rows is None else table[rows[part]], np.float32)
+        likely = head.probabilities(values)
+        probabilities[part] = likely
+        found = all_scores(likely)
+        found["bald"] = bald(values, ensemble)
+        return start, found
+
+    with ThreadPoolExecutor(threads) as pool:
+        for start, found in pool.map(score, range(0, count, CHUNK)):
+            for name, values in found.items():
+                scores.setdefault(name, np.empty(count, np.float32))[start : start + CHUNK] = values
+    return scores, probabilities
+
+
+def bald(embeddings: Matrix, ensemble: Sequence[Head]) -> Matrix:
+    """Mutual information of answer and head, in nats (BALD; Houlsby et al. 2011, arXiv 1112.5745).
+
+    The heads of the ensemble stand in for samples of the posterior.
+
+    Args:
+        embeddings: Shape (N, D).
+        ensemble: At least one head.
+
+    Returns:
+        Shape (N,), in [0, ln K]: entropy of the mean answer minus the mean entropy of the answers.
+    """
+    answers = np.stack([head.probabilities(embeddings) for head in ensemble])  # (B, N, K)
+    return np.asarray(np.maximum(_entropy(answers.mean(axis=0)) - _entropy(answers).mean(axis=0), 0), np.float32)
+
+
+def _entropy(probabilities: Matrix) -> Matrix:
+    logs = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+    return np.asarray(-(probabilities * logs).sum(axis=-1), np.float32)

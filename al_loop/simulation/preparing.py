@@ -1,0 +1,95 @@
+"""From a labelled folder to the arrays of a fast simulation: test reserve, embeddings, right answers.
+
+Done once for all runs and kept in `OUT/pool`: the same call later goes on with what is there.
+"""
+
+import hashlib
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from al_loop.embedding_space import fit_space
+from al_loop.errors import InvalidValueError, UnsupportedError
+from al_loop.importing import ImportPlan
+from al_loop.score_parts import FEATURES
+from al_loop.simulation.one_run import SimulatedRun
+from al_loop.simulation.oracle import Oracle
+from al_loop.simulation.pool import SimulatedPool
+from al_loop.simulation.records import SimulationConfig
+from al_loop.strategies import Random
+
+POOL = "pool"
+FINGERPRINT = "fingerprint"
+RESERVE_SEED = 0
+"""Every run has the same test reserve: a fixed random part, which the encoder never sees either."""
+
+
+def prepare(
+    config: SimulationConfig, plan: ImportPlan, tell: Callable[[str], None], cancelled: threading.Event
+) -> Path:
+    """Directory of the `SimulatedPool` of a folder, made if it is missing.
+
+    Args:
+        config: What to simulate.
+        plan: The folder as it is imported.
+        tell: Told what is going on.
+        cancelled: Set by another thread to stop.
+
+    Raises:
+        UnsupportedError: The folder's task is not one that fast mode can simulate.
+        InvalidValueError: `OUT` holds the pool of another folder or recipe.
+        ProcessFailedError: Scoring or pretraining died.
+    """
+    directory = config.out / POOL
+    fingerprint = _fingerprint(config)
+    if (directory / FINGERPRINT).is_file():
+        if (directory / FINGERPRINT).read_text() != fingerprint:
+            raise InvalidValueError("$.out", f"{directory} was made with other settings; use another folder")
+        return directory
+    spec = plan.tasks[0]
+    if spec.task != "classification" or spec.multi_label:
+        raise UnsupportedError("fast mode simulates campaigns of one class a sample; use --mode full")
+    shutil.rmtree(directory, ignore_errors=True)
+    (directory / "work").mkdir(parents=True)
+    oracle = Oracle.read(plan)
+    run = SimulatedRun(config, plan, oracle, Random(), RESERVE_SEED, (directory / "work").resolve(), cancelled)
+    try:
+        tell("describing the images")
+        run.draw_reserve()
+        sample_ids, sources = run.embeddings([FEATURES, *_pretrained(config, tell)])
+        samples = run.store.samples.get_many(run.campaign.campaign_id, sample_ids.tolist())
+    finally:
+        run.store.close()
+    targets = np.zeros((len(sample_ids), len(spec.classes)), np.float32)
+    for row, sample_id in enumerate(sample_ids.tolist()):
+        for label in oracle.answer(samples[sample_id].path):
+            for name in label.classes or []:
+                targets[row, spec.classes.index(name)] = 1
+    known = targets.sum(axis=1) == 1
+    reserve = np.array([samples[sample_id].reserve for sample_id in sample_ids.tolist()])
+    pool = SimulatedPool(
+        embeddings=fit_space([part[~reserve] for part in sources]).apply(sources)[known],
+        targets=targets[known],
+        reserve=reserve[known],
+        weights=np.ones(int(known.sum()), np.float32),
+    )
+    pool.write(directory)
+    shutil.rmtree(directory / "work")
+    (directory / FINGERPRINT).write_text(fingerprint)
+    return directory
+
+
+def _pretrained(config: SimulationConfig, tell: Callable[[str], None]) -> list[str]:
+    if config.pretrain_minutes == 0:
+        return []
+    tell(f"self-supervised training on the images outside of the test reserve, {config.pretrain_minutes:g} minutes")
+    raise UnsupportedError("self-supervised training is not wired to simulations yet; use --pretrain-minutes 0")
+
+
+def _fingerprint(config: SimulationConfig) -> str:
+    parts = (str(config.directory.resolve()), config.reserve_share, config.pretrain_minutes)
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
