@@ -1,4 +1,4 @@
-"""Connected regions of equal value in a raster, and their graph, in plain numpy: the serving image has no SciPy.
+"""Connected regions of equal value in a raster, and their graph, in plain numpy: all values in one pass.
 
 Pixels are neighbours over an edge, not over a corner (4-connectivity), as in the polygons that people are shown.
 """
