@@ -8,6 +8,7 @@ AlLoopError
         DuplicateCampaignError
         LeasedError                 the sample is leased to somebody else
         RoundRunningError           one round at a time per campaign
+        PretrainingRunningError     one pretraining at a time per campaign
         NotEnoughLabelsError        says how many labels are missing
         NoModelError                nothing is promoted yet
         WithheldError               no suggestion for this image, on purpose
@@ -82,6 +83,14 @@ class RoundRunningError(ConflictError):
             f"round {number} of campaign {campaign!r} is {state}; wait for it, cancel it, or send `queue` true to "
             "start another when it ends"
         )
+
+
+class PretrainingRunningError(ConflictError):
+    """One pretraining at a time per campaign."""
+
+    def __init__(self, campaign: str, number: int, state: str) -> None:
+        self.campaign, self.number, self.state = campaign, number, state
+        super().__init__(f"pretraining {number} of campaign {campaign!r} is {state}; wait for it or cancel it")
 
 
 class NotEnoughLabelsError(ConflictError):

@@ -23,6 +23,14 @@ class DataLayout(msgspec.Struct, frozen=True):
         """Root of a campaign's model registry."""
         return self.campaign(name) / "models"
 
+    def encoders(self, name: str) -> Path:
+        """Root of the encoders made without labels, `ssl-<n>` each, in the form of a model registry."""
+        return self.campaign(name) / "encoders"
+
+    def pretraining(self, name: str, number: int) -> Path:
+        """Directory of one pretraining: `spec.json`, `training/`."""
+        return self.campaign(name) / "pretrainings" / str(number)
+
     def scores(self, name: str) -> Path:
         """Root of a campaign's embeddings, one directory a model version."""
         return self.campaign(name) / "scores"

@@ -21,7 +21,7 @@ class PoolScores:
     """Scores, embeddings and hashes of N samples; about 300 bytes a sample for embeddings of 128 values."""
 
     def __init__(self, sample_ids: NDArray[np.int64], tasks: list[str], embedding_type: type[np.floating]) -> None:
-        """Make room for samples, given by ascending id, and for the named tasks ("" for features)."""
+        """Make room for samples, given by ascending id, and for the named tasks ("" without any)."""
         self._sample_ids = sample_ids
         self._scores = {task: np.zeros((len(sample_ids), len(SCORE_NAMES)), np.float32) for task in tasks}
         self._hashes = np.zeros(len(sample_ids), "S32")

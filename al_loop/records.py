@@ -126,6 +126,9 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     assist: AssistSettings = AssistSettings()
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
+    train_from: Literal["auto", "scratch"] = "auto"
+    """auto: training starts from the newest encoder that a pretraining made, if it is `model.encoder` and `model` names
+    no weights; scratch: always as `model` says."""
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """Runs rounds: snapshot, training, evaluation, export, gate, promotion, scoring; one at a time per campaign.
 
 Every state is stored before it is acted on. By default one worker runs the rounds of all campaigns in order, so that
-two trainings never fight for the machine; the others wait in state `queued`.
+two trainings never fight for the machine; the others wait in state `queued`. Pretrainings take places of the same kind
+(`al_loop.slots`).
 """
 
 import errno
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from al_loop.encoders import starting_weights
 from al_loop.errors import ConflictError, NotEnoughLabelsError
 from al_loop.layout import DataLayout
 from al_loop.processes import ProcessCancelledError, ProcessFailedError, log_tail, run_supervised
@@ -22,6 +24,7 @@ from al_loop.readiness import readiness
 from al_loop.records import Campaign, Round, RoundState
 from al_loop.scoring import PoolScorer
 from al_loop.serving import ModelServer
+from al_loop.slots import TrainingSlots
 from al_loop.snapshot import write_snapshot
 from al_loop.store import LabelStore
 from models.card import Evaluation, ModelCard
@@ -49,6 +52,7 @@ class RoundRunner:
         clock: Callable[[], datetime],
         *,
         rounds_at_once: int = 1,
+        slots: TrainingSlots | None = None,
     ) -> None:
         """Make a runner without rounds.
 
@@ -59,7 +63,9 @@ class RoundRunner:
             scorer: Scores the pool after a promotion.
             clock: Gives aware UTC times.
             rounds_at_once: How many campaigns may train side by side; a campaign has one running round at most.
+            slots: Places shared with pretrainings; None: as many as `rounds_at_once`, not shared.
         """
+        self._slots = slots or TrainingSlots(rounds_at_once)
         self._store = store
         self._layout = layout
         self._server = server
@@ -148,12 +154,11 @@ class RoundRunner:
         """One round, unless it was cancelled meanwhile; then hand the campaign's next one to the workers."""
         key = (campaign.campaign_id, number)
         with self._lock:
-            wanted = key in self._cancelled and not self._closing  # at a stop it stays queued, for the next start
-            if wanted:
-                self._begun.add(key)
+            cancelled = self._cancelled.get(key)
         try:
-            if wanted:
-                self._run(campaign.name, number)
+            if cancelled is not None:
+                with self._slots.hold(campaign.campaign_id, cancelled):
+                    self._run_if_wanted(campaign, number)
         finally:
             with self._lock:
                 following = self._waiting.pop(campaign.campaign_id, None)
@@ -161,6 +166,15 @@ class RoundRunner:
                     self._running.discard(campaign.campaign_id)
                 else:
                     self._executor.submit(self._work, campaign, following)
+
+    def _run_if_wanted(self, campaign: Campaign, number: int) -> None:
+        key = (campaign.campaign_id, number)
+        with self._lock:
+            wanted = key in self._cancelled and not self._closing  # at a stop it stays queued, for the next start
+            if wanted:
+                self._begun.add(key)
+        if wanted:
+            self._run(campaign.name, number)
 
     def _run(self, campaign_name: str, number: int) -> None:
         """Carry one round to an end state, whatever happens."""
@@ -227,7 +241,7 @@ class RoundRunner:
         path = None if incumbent is None else self._server.registry(campaign).path(incumbent) / ONNX_FILE
         manifest, digest, _ = write_snapshot(
             self._store, campaign, number, directory, version=version, incumbent=path, incumbent_version=incumbent,
-            now=self._clock(),
+            now=self._clock(), start=starting_weights(self._store, self._layout, campaign),
         )  # fmt: skip
         self._set(
             campaign,

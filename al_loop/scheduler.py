@@ -78,13 +78,14 @@ class LoopScheduler:
                 self._runner.start(campaign, reason, queue=True)
 
     def tick_scoring(self) -> None:
-        """Score samples that the serving version (or, before there is one, plain features) has not seen yet."""
+        """Score samples that the serving version (or plain features) or the newest encoder has not seen yet."""
         for campaign in self._store.campaigns.list():
             if self._closing.is_set():
                 return
-            version = self._scorer.wanted_version(campaign)
-            if self._store.rounds.active(campaign.campaign_id) is None and not self._failed_lately(campaign, version):
-                self._score(campaign, version)
+            for version in self._scorer.wanted_versions(campaign):
+                busy = self._closing.is_set() or self._store.rounds.active(campaign.campaign_id) is not None
+                if not busy and not self._failed_lately(campaign, version):
+                    self._score(campaign, version)
 
     def _score(self, campaign: Campaign, version: str) -> None:
         try:

@@ -3,7 +3,7 @@
 A part is a directory `<campaign dir>/scores/<version>/<part>/` with
 
     scores.parquet        sample_id, task, least_confidence, margin, entropy, pixel_hash, modified_ns; a row a (sample,
-                          task), and for version "features" one row a sample with task "" and zeros
+                          task), and for features and encoders one row a sample with task "" and zeros
     embeddings.npy        (N, D), float16 of a model, float32 of features (raw, in the units of the bands)
     embedding_ids.npy     (N,) int64, ascending; written last: a part without it is unfinished and ignored
     skipped.json          samples that could not be scored, and why
@@ -44,13 +44,13 @@ class ScoreSpec(msgspec.Struct, frozen=True, kw_only=True):
     format: int = 1
     version: str
     model_dir: str | None
-    """Absolute directory of the version in the registry; None for features."""
+    """Absolute directory of the version in its registry; None for features."""
     samples: str
     """Absolute path of a Parquet file with columns sample_id (int64) and path (string, absolute)."""
     bands: list[int]
     """1-based bands to read, in the model's order."""
     tasks: list[TaskSpec]
-    """Tasks to score; empty for features."""
+    """Tasks to score; empty for features and for encoders without tasks."""
     threads: int | None = None
     """Threads of ONNX Runtime; None: its own choice."""
 
@@ -89,7 +89,7 @@ def write_spec(
     Args:
         directory: Where to.
         samples: Sample ids and absolute paths.
-        version: A model version, or `FEATURES`.
+        version: A model version, an encoder's, or `FEATURES`.
         model_dir: The version's directory; None for features.
         bands: 1-based bands in the model's order.
         tasks: Tasks to score.

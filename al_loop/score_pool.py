@@ -64,7 +64,7 @@ def score_pool(spec: ScoreSpec, directory: Path, progress: Progress) -> None:
     else:
         model = _model(spec)
         progress.enter("scoring", total=len(paths))
-        results = PoolScores(sample_ids, [task.task for task in spec.tasks], np.float16)
+        results = PoolScores(sample_ids, [task.task for task in spec.tasks] or [""], np.float16)
         score_with_model(model, paths, spec.tasks, results, progress)
     results.write(directory)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from al_loop.encoders import is_encoder, newest_encoder
 from al_loop.layout import DataLayout
 from al_loop.processes import run_supervised
 from al_loop.records import Campaign
@@ -18,7 +19,7 @@ from models.registry import ModelRegistry
 
 
 class PoolScorer:
-    """Runs `al_loop.score_pool` over the samples that lack a score of one version."""
+    """Runs `al_loop.score_pool` over the samples that lack a score, or an encoder's embedding, of one version."""
 
     def __init__(self, store: LabelStore, layout: DataLayout, clock: Callable[[], datetime]) -> None:
         self._store = store
@@ -30,6 +31,11 @@ class PoolScorer:
     def wanted_version(self, campaign: Campaign) -> str:
         """The version whose scores queries use now: the serving one, or plain image features before there is any."""
         return campaign.current_version or FEATURES
+
+    def wanted_versions(self, campaign: Campaign) -> list[str]:
+        """Versions that new samples are scored with: `wanted_version`, and the newest encoder made without labels."""
+        encoder = newest_encoder(self._store, campaign)
+        return [self.wanted_version(campaign), *([] if encoder is None else [encoder])]
 
     def score(
         self,
@@ -75,7 +81,8 @@ class PoolScorer:
         if version == FEATURES:
             bands = campaign.bands or list(range(1, (campaign.source_bands or 1) + 1))
             return write_spec(staging, paths, version=version, model_dir=None, bands=bands, tasks=[])
-        registry = ModelRegistry(self._layout.models(campaign.name))
+        home = self._layout.encoders if is_encoder(version) else self._layout.models
+        registry = ModelRegistry(home(campaign.name))
         card = registry.card(version)
         return write_spec(
             staging, paths, version=version, model_dir=registry.path(version), bands=card.bands, tasks=card.tasks

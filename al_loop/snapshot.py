@@ -9,10 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from al_loop.encoders import StartingWeights
 from al_loop.errors import NotEnoughLabelsError
 from al_loop.geometry import coded_polygons
 from al_loop.readiness import readiness
@@ -62,6 +64,7 @@ def write_snapshot(
     incumbent: Path | None,
     incumbent_version: str | None,
     now: datetime,
+    start: StartingWeights | None = None,
 ) -> Snapshot:
     """Write `manifest.json` and `samples.parquet` for a training run.
 
@@ -77,6 +80,7 @@ def write_snapshot(
         incumbent: `model.onnx` of the serving version, if any.
         incumbent_version: Its name.
         now: When the snapshot is taken.
+        start: Encoder weights that the run starts from; None: as the campaign's settings say.
 
     Raises:
         NotEnoughLabelsError: Too few labels, or one class only; says what to label.
@@ -96,6 +100,9 @@ def write_snapshot(
     for row in rows:
         counts[row["split"]] += 1
     source_bands = campaign.source_bands or 0
+    model = campaign.settings.model
+    if start is not None:
+        model = msgspec.structs.replace(model, pretrained_file=str(start.file))
     manifest = Manifest(
         version=version,
         campaign=campaign.name,
@@ -106,13 +113,14 @@ def write_snapshot(
         source_bands=source_bands,
         bands=campaign.bands or list(range(1, source_bands + 1)),
         unlabelled=campaign.settings.unlabelled,
-        model=campaign.settings.model,
+        model=model,
         train=campaign.settings.train,
         statistics_paths=_statistics_paths(store, campaign),
         incumbent_onnx=None if incumbent is None else str(incumbent.absolute()),
         incumbent_version=incumbent_version,
         counts=counts,
         samples_sha256=hashlib.sha256((directory / SAMPLES_FILE).read_bytes()).hexdigest(),
+        trained_from=None if start is None else start.version,
     )
     return Snapshot(manifest, write_manifest(directory, manifest), counts)
 

@@ -9,6 +9,7 @@ from al_loop.assessing import Assessor
 from al_loop.layout import DataLayout
 from al_loop.pictures.desk import PictureDesk
 from al_loop.predictions import PredictionDesk
+from al_loop.pretraining import PretrainingRunner
 from al_loop.prompting.desk import PromptDesk
 from al_loop.records import Campaign, RoundState
 from al_loop.rounds import RoundRunner
@@ -19,6 +20,7 @@ from al_loop.scheduler import LoopScheduler
 from al_loop.score_parts import EmbeddingStore
 from al_loop.scoring import PoolScorer
 from al_loop.serving import ModelServer
+from al_loop.slots import TrainingSlots
 from al_loop.store import LabelStore
 from models.promptable import PromptableModel
 
@@ -73,9 +75,11 @@ class Workbench:
         self.store = LabelStore.open(self.layout.database)
         self.server = ModelServer(self.store, self.layout, threads=threads)
         self.scorer = PoolScorer(self.store, self.layout, clock)
+        slots = TrainingSlots(rounds_at_once)
         self.runner = RoundRunner(
-            self.store, self.layout, self.server, self.scorer, clock, rounds_at_once=rounds_at_once
+            self.store, self.layout, self.server, self.scorer, clock, rounds_at_once=rounds_at_once, slots=slots
         )
+        self.pretrainer = PretrainingRunner(self.store, self.layout, self.scorer, slots, clock)
         self.sampler = Sampler(self.store, self._embeddings)
         self.desk = PredictionDesk(self.store, self.server, clock, max_values=max_image_values)
         self.pictures = PictureDesk(self.store, self.server)
@@ -97,6 +101,7 @@ class Workbench:
         """Stop everything, children first, the store last."""
         self.links.close()
         self.scheduler.close()
+        self.pretrainer.close()
         self.runner.close()
         self.desk.close()
         self.server.close()
@@ -106,12 +111,13 @@ class Workbench:
         return EmbeddingStore(self.layout.scores(campaign.name))
 
     def _recover(self) -> None:
-        """Say what happened to the rounds that a stop cut off.
+        """Say what happened to the rounds and pretrainings that a stop cut off.
 
         Queued rounds go on. A round whose model serves already counts as promoted; scoring is taken up by the
         scheduler. All others are interrupted; the policy starts them again.
         """
         for campaign in self.store.campaigns.list():
+            self.pretrainer.recover(campaign)
             for entry in self.store.rounds.unfinished(campaign.campaign_id):
                 if entry.state is RoundState.QUEUED:
                     self.runner.resume(campaign, entry.number)

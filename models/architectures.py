@@ -75,7 +75,7 @@ class EmbeddingHead(nn.Module):
         Returns:
             (N, D) float32; a sample without a valid pixel pools to zeros.
         """
-        pooled = [_pool_valid(stage, valid) for stage in stages]
+        pooled = [pool_valid(stage, valid) for stage in stages]
         return F.relu(self.norm(self.project(torch.cat(pooled, dim=1))))
 
 
@@ -108,7 +108,7 @@ class MultiTaskNetwork(nn.Module):
     def __init__(self, config: ModelConfig, tasks: Sequence[TaskSpec], statistics: BandStatistics) -> None:
         super().__init__()
         self.normalise = Normalise(statistics)
-        self.encoder, channels, self.strides = _build_encoder(config, len(statistics.low))
+        self.encoder, channels, self.strides = build_encoder(config, len(statistics.low))
         self.embedding = EmbeddingHead(sum(channels), config.embedding_size)
         self.dropout = nn.Dropout(config.dropout)
         self.classifier: nn.Linear | None = None
@@ -152,14 +152,14 @@ def build(config: ModelConfig, tasks: Sequence[TaskSpec], statistics: BandStatis
     return MultiTaskNetwork(config, tasks, statistics)
 
 
-def _build_encoder(config: ModelConfig, bands: int) -> tuple[nn.Module, list[int], list[int]]:
+def build_encoder(config: ModelConfig, bands: int) -> tuple[nn.Module, list[int], list[int]]:
     """Encoder from timm with the channels and the stride of each of its stages, shallow to deep."""
     source: dict[str, Any] = {"pretrained": config.pretrained}
     if config.pretrained_file is not None:
-        source = {"pretrained": True, "pretrained_cfg_overlay": _local_weights(config.encoder, config.pretrained_file)}
+        source = {"pretrained": True, "pretrained_cfg_overlay": local_weights(config.encoder, config.pretrained_file)}
     try:  # timm itself adapts the first layer of pretrained weights to the number of bands
         encoder: Any = timm.create_model(config.encoder, features_only=True, in_chans=bands, **source)
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:  # OSError: pretrained weights that cannot be fetched
         raise TrainingDataError(f"encoder {config.encoder!r} cannot be built: {error}") from error
     strides = encoder.feature_info.reduction()
     if strides[-1] > STRIDE_PX:
@@ -169,7 +169,7 @@ def _build_encoder(config: ModelConfig, bands: int) -> tuple[nn.Module, list[int
     return encoder, encoder.feature_info.channels(), strides
 
 
-def _local_weights(encoder: str, file: str) -> dict[str, Any]:
+def local_weights(encoder: str, file: str) -> dict[str, Any]:
     """Overlay of timm's pretrained configuration that names the weights in a safetensors file.
 
     timm loads feature encoders leniently (heads are dropped), so a file of another architecture would leave random
@@ -192,7 +192,7 @@ def _local_weights(encoder: str, file: str) -> dict[str, Any]:
     return {"state_dict": weights, "input_size": (bands, *headless.pretrained_cfg["input_size"][1:])}
 
 
-def _pool_valid(stage: Tensor, valid: Tensor) -> Tensor:
+def pool_valid(stage: Tensor, valid: Tensor) -> Tensor:
     """Mean (N, C) of a stage (N, C, h, w), weighted by the share of valid pixels under each of its cells."""
     kernel = valid.shape[-1] // stage.shape[-1]
     weight = F.avg_pool2d(valid, kernel)

@@ -97,6 +97,7 @@ def write_artefacts(out: Path, directory: Path, manifest: Manifest, network: nn.
         labels=record.labels,
         seconds=record.seconds,
         digests={},
+        trained_from=manifest.trained_from,
     )
     for name, content in (("training.json", training), ("evaluation.json", record.evaluation), ("card.json", card)):
         (out / name).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1))

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from models.pretrain_config import PretrainConfig, PretrainSummary
+
 TaskName = Literal["classification", "segmentation"]
 
 BACKGROUND = 0
@@ -148,3 +150,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """Wall time of training."""
     digests: dict[str, str]
     """sha256 of every other file in the version's directory."""
+    trained_from: str | None = None
+    """Encoder version whose weights the training started from; None: as `model` says."""
+    pretraining: PretrainConfig | None = None
+    """How an encoder version (one without tasks) was made; None for models."""
+    pretraining_summary: PretrainSummary | None = None

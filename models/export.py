@@ -7,9 +7,9 @@ import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from models.architectures import STRIDE_PX
-from models.calibration import CalibratedNetwork
 from models.card import ParityReport
 from models.errors import ExportParityError
 
@@ -24,11 +24,11 @@ MAX_SIDE = 512
 """In strides: bounds that the exporter needs to know the sizes by, 16,384 px."""
 
 
-def export_onnx(network: CalibratedNetwork, bands: int, path: Path) -> None:
+def export_onnx(network: nn.Module, bands: int, path: Path) -> None:
     """Write the network as ONNX with dynamic batch, height and width.
 
     Input `image` is float32 (N, C, H, W) of raw values with NaN at invalid pixels, H and W multiples of the stride;
-    outputs are those of `CalibratedNetwork`. Weights lie in the same file.
+    outputs are those that the network names, as `CalibratedNetwork` does. Weights lie in the same file.
     """
     network = network.cpu().eval()
     batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
@@ -53,7 +53,7 @@ def export_onnx(network: CalibratedNetwork, bands: int, path: Path) -> None:
     program.save(path, external_data=False)
 
 
-def check_parity(network: CalibratedNetwork, path: Path, chips: Sequence[NDArray[np.float32]]) -> ParityReport:
+def check_parity(network: nn.Module, path: Path, chips: Sequence[NDArray[np.float32]]) -> ParityReport:
     """Compare torch and ONNX Runtime on chips at two batch sizes and two image sizes, invalid pixels among them.
 
     Args:

@@ -110,7 +110,7 @@ def fit(
     """
     network.to(memory_format=torch.channels_last).to(device).train()
     loss.to(device)
-    optimizer = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.learning_rate)
+    optimizer = torch.optim.AdamW(parameter_groups(network, config.weight_decay), lr=config.learning_rate)
     scheduler = OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=WARM_UP)
     half = device.type == "cuda" and torch.cuda.is_bf16_supported()
     losses: list[float] = []
@@ -136,7 +136,7 @@ def fit(
     network.eval()
 
 
-def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
     """Weight decay for matrices and kernels, none for biases and normalisation."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     return [

@@ -55,6 +55,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
     """Rows of each split."""
     samples_sha256: str
+    trained_from: str | None = None
+    """Encoder version that `model.pretrained_file` belongs to; None: the file, if any, is the user's."""
 
 
 def read_manifest(directory: Path) -> Manifest:

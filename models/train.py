@@ -141,11 +141,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Progress(options.out, supervised=options.supervised) as progress:
             train(options.snapshot, options.out, progress)
     except ModelsError as error:
-        return _fail(options.out, str(error))
+        return leave_sentence(options.out, str(error))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        return _fail(options.out, f"the disk is full: {error}; free some space and start the round again")
+        return leave_sentence(options.out, f"the disk is full: {error}; free some space and start the round again")
     return 0
 
 
@@ -153,7 +153,7 @@ def _labelled(samples: Sequence[LabelledSample], tasks: Sequence[TaskSpec]) -> l
     return [sample for sample in samples if any(is_labelled(sample, spec) for spec in tasks)]
 
 
-def _fail(out: Path, sentence: str) -> int:
+def leave_sentence(out: Path, sentence: str) -> int:
     """Leave the sentence where the parent looks; on a full disk only stderr takes it."""
     print(sentence, file=sys.stderr)
     try:

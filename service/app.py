@@ -24,6 +24,7 @@ from service.routes.leases import LeaseController
 from service.routes.model_versions import ModelVersionController
 from service.routes.page import PAGE
 from service.routes.predictions import PredictionController
+from service.routes.pretrainings import PretrainingController
 from service.routes.queries import QueryController
 from service.routes.rounds import RoundController
 from service.routes.samples import SampleController
@@ -38,6 +39,7 @@ CONTROLLERS = (
     LeaseController,
     LabelController,
     RoundController,
+    PretrainingController,
     ModelVersionController,
     PredictionController,
     AssistController,

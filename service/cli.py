@@ -8,7 +8,7 @@ from pathlib import Path
 
 from al_loop.errors import AlLoopError
 from service.client import Client, ServiceError, ServiceUnreachableError
-from service.commands import assists, imports, models, rounds, scaneo, serve, simulate, status
+from service.commands import assists, imports, models, pretrainings, rounds, scaneo, serve, simulate, status
 from service.settings import SettingsError
 
 DEFAULT_URL = "http://127.0.0.1:8090"
@@ -38,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     _export(commands.add_parser("export", help="write a campaign's labels to a file"))
     _status(commands.add_parser("status", help="show how campaigns stand"))
     _round(commands.add_parser("round", help="start, watch or cancel a training round"))
+    _pretrain(commands.add_parser("pretrain", help="make an encoder from a campaign's images, without labels"))
     _model(commands.add_parser("model", help="list model versions, promote one, roll back"))
     _simulate(commands.add_parser("simulate", help="learning curves of strategies on a labelled folder"))
     _assists(commands.add_parser("assists", help="show what became of a campaign's suggestions"))
@@ -120,6 +121,17 @@ def _round(parser: argparse.ArgumentParser) -> None:
     _talks(listing)
     listing.add_argument("campaign")
     listing.set_defaults(run=_with_client(rounds.show_all))
+
+
+def _pretrain(parser: argparse.ArgumentParser) -> None:
+    _talks(parser)
+    parser.add_argument("campaign")
+    parser.add_argument("--minutes", type=float, help="time to train (default: 20)")
+    parser.add_argument("--encoder", help="timm encoder (default: that of the campaign's models)")
+    parser.add_argument("--method", choices=["barlow_twins", "pretrained"], default="barlow_twins")
+    parser.add_argument("--weights", help="safetensors file on the service's machine to start from, or to use as it is")
+    parser.add_argument("--watch", action="store_true", help="follow it until it ends")
+    parser.set_defaults(run=_with_client(pretrainings.run))
 
 
 def _model(parser: argparse.ArgumentParser) -> None:

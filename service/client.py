@@ -11,6 +11,7 @@ import msgspec
 from al_loop.assist_report import AssistReport
 from al_loop.campaigns import CampaignRequest
 from al_loop.lease_records import HeldLease, Renewal
+from al_loop.pretraining_records import Pretraining
 from al_loop.records import CampaignSettings, LabelInput, QueryAnswer, RetrainPolicy, SampleView
 from al_loop.registration import RegistrationReport
 from al_loop.scaneo.boxes import BoxReport, OfferedBox
@@ -24,6 +25,8 @@ from service.schemas import (
     LeaseList,
     ModelList,
     NoBatch,
+    PretrainingList,
+    PretrainingView,
     RecordedLabels,
     Released,
     RoundList,
@@ -186,6 +189,22 @@ class Client:
                         yield msgspec.json.decode(data, type=RoundView)
                     elif event == "progress":
                         yield msgspec.json.decode(data, type=ProgressLine)
+
+    def start_pretraining(self, name: str, config: dict[str, Any] | None = None) -> PretrainingView:
+        """Make an encoder without labels; `config` as far as it differs from `PretrainConfig`."""
+        return self._json("POST", f"/campaigns/{name}/pretrainings", PretrainingView, body=config or {})
+
+    def pretrainings(self, name: str) -> list[Pretraining]:
+        """All pretrainings."""
+        return self._json("GET", f"/campaigns/{name}/pretrainings", PretrainingList).pretrainings
+
+    def pretraining(self, name: str, number: int) -> PretrainingView:
+        """One pretraining and its progress."""
+        return self._json("GET", f"/campaigns/{name}/pretrainings/{number}", PretrainingView)
+
+    def cancel_pretraining(self, name: str, number: int) -> PretrainingView:
+        """Stop a pretraining."""
+        return self._json("POST", f"/campaigns/{name}/pretrainings/{number}/cancel", PretrainingView)
 
     def connect_scaneo(self, name: str, request: dict[str, Any]) -> LinkStatus:
         """Link a campaign to SCANEO; `request` as `PUT /campaigns/{campaign}/scaneo` takes it."""

@@ -92,6 +92,12 @@ LEASES: dict[str, Any] = {
     ],
 }
 ROUND: dict[str, Any] = {"queue": True, "reason": "new season"}
+PRETRAINING: dict[str, Any] = {"minutes": 30}
+PRETRAINED: dict[str, Any] = {
+    "method": "pretrained",
+    "encoder": "resnet18",
+    "pretrained_file": "/weights/resnet18.safetensors",
+}
 POLICY: dict[str, Any] = {"new_labels": 100, "interval_s": 86_400, "min_labels": 20}
 PROMOTE: dict[str, Any] = {"reason": "v4 misses small ponds"}
 PROBABILITIES = [0.07, 0.9, 0.03]

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import msgspec
 
+from al_loop.encoders import EmbeddingVersion
 from al_loop.lease_records import SKIPS_TO_GIVE_UP, HeldLease
+from al_loop.pretraining_records import Pretraining, PretrainingState
 from al_loop.records import (
     AnnotatorName,
     Campaign,
@@ -211,6 +213,28 @@ class RoundList(msgspec.Struct, frozen=True, kw_only=True):
     """All rounds of a campaign, oldest first."""
 
     rounds: list[Round]
+
+
+class PretrainingView(Pretraining, frozen=True, kw_only=True):
+    """A pretraining, and what it does right now."""
+
+    progress: ProgressLine | None = None
+    """Newest progress of a running one: phase, steps done of those expected, loss, epoch, seconds left."""
+
+    @classmethod
+    def of(cls, workbench: Workbench, campaign: Campaign, entry: Pretraining) -> "PretrainingView":
+        """Add the progress of a running pretraining, or the end of the log of a failed one."""
+        fields = {name: getattr(entry, name) for name in Pretraining.__struct_fields__}
+        if entry.state is PretrainingState.FAILED:
+            fields["log"] = workbench.pretrainer.log(campaign, entry.number)
+        return cls(**fields, progress=workbench.pretrainer.progress(campaign.campaign_id, entry.number))
+
+
+class PretrainingList(msgspec.Struct, frozen=True, kw_only=True):
+    """All pretrainings of a campaign, oldest first, and which embeddings of its samples there are."""
+
+    pretrainings: list[Pretraining]
+    embeddings: list[EmbeddingVersion]
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from al_loop.store.database import Database
 from al_loop.store.labels import LabelTable
 from al_loop.store.leases import LeaseTable
 from al_loop.store.predictions import PredictionTable
+from al_loop.store.pretrainings import PretrainingTable
 from al_loop.store.queries import QueryTable
 from al_loop.store.rounds import RoundTable
 from al_loop.store.samples import SampleTable
@@ -33,6 +34,7 @@ class LabelStore:
         self.rounds = RoundTable(database)
         self.versions = VersionTable(database)
         self.scores = ScoreTable(database)
+        self.pretrainings = PretrainingTable(database)
         self.predictions = PredictionTable(database)
         self.assists = AssistTable(database)
         self.scaneo = ScaneoTable(database)

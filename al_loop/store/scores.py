@@ -31,7 +31,7 @@ class ScoreTable:
 
         Args:
             campaign_id: The campaign.
-            version: Model version that scored; "features" for image features, whose rows have task "" and zeros.
+            version: Model version that scored; "features" or an encoder, whose rows have task "" and zeros.
             parquet: Columns `COLUMNS`; with `pixel_hash` and `modified_ns` the samples' hashes are replaced as well.
             now: When it was scored.
 
@@ -64,6 +64,15 @@ class ScoreTable:
             version=version,
         )
         return [(row["sample_id"], row["path"]) for row in rows]
+
+    def counts(self, campaign_id: int) -> dict[str, int]:
+        """Samples that each version has scored or embedded."""
+        rows = self._database.read(
+            """SELECT version, count(DISTINCT sample_id) AS samples FROM scores
+            WHERE campaign_id = $campaign_id GROUP BY version""",
+            campaign_id=campaign_id,
+        )
+        return {row["version"]: row["samples"] for row in rows}
 
 
 def _replace(

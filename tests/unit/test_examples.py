@@ -8,6 +8,7 @@ import pytest
 from al_loop.campaigns import CampaignRequest
 from al_loop.geometry import Feature
 from al_loop.records import CampaignSettings, LabelInput, QueryAnswer, RetrainPolicy
+from models.pretrain_config import PretrainConfig
 from service import examples
 from service.schemas import (
     AcceptRequest,
@@ -40,6 +41,8 @@ from tests.e2e.campaigns import Http
         (examples.SKIP, SkipRequest),
         (examples.LEASES, LeaseList),
         (examples.ROUND, RoundRequest),
+        (examples.PRETRAINING, PretrainConfig),
+        (examples.PRETRAINED, PretrainConfig),
         (examples.POLICY, RetrainPolicy),
         (examples.PROMOTE, PromoteRequest),
         (examples.PROBABILITIES, list[float]),

@@ -1,0 +1,94 @@
+"""What a pretraining is asked for and what it found out; every number of the recipe, with its bounds.
+
+New fields go at the end and get a default, so that old cards still decode.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+PretrainMethod = Literal["barlow_twins", "pretrained"]
+
+
+class PretrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An encoder without labels: where its weights come from and how they are trained."""
+
+    method: PretrainMethod = "barlow_twins"
+    """barlow_twins: trained on the campaign's own images; pretrained: the weights of `pretrained` or `pretrained_file`
+    as they are."""
+    encoder: str | None = None
+    """Name of a timm encoder that offers `features_only`; None: the one that the campaign's models use."""
+    pretrained: bool = False
+    """Start from timm's pretrained weights (timm fetches them, or finds them in its cache)."""
+    pretrained_file: str | None = None
+    """Start from this local safetensors file of encoder weights instead."""
+    minutes: Annotated[float, msgspec.Meta(gt=0, le=10_080)] | None = 20.0
+    """Wall time of training, reading and export not included; None: `epochs` decides."""
+    epochs: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
+    """Passes over the chips; whichever of the two limits is reached first ends the training."""
+    chip_px: Annotated[int, msgspec.Meta(ge=32, le=256, multiple_of=32)] = 64
+    """Side of a chip and of the two views of it; larger images give several random chips."""
+    max_chips: Annotated[int, msgspec.Meta(ge=16, le=1_000_000)] = 50_000
+    """Chips kept in memory at most (and at most `models.chip_pool.CACHE_BYTES`); of a larger pool a random part."""
+    batch_size: Annotated[int, msgspec.Meta(ge=8, le=4096)] = 256
+    """Chips of a batch; all chips where there are fewer."""
+    batch_pixels: Annotated[int, msgspec.Meta(ge=2**15, le=2**28)] = 2**21
+    """Large chips come in smaller batches: pixels of a batch at most."""
+    learning_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 3e-3
+    weight_decay: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1e-2
+    warm_up: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.05
+    """Share of the run in which the learning rate rises; it falls as a cosine over all of it."""
+    projector_size: Annotated[int, msgspec.Meta(ge=8, le=8192)] = 512
+    """Width of both layers of the projector; it is thrown away afterwards."""
+    redundancy_weight: Annotated[float, msgspec.Meta(ge=0, le=1)] = 5e-3
+    """Lambda of the loss: weight of the off-diagonal terms."""
+    crop_area: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.3
+    """Smallest share of the chip that a view shows; drawn evenly from here to 1."""
+    crop_aspect: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.2
+    """Largest natural logarithm of the ratio by which a view is stretched."""
+    jitter: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.3
+    """Largest change of contrast and brightness, and offset in standard deviations of the pool."""
+    band_jitter: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.09
+    """Standard deviation of the offset of each band, in standard deviations of the pool."""
+    blur_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.3
+    """Share of the views that are smoothed by a 3 x 3 mean."""
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
+    """With `epochs` alone (`minutes` null) a run is repeatable; a limit in minutes depends on the machine."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class PretrainSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pretraining measured without a label."""
+
+    chips: int
+    """In memory; 0 for method `pretrained`, where they only measure."""
+    images: int
+    """Rasters that the chips were cut from."""
+    epochs: int = 0
+    steps: int = 0
+    batch_size: int = 0
+    loss: float | None = None
+    """Mean of the last epoch; None without training."""
+    invariance: float | None = None
+    """Mean correlation of two views of one chip over the projector's outputs, last epoch: 1 = told apart by nothing."""
+    redundancy: float | None = None
+    """Root mean square correlation of two different outputs of the projector, last epoch: 0 = they say different
+    things."""
+    embedding_size: int
+    effective_rank: float
+    """Exponential of the entropy of the spectrum of the chips' embeddings (Roy & Vetterli 2007): how many directions
+    they really use. Near 1 the encoder has collapsed."""
+    seconds: float
+    """Wall time of training."""
+    device: str
+
+
+def check_config(config: PretrainConfig) -> tuple[str, str] | None:
+    """What is contradictory about a request: JSON path below it and a sentence; None if nothing is."""
+    if config.pretrained and config.pretrained_file is not None:
+        return "pretrained_file", "pretrained and pretrained_file exclude each other"
+    if config.method == "pretrained" and not config.pretrained and config.pretrained_file is None:
+        return "method", "pretrained needs weights: name a pretrained_file or set pretrained true"
+    if config.method == "barlow_twins" and config.minutes is None and config.epochs is None:
+        return "minutes", "nothing would end the training: set minutes, epochs or both"
+    return None

@@ -1,0 +1,86 @@
+"""Pretrainings: start, look at, cancel."""
+
+from typing import Annotated
+
+from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from al_loop.encoders import available_embeddings
+from al_loop.records import Campaign
+from al_loop.workbench import Workbench
+from models.pretrain_config import PretrainConfig
+from service.auth import requires
+from service.dependencies import TARGET
+from service.errors import problems
+from service.examples import PRETRAINED, PRETRAINING, json_body
+from service.schemas import PretrainingList, PretrainingView
+
+
+class PretrainingController(Controller):
+    """`/campaigns/{campaign}/pretrainings`."""
+
+    path = "/campaigns/{campaign:str}/pretrainings"
+    tags = ("pretrainings",)
+    dependencies = TARGET
+
+    @post(
+        operation_id="startPretraining",
+        status_code=202,
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 404, 409),
+    )
+    def start(
+        self,
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+        data: Annotated[PretrainConfig | None, json_body(on_the_pool=PRETRAINING, own_weights=PRETRAINED)] = None,
+    ) -> PretrainingView:
+        """Make an encoder without labels from the campaign's images, or from given weights, and embed all samples.
+
+        The test reserve is left out of training. A pretraining waits while a round runs, and rounds wait for it.
+        """
+        started = workbench.pretrainer.start(target, data or PretrainConfig())
+        return PretrainingView.of(workbench, target, started)
+
+    @get(
+        operation_id="listPretrainings",
+        sync_to_thread=True,
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404),
+    )
+    def index(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> PretrainingList:
+        """All pretrainings, oldest first, and the versions whose embeddings can be used now."""
+        return PretrainingList(
+            pretrainings=workbench.store.pretrainings.list(target.campaign_id),
+            embeddings=available_embeddings(workbench.store, workbench.layout, target),
+        )
+
+    @get(
+        "/{number:int}",
+        operation_id="getPretraining",
+        sync_to_thread=True,
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404),
+    )
+    def show(
+        self, number: FromPath[int], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
+    ) -> PretrainingView:
+        """One pretraining: its state, progress while it runs, what was measured; the log's end if it failed."""
+        entry = workbench.store.pretrainings.get(target.campaign_id, number)
+        return PretrainingView.of(workbench, target, entry)
+
+    @post(
+        "/{number:int}/cancel",
+        operation_id="cancelPretraining",
+        status_code=202,
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(401, 403, 404, 409),
+    )
+    def cancel(
+        self, number: FromPath[int], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
+    ) -> PretrainingView:
+        """Stop a pretraining; its process tree ends within seconds. Earlier encoders stay in use."""
+        return PretrainingView.of(workbench, target, workbench.pretrainer.cancel(target, number))
