@@ -25,7 +25,7 @@ def random_views(chips: Tensor, config: PretrainConfig, generator: Generator) ->
         Views (N, C, S, S) with 0 at invalid pixels, and valid (N, 1, S, S) float32 of 0 and 1.
     """
     valid = (~torch.isnan(chips).any(dim=1, keepdim=True)).to(chips.dtype)
-    stacked = torch.cat([torch.nan_to_num(chips, nan=0.0), valid], dim=1)
+    stacked = torch.cat([torch.where(valid > 0, chips, 0.0), valid], dim=1)
     grid = F.affine_grid(
         _crops(len(chips), config, generator).to(chips.device), list(stacked.shape), align_corners=False
     )

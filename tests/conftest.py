@@ -23,6 +23,7 @@ pytest_plugins = [  # a module before those that import it
     "tests.fixtures_browser",
     "tests.fixtures_annotators",
     "tests.fixtures_serving",
+    "tests.fixtures_pretraining",
 ]
 
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
