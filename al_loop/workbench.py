@@ -101,8 +101,8 @@ class Workbench:
         """Stop everything, children first, the store last."""
         self.links.close()
         self.scheduler.close()
+        self.runner.close()  # before the pretrainer, whose place a waiting round would take otherwise
         self.pretrainer.close()
-        self.runner.close()
         self.desk.close()
         self.server.close()
         self.store.close()

@@ -85,7 +85,7 @@ def embed_chips(network: EncoderNetwork, chips: NDArray[np.float16], device: tor
 
 
 def effective_rank(embeddings: NDArray[np.float32]) -> float:
-    """Directions that embeddings really use (Roy & Vetterli 2007, EUSIPCO): exp of the entropy of their spectrum.
+    """Directions that embeddings really use: exp of the entropy of their singular values (Roy & Vetterli 2007, EUSIPCO).
 
     Outputs are standardised first, so that stages of different scale count alike; those that hardly vary are left out.
 
@@ -100,9 +100,8 @@ def effective_rank(embeddings: NDArray[np.float32]) -> float:
     if not alive.any():
         return 1.0
     scores = (embeddings[:, alive] - embeddings[:, alive].mean(axis=0)) / deviation[alive]
-    variances = np.square(np.linalg.svd(scores, compute_uv=False))
-    shares = variances / variances.sum()
-    shares = shares[shares > 0]
+    values = np.linalg.svd(scores, compute_uv=False)
+    shares = values[values > 0] / values.sum()
     return float(np.exp(-np.sum(shares * np.log(shares))))
 
 

@@ -76,8 +76,8 @@ class PretrainSummary(msgspec.Struct, frozen=True, kw_only=True):
     things."""
     embedding_size: int
     effective_rank: float
-    """Exponential of the entropy of the spectrum of the chips' embeddings (Roy & Vetterli 2007): how many directions
-    they really use. Near 1 the encoder has collapsed."""
+    """Exponential of the entropy of the singular values of the chips' embeddings (Roy & Vetterli 2007): how many
+    directions they really use. Near 1 the encoder has collapsed."""
     seconds: float
     """Wall time of training."""
     device: str

@@ -12,15 +12,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models.architectures import build
-from models.card import BandStatistics, ModelCard, ModelConfig, TaskSpec
+from models.card import BandStatistics, ModelCard, ModelConfig, TaskSpec, TrainConfig
 from models.encoder_network import EncoderNetwork, save_encoder
 from models.predictor import Predictor
 from models.pretrain_spec import ENCODER_FILE, SUMMARY_FILE
 from models.progress import PROGRESS_FILE
 from models.registry import ModelRegistry
 from models.train import KNOWN_FAILURE
+from models.train import main as train_main
 from tests.data.make_scene import make_scene
 from tests.fixtures_pretraining import PretrainedRun, run_pretraining, spec_of
+from tests.fixtures_training import CLASSIFICATION, split_of, write_snapshot
 
 TASKS = [TaskSpec(task="classification", classes=["a", "b"])]
 
@@ -84,6 +86,17 @@ def test_saved_encoder_starts_training_with_its_own_weights(tmp_path: Path, enco
     assert loaded.keys() == source.encoder.state_dict().keys()
     for name, value in source.encoder.state_dict().items():
         torch.testing.assert_close(loaded[name], value, rtol=0, atol=0)
+
+
+def test_training_from_an_encoder_says_so_in_its_card(pretrained_run: PretrainedRun, tmp_path: Path) -> None:
+    images = sorted(pretrained_run.images.glob("chip-*.tif"))
+    rows = [{"path": path, "split": split_of(n), "classification": [n % 3]} for n, path in enumerate(images)]
+    config = ModelConfig(encoder="test_resnet", pretrained_file=str(pretrained_run.out / ENCODER_FILE))
+    train = TrainConfig(max_steps=2, batch_size=8, device="cpu")
+    write_snapshot(tmp_path / "snapshot", rows, [CLASSIFICATION], model=config, train=train, trained_from="ssl-1")
+    assert train_main([str(tmp_path / "snapshot"), "--out", str(tmp_path / "out")]) == 0
+    card = card_of(tmp_path / "out")
+    assert (card.trained_from, card.model) == ("ssl-1", config)
 
 
 def test_given_weights_are_exported_as_they_are(pretrained_run: PretrainedRun, tmp_path: Path) -> None:

@@ -161,3 +161,15 @@ def test_spec_survives_json(tmp_path, raster_pool):
     spec = msgspec.json.decode(path.read_bytes(), type=ScoreSpec)
     assert (spec.version, spec.bands, spec.threads) == (FEATURES, [2], 1)
     assert pq.read_table(spec.samples)["sample_id"].to_pylist() == [sample_id for sample_id, _ in raster_pool]
+
+
+def test_encoder_without_tasks_leaves_embeddings_and_zeros(tmp_path, raster_pool):
+    encoder = make_tiny_onnx(tmp_path / "encoders", version="ssl-1", tasks=())
+    part = score(tmp_path, raster_pool, encoder, version="ssl-1", tasks=[])
+    ids, embeddings = np.load(part / IDS_FILE), np.load(part / EMBEDDINGS_FILE)
+    assert (len(ids), embeddings.shape[1]) == (len(raster_pool), 3)
+    rows = pq.read_table(part / SCORES_FILE).to_pylist()
+    assert {row["sample_id"]: row["pixel_hash"] for row in rows} == {
+        sample_id: pixel_hash(Path(path)) for sample_id, path in raster_pool
+    }
+    assert {(row["task"], row["entropy"], row["margin"]) for row in rows} == {("", 0.0, 0.0)}
