@@ -14,23 +14,19 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
-from al_loop.encoders import encoder_version
+from al_loop.encoder_training import train_encoder
 from al_loop.errors import ConflictError, InvalidValueError
 from al_loop.layout import DataLayout
 from al_loop.pretraining_records import Pretraining, PretrainingState
-from al_loop.processes import ProcessCancelledError, ProcessFailedError, log_tail, run_supervised
+from al_loop.processes import ProcessCancelledError, ProcessFailedError, log_tail
 from al_loop.records import Campaign
 from al_loop.scoring import PoolScorer
 from al_loop.slots import TrainingSlots
 from al_loop.store import LabelStore
-from models.card import ModelCard
 from models.errors import RegistryError
 from models.pretrain_config import PretrainConfig, check_config
-from models.pretrain_spec import PretrainSpec, write_spec
 from models.progress import ProgressLine
-from models.registry import CARD_FILE, ModelRegistry
 
 logger = logging.getLogger(__name__)
 
@@ -181,40 +177,21 @@ class PretrainingRunner:
             self._end(key, PretrainingState.FAILED, f"{type(error).__name__}: {error}")
 
     def _carry_out(self, campaign: Campaign, key: Key, cancelled: threading.Event) -> None:
-        directory, version = self._layout.pretraining(campaign.name, key[1]), encoder_version(key[1])
         self._set(key, PretrainingState.TRAINING)
-        config = self._store.pretrainings.get(*key).config
-        source_bands = campaign.source_bands or 1
-        spec = PretrainSpec(
-            version=version,
-            campaign=campaign.name,
-            config=config,
-            source_bands=source_bands,
-            bands=campaign.bands or list(range(1, source_bands + 1)),
-            paths=self._paths(campaign, config),
-        )
-        write_spec(directory, spec)
-        run_supervised(
-            "models.pretrain",
-            [str(directory)],
-            directory / "training",
+        card = train_encoder(
+            self._store,
+            self._layout,
+            campaign,
+            key[1],
+            self._store.pretrainings.get(*key).config,
             on_phase=lambda phase: self._set(key, PHASES[phase]),
             on_progress=lambda line: self._note(key, line),
             cancelled=cancelled,
         )
-        staged = directory / "training"
-        card = msgspec.json.decode((staged / CARD_FILE).read_bytes(), type=ModelCard)
-        ModelRegistry(self._layout.encoders(campaign.name)).publish(version, staged, card)
         self._store.pretrainings.set_state(
-            *key, PretrainingState.EMBEDDING, self._clock(), version=version, summary=card.pretraining_summary
+            *key, PretrainingState.EMBEDDING, self._clock(), version=card.version, summary=card.pretraining_summary
         )
-        self._embed(campaign, key, version, cancelled)
-
-    def _paths(self, campaign: Campaign, config: PretrainConfig) -> list[str]:
-        """Absolute paths outside the reserve in random order; of more than can give a chip each, a random part."""
-        _, paths = self._store.samples.paths(campaign.campaign_id, reserve=False)
-        chosen = np.random.default_rng(config.seed).permutation(len(paths))[: config.max_chips]
-        return [str(Path(campaign.root) / paths[index]) for index in chosen]
+        self._embed(campaign, key, card.version, cancelled)
 
     def _embed(self, campaign: Campaign, key: Key, version: str, cancelled: threading.Event) -> None:
         """Embed the pool; trouble here does not take the encoder back, the scheduler goes on."""
