@@ -161,7 +161,7 @@ def _simulate(parser: argparse.ArgumentParser) -> None:
         help="full retrains the network every round; fast refits heads on a self-supervised encoder (default: full)",
     )  # fmt: skip
     parser.add_argument(
-        "--pretrain-minutes", type=float, default=0.0, help="fast: minutes of self-supervised training, 0 for none"
+        "--pretrain-minutes", type=float, default=20.0, help="fast: minutes of self-supervised training, 0 for none"
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="runs side by side (default: cores)")
     parser.set_defaults(run=simulate.run)

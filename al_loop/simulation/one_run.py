@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from al_loop.encoder_training import train_encoder
 from al_loop.errors import InvalidValueError, NotEnoughLabelsError
 from al_loop.importing import ImportPlan
 from al_loop.layout import DataLayout
@@ -29,6 +30,8 @@ from al_loop.store import LabelStore
 from al_loop.strategies import Random, StrategyConfig
 from models.card import Evaluation, ModelCard
 from models.errors import TrainingDataError
+from models.pretrain_config import PretrainConfig
+from models.progress import ProgressLine
 from models.registry import CARD_FILE, ModelRegistry
 
 CAMPAIGN = "simulation"
@@ -82,6 +85,19 @@ class SimulatedRun:
         loaded = [self._embedding_store.load(version) for version in versions]
         sample_ids = reduce(np.intersect1d, [part.sample_ids for part in loaded])
         return sample_ids, [part.values[positions_of(sample_ids, part.sample_ids)[0]] for part in loaded]
+
+    def pretrain(self, minutes: float, on_progress: Callable[[ProgressLine], None]) -> str:
+        """Train an encoder without labels on the samples outside of the reserve; return its version.
+
+        Raises:
+            ProcessFailedError: The training run died.
+        """
+        config = PretrainConfig(minutes=minutes, encoder=self._config.model.encoder)
+        card = train_encoder(
+            self.store, self._layout, self.campaign, 1, config,
+            on_phase=_ignore, on_progress=on_progress, cancelled=self._cancelled,
+        )  # fmt: skip
+        return card.version
 
     def spend(self, labels: int) -> int:
         """Query and answer until `labels` samples outside of the reserve are labelled; return how many are.

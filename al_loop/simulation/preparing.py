@@ -6,6 +6,7 @@ Done once for all runs and kept in `OUT/pool`: the same call later goes on with 
 import hashlib
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,9 @@ from al_loop.simulation.oracle import Oracle
 from al_loop.simulation.pool import SimulatedPool
 from al_loop.simulation.records import SimulationConfig
 from al_loop.strategies import Random
+from models.progress import ProgressLine
 
+TELL_EVERY_S = 60.0
 POOL = "pool"
 FINGERPRINT = "fingerprint"
 RESERVE_SEED = 0
@@ -60,7 +63,7 @@ def prepare(
     try:
         tell("describing the images")
         run.draw_reserve()
-        sample_ids, sources = run.embeddings([FEATURES, *_pretrained(config, tell)])
+        sample_ids, sources = run.embeddings([FEATURES, *_pretrained(config, run, tell)])
         samples = run.store.samples.get_many(run.campaign.campaign_id, sample_ids.tolist())
     finally:
         run.store.close()
@@ -83,11 +86,20 @@ def prepare(
     return directory
 
 
-def _pretrained(config: SimulationConfig, tell: Callable[[str], None]) -> list[str]:
+def _pretrained(config: SimulationConfig, run: SimulatedRun, tell: Callable[[str], None]) -> list[str]:
+    """The version of an encoder that is trained now; none if no minutes are given."""
     if config.pretrain_minutes == 0:
         return []
-    tell(f"self-supervised training on the images outside of the test reserve, {config.pretrain_minutes:g} minutes")
-    raise UnsupportedError("self-supervised training is not wired to simulations yet; use --pretrain-minutes 0")
+    tell(f"self-supervised training on the images outside of the test reserve: {config.pretrain_minutes:g} minutes")
+    told = time.monotonic()
+
+    def report(line: ProgressLine) -> None:
+        nonlocal told
+        if line.loss is not None and time.monotonic() - told >= TELL_EVERY_S:
+            told = time.monotonic()
+            tell(f"epoch {line.done}: loss {line.loss:.1f}, {(line.seconds_left or 0) / 60:.1f} minutes left")
+
+    return [run.pretrain(config.pretrain_minutes, report)]
 
 
 def _fingerprint(config: SimulationConfig) -> str:

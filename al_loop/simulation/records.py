@@ -34,7 +34,7 @@ class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Threads of each run's training."""
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
-    pretrain_minutes: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    pretrain_minutes: Annotated[float, msgspec.Meta(ge=0)] = 20.0
     """Fast mode: minutes of self-supervised training on the images outside of the reserve, once for all runs; 0: the
     heads see simple image features only."""
 
