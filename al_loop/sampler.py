@@ -143,6 +143,28 @@ class Sampler:
         with state.lock:
             self._refresh(state, campaign)
 
+    def board(self, campaign: Campaign) -> ScoreBoard:
+        """The scores that rank the campaign's pool now, read from the store if nobody did."""
+        state = self._state(campaign)
+        with state.lock:
+            self._refresh(state, campaign)
+            return state.board
+
+    def set_board(self, campaign: Campaign, board: ScoreBoard) -> None:
+        """Rank by these scores from now on, until others are ingested or another version is promoted.
+
+        For scores that are newer than those in the store, as a head that was refitted on cached embeddings gives them.
+
+        Args:
+            campaign: As stored when the scores were computed.
+            board: Replaces the present one; its `version`, `labels` and `scored_at` are shown with each query.
+        """
+        state = self._state(campaign)
+        with state.lock:
+            self._refresh(state, campaign)
+            state.board = board
+            state.rankings.clear()
+
     def _state(self, campaign: Campaign) -> _CampaignState:
         with self._lock:
             state = self._states.get(campaign.campaign_id)
