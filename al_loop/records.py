@@ -178,6 +178,8 @@ class Sample(SampleHeader, frozen=True, kw_only=True):
     block: str
     reserve: bool
     registered_at: datetime
+    golden: bool = False
+    """Its answer is known; never trained on."""
 
 
 class SampleView(msgspec.Struct, frozen=True, kw_only=True):
@@ -275,6 +277,21 @@ class QuerySample(msgspec.Struct, frozen=True, kw_only=True):
     scaneo_url: str | None = None
 
 
+class RankingSource(msgspec.Struct, frozen=True, kw_only=True):
+    """What the order of a query rests on."""
+
+    version: str | None
+    """Model version whose scores ranked the pool, "features" for image features, None without either."""
+    labels: int
+    """Labelled samples outside the test reserve that those scores know of."""
+    scored_at: datetime | None
+    """When they were computed; None: nothing was scored yet."""
+    labels_since: int
+    """Samples labelled since then that they do not know of."""
+    stale: bool
+    """Whether the ranking is older than the labels."""
+
+
 class QueryAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What an annotator gets: samples leased to them, or none and the reason why."""
 
@@ -287,6 +304,8 @@ class QueryAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the strategy that chose, as in `StrategyConfig`."""
     version: str | None
     """Model version whose scores ranked the pool, "features" for image features, None without either."""
+    ranking: RankingSource | None = None
+    """How fresh those scores are."""
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):

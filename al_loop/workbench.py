@@ -89,7 +89,8 @@ class Workbench:
         self.server.start(clock())
 
     def start(self) -> None:
-        """Begin to start rounds by policy, to score new samples and to watch links."""
+        """Begin to start rounds by policy, to score new samples, to rank ahead and to watch links."""
+        self.sampler.start()
         self.scheduler.start()
         self.links.start()
 
@@ -97,6 +98,7 @@ class Workbench:
         """Stop everything, children first, the store last."""
         self.links.close()
         self.scheduler.close()
+        self.sampler.close()
         self.runner.close()
         self.desk.close()
         self.server.close()
