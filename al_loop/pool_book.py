@@ -136,6 +136,10 @@ class PoolBook:
         """Who gave a current label."""
         return {annotator for annotator, _ in self.answers[position]}
 
+    def skippers(self, position: int) -> set[str]:
+        """Who skipped a sample."""
+        return set(self._skippers.get(position, ()))
+
     def has_met(self, position: int, annotator: str) -> bool:
         """Whether somebody has the sample on lease, answered it, or skipped it."""
         return (

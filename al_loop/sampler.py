@@ -12,7 +12,8 @@ from al_loop.errors import AlLoopError, InvalidValueError
 from al_loop.lease_records import SKIPS_TO_GIVE_UP, Lease, Pick
 from al_loop.picking import Request, compose
 from al_loop.pool_book import PoolBook
-from al_loop.records import Campaign, QueryAnswer, QuerySample, RankingSource
+from al_loop.query_records import QueryAnswer, QuerySample, RankingSource
+from al_loop.records import Campaign
 from al_loop.score_board import ScoreBoard
 from al_loop.score_parts import EmbeddingStore
 from al_loop.standing import Standing

@@ -145,7 +145,8 @@ class Standing:
             return
         with book.lock:
             left, drift = len(ranking.left(book.free_among)), ranking.drift(book.free)
-        if ranking.board is not self.board or drift > size or left < max(ranking.length // 2, size):
+        half = ranking.length // 2
+        if ranking.board is not self.board or drift > max(half, size) or left < max(half, size):
             self._ask(background, campaign, strategy, size)
 
     def source_of(self, strategy: StrategyConfig) -> ScoreBoard:

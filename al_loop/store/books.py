@@ -30,6 +30,9 @@ class Books:
         self._database = database
         self._books: dict[int, PoolBook] = {}
         self._reading = threading.Lock()
+        self._touched: set[int] = set()
+        """Samples whose leases, labels or skips the writer's present transaction changes: the books know not yet."""
+        self._touched_in = 0
 
     def of(self, campaign_id: int, now: datetime) -> PoolBook:
         """The book of a campaign at `now`, read if need be.
@@ -56,6 +59,29 @@ class Books:
     def forget(self, campaign_id: int) -> None:
         """It is read anew when it is needed: what it was made of changed at large."""
         self._books.pop(campaign_id, None)
+
+    def touch(self, sample_ids: Iterable[int]) -> None:
+        """Inside an operation of the writer: it changes what is known of these samples."""
+        if self._touched_in != self._database.transactions:
+            self._touched_in = self._database.transactions
+            self._touched = set()
+        self._touched.update(sample_ids)
+
+    def kept_back(
+        self, campaign_id: int, sample_ids: Sequence[int], annotator: str, until: datetime
+    ) -> PoolBook | None:
+        """Inside an operation of the writer: the book, if all that it says of these samples is so.
+
+        That is when it keeps them back for this very query, and nothing in the present transaction changed them.
+        """
+        book = self._books.get(campaign_id)
+        if book is None or (self._touched_in == self._database.transactions and self._touched.intersection(sample_ids)):
+            return None
+        positions = [book.position(sample_id) for sample_id in sample_ids]
+        kept = all(
+            position is not None and book.holders.get(position, {}).get(annotator) == until for position in positions
+        )
+        return book if kept else None
 
     def registered(self, campaign_id: int, added: Registered) -> None:
         """Samples were registered."""

@@ -58,6 +58,11 @@ class Database:
         """Grows with every commit, before its callers are answered: what was read at an equal number is up to date."""
         return self._writer.commits
 
+    @property
+    def transactions(self) -> int:
+        """Number of the writer's transaction, for its own operations."""
+        return self._writer.transactions
+
     def read(self, sql: str, **parameters: Parameter) -> list[Row]:
         """Rows of one query on a snapshot of its own; `$name` parameters are keywords.
 

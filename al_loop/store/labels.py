@@ -6,7 +6,7 @@ from datetime import datetime
 from duckdb import DuckDBPyConnection
 
 from al_loop.errors import InvalidValueError, NotFoundError
-from al_loop.labelling import check_label
+from al_loop.labelling import CheckedLabel, check_label
 from al_loop.records import Campaign, Label, LabelInput, SampleHeader
 from al_loop.store.books import Books
 from al_loop.store.database import Database
@@ -56,7 +56,7 @@ class LabelTable:
         if not checked:
             return []
         return self._database.write_together(
-            append_all, checked, lambda labels: self._books.recorded(campaign.campaign_id, labels)
+            self._append_all, checked, lambda labels: self._books.recorded(campaign.campaign_id, labels)
         )
 
     def retract(self, campaign_id: int, label_id: int, *, annotator: str | None, now: datetime) -> Label:
@@ -74,7 +74,9 @@ class LabelTable:
         """
 
         def operation(connection: DuckDBPyConnection) -> Label:
-            return append_retraction(connection, campaign_id, label_id, annotator, now)
+            event = append_retraction(connection, campaign_id, label_id, annotator, now)
+            self._books.touch([event.sample_id])
+            return event
 
         return self._database.write(operation, lambda event: self._books.recorded(campaign_id, [event]))
 
@@ -179,6 +181,10 @@ class LabelTable:
             reserve=reserve,
         )
         return int(rows[0]["samples"])
+
+    def _append_all(self, connection: DuckDBPyConnection, requests: Sequence[list[CheckedLabel]]) -> list[list[Label]]:
+        self._books.touch(label.sample_id for request in requests for label in request)
+        return append_all(connection, requests)
 
     def _samples(
         self, campaign: Campaign, inputs: Sequence[LabelInput], at: Sequence[str]

@@ -104,6 +104,7 @@ class LeaseTable:
                 now=now,
             )
             extended = sorted(row["sample_id"] for row in rows)
+            self._books.touch(extended)
             lost = sorted(set(sample_ids or []).difference(extended))
             return Renewal(extended=extended, lost=lost, expires_at=expires_at if extended else None)
 
@@ -150,6 +151,7 @@ class LeaseTable:
                 **bound,
                 reason=reason,
             )
+            self._books.touch(sample_ids)
             return len(rows)
 
         self._check_known(campaign_id, sample_ids)

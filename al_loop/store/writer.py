@@ -54,6 +54,8 @@ class Writer:
         self._closed = False
         self.commits = 0
         """Commits so far, counted before their callers are answered."""
+        self.transactions = 0
+        """Transactions begun so far, those that failed too."""
         self._thread = threading.Thread(target=self._run, name="label-store-writer", daemon=True)
         self._thread.start()
 
@@ -115,6 +117,7 @@ class Writer:
         try:
             connection = self._ready()
             connection.begin()
+            self.transactions += 1
             results = [
                 result
                 for function, entries in groupby(batch, key=lambda entry: entry.function)

@@ -10,15 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from al_loop.lease_records import SKIPS_TO_GIVE_UP
-from al_loop.records import (
-    Campaign,
-    CampaignSettings,
-    LabelInput,
-    QueryAnswer,
-    QuerySettings,
-    ReserveSettings,
-    RetrainPolicy,
-)
+from al_loop.query_records import QueryAnswer
+from al_loop.records import Campaign, CampaignSettings, LabelInput, QuerySettings, ReserveSettings, RetrainPolicy
 from al_loop.sampler import Sampler
 from al_loop.score_parts import EmbeddingStore
 from al_loop.store import LabelStore
