@@ -52,6 +52,10 @@ class Books:
         book.advance(now)
         return book
 
+    def read(self, campaign_id: int) -> PoolBook:
+        """The book as the store has it now; that in use stays. No time has passed in it yet."""
+        return self._database.write(lambda connection: read_book(connection, campaign_id))
+
     def known(self, campaign_id: int) -> PoolBook | None:
         """The book of a campaign, if it was read."""
         return self._books.get(campaign_id)
