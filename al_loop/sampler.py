@@ -1,5 +1,6 @@
 """Open a query: who gets which samples next. Book -> picks -> leases; rankings are made ahead in the background."""
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,10 @@ from al_loop.store import LabelStore
 from al_loop.strategies import Auto, Random, StrategyConfig
 
 MAX_QUERY_SIZE = 1000
+
+SWITCH_INTERVAL_S = 0.0005
+"""A query changes threads a dozen times on its way into the store, and would wait 5 ms for each while one ranks:
+measured on two quiet cores, 300,000 samples, p99 18 ms with Python's own interval and 11 ms with this."""
 
 ATTEMPTS = 3
 """Times that a query looks for samples, should others take what it picked while it is stored."""
@@ -50,7 +55,11 @@ class Sampler:
         self._background: Background | None = None
 
     def start(self) -> None:
-        """Rank ahead in a thread from now on, so that queries need not wait for it."""
+        """Rank ahead in a thread from now on, so that queries need not wait for it.
+
+        Threads of the process hand the interpreter on more often from now on (see `SWITCH_INTERVAL_S`).
+        """
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._background = self._background or Background("ranking-ahead")
 
     def wait(self) -> None:

@@ -135,11 +135,11 @@ def _leases_of(connection: DuckDBPyConnection, labels: Sequence[CheckedLabel]) -
         connection,
         """SELECT lease_id, query_id, sample_id, annotator, expires_at, ended_at, end_reason FROM leases
         WHERE sample_id IN (SELECT unnest($sample_ids::BIGINT[]))
-        AND (ended_at IS NULL OR end_reason IN ('labelled', 'expired')) ORDER BY lease_id""",
+        AND (ended_at IS NULL OR end_reason IN ('labelled', 'expired'))""",
         sample_ids=sorted({label.sample_id for label in labels}),
     )
     leases: dict[int, list[Row]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: int(row["lease_id"])):
         leases.setdefault(row["sample_id"], []).append(row)
     return [(label, leases.get(label.sample_id, [])) for label in labels]
 
