@@ -1,7 +1,7 @@
 """Leases, and what an annotator's own list of samples is made of."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -13,6 +13,22 @@ SKIPS_TO_GIVE_UP = 3
 LeaseState = Literal["open", "labelled", "skipped", "lapsed", "taken"]
 """open: to be answered; labelled, skipped: done by this annotator; lapsed: ran out (or its label was withdrawn) and can
 be asked for again; taken: ran out, and somebody else has or answered the sample since."""
+
+
+Arm = Literal["strategy", "control", "reserve", "overlap", "golden", "relabel"]
+"""What a sample is asked for: the strategy's choice, a random one to compare it with, the test reserve, a further
+answer of somebody else, a check of the annotator, or a doubted label. Annotators are not told."""
+
+
+class Pick(NamedTuple):
+    """A sample that shall be leased, and why."""
+
+    sample_id: int
+    score: float | None
+    """Entropy; None: not scored."""
+    reason: str
+    """In a few words, for people."""
+    arm: Arm = "strategy"
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,30 +4,32 @@ Greedy choice goes on where it stopped: the picks after the first k are those th
 first k are leased. So the rest of a ranking serves the next annotators, until the pool changed in other ways.
 """
 
-from collections.abc import Set
+from collections.abc import Callable, Sequence, Set
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from al_loop.score_board import Ids, ScoreBoard, positions_of
+from al_loop.lease_records import Pick
+from al_loop.score_board import Ids, ScoreBoard
 from al_loop.scored_pool import ScoredPool
 from al_loop.strategies import StrategyConfig
 
-MOST_AHEAD = 128
-"""Picks ranked at most, unless one query wants more."""
-
-
-Pick = tuple[int, str]
-"""Sample id and reason."""
+MOST_AHEAD = 512
+"""Picks ranked at most, unless one query wants more or annotators take more while the next ranking is made."""
 
 
 class Ranking:
     """Picks that were not handed out yet, best first."""
 
-    def __init__(self, picks: list[Pick], offered: int) -> None:
-        """Keep picks that were ranked when `offered` samples could be asked about."""
-        self._picks = picks
-        self._others = offered - len(picks)
+    def __init__(self, picks: Sequence[Pick], free: int, board: ScoreBoard) -> None:
+        """Keep picks that were ranked by `board` when `free` samples could be asked about."""
+        self.board = board
+        self.length = len(picks)
+        """Picks at first."""
+        self._picks = list(picks)
+        self._ids: Ids = np.array([pick.sample_id for pick in picks], np.int64)
+        self._others = free - len(picks)
 
     @classmethod
     def of(
@@ -38,6 +40,10 @@ class Ranking:
         covered: Ids,
         size: int,
         rng: np.random.Generator,
+        *,
+        labelled: int = 0,
+        most: int = MOST_AHEAD,
+        front: Sequence[Pick] = (),
     ) -> Self:
         """Rank at least `size` samples if there are so many; those that were not scored come last, at random.
 
@@ -48,35 +54,52 @@ class Ranking:
             strategy: Chooses among the scored samples.
             board: The newest scores.
             offered: Ids that may be asked about, ascending, at least one.
-            covered: Ids labelled or leased, ascending.
+            covered: Ids labelled or leased.
             size: Picks needed now.
             rng: Source of chance.
+            labelled: Labelled samples outside the test reserve.
+            most: Picks ranked at most if `size` is smaller.
+            front: Picks of the ranking before that will be handed out while this one is made: they stay in front, and
+                what comes after is unlike them.
         """
-        ahead = max(size, min(MOST_AHEAD, len(covered) // 2))
-        pool, unscored = board.pool(offered, covered)
-        if len(pool) == 0 or not strategy.uses_scores:
-            pool, unscored = ScoredPool(sample_ids=offered), unscored[:0]
-        selection = strategy.select(pool, ahead, rng)
-        picks = list(zip(pool.sample_ids[selection.indices].tolist(), selection.reasons, strict=True))
-        rest = rng.permutation(unscored)[: max(0, ahead - len(picks))]
-        picks += [(sample_id, "not scored yet: random") for sample_id in rest.tolist()]
-        return cls(picks, len(offered))
+        ahead = max(size, min(most, len(covered) // 2))
+        if front:
+            kept = np.array([pick.sample_id for pick in front], np.int64)
+            rest, covered = np.setdiff1d(offered, kept, assume_unique=True), np.concatenate([covered, kept])
+        else:
+            rest = offered
+        picks = list(front)
+        if len(rest):
+            pool, unscored = board.pool(rest, covered, labelled)
+            if len(pool) == 0 or not strategy.uses_scores:
+                pool, unscored = ScoredPool(sample_ids=rest, labelled_count=labelled), unscored[:0]
+            selection = strategy.select(pool, ahead, rng)
+            chosen = pool.sample_ids[selection.indices].tolist()
+            others = rng.permutation(unscored)[: max(0, ahead - len(chosen))].tolist()
+            reasons = [*selection.reasons, *["not scored yet: random"] * len(others)]
+            scores = board.entropies(chosen + others)
+            picks += [Pick(*pick) for pick in zip(chosen + others, scores, reasons, strict=True)]
+        return cls(picks, len(offered), board)
 
-    def first(self, offered: Ids, size: int, left_out: Set[int] = frozenset()) -> list[Pick] | None:
-        """The best picks that may still be asked about, or None if the choice must be made anew.
-
-        That is when too few are left, or when more than `size` samples came to or left the pool otherwise: labels
-        that nobody was asked for, expired leases, queries by other strategies.
+    def left(self, free: Callable[[Ids], NDArray[np.bool_]], left_out: Set[int] = frozenset()) -> list[Pick]:
+        """The picks that may still be asked about, best first.
 
         Args:
-            offered: Ids that may be asked about now, ascending.
-            size: Picks wanted, spare ones included; fewer come only if the pool has no more.
-            left_out: Ids among those offered that are not for whoever asks now; they stay for others.
+            free: Which of some ids may be asked about now.
+            left_out: Ids that are not for whoever asks now; they stay for others.
         """
-        there = positions_of(np.array([pick[0] for pick in self._picks], np.int64), offered)[1]
-        self._picks = [pick for pick, still in zip(self._picks, there.tolist(), strict=True) if still]
-        drift = abs(len(offered) - self._others - len(self._picks))
-        picks = [pick for pick in self._picks if pick[0] not in left_out] if left_out else self._picks
-        if drift > size or len(picks) < min(size, len(offered) - len(left_out)):
-            return None
-        return picks[:size]
+        there = free(self._ids)
+        if not there.all():
+            self._picks = [pick for pick, still in zip(self._picks, there.tolist(), strict=True) if still]
+            self._ids = self._ids[there]
+        return [pick for pick in self._picks if pick.sample_id not in left_out] if left_out else list(self._picks)
+
+    def drift(self, free: int) -> int:
+        """By how many samples the pool changed since, other than by these picks.
+
+        By labels that nobody was asked for, leases that ran out, picks of other strategies.
+
+        Args:
+            free: Samples that may be asked about now, after `left`.
+        """
+        return abs(free - self._others - len(self._picks))

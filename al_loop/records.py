@@ -110,7 +110,7 @@ class QuerySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Share of samples that several annotators are asked about, independently, to measure agreement."""
     overlap_annotators: Annotated[int, msgspec.Meta(ge=2, le=10)] = 2
     """How many annotators each of those is offered to."""
-    golden: list[str] = []
+    golden: tuple[str, ...] = ()
     """Paths of samples with a known answer: offered to every annotator, never trained on."""
     spread: SpreadSettings = SpreadSettings()
 
@@ -181,6 +181,8 @@ class Sample(SampleHeader, frozen=True, kw_only=True):
     block: str
     reserve: bool
     registered_at: datetime
+    golden: bool = False
+    """Its answer is known; never trained on."""
 
 
 class SampleView(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,32 +266,6 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     """The label that this event withdraws; None for an answer."""
     labelled_at: datetime
     recorded_at: datetime
-
-
-class QuerySample(msgspec.Struct, frozen=True, kw_only=True):
-    """One sample of an answered query."""
-
-    sample_id: int
-    path: str
-    score: float | None
-    """Entropy of the version that ranked the pool, largest over tasks; None before it was scored."""
-    reason: str
-    """Why it was chosen, in a few words."""
-    scaneo_url: str | None = None
-
-
-class QueryAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What an annotator gets: samples leased to them, or none and the reason why."""
-
-    query_id: int | None
-    lease_expires_at: datetime | None
-    samples: list[QuerySample]
-    reason: str | None
-    """Why there are no samples; None if there are some."""
-    strategy: str
-    """Name of the strategy that chose, as in `StrategyConfig`."""
-    version: str | None
-    """Model version whose scores ranked the pool, "features" for image features, None without either."""
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):

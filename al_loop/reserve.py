@@ -152,12 +152,17 @@ def offer_order(sample_ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
 
     Reserve samples are offered in it, so that whatever prefix is labelled is a random part of the reserve.
     """
+    return sample_ids[np.argsort(random_keys(sample_ids, seed), kind="stable")]
+
+
+def random_keys(sample_ids: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
+    """A random number of each id, the same for the same id and seed; shapes are equal."""
     with np.errstate(over="ignore"):  # splitmix64 wraps around
         mixed = sample_ids.astype(np.uint64) + np.uint64(seed % 2**64) * np.uint64(0x9E3779B97F4A7C15)
         mixed += np.uint64(0x9E3779B97F4A7C15)
         mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return sample_ids[np.argsort(mixed ^ (mixed >> np.uint64(31)), kind="stable")]
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)))
 
 
 def _smallest_fitting(order: Sequence[str], size_of: Mapping[str, int], half: int) -> list[str]:

@@ -69,7 +69,8 @@ def write_snapshot(
     """Write `manifest.json` and `samples.parquet` for a training run.
 
     Of several annotators of one (sample, task) the newest answer counts. Reserve samples become the test split; the
-    others are train, but for about 15 % calibration, chosen by block and the same from round to round.
+    others are train, but for about 15 % calibration, chosen by block and the same from round to round. Golden samples
+    are left out.
 
     Args:
         store: Where the labels are.
@@ -91,7 +92,12 @@ def write_snapshot(
         raise missing
     label_event_id = store.labels.newest_event(campaign.campaign_id)
     answers = newest_answers(store.labels.current(campaign.campaign_id, up_to=label_event_id))
-    samples = store.samples.get_many(campaign.campaign_id, answers)
+    samples = {
+        sample_id: sample
+        for sample_id, sample in store.samples.get_many(campaign.campaign_id, answers).items()
+        if not sample.golden
+    }
+    answers = {sample_id: answers[sample_id] for sample_id in samples}
     tasks = _usable_tasks(campaign, answers, samples)
     rows = _rows(campaign, tasks, answers, samples)
     directory.mkdir(parents=True, exist_ok=True)

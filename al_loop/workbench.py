@@ -93,7 +93,8 @@ class Workbench:
         self.server.start(clock())
 
     def start(self) -> None:
-        """Begin to start rounds by policy, to score new samples and to watch links."""
+        """Begin to start rounds by policy, to score new samples, to rank ahead and to watch links."""
+        self.sampler.start()
         self.scheduler.start()
         self.links.start()
 
@@ -101,6 +102,7 @@ class Workbench:
         """Stop everything, children first, the store last."""
         self.links.close()
         self.scheduler.close()
+        self.sampler.close()
         self.runner.close()  # before the pretrainer, whose place a waiting round would take otherwise
         self.pretrainer.close()
         self.desk.close()

@@ -12,7 +12,8 @@ from al_loop.assist_report import AssistReport
 from al_loop.campaigns import CampaignRequest
 from al_loop.lease_records import HeldLease, Renewal
 from al_loop.pretraining_records import Pretraining
-from al_loop.records import CampaignSettings, LabelInput, QueryAnswer, RetrainPolicy, SampleView
+from al_loop.query_records import QueryAnswer
+from al_loop.records import CampaignSettings, LabelInput, RetrainPolicy, SampleView
 from al_loop.registration import RegistrationReport
 from al_loop.scaneo.boxes import BoxReport, OfferedBox
 from al_loop.scaneo.links import BatchView, LinkStatus

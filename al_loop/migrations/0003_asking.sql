@@ -17,3 +17,5 @@ CREATE TABLE pretrainings (
     summary      JSON,                  -- what was measured
     error        VARCHAR
 );
+
+ALTER TABLE samples ADD COLUMN golden BOOLEAN DEFAULT false;        -- its answer is known: checks annotators, never trained on

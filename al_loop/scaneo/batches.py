@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from al_loop.errors import InvalidValueError, ScaneoError
 from al_loop.layout import DataLayout
-from al_loop.records import Campaign, QuerySample
+from al_loop.query_records import QuerySample
+from al_loop.records import Campaign
 from al_loop.scaneo.classes import write_mappings
 from al_loop.scaneo.links import Batch, BatchView, Link, LinkedImage
 from al_loop.scaneo.plan import PathMap

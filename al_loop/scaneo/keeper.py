@@ -12,7 +12,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from al_loop.errors import NotFoundError, ScaneoError
 from al_loop.layout import DataLayout
 from al_loop.lease_records import HeldLease
-from al_loop.records import Campaign, QuerySample
+from al_loop.query_records import QuerySample
+from al_loop.records import Campaign
 from al_loop.sampler import Sampler
 from al_loop.scaneo.batches import close_batch, is_done, open_batch, view
 from al_loop.scaneo.boxes import BoxReport, OfferedBox, push_boxes

@@ -163,8 +163,9 @@ class SimulatedRun:
     def _create_campaign(self, plan: ImportPlan, seed: int) -> Campaign:
         reserve = msgspec.structs.replace(plan.settings.reserve, share=self._config.reserve_share, seed=seed)
         train = msgspec.structs.replace(self._config.train, seed=seed)
+        query = msgspec.structs.replace(plan.settings.query, control_share=0.0)  # strategies are compared side by side
         settings = msgspec.structs.replace(
-            plan.settings, lease_s=_LEASE_S, reserve=reserve, model=self._config.model, train=train
+            plan.settings, lease_s=_LEASE_S, reserve=reserve, query=query, model=self._config.model, train=train
         )
         policy = RetrainPolicy(new_labels=None, min_labels=2, min_reserve_labels=2)
         campaign = self.store.campaigns.create(

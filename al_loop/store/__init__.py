@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from al_loop.store.assists import AssistTable
+from al_loop.store.books import Books
 from al_loop.store.campaigns import CampaignTable
 from al_loop.store.database import Database
 from al_loop.store.labels import LabelTable
@@ -26,11 +27,12 @@ class LabelStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.campaigns = CampaignTable(database)
-        self.samples = SampleTable(database)
-        self.labels = LabelTable(database, self.samples)
-        self.queries = QueryTable(database)
-        self.leases = LeaseTable(database)
+        self.books = Books(database)
+        self.campaigns = CampaignTable(database, self.books)
+        self.samples = SampleTable(database, self.books)
+        self.labels = LabelTable(database, self.samples, self.books)
+        self.queries = QueryTable(database, self.books)
+        self.leases = LeaseTable(database, self.books)
         self.rounds = RoundTable(database)
         self.versions = VersionTable(database)
         self.scores = ScoreTable(database)

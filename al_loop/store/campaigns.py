@@ -9,6 +9,7 @@ from duckdb import DuckDBPyConnection
 from al_loop.campaign_rules import check_campaign, check_growth, check_reserve_pattern
 from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundError
 from al_loop.records import Campaign, CampaignSettings, RetrainPolicy, SampleCounts
+from al_loop.store.books import Books
 from al_loop.store.database import Database
 from al_loop.store.rows import Row, execute, select
 from al_loop.store.states import GIVEN_UP, LABELLED, STATE
@@ -22,8 +23,8 @@ Campaigns = list[Campaign]
 class CampaignTable:
     """Verbs about campaigns."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, books: Books) -> None:
+        self._database, self._books = database, books
         self._cached: dict[str, tuple[int, Campaign]] = {}
         """Campaigns by name, each with the number of commits when it was read: every request asks for one."""
 
@@ -124,8 +125,10 @@ class CampaignTable:
                 settings=_json(settings),
                 campaign_id=campaign_id,
             )
+            if old.query.golden != settings.query.golden:
+                _mark_golden(connection, campaign_id, settings.query.golden)
 
-        self._database.write(operation)
+        self._database.write(operation, lambda _: self._books.forget(campaign_id))
 
     def set_tasks(self, campaign_id: int, tasks: Sequence[TaskSpec]) -> None:
         """Replace the tasks by grown ones: classes may be appended and tasks added, nothing else may change.
@@ -174,6 +177,16 @@ class CampaignTable:
             total=sum(samples.values()),
             skipped=sum(row["skipped"] for row in rows),
         )
+
+
+def _mark_golden(connection: DuckDBPyConnection, campaign_id: int, paths: Sequence[str]) -> None:
+    execute(
+        connection,
+        """UPDATE samples SET golden = NOT golden WHERE campaign_id = $campaign_id
+        AND golden <> (path IN (SELECT unnest($paths::VARCHAR[])))""",
+        campaign_id=campaign_id,
+        paths=list(paths),
+    ).fetchall()
 
 
 def _json(value: object) -> str:

@@ -58,6 +58,11 @@ class Database:
         """Grows with every commit, before its callers are answered: what was read at an equal number is up to date."""
         return self._writer.commits
 
+    @property
+    def transactions(self) -> int:
+        """Number of the writer's transaction, for its own operations."""
+        return self._writer.transactions
+
     def read(self, sql: str, **parameters: Parameter) -> list[Row]:
         """Rows of one query on a snapshot of its own; `$name` parameters are keywords.
 
@@ -79,19 +84,25 @@ class Database:
         with self._cursor() as cursor:
             return cursor.sql(sql, params=bound).to_arrow_table()
 
-    def write(self, operation: Callable[[DuckDBPyConnection], T]) -> T:
+    def write(self, operation: Callable[[DuckDBPyConnection], T], committed: Callable[[T], None] | None = None) -> T:
         """Run `operation` in a transaction that may be shared with others; return once it is on disk.
 
         Args:
             operation: Depends on nothing but the connection: it may be run a second time after a neighbour failed.
+            committed: See `Writer.submit`.
 
         Raises:
             StoreClosedError: The store was closed.
             StoreError: Nothing was stored (full disk, broken constraint).
         """
-        return self._writer.submit(lambda connection, _: [operation(connection)], None)
+        return self._writer.submit(lambda connection, _: [operation(connection)], None, committed)
 
-    def write_together(self, function: Callable[[DuckDBPyConnection, Sequence[Item]], Sequence[T]], item: Item) -> T:
+    def write_together(
+        self,
+        function: Callable[[DuckDBPyConnection, Sequence[Item]], Sequence[T]],
+        item: Item,
+        committed: Callable[[T], None] | None = None,
+    ) -> T:
         """Like `write` for a `function` that serves the items of many waiting callers in one call.
 
         Neighbours are recognised by an equal `function`. When it raises, each item is tried again alone.
@@ -100,7 +111,7 @@ class Database:
             StoreClosedError: The store was closed.
             StoreError: Nothing was stored.
         """
-        return self._writer.submit(function, item)
+        return self._writer.submit(function, item, committed)
 
     def close(self) -> None:
         """Finish queued writes and give the file back. Safe to call twice."""

@@ -128,40 +128,45 @@ def _append(connection: DuckDBPyConnection, events: Sequence[Row]) -> list[int]:
 
 
 def _leases_of(connection: DuckDBPyConnection, labels: Sequence[CheckedLabel]) -> list[tuple[CheckedLabel, list[Row]]]:
-    """Each label with the leases on its sample that run on, or that its annotator has answered with another task."""
+    """Each label with the leases on its sample that run or ran out, or were answered, by itself or another task."""
     if not labels:
         return []
     rows = select(
         connection,
-        """SELECT lease_id, query_id, sample_id, annotator, expires_at, ended_at FROM leases
-        WHERE sample_id IN (SELECT unnest($sample_ids::BIGINT[])) AND expires_at > $now
-        AND (ended_at IS NULL OR end_reason = 'labelled') ORDER BY lease_id""",
+        """SELECT lease_id, query_id, sample_id, annotator, expires_at, ended_at, end_reason FROM leases
+        WHERE sample_id IN (SELECT unnest($sample_ids::BIGINT[]))
+        AND (ended_at IS NULL OR end_reason IN ('labelled', 'expired'))""",
         sample_ids=sorted({label.sample_id for label in labels}),
-        now=min(label.recorded_at for label in labels),
     )
     leases: dict[int, list[Row]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: int(row["lease_id"])):
         leases.setdefault(row["sample_id"], []).append(row)
-    return [
-        (label, [row for row in leases.get(label.sample_id, []) if row["expires_at"] > label.recorded_at])
-        for label in labels
-    ]
+    return [(label, leases.get(label.sample_id, [])) for label in labels]
 
 
 def _answered_lease(label: CheckedLabel, leases: Sequence[Row]) -> Row | None:
-    """The annotator's own lease on the sample, an active one first.
+    """The annotator's own lease on the sample: one that runs, else one that ran out or was answered.
 
     Raises:
-        LeasedError: Only somebody else has an active one.
+        LeasedError: Somebody else has one that runs, and the annotator none that runs or ran out.
     """
-    own = [lease for lease in leases if lease["annotator"] == label.annotator]
-    others = [lease for lease in leases if lease["annotator"] != label.annotator and lease["ended_at"] is None]
-    if others and not label.override_lease and not any(lease["ended_at"] is None for lease in own):
+    own = [
+        lease
+        for lease in leases
+        if lease["annotator"] == label.annotator
+        and (lease["end_reason"] != "labelled" or lease["expires_at"] > label.recorded_at)
+    ]
+    others = [lease for lease in leases if lease["annotator"] != label.annotator and _runs(lease, label.recorded_at)]
+    if others and not label.override_lease and not any(lease["end_reason"] != "labelled" for lease in own):
         other = others[0]
         raise LeasedError(
             label.at, label.sample_id, other["annotator"], other["expires_at"].isoformat(timespec="seconds")
         )
     return max(own, key=lambda lease: (lease["ended_at"] is None, lease["lease_id"]), default=None)
+
+
+def _runs(lease: Row, now: datetime) -> bool:
+    return lease["ended_at"] is None and lease["expires_at"] > now
 
 
 def _end_leases(connection: DuckDBPyConnection, ended_at: dict[int, datetime]) -> None:

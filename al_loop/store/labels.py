@@ -6,8 +6,9 @@ from datetime import datetime
 from duckdb import DuckDBPyConnection
 
 from al_loop.errors import InvalidValueError, NotFoundError
-from al_loop.labelling import check_label
+from al_loop.labelling import CheckedLabel, check_label
 from al_loop.records import Campaign, Label, LabelInput, SampleHeader
+from al_loop.store.books import Books
 from al_loop.store.database import Database
 from al_loop.store.label_events import append_all, append_retraction, to_label
 from al_loop.store.samples import SampleTable
@@ -17,21 +18,23 @@ NEWEST = """QUALIFY row_number() OVER (PARTITION BY sample_id, task, annotator O
     AND retracts IS NULL"""
 
 NEWEST_ANSWERS = """SELECT l.* FROM current_labels l JOIN samples s USING (sample_id)
-    WHERE l.campaign_id = $campaign_id AND task = $task AND ($reserve IS NULL OR s.reserve = $reserve)
+    WHERE l.campaign_id = $campaign_id AND task = $task AND ($reserve IS NULL OR s.reserve = $reserve) AND NOT s.golden
     QUALIFY row_number() OVER (PARTITION BY l.sample_id ORDER BY label_id DESC) = 1"""
-"""The newest current label of each sample, whoever gave it."""
+"""The newest current label of each sample, whoever gave it; golden samples left out."""
 
 
 class LabelTable:
     """Verbs about labels."""
 
-    def __init__(self, database: Database, sample_table: SampleTable) -> None:
-        self._database, self._sample_table = database, sample_table
+    def __init__(self, database: Database, sample_table: SampleTable, books: Books) -> None:
+        self._database, self._sample_table, self._books = database, sample_table, books
 
     def record(
         self, campaign: Campaign, inputs: Sequence[LabelInput], now: datetime, *, at: Sequence[str] | None = None
     ) -> list[Label]:
         """Store labels, all or none; a label ends its annotator's lease on the sample.
+
+        A label whose lease ran out on the way is kept, also when somebody else was given the sample since.
 
         Args:
             campaign: Whose samples they are.
@@ -50,7 +53,11 @@ class LabelTable:
             check_label(campaign, sample_id, header, label, now, path)
             for (sample_id, header), label, path in zip(samples, inputs, paths, strict=True)
         ]
-        return self._database.write_together(append_all, checked) if checked else []
+        if not checked:
+            return []
+        return self._database.write_together(
+            self._append_all, checked, lambda labels: self._books.recorded(campaign.campaign_id, labels)
+        )
 
     def retract(self, campaign_id: int, label_id: int, *, annotator: str | None, now: datetime) -> Label:
         """Withdraw a current label by one more event; return that event.
@@ -67,9 +74,11 @@ class LabelTable:
         """
 
         def operation(connection: DuckDBPyConnection) -> Label:
-            return append_retraction(connection, campaign_id, label_id, annotator, now)
+            event = append_retraction(connection, campaign_id, label_id, annotator, now)
+            self._books.touch([event.sample_id])
+            return event
 
-        return self._database.write(operation)
+        return self._database.write(operation, lambda event: self._books.recorded(campaign_id, [event]))
 
     def current(
         self,
@@ -123,11 +132,12 @@ class LabelTable:
         return int(rows[0]["newest"])
 
     def new_samples_since(self, campaign_id: int, label_event_id: int | None) -> int:
-        """Samples outside the reserve with a current label that is newer than an event (None: any label)."""
+        """Samples for training with a current label that is newer than an event (None: any label)."""
         rows = self._database.read(
             """SELECT count(DISTINCT l.sample_id) AS samples
             FROM current_labels l JOIN samples s USING (sample_id)
-            WHERE l.campaign_id = $campaign_id AND NOT s.reserve AND label_id > $label_event_id""",
+            WHERE l.campaign_id = $campaign_id AND NOT s.reserve AND NOT s.golden
+            AND label_id > $label_event_id""",
             campaign_id=campaign_id,
             label_event_id=label_event_id or 0,
         )
@@ -171,6 +181,10 @@ class LabelTable:
             reserve=reserve,
         )
         return int(rows[0]["samples"])
+
+    def _append_all(self, connection: DuckDBPyConnection, requests: Sequence[list[CheckedLabel]]) -> list[list[Label]]:
+        self._books.touch(label.sample_id for request in requests for label in request)
+        return append_all(connection, requests)
 
     def _samples(
         self, campaign: Campaign, inputs: Sequence[LabelInput], at: Sequence[str]

@@ -8,10 +8,14 @@ from duckdb import DuckDBPyConnection
 
 from al_loop.errors import NotFoundError
 from al_loop.lease_records import HeldLease, Renewal
+from al_loop.store.books import Books
 from al_loop.store.database import Database
 from al_loop.store.queries import ACTIVE
 from al_loop.store.rows import Row, execute, select
 from al_loop.store.states import GIVEN_UP, LABELLED, LEASED
+
+SEVERAL = "'overlap', 'golden'"
+"""Arms whose samples are for several annotators."""
 
 OWN = "campaign_id = $campaign_id AND annotator = $annotator"
 
@@ -20,7 +24,7 @@ HELD = f"""SELECT l.*, s.path, s.width, s.height, s.bounds, q.version,
             WHEN l.end_reason = 'skipped' THEN 'skipped'
             WHEN l.ended_at IS NULL AND l.expires_at > $now THEN 'open'
             WHEN l.sample_id IN (SELECT sample_id FROM skips WHERE {OWN}) THEN 'skipped'
-            WHEN l.sample_id IN ({LABELLED}) OR l.sample_id IN ({LEASED}) THEN 'taken'
+            WHEN arm NOT IN ({SEVERAL}) AND (l.sample_id IN ({LABELLED}) OR l.sample_id IN ({LEASED})) THEN 'taken'
             ELSE 'lapsed' END AS state
     FROM (
         SELECT * FROM leases WHERE {OWN}
@@ -31,8 +35,9 @@ HELD = f"""SELECT l.*, s.path, s.width, s.height, s.bounds, q.version,
     ORDER BY lease_id"""
 """The annotator's newest lease of each sample; leases are numbered in the order of the picks."""
 
-FREE_AGAIN = f"""(ended_at IS NULL OR end_reason = 'labelled') AND sample_id NOT IN ({LABELLED})
-    AND sample_id NOT IN ({GIVEN_UP}) AND sample_id NOT IN ({LEASED} AND annotator <> $annotator)"""
+FREE_AGAIN = f"""(ended_at IS NULL OR end_reason IN ('labelled', 'expired')) AND sample_id NOT IN ({GIVEN_UP})
+    AND sample_id NOT IN ({LABELLED} AND (annotator = $annotator OR leases.arm NOT IN ({SEVERAL})))
+    AND (arm IN ({SEVERAL}) OR sample_id NOT IN ({LEASED} AND annotator <> $annotator))"""
 """Condition on `leases`: it lapsed or its label was withdrawn, and nobody else has or answered the sample."""
 
 Leases = list[HeldLease]
@@ -41,8 +46,8 @@ Leases = list[HeldLease]
 class LeaseTable:
     """Verbs about the leases of one annotator."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, books: Books) -> None:
+        self._database, self._books = database, books
 
     def held(self, campaign_id: int, annotator: str, now: datetime, *, since: datetime | None = None) -> Leases:
         """An annotator's leases in the order in which they were asked for, best first within a query.
@@ -99,10 +104,14 @@ class LeaseTable:
                 now=now,
             )
             extended = sorted(row["sample_id"] for row in rows)
+            self._books.touch(extended)
             lost = sorted(set(sample_ids or []).difference(extended))
             return Renewal(extended=extended, lost=lost, expires_at=expires_at if extended else None)
 
-        return self._database.write(operation)
+        def committed(renewal: Renewal) -> None:
+            self._books.renewed(campaign_id, annotator, renewal.extended, expires_at)
+
+        return self._database.write(operation, committed)
 
     def skip(self, campaign_id: int, annotator: str, sample_ids: Sequence[int], reason: str, now: datetime) -> int:
         """Note that the annotator cannot tell, and end their leases on these samples.
@@ -142,10 +151,11 @@ class LeaseTable:
                 **bound,
                 reason=reason,
             )
+            self._books.touch(sample_ids)
             return len(rows)
 
         self._check_known(campaign_id, sample_ids)
-        return self._database.write(operation)
+        return self._database.write(operation, lambda _: self._books.skipped(campaign_id, annotator, sample_ids))
 
     def skipped_by(self, campaign_id: int, annotator: str) -> list[int]:
         """Ids of the samples that an annotator skipped, ascending."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
-from al_loop.records import CampaignSettings, Registration, ReserveSettings, SampleHeader, SkippedPath
+from al_loop.records import CampaignSettings, Registration, SampleHeader, SkippedPath
 from al_loop.reserve import assign_blocks, default_block_m, draw_blocks, later_side
 from al_loop.store.rows import Row, execute, select
 
@@ -29,26 +30,39 @@ INCOMING = pa.schema(
         ("modified_ns", pa.int64()),
         ("block", pa.string()),
         ("reserve", pa.bool_()),
+        ("golden", pa.bool_()),
     ]
 )
 
 
+class Registered(NamedTuple):
+    """What came in, aligned with `registration.sample_ids`."""
+
+    registration: Registration
+    paths: list[str]
+    reserve: list[bool]
+    golden: list[bool]
+
+
 def register(
     connection: DuckDBPyConnection, campaign_id: int, headers: Sequence[SampleHeader], now: datetime
-) -> Registration:
+) -> Registered:
     """Insert the acceptable headers; see `SampleTable.register`."""
     campaign = _campaign(connection, campaign_id)
     known = _known_paths(connection, campaign_id, [header.path for header in headers])
     accepted, skipped, source_bands = _sort_out(headers, known, campaign["source_bands"], campaign["bands"])
     if not accepted:
-        return Registration(registered=0, sample_ids=[], skipped=skipped)
+        return Registered(Registration(registered=0, sample_ids=[], skipped=skipped), [], [], [])
+    paths = [header.path for header in accepted]
+    listed = set(_settings(campaign).query.golden)
+    golden = [path in listed for path in paths]
     blocks, reserve = [""] * len(accepted), [False] * len(accepted)
     if campaign["reserve_drawn_at"] is not None:
-        settings = _reserve_settings(campaign)
-        paths = [header.path for header in accepted]
+        settings = _settings(campaign).reserve
         blocks = assign_blocks(paths, _bounds(accepted), settings, campaign["reserve_block_m"])
-        reserve = later_side(blocks, _block_sides(connection, campaign_id), settings)
-    sample_ids = _insert(connection, campaign_id, accepted, blocks, reserve, now)
+        sides = later_side(blocks, _block_sides(connection, campaign_id), settings)
+        reserve = [side and not known for side, known in zip(sides, golden, strict=True)]
+    sample_ids = _insert(connection, campaign_id, accepted, blocks, reserve, golden, now)
     if campaign["source_bands"] is None:
         execute(
             connection,
@@ -56,7 +70,8 @@ def register(
             source_bands=source_bands,
             campaign_id=campaign_id,
         )
-    return Registration(registered=len(sample_ids), sample_ids=sample_ids, skipped=skipped)
+    registration = Registration(registered=len(sample_ids), sample_ids=sample_ids, skipped=skipped)
+    return Registered(registration, paths, reserve, golden)
 
 
 def draw(connection: DuckDBPyConnection, campaign_id: int, now: datetime) -> int:
@@ -64,12 +79,12 @@ def draw(connection: DuckDBPyConnection, campaign_id: int, now: datetime) -> int
     campaign = _campaign(connection, campaign_id)
     if campaign["reserve_drawn_at"] is None:
         rows = connection.execute(
-            "SELECT sample_id, path, bounds FROM samples WHERE campaign_id = $campaign_id ORDER BY sample_id",
+            "SELECT sample_id, path, bounds, golden FROM samples WHERE campaign_id = $campaign_id ORDER BY sample_id",
             {"campaign_id": campaign_id},
         ).fetchall()
         if not rows:
             return 0
-        settings = _reserve_settings(campaign)
+        settings = _settings(campaign).reserve
         bounds = _bounds_array([row[2] for row in rows])
         block_m = default_block_m(bounds, settings) if settings.block_by in ("auto", "place") else None
         blocks = assign_blocks([row[1] for row in rows], bounds, settings, block_m)
@@ -77,7 +92,11 @@ def draw(connection: DuckDBPyConnection, campaign_id: int, now: datetime) -> int
         if not taken and (settings.share or settings.minimum):
             return 0  # one block holds more than half of the samples: more may come, or other settings
         drawn = pa.table(
-            {"sample_id": [row[0] for row in rows], "block": blocks, "reserve": [block in taken for block in blocks]}
+            {
+                "sample_id": [row[0] for row in rows],
+                "block": blocks,
+                "reserve": [block in taken and not row[3] for block, row in zip(blocks, rows, strict=True)],
+            }
         )
         connection.register("drawn", drawn)
         connection.execute(
@@ -131,12 +150,13 @@ def _insert(
     headers: Sequence[SampleHeader],
     blocks: list[str],
     reserve: list[bool],
+    golden: list[bool],
     now: datetime,
 ) -> list[int]:
     rows = connection.execute("SELECT nextval('sample_ids') FROM range($n)", {"n": len(headers)}).fetchall()
     sample_ids = sorted(row[0] for row in rows)
     columns = {name: [getattr(header, name) for header in headers] for name in SampleHeader.__struct_fields__}
-    columns |= {"sample_id": sample_ids, "block": blocks, "reserve": reserve}
+    columns |= {"sample_id": sample_ids, "block": blocks, "reserve": reserve, "golden": golden}
     connection.register("incoming", pa.table(columns, schema=INCOMING))
     execute(
         connection,
@@ -153,8 +173,8 @@ def _campaign(connection: DuckDBPyConnection, campaign_id: int) -> Row:
     return select(connection, "SELECT * FROM campaigns WHERE campaign_id = $campaign_id", campaign_id=campaign_id)[0]
 
 
-def _reserve_settings(campaign: Row) -> ReserveSettings:
-    return msgspec.json.decode(campaign["settings"], type=CampaignSettings).reserve
+def _settings(campaign: Row) -> CampaignSettings:
+    return msgspec.json.decode(campaign["settings"], type=CampaignSettings)
 
 
 def _known_paths(connection: DuckDBPyConnection, campaign_id: int, paths: list[str]) -> set[str]:

@@ -103,6 +103,16 @@ class RoundTable:
             raise NotFoundError("round", number)
         return _round(rows[0])
 
+    def labels_of(self, campaign_id: int, version: str) -> int:
+        """Labelled samples outside the reserve that a version was trained on; 0 if no round made it."""
+        rows = self._database.read(
+            """SELECT coalesce(max(labels), 0) AS labels FROM rounds
+            WHERE campaign_id = $campaign_id AND version = $version""",
+            campaign_id=campaign_id,
+            version=version,
+        )
+        return int(rows[0]["labels"])
+
     def active(self, campaign_id: int) -> Round | None:
         """The oldest round that has not ended."""
         unfinished = self.unfinished(campaign_id)

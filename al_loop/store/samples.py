@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.records import Registration, Sample, SampleHeader, SampleState, SampleView
+from al_loop.store.books import Books
 from al_loop.store.database import Database
 from al_loop.store.header_cache import HeaderCache
 from al_loop.store.registration import draw, register
@@ -22,8 +23,8 @@ from al_loop.store.states import STATE
 class SampleTable:
     """Verbs about samples."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, books: Books) -> None:
+        self._database, self._books = database, books
         self._header_cache = HeaderCache()
 
     def register(self, campaign_id: int, headers: Sequence[SampleHeader], now: datetime) -> Registration:
@@ -32,7 +33,10 @@ class SampleTable:
         The first raster fixes the campaign's band count. Known and repeated paths and other band counts are skipped
         with a reason.
         """
-        return self._database.write(lambda connection: register(connection, campaign_id, headers, now))
+        return self._database.write(
+            lambda connection: register(connection, campaign_id, headers, now),
+            lambda added: self._books.registered(campaign_id, added),
+        ).registration
 
     def draw_reserve(self, campaign_id: int, now: datetime) -> int:
         """Draw the test reserve if that was not done yet; return its size.
@@ -46,7 +50,9 @@ class SampleTable:
         )
         if drawn:
             return int(drawn[0]["samples"])
-        return self._database.write(lambda connection: draw(connection, campaign_id, now))
+        return self._database.write(
+            lambda connection: draw(connection, campaign_id, now), lambda _: self._books.forget(campaign_id)
+        )
 
     def get(self, campaign_id: int, sample_id: int) -> Sample:
         """One sample.

@@ -54,6 +54,16 @@ class ScoreTable:
             version=version,
         )
 
+    def scored_at(self, campaign_id: int, version: str) -> datetime | None:
+        """When a version scored last; None if it never did."""
+        rows = self._database.read(
+            "SELECT max(scored_at) AS newest FROM scores WHERE campaign_id = $campaign_id AND version = $version",
+            campaign_id=campaign_id,
+            version=version,
+        )
+        newest: datetime | None = rows[0]["newest"]
+        return newest
+
     def unscored(self, campaign_id: int, version: str) -> list[tuple[int, str]]:
         """(sample id, path) of the samples that this version has not scored, by id."""
         rows = self._database.read(

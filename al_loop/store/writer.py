@@ -27,12 +27,14 @@ MAX_BATCH = 256
 
 
 class _Entry:
-    """One waiting operation: its function, its item and where the result goes."""
+    """One waiting operation: its function, its item, who hears of the commit first and where the result goes."""
 
-    __slots__ = ("function", "future", "item")
+    __slots__ = ("committed", "function", "future", "item")
 
-    def __init__(self, function: BatchOperation[Any, Any], item: object) -> None:
-        self.function, self.item = function, item
+    def __init__(
+        self, function: BatchOperation[Any, Any], item: object, committed: Callable[[Any], None] | None
+    ) -> None:
+        self.function, self.item, self.committed = function, item, committed
         self.future: Future[Any] = Future()
 
 
@@ -52,20 +54,28 @@ class Writer:
         self._closed = False
         self.commits = 0
         """Commits so far, counted before their callers are answered."""
+        self.transactions = 0
+        """Transactions begun so far, those that failed too."""
         self._thread = threading.Thread(target=self._run, name="label-store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, function: BatchOperation[Item, T], item: Item) -> T:
+    def submit(self, function: BatchOperation[Item, T], item: Item, committed: Callable[[T], None] | None = None) -> T:
         """Queue `function` for `item`, wait for the commit, return its result.
 
         Neighbours in the queue with an equal function are run in one call. The function must depend on nothing but the
         connection and the items: it is run again, alone, when a neighbour fails.
 
+        Args:
+            function: Serves the items of its neighbours and this one.
+            item: What it is called with.
+            committed: Called with the result once it is on disk, by the writing thread: in the order of the commits,
+                and before any later operation begins. Must be quick.
+
         Raises:
             StoreClosedError: The writer was closed.
             StoreError: DuckDB refused the statement or the commit; nothing of this operation is stored.
         """
-        entry = _Entry(function, item)
+        entry = _Entry(function, item, committed)
         with self._gate:
             if self._closed:
                 raise StoreClosedError("the label store is closed")
@@ -107,6 +117,7 @@ class Writer:
         try:
             connection = self._ready()
             connection.begin()
+            self.transactions += 1
             results = [
                 result
                 for function, entries in groupby(batch, key=lambda entry: entry.function)
@@ -130,7 +141,14 @@ class Writer:
         finally:
             self.commits += 1
         for entry, result in zip(batch, results, strict=True):
-            entry.future.set_result(result)
+            if entry.committed is not None:
+                try:
+                    entry.committed(result)
+                except Exception as error:  # delivered to the caller, as above; the writer goes on
+                    entry.future.set_exception(error)
+        for entry, result in zip(batch, results, strict=True):
+            if not entry.future.done():
+                entry.future.set_result(result)
 
     def _undo(self) -> None:
         """Roll back; after a fatal error, which leaves DuckDB refusing all work, the next operation opens it again."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from rich.console import Console
 
 from al_loop.importing import ImportPlan
-from al_loop.records import LabelInput, QuerySample, RetrainPolicy
+from al_loop.query_records import QuerySample
+from al_loop.records import LabelInput, RetrainPolicy
 from al_loop.strategies import Random, StrategyConfig
 from service.client import Client
 from service.commands.imports import chunks, ensure_campaign, label_chunks

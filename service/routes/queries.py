@@ -6,7 +6,8 @@ import msgspec
 from litestar import Controller, Response, post
 from litestar.di import NamedDependency
 
-from al_loop.records import Campaign, QueryAnswer
+from al_loop.query_records import QueryAnswer
+from al_loop.records import Campaign
 from al_loop.workbench import Workbench
 from service.auth import requires
 from service.dependencies import TARGET

@@ -1,11 +1,12 @@
-"""What a query costs with 100,000 samples scored and embedded.
+"""What a query of 20 samples costs for 50 annotators while labels are written, by the size of the pool.
 
-Measured:
-- choice alone: each strategy on the whole pool, 20 samples, beside random choice (the floor);
-- a query of 20 samples for 20 annotators in turn: choice, leases and the durable write together;
-- the same from 20 threads that think in between, while labels are written.
+Annotators ask, think, answer part of what they got one by one, and ask again: about 25 queries and as many label writes
+a second. Measured in process and over HTTP (uvicorn in a thread of the same process, so that its cost is in the
+figures). No sample may be leased twice at a time: asserted from the leases in the store.
 
-Run: python -m tests.benchmarks.bench_query [samples]
+Beside it: one durable write of the same rows without anything else, the floor that the disk sets.
+
+Run: python -m tests.benchmarks.bench_query [--samples 10000 100000 1000000] [--seconds 20] [--http]
 """
 
 import argparse
@@ -15,95 +16,132 @@ import resource
 import tempfile
 import threading
 import time
-import typing
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+import httpx
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from al_loop.layout import DataLayout
 from al_loop.records import Campaign, CampaignSettings, LabelInput, RetrainPolicy
 from al_loop.sampler import Sampler
 from al_loop.score_parts import EMBEDDINGS_FILE, IDS_FILE, SCORES_FILE, EmbeddingStore
-from al_loop.scored_pool import ScoredPool
 from al_loop.store import LabelStore
-from al_loop.strategies import StrategyConfig
+from al_loop.store.database import Database
 from models.card import TaskSpec
-from tests.fixtures_store import plain_headers
+from service.app import create_app
+from service.settings import Settings
+from tests.e2e.campaigns import running_server
+from tests.fixtures_store import make_header
 
-EMBEDDING_SIZE = 128
+EMBEDDING_SIZE = 256
 QUERY_SIZE = 20
-ANNOTATORS = 20
-THINK_S = 1.0
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
+ANNOTATORS = 50
+THINK_S = 2.0
+LABELS_A_TURN = 1
+LEASE_S = 10.0
+"""What is not answered runs out: the smallest pool lasts, and samples are leased again."""
+CHUNK = 50_000
+
+Ask = Callable[[str], list[int]]
+Answer = Callable[[str, int], None]
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("samples", type=int, nargs="?", default=100_000)
-    samples = parser.parse_args().samples
+    parser.add_argument("--samples", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--http", action="store_true", help="also over HTTP")
+    arguments = parser.parse_args()
     print(f"numpy {np.__version__}, duckdb {duckdb.__version__}, {platform.machine()}, {os.cpu_count()} cores")
-    choice(samples)
-    with tempfile.TemporaryDirectory() as name:
-        store = LabelStore.open(Path(name) / "al_loop.duckdb")
-        embeddings = EmbeddingStore(Path(name) / "scores")
-        campaign = fill(store, embeddings, samples)
-        sampler = Sampler(store, lambda campaign: embeddings)
-        started = time.perf_counter()
-        sampler.prepare(campaign)
-        print(f"first query's reading of scores and embeddings: {time.perf_counter() - started:.2f} s")
-        show("queries in turn", in_turn(sampler, campaign, 60))
-        show("threads that think, labels written meanwhile", together(sampler, store, campaign))
-        store.close()
+    for samples in arguments.samples:
+        with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as name:
+            layout = DataLayout(Path(name) / "data")
+            layout.database.parent.mkdir(parents=True, exist_ok=True)
+            embeddings = EmbeddingStore(layout.scores("bench"))
+            store = LabelStore.open(layout.database)
+            started = time.perf_counter()
+            campaign = fill(store, embeddings, samples, Path(name))
+            print(f"\n{samples:,} samples: registered and scored in {time.perf_counter() - started:.0f} s")
+            in_process(store, embeddings, campaign, arguments.seconds)
+            store.close()
+            if arguments.http:
+                over_http(Path(name), arguments.seconds)
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
-def choice(samples: int) -> None:
-    """Strategies on arrays."""
-    rng = np.random.default_rng(0)
-    pool = ScoredPool(
-        sample_ids=np.arange(samples),
-        scores={name: rng.random(samples, np.float32) for name in ("least_confidence", "margin", "entropy")},
-        table=make_embeddings(samples + 500, rng),
-        rows=np.arange(samples),
-        covered_rows=np.arange(samples, samples + 500),
-    )
-    for strategy in typing.get_args(StrategyConfig):
-        show(strategy.__name__, [timed(lambda s=strategy: s().select(pool, QUERY_SIZE, rng)) for _ in range(20)])
+def in_process(store: LabelStore, embeddings: EmbeddingStore, campaign: Campaign, seconds: float) -> None:
+    """Queries by `Sampler.query`."""
+    sampler = Sampler(store, lambda _: embeddings)
+    sampler.start()
+    before = memory()
+    started = time.perf_counter()
+    sampler.prepare(campaign, now())
+    print(f"first reading and ranking {time.perf_counter() - started:.2f} s, memory +{memory() - before:.0f} MB")
+
+    def ask(annotator: str) -> list[int]:
+        answer = sampler.query(campaign, annotator=annotator, query_size=QUERY_SIZE, now=now())
+        return [sample.sample_id for sample in answer.samples]
+
+    def answer(annotator: str, sample_id: int) -> None:
+        label = LabelInput(sample_id=sample_id, task="classification", annotator=annotator, classes=["a"])
+        store.labels.record(campaign, [label], now())
+
+    floor(store)
+    run("in process", ask, answer, seconds)
+    sampler.close()
+    assert_no_double_lease(store, campaign)
+    print(f"memory of the process {memory():.0f} MB")
 
 
-def make_embeddings(samples: int, rng: np.random.Generator) -> NDArray[np.float16]:
-    """Twenty clusters, each spread in 8 of 128 directions, as a classifier leaves them."""
-    centres = rng.standard_normal((20, EMBEDDING_SIZE), np.float32)
-    spread = 0.3 * rng.standard_normal((20, 8, EMBEDDING_SIZE), np.float32)
-    clusters = rng.integers(20, size=samples)
-    position = rng.standard_normal((samples, 8), np.float32)
-    result = np.empty((samples, EMBEDDING_SIZE), np.float16)
-    for cluster in range(20):
-        there = clusters == cluster
-        result[there] = centres[cluster] + position[there] @ spread[cluster]
-    return result
+def over_http(root: Path, seconds: float) -> None:
+    """The same by `POST /queries` and `/labels`."""
+    settings = Settings(data=root / "data", imagery=str(root))
+    with running_server(create_app(settings)) as url, httpx.Client(base_url=url, timeout=60) as client:
+
+        def ask(annotator: str) -> list[int]:
+            body = {"annotator": annotator, "query_size": QUERY_SIZE}
+            response = client.post("/campaigns/bench/queries", json=body)
+            assert response.status_code == 201, response.text
+            return [sample["sample_id"] for sample in response.json()["samples"]]
+
+        def answer(annotator: str, sample_id: int) -> None:
+            label = {"sample_id": sample_id, "task": "classification", "annotator": annotator, "classes": ["a"]}
+            response = client.post("/campaigns/bench/labels", json=label)
+            assert response.status_code == 201, response.text
+
+        ask("warm up")
+        run("over HTTP", ask, answer, seconds)
 
 
-def fill(store: LabelStore, embeddings: EmbeddingStore, samples: int) -> Campaign:
-    """A campaign whose samples are all scored by version v1."""
+def fill(store: LabelStore, embeddings: EmbeddingStore, samples: int, root: Path) -> Campaign:
+    """A campaign whose samples are all scored by version v1, and 2,000 of them labelled."""
     store.campaigns.create(
         name="bench",
         tasks=[TaskSpec(task="classification", classes=["a", "b"])],
-        root="/imagery",
+        root=str(root),
         bands=None,
-        settings=CampaignSettings(),
-        policy=RetrainPolicy(),
-        now=NOW,
+        settings=CampaignSettings(lease_s=LEASE_S),
+        policy=RetrainPolicy(new_labels=None),
+        now=now(),
     )
     campaign_id = store.campaigns.get("bench").campaign_id
-    store.samples.register(campaign_id, plain_headers(samples), NOW)
-    store.versions.add(campaign_id, "v1", 1, NOW)
-    store.versions.promote(campaign_id, "v1", reason="bench", now=NOW)
+    for start in range(0, samples, CHUNK):
+        headers = [
+            make_header(f"scenes/{number:07}.tif", crs=None, transform=None, bounds=None)
+            for number in range(start, min(start + CHUNK, samples))
+        ]
+        store.samples.register(campaign_id, headers, now())
+    store.samples.draw_reserve(campaign_id, now())
+    store.versions.add(campaign_id, "v1", 1, now())
+    store.versions.promote(campaign_id, "v1", reason="bench", now=now())
     ids = store.samples.paths(campaign_id)[0]
     rng = np.random.default_rng(1)
     part = embeddings.new_part("v1")
@@ -111,57 +149,110 @@ def fill(store: LabelStore, embeddings: EmbeddingStore, samples: int) -> Campaig
     pq.write_table(pa.table({"sample_id": ids, "task": ["classification"] * samples, **columns}), part / SCORES_FILE)
     np.save(part / EMBEDDINGS_FILE, make_embeddings(samples, rng))
     np.save(part / IDS_FILE, ids)
-    store.scores.ingest(campaign_id, "v1", part / SCORES_FILE, NOW)
-    return store.campaigns.get("bench")
-
-
-def in_turn(sampler: Sampler, campaign: Campaign, queries: int) -> list[float]:
-    """Latencies in ms of queries one after the other."""
-
-    def ask(index: int) -> None:
-        sampler.query(campaign, annotator=f"annotator-{index % ANNOTATORS}", query_size=QUERY_SIZE, now=NOW)
-
-    return [timed(lambda index=index: ask(index)) for index in range(queries)]
-
-
-def together(sampler: Sampler, store: LabelStore, campaign: Campaign) -> list[float]:
-    """Latencies in ms of threads that ask, label what they got one by one, think, and ask again."""
-    latencies: list[float] = []
-
-    def annotate(name: str, delay_s: float) -> None:
-        time.sleep(delay_s)
-        for turn in range(5):
-            now = NOW + timedelta(seconds=turn)
-            started = time.perf_counter()
-            answer = sampler.query(campaign, annotator=name, query_size=QUERY_SIZE, now=now)
-            latencies.append(1000 * (time.perf_counter() - started))
-            for sample in answer.samples[:5]:
-                given = LabelInput(sample_id=sample.sample_id, task="classification", annotator=name, classes=["a"])
-                store.labels.record(campaign, [given], now)
-            time.sleep(THINK_S)
-
-    threads = [
-        threading.Thread(target=annotate, args=(f"thread-{index}", THINK_S * index / ANNOTATORS))
-        for index in range(ANNOTATORS)
+    store.scores.ingest(campaign_id, "v1", part / SCORES_FILE, now())
+    campaign = store.campaigns.get("bench")
+    labels = [
+        LabelInput(sample_id=int(sample_id), task="classification", annotator="before", classes=["a"])
+        for sample_id in rng.choice(ids, min(2_000, samples // 4), replace=False)
     ]
+    store.labels.record(campaign, labels, now())
+    return campaign
+
+
+def make_embeddings(samples: int, rng: np.random.Generator) -> NDArray[np.float16]:
+    """Twenty clusters, each spread in 8 of 256 directions, as a classifier leaves them."""
+    centres = rng.standard_normal((20, EMBEDDING_SIZE), np.float32)
+    spread = 0.3 * rng.standard_normal((20, 8, EMBEDDING_SIZE), np.float32)
+    clusters = rng.integers(20, size=samples)
+    result = np.empty((samples, EMBEDDING_SIZE), np.float16)
+    for cluster in range(20):
+        there = np.flatnonzero(clusters == cluster)
+        position = rng.standard_normal((len(there), 8), np.float32)
+        result[there] = centres[cluster] + position @ spread[cluster]
+    return result
+
+
+def run(name: str, ask: Ask, answer: Answer, seconds: float) -> None:
+    """Annotators at work; the first quarter of the time warms up."""
+    latencies: dict[str, list[tuple[float, float]]] = {"query": [], "label": []}
+    begin = time.perf_counter()
+
+    @contextmanager
+    def timed(what: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        latencies[what].append((started - begin, 1000 * (time.perf_counter() - started)))
+
+    def annotate(number: int) -> None:
+        rng = np.random.default_rng(number)
+        annotator = f"annotator {number}"
+        time.sleep(THINK_S * rng.random())
+        while time.perf_counter() - begin < seconds:
+            with timed("query"):
+                samples = ask(annotator)
+            assert samples, "the pool ran out"
+            for sample_id in samples[:LABELS_A_TURN]:
+                time.sleep(THINK_S * rng.random())
+                with timed("label"):
+                    answer(annotator, sample_id)
+            time.sleep(THINK_S * rng.random())
+
+    threads = [threading.Thread(target=annotate, args=(number,)) for number in range(ANNOTATORS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return latencies
+    for what, values in latencies.items():
+        counted = [value for at, value in values if at > seconds / 4]
+        p50, p90, p99 = np.percentile(counted, (50, 90, 99))
+        rate = len(counted) / (seconds * 3 / 4)
+        print(f"{name:12} {what:6} p50 {p50:6.1f}  p90 {p90:6.1f}  p99 {p99:6.1f}  max {max(counted):6.1f} ms", end="")
+        print(f"   {rate:.0f}/s, n {len(counted)}")
 
 
-def timed(call: typing.Callable[[], object]) -> float:
-    """Milliseconds."""
-    started = time.perf_counter()
-    call()
-    return 1000 * (time.perf_counter() - started)
+def floor(store: LabelStore) -> None:
+    """Durable commits of the two statements that every query needs, nothing else going on."""
+    database: Database = store._database
+    latencies = []
+    for _ in range(100):
+        started = time.perf_counter()
+        database.write(
+            lambda connection: connection.execute(
+                "INSERT INTO queries (campaign_id, annotator, strategy, query_size, opened_at) "
+                "VALUES (-1, 'nobody', '{}', 20, '2026-01-01')"
+            ).fetchall()
+        )
+        latencies.append(1000 * (time.perf_counter() - started))
+        time.sleep(0.01)
+    print(
+        "one small durable write  p50 {:.1f}  p90 {:.1f}  p99 {:.1f} ms".format(*np.percentile(latencies, (50, 90, 99)))
+    )
 
 
-def show(name: str, latencies: list[float]) -> None:
-    """One row: p50, p99, slowest."""
-    p50, p99 = np.percentile(latencies, (50, 99))
-    print(f"{name:45} p50 {p50:7.1f} ms   p99 {p99:7.1f} ms   max {max(latencies):7.1f} ms   n {len(latencies)}")
+def assert_no_double_lease(store: LabelStore, campaign: Campaign) -> None:
+    """No sample was leased to two people at one time, by the store."""
+    rows = store._database.read(
+        """WITH spans AS (
+            SELECT sample_id, annotator, leased_at, coalesce(ended_at, expires_at) AS until,
+                lead(leased_at) OVER (PARTITION BY sample_id ORDER BY leased_at, lease_id) AS next
+            FROM leases WHERE campaign_id = $campaign_id)
+        SELECT count(*) AS leases, count(DISTINCT sample_id) AS samples, count(*) FILTER (next < until) AS double
+        FROM spans""",
+        campaign_id=campaign.campaign_id,
+    )
+    print("{leases} leases of {samples} samples, {double} of them double".format(**rows[0]))
+    assert rows[0]["double"] == 0
+
+
+def now() -> datetime:
+    """The present."""
+    return datetime.now(UTC)
+
+
+def memory() -> float:
+    """Resident memory of the process in MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from al_loop.errors import InvalidValueError, NonFiniteScoresError
-from al_loop.records import CampaignSettings, LabelInput, ReserveSettings, RetrainPolicy
+from al_loop.records import CampaignSettings, LabelInput, QuerySettings, ReserveSettings, RetrainPolicy
 from al_loop.sampler import Sampler
 from al_loop.score_parts import EMBEDDINGS_FILE, FEATURES, EmbeddingStore
 from al_loop.store import LabelStore
@@ -16,7 +16,7 @@ from al_loop.strategies import Auto, Entropy, Random
 from models.card import TaskSpec
 from tests.fixtures_store import NOW, plain_headers
 
-NO_RESERVE = CampaignSettings(reserve=ReserveSettings(share=0, minimum=0))
+NO_RESERVE = CampaignSettings(query=QuerySettings(control_share=0), reserve=ReserveSettings(share=0, minimum=0))
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from al_loop.lease_records import SKIPS_TO_GIVE_UP
-from al_loop.records import Campaign, CampaignSettings, LabelInput, QueryAnswer, ReserveSettings, RetrainPolicy
+from al_loop.query_records import QueryAnswer
+from al_loop.records import Campaign, CampaignSettings, LabelInput, QuerySettings, ReserveSettings, RetrainPolicy
 from al_loop.sampler import Sampler
 from al_loop.score_parts import EmbeddingStore
 from al_loop.store import LabelStore
@@ -18,7 +19,9 @@ from al_loop.strategies import Entropy
 from models.card import TaskSpec
 from tests.fixtures_store import CLASSES, NOW, plain_headers
 
-NO_RESERVE = CampaignSettings(reserve=ReserveSettings(share=0, minimum=0), lease_s=60)
+NO_RESERVE = CampaignSettings(
+    query=QuerySettings(control_share=0), reserve=ReserveSettings(share=0, minimum=0), lease_s=60
+)
 WITH_RESERVE = CampaignSettings(reserve=ReserveSettings(share=0.4, minimum=4), lease_s=60)
 PEOPLE = ("ann", "bob", "cleo", "dan")
 

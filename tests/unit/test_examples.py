@@ -7,7 +7,8 @@ import pytest
 
 from al_loop.campaigns import CampaignRequest
 from al_loop.geometry import Feature
-from al_loop.records import CampaignSettings, LabelInput, QueryAnswer, RetrainPolicy
+from al_loop.query_records import QueryAnswer
+from al_loop.records import CampaignSettings, LabelInput, RetrainPolicy
 from models.pretrain_config import PretrainConfig
 from service import examples
 from service.schemas import (

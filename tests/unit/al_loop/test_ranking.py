@@ -2,45 +2,68 @@
 
 import numpy as np
 
+from al_loop.lease_records import Pick
 from al_loop.ranking import Ranking
 from al_loop.score_board import NO_IDS, ScoreBoard
-from al_loop.strategies import Random
+from al_loop.strategies import Auto, Random
 
 POOL = np.arange(100, 200)
 
 
-def ranked(size: int, covered: int = 0) -> Ranking:
-    return Ranking.of(Random(), ScoreBoard(), POOL, np.arange(covered), size, np.random.default_rng(0))
+def ranked(size: int, covered: int = 0, **more) -> Ranking:
+    return Ranking.of(Random(), ScoreBoard(), POOL, np.arange(covered), size, np.random.default_rng(0), **more)
+
+
+def among(pool):
+    return lambda ids: np.isin(ids, pool)
 
 
 def without(pool, picks):
-    return np.setdiff1d(pool, [sample_id for sample_id, _ in picks])
+    return np.setdiff1d(pool, [pick.sample_id for pick in picks])
 
 
 def test_next_query_gets_the_next_picks():
     ranking = ranked(10, covered=80)
-    first = ranking.first(POOL, 10)
-    second = ranking.first(without(POOL, first), 10)
-    assert len({sample_id for sample_id, _ in first + second}) == 20
+    first = ranking.left(among(POOL))[:10]
+    rest = without(POOL, first)
+    second = ranking.left(among(rest))[:10]
+    assert len({pick.sample_id for pick in first + second}) == 20
+    assert ranking.drift(len(rest)) == 0
 
 
-def test_ranking_that_ran_out_is_refused():
+def test_drift_counts_samples_that_came_or_left_otherwise():
     ranking = ranked(10)
-    assert ranking.first(without(POOL, ranking.first(POOL, 10)), 10) is None
+    assert ranking.drift(100) == 0
+    assert ranking.drift(140) == 40
+    handed_out = ranking.left(among(POOL))[:4]
+    there = without(POOL, handed_out)
+    ranking.left(among(there))
+    assert ranking.drift(len(there)) == 0
+    assert ranking.drift(len(there) - 7) == 7
 
 
-def test_ranking_is_refused_when_many_samples_left_otherwise():
-    assert ranked(10, covered=80).first(POOL[:-50], 5) is None
-    assert ranked(10, covered=80).first(np.arange(100, 240), 5) is None
-
-
-def test_taken_picks_are_passed_over():
+def test_taken_picks_are_passed_over_and_those_left_out_stay_for_others():
     ranking = ranked(10, covered=80)
-    first = ranking.first(POOL, 10)
+    first = ranking.left(among(POOL))
     rest = without(POOL, first[3:4])
-    assert ranking.first(rest, 9) == first[:3] + first[4:]
+    assert ranking.left(among(rest)) == first[:3] + first[4:]
+    left_out = {first[0].sample_id}
+    assert ranking.left(among(rest), left_out) == first[1:3] + first[4:]
+    assert ranking.left(among(rest)) == first[:3] + first[4:]
 
 
 def test_short_pool_gives_all_it_has():
     ranking = Ranking.of(Random(), ScoreBoard(), POOL[:4], NO_IDS, 10, np.random.default_rng(0))
-    assert {sample_id for sample_id, _ in ranking.first(POOL[:4], 10)} == set(POOL[:4].tolist())
+    assert {pick.sample_id for pick in ranking.left(among(POOL))} == set(POOL[:4].tolist())
+
+
+def test_front_stays_in_front_and_what_follows_is_unlike_it():
+    """Two clusters: what is about to be handed out lies in one, so the next pick comes from the other."""
+    table = np.repeat(np.array([[0.0, 0.0], [9.0, 9.0]], np.float32), 50, axis=0)
+    table += 0.01 * np.random.default_rng(0).standard_normal(table.shape).astype(np.float32)
+    board = ScoreBoard(version="features", sample_ids=POOL, table=table, rows=np.arange(100))
+    front = [Pick(103, None, "first"), Pick(104, None, "first")]
+    ranking = Ranking.of(Auto(), board, POOL, NO_IDS, 1, np.random.default_rng(0), front=front)
+    picks = ranking.left(among(POOL))
+    assert picks[:2] == front
+    assert picks[2].sample_id >= 150

@@ -58,3 +58,21 @@ def test_pool_has_the_scored_part_of_the_offer():
 def test_positions_in_an_empty_board_are_none():
     positions, known = positions_of(np.array([3, 4]), ScoreBoard().sample_ids)
     assert (positions.tolist(), known.tolist()) == ([], [False, False])
+
+
+def test_pool_passes_on_the_tables_and_what_the_scores_know():
+    table = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], np.float16)
+    board = ScoreBoard(
+        version="v1", sample_ids=np.array([3, 5, 8]), probability_table=table, score_rows=np.array([2, 0, 1]), trust=0.5
+    )
+    pool, _ = board.pool(np.array([3, 8]), np.array([5]), labelled=7)
+    assert pool.probabilities(np.array([0, 1])).round(1).tolist() == np.float32([[0.5, 0.5], [0.2, 0.8]]).tolist()
+    assert (pool.labelled_count, pool.trust) == (7, 0.5)
+    with pytest.raises(ValueError, match="score_rows"):
+        ScoreBoard(probability_table=table)
+
+
+def test_positions_in_ids_without_gaps_are_those_of_a_search():
+    wanted = np.array([-1, 3, 4, 6, 7, 2**62])
+    positions, known = positions_of(wanted, np.arange(3, 7))
+    assert (positions.tolist(), known.tolist()) == ([0, 1, 3], [False, True, True, True, False, False])

@@ -1,0 +1,57 @@
+"""One thread that does jobs nobody waits for; a job that waits already is not queued twice."""
+
+import logging
+import threading
+from collections.abc import Callable, Hashable
+
+from al_loop.errors import AlLoopError
+
+logger = logging.getLogger(__name__)
+
+
+class Background:
+    """A queue of jobs with names, done one after the other."""
+
+    def __init__(self, name: str) -> None:
+        """Start the thread."""
+        self._jobs: dict[Hashable, Callable[[], None]] = {}
+        self._changed = threading.Condition()
+        self._closed = self._busy = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def ask(self, key: Hashable, job: Callable[[], None]) -> None:
+        """Do a job, unless one of this name waits. A domain error ends the job and is logged."""
+        with self._changed:
+            if not self._closed and key not in self._jobs:
+                self._jobs[key] = job
+                self._changed.notify_all()
+
+    def wait(self) -> None:
+        """Return once nothing is left to do."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or not (self._jobs or self._busy))
+
+    def close(self) -> None:
+        """Finish the job at work, forget the others and stop. Safe to call twice."""
+        with self._changed:
+            self._closed = True
+            self._jobs.clear()
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._closed or self._jobs)
+                if self._closed:
+                    return
+                key = next(iter(self._jobs))
+                job = self._jobs.pop(key)
+                self._busy = True
+            try:
+                job()
+            except AlLoopError:
+                logger.exception("background job %s failed; it is done again when it is needed", key)

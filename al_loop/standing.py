@@ -1,0 +1,183 @@
+"""The board and the rankings of one campaign, and when to make them anew.
+
+In the background, a query takes what stands and never waits for a better ranking; else each query has the ranking made
+first that it needs, so that equal seeds give equal answers.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from al_loop.arms import GoldenPace
+from al_loop.background import Background
+from al_loop.boards import BoardKey, BoardSource
+from al_loop.lease_records import Pick
+from al_loop.pool_book import PoolBook
+from al_loop.ranking import MOST_AHEAD, Ranking
+from al_loop.records import Campaign
+from al_loop.score_board import ScoreBoard
+from al_loop.strategies import StrategyConfig
+
+MOST_DEMAND = 4096
+"""Picks ranked at most, however many annotators take while a ranking is made."""
+
+IN_USE_S = 600.0
+"""Seconds since its last query in which a strategy is ranked again when scores change."""
+
+
+class Standing:
+    """What the sampler remembers of a campaign; a cache, except for the random generators."""
+
+    def __init__(
+        self,
+        source: BoardSource,
+        known_book: Callable[[], PoolBook | None],
+        background: Callable[[], Background | None],
+        seed: list[int],
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            source: Builds boards.
+            known_book: The campaign's book, if it was read.
+            background: What ranks ahead; None: rank when asked.
+            seed: Of all chance in the campaign's queries.
+        """
+        self.rng, self._rank_rng, self._pace_rng = (np.random.default_rng([*seed, stream]) for stream in range(3))
+        self.board = ScoreBoard()
+        self.reserve_drawn = False
+        self._source, self._known_book, self._background = source, known_book, background
+        self._board_key: BoardKey | None = None
+        self._making = threading.Lock()
+        self._rankings: dict[StrategyConfig, Ranking] = {}
+        self._used: dict[StrategyConfig, float] = {}
+        self._taken: dict[StrategyConfig, int] = {}
+        """Picks that were handed out while the last ranking was made."""
+        self._paces: dict[str, GoldenPace] = {}
+
+    def pace(self, annotator: str) -> GoldenPace:
+        """When an annotator meets the next golden sample."""
+        return self._paces.setdefault(annotator, GoldenPace(self._pace_rng))
+
+    def refresh(self, campaign: Campaign) -> None:
+        """See that the board is that of the newest scores, or soon will be."""
+        key = self._source.key(campaign)
+        if self._board_key == key:
+            return
+        background = self._background()
+        if background is None or self._board_key is None:
+            self._load(campaign, key)
+        else:
+            background.ask((campaign.campaign_id, "board"), lambda: self._replace(campaign))
+
+    def set_board(self, campaign: Campaign, board: ScoreBoard) -> None:
+        """Rank by this board from now on."""
+        with self._making:
+            self._board_key = self._source.key(campaign)
+            self.board = board
+        self._rank_again(campaign)
+
+    def first(self, strategy: StrategyConfig, book: PoolBook, size: int, annotator: str) -> list[Pick] | None:
+        """The next picks for an annotator, more than `size` perhaps, or None if `make` is needed first.
+
+        Args:
+            strategy: Which ranking.
+            book: Locked by the caller.
+            size: Picks wanted; fewer come only if the pool has no more.
+            annotator: What they skipped is left out.
+        """
+        self._used[strategy] = time.monotonic()
+        ranking = self._rankings.get(strategy)
+        if ranking is None:
+            return None
+        skipped = book.skipped.get(annotator)
+        left_out = set(book.sample_ids[list(skipped)].tolist()) if skipped else frozenset[int]()
+        picks = ranking.left(book.free_among, left_out)
+        if len(picks) < min(size, book.free - book.count_skipped(annotator)):
+            return None
+        if self._background() is None and (ranking.board is not self.board or ranking.drift(book.free) > size):
+            return None
+        return picks
+
+    def make(self, strategy: StrategyConfig, book: PoolBook, size: int, *, ahead: bool = False) -> None:
+        """Rank the pool as it is now.
+
+        Args:
+            strategy: Chooses.
+            book: Not locked by the caller.
+            size: Picks needed at least.
+            ahead: Nobody waits for it: what is handed out meanwhile is taken into account.
+
+        Raises:
+            NonFiniteScoresError: Scores or embeddings are NaN or infinite.
+        """
+        with self._making:
+            board, old = self.board, self._rankings.get(strategy)
+            with book.lock:
+                before = [] if old is None else old.left(book.free_among)
+                states = book.copy()
+            offered = states.free()
+            if not len(offered):
+                self._rankings[strategy] = Ranking([], 0, board)
+                return
+            taken = self._taken.get(strategy, 0) if ahead else 0
+            ranking = Ranking.of(
+                strategy,
+                board,
+                offered,
+                states.covered(),
+                size,
+                self._rank_rng,
+                labelled=states.labelled,
+                most=min(max(MOST_AHEAD, 3 * taken), MOST_DEMAND),
+                front=before[:taken],
+            )
+            with book.lock:
+                self._taken[strategy] = len(before) - (0 if old is None else len(old.left(book.free_among)))
+                self._rankings[strategy] = ranking
+
+    def look_ahead(self, campaign: Campaign, strategy: StrategyConfig, book: PoolBook, size: int) -> None:
+        """After a query of `size`: have the next ranking made in the background, if it is time."""
+        background, ranking = self._background(), self._rankings.get(strategy)
+        if background is None or ranking is None:
+            return
+        with book.lock:
+            left, drift = len(ranking.left(book.free_among)), ranking.drift(book.free)
+        half = ranking.length // 2
+        if ranking.board is not self.board or drift > max(half, size) or left < max(half, size):
+            self._ask(background, campaign, strategy, size)
+
+    def source_of(self, strategy: StrategyConfig) -> ScoreBoard:
+        """The board that a strategy's ranking was made by."""
+        ranking = self._rankings.get(strategy)
+        return self.board if ranking is None else ranking.board
+
+    def _load(self, campaign: Campaign, key: BoardKey) -> None:
+        with self._making:
+            if self._board_key != key:
+                self.board = self._source.newest(campaign)
+                self._board_key = key
+
+    def _replace(self, campaign: Campaign) -> None:
+        self._load(campaign, self._source.key(campaign))
+        self._rank_again(campaign)
+
+    def _rank_again(self, campaign: Campaign) -> None:
+        """Rank by new scores whatever was asked for lately."""
+        background = self._background()
+        if background is None:
+            return
+        for strategy, used_at in list(self._used.items()):
+            ranking = self._rankings.get(strategy)
+            if ranking is not None and time.monotonic() - used_at < IN_USE_S:
+                self._ask(background, campaign, strategy, ranking.length // 2)
+
+    def _ask(self, background: Background, campaign: Campaign, strategy: StrategyConfig, size: int) -> None:
+        def job() -> None:
+            book = self._known_book()
+            if book is not None:
+                self.make(strategy, book, size, ahead=True)
+
+        background.ask((campaign.campaign_id, strategy), job)

@@ -1,0 +1,206 @@
+"""The books of the campaigns: read from the tables once, then told of every commit by the writer, in order."""
+
+import threading
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+
+from al_loop.lease_records import Lease
+from al_loop.pool_book import PoolBook, fill_book
+from al_loop.records import CampaignSettings, Label
+from al_loop.store.database import Database
+from al_loop.store.registration import Registered
+from al_loop.store.rows import execute, select
+
+UNSTEADY = timedelta(seconds=1)
+"""A clock that is this much behind was moved back; less is the order in which threads read it."""
+
+
+class Books:
+    """One `PoolBook` for each campaign that was asked about. Safe to share between threads.
+
+    The verbs in the past tense are for the writer: what they tell was committed.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._books: dict[int, PoolBook] = {}
+        self._reading = threading.Lock()
+        self._touched: set[int] = set()
+        """Samples whose leases, labels or skips the writer's present transaction changes: the books know not yet."""
+        self._touched_in = 0
+
+    def of(self, campaign_id: int, now: datetime) -> PoolBook:
+        """The book of a campaign at `now`, read if need be.
+
+        When the clock was moved back, leases that would run on for too long are shortened to the campaign's length
+        from now: no sample stays with nobody for as long as the clock was wrong.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        book = self._books.get(campaign_id)
+        while book is None or (book.clock is not None and now < book.clock - UNSTEADY):
+            with self._reading:
+                if self._books.get(campaign_id) is book:
+                    self._read(campaign_id, now, moved_back=book is not None)
+                book = self._books.get(campaign_id)
+        book.advance(now)
+        return book
+
+    def read(self, campaign_id: int) -> PoolBook:
+        """The book as the store has it now; that in use stays. No time has passed in it yet."""
+        return self._database.write(lambda connection: read_book(connection, campaign_id))
+
+    def known(self, campaign_id: int) -> PoolBook | None:
+        """The book of a campaign, if it was read."""
+        return self._books.get(campaign_id)
+
+    def forget(self, campaign_id: int) -> None:
+        """It is read anew when it is needed: what it was made of changed at large."""
+        self._books.pop(campaign_id, None)
+
+    def touch(self, sample_ids: Iterable[int]) -> None:
+        """Inside an operation of the writer: it changes what is known of these samples."""
+        if self._touched_in != self._database.transactions:
+            self._touched_in = self._database.transactions
+            self._touched = set()
+        self._touched.update(sample_ids)
+
+    def kept_back(
+        self, campaign_id: int, sample_ids: Sequence[int], annotator: str, until: datetime
+    ) -> PoolBook | None:
+        """Inside an operation of the writer: the book, if all that it says of these samples is so.
+
+        That is when it keeps them back for this very query, and nothing in the present transaction changed them.
+        """
+        book = self._books.get(campaign_id)
+        if book is None or (self._touched_in == self._database.transactions and self._touched.intersection(sample_ids)):
+            return None
+        positions = [book.position(sample_id) for sample_id in sample_ids]
+        kept = all(
+            position is not None and book.holders.get(position, {}).get(annotator) == until for position in positions
+        )
+        return book if kept else None
+
+    def registered(self, campaign_id: int, added: Registered) -> None:
+        """Samples were registered."""
+        book = self._books.get(campaign_id)
+        if book is not None and added.paths:
+            ids = np.array(added.registration.sample_ids, np.int64)
+            book.register(ids, added.paths, np.array(added.reserve), np.array(added.golden))
+
+    def recorded(self, campaign_id: int, labels: Iterable[Label]) -> None:
+        """Labels were recorded, or withdrawn where they retract."""
+        book = self._books.get(campaign_id)
+        if book is not None:
+            for label in labels:
+                change = book.answer if label.retracts is None else book.retract
+                change(label.sample_id, label.annotator, label.task)
+
+    def leased(self, campaign_id: int, leases: Iterable[Lease], refused: Iterable[tuple[int, str, datetime]]) -> None:
+        """Leases were granted; others (sample, annotator, until), for which the book kept samples back, were not."""
+        book = self._books.get(campaign_id)
+        if book is not None:
+            with book.lock:
+                for lease in leases:
+                    book.hold(lease.sample_id, lease.annotator, lease.expires_at)
+                for kept_back in refused:
+                    book.release(*kept_back)
+
+    def renewed(self, campaign_id: int, annotator: str, sample_ids: Iterable[int], until: datetime) -> None:
+        """Leases run on until then."""
+        book = self._books.get(campaign_id)
+        if book is not None:
+            for sample_id in sample_ids:
+                book.hold(sample_id, annotator, until)
+
+    def released(self, campaign_id: int, annotator: str, sample_ids: Iterable[int]) -> None:
+        """Leases were given back."""
+        book = self._books.get(campaign_id)
+        if book is not None:
+            for sample_id in sample_ids:
+                book.release(sample_id, annotator)
+
+    def skipped(self, campaign_id: int, annotator: str, sample_ids: Sequence[int]) -> None:
+        """Somebody cannot tell what these show."""
+        book = self._books.get(campaign_id)
+        if book is not None:
+            for sample_id in sample_ids:
+                book.skip(sample_id, annotator)
+
+    def _read(self, campaign_id: int, now: datetime, *, moved_back: bool) -> None:
+        def operation(connection: DuckDBPyConnection) -> PoolBook:
+            _shorten(connection, campaign_id, now, moved_back=moved_back)
+            return read_book(connection, campaign_id)
+
+        def committed(book: PoolBook) -> None:
+            self._books[campaign_id] = book
+
+        self._database.write(operation, committed)
+
+
+def read_book(connection: DuckDBPyConnection, campaign_id: int) -> PoolBook:
+    """The book as the tables have it; no time has passed in it yet."""
+    settings = _settings(connection, campaign_id)
+
+    def read(sql: str) -> pa.Table:
+        return connection.sql(sql, params={"campaign_id": campaign_id}).to_arrow_table()
+
+    samples = read("SELECT sample_id, path, reserve, golden FROM samples WHERE campaign_id = $campaign_id ORDER BY 1")
+    book = PoolBook(
+        samples["sample_id"].to_numpy(),
+        samples["path"],
+        reserve=samples["reserve"].to_numpy(),
+        golden=samples["golden"].to_numpy(),
+        overlap_share=settings.query.overlap_share,
+        overlap_annotators=settings.query.overlap_annotators,
+        seed=settings.reserve.seed,
+    )
+    answers = read("SELECT sample_id, annotator, task FROM current_labels WHERE campaign_id = $campaign_id")
+    skips = read("SELECT sample_id, annotator FROM skips WHERE campaign_id = $campaign_id")
+    leases = select(
+        connection,
+        """SELECT sample_id, annotator, expires_at FROM leases
+        WHERE campaign_id = $campaign_id AND ended_at IS NULL ORDER BY lease_id""",
+        campaign_id=campaign_id,
+    )
+    return fill_book(
+        book,
+        answers=zip(*(column.to_pylist() for column in answers.columns), strict=True),
+        skips=zip(*(column.to_pylist() for column in skips.columns), strict=True),
+        leases=[(row["sample_id"], row["annotator"], row["expires_at"]) for row in leases],
+    )
+
+
+def _settings(connection: DuckDBPyConnection, campaign_id: int) -> CampaignSettings:
+    rows = select(
+        connection, "SELECT settings FROM campaigns WHERE campaign_id = $campaign_id", campaign_id=campaign_id
+    )
+    return msgspec.json.decode(rows[0]["settings"], type=CampaignSettings)
+
+
+def _shorten(connection: DuckDBPyConnection, campaign_id: int, now: datetime, *, moved_back: bool) -> None:
+    """After the clock was moved back: let leases end within the campaign's length of a lease."""
+    if not moved_back:
+        rows = select(
+            connection,
+            """SELECT greatest(
+                (SELECT max(leased_at) FROM leases WHERE campaign_id = $campaign_id),
+                (SELECT max(recorded_at) FROM label_events WHERE campaign_id = $campaign_id)) AS latest""",
+            campaign_id=campaign_id,
+        )
+        if rows[0]["latest"] is None or rows[0]["latest"] <= now + UNSTEADY:
+            return
+    execute(
+        connection,
+        """UPDATE leases SET leased_at = least(leased_at, $now), expires_at = $latest
+        WHERE campaign_id = $campaign_id AND ended_at IS NULL AND expires_at > $latest""",
+        campaign_id=campaign_id,
+        now=now,
+        latest=now + timedelta(seconds=_settings(connection, campaign_id).lease_s),
+    ).fetchall()
