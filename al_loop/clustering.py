@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from al_loop.coverage import Matrix, squared_distances
+from al_loop.coverage import Matrix, squared_distances, squared_distances_to
 
 ROUNDS = 10
 """Rounds of Lloyd's algorithm at most; for choosing samples later ones change little."""
@@ -48,15 +48,16 @@ def seeds(points: Matrix, count: int, rng: np.random.Generator) -> NDArray[np.in
     Returns:
         Positions, shape (K,), unique; fewer than `count` when all other points equal a seed.
     """
+    lengths = np.square(points).sum(axis=1)
     chosen = [int(rng.integers(len(points)))]
-    nearest = squared_distances(points, points[chosen])[:, 0]
+    nearest = squared_distances_to(points, lengths, chosen[0])
     while len(chosen) < count:
-        nearest[chosen[-1]] = 0
+        nearest[chosen] = 0
         pick = draw(nearest, rng)
         if pick is None:
             break
         chosen.append(pick)
-        np.minimum(nearest, squared_distances(points, points[[pick]])[:, 0], out=nearest)
+        np.minimum(nearest, squared_distances_to(points, lengths, pick), out=nearest)
     return np.array(chosen)
 
 

@@ -87,6 +87,11 @@ def _gains(similarity: Matrix, weights: Matrix, covered: Matrix) -> Matrix:
     return np.asarray(np.maximum(rest, 0, out=rest) @ weights)
 
 
+def squared_distances_to(points: Matrix, lengths: Matrix, pick: int) -> Matrix:
+    """|x - x_pick|^2 of each row of `points` (N, D) whose squared `lengths` (N,) are known, shape (N,), >= 0."""
+    return np.asarray(np.maximum(lengths + lengths[pick] - 2 * (points @ points[pick]), 0))
+
+
 def squared_distances(first: Matrix, second: Matrix) -> Matrix:
     """|a - b|^2 as one matrix product of (a, |a|^2, 1) and (-2b, 1, |b|^2), shape (A, B), >= 0."""
     left = np.column_stack([first, np.square(first).sum(axis=1), np.ones(len(first), np.float32)])

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from al_loop.coverage import Matrix, squared_distances
+from al_loop.coverage import Matrix, squared_distances, squared_distances_to
 from al_loop.scored_pool import ScoredPool, Selection, size_of
 from al_loop.strategies.candidates import CANDIDATES_PER_PICK, COVERED, some
 from al_loop.strategies.fallback import NO_EMBEDDINGS, fall_back
@@ -54,7 +54,7 @@ def farthest_first(values: Matrix, squared: Matrix, size: int) -> tuple[NDArray[
         Row numbers in the order of choice, shape (size,), and the distance of each to the nearest centre before it, 0
         where there was none. Ties are resolved by row order: shuffle the rows.
     """
-    squared = squared.copy()
+    squared, lengths = squared.copy(), np.square(values).sum(axis=1)
     chosen = np.empty(size, np.int64)
     farthest = np.zeros(size, np.float32)
     for step in range(size):
@@ -62,6 +62,6 @@ def farthest_first(values: Matrix, squared: Matrix, size: int) -> tuple[NDArray[
         if np.isfinite(squared[pick]):
             farthest[step] = np.sqrt(squared[pick])
         chosen[step] = pick
-        np.minimum(squared, squared_distances(values, values[[pick]])[:, 0], out=squared)
+        np.minimum(squared, squared_distances_to(values, lengths, pick), out=squared)
         squared[chosen[: step + 1]] = -np.inf
     return chosen, farthest

@@ -23,9 +23,9 @@ class TypiClust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Typical samples of the largest uncovered clusters (TypiClust; Hacohen et al. 2022, arXiv 2202.02794).
 
     k-means with (labelled and leased + query size) clusters; typicality(x) = 1 / mean distance to the nearest members
-    of its cluster. Clusters with the fewest labelled, leased or chosen samples come first, the larger before the smaller.
-    Made for the first labels on self-supervised embeddings. Needs embeddings only. Clusters 2048 random samples (two a
-    pick in large queries) and at most 1024 labelled ones, into at most 128 clusters (the paper: 500).
+    of its cluster. Clusters with the fewest labelled, leased or chosen samples come first, larger before smaller. Made
+    for the first labels on self-supervised embeddings. Needs embeddings only. Clusters 2048 random samples (two a pick
+    in large queries) and at most 1024 labelled ones, into at most 128 clusters.
     """
 
     neighbours: Annotated[int, msgspec.Meta(ge=1, le=200)] = 20
