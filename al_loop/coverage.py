@@ -28,7 +28,7 @@ def kernel_width(references: Matrix, centres: int) -> float:
         Width in the units of the embeddings, > 0.
     """
     probes = references[:128]
-    squared = _squared_distances(probes, references)  # (P, R)
+    squared = squared_distances(probes, references)  # (P, R)
     rank = min(max(len(references) // max(centres, 1), 1), len(references) - 1)
     nearest = np.partition(squared, rank, axis=1)[:, rank]
     return float(max(np.sqrt(np.median(nearest)), 1e-6))
@@ -36,7 +36,7 @@ def kernel_width(references: Matrix, centres: int) -> float:
 
 def kernel(first: Matrix, second: Matrix, width: float) -> Matrix:
     """Gaussian similarity of each row of `first` (A, D) to each of `second` (B, D), shape (A, B), in (0, 1]."""
-    exponents = _squared_distances(first * np.float32(np.sqrt(0.5) / width), second * np.float32(np.sqrt(0.5) / width))
+    exponents = squared_distances(first * np.float32(np.sqrt(0.5) / width), second * np.float32(np.sqrt(0.5) / width))
     np.negative(exponents, out=exponents)
     return np.asarray(np.exp(exponents, out=exponents))
 
@@ -87,7 +87,12 @@ def _gains(similarity: Matrix, weights: Matrix, covered: Matrix) -> Matrix:
     return np.asarray(np.maximum(rest, 0, out=rest) @ weights)
 
 
-def _squared_distances(first: Matrix, second: Matrix) -> Matrix:
+def squared_distances_to(points: Matrix, lengths: Matrix, pick: int) -> Matrix:
+    """|x - x_pick|^2 of each row of `points` (N, D) whose squared `lengths` (N,) are known, shape (N,), >= 0."""
+    return np.asarray(np.maximum(lengths + lengths[pick] - 2 * (points @ points[pick]), 0))
+
+
+def squared_distances(first: Matrix, second: Matrix) -> Matrix:
     """|a - b|^2 as one matrix product of (a, |a|^2, 1) and (-2b, 1, |b|^2), shape (A, B), >= 0."""
     left = np.column_stack([first, np.square(first).sum(axis=1), np.ones(len(first), np.float32)])
     right = np.column_stack([-2 * second, np.ones(len(second), np.float32), np.square(second).sum(axis=1)])

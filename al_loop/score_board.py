@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from al_loop.acquisition import SCORE_NAMES, ScoreName
+from al_loop.acquisition import ScoreName
 from al_loop.score_parts import NO_EMBEDDINGS, Embeddings
 from al_loop.scored_pool import ScoredPool
+from al_loop.task_scores import one_score
 
 Ids = NDArray[np.int64]
 NO_IDS: Ids = np.empty(0, np.int64)
@@ -25,7 +26,8 @@ class ScoreBoard:
     sample_ids: Ids = field(default_factory=NO_IDS.copy)
     """Shape (T,), ascending."""
     scores: Mapping[ScoreName, NDArray[np.float32]] = field(default_factory=dict)
-    """Shape (T,) each, largest over tasks: a sample is worth asking about if any task is. Empty for features."""
+    """Shape (T,) each; empty for features. With several tasks, each task's scores are ranked over the pool to [0, 1],
+    and the largest rank counts: a sample is worth asking about if any task is (`al_loop.task_scores`)."""
     table: NDArray[np.floating] | None = None
     """Embeddings, shape (E, D); None if there are none."""
     rows: Ids | None = None
@@ -42,6 +44,8 @@ class ScoreBoard:
     """Row of `probability_table` and `stratum_table` of each sample, shape (T,); None without either."""
     trust: float | None = None
     """How far the embeddings tell the classes apart, as in `ScoredPool.trust`."""
+    nats: NDArray[np.float32] | None = None
+    """Entropy for people, largest over tasks, shape (T,); None: `scores` has it as it is."""
 
     def __post_init__(self) -> None:
         tables = self.probability_table is not None or self.stratum_table is not None
@@ -49,11 +53,12 @@ class ScoreBoard:
             raise ValueError("probability_table and stratum_table need score_rows")
 
     def entropies(self, sample_ids: list[int]) -> list[float | None]:
-        """Entropy of each sample, None where it was not scored."""
+        """Entropy of each sample in nats, largest over tasks, None where it was not scored."""
         if "entropy" not in self.scores:
             return [None] * len(sample_ids)
         positions, known = positions_of(np.asarray(sample_ids, np.int64), self.sample_ids)
-        values = iter(self.scores["entropy"][positions].tolist())
+        entropies = self.scores["entropy"] if self.nats is None else self.nats
+        values = iter(entropies[positions].tolist())
         return [next(values) if there else None for there in known.tolist()]
 
     def pool(self, offered: Ids, covered: Ids, labelled: int = 0) -> tuple[ScoredPool, Ids]:
@@ -102,18 +107,17 @@ def build_board(
         return ScoreBoard(
             version=version, sample_ids=embeddings.sample_ids, table=embeddings.values, rows=every, scored_at=scored_at
         )
-    sample_ids, first = np.unique(scores["sample_id"].to_numpy(), return_index=True)
-    columns = {
-        name: np.maximum.reduceat(scores[name].to_numpy(), first).astype(np.float32, copy=False) for name in SCORE_NAMES
-    }
+    sample_ids, columns, nats = one_score(scores)
     if embeddings is NO_EMBEDDINGS:
-        return ScoreBoard(version=version, sample_ids=sample_ids, scores=columns, labels=labels, scored_at=scored_at)
+        return ScoreBoard(
+            version=version, sample_ids=sample_ids, scores=columns, nats=nats, labels=labels, scored_at=scored_at
+        )
     both, from_scores, rows = np.intersect1d(sample_ids, embeddings.sample_ids, assume_unique=True, return_indices=True)
-    columns = {name: values[from_scores] for name, values in columns.items()}
     return ScoreBoard(
         version=version,
         sample_ids=both,
-        scores=columns,
+        scores={name: values[from_scores] for name, values in columns.items()},
+        nats=nats[from_scores],
         table=embeddings.values,
         rows=rows,
         labels=labels,

@@ -3,9 +3,12 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from al_loop.score_board import ScoreBoard, build_board, positions_of
 from al_loop.score_parts import NO_EMBEDDINGS, Embeddings
+from al_loop.task_scores import ranks
 
 
 def scores_of(rows: list[tuple[int, str, float]]) -> pa.Table:
@@ -19,12 +22,51 @@ def scores_of(rows: list[tuple[int, str, float]]) -> pa.Table:
 EMBEDDINGS = Embeddings(np.array([2, 5, 7, 9]), np.arange(8, dtype=np.float16).reshape(4, 2))
 
 
-def test_board_takes_the_largest_score_over_tasks():
-    rows = [(2, "classification", 0.25), (2, "segmentation", 0.75), (7, "classification", 0.5)]
-    board = build_board("v1", scores_of(rows), EMBEDDINGS)
-    assert board.sample_ids.tolist() == [2, 7]
+def test_board_of_several_tasks_takes_the_largest_rank_and_shows_the_largest_entropy():
+    """Classification's values are ten times those of segmentation; ranked, each task brings its most uncertain."""
+    classification = [(2, "classification", 2.0), (5, "classification", 1.75), (7, "classification", 1.5)]
+    segmentation = [(2, "segmentation", 0.125), (5, "segmentation", 0.0), (7, "segmentation", 0.25)]
+    board = build_board("v1", scores_of(sorted(classification + segmentation)), EMBEDDINGS)
+    assert board.sample_ids.tolist() == [2, 5, 7]
+    assert board.scores["entropy"].tolist() == [1.0, 0.5, 1.0]
+    assert board.entropies([2, 5, 7]) == [2.0, 1.75, 1.5]
+    assert board.rows.tolist() == [0, 1, 2]
+
+
+def test_board_of_one_task_keeps_the_values():
+    board = build_board("v1", scores_of([(2, "segmentation", 0.75), (7, "segmentation", 0.5)]), EMBEDDINGS)
     assert board.scores["entropy"].tolist() == [0.75, 0.5]
-    assert board.rows.tolist() == [0, 2]
+    assert board.scores["margin"].tolist() == [0.1875, 0.125]
+
+
+def test_tasks_on_different_samples_are_ranked_apart():
+    rows = [(2, "classification", 2.0), (5, "classification", 1.0), (7, "segmentation", 0.1), (9, "segmentation", 0.2)]
+    board = build_board("v1", scores_of(rows), EMBEDDINGS)
+    assert board.scores["entropy"].tolist() == [1.0, 0.0, 0.0, 1.0]
+
+
+def test_task_that_is_equally_sure_of_everything_says_nothing():
+    same = [(i, "segmentation", 0.5) for i in (2, 5, 7)]
+    other = [(2, "classification", 0.1), (5, "classification", 0.3), (7, "classification", 0.2)]
+    board = build_board("v1", scores_of(sorted(same + other)), EMBEDDINGS)
+    assert board.scores["entropy"].tolist() == [0.0, 1.0, 0.5]
+
+
+@given(values=st.lists(st.floats(0, 3, width=32), min_size=1, max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_ranks_keep_the_order_in_zero_to_one(values):
+    array = np.array(values, np.float32)
+    found = ranks(array)
+    assert ((found >= 0) & (found <= 1)).all()
+    assert found.min() == 0
+    order = np.argsort(array, kind="stable")
+    assert (np.diff(found[order]) >= 0).all()
+    np.testing.assert_array_equal(np.diff(found[order]) == 0, np.diff(array[order]) == 0)
+
+
+def test_ranks_leave_what_is_not_finite_to_be_refused():
+    found = ranks(np.array([0.5, np.nan, 0.1, np.inf], np.float32))
+    np.testing.assert_array_equal(found, np.array([1, np.nan, 0, np.inf], np.float32))
 
 
 def test_samples_without_embedding_or_score_are_left_out():

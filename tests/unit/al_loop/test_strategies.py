@@ -1,4 +1,4 @@
-"""One contract for every query strategy, and what each does beyond it."""
+"""One contract for every query strategy: whatever the pool has or lacks."""
 
 import typing
 
@@ -10,24 +10,57 @@ from hypothesis import strategies as st
 
 from al_loop.errors import EmptyPoolError, NonFiniteScoresError
 from al_loop.scored_pool import ScoredPool, highest
-from al_loop.strategies import Auto, Entropy, LeastConfidence, Margin, StrategyConfig
+from al_loop.strategies import (
+    Auto,
+    Badge,
+    Bald,
+    ClaspPE,
+    CoreSet,
+    Entropy,
+    LeastConfidence,
+    Margin,
+    MaxHerding,
+    Power,
+    ProbCover,
+    Random,
+    StrategyConfig,
+    TypiClust,
+    UHerding,
+)
 
 ALL = typing.get_args(StrategyConfig)
-USING_SCORES = [Auto, Entropy, LeastConfidence, Margin]
-SCORES = ("least_confidence", "margin", "entropy")
+USING_SCORES = [Auto, Bald, ClaspPE, Entropy, LeastConfidence, Margin, Power, UHerding]
+USING_EMBEDDINGS = [Auto, Badge, CoreSet, MaxHerding, ProbCover, TypiClust, UHerding]
+USING_PROBABILITIES = [Badge, ClaspPE]
+SCORES = ("least_confidence", "margin", "entropy", "bald")
+CLASSES = 3
 
 
 def make_pool(
-    count: int, *, seed: int = 0, scores: bool = True, embeddings: bool = True, covered: int = 0
+    count: int,
+    *,
+    seed: int = 0,
+    scores: bool = True,
+    embeddings: bool = True,
+    probabilities: bool = True,
+    strata: bool = False,
+    covered: int = 0,
 ) -> ScoredPool:
+    """A pool whose tables are larger than itself and in another order."""
     rng = np.random.default_rng(seed)
     table = rng.standard_normal((count + covered, 6)).astype(np.float16)
+    by_class = rng.random((count + 2, CLASSES + 1), np.float32)
+    by_class[rng.random(by_class.shape) < 0.5] = np.nan
     return ScoredPool(
         sample_ids=np.arange(count) * 3 + 11,
         scores={name: rng.random(count).astype(np.float32) for name in SCORES} if scores else {},
         table=table if embeddings else None,
         rows=np.arange(count) if embeddings else None,
         covered_rows=np.arange(count, count + covered) if embeddings else None,
+        probability_table=rng.dirichlet(np.ones(CLASSES), count + 2).astype(np.float16) if probabilities else None,
+        stratum_table=by_class if strata else None,
+        score_rows=np.arange(count)[::-1] + 1 if probabilities or strata else None,
+        labelled_count=covered,
     )
 
 
@@ -37,17 +70,24 @@ def make_pool(
     query_size=st.integers(1, 100),
     scores=st.booleans(),
     embeddings=st.booleans(),
+    probabilities=st.booleans(),
+    strata=st.booleans(),
     covered=st.integers(0, 5),
     seed=st.integers(0, 99),
 )
 @settings(max_examples=30, deadline=None)
 def test_selection_is_a_unique_subset_equal_for_equal_seeds(
-    strategy, count, query_size, scores, embeddings, covered, seed
+    strategy, count, query_size, scores, embeddings, probabilities, strata, covered, seed
 ):
-    pool = make_pool(count, seed=seed, scores=scores, embeddings=embeddings, covered=covered)
+    """Also where the pool is smaller than the query, and where it lacks anything or everything."""
+    pool = make_pool(
+        count, seed=seed, scores=scores, embeddings=embeddings, probabilities=probabilities, strata=strata,
+        covered=covered,
+    )  # fmt: skip
     first, again = (strategy().select(pool, query_size, np.random.default_rng(seed)) for _ in range(2))
     size = min(query_size, count)
     assert first.indices.shape == first.utilities.shape == (size,)
+    assert first.utilities.dtype == np.float32
     assert len(set(first.indices.tolist())) == size
     assert set(first.indices.tolist()) <= set(range(count))
     assert np.isfinite(first.utilities).all()
@@ -69,15 +109,19 @@ def test_query_size_below_one_is_refused(strategy):
         strategy().select(make_pool(5), 0, np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("value", [0.5, 0.0])
 @pytest.mark.parametrize("strategy", ALL)
-def test_equal_scores_are_resolved_at_random(strategy):
-    """Two hundred twins: another seed chooses others, and the first rows are not preferred."""
+def test_samples_all_alike_are_chosen_at_random(strategy, value):
+    """Two hundred twins of one class: another seed chooses others, and the first rows are not preferred."""
     count = 200
     pool = ScoredPool(
         sample_ids=np.arange(count),
-        scores={name: np.full(count, 0.5, np.float32) for name in SCORES},
-        table=np.zeros((count, 4), np.float32),
+        scores={name: np.full(count, value, np.float32) for name in SCORES},
+        table=np.full((count, 4), value, np.float32),
         rows=np.arange(count),
+        covered_rows=np.arange(2),
+        probability_table=np.tile(np.array([[1 - value, value]], np.float32), (count, 1)),
+        score_rows=np.arange(count),
     )
     picks = [strategy().select(pool, 10, np.random.default_rng(seed)).indices for seed in range(30)]
     assert len({tuple(pick) for pick in picks}) == 30
@@ -85,9 +129,27 @@ def test_equal_scores_are_resolved_at_random(strategy):
 
 
 @pytest.mark.parametrize("strategy", ALL)
+def test_campaign_of_one_class_is_answered(strategy):
+    pool = ScoredPool(
+        sample_ids=np.arange(30),
+        scores={name: np.zeros(30, np.float32) for name in SCORES},
+        table=np.random.default_rng(0).standard_normal((30, 4)),
+        rows=np.arange(30),
+        probability_table=np.ones((30, 1), np.float16),
+        score_rows=np.arange(30),
+    )
+    assert len(set(strategy().select(pool, 8, np.random.default_rng(0)).indices.tolist())) == 8
+
+
+@pytest.mark.parametrize("strategy", ALL)
 def test_strategy_survives_json(strategy):
     encoded = msgspec.json.encode(strategy())
     assert msgspec.json.decode(encoded, type=StrategyConfig) == strategy()
+
+
+@pytest.mark.parametrize("strategy", ALL)
+def test_strategy_names_its_paper_or_what_it_is_for(strategy):
+    assert "arXiv" in strategy.__doc__ or strategy in (Random, LeastConfidence, Margin, Entropy)
 
 
 def test_unknown_strategy_is_refused_by_name():
@@ -105,65 +167,97 @@ def test_nan_scores_are_refused_with_the_sample_ids(strategy):
     assert caught.value.sample_ids == [20, 32]
 
 
-def test_infinite_embeddings_are_refused_with_the_sample_ids():
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+@pytest.mark.parametrize("strategy", USING_EMBEDDINGS)
+def test_embeddings_that_are_not_finite_are_refused_with_the_sample_ids(strategy, bad):
     pool = make_pool(20)
-    pool.table[4] = np.inf
+    pool.table[4] = bad
     with pytest.raises(NonFiniteScoresError) as caught:
-        Auto().select(pool, 5, np.random.default_rng(0))
+        strategy().select(pool, 5, np.random.default_rng(0))
     assert caught.value.sample_ids == [23]
 
 
+@pytest.mark.parametrize("strategy", USING_PROBABILITIES)
+def test_nan_probabilities_are_refused_with_the_sample_ids(strategy):
+    pool = make_pool(20)
+    pool.probability_table[pool.score_rows[6]] = np.nan
+    with pytest.raises(NonFiniteScoresError) as caught:
+        strategy().select(pool, 5, np.random.default_rng(0))
+    assert caught.value.sample_ids == [29]
+
+
+def test_infinite_scores_by_class_are_refused_with_the_sample_ids():
+    pool = make_pool(20, strata=True)
+    pool.stratum_table[pool.score_rows[6], 1] = np.inf
+    with pytest.raises(NonFiniteScoresError) as caught:
+        ClaspPE().select(pool, 5, np.random.default_rng(0))
+    assert caught.value.sample_ids == [29]
+
+
+@pytest.mark.parametrize("strategy", [Badge, CoreSet, MaxHerding, ProbCover, TypiClust, UHerding])
+def test_without_embeddings_the_reason_says_so_and_entropy_chooses(strategy):
+    pool = make_pool(20, embeddings=False)
+    selection = strategy().select(pool, 3, np.random.default_rng(0))
+    np.testing.assert_array_equal(selection.indices, np.argsort(-pool.scores["entropy"])[:3])
+    assert all(reason.startswith("no embeddings yet: uncertain: entropy") for reason in selection.reasons)
+
+
+@pytest.mark.parametrize("strategy", [Bald, Entropy, LeastConfidence, Margin, Power, UHerding])
+def test_without_scores_the_reason_says_so_and_coverage_chooses(strategy):
+    selection = strategy().select(make_pool(20, scores=False), 3, np.random.default_rng(0))
+    assert selection.reasons == ["no scores yet: covers an unlabelled part of the pool"] * 3
+
+
+def test_without_anything_the_reason_says_what_was_missing():
+    pool = make_pool(20, scores=False, embeddings=False, probabilities=False)
+    reasons = {name().select(pool, 1, np.random.default_rng(0)).reasons[0] for name in ALL}
+    assert reasons == {
+        "random control",
+        "features not ready: random",
+        "no embeddings yet: random",
+        "no scores yet: random",
+        "no predicted classes yet: no scores yet: random",
+    }
+
+
+def test_bald_without_an_ensemble_falls_back_to_entropy_and_says_so():
+    pool = make_pool(20)
+    del pool.scores["bald"]
+    for strategy in (Bald(), Power(score="bald", beta=10_000)):
+        selection = strategy.select(pool, 3, np.random.default_rng(0))
+        np.testing.assert_array_equal(selection.indices, np.argsort(-pool.scores["entropy"])[:3])
+        assert all(reason.startswith("no BALD score yet: ") for reason in selection.reasons)
+
+
+def test_badge_without_probabilities_covers_and_says_so():
+    selection = Badge().select(make_pool(20, probabilities=False), 2, np.random.default_rng(0))
+    assert selection.reasons == ["no class probabilities yet: covers an unlabelled part of the pool"] * 2
+
+
+def test_temperature_without_probabilities_is_said_to_be_left_out():
+    selection = UHerding(temperature=2.0).select(make_pool(20, probabilities=False), 2, np.random.default_rng(0))
+    assert all(reason.startswith("no class probabilities for a temperature: ") for reason in selection.reasons)
+
+
 @pytest.mark.parametrize(
-    ("strategy", "name"), [(LeastConfidence, SCORES[0]), (Margin, SCORES[1]), (Entropy, SCORES[2])]
+    "text",
+    [
+        '{"type": "power", "beta": -0.5}',
+        '{"type": "power", "beta": 1e9}',
+        '{"type": "power", "score": "doubt"}',
+        '{"type": "clasp_pe", "first_beta": 0}',
+        '{"type": "clasp_pe", "schedule_labels": 0}',
+        '{"type": "prob_cover", "purity": 1.5}',
+        '{"type": "typiclust", "neighbours": 0}',
+        '{"type": "u_herding", "temperature": 0}',
+        '{"type": "max_herding", "radius": 1000}',
+        '{"type": "auto", "prefilter": 0}',
+        '{"type": "random", "surprise": 1}',
+    ],
 )
-def test_uncertainty_strategies_choose_the_highest_score(strategy, name):
-    pool = make_pool(50)
-    selection = strategy().select(pool, 7, np.random.default_rng(0))
-    np.testing.assert_array_equal(selection.indices, np.argsort(-pool.scores[name])[:7])
-    top = pool.scores[name].max()
-    assert selection.reasons[0] == f"uncertain: {name.replace('_', ' ')} {top:.2f} (top 2 %)"
-
-
-def test_auto_without_a_model_covers_every_cluster():
-    pool, clusters = clustered_pool(uncertain=None)
-    picks = Auto().select(pool, 5, np.random.default_rng(1)).indices
-    assert set(clusters[picks]) == {0, 1, 2, 3, 4}
-
-
-def test_auto_does_not_repeat_what_is_labelled_or_leased():
-    pool, clusters = clustered_pool(uncertain=None, covered=(0, 3))
-    picks = Auto().select(pool, 3, np.random.default_rng(1)).indices
-    assert set(clusters[picks]) == {1, 2, 4}
-
-
-def test_auto_with_a_model_asks_in_uncertain_clusters_but_not_one_only():
-    pool, clusters = clustered_pool(uncertain=(1, 2))
-    selection = Auto().select(pool, 4, np.random.default_rng(1))
-    assert set(clusters[selection.indices]) == {1, 2}
-    assert all("uncertain" in reason for reason in selection.reasons)
-
-
-def test_auto_without_embeddings_says_that_it_chose_at_random():
-    selection = Auto().select(make_pool(9, scores=False, embeddings=False), 2, np.random.default_rng(0))
-    assert selection.reasons == ["features not ready: random"] * 2
-
-
-def clustered_pool(uncertain: tuple[int, ...] | None, covered: tuple[int, ...] = ()) -> tuple[ScoredPool, np.ndarray]:
-    """Five tight clusters of 40 samples; those named in `covered` have one labelled sample each."""
-    rng = np.random.default_rng(0)
-    centres = 5 * np.eye(5, 8, dtype=np.float32)
-    clusters = np.repeat(np.arange(5), 40)
-    table = centres[clusters] + 0.1 * rng.standard_normal((200, 8)).astype(np.float32)
-    table = np.concatenate([table, centres[list(covered)]])
-    scores = {} if uncertain is None else {"entropy": np.isin(clusters, uncertain).astype(np.float32)}
-    pool = ScoredPool(
-        sample_ids=np.arange(200),
-        scores=scores,
-        table=table,
-        rows=np.arange(200),
-        covered_rows=np.arange(200, 200 + len(covered)),
-    )
-    return pool, clusters
+def test_option_out_of_range_is_refused(text):
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(text, type=StrategyConfig)
 
 
 @given(values=st.lists(st.integers(0, 5), min_size=1, max_size=40), data=st.data())

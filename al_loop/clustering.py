@@ -1,0 +1,69 @@
+"""k-means on a bounded number of points: pseudo-classes of a pool without labels."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_loop.coverage import Matrix, squared_distances, squared_distances_to
+
+ROUNDS = 10
+"""Rounds of Lloyd's algorithm at most; for choosing samples later ones change little."""
+
+
+def k_means(points: Matrix, clusters: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Assign points to clusters (Lloyd 1982 from k-means++ seeds, Arthur and Vassilvitskii 2007).
+
+    Time grows with points x clusters x D, memory with points x clusters.
+
+    Args:
+        points: Shape (N, D), finite, N >= 1.
+        clusters: Clusters wanted, at least 1; there are fewer when fewer points differ.
+        rng: Draws the seeds.
+
+    Returns:
+        Cluster of each point, shape (N,), from 0; some clusters may be empty.
+    """
+    centres = points[seeds(points, min(clusters, len(points)), rng)]
+    assigned = np.full(len(points), -1, np.int64)
+    for _ in range(ROUNDS):
+        nearest = squared_distances(points, centres).argmin(axis=1)
+        if np.array_equal(nearest, assigned):
+            break
+        assigned = nearest
+        counts = np.bincount(assigned, minlength=len(centres))
+        members = (assigned[:, None] == np.arange(len(centres))).astype(np.float32)  # (N, clusters)
+        sums = members.T @ points
+        held = counts > 0
+        centres[held] = sums[held] / counts[held, None]
+    return assigned
+
+
+def seeds(points: Matrix, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """k-means++: points drawn one by one in proportion to the squared distance to the nearest that was drawn.
+
+    Args:
+        points: Shape (N, D).
+        count: Seeds wanted, 1 to N.
+        rng: Draws them.
+
+    Returns:
+        Positions, shape (K,), unique; fewer than `count` when all other points equal a seed.
+    """
+    lengths = np.square(points).sum(axis=1)
+    chosen = [int(rng.integers(len(points)))]
+    nearest = squared_distances_to(points, lengths, chosen[0])
+    while len(chosen) < count:
+        nearest[chosen] = 0
+        pick = draw(nearest, rng)
+        if pick is None:
+            break
+        chosen.append(pick)
+        np.minimum(nearest, squared_distances_to(points, lengths, pick), out=nearest)
+    return np.array(chosen)
+
+
+def draw(weights: Matrix, rng: np.random.Generator) -> int | None:
+    """One position in proportion to weights (N,) >= 0; None when all are 0."""
+    sums = np.cumsum(weights, dtype=np.float64)
+    if sums[-1] <= 0:
+        return None
+    return int(np.searchsorted(sums / sums[-1], rng.random(), side="right"))

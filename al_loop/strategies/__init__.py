@@ -1,0 +1,52 @@
+"""The query strategies. The registry is the union `StrategyConfig`: one frozen Struct each, holding its options.
+
+A strategy sees arrays only; leases, annotators and the test reserve are the sampler's business. Each works for a pool
+of a million samples: what compares samples with each other looks at bounded random parts of it (`candidates`). None
+fails because the pool lacks what it wants: it chooses otherwise and says in the reason what was missing (`fallback`).
+"""
+
+from al_loop.strategies.at_random import Random
+from al_loop.strategies.auto import Auto
+from al_loop.strategies.badge import Badge
+from al_loop.strategies.clasp_pe import ClaspPE
+from al_loop.strategies.core_set import CoreSet
+from al_loop.strategies.herding import MaxHerding, UHerding
+from al_loop.strategies.power import Power
+from al_loop.strategies.prob_cover import ProbCover
+from al_loop.strategies.typiclust import TypiClust
+from al_loop.strategies.uncertainty import Bald, Entropy, LeastConfidence, Margin
+
+StrategyConfig = (
+    Random
+    | LeastConfidence
+    | Margin
+    | Entropy
+    | Bald
+    | CoreSet
+    | Badge
+    | TypiClust
+    | ProbCover
+    | MaxHerding
+    | UHerding
+    | Power
+    | ClaspPE
+    | Auto
+)
+
+__all__ = [
+    "Auto",
+    "Badge",
+    "Bald",
+    "ClaspPE",
+    "CoreSet",
+    "Entropy",
+    "LeastConfidence",
+    "Margin",
+    "MaxHerding",
+    "Power",
+    "ProbCover",
+    "Random",
+    "StrategyConfig",
+    "TypiClust",
+    "UHerding",
+]

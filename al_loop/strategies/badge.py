@@ -1,0 +1,80 @@
+"""BADGE: uncertain and diverse at once, in the space of gradients."""
+
+from typing import ClassVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from al_loop.clustering import draw
+from al_loop.coverage import Matrix
+from al_loop.scored_pool import ScoredPool, Selection, size_of
+from al_loop.strategies.candidates import CANDIDATES_PER_PICK, some
+from al_loop.strategies.fallback import NO_EMBEDDINGS, fall_back
+
+GRADIENT_CANDIDATES = 4096
+"""Random samples among which gradients are compared."""
+
+
+class Badge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="badge"):
+    """k-means++ seeds of gradient embeddings (BADGE; Ash et al. 2020, arXiv 1906.03671).
+
+    g(x) = (p(x) - onehot(argmax p(x))) outer h(x), the gradient of the loss by the weights of a linear head if the
+    likeliest class were right: long where the model is unsure, apart where samples differ. The first pick is the
+    longest, the others are drawn in proportion to the squared distance to the nearest pick. g (K D values) is never
+    built: with a = p - onehot, |g - g'|^2 = |a|^2 |h|^2 + |a'|^2 |h'|^2 - 2 (a . a') (h . h').
+
+    Needs embeddings and class probabilities; by coverage without the latter. Looks at 4096 random samples (two a pick
+    in large queries), in memory 4096 x (K + D). What is labelled or leased has left the pool but repels no pick, since
+    its gradient is not known here.
+    """
+
+    uses_scores: ClassVar[bool] = True
+
+    def select(self, pool: ScoredPool, query_size: int, rng: np.random.Generator) -> Selection:
+        """Draw one by one; utilities are squared distances of gradients, for the first pick its squared length."""
+        size = size_of(pool, query_size)
+        if pool.table is None:
+            return fall_back(pool, size, rng, NO_EMBEDDINGS)
+        if pool.probability_table is None:
+            return fall_back(pool, size, rng, "no class probabilities yet")
+        candidates = some(len(pool), max(GRADIENT_CANDIDATES, CANDIDATES_PER_PICK * size), rng)
+        probabilities = pool.probabilities(candidates)  # (C, K)
+        chosen, distances = gradient_seeds(probabilities, pool.embeddings(candidates), size, rng)
+        likeliest = probabilities[chosen].max(axis=1)
+        reasons = [f"unsure and unlike the others: likeliest class at {value:.2f}" for value in likeliest]
+        return Selection(indices=candidates[chosen], utilities=distances, reasons=reasons)
+
+
+def gradient_seeds(
+    probabilities: Matrix, embeddings: Matrix, size: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], Matrix]:
+    """k-means++ of gradient embeddings without building them.
+
+    Args:
+        probabilities: Shape (C, K).
+        embeddings: h, shape (C, D).
+        size: Picks, at most C.
+        rng: Draws; what is left when no gradient differs from a chosen one is taken at random.
+
+    Returns:
+        Row numbers in the order of choice, shape (size,), and the squared distance of each to the nearest pick before
+        it (the first: squared length). Equally long first picks are resolved by row order: shuffle the rows.
+    """
+    residuals = probabilities.copy()
+    residuals[np.arange(len(residuals)), probabilities.argmax(axis=1)] -= 1
+    lengths = np.square(residuals).sum(axis=1) * np.square(embeddings).sum(axis=1)  # (C,)
+    nearest = np.full(len(lengths), np.inf, np.float32)
+    chosen: list[int] = []
+    distances = np.zeros(size, np.float32)
+    for step in range(size):
+        pick = int(np.argmax(lengths)) if step == 0 else draw(nearest, rng)
+        if pick is None:
+            rest = rng.permutation(np.setdiff1d(np.arange(len(lengths)), chosen))
+            return np.array(chosen + rest[: size - step].tolist()), distances
+        chosen.append(pick)
+        distances[step] = lengths[pick] if step == 0 else nearest[pick]
+        products = (residuals @ residuals[pick]) * (embeddings @ embeddings[pick])
+        np.minimum(nearest, np.maximum(lengths + lengths[pick] - 2 * products, 0), out=nearest)
+        nearest[chosen] = 0
+    return np.array(chosen), distances
