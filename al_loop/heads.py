@@ -60,8 +60,8 @@ def fit_head(
     targets: Matrix,
     *,
     rng: np.random.Generator,
-    penalty: float | None = None,
     start: Matrix | None = None,
+    like: Head | None = None,
 ) -> Head:
     """Fit by L-BFGS; the penalty and a temperature come from 5-fold cross-validation where there are labels enough.
 
@@ -70,8 +70,8 @@ def fit_head(
             n >= 1.
         targets: Shares of each class, shape (n, K), rows summing to 1: one-hot for a class, fractions for a region.
         rng: Draws the folds.
-        penalty: Of the squared norm of the weights; None: chosen from `PENALTIES`.
         start: Weights (D + 1, K) to start from, of an earlier head; None: zeros.
+        like: A head whose penalty, temperature and held-out accuracy are taken over instead of cross-validating anew.
 
     Raises:
         ValueError: Shapes that do not fit, or values that are not finite.
@@ -81,12 +81,12 @@ def fit_head(
     if not (np.isfinite(embeddings).all() and np.isfinite(targets).all()):
         raise ValueError("embeddings and targets must be finite")
     majority = float(targets.mean(axis=0).max())
-    temperature, accuracy = 1.0, None
-    if len(embeddings) >= TUNED_FROM:
+    penalty, temperature, accuracy = DEFAULT_PENALTY, 1.0, None
+    if like is not None:
+        penalty, temperature, accuracy = like.penalty, like.temperature, like.held_out_accuracy
+    elif len(embeddings) >= TUNED_FROM:
         rows = rng.permutation(len(embeddings))[:TUNED_ROWS]
-        choices = PENALTIES if penalty is None else (penalty,)
-        penalty, temperature, accuracy = _cross_validate(embeddings[rows], targets[rows], choices)
-    penalty = DEFAULT_PENALTY if penalty is None else penalty
+        penalty, temperature, accuracy = _cross_validate(embeddings[rows], targets[rows], PENALTIES)
     weights = _fit(embeddings, targets, penalty, start)
     return Head(
         weights=weights, penalty=penalty, temperature=temperature, held_out_accuracy=accuracy, majority=majority

@@ -23,7 +23,9 @@ def head_scores(
     embeddings: Matrix,
     targets: Matrix,
     rng: np.random.Generator,
+    *,
     threads: int = 1,
+    with_bald: bool = True,
 ) -> tuple[Scores, NDArray[np.float16]]:
     """Uncertainties and class probabilities of many samples by a head and a bootstrap ensemble around it.
 
@@ -35,12 +37,13 @@ def head_scores(
         targets: Of the labels, shape (n, K).
         rng: Draws the bootstrap samples.
         threads: Chunks computed side by side; numpy works without the GIL.
+        with_bald: Fit the ensemble too, which makes it all three times as slow.
 
     Returns:
-        Scores of shape (N,) each, with "bald", and probabilities (N, K).
+        Scores of shape (N,) each, with "bald" if asked for, and probabilities (N, K).
     """
     count = len(table) if rows is None else len(rows)
-    ensemble = fit_ensemble(embeddings, targets, head, rng)
+    ensemble = fit_ensemble(embeddings, targets, head, rng) if with_bald else []
     probabilities = np.empty((count, head.weights.shape[1]), np.float16)
     scores: Scores = {}
 
@@ -50,7 +53,8 @@ def head_scores(
         likely = head.probabilities(values)
         probabilities[part] = likely
         found = all_scores(likely)
-        found["bald"] = bald(values, ensemble)
+        if ensemble:
+            found["bald"] = bald(values, ensemble)
         return start, found
 
     with ThreadPoolExecutor(threads) as pool:

@@ -156,6 +156,10 @@ class Sampler:
         """
         self._standing(campaign).set_board(campaign, board)
 
+    def wants_bald(self, campaign: Campaign) -> bool:
+        """Whether a strategy that was asked for lately ranks by BALD, which costs an ensemble to compute."""
+        return any(b'"bald"' in msgspec.json.encode(strategy) for strategy in self._standing(campaign).in_use())
+
     def _standing(self, campaign: Campaign) -> Standing:
         with self._lock:
             standing = self._standings.get(campaign.campaign_id)

@@ -79,6 +79,11 @@ class Standing:
             self.board = board
         self._rank_again(campaign)
 
+    def in_use(self) -> list[StrategyConfig]:
+        """Strategies that were asked for within the last ten minutes."""
+        now = time.monotonic()
+        return [strategy for strategy, used_at in list(self._used.items()) if now - used_at < IN_USE_S]
+
     def first(self, strategy: StrategyConfig, book: PoolBook, size: int, annotator: str) -> list[Pick] | None:
         """The next picks for an annotator, more than `size` perhaps, or None if `make` is needed first.
 
@@ -169,9 +174,9 @@ class Standing:
         background = self._background()
         if background is None:
             return
-        for strategy, used_at in list(self._used.items()):
+        for strategy in self.in_use():
             ranking = self._rankings.get(strategy)
-            if ranking is not None and time.monotonic() - used_at < IN_USE_S:
+            if ranking is not None:
                 self._ask(background, campaign, strategy, ranking.length // 2)
 
     def _ask(self, background: Background, campaign: Campaign, strategy: StrategyConfig, size: int) -> None:

@@ -12,6 +12,7 @@ from al_loop.predictions import PredictionDesk
 from al_loop.pretraining import PretrainingRunner
 from al_loop.prompting.desk import PromptDesk
 from al_loop.records import Campaign, RoundState
+from al_loop.refitting import HeadRefitter
 from al_loop.rounds import RoundRunner
 from al_loop.sampler import Sampler
 from al_loop.scaneo.keeper import LinkKeeper
@@ -25,6 +26,9 @@ from al_loop.store import LabelStore
 from models.promptable import PromptableModel
 
 logger = logging.getLogger(__name__)
+
+HEAD_TICK_S = 0.5
+"""Seconds between looks for labels that the ranking does not know of."""
 
 ASSIST_TICK_S = 2.0
 """Seconds between looks for labels that answer a suggestion."""
@@ -87,6 +91,8 @@ class Workbench:
         self.scheduler = LoopScheduler(
             self.store, self.runner, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s
         )
+        self.heads = HeadRefitter(self.store, self.layout, self.sampler, clock)
+        self.scheduler.every("heads", HEAD_TICK_S, self.heads.tick)
         self.scheduler.every("assists", ASSIST_TICK_S, Assessor(self.store, self.desk.flush).assess_all)
         self.links = LinkKeeper(self.store, self.layout, self.sampler, open_scaneo, clock, self.desk.flush)
         self._recover()

@@ -97,7 +97,7 @@ def _pretrained(config: SimulationConfig, run: SimulatedRun, tell: Callable[[str
         nonlocal told
         if line.loss is not None and time.monotonic() - told >= TELL_EVERY_S:
             told = time.monotonic()
-            tell(f"epoch {line.done}: loss {line.loss:.1f}, {(line.seconds_left or 0) / 60:.1f} minutes left")
+            tell(f"{line.message}: loss {line.loss:.1f}, {(line.seconds_left or 0) / 60:.1f} minutes left")
 
     return [run.pretrain(config.pretrain_minutes, report)]
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+import numpy as np
 from duckdb import DuckDBPyConnection
+from numpy.typing import NDArray
 
 from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.labelling import CheckedLabel, check_label
@@ -171,6 +173,28 @@ class LabelTable:
             reserve=reserve,
         )
         return {row["name"]: row["samples"] for row in rows}
+
+    def class_answers(
+        self, campaign_id: int, task: TaskName, *, reserve: bool = False
+    ) -> tuple[NDArray[np.int64], list[str]]:
+        """Newest answers of one class, golden samples left out.
+
+        Args:
+            campaign_id: The campaign.
+            task: A task whose labels name classes.
+            reserve: Those of the test reserve instead of those outside of it.
+
+        Returns:
+            Sample ids, ascending, and the class of each; answers of no or of several classes are left out.
+        """
+        table = self._database.read_table(
+            f"""SELECT answer.sample_id, classes[1] AS name FROM ({NEWEST_ANSWERS}) answer
+            JOIN samples USING (sample_id) WHERE len(classes) = 1 AND NOT golden ORDER BY answer.sample_id""",
+            campaign_id=campaign_id,
+            task=task,
+            reserve=reserve,
+        )
+        return table["sample_id"].to_numpy(), table["name"].to_pylist()
 
     def answered(self, campaign_id: int, task: TaskName, *, reserve: bool | None = False) -> int:
         """Samples with a current label for a task; `reserve` as in `class_counts`."""

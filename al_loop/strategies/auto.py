@@ -1,4 +1,4 @@
-"""The default strategy, put together from the blocks of the others."""
+"""The default strategy, put together from the blocks of the others; it switches by itself as labels grow."""
 
 from typing import Annotated, ClassVar
 
@@ -9,35 +9,67 @@ from al_loop.acquisition import ScoreName
 from al_loop.scored_pool import ScoredPool, Selection, size_of
 from al_loop.strategies.at_random import at_random
 from al_loop.strategies.by_coverage import herd
+from al_loop.strategies.by_score import available
 from al_loop.strategies.candidates import CANDIDATES, UNCERTAIN_CANDIDATES
-from al_loop.strategies.fallback import most_uncertain_or_else
+from al_loop.strategies.fallback import NO_EMBEDDINGS, fall_back
+
+TRUSTED = 0.05
+"""Trust in the embeddings below which nothing is built on them; see `al_loop.heads.Head.trust`."""
+
+MANY_RADIUS = 0.5
+"""Factor on the kernel width once labels are many: the choice turns to the particular."""
 
 
 class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="auto"):
-    """Both uncertain and diverse: uncertainty-weighted kernel coverage (UHerding, arXiv 2412.20644).
+    """Coverage first, then uncertainty and coverage, then more and more uncertainty.
 
-    Before the first model every sample weighs the same (MaxHerding, arXiv 2407.12212): typical samples, unlike each
-    other and unlike what is labelled or leased. Without embeddings or features the choice is random.
+    * No scores yet: `max_herding`, typical samples unlike each other and unlike what is labelled or leased
+      (arXiv 2407.12212).
+    * With scores: `u_herding`, coverage weighted by entropy (arXiv 2412.20644), whose kernel shrinks as labels grow.
+    * From `many_labels` a class on: weighted by margin instead, with half the kernel width. Entropy looks for what the
+      model knows nothing of, margin for the borders between classes that it already knows (docs/strategies.md).
+    * Where held-out labels show that the embeddings hardly tell the classes apart: chance, as nothing can be built on
+      them.
+
+    The reason of each sample says which of these it was.
     """
 
-    uncertainty: ScoreName = "entropy"
-    """Which score says how uncertain a sample is."""
-    prefilter: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
-    """The most uncertain candidates that are looked at, per sample of the query; as many random ones join them."""
+    many_labels: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 20
+    """Labels a class from which margin takes over."""
+    uncertainty: ScoreName | None = None
+    """Always weigh by this; None: entropy, then margin."""
 
     uses_scores: ClassVar[bool] = True
 
     def select(self, pool: ScoredPool, query_size: int, rng: np.random.Generator) -> Selection:
-        """Choose greedily.
+        """Choose greedily; without embeddings the most uncertain, without either at random.
 
         Time and memory grow with the query, not with the pool (`al_loop.strategies.by_coverage`);
         `tests/benchmarks/bench_query.py` measures the time.
         """
         size = size_of(pool, query_size)
         if pool.table is None:
-            if pool.scores:
-                return most_uncertain_or_else(pool, query_size, rng, self.uncertainty)
-            return at_random(pool, query_size, rng, "features not ready: random")
-        uncertainty = pool.checked_scores(self.uncertainty) if self.uncertainty in pool.scores else None
-        prefilter = max(CANDIDATES, min(self.prefilter * size, UNCERTAIN_CANDIDATES))
-        return herd(pool, size, rng, uncertainty=uncertainty, name=self.uncertainty, prefilter=prefilter)
+            return fall_back(pool, size, rng, NO_EMBEDDINGS)
+        if pool.trust is not None and pool.trust < TRUSTED:
+            return at_random(pool, size, rng, "embeddings hardly tell the classes apart: random")
+        many = pool.labelled_count >= self.many_labels * _classes(pool)
+        name, missing = available(pool, self.uncertainty or ("margin" if many else "entropy"))
+        if name is None:
+            return herd(pool, size, rng)
+        return herd(
+            pool,
+            size,
+            rng,
+            uncertainty=pool.checked_scores(name),
+            name=name,
+            prefilter=max(CANDIDATES, min(10 * size, UNCERTAIN_CANDIDATES)),
+            radius=MANY_RADIUS if many else 1.0,
+            missing=missing,
+        )
+
+
+def _classes(pool: ScoredPool) -> int:
+    """Classes that the pool is scored for; 2 where it does not say."""
+    if pool.probability_table is not None:
+        return int(pool.probability_table.shape[1])
+    return 2 if pool.stratum_table is None else int(pool.stratum_table.shape[1])

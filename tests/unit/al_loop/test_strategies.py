@@ -213,7 +213,6 @@ def test_without_anything_the_reason_says_what_was_missing():
     reasons = {name().select(pool, 1, np.random.default_rng(0)).reasons[0] for name in ALL}
     assert reasons == {
         "random control",
-        "features not ready: random",
         "no embeddings yet: random",
         "no scores yet: random",
         "no predicted classes yet: no scores yet: random",
