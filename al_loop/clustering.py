@@ -38,7 +38,7 @@ def k_means(points: Matrix, clusters: int, rng: np.random.Generator) -> NDArray[
 
 
 def seeds(points: Matrix, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """k-means++: points drawn one by one in proportion to the squared distance to the nearest that was drawn.
+    """Greedy k-means++: points drawn in proportion to the squared distance to the nearest seed, the best of a few each.
 
     Args:
         points: Shape (N, D).
@@ -50,20 +50,22 @@ def seeds(points: Matrix, count: int, rng: np.random.Generator) -> NDArray[np.in
     """
     lengths = np.square(points).sum(axis=1)
     chosen = [int(rng.integers(len(points)))]
-    nearest = squared_distances_to(points, lengths, chosen[0])
+    nearest = squared_distances_to(points, lengths, chosen)[:, 0]
     while len(chosen) < count:
         nearest[chosen] = 0
-        pick = draw(nearest, rng)
-        if pick is None:
+        tries = draw(nearest, 2 + int(np.log(count)), rng)
+        if len(tries) == 0:
             break
-        chosen.append(pick)
-        np.minimum(nearest, squared_distances_to(points, lengths, pick), out=nearest)
+        after = np.minimum(nearest[:, None], squared_distances_to(points, lengths, tries))  # (N, tries)
+        best = int(after.sum(axis=0).argmin())
+        chosen.append(int(tries[best]))
+        nearest = after[:, best]
     return np.array(chosen)
 
 
-def draw(weights: Matrix, rng: np.random.Generator) -> int | None:
-    """One position in proportion to weights (N,) >= 0; None when all are 0."""
+def draw(weights: Matrix, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Positions in proportion to weights (N,) >= 0, with replacement, shape (size,); none when all weights are 0."""
     sums = np.cumsum(weights, dtype=np.float64)
     if sums[-1] <= 0:
-        return None
-    return int(np.searchsorted(sums / sums[-1], rng.random(), side="right"))
+        return np.empty(0, np.int64)
+    return np.searchsorted(sums / sums[-1], rng.random(size), side="right")

@@ -5,6 +5,8 @@ other and from what is labelled. Weighted by uncertainty it is UHerding (Bae, Ol
 arXiv 2412.20644). The expectation over the pool is estimated on a bounded random reference.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -87,9 +89,10 @@ def _gains(similarity: Matrix, weights: Matrix, covered: Matrix) -> Matrix:
     return np.asarray(np.maximum(rest, 0, out=rest) @ weights)
 
 
-def squared_distances_to(points: Matrix, lengths: Matrix, pick: int) -> Matrix:
-    """|x - x_pick|^2 of each row of `points` (N, D) whose squared `lengths` (N,) are known, shape (N,), >= 0."""
-    return np.asarray(np.maximum(lengths + lengths[pick] - 2 * (points @ points[pick]), 0))
+def squared_distances_to(points: Matrix, lengths: Matrix, picks: Sequence[int] | NDArray[np.int64]) -> Matrix:
+    """|x - x_pick|^2 of each row of `points` (N, D), whose squared `lengths` (N,) are known, shape (N, picks), >= 0."""
+    products = points @ points[picks].T
+    return np.asarray(np.maximum(lengths[:, None] + lengths[picks] - 2 * products, 0))
 
 
 def squared_distances(first: Matrix, second: Matrix) -> Matrix:

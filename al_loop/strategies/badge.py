@@ -68,10 +68,11 @@ def gradient_seeds(
     chosen: list[int] = []
     distances = np.zeros(size, np.float32)
     for step in range(size):
-        pick = int(np.argmax(lengths)) if step == 0 else draw(nearest, rng)
-        if pick is None:
+        drawn = np.array([np.argmax(lengths)]) if step == 0 else draw(nearest, 1, rng)
+        if len(drawn) == 0:
             rest = rng.permutation(np.setdiff1d(np.arange(len(lengths)), chosen))
             return np.array(chosen + rest[: size - step].tolist()), distances
+        pick = int(drawn[0])
         chosen.append(pick)
         distances[step] = lengths[pick] if step == 0 else nearest[pick]
         products = (residuals @ residuals[pick]) * (embeddings @ embeddings[pick])

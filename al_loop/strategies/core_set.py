@@ -62,6 +62,6 @@ def farthest_first(values: Matrix, squared: Matrix, size: int) -> tuple[NDArray[
         if np.isfinite(squared[pick]):
             farthest[step] = np.sqrt(squared[pick])
         chosen[step] = pick
-        np.minimum(squared, squared_distances_to(values, lengths, pick), out=squared)
+        np.minimum(squared, squared_distances_to(values, lengths, [pick])[:, 0], out=squared)
         squared[chosen[: step + 1]] = -np.inf
     return chosen, farthest

@@ -18,7 +18,7 @@ CLASSES = 10
 class ProbCover(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="prob_cover"):
     """Balls of one radius over as much of the pool as possible (ProbCover; Yehuda et al. 2022, arXiv 2205.11320).
 
-    Greedily maximises the share of the pool with some chosen s at |h(x) - h(s)| <= radius. The radius comes from the
+    Greedily maximises the share of the pool with some chosen s at |h(x) - h(s)| < radius. The radius comes from the
     pool, as in the paper: the largest at which a share `purity` of the balls hold one pseudo-class only, the
     pseudo-classes being k-means clusters, as many as there are classes (10 where that is not known).
 
@@ -78,4 +78,4 @@ def pure_radius(points: Matrix, classes: int, purity: float, rng: np.random.Gene
 
 
 def _within(first: Matrix, second: Matrix, squared_radius: float) -> Matrix:
-    return (squared_distances(first, second) <= squared_radius).astype(np.float32)
+    return (squared_distances(first, second) < squared_radius).astype(np.float32)
