@@ -231,9 +231,14 @@ class LinkWatcher:
         return must, [other for other in near if other in images]
 
     def _search(self) -> None:
-        """Go on with the searches, for a bounded time and with pauses that leave SCANEO to its annotators."""
+        """Go on with the searches, for a bounded time and with pauses that leave SCANEO to its annotators.
+
+        Those that miss something go first, the smallest campaigns before the others: a quiet search of a whole campaign
+        takes many minutes, and a batch must not wait behind it.
+        """
         until = time.monotonic() + TICK_S
-        for name, chase in list(self._chases.items()):
+        chases = sorted(self._chases.items(), key=lambda item: (not item[1].urgent, len(self._images.of(item[0]))))
+        for name, chase in chases:
             while not chase.over and time.monotonic() < until and not self._has_better_to_do():
                 image_id = chase.next()
                 if image_id is None:
