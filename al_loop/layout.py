@@ -15,6 +15,11 @@ class DataLayout(msgspec.Struct, frozen=True):
         """The DuckDB file, owned by one process."""
         return self.root / "al-loop.duckdb"
 
+    @property
+    def shown_journal(self) -> Path:
+        """Directory of notes of predictions that were shown and are not in the database yet; empty at rest."""
+        return self.root / "shown"
+
     def campaign(self, name: str) -> Path:
         """Directory of one campaign's files."""
         return self.root / "campaigns" / name

@@ -23,16 +23,25 @@ from models.specks import remove_specks
 
 
 class PredictionDesk:
-    """Serves predictions by campaign name; what was shown is written in the background, many in one commit."""
+    """Serves predictions by campaign name; what was shown is noted first, and stored in the background."""
 
     def __init__(
-        self, store: LabelStore, server: ModelServer, clock: Callable[[], datetime], *, max_values: int
+        self, store: LabelStore, server: ModelServer, clock: Callable[[], datetime], *, journal: Path, max_values: int
     ) -> None:
+        """Answer with what `server` serves.
+
+        Args:
+            store: Campaigns, samples and what was shown.
+            server: The models.
+            clock: Gives aware UTC times.
+            journal: Directory of notes of what was shown and is not stored yet.
+            max_values: Largest width x height x bands of an image.
+        """
         self._store = store
         self._server = server
         self._clock = clock
         self._max_values = max_values
-        self._log = ShownLog(store)
+        self._log = ShownLog(store, journal)
 
     def classify(self, campaign_name: str, data: bytes) -> list[float]:
         """Calibrated class probabilities of an encoded image: finite, in the order of the campaign's classes.

@@ -1,7 +1,8 @@
-"""Remembers what was shown, without letting anybody wait: packed and written in the background, many in one commit."""
+"""Remembers what was shown: noted in a journal before it is answered, stored in the background, many in one commit."""
 
 import logging
 import threading
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from al_loop.errors import StoreError
 from al_loop.records import ShownPrediction
+from al_loop.shown_journal import ShownJournal
 from al_loop.shown_masks import pack
 from al_loop.store import LabelStore
 
@@ -28,11 +30,25 @@ class _Waiting(NamedTuple):
 
 
 class ShownLog:
-    """Writes shown predictions to the store. Safe to share between threads."""
+    """Writes shown predictions to the store. Safe to share between threads.
 
-    def __init__(self, store: LabelStore) -> None:
+    A kill between answer and record costs at most the masks of the last fifth of a second: that an answer was given, by
+    which version and for which pixels, is in the journal before anybody is answered, and is stored at the next start.
+    """
+
+    def __init__(self, store: LabelStore, journal: Path) -> None:
+        """Store what an earlier process left in the journal, then begin to write.
+
+        Args:
+            store: Where shown predictions go; stays open longer than this.
+            journal: Directory of the journal.
+        """
         self._store = store
+        self._journal = ShownJournal(journal)
+        self._take_up()
         self._waiting: list[_Waiting] = []
+        self._pages: list[Path] = []
+        """Of the journal: those that hold what waits, but for the one that is written."""
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
         self._closing = threading.Event()
@@ -40,13 +56,14 @@ class ShownLog:
         self._writer.start()
 
     def add(self, shown: ShownPrediction, codes: NDArray[np.uint8] | None = None) -> None:
-        """Remember a prediction soon.
+        """Remember a prediction: noted when this returns, stored soon.
 
         Args:
             shown: Without its mask.
             codes: Its mask, shape (H, W), which the caller changes no more; None for classification.
         """
         with self._lock:
+            self._journal.note(shown)
             self._waiting.append(_Waiting(shown, codes))
 
     def flush(self) -> None:
@@ -54,6 +71,7 @@ class ShownLog:
         with self._flushing:
             with self._lock:
                 waiting, self._waiting = self._waiting, []
+                self._pages += self._journal.turn_page()
             if not waiting:
                 return
             ready = [packed(entry.shown, entry.codes) for entry in waiting]
@@ -63,12 +81,28 @@ class ShownLog:
                 logger.exception("%d shown predictions could not be stored; trying again", len(ready))
                 with self._lock:
                     self._waiting = [_Waiting(entry, None) for entry in _bounded(ready)] + self._waiting
+                return
+            self._journal.discard(self._pages)
+            self._pages = []
 
     def close(self) -> None:
         """Write what is still waiting; the store must still be open."""
         self._closing.set()
         self._writer.join()
         self.flush()
+
+    def _take_up(self) -> None:
+        """Store what an earlier process had answered and not yet stored."""
+        noted, pages = self._journal.left_behind()
+        try:
+            missing = self._store.predictions.missing([_without_mask(entry) for entry in noted])
+            if missing:
+                self._store.predictions.record(missing)
+                logger.warning("%d predictions had been shown just before the last stop; stored now", len(missing))
+        except StoreError:
+            logger.exception("%d predictions shown before the last stop could not be stored; next start", len(noted))
+            return
+        self._journal.discard(pages)
 
     def _run(self) -> None:
         while not self._closing.wait(FLUSH_S):
@@ -94,6 +128,13 @@ def _bounded(shown: list[ShownPrediction]) -> list[ShownPrediction]:
     kept, total = [], 0
     for entry in reversed(shown):
         total += len(entry.mask or b"")
-        lighter = msgspec.structs.replace(entry, answer=entry.answer | {"mask": False}, mask=None)
+        lighter = _without_mask(entry)
         kept.append(lighter if entry.mask is not None and total > MAX_WAITING_BYTES else entry)
     return kept[::-1]
+
+
+def _without_mask(shown: ShownPrediction) -> ShownPrediction:
+    """The same where the mask could not be kept, which the answer says."""
+    if shown.task != "segmentation":
+        return shown
+    return msgspec.structs.replace(shown, answer=shown.answer | {"mask": False}, mask=None)

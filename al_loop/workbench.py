@@ -85,7 +85,9 @@ class Workbench:
         )
         self.pretrainer = PretrainingRunner(self.store, self.layout, self.scorer, slots, clock)
         self.sampler = Sampler(self.store, self._embeddings)
-        self.desk = PredictionDesk(self.store, self.server, clock, max_values=max_image_values)
+        self.desk = PredictionDesk(
+            self.store, self.server, clock, journal=self.layout.shown_journal, max_values=max_image_values
+        )
         self.pictures = PictureDesk(self.store, self.server)
         self.prompts = PromptDesk(self.store, self.server, max_values=max_image_values, model=promptable)
         self.scheduler = LoopScheduler(

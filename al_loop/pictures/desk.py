@@ -3,6 +3,7 @@
 import math
 import tempfile
 from collections.abc import Hashable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -71,40 +72,49 @@ class PictureDesk:
         key += [entry.prediction_id for entry in shown]
         return self._cache.get((*key,), lambda: encode_png(_suggested(shown, campaign, sample, path, size_px)))
 
-    def uncertainty_tif(self, campaign: Campaign, sample_id: int) -> Iterator[bytes]:
+    def uncertainty_tif(self, campaign: Campaign, sample_id: int, max_side_px: int | None = None) -> Iterator[bytes]:
         """Where the serving model is unsure, as a float32 cloud-optimised GeoTIFF in the image's CRS and size, in nats.
 
         Segmentation: predictive entropy of each pixel. Classification only: see `occlusion`. NaN = nodata. The raster
-        is complete when this returns, and is read from disk piece by piece.
+        is complete when this returns, and is read from disk piece by piece. About half a second a megapixel and core.
+
+        Args:
+            campaign: The campaign.
+            sample_id: The sample.
+            max_side_px: The model sees an image with a longer side than this reduced by the least whole factor that
+                makes it fit, by means of pixels; the raster has that size, and its tags `REDUCTION` and
+                `TIFFTAG_IMAGEDESCRIPTION` say so. None: every pixel.
 
         Raises:
             As `thumbnail`.
         """
         sample, path = self._sample(campaign, sample_id)
         model = self._server.batcher(campaign).pin()
-        read = _reader(model, sample, path)
+        factor, height, width = _reduction(sample, max_side_px)
+        read = _reader(model, sample, path, factor)
         description = DESCRIPTIONS[mapped_task(model)]
         tags = {
             "TIFFTAG_IMAGEDESCRIPTION": f"Uncertainty of model {model.card.version} of campaign {campaign.name} about "
-            f"{sample.path}: {description}",
+            f"{sample.path}: {description}{_reduced(factor)}",
             "TIFFTAG_SOFTWARE": "al-loop",
             "MODEL_VERSION": model.card.version,
             "CAMPAIGN": campaign.name,
             "SAMPLE": sample.path,
+            "REDUCTION": str(factor),
         }
         with tempfile.TemporaryDirectory(prefix="al-loop-") as folder:
             file = Path(folder) / "uncertainty.tif"
             with open_cog(
                 file,
-                sample.height,
-                sample.width,
+                height,
+                width,
                 crs=sample.crs,
-                transform=sample.transform,
+                transform=_coarser(sample.transform, factor),
                 description=description,
                 unit="nats",
                 tags=tags,
             ) as target:
-                for window, values in uncertainty(model, sample.height, sample.width, read):
+                for window, values in uncertainty(model, height, width, read):
                     target.write(window, values)
             content = file.open("rb")  # stays readable when its directory is gone
 
@@ -115,18 +125,19 @@ class PictureDesk:
 
         return pieces()
 
-    def uncertainty_geojson(self, campaign: Campaign, sample_id: int) -> bytes:
+    def uncertainty_geojson(self, campaign: Campaign, sample_id: int, max_side_px: int | None = None) -> bytes:
         """The most uncertain tenth of the image as ranked polygons: a GeoJSON FeatureCollection.
 
-        `properties.rank` begins at 1 with the region of the highest mean uncertainty.
+        `properties.rank` begins at 1 with the region of the highest mean uncertainty. `max_side_px` as above.
 
         Raises:
             As `thumbnail`.
         """
         sample, path = self._sample(campaign, sample_id)
         model = self._server.batcher(campaign).pin()
-        read = _reader(model, sample, path)
-        coarse = coarse_uncertainty(model, sample.height, sample.width, read, REGION_GRID)
+        factor, height, width = _reduction(sample, max_side_px)
+        coarse = coarse_uncertainty(model, height, width, _reader(model, sample, path, factor), REGION_GRID)
+        coarse = replace(coarse, row_edges=factor * coarse.row_edges, column_edges=factor * coarse.column_edges)
         return msgspec.json.encode(region_collection(sample, model.card.version, hot_regions(coarse)))
 
     def _sample(self, campaign: Campaign, sample_id: int) -> tuple[Sample, Path]:
@@ -150,13 +161,38 @@ class PictureDesk:
         return shown
 
 
-def _reader(model: ImageModel, sample: Sample, path: Path) -> ReadWindow:
+def _reader(model: ImageModel, sample: Sample, path: Path, factor: int = 1) -> ReadWindow:
+    """Reads windows of the image reduced by a whole factor; up to `factor` - 1 pixels at its end belong to none."""
     bands = select_bands(sample.band_count, model.card, sample.path)
 
     def read(window: Window) -> NDArray[np.float32]:
-        return read_raster(path, bands, window=window, name=sample.path)
+        if factor == 1:
+            return read_raster(path, bands, window=window, name=sample.path)
+        column, row = factor * window.column, factor * window.row
+        width, height = factor * window.width, factor * window.height
+        source = Window(column, row, min(width, sample.width - column), min(height, sample.height - row))
+        return read_raster(path, bands, window=source, out_shape=(window.height, window.width), name=sample.path)
 
     return read
+
+
+def _reduction(sample: Sample, max_side_px: int | None) -> tuple[int, int, int]:
+    """The least whole factor that makes an image fit, and its height and width then."""
+    factor = 1 if max_side_px is None else -(-max(sample.height, sample.width) // max_side_px)
+    return factor, max(1, sample.height // factor), max(1, sample.width // factor)
+
+
+def _coarser(transform: list[float] | None, factor: int) -> list[float] | None:
+    """Transform (a, b, c, d, e, f) of the same image with pixels `factor` times as large."""
+    if transform is None:
+        return None
+    a, b, c, d, e, f = transform
+    return [factor * a, factor * b, c, factor * d, factor * e, f]
+
+
+def _reduced(factor: int) -> str:
+    """What a description adds where the model did not see every pixel."""
+    return "" if factor == 1 else f"; of the image reduced {factor} times, not of its pixels"
 
 
 def _natural(campaign: Campaign, path: Path, sample: Sample, size_px: int) -> Picture:

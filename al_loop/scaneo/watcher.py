@@ -37,8 +37,9 @@ FILE_EVERY_S = 15.0
 LOOKED_LATELY = timedelta(seconds=60)
 """A signal that moved since a look within this was written just now, as time zones go."""
 
-LIKELY_A_LOOK = 4
-"""Images read again at every move of the signal because something may be done with them next; they take turns."""
+MOST_LIKELY = 60
+"""Images that something may be done with next, read once more after every move of the signal, as many as these: when
+several people write at once, a count that fits explains one stroke and hides another."""
 
 TIME_SHARE = 0.4
 """Share of SCANEO's time that a search may take, so that annotators do not feel it."""
@@ -215,20 +216,29 @@ class LinkWatcher:
             chase.again(now, *self._first(name))
 
     def _first(self, name: str) -> tuple[list[int], list[int]]:
-        """Images of one campaign that somebody works on, and those that are likely to change next."""
+        """Images of one campaign that have to be read, as somebody may be at work on them, and their neighbours.
+
+        Those that somebody draws on come first, then those that were read longest ago: a look may cut the search short.
+        """
         images, now = self._images.of(name), self._clock()
-        must, lately = self._settling.drawn_on(now), self._settling.in_work(now)
+        drawn, lately = self._settling.drawn_on(now), self._settling.in_work(now)
         near = [other for image_id in lately[:4] for other in (image_id + 1, image_id - 1)]
         hoped = dict.fromkeys(image_id for image_id in (*self._images.likely(name, now), *lately) if image_id in images)
-        return (
-            [image_id for image_id in must if image_id in images],
-            [*(other for other in near if other in images), *self._reader.longest_unread(hoped)[:LIKELY_A_LOOK]],
-        )
+        must = [
+            *(image_id for image_id in drawn if image_id in images),
+            *self._reader.longest_unread(hoped)[:MOST_LIKELY],
+        ]
+        return must, [other for other in near if other in images]
 
     def _search(self) -> None:
-        """Go on with the searches, for a bounded time and with pauses that leave SCANEO to its annotators."""
+        """Go on with the searches, for a bounded time and with pauses that leave SCANEO to its annotators.
+
+        Those that miss something go first, the smallest campaigns before the others: a quiet search of a whole campaign
+        takes many minutes, and a batch must not wait behind it.
+        """
         until = time.monotonic() + TICK_S
-        for name, chase in list(self._chases.items()):
+        chases = sorted(self._chases.items(), key=lambda item: (not item[1].urgent, len(self._images.of(item[0]))))
+        for name, chase in chases:
             while not chase.over and time.monotonic() < until and not self._has_better_to_do():
                 image_id = chase.next()
                 if image_id is None:

@@ -59,6 +59,22 @@ class PredictionTable:
 
         self._database.write(operation)
 
+    def missing(self, shown: Sequence[ShownPrediction]) -> Sequence[ShownPrediction]:
+        """Those that are not stored yet."""
+        if not shown:
+            return []
+        rows = self._database.read(
+            """SELECT campaign_id, pixel_hash, task, version, shown_at FROM predictions
+            WHERE pixel_hash IN (SELECT unnest($pixel_hashes::VARCHAR[]))""",
+            pixel_hashes=[entry.pixel_hash for entry in shown],
+        )
+        stored = {tuple(row.values()) for row in rows}
+        return [
+            entry
+            for entry in shown
+            if (entry.campaign_id, entry.pixel_hash, entry.task, entry.version, entry.shown_at) not in stored
+        ]
+
     def list(self, campaign_id: int, limit: int = 100) -> Predictions:
         """The newest predictions, newest first, without masks."""
         rows = self._database.read(

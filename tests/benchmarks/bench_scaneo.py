@@ -1,18 +1,23 @@
 """What a link costs SCANEO, and how soon a brush stroke is a label: idle and with three annotators at work.
 
-Run: python tests/benchmarks/bench_scaneo.py [images ...]   (default: 1000 10000)
+The annotators browse freely (images that nobody could guess), draw on what they have on lease, or work through a batch.
 The real SCANEO is started from `.cache/`, where the tests install it.
+
+Run: python -m tests.benchmarks.bench_scaneo [images ...] [--by requests file] [--ways browse leases batches]
 """
 
+import argparse
 import statistics
-import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
+from itertools import cycle, islice
 from pathlib import Path
 
 import httpx
 
+from al_loop.scaneo.records import ScaneoImage
 from service.app import create_app
 from service.demo.server import free_port
 from service.scaneo.client import ScaneoClient
@@ -30,16 +35,25 @@ STROKES = 3
 PATIENCE_S = 600
 
 
-def main(sizes: list[int]) -> None:
+IMAGES_EACH = 12
+"""Images on one annotator's lease or in one batch; more than a minute's work."""
+
+
+def main() -> None:
     """Measure campaigns of some sizes, by requests alone and with SCANEO's file."""
-    for images in sizes:
-        for by_file in (False, True):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("images", type=int, nargs="*", default=[1000, 10_000])
+    parser.add_argument("--by", nargs="+", choices=["requests", "file"], default=["requests", "file"])
+    parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
+    arguments = parser.parse_args()
+    for images in arguments.images:
+        for by in arguments.by:
             with tempfile.TemporaryDirectory() as folder:
-                measure(Path(folder), images, by_file=by_file)
+                measure(Path(folder), images, arguments.ways, by_file=by == "file")
 
 
-def measure(folder: Path, images: int, *, by_file: bool) -> None:
-    """One campaign: initial reading, an idle minute, a minute with three annotators."""
+def measure(folder: Path, images: int, ways: Sequence[str], *, by_file: bool) -> None:
+    """One campaign: initial reading, an idle minute, a minute with three annotators for each way to work."""
     imagery = folder / "imagery"
     for number in range(FILES):
         make_scene(imagery / "files" / f"{number}.tif", origin=(500_000.0 + 3000 * number, 4_600_000.0), seed=number)
@@ -48,9 +62,8 @@ def measure(folder: Path, images: int, *, by_file: bool) -> None:
         (imagery / "pool" / f"{number:05d}.tif").hardlink_to(imagery / "files" / f"{number % FILES}.tif")
     scaneo = RunningScaneo(HOME, folder / "cache")
     scaneo.start()
-    port = free_port()
     settings = Settings(data=folder / "data", imagery=str(imagery), retrain_tick_s=3600, score_tick_s=3600)
-    with ScaneoClient.at(scaneo.url) as client, running_server(create_app(settings), port) as url:
+    with ScaneoClient.at(scaneo.url) as client, running_server(create_app(settings), free_port()) as url:
         api = httpx.Client(base_url=url, timeout=600)
         client.create_campaign("Pool", str(imagery / "pool"), [("water", "#0048f0"), ("urban", "#fd0d0d")])
         body = {"url": scaneo.url, "campaign": "Pool", "tasks": ["segmentation"]}
@@ -64,36 +77,76 @@ def measure(folder: Path, images: int, *, by_file: bool) -> None:
         while (status := api.get("/campaigns/demo/scaneo").json())["images_read"] < images:
             time.sleep(0.5)
         read = time.monotonic() - started
-        print(f"{images} images, {'its file' if by_file else 'requests only'}:")
-        print(f"  connected in {connected:.1f} s, all images read after {read:.0f} s")
+        say(f"{images} images, {'its file' if by_file else 'requests only'}:")
+        say(f"  connected in {connected:.1f} s, all images read after {read:.0f} s")
         time.sleep(IDLE_S + 5)
-        print(f"  idle: {api.get('/campaigns/demo/scaneo').json()['requests_a_minute']:.0f} requests a minute")
-        delays, latencies, status = work(client, api)
-        print(
-            f"  three annotators: {status['requests_a_minute']:.0f} requests a minute; last stroke to label "
-            f"p50 {statistics.median(delays):.1f} s, worst {max(delays):.1f} s of {len(delays)} images"
-        )
-        print(
-            f"  SCANEO's answer to others meanwhile: p50 {1e3 * statistics.median(latencies):.0f} ms, "
-            f"worst {1e3 * max(latencies):.0f} ms"
-        )
+        say(f"  idle: {api.get('/campaigns/demo/scaneo').json()['requests_a_minute']:.0f} requests a minute")
+        for way in ways:
+            delays, latencies, status = work(client, api, WAYS[way](client, api))
+            say(
+                f"  three annotators, {way}: {status['requests_a_minute']:.0f} requests a minute; last stroke to label "
+                f"p50 {statistics.median(delays):.1f} s, worst {max(delays):.1f} s of {len(delays)} images"
+            )
+            say(
+                f"    SCANEO's answer to others meanwhile: p50 {1e3 * statistics.median(latencies):.0f} ms, "
+                f"worst {1e3 * max(latencies):.0f} ms"
+            )
         api.close()
     scaneo.stop()
 
 
-def work(client: ScaneoClient, api: httpx.Client) -> tuple[list[float], list[float], dict[str, float]]:
-    """Three annotators draw on images of their own choice; returns delays, SCANEO's latencies and the link's status."""
-    campaign = client.find_campaign("Pool")
+def browsed(client: ScaneoClient, api: httpx.Client) -> list[list[ScaneoImage]]:
+    """Images one after the other from three places of the campaign: nobody could guess them."""
+    del api
+    images = images_of(client, "Pool")
+    return [
+        list(islice(cycle(images), start, start + IMAGES_EACH)) for start in (0, len(images) // 3, len(images) // 2)
+    ]
+
+
+def leased(client: ScaneoClient, api: httpx.Client) -> list[list[ScaneoImage]]:
+    """What a query gave each annotator."""
+    by_path = {image.path: image for image in images_of(client, "Pool")}
+    found = []
+    for name in ("anna", "ben", "eva"):
+        body = {"annotator": name, "query_size": IMAGES_EACH, "strategy": {"type": "random"}}
+        answer = api.post("/campaigns/demo/queries", json=body).raise_for_status().json()
+        found.append([by_path[item["path"]] for item in answer["samples"]])
+    return found
+
+
+def batched(client: ScaneoClient, api: httpx.Client) -> list[list[ScaneoImage]]:
+    """A batch for each annotator, in the order of its folders."""
+    found = []
+    for name in ("anna-b", "ben-b", "eva-b"):
+        body = {"annotator": name, "query_size": IMAGES_EACH, "strategy": {"type": "random"}}
+        batch = api.post("/campaigns/demo/scaneo/batches", json=body).raise_for_status().json()
+        found.append(sorted(images_of(client, batch["name"]), key=lambda image: int(image.path.split("/")[0])))
+    return found
+
+
+def images_of(client: ScaneoClient, name: str) -> list[ScaneoImage]:
+    """Images of one of SCANEO's campaigns."""
+    campaign = client.find_campaign(name)
     assert campaign is not None
-    images = client.images(campaign.id)
+    return client.images(campaign.id)
+
+
+WAYS = {"browse": browsed, "leases": leased, "batches": batched}
+
+
+def work(
+    client: ScaneoClient, api: httpx.Client, plans: Sequence[Sequence[ScaneoImage]]
+) -> tuple[list[float], list[float], dict[str, float]]:
+    """Three annotators draw, each on images of their own; returns delays, SCANEO's latencies and the link's status."""
     finished: dict[str, float] = {}
     latencies: list[float] = []
     until = time.monotonic() + WORK_S
 
-    def annotate(offset: int) -> None:
-        position = offset
-        while time.monotonic() < until:
-            image = images[position % len(images)]
+    def annotate(plan: Sequence[ScaneoImage]) -> None:
+        for image in plan:
+            if time.monotonic() >= until:
+                break
             drawn = None
             for step in range(STROKES):
                 if drawn is not None:
@@ -101,11 +154,10 @@ def work(client: ScaneoClient, api: httpx.Client) -> tuple[list[float], list[flo
                 started = time.monotonic()
                 drawn = client.add_mask(image.id, "water", stroke(image.bbox, (step + 1) / (STROKES + 1))).id
                 latencies.append(time.monotonic() - started)
-                finished[image.path] = time.monotonic()
+                finished[image.path.rsplit("/", 1)[-1]] = time.monotonic()
                 time.sleep(STROKE_EVERY_S)
-            position += 1
 
-    threads = [threading.Thread(target=annotate, args=(len(images) // 3 * number,)) for number in range(3)]
+    threads = [threading.Thread(target=annotate, args=(plan,)) for plan in plans]
     for thread in threads:
         thread.start()
     changed: dict[str, tuple[int, float]] = {}
@@ -131,5 +183,10 @@ def stroke(bbox: tuple[float, float, float, float], share: float) -> dict[str, o
     return {"type": "Feature", "properties": {}, "geometry": {"type": "MultiPolygon", "coordinates": [[ring]]}}
 
 
+def say(text: str) -> None:
+    """Print at once: a run takes a quarter of an hour."""
+    print(text, flush=True)
+
+
 if __name__ == "__main__":
-    main([int(argument) for argument in sys.argv[1:]] or [1000, 10_000])
+    main()

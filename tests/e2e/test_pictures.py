@@ -76,6 +76,30 @@ def test_uncertainty_lies_on_the_image_and_regions_on_earth(serve_scenes: Serve,
         check_regions(path, fetch(http, sample_id, "uncertainty.geojson").json(), http)
 
 
+def test_scene_may_be_looked_at_reduced_and_the_raster_says_so(serve_scenes: Serve, imagery: Path) -> None:
+    make_scene(imagery / "scene.tif", width=205, height=303, content="gradient")
+    http = serve_scenes(("segmentation",))
+    (sample_id,) = samples_of(http).values()
+    whole = fetch(http, sample_id, "uncertainty.tif?max_side=303")
+    answer = fetch(http, sample_id, "uncertainty.tif?max_side=100")
+    with (
+        rasterio.open(imagery / "scene.tif") as image,
+        rasterio.MemoryFile(whole.content) as first,
+        rasterio.MemoryFile(answer.content) as second,
+        first.open() as full,
+        second.open() as tif,
+    ):
+        assert (full.shape, full.tags()["REDUCTION"]) == (image.shape, "1")
+        assert (tif.shape, tif.crs) == ((75, 51), image.crs)
+        assert tif.transform == image.transform @ rasterio.Affine.scale(4)
+        assert tif.tags()["REDUCTION"] == "4"
+        assert "reduced 4 times" in tif.tags()["TIFFTAG_IMAGEDESCRIPTION"]
+        means = full.read(1)[:300, :204].reshape(75, 4, 51, 4).mean((1, 3))
+        assert np.abs(tif.read(1) - means).max() < 0.05  # nats; the content is smooth
+    check_regions("scene.tif", fetch(http, sample_id, "uncertainty.geojson?max_side=100").json(), http)
+    assert fetch(http, sample_id, "uncertainty.tif?max_side=10").status_code == 400
+
+
 def check_regions(path: str, collection: dict[str, Any], http: Http) -> None:
     assert collection["type"] == "FeatureCollection"
     assert collection["name"] == f"uncertainty of {path} by v1"
