@@ -201,7 +201,7 @@ class SampleView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SampleCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Samples of a campaign by state; the first four add up to `total`."""
+    """Samples of a campaign by state; the first four and `golden` add up to `total`."""
 
     pool: int
     leased: int
@@ -212,6 +212,8 @@ class SampleCounts(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     skipped: int = 0
     """Without a label, and nobody is offered them any more because too many could not tell; part of the others."""
+    golden: int = 0
+    """With a known answer, labelled or not; never trained on and no part of the others."""
 
 
 class SkippedPath(msgspec.Struct, frozen=True, kw_only=True):

@@ -241,9 +241,9 @@ class Sampler:
                 f"every sample without a label is leased; the first lease ends at {until:%H:%M} UTC: ask again then, "
                 "or with `shared` true"
             )
-        left = counts.total - counts.labelled - counts.reserve_labelled
+        left = counts.total - counts.golden - counts.labelled - counts.reserve_labelled
         if left == 0:
-            return f"all {counts.total} samples are labelled"
+            return f"all {counts.total - counts.golden} samples are labelled"
         if left == counts.skipped:
             return f"{left} samples have no label, and {SKIPS_TO_GIVE_UP} people each could not tell what they show"
         return f"{left} samples have no label; {annotator} skipped them, so they wait for others"

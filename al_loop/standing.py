@@ -127,7 +127,8 @@ class Standing:
             if not len(offered):
                 self._rankings[strategy] = Ranking([], 0, board)
                 return
-            taken = self._taken.get(strategy, 0) if ahead else 0
+            same = ahead and old is not None and old.board is board  # by new scores the old order is worth nothing
+            taken = self._taken.get(strategy, 0) if same else 0
             ranking = Ranking.of(
                 strategy,
                 board,

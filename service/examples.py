@@ -40,6 +40,13 @@ QUERY_ANSWER: dict[str, Any] = {
     "reason": None,
     "strategy": "auto",
     "version": "v3",
+    "ranking": {
+        "version": "v3",
+        "labels": 480,
+        "scored_at": "2026-03-01T11:20:00Z",
+        "labels_since": 12,
+        "stale": True,
+    },
 }
 CLASS_LABEL: dict[str, Any] = {
     "sample_id": 417,

@@ -160,7 +160,8 @@ class CampaignTable:
     def counts(self, campaign_id: int, now: datetime) -> SampleCounts:
         """Samples by state at `now`."""
         rows = self._database.read(
-            f"""SELECT {STATE} AS state, count(*) AS samples, count(*) FILTER (sample_id IN ({LABELLED})) AS labelled,
+            f"""SELECT CASE WHEN golden THEN 'golden' ELSE {STATE} END AS state, count(*) AS samples,
+                count(*) FILTER (sample_id IN ({LABELLED})) AS labelled,
                 count(*) FILTER (sample_id IN ({GIVEN_UP}) AND sample_id NOT IN ({LABELLED})) AS skipped
             FROM samples WHERE campaign_id = $campaign_id GROUP BY state""",
             campaign_id=campaign_id,
@@ -175,7 +176,8 @@ class CampaignTable:
             reserve=samples.get("reserve", 0),
             reserve_labelled=labelled.get("reserve", 0),
             total=sum(samples.values()),
-            skipped=sum(row["skipped"] for row in rows),
+            skipped=sum(row["skipped"] for row in rows if row["state"] != "golden"),
+            golden=samples.get("golden", 0),
         )
 
 

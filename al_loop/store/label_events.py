@@ -9,7 +9,7 @@ from duckdb import DuckDBPyConnection
 from al_loop.errors import ConflictError, LeasedError, NotFoundError
 from al_loop.labelling import CheckedLabel
 from al_loop.records import Label
-from al_loop.store.rows import Row, execute, select
+from al_loop.store.rows import Row, among, among_ids, execute, select
 
 EVENT_COLUMNS = {
     "campaign_id": "BIGINT",
@@ -131,12 +131,12 @@ def _leases_of(connection: DuckDBPyConnection, labels: Sequence[CheckedLabel]) -
     """Each label with the leases on its sample that run or ran out, or were answered, by itself or another task."""
     if not labels:
         return []
+    sample_ids = sorted({label.sample_id for label in labels})
     rows = select(
         connection,
-        """SELECT lease_id, query_id, sample_id, annotator, expires_at, ended_at, end_reason FROM leases
-        WHERE sample_id IN (SELECT unnest($sample_ids::BIGINT[]))
-        AND (ended_at IS NULL OR end_reason IN ('labelled', 'expired'))""",
-        sample_ids=sorted({label.sample_id for label in labels}),
+        f"""SELECT lease_id, query_id, sample_id, annotator, expires_at, ended_at, end_reason FROM leases
+        WHERE {among("sample_id", sample_ids)} AND (ended_at IS NULL OR end_reason IN ('labelled', 'expired'))""",
+        **among_ids(sample_ids),
     )
     leases: dict[int, list[Row]] = {}
     for row in sorted(rows, key=lambda row: int(row["lease_id"])):
@@ -170,7 +170,15 @@ def _runs(lease: Row, now: datetime) -> bool:
 
 
 def _end_leases(connection: DuckDBPyConnection, ended_at: dict[int, datetime]) -> None:
-    if ended_at:
+    if len(set(ended_at.values())) == 1:  # of one request, as a rule: a third of the time of the join
+        lease_ids = list(ended_at)
+        execute(
+            connection,
+            f"UPDATE leases SET ended_at = $ended_at, end_reason = 'labelled' WHERE {among('lease_id', lease_ids)}",
+            ended_at=next(iter(ended_at.values())),
+            **among_ids(lease_ids),
+        )
+    elif ended_at:
         execute(
             connection,
             """UPDATE leases SET ended_at = answered.ended_at, end_reason = 'labelled'

@@ -46,3 +46,19 @@ def select(connection: DuckDBPyConnection, sql: str, **parameters: Parameter) ->
         }
         for row in result.fetchall()
     ]
+
+
+INLINE = 4
+"""So many ids are written into a statement; a scan passes over blocks that hold none of them."""
+
+
+def among(column: str, ids: Sequence[int]) -> str:
+    """Condition that a column is one of some ids: half the time of a join with a parameter where they are few."""
+    if 0 < len(ids) <= INLINE:
+        return f"{column} IN ({', '.join(str(int(number)) for number in ids)})"
+    return f"{column} IN (SELECT unnest($ids::BIGINT[]))"
+
+
+def among_ids(ids: Sequence[int]) -> dict[str, Parameter]:
+    """The parameters that the condition of `among` needs."""
+    return {} if 0 < len(ids) <= INLINE else {"ids": list(ids)}

@@ -38,7 +38,9 @@ class QueryController(Controller):
     ) -> Response[QueryAnswer]:
         """The samples to label next, leased to the annotator until `lease_expires_at`.
 
-        Nobody else is offered them meanwhile. An exhausted pool is answered with 200, no samples and the reason.
+        Nobody else is offered them meanwhile, but for the share of samples that the campaign wants several answers on.
+        `ranking` says which labels the order knows of. An exhausted pool is answered with 200, no samples and the
+        reason.
         """
         answer: QueryAnswer = workbench.sampler.query(
             target,

@@ -1,14 +1,13 @@
 """The book agrees with the store whatever happens, and no sample is leased twice."""
 
 import tempfile
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from al_loop.lease_records import SKIPS_TO_GIVE_UP
 from al_loop.pool_book import PoolBook
 from al_loop.records import CampaignSettings, LabelInput, QuerySettings, ReserveSettings, RetrainPolicy
 from al_loop.sampler import Sampler
@@ -176,12 +175,7 @@ class BookMachine(RuleBasedStateMachine):
         assert book.copy().free().tolist() == pool.tolist()
         positions = sorted(book.next_reserve(100, "somebody"))
         assert book.sample_ids[positions].tolist() == reserve.tolist()
-        assert SKIPS_TO_GIVE_UP == 3
 
 
 TestBookMachine = BookMachine.TestCase
 TestBookMachine.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
-
-
-def at(seconds: float) -> datetime:
-    return NOW + timedelta(seconds=seconds)
