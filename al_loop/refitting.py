@@ -144,7 +144,7 @@ class HeadRefitter:
         head = _fit(known, known.spaces.name(versions), vectors, targets, rng)
         accuracy, network = self._reserve_accuracy(campaign, embeddings, head), self._network_accuracy(campaign)
         ranks = network is None or (accuracy is not None and accuracy >= network)
-        version = HEAD_PREFIX + known.spaces.name(versions)
+        version = HEAD_PREFIX + "+".join(versions)
         if ranks:
             scores, probabilities = head_scores(
                 embeddings.values, None, head, vectors, targets, rng, threads=THREADS,

@@ -41,8 +41,8 @@ class SpaceStore:
         self._lock = threading.Lock()
 
     def name(self, versions: Sequence[str]) -> str:
-        """How the space of these versions is called, as in "features+ssl-1"."""
-        return "+".join(versions)
+        """Name of the space of these versions, as in "space.features+ssl-1": no version is called so."""
+        return "space." + "+".join(versions)
 
     def load(self, versions: Sequence[str]) -> Embeddings:
         """Joined embeddings of the samples that all versions have embedded; `NO_EMBEDDINGS` if there are none.

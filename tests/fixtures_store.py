@@ -32,9 +32,10 @@ def make_header(path: str = "a.tif", **changes: object) -> SampleHeader:
     return SampleHeader(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def plain_headers(count: int) -> list[SampleHeader]:
+def plain_headers(count: int, start: int = 0) -> list[SampleHeader]:
     """Headers without georeference: every sample is a block of its own."""
-    return [make_header(f"img_{i:05}.png", crs=None, transform=None, bounds=None) for i in range(count)]
+    names = (f"img_{i:05}.png" for i in range(start, start + count))
+    return [make_header(name, crs=None, transform=None, bounds=None) for name in names]
 
 
 @pytest.fixture
