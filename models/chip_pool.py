@@ -6,7 +6,7 @@ Chips are standardised by the band statistics and kept as float16 with NaN at in
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -34,7 +34,16 @@ CROP_ATTEMPTS = 4
 MIN_CHIPS = 8
 """Fewer make no batch."""
 
+WHOLE_VALUES = 2**25
+"""Width x height x bands of an image that is read at once for all its chips, 128 MB: a JPEG or PNG has to be decoded
+anew for every window."""
+
 REFUSALS_NAMED = 3
+
+Window = tuple[int, int, int, int]
+"""Column offset, row offset, width, height in pixels."""
+
+ReadWindow = Callable[[Window], NDArray[np.float32]]
 
 
 class ChipPool(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,8 +106,9 @@ def read_chips(
     for image, count in zip(images, counts, strict=True):
         before = filled
         try:
+            read = _reader(image, bands, several=count > 1)
             for _ in range(min(count, len(chips) - filled)):
-                chips[filled] = _chip(image, bands, statistics, side, rng)
+                chips[filled] = _chip(image, read, statistics, side, rng)
                 filled += 1
         except (RasterError, UnusableRasterError) as error:
             refused.append(str(error))
@@ -153,8 +163,21 @@ def _fitting(header: RasterHeader, side: int) -> int:
     return max(1, round(header.width / side) * round(header.height / side))
 
 
+def _reader(image: _Image, bands: Sequence[int], *, several: bool) -> ReadWindow:
+    """Reads windows; an image that gives several chips is decoded once where it is small enough."""
+    if not several or image.header.width * image.header.height * len(bands) > WHOLE_VALUES:
+        return lambda window: read_raster(image.path, bands, window=window)
+    values = read_raster(image.path, bands)
+
+    def cut(window: Window) -> NDArray[np.float32]:
+        column, row, width, height = window
+        return values[:, row : row + height, column : column + width]
+
+    return cut
+
+
 def _chip(
-    image: _Image, bands: Sequence[int], statistics: BandStatistics, side: int, rng: np.random.Generator
+    image: _Image, read: ReadWindow, statistics: BandStatistics, side: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """One random window (C, side, side); the best of several attempts where pixels are invalid."""
     width, height = min(image.header.width, side), min(image.header.height, side)
@@ -163,7 +186,7 @@ def _chip(
     for _ in range(1 if whole else CROP_ATTEMPTS):
         column = int(rng.integers(image.header.width - width + 1))
         row = int(rng.integers(image.header.height - height + 1))
-        values = read_raster(image.path, bands, window=(column, row, width, height))
+        values = read((column, row, width, height))
         valid = 1.0 - float(np.isnan(values).any(axis=0).mean())
         if valid > most:
             best, most = values, valid

@@ -63,9 +63,15 @@ class Progress:
             self._answers.get()
 
     def step(
-        self, done: int, total: int, *, loss: float | None = None, metric: float | None = None, message: str = "",
+        self,
+        done: int,
+        total: int,
+        *,
+        loss: float | None = None,
+        metric: float | None = None,
+        message: str = "",
         seconds_left: float | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Report that `done` of `total` steps of the phase are finished; the time left is extrapolated if not given."""
         elapsed = time.monotonic() - self._phase_started
         left = elapsed / done * (total - done) if done and seconds_left is None else seconds_left
