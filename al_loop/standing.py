@@ -151,8 +151,8 @@ class Standing:
             return
         with book.lock:
             left, drift = len(ranking.left(book.free_among)), ranking.drift(book.free)
-        half = ranking.length // 2
-        if ranking.board is not self.board or drift > max(half, size) or left < max(half, size):
+        low = max(ranking.length // 4, size, 2 * self._taken.get(strategy, 0))
+        if ranking.board is not self.board or drift > max(ranking.length // 2, size) or left < low:
             self._ask(background, campaign, strategy, size)
 
     def source_of(self, strategy: StrategyConfig) -> ScoreBoard:
