@@ -94,7 +94,7 @@ def squared_distances_to(points: Matrix, lengths: Matrix, picks: Sequence[int] |
 
     For a few picks: einsum, because BLAS threads that wait for each other on a busy machine cost more than they save.
     """
-    products = np.einsum("nd,pd->np", points, points[picks])
+    products = np.einsum("ij,kj->ik", points, points[picks])
     return np.asarray(np.maximum(lengths[:, None] + lengths[picks] - 2 * products, 0))
 
 
