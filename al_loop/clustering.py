@@ -30,10 +30,10 @@ def k_means(points: Matrix, clusters: int, rng: np.random.Generator) -> NDArray[
             break
         assigned = nearest
         counts = np.bincount(assigned, minlength=len(centres))
-        members = (assigned[:, None] == np.arange(len(centres))).astype(np.float32)  # (N, clusters)
-        sums = members.T @ points
-        held = counts > 0
-        centres[held] = sums[held] / counts[held, None]
+        held = np.flatnonzero(counts)
+        starts = (np.cumsum(counts) - counts)[held]
+        sums = np.add.reduceat(points[np.argsort(assigned, kind="stable")], starts, axis=0)  # (held, D)
+        centres[held] = sums / counts[held, None]
     return assigned
 
 

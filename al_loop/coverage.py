@@ -90,8 +90,11 @@ def _gains(similarity: Matrix, weights: Matrix, covered: Matrix) -> Matrix:
 
 
 def squared_distances_to(points: Matrix, lengths: Matrix, picks: Sequence[int] | NDArray[np.int64]) -> Matrix:
-    """|x - x_pick|^2 of each row of `points` (N, D), whose squared `lengths` (N,) are known, shape (N, picks), >= 0."""
-    products = points @ points[picks].T
+    """|x - x_pick|^2 of each row of `points` (N, D), whose squared `lengths` (N,) are known, shape (N, picks), >= 0.
+
+    For a few picks: einsum, because BLAS threads that wait for each other on a busy machine cost more than they save.
+    """
+    products = np.einsum("ij,kj->ik", points, points[picks])
     return np.asarray(np.maximum(lengths[:, None] + lengths[picks] - 2 * products, 0))
 
 

@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 Matrix = NDArray[np.float32]
 
 PENALTIES = (1e-2, 1e-3, 1e-4, 1e-5)
-"""Weights of the squared norm that cross-validation chooses from, until the loss rises; embeddings have unit mean square
+"""Weights of the squared norm that cross-validation tries until the loss rises; embeddings have unit mean square
 length."""
 
 FOLDS = 5

@@ -4,10 +4,12 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from litestar.testing import TestClient
 
+from al_loop.strategies import StrategyConfig
 from service.app import create_app
 from service.cli import build_parser
 from service.settings import Settings
@@ -69,6 +71,17 @@ def test_links_and_paths_lead_somewhere(paper: Path) -> None:
         assert (paper.parent / target).exists(), target
     for path in re.findall(r"`((?:service|al_loop|models|tests|docs)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
+
+
+def test_every_strategy_and_option_is_in_the_table() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \|(.*)$", (ROOT / "docs" / "strategies.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    tabled = dict(rows)
+    written = {strategy.__struct_config__.tag: strategy.__struct_fields__ for strategy in get_args(StrategyConfig)}
+    assert set(tabled) == set(written)
+    for name, options in written.items():
+        assert set(re.findall(r"`(\w+)`", tabled[name])) == set(options), name
 
 
 def test_calls_of_the_readme_are_understood(tmp_path: Path) -> None:

@@ -75,7 +75,8 @@ def gradient_seeds(
         pick = int(drawn[0])
         chosen.append(pick)
         distances[step] = lengths[pick] if step == 0 else nearest[pick]
-        products = (residuals @ residuals[pick]) * (embeddings @ embeddings[pick])
+        alike = np.einsum("ck,k->c", residuals, residuals[pick])  # no BLAS, as in `coverage.squared_distances_to`
+        products = alike * np.einsum("cd,d->c", embeddings, embeddings[pick])
         np.minimum(nearest, np.maximum(lengths + lengths[pick] - 2 * products, 0), out=nearest)
         nearest[chosen] = 0
     return np.array(chosen), distances

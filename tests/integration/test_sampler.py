@@ -61,7 +61,7 @@ def test_query_without_scores_is_random_and_says_so(sampler, make_campaign):
     campaign = make_campaign(samples=50, settings=NO_RESERVE)
     answer = sampler.query(campaign, annotator="ada", query_size=7, now=NOW)
     assert len(set(ids_of(answer))) == 7
-    assert {sample.reason for sample in answer.samples} == {"features not ready: random"}
+    assert {sample.reason for sample in answer.samples} == {"no embeddings yet: random"}
     assert {sample.score for sample in answer.samples} == {None}
     assert (answer.version, answer.strategy, answer.reason) == (None, "auto", None)
     assert answer.lease_expires_at == NOW + timedelta(seconds=campaign.settings.lease_s)

@@ -250,7 +250,7 @@ def test_temperature_without_probabilities_is_said_to_be_left_out():
         '{"type": "typiclust", "neighbours": 0}',
         '{"type": "u_herding", "temperature": 0}',
         '{"type": "max_herding", "radius": 1000}',
-        '{"type": "auto", "prefilter": 0}',
+        '{"type": "auto", "many_labels": 0}',
         '{"type": "random", "surprise": 1}',
     ],
 )

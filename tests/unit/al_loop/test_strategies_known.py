@@ -117,7 +117,7 @@ def test_weighted_coverage_asks_in_uncertain_clusters_but_not_one_only(strategy)
 
 def test_auto_without_embeddings_says_that_it_chose_at_random():
     pool = ScoredPool(sample_ids=np.arange(9))
-    assert Auto().select(pool, 2, rng()).reasons == ["features not ready: random"] * 2
+    assert Auto().select(pool, 2, rng()).reasons == ["no embeddings yet: random"] * 2
 
 
 def test_u_herding_with_equal_weights_is_max_herding():
