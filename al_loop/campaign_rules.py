@@ -41,6 +41,7 @@ def check_campaign(
             if band < 1 or band in bands[:index]:
                 raise InvalidValueError(f"$.bands[{index}]", f"{band} is not a band number from 1 that is listed once")
     check_reserve_pattern(settings)
+    check_spread(settings)
 
 
 def check_growth(old: Sequence[TaskSpec], new: Sequence[TaskSpec]) -> None:
@@ -69,7 +70,28 @@ def check_reserve_pattern(settings: CampaignSettings, path: str = "$.settings.re
     Raises:
         InvalidValueError: With the JSON path of the field.
     """
-    pattern = settings.reserve.group_pattern
+    _check_pattern(settings.reserve.group_pattern, path)
+
+
+def check_spread(settings: CampaignSettings, path: str = "$.settings.query.spread") -> None:
+    """Refuse a quota without groups, and a `group_pattern` that is no regular expression.
+
+    Args:
+        settings: The campaign's.
+        path: Where the spread is in what the client sent.
+
+    Raises:
+        InvalidValueError: With the JSON path of the field.
+    """
+    spread = settings.query.spread
+    _check_pattern(spread.group_pattern, f"{path}.group_pattern")
+    if spread.max_per_group is not None and spread.group_pattern is None:
+        raise InvalidValueError(
+            f"{path}.max_per_group", "a quota needs a group_pattern that names the group, such as (S2[AB])_"
+        )
+
+
+def _check_pattern(pattern: str | None, path: str) -> None:
     if pattern is not None:
         try:
             re.compile(pattern)

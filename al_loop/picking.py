@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from al_loop.arms import GoldenPace, control_count, overlap_count
+from al_loop.choosing import Chosen, Room, choose
 from al_loop.lease_records import Arm, Pick
 from al_loop.pool_book import PoolBook
 from al_loop.records import Campaign
@@ -33,12 +34,20 @@ class Request:
     size: int
     shared: bool
     """Whether samples that others have on lease may be offered as well."""
+    room: Room | None = None
+    """How far apart the strategy's picks have to lie; None: no rule."""
+    given: Sequence[int] = ()
+    """Ids that this query was granted already."""
 
 
 def compose(
     book: PoolBook, request: Request, board: ScoreBoard, ranked: Ranked, pace: GoldenPace, rng: np.random.Generator
-) -> list[Pick] | None:
+) -> Chosen | None:
     """The picks of a query in the order in which they are shown.
+
+    Only the strategy's picks have to lie apart: the random control and the test reserve would be no fair samples else.
+    They keep to a distance from the control; where all is chosen at random by the `random` strategy, that has to as
+    well.
 
     Args:
         book: Locked by the caller.
@@ -68,35 +77,37 @@ def compose(
     several = min(len(overlap), max(several, from_pool - mine - len(others)))
     alone = min(mine, from_pool - several)
     chance = alone if by_chance else control_count(alone, query.control_share, rng)
-    first: list[Pick] = []
-    if alone > chance:
-        order = ranked(alone - chance)
-        if order is None:
-            return None
-        first = choose(order, alone - chance)
-    drawn = _random(book, request.annotator, chance, {pick.sample_id for pick in first}, rng)
-    further = min(max(0, from_pool - several - alone), len(others))
+    if request.room is not None and by_chance:
+        chance = 0
+    order = [] if by_chance or alone == chance else ranked(alone - chance)
+    if order is None:
+        return None
+    first, shortfall = order[: alone - chance], None
+    if request.room is None:
+        drawn = _random(book, request.annotator, chance, {pick.sample_id for pick in first}, rng)
+    else:
+        drawn = _random(book, request.annotator, chance, set(), rng)
+        beside = book.sample_ids[drawn].tolist()
+
+        def further(count: int, left_out: set[int]) -> list[Pick]:
+            positions = _random(book, request.annotator, min(count, mine), left_out, rng)
+            return _picks(book, board, positions, "strategy", "random" if by_chance else "random: others lie too near")
+
+        rest = [pick for pick in order if pick.sample_id not in beside]
+        chosen = choose(book, request.room, rest, alone - chance, [*beside, *request.given], further)
+        first, shortfall = chosen.picks, chosen.shortfall
+    held = min(max(0, from_pool - several - alone), len(others))
     second = (
         _picks(book, board, drawn, "control", "random control")
         + _picks(book, board, overlap[:several], "overlap", "for a second opinion")
-        + _picks(book, board, others[:further], "strategy", "on lease to somebody else too")
+        + _picks(book, board, others[:held], "strategy", "on lease to somebody else too")
     )
     shown = mix(first, [second[index] for index in rng.permutation(len(second))], rng)
     shown = mix(shown, _picks(book, board, reserve[:from_reserve], "reserve", "test reserve"), rng)
     for place, position in zip(places, golden, strict=False):
         shown[place:place] = _picks(book, board, [position], "golden", "random control")  # not to be told apart
     pace.walk(left)
-    return shown
-
-
-def choose(order: Sequence[Pick], size: int) -> list[Pick]:
-    """The first `size` of the strategy's picks: the one place where a rule about a whole query can pass some over.
-
-    Args:
-        order: All that were ranked and are free, best first.
-        size: Picks wanted.
-    """
-    return list(order[:size])
+    return Chosen(shown, shortfall)
 
 
 def _reserve_share(

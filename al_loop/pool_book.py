@@ -40,6 +40,10 @@ class States(NamedTuple):
         """Ids that strategies choose from, ascending."""
         return np.asarray(self.sample_ids[self.state == 0])
 
+    def asked(self) -> Ids:
+        """Ids that are labelled or leased, ascending."""
+        return np.asarray(self.sample_ids[(self.state & (LABELLED | LEASED)) != 0])
+
     def covered(self) -> Ids:
         """Ids outside the reserve that are labelled or leased, ascending; golden ones left out."""
         asked = (self.state & (LABELLED | LEASED)) != 0

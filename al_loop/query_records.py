@@ -39,7 +39,7 @@ class QueryAnswer(msgspec.Struct, frozen=True, kw_only=True):
     lease_expires_at: datetime | None
     samples: list[QuerySample]
     reason: str | None
-    """Why there are no samples; None if there are some."""
+    """Why there are no samples, or fewer than wanted because they have to lie apart; else None."""
     strategy: str
     """Name of the strategy that chose, as in `StrategyConfig`."""
     version: str | None

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.lease_records import Pick
-from al_loop.score_board import Ids, ScoreBoard
+from al_loop.score_board import NO_IDS, Ids, ScoreBoard
 from al_loop.scored_pool import ScoredPool
 from al_loop.strategies import StrategyConfig
 
@@ -44,6 +44,7 @@ class Ranking:
         labelled: int = 0,
         most: int = MOST_AHEAD,
         front: Sequence[Pick] = (),
+        last: Ids = NO_IDS,
     ) -> Self:
         """Rank at least `size` samples if there are so many; those that were not scored come last, at random.
 
@@ -61,11 +62,13 @@ class Ranking:
             most: Picks ranked at most if `size` is smaller.
             front: Picks of the ranking before that will be handed out while this one is made: they stay in front, and
                 what comes after is unlike them.
+            last: Further ids that may be asked about, at random after all those offered: repeated acquisitions.
         """
-        ahead = max(size, min(most, len(covered) // 2))
+        ahead, free = max(size, min(most, len(covered) // 2)), len(offered) + len(last)
         if front:
             kept = np.array([pick.sample_id for pick in front], np.int64)
-            rest, covered = np.setdiff1d(offered, kept, assume_unique=True), np.concatenate([covered, kept])
+            rest, last = (np.setdiff1d(ids, kept, assume_unique=True) for ids in (offered, last))
+            covered = np.concatenate([covered, kept])
         else:
             rest = offered
         picks = list(front)
@@ -79,7 +82,10 @@ class Ranking:
             reasons = [*selection.reasons, *["not scored yet: random"] * len(others)]
             scores = board.entropies(chosen + others)
             picks += [Pick(*pick) for pick in zip(chosen + others, scores, reasons, strict=True)]
-        return cls(picks, len(offered), board)
+        again = rng.permutation(last)[: max(0, ahead - len(picks))].tolist() if len(last) else []
+        scores = board.entropies(again)
+        picks += [Pick(*pick, "of a place asked about before") for pick in zip(again, scores, strict=True)]
+        return cls(picks, free, board)
 
     def left(self, free: Callable[[Ids], NDArray[np.bool_]], left_out: Set[int] = frozenset()) -> list[Pick]:
         """The picks that may still be asked about, best first.

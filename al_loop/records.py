@@ -88,17 +88,22 @@ class AssistSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class SpreadSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How far apart the samples of one query lie; all of it is off by default."""
+    """How far apart the samples lie that the strategy chooses for one query; all of it is off by default.
+
+    A query that cannot be filled is short and says why. The random control and the test reserve keep to no rule: they
+    would be no fair samples else.
+    """
 
     min_distance_m: Annotated[float, msgspec.Meta(ge=0.0, le=2.1e7)] = 0.0
-    """Metres between the centres of two samples of a query, and to samples leased to others; 0: no rule. Samples
-    without a CRS count as far apart."""
+    """Metres along a great circle between the centres of two samples of a query, and to samples on lease; 0: no rule.
+    Samples without a CRS count as far apart."""
     once_per_place: bool = False
-    """Offer only one of several acquisitions of one footprint until all places were asked about."""
+    """Offer only one of several acquisitions of one footprint until all places were asked about: centres within half
+    of the smaller one's side, sides that differ by a quarter at most."""
     group_pattern: str | None = None
-    """Regular expression on the path; its first group names a scene, date or sensor."""
+    """Regular expression on the path; its first group, or its whole match, names a scene, date or sensor."""
     max_per_group: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """Samples of one group in a query at most; None: no quota."""
+    """Samples of one group in a query at most, needs `group_pattern`; None: no quota. Other paths are of no group."""
 
 
 class QuerySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,6 +9,7 @@ import msgspec
 
 from al_loop.background import Background
 from al_loop.boards import BoardSource
+from al_loop.choosing import Chosen, Room
 from al_loop.errors import AlLoopError, InvalidValueError
 from al_loop.lease_records import SKIPS_TO_GIVE_UP, Lease, Pick
 from al_loop.picking import Request, compose
@@ -17,6 +18,7 @@ from al_loop.query_records import QueryAnswer, QuerySample, RankingSource
 from al_loop.records import Campaign
 from al_loop.score_board import ScoreBoard
 from al_loop.score_parts import EmbeddingStore
+from al_loop.spread import is_on
 from al_loop.standing import Standing
 from al_loop.store import LabelStore
 from al_loop.strategies import Auto, Random, StrategyConfig
@@ -111,10 +113,12 @@ class Sampler:
         standing = self._standing(campaign)
         book = self._book(campaign, standing, now)
         standing.refresh(campaign)
+        room = standing.room = self._room(campaign, standing, book)
         granted: list[Granted] = []
         for _ in range(ATTEMPTS):
-            request = Request(campaign, annotator, strategy, query_size - len(granted), shared)
-            more, refused = self._lease(standing, book, request, now)
+            given = [lease.sample_id for lease, _ in granted]
+            request = Request(campaign, annotator, strategy, query_size - len(granted), shared, room, given)
+            more, refused, shortfall = self._lease(standing, book, request, now)
             granted += more
             if not refused:
                 break
@@ -124,7 +128,7 @@ class Sampler:
             query_id=granted[0][0].query_id if granted else None,
             lease_expires_at=min((lease.expires_at for lease, _ in granted), default=None),
             samples=_samples(book, granted),
-            reason=None if granted else self._why_nothing(campaign, annotator, now),
+            reason=shortfall or (None if granted else self._why_nothing(campaign, annotator, now)),
             strategy=str(strategy.__struct_config__.tag),
             version=source.version,
             ranking=_freshness(source, book),
@@ -135,6 +139,7 @@ class Sampler:
         standing = self._standing(campaign)
         book = self._book(campaign, standing, now or datetime.now(UTC))
         standing.refresh(campaign)
+        standing.room = self._room(campaign, standing, book)
         if not isinstance(strategy, Random):
             standing.make(strategy or Auto(), book, 1)
 
@@ -181,15 +186,30 @@ class Sampler:
         standing.reserve_drawn = standing.reserve_drawn or len(book) > 0
         return book
 
-    def _lease(self, standing: Standing, book: PoolBook, request: Request, now: datetime) -> tuple[list[Granted], bool]:
-        """Leases, and whether the store refused some picks because others were faster."""
+    def _room(self, campaign: Campaign, standing: Standing, book: PoolBook) -> Room | None:
+        """The rules of how far apart samples lie, and where all lie that the book has now; None without a rule."""
+        settings = campaign.settings.query.spread
+        if not is_on(settings):
+            return None
+        footprints = standing.room.footprints if standing.room is not None else None
+        if footprints is None or not len(footprints):
+            footprints = self._store.samples.footprints(campaign.campaign_id)
+        elif len(footprints) < len(book):
+            after = int(footprints.sample_ids[-1])
+            footprints = footprints.extended(self._store.samples.footprints(campaign.campaign_id, after=after))
+        return Room(settings, footprints)
+
+    def _lease(
+        self, standing: Standing, book: PoolBook, request: Request, now: datetime
+    ) -> tuple[list[Granted], bool, str | None]:
+        """Leases, whether the store refused some picks because others were faster, and what rules left out."""
         campaign = request.campaign
         lease_s = campaign.settings.lease_s
-        picks: list[Pick] | None = None
-        while picks is None:
+        chosen: Chosen | None = None
+        while chosen is None:
             with book.lock:
                 now = book.advance(now)
-                picks = compose(
+                chosen = compose(
                     book,
                     request,
                     standing.board,
@@ -197,15 +217,16 @@ class Sampler:
                     standing.pace(request.annotator),
                     standing.rng,
                 )
-                if picks is not None:
+                if chosen is not None:
                     until = now + timedelta(seconds=lease_s)
-                    for pick in picks:
+                    for pick in chosen.picks:
                         book.hold(pick.sample_id, request.annotator, until)
-            if picks is None:
+            if chosen is None:
                 skipped = len(book.skipped.get(request.annotator, ()))
                 standing.make(request.strategy, book, request.size + skipped)
+        picks = chosen.picks
         if not picks:
-            return [], False
+            return [], False, chosen.shortfall
         source = standing.source_of(request.strategy)
         try:
             _, leases = self._store.queries.open(
@@ -228,7 +249,7 @@ class Sampler:
             raise
         by_id = {pick.sample_id: pick for pick in picks}
         refused = len(leases) < min(request.size, len(picks))
-        return [(lease, by_id[lease.sample_id]) for lease in leases], refused
+        return [(lease, by_id[lease.sample_id]) for lease in leases], refused, chosen.shortfall
 
     def _why_nothing(self, campaign: Campaign, annotator: str, now: datetime) -> str:
         counts = self._store.campaigns.counts(campaign.campaign_id, now)

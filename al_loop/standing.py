@@ -13,15 +13,20 @@ import numpy as np
 from al_loop.arms import GoldenPace
 from al_loop.background import Background
 from al_loop.boards import BoardKey, BoardSource
+from al_loop.choosing import Room
 from al_loop.lease_records import Pick
 from al_loop.pool_book import PoolBook
 from al_loop.ranking import MOST_AHEAD, Ranking
 from al_loop.records import Campaign
 from al_loop.score_board import ScoreBoard
+from al_loop.spread import unasked
 from al_loop.strategies import StrategyConfig
 
 MOST_DEMAND = 4096
 """Picks ranked at most, however many annotators take while a ranking is made."""
+
+CANDIDATES_PER_PICK = 3
+"""Picks ranked for each that is needed where samples must lie apart, so that some can be passed over."""
 
 IN_USE_S = 600.0
 """Seconds since its last query in which a strategy is ranked again when scores change."""
@@ -48,6 +53,8 @@ class Standing:
         self.rng, self._rank_rng, self._pace_rng = (np.random.default_rng([*seed, stream]) for stream in range(3))
         self.board = ScoreBoard()
         self.reserve_drawn = False
+        self.room: Room | None = None
+        """Rules of how far apart samples lie, if there are any."""
         self._source, self._known_book, self._background = source, known_book, background
         self._board_key: BoardKey | None = None
         self._making = threading.Lock()
@@ -129,6 +136,11 @@ class Standing:
                 return
             same = ahead and old is not None and old.board is board  # by new scores the old order is worth nothing
             taken = self._taken.get(strategy, 0) if same else 0
+            room, last = self.room, offered[:0]
+            size *= 1 if room is None else CANDIDATES_PER_PICK
+            if room is not None and room.settings.once_per_place:
+                every, offered = offered, unasked(offered, states.asked(), room.footprints, self._rank_rng)
+                last = np.setdiff1d(every, offered, assume_unique=True)
             ranking = Ranking.of(
                 strategy,
                 board,
@@ -139,6 +151,7 @@ class Standing:
                 labelled=states.labelled,
                 most=min(max(MOST_AHEAD, 3 * taken), MOST_DEMAND),
                 front=before[:taken],
+                last=last,
             )
             with book.lock:
                 self._taken[strategy] = len(before) - (0 if old is None else len(old.left(book.free_among)))

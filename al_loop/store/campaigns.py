@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 from duckdb import DuckDBPyConnection
 
-from al_loop.campaign_rules import check_campaign, check_growth, check_reserve_pattern
+from al_loop.campaign_rules import check_campaign, check_growth, check_reserve_pattern, check_spread
 from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundError
 from al_loop.records import Campaign, CampaignSettings, RetrainPolicy, SampleCounts
 from al_loop.store.books import Books
@@ -102,9 +102,10 @@ class CampaignTable:
         """Replace the settings.
 
         Raises:
-            InvalidValueError: The reserve's pattern is none, or its settings differ from those it was drawn by.
+            InvalidValueError: A pattern is none, a quota has no groups, or the reserve was drawn by other settings.
         """
         check_reserve_pattern(settings, "$.reserve.group_pattern")
+        check_spread(settings, "$.query.spread")
 
         def operation(connection: DuckDBPyConnection) -> None:
             rows = select(

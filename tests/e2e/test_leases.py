@@ -82,3 +82,16 @@ def test_list_needs_an_annotator_and_a_campaign(http: Http, client: Client) -> N
     assert http.get("/campaigns/demo/leases").status_code == 400
     assert http.get("/campaigns/nobody/leases", params={"annotator": "anna"}).status_code == 404
     assert client.leases("demo", "somebody new", include_ended=True) == []
+
+
+def test_bad_pattern_of_the_spread_names_its_field(http: Http, imagery: Path) -> None:
+    spread = {"query": {"spread": {"group_pattern": "(", "max_per_group": 2}}}
+    body = {"name": "apart", "tasks": [{"task": "classification", "classes": ["a", "b"]}], "root": str(imagery)}
+    created = http.post("/campaigns", json=body | {"settings": spread})
+    assert (created.status_code, created.json()["path"]) == (400, "$.settings.query.spread.group_pattern")
+    assert http.post("/campaigns", json=body).status_code == 201
+    changed = http.put("/campaigns/apart/settings", json=spread)
+    assert (changed.status_code, changed.json()["path"]) == (400, "$.query.spread.group_pattern")
+    far = http.put("/campaigns/apart/settings", json={"query": {"spread": {"min_distance_m": -1}}})
+    assert far.status_code == 400
+    assert "$.query.spread.min_distance_m" in far.text

@@ -5,7 +5,16 @@ import msgspec
 import pytest
 
 from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundError
-from al_loop.records import Campaign, CampaignSettings, LabelInput, ReserveSettings, RetrainPolicy, SampleCounts
+from al_loop.records import (
+    Campaign,
+    CampaignSettings,
+    LabelInput,
+    QuerySettings,
+    ReserveSettings,
+    RetrainPolicy,
+    SampleCounts,
+    SpreadSettings,
+)
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from tests.fixtures_store import NOW
@@ -51,6 +60,14 @@ def test_unknown_campaign_is_not_found(label_store: LabelStore) -> None:
             {"settings": CampaignSettings(reserve=ReserveSettings(group_pattern="("))},
             "$.settings.reserve.group_pattern",
         ),
+        (
+            {"settings": CampaignSettings(query=QuerySettings(spread=SpreadSettings(group_pattern="(")))},
+            "$.settings.query.spread.group_pattern",
+        ),
+        (
+            {"settings": CampaignSettings(query=QuerySettings(spread=SpreadSettings(max_per_group=3)))},
+            "$.settings.query.spread.max_per_group",
+        ),
     ],
 )  # fmt: skip
 def test_bad_campaign_names_the_field(make_campaign: MakeCampaign, changes: dict[str, object], path: str) -> None:
@@ -65,6 +82,14 @@ def test_policy_and_settings_are_replaced(label_store: LabelStore, make_campaign
     label_store.campaigns.set_settings(campaign.campaign_id, CampaignSettings(lease_s=5))
     changed = label_store.campaigns.get("demo")
     assert (changed.policy.new_labels, changed.settings.lease_s) == (3, 5)
+
+
+def test_new_settings_with_a_bad_spread_name_the_field(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
+    campaign = make_campaign()
+    settings = CampaignSettings(query=QuerySettings(spread=SpreadSettings(group_pattern="[")))
+    with pytest.raises(InvalidValueError, match="not a regular expression") as caught:
+        label_store.campaigns.set_settings(campaign.campaign_id, settings)
+    assert caught.value.path == "$.query.spread.group_pattern"
 
 
 def test_tasks_and_classes_are_added_and_nothing_else(label_store: LabelStore, make_campaign: MakeCampaign) -> None:

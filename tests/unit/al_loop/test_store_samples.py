@@ -148,3 +148,21 @@ def test_pixel_hash_finds_the_newest_file(label_store: LabelStore, make_campaign
     assert label_store.samples.by_pixel_hash(number, "aa") == 1
     assert label_store.samples.by_pixel_hash(number, "dd") is None
     assert label_store.samples.by_pixel_hash(make_campaign("other").campaign_id, "aa") is None
+
+
+def test_footprints_are_all_samples_by_id_and_only_later_ones_on_request(
+    label_store: LabelStore, make_campaign: MakeCampaign
+) -> None:
+    make_campaign("other", samples=2)
+    headers = [make_header("a.tif"), *plain_headers(1), make_header("c.tif", bounds=[179.9, 0.0, -179.9, 0.1])]
+    campaign = make_campaign(samples=headers)
+    footprints = label_store.samples.footprints(campaign.campaign_id)
+    ids, paths = label_store.samples.paths(campaign.campaign_id)
+    assert footprints.sample_ids.tolist() == ids.tolist()
+    assert footprints.paths.to_pylist() == paths.tolist()
+    assert footprints.bounds[[0, 2]].tolist() == [make_header().bounds, [179.9, 0.0, -179.9, 0.1]]
+    assert np.isnan(footprints.bounds[1]).all()
+    later = label_store.samples.footprints(campaign.campaign_id, after=int(ids[1]))
+    assert later.paths.to_pylist() == ["c.tif"]
+    assert len(label_store.samples.footprints(campaign.campaign_id, after=int(ids[2]))) == 0
+    assert len(footprints.extended(later)) == 4
