@@ -19,6 +19,8 @@ class CurveRuns(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Interval of a single run's metric at each label count, where it was measured on the reserve."""
     worst_class: list[list[float | None]] | None = None
     """Recall (or IoU) of each run's worst class at each label count, where it was measured."""
+    areas: list[list[float | None]] | None = None
+    """Segmentation: labelled pixels as a share of all in the pool, at each label count, a seed."""
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True):

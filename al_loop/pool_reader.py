@@ -91,14 +91,14 @@ def read_for_features(path: Path, bands: Sequence[int]) -> NDArray[np.float32]:
     return read_raster(path, bands, out_shape=(max(1, round(height * scale)), max(1, round(width * scale))))
 
 
-def prefetch(read: Callable[[Item], T], items: Sequence[Item]) -> Iterator[T]:
-    """`read(item)` of every item, in order, computed by `READERS` threads at most `AHEAD` items ahead.
+def prefetch(read: Callable[[Item], T], items: Sequence[Item], ahead: int = AHEAD) -> Iterator[T]:
+    """`read(item)` of every item, in order, computed by `READERS` threads at most `ahead` items ahead.
 
     An error of `read` is raised when its turn comes, and ends the iteration.
     """
     with ThreadPoolExecutor(READERS, thread_name_prefix="pool-reader") as executor:
         rest = iter(items)
-        waiting: deque[Future[T]] = deque(executor.submit(read, item) for item in islice(rest, AHEAD))
+        waiting: deque[Future[T]] = deque(executor.submit(read, item) for item in islice(rest, ahead))
         try:
             while waiting:
                 result = waiting.popleft().result()

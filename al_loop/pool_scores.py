@@ -56,9 +56,14 @@ class PoolScores:
         """Store why a sample could not be scored."""
         self._skipped.append(SkippedSample(sample_id=int(self._sample_ids[row]), reason=reason))
 
+    @property
+    def done_rows(self) -> NDArray[np.int64]:
+        """Positions of the samples with results, ascending."""
+        return np.flatnonzero(self._done)
+
     def write(self, directory: Path) -> None:
         """Write the files of a part; each appears whole, and the one that makes the part count comes last."""
-        done = np.flatnonzero(self._done)
+        done = self.done_rows
         skipped = msgspec.json.format(msgspec.json.encode(self._skipped), indent=1)
         _write(directory / SKIPPED_FILE, lambda file: file.write(skipped))
         _write(directory / SCORES_FILE, lambda file: pq.write_table(self._table(done), file))

@@ -24,6 +24,7 @@ from models.image_model import ImageModel, Outputs
 from models.progress import Progress
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 BATCH_PX = 32 * 128 * 128
 """Pixels of a batch: 2 images of 512 px, 32 of 128 px."""
@@ -53,9 +54,9 @@ def score_with_model(
         progress: Told about every half second.
     """
     work = _Batches(model, tasks, results)
-    report = _Reporter(progress, len(paths))
-    for row, image in enumerate(prefetch(_skippable(partial(read_for_model, card=model.card)), paths)):
-        if isinstance(image, _Skipped):
+    report = Reporter(progress, len(paths))
+    for row, image in enumerate(prefetch(skippable(partial(read_for_model, card=model.card)), paths)):
+        if isinstance(image, Skipped):
             results.skip(row, image.reason)
         else:
             results.record_file(row, image.pixel_hash, image.modified_ns)
@@ -66,10 +67,10 @@ def score_with_model(
 
 def score_with_features(paths: Sequence[Path], bands: Sequence[int], results: PoolScores, progress: Progress) -> None:
     """Describe every path by `image_features`, with zeros for scores and no hash; see `score_with_model`."""
-    report = _Reporter(progress, len(paths))
+    report = Reporter(progress, len(paths))
     zeros: Scores = {name: np.zeros(1, np.float32) for name in SCORE_NAMES}
-    for row, features in enumerate(prefetch(_skippable(partial(_features, bands=bands)), paths)):
-        if isinstance(features, _Skipped):
+    for row, features in enumerate(prefetch(skippable(partial(_features, bands=bands)), paths)):
+        if isinstance(features, Skipped):
             results.skip(row, features.reason)
         else:
             results.record([row], features[None], {"": zeros})
@@ -175,18 +176,20 @@ def _features(path: Path, bands: Sequence[int]) -> NDArray[np.float32]:
 
 
 @dataclass(frozen=True)
-class _Skipped:
+class Skipped:
+    """A sample that could not be used."""
+
     reason: str
 
 
-def _skippable(read: Callable[[Path], T]) -> Callable[[Path], T | _Skipped]:
+def skippable(read: Callable[[Item], T]) -> Callable[[Item], T | Skipped]:
     """`read`, but what is wrong with one sample comes back as a value: the others go on."""
 
-    def attempt(path: Path) -> T | _Skipped:
+    def attempt(item: Item) -> T | Skipped:
         try:
-            return read(path)
+            return read(item)
         except _FAILURES as error:
-            return _Skipped(_reason(error))
+            return Skipped(_reason(error))
 
     return attempt
 
@@ -195,14 +198,16 @@ def _reason(error: RasterError | UnusableRasterError | FileNotFoundError) -> str
     return "there is no such file" if isinstance(error, FileNotFoundError) else str(error)
 
 
-class _Reporter:
+class Reporter:
     """Tells the parent how far the work is, every half second and at the end."""
 
     def __init__(self, progress: Progress, total: int) -> None:
+        """Report to `progress` on `total` samples."""
         self._progress, self._total = progress, total
         self._reported = time.monotonic()
 
     def done(self, count: int) -> None:
+        """So many samples are finished."""
         now = time.monotonic()
         if count == self._total or now - self._reported >= REPORT_EVERY_S:
             self._progress.step(count, self._total)

@@ -7,6 +7,8 @@ A part is a directory `<campaign dir>/scores/<version>/<part>/` with
     embeddings.npy        (N, D), float16 of a model, float32 of features (raw, in the units of the bands)
     embedding_ids.npy     (N,) int64, ascending; written last: a part without it is unfinished and ignored
     skipped.json          samples that could not be scored, and why
+
+and, where regions are asked for, the embeddings of their cells (`al_loop.cell_parts`).
 """
 
 import threading
@@ -20,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from al_loop.cells import CellGrid
 from al_loop.errors import ScoringError
 from al_loop.features import standardise
 from models.card import TaskSpec
@@ -53,6 +56,8 @@ class ScoreSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Tasks to score; empty for features and for encoders without tasks."""
     threads: int | None = None
     """Threads of ONNX Runtime; None: its own choice."""
+    cells: CellGrid | None = None
+    """Features and encoders: also describe the cells of this grid; None: whole samples only."""
 
 
 class SkippedSample(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +88,7 @@ def write_spec(
     bands: Sequence[int],
     tasks: Sequence[TaskSpec],
     threads: int | None = None,
+    cells: CellGrid | None = None,
 ) -> Path:
     """Write `spec.json` and `samples.parquet` into an existing directory.
 
@@ -94,6 +100,7 @@ def write_spec(
         bands: 1-based bands in the model's order.
         tasks: Tasks to score.
         threads: Threads of ONNX Runtime.
+        cells: Grid of the regions to describe as well, if any.
 
     Returns:
         Path of the spec, the first argument of `python -m al_loop.score_pool`.
@@ -110,6 +117,7 @@ def write_spec(
         bands=list(bands),
         tasks=list(tasks),
         threads=threads,
+        cells=cells,
     )
     path = directory / SPEC_FILE
     path.write_bytes(msgspec.json.format(msgspec.json.encode(spec), indent=1))

@@ -13,9 +13,11 @@ import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 
+from al_loop.cell_parts import CellWriter
+from al_loop.cell_scoring import describe_cells
 from al_loop.errors import ScoringError
 from al_loop.pool_scores import PoolScores
-from al_loop.pool_scoring import score_with_features, score_with_model
+from al_loop.pool_scoring import Reporter, score_with_features, score_with_model
 from al_loop.score_parts import FEATURES, ScoreSpec
 from models.errors import ModelsError
 from models.predictor import Predictor
@@ -57,6 +59,7 @@ def score_pool(spec: ScoreSpec, directory: Path, progress: Progress) -> None:
     table = pq.read_table(spec.samples, columns=["sample_id", "path"]).sort_by("sample_id")
     sample_ids: np.ndarray = table["sample_id"].to_numpy()
     paths = [Path(path) for path in table["path"].to_pylist()]
+    model = None
     if spec.version == FEATURES:
         progress.enter("scoring", total=len(paths))
         results = PoolScores(sample_ids, [""], np.float32)
@@ -66,6 +69,11 @@ def score_pool(spec: ScoreSpec, directory: Path, progress: Progress) -> None:
         progress.enter("scoring", total=len(paths))
         results = PoolScores(sample_ids, [task.task for task in spec.tasks] or [""], np.float16)
         score_with_model(model, paths, spec.tasks, results, progress)
+    if spec.cells is not None:
+        used = results.done_rows
+        with CellWriter(directory, np.float32 if model is None else np.float16) as cells:
+            samples = [(int(sample_ids[row]), paths[row]) for row in used]
+            describe_cells(samples, spec.bands, spec.cells, model, cells, Reporter(progress, len(samples)))
     results.write(directory)
 
 

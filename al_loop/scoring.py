@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from al_loop.cells import CellGrid
 from al_loop.encoders import is_encoder, newest_encoder
 from al_loop.layout import DataLayout
 from al_loop.processes import run_supervised
@@ -17,14 +18,32 @@ from al_loop.store import LabelStore
 from models.progress import ProgressLine
 from models.registry import ModelRegistry
 
+_GRID = CellGrid()
+
 
 class PoolScorer:
     """Runs `al_loop.score_pool` over the samples that lack a score, or an encoder's embedding, of one version."""
 
-    def __init__(self, store: LabelStore, layout: DataLayout, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: LabelStore,
+        layout: DataLayout,
+        clock: Callable[[], datetime],
+        grid: CellGrid | None = _GRID,
+    ) -> None:
+        """Score samples of a store.
+
+        Args:
+            store: Where samples are listed and scores go.
+            layout: Where parts lie.
+            clock: Tells the time of scores.
+            grid: How finely the samples of segmentation campaigns are cut into cells that features and encoders
+                describe as well; None: not at all.
+        """
         self._store = store
         self._layout = layout
         self._clock = clock
+        self._grid = grid
         self._skipped: dict[tuple[int, str], set[int]] = {}
         """Samples that a version could not score; they are tried again after a restart only."""
 
@@ -78,15 +97,18 @@ class PoolScorer:
 
     def _write_spec(self, campaign: Campaign, version: str, samples: list[tuple[int, str]], staging: Path) -> Path:
         paths = [(sample_id, str(Path(campaign.root) / path)) for sample_id, path in samples]
+        segments = any(spec.task == "segmentation" for spec in campaign.tasks)
+        cells = self._grid if segments and (version == FEATURES or is_encoder(version)) else None
         if version == FEATURES:
             bands = campaign.bands or list(range(1, (campaign.source_bands or 1) + 1))
-            return write_spec(staging, paths, version=version, model_dir=None, bands=bands, tasks=[])
+            return write_spec(staging, paths, version=version, model_dir=None, bands=bands, tasks=[], cells=cells)
         home = self._layout.encoders if is_encoder(version) else self._layout.models
         registry = ModelRegistry(home(campaign.name))
         card = registry.card(version)
         return write_spec(
-            staging, paths, version=version, model_dir=registry.path(version), bands=card.bands, tasks=card.tasks
-        )
+            staging, paths, version=version, model_dir=registry.path(version), bands=card.bands, tasks=card.tasks,
+            cells=cells,
+        )  # fmt: skip
 
 
 def _skipped_ids(directory: Path) -> list[int]:

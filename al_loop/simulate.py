@@ -8,7 +8,7 @@ import hashlib
 import re
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -238,15 +238,23 @@ def _write(config: SimulationConfig, plan: ImportPlan, records: dict[tuple[str, 
     for name in config.strategies:
         found = [records[name, seed] for seed in range(config.seeds) if (name, seed) in records]
         if found:
+            areas = [_filled([entry.area for entry in record.rounds], points) for record in found]
             runs[name] = CurveRuns(
                 runs=[_filled([entry.value for entry in record.rounds], points) for record in found],
                 worst_class=[_filled([_worst(entry) for entry in record.rounds], points) for record in found],
+                areas=areas if any(area is not None for run in areas for area in run) else None,
             )
-    curves = LearningCurves(metric=_metric(plan), labels=config.label_counts[:points], strategies=runs)
+    curves = LearningCurves(metric=_metric(plan), labels=_label_counts(records.values()), strategies=runs)
     curves = msgspec.structs.replace(curves, comparisons=compare(curves))
     write_curves(config.out, curves)
     (config.out / CURVE_PICTURE).write_bytes(curve_png(curves, title=config.directory.name))
     return curves
+
+
+def _label_counts(records: Iterable[RunRecord]) -> list[int]:
+    """Labels that were really spent: the last round of an exhausted pool has fewer than it asked for."""
+    longest = max(records, key=lambda record: len(record.rounds), default=None)
+    return [] if longest is None else [entry.labels for entry in longest.rounds]
 
 
 def _filled(values: list[float | None], points: int) -> list[float | None]:

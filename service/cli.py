@@ -154,6 +154,7 @@ def _simulate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--query-size", type=int, default=20)
     parser.add_argument("--first-query-size", type=int, help="labels of the first round (default: --query-size)")
+    parser.add_argument("--growth", type=float, default=1.0, help="factor from one query to the next (default: 1)")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, required=True, help="directory of curve.png and curve.json")
     parser.add_argument(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from al_loop.cell_scores import region_scores, region_strata
 from al_loop.heads import Head, fit_head
 from al_loop.ranking_scores import head_scores
 from al_loop.scored_pool import ScoredPool
@@ -30,6 +31,9 @@ def play_fast(
 ) -> list[RoundRecord]:
     """All rounds of one run; ends early when the pool is exhausted.
 
+    Where samples have cells, the head learns and answers cells: a sample's scores are those of its most uncertain
+    quarter of cells (`al_loop.cell_scores`).
+
     Args:
         pool: What can be asked about, and the right answers.
         strategy: Chooses.
@@ -49,13 +53,13 @@ def play_fast(
         size = min(count - len(labelled), len(free))
         if size <= 0:
             break
-        seen = _scored(pool, free, labelled, head, seed)
+        seen = _scored(pool, free, labelled, head if strategy.uses_scores else None, seed)
         labelled = np.concatenate([labelled, free[strategy.select(seen, size, rng).indices]])
         asked = time.perf_counter()
-        embeddings = np.asarray(pool.embeddings[labelled], np.float32)
+        known = pool.known_cells_of(labelled)
         head = fit_head(
-            embeddings,
-            pool.targets[labelled],
+            np.asarray(pool.embeddings[known], np.float32),
+            pool.targets[known],
             rng=np.random.default_rng(seed),
             start=None if head is None else head.weights,
         )
@@ -63,8 +67,9 @@ def play_fast(
         value, per_class = measure(pool, head, metric)
         rounds.append(
             RoundRecord(
-                labels=len(labelled), value=value, per_class=per_class, query_seconds=asked - started,
-                training_seconds=fitted - asked, scoring_seconds=time.perf_counter() - fitted,
+                labels=len(labelled), value=value, per_class=per_class, area=pool.area(labelled),
+                query_seconds=asked - started, training_seconds=fitted - asked,
+                scoring_seconds=time.perf_counter() - fitted,
             )
         )  # fmt: skip
         report(number, rounds[-1])
@@ -74,13 +79,21 @@ def play_fast(
 def _scored(pool: SimulatedPool, free: Rows, labelled: Rows, head: Head | None, seed: int) -> ScoredPool:
     """The pool as a strategy sees it: scores by the head of the round before, coverage by what is labelled."""
     if head is None:
-        return ScoredPool(sample_ids=free, table=pool.embeddings, rows=free, covered_rows=labelled)
-    embeddings = np.asarray(pool.embeddings[labelled], np.float32)
+        return ScoredPool(
+            sample_ids=free, table=pool.table, rows=free, covered_rows=labelled, labelled_count=len(labelled)
+        )
+    known, asked = pool.known_cells_of(labelled), pool.cells_of(free)
     scores, probabilities = head_scores(
-        pool.embeddings, free, head, embeddings, pool.targets[labelled], np.random.default_rng(seed)
-    )
+        pool.embeddings, asked, head, np.asarray(pool.embeddings[known], np.float32), pool.targets[known],
+        np.random.default_rng(seed),
+    )  # fmt: skip
+    strata = None
+    if pool.cells is not None:
+        groups = np.searchsorted(free, pool.cells[asked])
+        strata = region_strata(groups, scores["entropy"], probabilities, first_code=0)
+        scores = region_scores(groups, scores)
     return ScoredPool(
-        sample_ids=free, scores=scores, table=pool.embeddings, rows=free, covered_rows=labelled,
-        probability_table=probabilities, score_rows=np.arange(len(free)), labelled_count=len(labelled),
-        trust=head.trust,
+        sample_ids=free, scores=scores, table=pool.table, rows=free, covered_rows=labelled,
+        probability_table=probabilities if strata is None else None, stratum_table=strata,
+        score_rows=np.arange(len(free)), labelled_count=len(labelled), trust=head.trust,
     )  # fmt: skip

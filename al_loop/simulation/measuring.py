@@ -12,13 +12,13 @@ def measure(pool: SimulatedPool, head: Head, metric: str) -> tuple[float, list[f
     Args:
         pool: With a test reserve.
         head: The classifier.
-        metric: "accuracy" (parts: recall) or "miou" over pixels, each region answered by its likeliest class (parts:
+        metric: "accuracy" (parts: recall) or "miou" over pixels, each cell answered by its likeliest class (parts:
             intersection over union).
 
     Returns:
         The metric, and the part of each of K classes, None where the reserve has none of it.
     """
-    test = np.flatnonzero(pool.reserve)
+    test = pool.known_cells_of(np.flatnonzero(pool.reserve))
     answered = head.probabilities(np.asarray(pool.embeddings[test], np.float32)).argmax(axis=1)
     truth = pool.targets[test] * pool.weights[test, None]  # (M, K): pixels, or samples, of each class
     classes = truth.shape[1]

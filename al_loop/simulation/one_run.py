@@ -13,6 +13,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from al_loop.cell_parts import common_cells, load_cells
+from al_loop.cells import CellGrid
 from al_loop.encoder_training import train_encoder
 from al_loop.errors import InvalidValueError, NotEnoughLabelsError
 from al_loop.importing import ImportPlan
@@ -53,6 +55,7 @@ class SimulatedRun:
         seed: int,
         directory: Path,
         cancelled: threading.Event,
+        grid: CellGrid | None = None,
     ) -> None:
         self._config, self._oracle, self._strategy, self._cancelled = config, oracle, strategy, cancelled
         self._now = _START
@@ -65,7 +68,7 @@ class SimulatedRun:
         self._registry = ModelRegistry(self._layout.models(CAMPAIGN))
         self._embedding_store = EmbeddingStore(self._layout.scores(CAMPAIGN))
         self._sampler = Sampler(self.store, lambda _: self._embedding_store, seed)
-        self._scorer = PoolScorer(self.store, self._layout, self._tick)
+        self._scorer = PoolScorer(self.store, self._layout, self._tick, grid)
 
     def label_reserve(self) -> int:
         """Draw the test reserve and answer all of it; return its size."""
@@ -85,6 +88,12 @@ class SimulatedRun:
         loaded = [self._embedding_store.load(version) for version in versions]
         sample_ids = reduce(np.intersect1d, [part.sample_ids for part in loaded])
         return sample_ids, [part.values[positions_of(sample_ids, part.sample_ids)[0]] for part in loaded]
+
+    def cell_embeddings(self, versions: Sequence[str]) -> tuple[NDArray[np.int64], list[NDArray[np.floating]]]:
+        """Embed all cells by each version: index (M, 5) of those that all could embed, and (M, D) a version."""
+        for version in versions:
+            self.score(version)
+        return common_cells([load_cells(self._embedding_store.parts(version)) for version in versions])
 
     def pretrain(self, minutes: float, on_progress: Callable[[ProgressLine], None]) -> str:
         """Train an encoder without labels on the samples outside of the reserve; return its version.

@@ -7,7 +7,7 @@ import hashlib
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,6 +17,7 @@ from al_loop.embedding_space import fit_space
 from al_loop.errors import InvalidValueError, UnsupportedError
 from al_loop.importing import ImportPlan
 from al_loop.score_parts import FEATURES
+from al_loop.simulation.chips import SIMULATED_GRID, chips
 from al_loop.simulation.one_run import SimulatedRun
 from al_loop.simulation.oracle import Oracle
 from al_loop.simulation.pool import SimulatedPool
@@ -54,36 +55,45 @@ def prepare(
             raise InvalidValueError("$.out", f"{directory} was made with other settings; use another folder")
         return directory
     spec = plan.tasks[0]
-    if spec.task != "classification" or spec.multi_label:
+    if spec.multi_label:
         raise UnsupportedError("fast mode simulates campaigns of one class a sample; use --mode full")
+    grid = SIMULATED_GRID if spec.task == "segmentation" else None
     shutil.rmtree(directory, ignore_errors=True)
     (directory / "work").mkdir(parents=True)
+    tell("reading the labels")
     oracle = Oracle.read(plan)
-    run = SimulatedRun(config, plan, oracle, Random(), RESERVE_SEED, (directory / "work").resolve(), cancelled)
+    run = SimulatedRun(config, plan, oracle, Random(), RESERVE_SEED, (directory / "work").resolve(), cancelled, grid)
     try:
         tell("describing the images")
         run.draw_reserve()
-        sample_ids, sources = run.embeddings([FEATURES, *_pretrained(config, run, tell)])
-        samples = run.store.samples.get_many(run.campaign.campaign_id, sample_ids.tolist())
+        versions = [FEATURES, *_pretrained(config, run, tell)]
+        pool = (_whole_samples if grid is None else chips)(run, oracle, plan, versions)
     finally:
         run.store.close()
-    targets = np.zeros((len(sample_ids), len(spec.classes)), np.float32)
+    pool.write(directory)
+    shutil.rmtree(directory / "work")
+    (directory / FINGERPRINT).write_text(fingerprint)
+    return directory
+
+
+def _whole_samples(run: SimulatedRun, oracle: Oracle, plan: ImportPlan, versions: Sequence[str]) -> SimulatedPool:
+    """Every image of one class is a sample."""
+    classes = plan.tasks[0].classes
+    sample_ids, sources = run.embeddings(versions)
+    samples = run.store.samples.get_many(run.campaign.campaign_id, sample_ids.tolist())
+    targets = np.zeros((len(sample_ids), len(classes)), np.float32)
     for row, sample_id in enumerate(sample_ids.tolist()):
         for label in oracle.answer(samples[sample_id].path):
             for name in label.classes or []:
-                targets[row, spec.classes.index(name)] = 1
+                targets[row, classes.index(name)] = 1
     known = targets.sum(axis=1) == 1
     reserve = np.array([samples[sample_id].reserve for sample_id in sample_ids.tolist()])
-    pool = SimulatedPool(
+    return SimulatedPool(
         embeddings=fit_space([part[~reserve] for part in sources]).apply(sources)[known],
         targets=targets[known],
         reserve=reserve[known],
         weights=np.ones(int(known.sum()), np.float32),
     )
-    pool.write(directory)
-    shutil.rmtree(directory / "work")
-    (directory / FINGERPRINT).write_text(fingerprint)
-    return directory
 
 
 def _pretrained(config: SimulationConfig, run: SimulatedRun, tell: Callable[[str], None]) -> list[str]:

@@ -1,5 +1,6 @@
 """What is asked of a simulation and what it remembers; `OUT/runs/*.json` lets it go on after a stop."""
 
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,6 +23,8 @@ class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Labels a round."""
     first_query_size: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """Labels of the first round; None: `query_size`."""
+    growth: Annotated[float, msgspec.Meta(ge=1, le=10)] = 1.0
+    """Each round after the second asks for so many times the labels of the one before; 1: equal steps."""
     seeds: Annotated[int, msgspec.Meta(ge=1)] = 3
     """Runs of each strategy. Seed s has the same test reserve and training seed for all of them."""
     out: Path
@@ -42,7 +45,8 @@ class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
     def label_counts(self) -> list[int]:
         """Labels spent after each round."""
         first = self.first_query_size or self.query_size
-        return [first + number * self.query_size for number in range(self.rounds)]
+        asked = [max(1, round(self.query_size * self.growth**number)) for number in range(self.rounds - 1)]
+        return list(accumulate(asked, initial=first))
 
 
 class RoundRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +57,8 @@ class RoundRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Test metric; None if no model could be trained."""
     per_class: list[float | None] = []
     """Recall of each class (classification) or its IoU (segmentation); None where the test reserve has none of it."""
+    area: float | None = None
+    """Labelled pixels as a share of all in the pool; None: samples are labelled whole."""
     reason: str = ""
     """Why there is no model."""
     query_seconds: float

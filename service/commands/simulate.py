@@ -19,6 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
         rounds=arguments.rounds,
         query_size=arguments.query_size,
         first_query_size=arguments.first_query_size,
+        growth=arguments.growth,
         seeds=arguments.seeds,
         out=arguments.out,
         mode=arguments.mode,
