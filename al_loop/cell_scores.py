@@ -25,7 +25,7 @@ class CellScores(NamedTuple):
     sample_ids: NDArray[np.int64]
     """Shape (S,), ascending."""
     scores: dict[ScoreName, Matrix]
-    """Shape (S,) each, with "bald": mean over the most uncertain quarter of the cells."""
+    """Shape (S,) each: mean over the most uncertain quarter of the cells."""
     strata: Matrix
     """Shape (S, K + 1): highest entropy among the cells predicted as each code, background first; NaN where no cell is.
     What `ScoredPool.stratum_table` holds."""
@@ -41,6 +41,7 @@ def cell_scores(
     *,
     first_code: int = 0,
     threads: int = 1,
+    with_bald: bool = True,
 ) -> CellScores:
     """Score samples by a head that was fitted on labelled cells.
 
@@ -53,8 +54,11 @@ def cell_scores(
         rng: Draws the bootstrap samples of BALD.
         first_code: Code of the first of the C classes: 0 where background is a class of its own, else 1.
         threads: Chunks computed side by side.
+        with_bald: Compute BALD too, three times as slow in all.
     """
-    scores, probabilities = head_scores(table, None, head, embeddings, targets, rng, threads)
+    scores, probabilities = head_scores(
+        table, None, head, embeddings, targets, rng, threads=threads, with_bald=with_bald
+    )
     sample_ids, groups = np.unique(cell_index[:, SAMPLE], return_inverse=True)
     regions = region_scores(groups, scores)
     return CellScores(sample_ids, regions, region_strata(groups, scores["entropy"], probabilities, first_code))

@@ -21,7 +21,7 @@ from al_loop.score_parts import EmbeddingStore
 from al_loop.spread import is_on
 from al_loop.standing import Standing
 from al_loop.store import LabelStore
-from al_loop.strategies import Auto, Random, StrategyConfig
+from al_loop.strategies import Auto, Random, StrategyConfig, wants_bald
 
 MAX_QUERY_SIZE = 1000
 
@@ -163,7 +163,7 @@ class Sampler:
 
     def wants_bald(self, campaign: Campaign) -> bool:
         """Whether a strategy that was asked for lately ranks by BALD, which costs an ensemble to compute."""
-        return any(b'"bald"' in msgspec.json.encode(strategy) for strategy in self._standing(campaign).in_use())
+        return any(wants_bald(strategy) for strategy in self._standing(campaign).in_use())
 
     def _standing(self, campaign: Campaign) -> Standing:
         with self._lock:

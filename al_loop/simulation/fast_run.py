@@ -16,7 +16,7 @@ from al_loop.scored_pool import ScoredPool
 from al_loop.simulation.measuring import measure
 from al_loop.simulation.pool import SimulatedPool
 from al_loop.simulation.records import RoundRecord
-from al_loop.strategies import StrategyConfig
+from al_loop.strategies import StrategyConfig, wants_bald
 
 Rows = NDArray[np.int64]
 
@@ -53,7 +53,8 @@ def play_fast(
         size = min(count - len(labelled), len(free))
         if size <= 0:
             break
-        seen = _scored(pool, free, labelled, head if strategy.uses_scores else None, seed)
+        scored_by = head if strategy.uses_scores else None
+        seen = _scored(pool, free, labelled, scored_by, np.random.default_rng(seed), wants_bald(strategy))
         labelled = np.concatenate([labelled, free[strategy.select(seen, size, rng).indices]])
         asked = time.perf_counter()
         known = pool.known_cells_of(labelled)
@@ -76,7 +77,9 @@ def play_fast(
     return rounds
 
 
-def _scored(pool: SimulatedPool, free: Rows, labelled: Rows, head: Head | None, seed: int) -> ScoredPool:
+def _scored(
+    pool: SimulatedPool, free: Rows, labelled: Rows, head: Head | None, rng: np.random.Generator, with_bald: bool
+) -> ScoredPool:
     """The pool as a strategy sees it: scores by the head of the round before, coverage by what is labelled."""
     if head is None:
         return ScoredPool(
@@ -85,7 +88,7 @@ def _scored(pool: SimulatedPool, free: Rows, labelled: Rows, head: Head | None, 
     known, asked = pool.known_cells_of(labelled), pool.cells_of(free)
     scores, probabilities = head_scores(
         pool.embeddings, asked, head, np.asarray(pool.embeddings[known], np.float32), pool.targets[known],
-        np.random.default_rng(seed),
+        rng, with_bald=with_bald,
     )  # fmt: skip
     strata = None
     if pool.cells is not None:

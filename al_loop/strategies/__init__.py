@@ -5,6 +5,8 @@ of a million samples: what compares samples with each other looks at bounded ran
 fails because the pool lacks what it wants: it chooses otherwise and says in the reason what was missing (`fallback`).
 """
 
+import msgspec
+
 from al_loop.strategies.at_random import Random
 from al_loop.strategies.auto import Auto
 from al_loop.strategies.badge import Badge
@@ -33,6 +35,12 @@ StrategyConfig = (
     | Auto
 )
 
+
+def wants_bald(strategy: StrategyConfig) -> bool:
+    """Whether a strategy ranks by BALD, by its nature or by an option: computing it costs an ensemble of heads."""
+    return b'"bald"' in msgspec.json.encode(strategy)
+
+
 __all__ = [
     "Auto",
     "Badge",
@@ -49,4 +57,5 @@ __all__ = [
     "StrategyConfig",
     "TypiClust",
     "UHerding",
+    "wants_bald",
 ]
