@@ -58,6 +58,12 @@ def ranks(values: Floats) -> Floats:
     finite = np.isfinite(values)
     known = values[finite]
     result = values.copy()
-    lower = np.searchsorted(np.sort(known), known, side="left")
-    result[finite] = lower / max(len(known) - 1, 1)
+    order = np.argsort(known)
+    ascending = known[order]
+    steps = np.flatnonzero(ascending[1:] > ascending[:-1]) + 1  # where a higher value begins
+    lower = np.zeros(len(known), np.int64)
+    lower[steps] = steps
+    shares = np.empty(len(known), np.float32)
+    shares[order] = np.maximum.accumulate(lower) / max(len(known) - 1, 1)
+    result[finite] = shares
     return result

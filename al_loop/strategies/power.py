@@ -21,7 +21,7 @@ class Power(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     power: score^beta, by beta ln(score) + e; softmax: exp(beta score), by beta score + e;
     softrank: rank^-beta, by -beta ln(rank) + e, rank 1 being the highest score.
     As beta grows it becomes the plain K highest; as it falls, random choice. Reads the scores of the whole pool, some
-    50 bytes a sample in passing, and no embeddings. Coverage before the first model.
+    30 bytes a sample in passing, and no embeddings. Coverage before the first model.
     """
 
     score: ScoreName = "entropy"
