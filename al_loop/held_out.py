@@ -64,21 +64,21 @@ def balanced_folds(groups: Sequence[str]) -> NDArray[np.int64]:
 
 
 def head_fit(embeddings: Matrix, targets: Matrix) -> Fit:
-    """A `Fit` of light heads (`al_loop.heads`) whose penalty is chosen once, on all of these examples.
+    """A `Fit` of light heads (`al_loop.heads`) whose penalty and temperature are chosen once, on all of these.
 
     Args:
         embeddings: Shape (n, D), of about unit length.
         targets: Shape (n, K).
     """
-    penalty = _fitted(embeddings, targets, None).penalty
+    chosen = _fitted(embeddings, targets, None)
 
     def fit(some: Matrix, answers: Matrix) -> Predictor:
-        return _fitted(some, answers, penalty).probabilities
+        return _fitted(some, answers, chosen).probabilities
 
     return fit
 
 
-def _fitted(embeddings: Matrix, targets: Matrix, penalty: float | None) -> Head:
+def _fitted(embeddings: Matrix, targets: Matrix, like: Head | None) -> Head:
     rng = np.random.default_rng(len(embeddings))
     rows = np.sort(rng.permutation(len(embeddings))[:MAX_FITTED])
-    return fit_head(embeddings[rows], targets[rows], rng=rng, penalty=penalty)
+    return fit_head(embeddings[rows], targets[rows], rng=rng, like=like)

@@ -85,11 +85,11 @@ def test_planted_errors_are_found_in_separable_data(seed: int, classes: int, noi
     labels[wrong] = (labels[wrong] + rng.integers(1, classes, len(wrong))) % classes
     spec = TaskSpec(task="classification", classes=[f"c{code}" for code in range(classes)])
     reserve = np.zeros(120, np.bool_)
-    reserve[::4] = True
+    reserve[rng.permutation(120)[:30]] = True
     blocks = [f"b{row // 3}" for row in range(120)]
     found = judge_answers(spec, [[f"c{code}"] for code in labels], embeddings, blocks, reserve)
     rows = {verdict.row for verdict in found}
-    assert len(rows & set(wrong.tolist())) >= 0.6 * len(wrong)  # recall; 0.9 on average
+    assert len(rows & set(wrong.tolist())) >= 0.6 * len(wrong)  # recall; 0.94 on average
     assert len(rows & set(wrong.tolist())) >= 0.9 * len(rows)  # precision
     right = [verdict.suggested == [f"c{true[verdict.row]}"] for verdict in found if verdict.row in wrong]
     assert all(right)
