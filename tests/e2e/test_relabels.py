@@ -83,6 +83,8 @@ def test_wrong_label_is_found_asked_of_somebody_else_and_corrected(served: Http,
     assert "leased" in again.reason
 
     answer(served, WRONG, right, "bert")
+    (agreement,) = labelled.agreement("demo").tasks
+    assert agreement.pairs == []  # samples of second looks were chosen because something is wrong with them
     assert labelled.relabels("demo").relabels == []
     assert labelled.leases("demo", "bert") == []
 
