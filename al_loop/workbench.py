@@ -13,6 +13,7 @@ from al_loop.pretraining import PretrainingRunner
 from al_loop.prompting.desk import PromptDesk
 from al_loop.records import Campaign, RoundState
 from al_loop.refitting import HeadRefitter
+from al_loop.relabelling import RelabelDesk
 from al_loop.rounds import RoundRunner
 from al_loop.sampler import Sampler
 from al_loop.scaneo.keeper import LinkKeeper
@@ -88,6 +89,7 @@ class Workbench:
         self.desk = PredictionDesk(
             self.store, self.server, clock, journal=self.layout.shown_journal, max_values=max_image_values
         )
+        self.relabels = RelabelDesk(self.store, self.server, self._embeddings)
         self.pictures = PictureDesk(self.store, self.server)
         self.prompts = PromptDesk(self.store, self.server, max_values=max_image_values, model=promptable)
         self.scheduler = LoopScheduler(

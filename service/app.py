@@ -16,6 +16,7 @@ from al_loop.workbench import Workbench
 from service.dependencies import WORKBENCH
 from service.errors import answer_error
 from service.metrics import Metrics, MetricsMiddleware
+from service.routes.agreement import AgreementController
 from service.routes.assists import AssistController
 from service.routes.campaigns import CampaignController
 from service.routes.health import HealthController
@@ -26,6 +27,7 @@ from service.routes.page import PAGE
 from service.routes.predictions import PredictionController
 from service.routes.pretrainings import PretrainingController
 from service.routes.queries import QueryController
+from service.routes.relabels import RelabelController
 from service.routes.rounds import RoundController
 from service.routes.samples import SampleController
 from service.routes.scaneo import ScaneoController
@@ -37,7 +39,9 @@ CONTROLLERS = (
     SampleController,
     QueryController,
     LeaseController,
+    RelabelController,
     LabelController,
+    AgreementController,
     RoundController,
     PretrainingController,
     ModelVersionController,

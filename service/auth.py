@@ -40,6 +40,15 @@ def requires(role: Role, *, in_query: bool = False) -> Guard:
     return guard
 
 
+def is_operator(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    """Whether a request may see what annotators must not learn; without configured tokens everybody may."""
+    roles: dict[str, Role] = connection.app.state.roles
+    given = _bearer(connection) or ""
+    return not roles or any(
+        role == "ops" and secrets.compare_digest(token.encode(), given.encode()) for token, role in roles.items()
+    )
+
+
 def _bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None

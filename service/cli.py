@@ -8,7 +8,7 @@ from pathlib import Path
 
 from al_loop.errors import AlLoopError
 from service.client import Client, ServiceError, ServiceUnreachableError
-from service.commands import assists, imports, models, pretrainings, rounds, scaneo, serve, simulate, status
+from service.commands import agreement, assists, imports, models, pretrainings, rounds, scaneo, serve, simulate, status
 from service.settings import SettingsError
 
 DEFAULT_URL = "http://127.0.0.1:8090"
@@ -41,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     _pretrain(commands.add_parser("pretrain", help="make an encoder from a campaign's images, without labels"))
     _model(commands.add_parser("model", help="list model versions, promote one, roll back"))
     _simulate(commands.add_parser("simulate", help="learning curves of strategies on a labelled folder"))
+    _agreement(commands.add_parser("agreement", help="show how far annotators agree with one another"))
     _assists(commands.add_parser("assists", help="show what became of a campaign's suggestions"))
     _scaneo(commands.add_parser("scaneo", help="link a campaign to SCANEO, hand out ranked batches"))
     return parser
@@ -98,6 +99,12 @@ def _assists(parser: argparse.ArgumentParser) -> None:
     _talks(parser)
     parser.add_argument("campaign")
     parser.set_defaults(run=_with_client(assists.run))
+
+
+def _agreement(parser: argparse.ArgumentParser) -> None:
+    _talks(parser)
+    parser.add_argument("campaign")
+    parser.set_defaults(run=_with_client(agreement.run))
 
 
 def _round(parser: argparse.ArgumentParser) -> None:

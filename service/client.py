@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 import httpx
 import msgspec
 
+from al_loop.agreement_records import AgreementReport
 from al_loop.assist_report import AssistReport
 from al_loop.campaigns import CampaignRequest
 from al_loop.lease_records import HeldLease, Renewal
@@ -15,6 +16,7 @@ from al_loop.pretraining_records import Pretraining
 from al_loop.query_records import QueryAnswer
 from al_loop.records import CampaignSettings, LabelInput, RetrainPolicy, SampleView
 from al_loop.registration import RegistrationReport
+from al_loop.relabel_records import RelabelList
 from al_loop.scaneo.boxes import BoxReport, OfferedBox
 from al_loop.scaneo.links import BatchView, LinkStatus
 from al_loop.strategies import StrategyConfig
@@ -109,6 +111,10 @@ class Client:
         """What became of suggestions."""
         return self._json("GET", f"/campaigns/{name}/assists", AssistReport)
 
+    def agreement(self, name: str) -> AgreementReport:
+        """How far annotators agree."""
+        return self._json("GET", f"/campaigns/{name}/agreement", AgreementReport)
+
     def register(self, name: str, paths: Sequence[str] | None = None) -> RegistrationReport:
         """Register the named rasters, or all below the root."""
         body = {"scan": True} if paths is None else {"paths": list(paths)}
@@ -132,6 +138,16 @@ class Client:
         """Ask for the samples to label next."""
         body = {"annotator": annotator, "query_size": query_size, "strategy": strategy}
         return self._json("POST", f"/campaigns/{name}/queries", QueryAnswer, body=body)
+
+    def relabels(self, name: str, *, task: str | None = None, limit: int = 100) -> RelabelList:
+        """Labels worth a second look, the most suspicious first."""
+        params = {"limit": limit} | ({} if task is None else {"task": task})
+        return self._json("GET", f"/campaigns/{name}/relabels", RelabelList, params=params)
+
+    def query_relabels(self, name: str, annotator: str, query_size: int) -> QueryAnswer:
+        """Ask for samples whose label needs a second look."""
+        body = {"annotator": annotator, "query_size": query_size}
+        return self._json("POST", f"/campaigns/{name}/relabels/queries", QueryAnswer, body=body)
 
     def release(self, name: str, annotator: str, sample_ids: Sequence[int] | None = None) -> int:
         """Give leases back unanswered, all of the annotator's or some; returns how many."""

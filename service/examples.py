@@ -48,6 +48,38 @@ QUERY_ANSWER: dict[str, Any] = {
         "stale": True,
     },
 }
+RELABEL_QUERY: dict[str, Any] = {"annotator": "bert", "query_size": 5}
+RELABELS: dict[str, Any] = {
+    "relabels": [
+        {
+            "sample_id": 417,
+            "path": "north/tile_002.tif",
+            "task": "segmentation",
+            "given": [],
+            "suggested": ["water"],
+            "suspicion": 0.81,
+            "label_id": 96,
+            "annotator": "anna",
+            "labelled_at": "2026-03-01T12:10:00Z",
+            "regions": [
+                {
+                    "window": {"column": 40, "row": 12, "width": 31, "height": 22},
+                    "area_px": 410,
+                    "given": None,
+                    "suggested": "water",
+                    "suspicion": 0.81,
+                    "geometry": {
+                        "type": "Polygon",
+                        "coordinates": [[[2.1, 41.4], [2.2, 41.4], [2.2, 41.5], [2.1, 41.4]]],
+                    },
+                }
+            ],
+            "reserve": None,
+        }
+    ],
+    "version": "v3",
+    "waiting": 0,
+}
 CLASS_LABEL: dict[str, Any] = {
     "sample_id": 417,
     "task": "classification",
@@ -97,6 +129,27 @@ LEASES: dict[str, Any] = {
             "scaneo_url": None,
         }
     ],
+}
+AGREEMENT: dict[str, Any] = {
+    "tasks": [
+        {
+            "task": "classification",
+            "samples": 40,
+            "pairs": [
+                {
+                    "first": "anna",
+                    "second": "bert",
+                    "samples": 40,
+                    "kappa": {"value": 0.71, "low": 0.52, "high": 0.88},
+                    "iou": None,
+                    "classes": [
+                        {"name": "water", "agreement": 0.93, "kappa": {"value": 0.9, "low": 0.74, "high": 1.0}}
+                    ],
+                }
+            ],
+            "golden": [{"annotator": "anna", "samples": 10, "score": {"value": 0.9, "low": 0.7, "high": 1.0}}],
+        }
+    ]
 }
 ROUND: dict[str, Any] = {"queue": True, "reason": "new season"}
 PRETRAINING: dict[str, Any] = {"minutes": 30}

@@ -53,6 +53,14 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Whether samples leased to somebody else may be offered too."""
 
 
+class RelabelRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who takes a second look at how many samples."""
+
+    annotator: AnnotatorName
+    query_size: int
+    """1 to 1000."""
+
+
 class ReleaseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Leases to give back unanswered."""
 

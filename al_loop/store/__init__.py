@@ -15,6 +15,7 @@ from al_loop.store.leases import LeaseTable
 from al_loop.store.predictions import PredictionTable
 from al_loop.store.pretrainings import PretrainingTable
 from al_loop.store.queries import QueryTable
+from al_loop.store.relabels import RelabelTable
 from al_loop.store.rounds import RoundTable
 from al_loop.store.samples import SampleTable
 from al_loop.store.scaneo import ScaneoTable
@@ -33,6 +34,7 @@ class LabelStore:
         self.labels = LabelTable(database, self.samples, self.books)
         self.queries = QueryTable(database, self.books)
         self.leases = LeaseTable(database, self.books)
+        self.relabels = RelabelTable(database, self.books)
         self.rounds = RoundTable(database)
         self.versions = VersionTable(database)
         self.scores = ScoreTable(database)

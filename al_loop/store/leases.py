@@ -20,7 +20,8 @@ SEVERAL = "'overlap', 'golden'"
 OWN = "campaign_id = $campaign_id AND annotator = $annotator"
 
 HELD = f"""SELECT l.*, s.path, s.width, s.height, s.bounds, q.version,
-        CASE WHEN l.sample_id IN (SELECT sample_id FROM current_labels WHERE {OWN}) THEN 'labelled'
+        CASE WHEN l.arm = 'relabel' AND l.ended_at IS NULL AND l.expires_at > $now THEN 'open'
+            WHEN l.sample_id IN (SELECT sample_id FROM current_labels WHERE {OWN}) THEN 'labelled'
             WHEN l.end_reason = 'skipped' THEN 'skipped'
             WHEN l.ended_at IS NULL AND l.expires_at > $now THEN 'open'
             WHEN l.sample_id IN (SELECT sample_id FROM skips WHERE {OWN}) THEN 'skipped'

@@ -5,10 +5,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from al_loop.agreement_records import AgreementReport
 from al_loop.campaigns import CampaignRequest
 from al_loop.geometry import Feature
 from al_loop.query_records import QueryAnswer
 from al_loop.records import CampaignSettings, LabelInput, RetrainPolicy
+from al_loop.relabel_records import RelabelList
 from models.pretrain_config import PretrainConfig
 from service import examples
 from service.schemas import (
@@ -17,6 +19,7 @@ from service.schemas import (
     LeaseList,
     PromoteRequest,
     QueryRequest,
+    RelabelRequest,
     ReleaseRequest,
     RoundRequest,
     SamplesRequest,
@@ -35,6 +38,9 @@ from tests.e2e.campaigns import Http
         (examples.SAMPLES_BY_SCAN, SamplesRequest),
         (examples.QUERY, QueryRequest),
         (examples.QUERY_ANSWER, QueryAnswer),
+        (examples.RELABEL_QUERY, RelabelRequest),
+        (examples.RELABELS, RelabelList),
+        (examples.AGREEMENT, AgreementReport),
         (examples.CLASS_LABEL, LabelInput),
         (examples.POLYGON_LABEL, LabelInput),
         (examples.RELEASE, ReleaseRequest),

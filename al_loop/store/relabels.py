@@ -1,0 +1,188 @@
+"""Second looks: which answers may be asked for again, who is asked, and what was settled that way."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+from duckdb import DuckDBPyConnection
+
+from al_loop.lease_records import Lease
+from al_loop.records import Label
+from al_loop.store.books import Books
+from al_loop.store.database import Database
+from al_loop.store.label_events import to_label
+from al_loop.store.rows import execute, select
+from al_loop.store.states import GIVEN_UP, LEASED
+from models.card import TaskName
+
+ARM = "relabel"
+STRATEGY = '{"type":"relabel"}'
+
+Doubt = tuple[int, int]
+"""Ids of a sample and of its label that is in doubt."""
+
+
+class AnsweredSample(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of a sample that counts, and where the sample stands."""
+
+    label: Label
+    block: str
+    reserve: bool
+
+
+class RelabelTable:
+    """Verbs about second looks."""
+
+    def __init__(self, database: Database, books: Books) -> None:
+        self._database, self._books = database, books
+
+    def answers(self, campaign_id: int, task: TaskName) -> list[AnsweredSample]:
+        """The newest answer of each sample for a task, by sample; golden samples are left out."""
+        rows = self._database.read(
+            """SELECT l.*, s.path, s.block, s.reserve FROM current_labels l JOIN samples s USING (sample_id)
+            WHERE l.campaign_id = $campaign_id AND task = $task AND NOT s.golden
+            QUALIFY row_number() OVER (PARTITION BY l.sample_id ORDER BY label_id DESC) = 1 ORDER BY l.sample_id""",
+            campaign_id=campaign_id,
+            task=task,
+        )
+        return [AnsweredSample(label=to_label(row), block=row["block"], reserve=row["reserve"]) for row in rows]
+
+    def settled(self, campaign_id: int, version: str) -> set[tuple[int, TaskName]]:
+        """Samples and tasks that were answered after a second look which this version had asked for.
+
+        Classes must have been named as they were before; of masks, whatever was kept was looked at.
+        """
+        rows = self._database.read(
+            f"""WITH asked AS (
+                SELECT l.sample_id, min(leased_at) AS since FROM leases l JOIN queries q USING (query_id)
+                WHERE l.campaign_id = $campaign_id AND arm = '{ARM}' AND version = $version GROUP BY l.sample_id
+            ), answers AS (
+                SELECT sample_id, task, label_id, recorded_at, list_sort(classes) AS classes,
+                    lag(list_sort(classes)) OVER (PARTITION BY sample_id, task ORDER BY label_id) AS before
+                FROM label_events WHERE campaign_id = $campaign_id AND retracts IS NULL AND label_id NOT IN
+                    (SELECT retracts FROM label_events WHERE campaign_id = $campaign_id AND retracts IS NOT NULL)
+                AND sample_id IN (SELECT sample_id FROM asked)
+                QUALIFY row_number() OVER (PARTITION BY sample_id, task ORDER BY label_id DESC) = 1
+            )
+            SELECT sample_id, task FROM answers JOIN asked USING (sample_id)
+            WHERE recorded_at > since AND (classes IS NULL OR classes = before)""",
+            campaign_id=campaign_id,
+            version=version,
+        )
+        return {(row["sample_id"], row["task"]) for row in rows}
+
+    def others_ask(self, campaign_id: int, annotator: str) -> bool:
+        """Whether anybody else has ever had a lease: then nobody needs to look at their own labels again."""
+        rows = self._database.read(
+            "SELECT 1 AS one FROM leases WHERE campaign_id = $campaign_id AND annotator <> $annotator LIMIT 1",
+            campaign_id=campaign_id,
+            annotator=annotator,
+        )
+        return bool(rows)
+
+    def second_looks(self, campaign_id: int) -> set[int]:
+        """Ids of the labels that answer a lease of a second look."""
+        rows = self._database.read(
+            f"""SELECT label_id FROM label_events e JOIN leases l USING (query_id, sample_id)
+            WHERE e.campaign_id = $campaign_id AND arm = '{ARM}'""",
+            campaign_id=campaign_id,
+        )
+        return {row["label_id"] for row in rows}
+
+    def open(
+        self,
+        campaign_id: int,
+        *,
+        annotator: str,
+        query_size: int,
+        version: str,
+        doubts: Sequence[Doubt],
+        reason: str,
+        lease_s: float,
+        now: datetime,
+    ) -> tuple[int | None, list[Lease]]:
+        """Lease samples that have a label, in one step that no other query can interleave with.
+
+        Args:
+            campaign_id: The campaign.
+            annotator: Who asks.
+            query_size: Leases granted at most.
+            version: Model version that contradicts the labels.
+            doubts: In order of preference. Passed over are samples that are leased, or skipped by this annotator or by
+                too many, and labels that are not current any more.
+            reason: What the annotator is told.
+            lease_s: Length of the leases in seconds.
+            now: When they begin.
+
+        Returns:
+            The query's id and the leases in the order of the doubts; None and none where nothing is left.
+        """
+
+        def operation(connection: DuckDBPyConnection) -> tuple[int | None, list[Lease]]:
+            free = _free(connection, campaign_id, annotator, doubts, now)
+            sample_ids = list(dict.fromkeys(sample_id for sample_id, label_id in doubts if label_id in free))
+            sample_ids = sample_ids[:query_size]
+            if not sample_ids:
+                return None, []
+            self._books.touch(sample_ids)
+            _end_lapsed(connection, campaign_id, sample_ids, now)
+            rows = select(
+                connection,
+                f"""INSERT INTO queries (campaign_id, annotator, strategy, query_size, version, opened_at)
+                VALUES ($campaign_id, $annotator, '{STRATEGY}', $query_size, $version, $now) RETURNING query_id""",
+                campaign_id=campaign_id,
+                annotator=annotator,
+                query_size=query_size,
+                version=version,
+                now=now,
+            )
+            query_id: int = rows[0]["query_id"]
+            execute(
+                connection,
+                f"""INSERT INTO leases (campaign_id, query_id, sample_id, annotator, reason, leased_at, expires_at, arm)
+                SELECT $campaign_id, $query_id, unnest($sample_ids::BIGINT[]), $annotator, $reason, $now, $expires_at,
+                    '{ARM}'""",
+                campaign_id=campaign_id,
+                query_id=query_id,
+                sample_ids=sample_ids,
+                annotator=annotator,
+                reason=reason,
+                now=now,
+                expires_at=now + timedelta(seconds=lease_s),
+            )
+            leased = select(connection, "SELECT * FROM leases WHERE query_id = $query_id", query_id=query_id)
+            by_sample = {row["sample_id"]: msgspec.convert(row, Lease) for row in leased}
+            return query_id, [by_sample[sample_id] for sample_id in sample_ids]
+
+        return self._database.write(operation, lambda answer: self._books.leased(campaign_id, answer[1], []))
+
+
+def _end_lapsed(connection: DuckDBPyConnection, campaign_id: int, sample_ids: list[int], now: datetime) -> None:
+    """End leases that ran out, so that they do not run again should the clock be moved back."""
+    execute(
+        connection,
+        """UPDATE leases SET ended_at = expires_at, end_reason = 'expired' WHERE campaign_id = $campaign_id
+        AND ended_at IS NULL AND expires_at <= $now AND sample_id IN (SELECT unnest($sample_ids::BIGINT[]))""",
+        campaign_id=campaign_id,
+        sample_ids=sample_ids,
+        now=now,
+    ).fetchall()
+
+
+def _free(
+    connection: DuckDBPyConnection, campaign_id: int, annotator: str, doubts: Sequence[Doubt], now: datetime
+) -> Collection[int]:
+    """Ids of the doubted labels that are current and whose samples may be leased now."""
+    rows = select(
+        connection,
+        f"""SELECT label_id FROM current_labels WHERE campaign_id = $campaign_id
+        AND label_id IN (SELECT unnest($label_ids::BIGINT[]))
+        AND sample_id NOT IN ({LEASED}) AND sample_id NOT IN ({GIVEN_UP})
+        AND sample_id NOT IN
+            (SELECT sample_id FROM skips WHERE campaign_id = $campaign_id AND annotator = $annotator)""",
+        campaign_id=campaign_id,
+        annotator=annotator,
+        label_ids=[label_id for _, label_id in doubts],
+        now=now,
+    )
+    return {row["label_id"] for row in rows}

@@ -1,0 +1,80 @@
+"""Labels that the model contradicts: see which, and take a second look."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Controller, Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromQuery, QueryParameter
+
+from al_loop.query_records import QueryAnswer
+from al_loop.records import Campaign
+from al_loop.relabel_records import RelabelList
+from al_loop.workbench import Workbench
+from models.card import TaskName
+from service.auth import is_operator, requires
+from service.dependencies import TARGET
+from service.errors import problems
+from service.examples import RELABEL_QUERY, RELABELS, answer, json_body
+from service.schemas import RelabelRequest
+
+
+class RelabelController(Controller):
+    """`/campaigns/{campaign}/relabels`."""
+
+    path = "/campaigns/{campaign:str}/relabels"
+    tags = ("queries",)
+    dependencies = TARGET
+    guards = (requires("annotate"),)
+
+    @get(
+        operation_id="listRelabels",
+        sync_to_thread=True,
+        responses=problems(400, 401, 403, 404, 409) | answer(200, RelabelList, RELABELS),
+    )
+    def index(
+        self,
+        request: Request[Any, Any, Any],
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+        task: FromQuery[TaskName | None] = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+    ) -> RelabelList:
+        """Labels that the rest of the labels confidently contradicts, the most suspicious first.
+
+        Confident learning on held-out probabilities; masks by region, with the outline of each. The list shows what the
+        model suggests: who is to answer unaided should not read it. Labels of the test reserve are among them;
+        `reserve` says so to operators, and is null for everybody else.
+        """
+        found = workbench.relabels.suspects(target, task)
+        relabels = found.relabels[:limit]
+        if not is_operator(request):
+            relabels = [msgspec.structs.replace(entry, reserve=None) for entry in relabels]
+        return msgspec.structs.replace(found, relabels=relabels)
+
+    @post(
+        "/queries",
+        operation_id="openRelabelQuery",
+        sync_to_thread=True,
+        responses=problems(400, 401, 403, 404, 409),
+    )
+    def query(
+        self,
+        data: Annotated[RelabelRequest, json_body(next_five=RELABEL_QUERY)],
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+    ) -> Response[QueryAnswer]:
+        """Lease samples whose label is in doubt to somebody who did not give it.
+
+        They are labelled as any other sample, without being told of the first answer; the newest answer counts, and
+        the same answer again settles the doubt until another model version serves. Without a doubt left it is 200, no
+        samples and the reason.
+        """
+        answer: QueryAnswer = workbench.relabels.query(
+            target, annotator=data.annotator, query_size=data.query_size, now=workbench.clock()
+        )
+        page = workbench.links.labelling_page(target)
+        if page is not None:
+            samples = [msgspec.structs.replace(sample, scaneo_url=page) for sample in answer.samples]
+            answer = msgspec.structs.replace(answer, samples=samples)
+        return Response[Any](answer, status_code=201 if answer.samples else 200)
