@@ -16,7 +16,7 @@ import msgspec
 
 from al_loop.curve_plot import curve_png
 from al_loop.curves import CurveRuns, LearningCurves, write_curves
-from al_loop.errors import InvalidValueError
+from al_loop.errors import InvalidValueError, UnsupportedError
 from al_loop.importing import ImportPlan, plan_import
 from al_loop.processes import run_supervised
 from al_loop.simulation.comparing import compare
@@ -116,6 +116,8 @@ def _player(
         def play_run(name: str, strategy: StrategyConfig, seed: int) -> RunRecord:
             return _simulate_fast(config, plan, pool, name, strategy, seed, cancelled, report)
 
+    elif config.thin:
+        raise UnsupportedError("classes are thinned in fast mode only")
     else:
         oracle = Oracle.read(plan)
 
@@ -146,7 +148,7 @@ def _file_name(strategy: str, seed: int) -> str:
 def _fingerprint(config: SimulationConfig) -> str:
     parts = (
         str(config.directory.resolve()), config.label_counts, config.reserve_share, config.model, config.train,
-        config.mode, config.pretrain_minutes,
+        config.mode, config.pretrain_minutes, *([config.thin] if config.thin else []),
     )  # fmt: skip
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 

@@ -171,6 +171,10 @@ def _simulate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pretrain-minutes", type=float, default=20.0, help="fast: minutes of self-supervised training, 0 for none"
     )
+    parser.add_argument(
+        "--thin", type=_share, action="append", metavar="CLASS=SHARE",
+        help="fast: keep this share of a class in the pool, as if it were rare; may be repeated",
+    )  # fmt: skip
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="runs side by side (default: cores)")
     parser.set_defaults(run=simulate.run)
 
@@ -215,3 +219,15 @@ def _scaneo(parser: argparse.ArgumentParser) -> None:
     boxes.add_argument("campaign")
     boxes.add_argument("boxes", type=Path, help='JSON: [{"path", "label", "box": [left, top, right, bottom]}]')
     boxes.set_defaults(run=_with_client(scaneo.push_boxes))
+
+
+def _share(text: str) -> tuple[str, float]:
+    """`CLASS=SHARE` as name and number."""
+    name, _, share = text.rpartition("=")
+    try:
+        value = float(share)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not CLASS=SHARE, as in River=0.05") from error
+    if not name or not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not CLASS=SHARE with a share above 0 and up to 1")
+    return name, value

@@ -1,5 +1,7 @@
 """The simulated annotator: knows the right answer to every sample of a labelled folder."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from al_loop.importing import ImportPlan
@@ -33,6 +35,10 @@ class Oracle:
                 continue
             headers[path] = SampleHeader(path=path, **msgspec.structs.asdict(header))
         return cls(headers, answers)
+
+    def only(self, paths: Iterable[str]) -> "Oracle":
+        """The same for some of the samples."""
+        return Oracle({path: self._headers[path] for path in paths}, self._answers)
 
     @property
     def headers(self) -> list[SampleHeader]:

@@ -22,6 +22,7 @@ from al_loop.simulation.one_run import SimulatedRun
 from al_loop.simulation.oracle import Oracle
 from al_loop.simulation.pool import SimulatedPool
 from al_loop.simulation.records import SimulationConfig
+from al_loop.simulation.thinning import thin
 from al_loop.strategies import Random
 from models.progress import ProgressLine
 
@@ -62,6 +63,8 @@ def prepare(
     (directory / "work").mkdir(parents=True)
     tell("reading the labels")
     oracle = Oracle.read(plan)
+    if config.thin:
+        config, oracle = thin(config, plan, oracle, _reserve(config, plan, oracle, directory / "before", cancelled))
     run = SimulatedRun(config, plan, oracle, Random(), RESERVE_SEED, (directory / "work").resolve(), cancelled, grid)
     try:
         tell("describing the images")
@@ -74,6 +77,20 @@ def prepare(
     shutil.rmtree(directory / "work")
     (directory / FINGERPRINT).write_text(fingerprint)
     return directory
+
+
+def _reserve(
+    config: SimulationConfig, plan: ImportPlan, oracle: Oracle, directory: Path, cancelled: threading.Event
+) -> set[str]:
+    """Paths of the test reserve of the whole folder."""
+    directory.mkdir()
+    run = SimulatedRun(config, plan, oracle, Random(), RESERVE_SEED, directory.resolve(), cancelled)
+    try:
+        run.draw_reserve()
+        return set(run.store.samples.paths(run.campaign.campaign_id, reserve=True)[1].tolist())
+    finally:
+        run.store.close()
+        shutil.rmtree(directory)
 
 
 def _whole_samples(run: SimulatedRun, oracle: Oracle, plan: ImportPlan, versions: Sequence[str]) -> SimulatedPool:
@@ -113,5 +130,10 @@ def _pretrained(config: SimulationConfig, run: SimulatedRun, tell: Callable[[str
 
 
 def _fingerprint(config: SimulationConfig) -> str:
-    parts = (str(config.directory.resolve()), config.reserve_share, config.pretrain_minutes)
+    parts = (
+        str(config.directory.resolve()),
+        config.reserve_share,
+        config.pretrain_minutes,
+        *([config.thin] if config.thin else []),
+    )
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]

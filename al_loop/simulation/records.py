@@ -41,6 +41,10 @@ class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Fast mode: minutes of self-supervised training on the images outside of the reserve, once for all runs; 0: the
     heads see simple image features only."""
 
+    thin: dict[str, Annotated[float, msgspec.Meta(gt=0, le=1)]] = {}
+    """Fast mode: share of the samples of a class that stay in the pool, so that it is rare; the test reserve stays as
+    it is."""
+
     @property
     def label_counts(self) -> list[int]:
         """Labels spent after each round."""

@@ -25,6 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
         mode=arguments.mode,
         pretrain_minutes=arguments.pretrain_minutes,
         workers=arguments.workers,
+        thin=dict(arguments.thin or []),
     )
 
     def report(progress: RunProgress) -> None:

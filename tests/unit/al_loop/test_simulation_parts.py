@@ -4,8 +4,10 @@ import pytest
 
 from al_loop.errors import InvalidValueError
 from al_loop.importing import plan_import
-from al_loop.simulate import SimulationConfig, run
+from al_loop.simulate import SimulationConfig, parse_strategy, run
 from al_loop.simulation.oracle import Oracle
+from al_loop.simulation.thinning import thin
+from al_loop.strategies import Power
 from tests.fixtures_importing import write_raster
 
 
@@ -36,3 +38,28 @@ def test_oracle_knows_readable_images_and_their_answers(tmp_path: Path) -> None:
     oracle = Oracle.read(plan_import(tmp_path))
     assert [header.path for header in oracle.headers] == ["forest/a.tif", "water/b.tif"]
     assert [label.classes for label in oracle.answer("water/b.tif")] == [["water"]]
+
+
+def test_thinned_classes_are_rare_in_the_pool_and_whole_in_the_reserve(tmp_path: Path) -> None:
+    for number in range(40):
+        write_raster(tmp_path / f"{'forest' if number % 2 else 'water'}/{number:02}.tif")
+    plan = plan_import(tmp_path)
+    oracle = Oracle.read(plan)
+    paths = [header.path for header in oracle.headers]
+    reserve = set(paths[::5])
+    changed, fewer = thin(config(tmp_path, tmp_path, thin={"water": 0.1}), plan, oracle, reserve)
+    kept = {header.path for header in fewer.headers}
+    assert reserve <= kept
+    assert {path for path in paths if path.startswith("forest")} <= kept
+    assert len([path for path in kept - reserve if path.startswith("water")]) < 6
+    assert changed.reserve_share == pytest.approx(len(reserve) / len(kept))
+    with pytest.raises(InvalidValueError, match="no class 'lava'"):
+        thin(config(tmp_path, tmp_path, thin={"lava": 0.1}), plan, oracle, reserve)
+
+
+def test_strategies_are_named_with_their_options() -> None:
+    assert parse_strategy("power:beta=2:score=margin") == Power(beta=2, score="margin")
+    with pytest.raises(InvalidValueError, match=r"beta.* - at `\$\.strategies\[0\]`"):
+        parse_strategy("power:beta=-1")
+    with pytest.raises(InvalidValueError, match="name:option=value"):
+        parse_strategy("power:beta")
