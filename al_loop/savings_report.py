@@ -21,7 +21,7 @@ STALE_SHARE = 0.02
 """An answer is given again until the labels grew by this share: it takes seconds to work out."""
 
 
-PENALTY = 0.3
+PENALTY = 0.1
 """Of the squared weights of a head; embeddings have a mean square length of 1."""
 
 
