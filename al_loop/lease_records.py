@@ -20,6 +20,18 @@ Arm = Literal["strategy", "control", "reserve", "overlap", "golden", "relabel"]
 answer of somebody else, a check of the annotator, or a doubted label. Annotators are not told."""
 
 
+class ArmLabel(msgspec.Struct, frozen=True, kw_only=True):
+    """A sample's newest answer for a task, and what the sample was first asked for."""
+
+    sample_id: int
+    classes: list[str] | None
+    """None for geometry tasks."""
+    arm: Arm | None
+    """None: nobody was asked for it."""
+    reserve: bool
+    block: str
+
+
 class Pick(NamedTuple):
     """A sample that shall be leased, and why."""
 

@@ -16,6 +16,7 @@ from al_loop.refitting import HeadRefitter
 from al_loop.relabelling import RelabelDesk
 from al_loop.rounds import RoundRunner
 from al_loop.sampler import Sampler
+from al_loop.savings_report import SavingsDesk
 from al_loop.scaneo.keeper import LinkKeeper
 from al_loop.scaneo.port import OpenScaneo
 from al_loop.scheduler import LoopScheduler
@@ -90,6 +91,7 @@ class Workbench:
             self.store, self.server, clock, journal=self.layout.shown_journal, max_values=max_image_values
         )
         self.relabels = RelabelDesk(self.store, self.server, self._embeddings)
+        self.savings = SavingsDesk(self.store, self.sampler.board)
         self.pictures = PictureDesk(self.store, self.server)
         self.prompts = PromptDesk(self.store, self.server, max_values=max_image_values, model=promptable)
         self.scheduler = LoopScheduler(

@@ -17,6 +17,7 @@ from al_loop.query_records import QueryAnswer
 from al_loop.records import CampaignSettings, LabelInput, RetrainPolicy, SampleView
 from al_loop.registration import RegistrationReport
 from al_loop.relabel_records import RelabelList
+from al_loop.savings import Savings
 from al_loop.scaneo.boxes import BoxReport, OfferedBox
 from al_loop.scaneo.links import BatchView, LinkStatus
 from al_loop.strategies import StrategyConfig
@@ -266,6 +267,11 @@ class Client:
     def learning_curve(self, name: str) -> LearningCurve:
         """Metric on the reserve against labels spent."""
         return self._json("GET", f"/campaigns/{name}/learning-curve", LearningCurve)
+
+    def savings(self, name: str, task: str | None = None) -> Savings:
+        """How many labels the strategy has saved so far, for one task; None: the first that can be answered."""
+        params = {} if task is None else {"task": task}
+        return self._json("GET", f"/campaigns/{name}/savings", Savings, params=params, timeout=600.0)
 
     def export(self, name: str, export_format: str) -> bytes:
         """The current labels as a file."""

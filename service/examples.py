@@ -190,3 +190,20 @@ def json_body(**values: dict[str, Any] | list[dict[str, Any]]) -> BodyKwarg:
 def answer(status: int, kind: Any, value: Any) -> dict[int, ResponseSpec]:  # noqa: ANN401  # any type, any JSON
     """The OpenAPI entry of a good answer with an example."""
     return {status: ResponseSpec(kind, generate_examples=False, examples=[Example(value=value)])}
+
+
+SAVINGS: dict[str, Any] = {
+    "task": "classification",
+    "metric": "accuracy",
+    "version": "v0003",
+    "labels": 600,
+    "control_labels": 120,
+    "reserve_labels": 240,
+    "strategy_accuracy": {"value": 0.86, "low": 0.82, "high": 0.9},
+    "random_accuracy_at_same_labels": {"value": 0.83, "low": 0.79, "high": 0.87},
+    "ratio": {"value": 1.7, "low": 1.1, "high": 2.9},
+    "saved_labels": {"value": 420, "low": 60, "high": 1140},
+    "extrapolated": True,
+    "verdict": "helps",
+    "note": "a label that the strategy chose is worth 1.7 random ones",
+}

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+import msgspec
 import numpy as np
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
 from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.labelling import CheckedLabel, check_label
+from al_loop.lease_records import ArmLabel
 from al_loop.records import Campaign, Label, LabelInput, SampleHeader
 from al_loop.store.books import Books
 from al_loop.store.database import Database
@@ -153,6 +155,25 @@ class LabelTable:
         )
         newest: datetime | None = rows[0]["newest"]
         return newest
+
+    def by_arm(self, campaign_id: int, task: TaskName) -> list[ArmLabel]:
+        """Each labelled sample's newest answer and what it was asked for, in the order of their first labels.
+
+        The arm is that of the lease that the sample's first label answered: what is asked of somebody else later was
+        chosen by then. It is None for labels that nobody was asked for. Golden samples are left out.
+        """
+        rows = self._database.read(
+            f"""WITH answers AS ({NEWEST_ANSWERS}), asked AS (
+                SELECT sample_id, min(e.label_id) AS first_id, first(arm ORDER BY e.label_id) AS arm
+                FROM label_events e LEFT JOIN leases l USING (campaign_id, query_id, sample_id, annotator)
+                WHERE campaign_id = $campaign_id AND task = $task AND retracts IS NULL GROUP BY sample_id)
+            SELECT sample_id, classes, arm, s.reserve, block
+            FROM answers JOIN asked USING (sample_id) JOIN samples s USING (sample_id) ORDER BY first_id""",
+            campaign_id=campaign_id,
+            task=task,
+            reserve=None,
+        )
+        return [msgspec.convert(row, ArmLabel) for row in rows]
 
     def class_counts(self, campaign_id: int, task: TaskName, *, reserve: bool | None = None) -> dict[str, int]:
         """Samples whose newest answer for a task names each class; classes that none names are left out.

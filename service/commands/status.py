@@ -5,6 +5,7 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
+from al_loop.savings import Savings
 from service.client import Client
 from service.commands.rounds import round_table
 
@@ -31,5 +32,17 @@ def run(arguments: argparse.Namespace, client: Client) -> int:
         for notice in view.notices:
             console.print(f"{view.name}: {notice}", style="yellow", highlight=False, markup=False)
     if arguments.campaign is not None:
+        console.print(saved(client.savings(arguments.campaign)), highlight=False, markup=False)
         console.print(round_table(client.rounds(arguments.campaign).rounds))
     return 0
+
+
+def saved(savings: Savings) -> str:
+    """One line on what the strategy's choice was worth."""
+    if savings.ratio is None:
+        return f"active learning: {savings.verdict}; {savings.note}"
+    ratio = savings.ratio
+    return (
+        f"active learning: {savings.verdict}; one label is worth {ratio.value:.2g} random ones "
+        f"(95 % {ratio.low:.2g} to {ratio.high:.2g}) from {savings.labels} labels, {savings.control_labels} of control"
+    )

@@ -4,14 +4,16 @@ from typing import Annotated
 
 from litestar import Controller, get, post, put
 from litestar.di import NamedDependency
+from litestar.params import FromQuery
 
 from al_loop.campaigns import CampaignRequest, check_policy, create_campaign
 from al_loop.records import Campaign, CampaignSettings, RetrainPolicy
+from al_loop.savings import Savings
 from al_loop.workbench import Workbench
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
-from service.examples import CAMPAIGN, POLICY, SETTINGS, json_body
+from service.examples import CAMPAIGN, POLICY, SAVINGS, SETTINGS, answer, json_body
 from service.schemas import CampaignView, LearningCurve
 from service.settings import Settings
 
@@ -103,3 +105,25 @@ class CampaignController(Controller):
     def learning_curve(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> LearningCurve:
         """Metrics on the test reserve, with their 95 % intervals, against labels spent."""
         return LearningCurve(points=workbench.store.rounds.curve(target.campaign_id))
+
+    @get(
+        "/{campaign:str}/savings",
+        operation_id="getSavings",
+        sync_to_thread=True,
+        dependencies=TARGET,
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404) | answer(200, Savings, SAVINGS),
+    )
+    def savings(
+        self,
+        target: NamedDependency[Campaign],
+        workbench: NamedDependency[Workbench],
+        task: FromQuery[str | None] = None,
+    ) -> Savings:
+        """How many labels the strategy has saved so far against random choice, with a 95 % interval.
+
+        Compares heads on the random control (`settings.query.control_share`) with heads on what the strategy chose, on
+        the labelled test reserve. `verdict` is "helps", "no difference yet", "harms" or, with too few labels,
+        "not known yet"; `note` says more. Without `task`: the first that can be answered.
+        """
+        return workbench.savings.savings(target, task)

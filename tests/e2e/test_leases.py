@@ -95,3 +95,11 @@ def test_bad_pattern_of_the_spread_names_its_field(http: Http, imagery: Path) ->
     far = http.put("/campaigns/apart/settings", json={"query": {"spread": {"min_distance_m": -1}}})
     assert far.status_code == 400
     assert "$.query.spread.min_distance_m" in far.text
+
+
+def test_savings_are_not_known_at_first_and_say_what_is_missing(client: Client, http: Http) -> None:
+    found = client.savings("demo")
+    assert found.verdict == "not known yet"
+    assert found.note.startswith("needs 20 more random control labels")
+    assert http.get("/campaigns/demo/savings?task=nonsense").status_code == 404
+    assert http.get("/campaigns/nowhere/savings").status_code == 404

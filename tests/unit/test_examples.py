@@ -11,6 +11,7 @@ from al_loop.geometry import Feature
 from al_loop.query_records import QueryAnswer
 from al_loop.records import CampaignSettings, LabelInput, RetrainPolicy
 from al_loop.relabel_records import RelabelList
+from al_loop.savings import Savings
 from models.pretrain_config import PretrainConfig
 from service import examples
 from service.schemas import (
@@ -58,6 +59,7 @@ from tests.e2e.campaigns import Http
         (examples.SUGGESTIONS, list[Suggestion]),
         (examples.ACCEPT, AcceptRequest),
         (examples.OUTLINE, Feature),
+        (examples.SAVINGS, Savings),
     ],
 )
 def test_example_decodes_as_what_it_stands_for(value: Any, kind: Any) -> None:
