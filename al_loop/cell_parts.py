@@ -100,18 +100,19 @@ def load_cells(parts: Sequence[Path]) -> CellEmbeddings:
 def common_cells(versions: Sequence[CellEmbeddings]) -> tuple[NDArray[np.int64], list[NDArray[np.floating]]]:
     """The cells that all versions could describe: index (M, 5), and embeddings (M, D) of each version."""
     bounds = 1 + np.max([some.cell_index.max(axis=0, initial=0) for some in versions], axis=0)
-    keys = [
-        (some.cell_index[:, SAMPLE] * bounds[ROW] + some.cell_index[:, ROW]) * bounds[COLUMN]
-        + some.cell_index[:, COLUMN]
-        for some in versions
-    ]
+    keys = [_keys(some.cell_index, bounds) for some in versions]
+    if all(np.array_equal(key, keys[0]) for key in keys):  # the usual case, without a copy
+        return versions[0].cell_index, [some.values for some in versions]
     common = keys[0]
     for other in keys[1:]:
         common = np.intersect1d(common, other, assume_unique=True)
-    if all(len(key) == len(common) for key in keys):  # the usual case, without a copy
-        return versions[0].cell_index, [some.values for some in versions]
     rows = [np.searchsorted(key, common) for key in keys]
     return versions[0].cell_index[rows[0]], [some.values[row] for some, row in zip(versions, rows, strict=True)]
+
+
+def _keys(index: NDArray[np.int64], bounds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """One ascending number a cell, the same for the same sample, row and column."""
+    return np.asarray((index[:, SAMPLE] * bounds[ROW] + index[:, ROW]) * bounds[COLUMN] + index[:, COLUMN])
 
 
 class _GrowingArray:

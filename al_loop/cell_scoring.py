@@ -41,6 +41,7 @@ def describe_cells(
     model: ImageModel | None,
     cells: CellWriter,
     report: Reporter,
+    whole_values: int = WHOLE_VALUES,
 ) -> None:
     """Write an embedding of every cell that has a valid pixel; samples that cannot be read are left out.
 
@@ -51,12 +52,13 @@ def describe_cells(
         model: The encoder; None: image features.
         cells: Told the embeddings.
         report: Told how many samples are finished.
+        whole_values: Width x height x bands of a file that is decoded whole.
     """
     paths = [path for _, path in samples]
     if model is None:
-        found = prefetch(skippable(partial(_cell_features, bands=bands, grid=grid)), paths)
+        found = prefetch(skippable(partial(_cell_features, bands=bands, grid=grid, whole_values=whole_values)), paths)
     else:
-        opened = prefetch(skippable(partial(_open, bands=bands)), paths, AHEAD)
+        opened = prefetch(skippable(partial(_open, bands=bands, whole_values=whole_values)), paths, AHEAD)
         encode = skippable(partial(_cell_embeddings, grid=grid, model=model))
         found = (image if isinstance(image, Skipped) else encode(image) for image in opened)
     for done, ((sample_id, _), described) in enumerate(zip(samples, found, strict=True), start=1):
@@ -65,8 +67,8 @@ def describe_cells(
         report.done(done)
 
 
-def _cell_features(path: Path, bands: Sequence[int], grid: CellGrid) -> tuple[Cells, Image]:
-    height, width, read = _open(path, bands)
+def _cell_features(path: Path, bands: Sequence[int], grid: CellGrid, whole_values: int) -> tuple[Cells, Image]:
+    height, width, read = _open(path, bands, whole_values)
     cells = cut_cells(height, width, grid)
     kept, values = [], []
     for index, (row, column, rows, columns) in enumerate(cells.tolist()):
@@ -98,7 +100,7 @@ def _cell_embeddings(image: tuple[int, int, Read], grid: CellGrid, model: ImageM
     return cells[kept], np.concatenate(values) if values else np.empty((0, 0), np.float32)
 
 
-def _open(path: Path, bands: Sequence[int]) -> tuple[int, int, Read]:
+def _open(path: Path, bands: Sequence[int], whole_values: int) -> tuple[int, int, Read]:
     """Height, width, and what reads windows of a file.
 
     Raises:
@@ -106,7 +108,7 @@ def _open(path: Path, bands: Sequence[int]) -> tuple[int, int, Read]:
         UnusableRasterError: It has no such band.
     """
     try:
-        values = read_file(path, max_values=WHOLE_VALUES).read(bands)
+        values = read_file(path, max_values=whole_values).read(bands)
     except RasterTooLargeError as error:
 
         def read_window(window: tuple[int, int, int, int], shape: tuple[int, int]) -> Image:

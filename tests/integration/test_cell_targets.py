@@ -1,0 +1,62 @@
+"""Stored polygons become shares of classes a cell."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+from shapely.geometry import mapping
+
+from al_loop.cell_targets import cell_targets, count_codes
+from al_loop.cells import CellGrid, cut_cells
+from al_loop.records import Campaign, CampaignSettings, LabelInput
+from al_loop.store import LabelStore
+from models.masks import polygons_to_codes
+from tests.fixtures_store import NOW
+
+POINT = st.tuples(st.integers(-20, 150), st.integers(-20, 150))
+BOX = st.tuples(st.sampled_from([1, 2, 255]), POINT, POINT)
+
+
+@given(st.lists(BOX, max_size=5), st.integers(1, 130), st.integers(1, 130), st.sampled_from([0, 255]))
+def test_cells_count_what_is_painted(boxes, height, width, fill):
+    polygons = [(code, shapely.to_wkb(shapely.box(*first, *second))) for code, first, second in boxes]
+    painted = polygons_to_codes(polygons, height, width, fill)
+    cells = cut_cells(height, width, CellGrid(side_px=20))
+    counts = count_codes(polygons, cells, width, 3, fill)
+    for (row, column, rows, columns), found in zip(cells.tolist(), counts, strict=True):
+        part = painted[row : row + rows, column : column + columns]
+        assert found.tolist() == [np.count_nonzero(part == code) for code in range(3)]
+
+
+def area(label: str | None, *box: float) -> dict[str, object]:
+    properties = {"label": label} if label else {"label": None, "ignore": True}
+    return {"type": "Feature", "properties": properties, "geometry": mapping(shapely.box(*box))}
+
+
+@pytest.mark.parametrize(("unlabelled", "background"), [("background", True), ("ignore", False)])
+def test_targets_are_shares_of_labelled_pixels(
+    label_store: LabelStore, make_campaign: Callable[..., Campaign], unlabelled: str, background: bool
+) -> None:
+    campaign = make_campaign(samples=3, settings=CampaignSettings(unlabelled=unlabelled))
+    sample_ids, _ = label_store.samples.paths(campaign.campaign_id)
+    features = [area("field", 0, 0, 32, 16), area("road", 0, 16, 8, 32), area(None, 32, 0, 64, 32)]
+    label = LabelInput(
+        sample_id=int(sample_ids[1]), task="segmentation", annotator="ann", crs="pixel",
+        features={"type": "FeatureCollection", "features": features},
+    )  # fmt: skip
+    label_store.labels.record(campaign, [label], NOW)
+    cells = cut_cells(64, 64, CellGrid())
+    index = np.concatenate([np.column_stack([np.full(4, sample_id), cells]) for sample_id in sample_ids])
+    rows, targets, weights = cell_targets(label_store, campaign, sample_ids.tolist(), index)
+    if background:  # the cell that is ignored as a whole says nothing
+        assert rows.tolist() == [4, 6, 7]
+        np.testing.assert_allclose(targets, [[0.375, 0.5, 0.125], [1, 0, 0], [1, 0, 0]])
+        assert weights.tolist() == [1024, 1024, 1024]
+    else:
+        assert rows.tolist() == [4]
+        np.testing.assert_allclose(targets, [[0.8, 0.2]])
+        assert weights.tolist() == [640]
+    assert cell_targets(label_store, campaign, [int(sample_ids[0])], index).targets.shape == (0, 2 + background)
