@@ -1,14 +1,16 @@
 """A label in, a better ranking out: refits a light head on cached embeddings after new labels, and ranks by it.
 
-Of the two judges of a classification pool, the head and the serving model, the one that is right more often on the test
-reserve ranks: the head knows every label, the model sees the pixels.
+Head or serving model, the better judge ranks: the head knows every label, the model sees the pixels. For
+classification that is the one that is right more often on the test reserve. For segmentation the head, which sees cells
+of an image, is no match for the model's pixels, and ranks before the first model and when labels have grown by a fifth
+since.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
@@ -19,11 +21,11 @@ from al_loop.encoders import available_embeddings
 from al_loop.errors import ScoringError
 from al_loop.heads import TUNED_FROM, Head, fit_head
 from al_loop.layout import DataLayout
-from al_loop.ranking_scores import head_scores
 from al_loop.records import Campaign
+from al_loop.refit_material import JoinedCells, Material, Scored, cell_material, class_material
 from al_loop.sampler import Sampler
-from al_loop.score_board import ScoreBoard, positions_of
-from al_loop.score_parts import NO_EMBEDDINGS, Embeddings
+from al_loop.score_board import ScoreBoard
+from al_loop.score_parts import Embeddings, EmbeddingStore
 from al_loop.spaces import SpaceStore
 from al_loop.store import LabelStore
 
@@ -38,7 +40,8 @@ MOST_LABELS = 10_000
 RETUNED_AT = 1.15
 """Penalty and temperature are chosen anew when the labels have grown by this factor since."""
 
-THREADS = 2
+OUTGROWN = 1.2
+"""Labels over those of the serving model from which a segmentation head ranks instead of it."""
 
 
 class HeadReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,38 +61,49 @@ class HeadReport(msgspec.Struct, frozen=True, kw_only=True):
     trust: float | None
     """The same against guessing: 0 = the embeddings say nothing, 1 = they say all."""
     reserve_accuracy: float | None
-    """Accuracy on the labelled part of the test reserve; None: too few labels there."""
-    network_accuracy: float | None
-    """The same of the serving model; None: there is none."""
+    """Accuracy on the labelled part of the test reserve; None: too few labels there, or segmentation."""
+    network_value: float | None
+    """Metric of the serving model on the test reserve; None: there is no model."""
     ranks: bool
-    """Whether it ranks; if not, the serving model is right more often."""
+    """Whether it ranks; if not, the serving model is the better judge."""
 
 
 @dataclass(eq=False)
 class _Known:
     """What was made of a campaign last time."""
 
+    spaces: SpaceStore
+    cells: JoinedCells
     key: tuple[object, ...] = ()
     head: Head | None = None
     tuned_labels: int = 0
     tuned_on: str = ""
-    spaces: SpaceStore | None = None
+    harmful: bool = False
     report: HeadReport | None = None
 
 
 class HeadRefitter:
     """Looks for new labels and refits; one campaign after the other."""
 
-    def __init__(self, store: LabelStore, layout: DataLayout, sampler: Sampler, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: LabelStore,
+        layout: DataLayout,
+        sampler: Sampler,
+        is_harmful: Callable[[Campaign], bool],
+        clock: Callable[[], datetime],
+    ) -> None:
         """Make a refitter that has looked at nothing yet.
 
         Args:
             store: Where labels are.
             layout: Where embeddings are.
             sampler: Ranks by what comes out.
+            is_harmful: Whether choosing by scores has done worse than chance so far; may take seconds.
             clock: Gives aware UTC times.
         """
         self._store, self._layout, self._sampler, self._clock = store, layout, sampler, clock
+        self._is_harmful = is_harmful
         self._known: dict[int, _Known] = {}
         self._lock = threading.Lock()
 
@@ -117,13 +131,13 @@ class HeadRefitter:
             ScoringError: Embeddings do not fit together or are not finite.
         """
         with self._lock:
-            known = self._known.setdefault(campaign.campaign_id, _Known())
+            known = self._known_of(campaign)
             versions = self._versions(campaign)
             key = (
                 self._store.labels.newest_event(campaign.campaign_id), campaign.current_version, tuple(versions),
                 self._store.scores.revision(campaign.campaign_id), tuple(campaign.tasks[0].classes),
             )  # fmt: skip
-            if known.key == key:
+            if known.key == key or not versions:
                 return None
             report = self._refit(campaign, known, versions)
             known.key, known.report = key, report or known.report
@@ -131,76 +145,110 @@ class HeadRefitter:
 
     def _refit(self, campaign: Campaign, known: _Known, versions: Sequence[str]) -> HeadReport | None:
         started = time.perf_counter()
-        known.spaces = known.spaces or SpaceStore(self._layout.scores(campaign.name))
-        embeddings = known.spaces.load(versions) if versions else NO_EMBEDDINGS
-        rng = np.random.default_rng(campaign.campaign_id)
-        labelled, targets = self._labels(campaign, embeddings)
-        if len(labelled) > MOST_LABELS:
-            kept = rng.choice(len(labelled), MOST_LABELS, replace=False)
-            labelled, targets = labelled[kept], targets[kept]
-        if not len(labelled) or np.count_nonzero(targets.sum(axis=0)) < 2:
+        embeddings = known.spaces.load(versions)
+        material = self._material(campaign, known, versions, embeddings)
+        if material is None or not len(material.rows) or np.count_nonzero(material.targets.sum(axis=0)) < 2:
             return None
-        vectors = np.asarray(embeddings.values[labelled], np.float32)
-        head = _fit(known, known.spaces.name(versions), vectors, targets, rng)
-        accuracy, network = self._reserve_accuracy(campaign, embeddings, head), self._network_accuracy(campaign)
-        ranks = network is None or (accuracy is not None and accuracy >= network)
+        rng = np.random.default_rng(campaign.campaign_id)
+        if len(material.rows) > MOST_LABELS:
+            kept = np.sort(rng.choice(len(material.rows), MOST_LABELS, replace=False))
+            material = replace(material, rows=material.rows[kept], targets=material.targets[kept])
+        vectors = np.asarray(material.table[material.rows], np.float32)
+        head = _fit(known, "+".join(versions), vectors, material.targets, rng)
+        accuracy, network = _reserve_accuracy(campaign, material, head), self._network_value(campaign)
+        ranks = self._head_ranks(campaign, material, accuracy, network)
         version = HEAD_PREFIX + "+".join(versions)
         if ranks:
-            scores, probabilities = head_scores(
-                embeddings.values, None, head, vectors, targets, rng, threads=THREADS,
-                with_bald=self._sampler.wants_bald(campaign),
-            )  # fmt: skip
-            rows = np.arange(len(embeddings.sample_ids))
-            board = ScoreBoard(
-                version=version, sample_ids=embeddings.sample_ids, scores=scores, table=embeddings.values, rows=rows,
-                labels=len(labelled), scored_at=self._clock(), probability_table=probabilities, score_rows=rows,
-                trust=head.trust,
-            )  # fmt: skip
-            self._sampler.set_board(campaign, board)
-        return HeadReport(
-            version=version, labels=len(labelled), samples=len(embeddings.sample_ids), fitted_at=self._clock(),
+            with_bald = self._sampler.wants_bald(campaign)
+            scored = material.score(head, vectors, rng, with_bald=with_bald)
+            self._sampler.set_board(campaign, self._board(version, scored, embeddings, material, head, known))
+        report = HeadReport(
+            version=version, labels=material.samples, samples=len(material.sample_ids), fitted_at=self._clock(),
             seconds=time.perf_counter() - started, held_out_accuracy=head.held_out_accuracy, trust=head.trust,
-            reserve_accuracy=accuracy, network_accuracy=network, ranks=ranks,
+            reserve_accuracy=accuracy, network_value=network, ranks=ranks,
         )  # fmt: skip
+        self._look_for_harm(campaign, known)
+        return report
+
+    def _known_of(self, campaign: Campaign) -> _Known:
+        known = self._known.get(campaign.campaign_id)
+        if known is None:
+            root = self._layout.scores(campaign.name)
+            known = self._known[campaign.campaign_id] = _Known(SpaceStore(root), JoinedCells(EmbeddingStore(root)))
+        return known
 
     def _versions(self, campaign: Campaign) -> list[str]:
         """Features, and the encoder trained without labels; until there is one, the serving model's embedding.
 
-        The model's own embedding has seen the labels, so a head on it takes itself for surer than it is.
+        The model's own embedding has seen the labels, so a head on it takes itself for surer than it is. It has no
+        cells, so that segmentation goes without it.
         """
         found = {entry.kind: entry.version for entry in available_embeddings(self._store, self._layout, campaign)}
-        second = found.get("encoder") or found.get("model")
+        second = found.get("encoder") or (found.get("model") if _classifies(campaign) else None)
         return [version for version in (found.get("features"), second) if version is not None]
 
-    def _labels(
-        self, campaign: Campaign, embeddings: Embeddings, *, reserve: bool = False
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Rows of the labelled samples, (n,), and their classes as one-hot (n, K); golden samples are left out."""
-        classes = campaign.tasks[0].classes
-        sample_ids, answers = self._store.labels.class_answers(campaign.campaign_id, "classification", reserve=reserve)
-        rows, there = positions_of(sample_ids, embeddings.sample_ids)
-        numbers = np.array([classes.index(name) if name in classes else -1 for name in answers], np.int64)[there]
-        rows, numbers = rows[numbers >= 0], numbers[numbers >= 0]
-        return rows, np.eye(len(classes), dtype=np.float32)[numbers]
+    def _material(
+        self, campaign: Campaign, known: _Known, versions: Sequence[str], embeddings: Embeddings
+    ) -> Material | None:
+        if _classifies(campaign):
+            return class_material(self._store, campaign, embeddings)
+        cells = known.cells.load(versions)
+        return None if cells is None else cell_material(self._store, campaign, cells)
 
-    def _reserve_accuracy(self, campaign: Campaign, embeddings: Embeddings, head: Head) -> float | None:
-        rows, targets = self._labels(campaign, embeddings, reserve=True)
-        if len(rows) < campaign.policy.min_reserve_labels:
-            return None
-        answered = head.probabilities(np.asarray(embeddings.values[rows], np.float32)).argmax(axis=1)
-        return float(targets[np.arange(len(rows)), answered].mean())
+    def _head_ranks(
+        self, campaign: Campaign, material: Material, accuracy: float | None, network: float | None
+    ) -> bool:
+        if network is None:
+            return True
+        if _classifies(campaign):
+            return accuracy is not None and accuracy >= network
+        trained_on = self._store.rounds.labels_of(campaign.campaign_id, campaign.current_version or "")
+        return material.samples >= OUTGROWN * trained_on
 
-    def _network_accuracy(self, campaign: Campaign) -> float | None:
-        """Of the serving model on the test reserve, as its round measured it; None: no model."""
+    def _network_value(self, campaign: Campaign) -> float | None:
+        """Metric of the serving model on the test reserve, as its round measured it; None: no model."""
         for entry in self._store.rounds.list(campaign.campaign_id):
             if entry.evaluation is not None and entry.version == campaign.current_version:
-                return next((part.value for part in entry.evaluation.candidate if part.metric == "accuracy"), None)
+                return next((part.value for part in entry.evaluation.candidate), None)
         return None
+
+    def _board(
+        self, version: str, scored: Scored, embeddings: Embeddings, material: Material, head: Head, known: _Known
+    ) -> ScoreBoard:
+        """Scores and sample embeddings side by side."""
+        both, rows, from_scores = np.intersect1d(
+            embeddings.sample_ids, scored.sample_ids, assume_unique=True, return_indices=True
+        )
+        return ScoreBoard(
+            version=version, sample_ids=both, table=embeddings.values, rows=rows,
+            scores={name: values[from_scores] for name, values in scored.scores.items()},
+            labels=material.samples, scored_at=self._clock(), probability_table=scored.probabilities,
+            stratum_table=scored.strata, score_rows=from_scores, trust=head.trust, harmful=known.harmful,
+        )  # fmt: skip
+
+    def _look_for_harm(self, campaign: Campaign, known: _Known) -> None:
+        """After the new ranking is handed over: whether the strategy does worse than chance, which changes `auto`."""
+        harmful = self._is_harmful(campaign)
+        if harmful != known.harmful:
+            known.harmful = harmful
+            self._sampler.set_board(campaign, replace(self._sampler.board(campaign), harmful=harmful))
+
+
+def _classifies(campaign: Campaign) -> bool:
+    return campaign.tasks[0].task == "classification"
 
 
 def _suits(campaign: Campaign) -> bool:
-    """Whether a head can rank the whole campaign: one class a sample is all that is asked."""
-    return [spec.task for spec in campaign.tasks] == ["classification"] and not campaign.tasks[0].multi_label
+    """Whether a head can rank the whole campaign: one task, and one class a sample or a mask."""
+    return len(campaign.tasks) == 1 and not (_classifies(campaign) and campaign.tasks[0].multi_label)
+
+
+def _reserve_accuracy(campaign: Campaign, material: Material, head: Head) -> float | None:
+    rows, targets = material.reserve
+    if len(rows) < campaign.policy.min_reserve_labels:
+        return None
+    answered = head.probabilities(np.asarray(material.table[rows], np.float32)).argmax(axis=1)
+    return float(targets[np.arange(len(rows)), answered].mean())
 
 
 def _fit(

@@ -44,6 +44,8 @@ class ScoreBoard:
     """Row of `probability_table` and `stratum_table` of each sample, shape (T,); None without either."""
     trust: float | None = None
     """How far the embeddings tell the classes apart, as in `ScoredPool.trust`."""
+    harmful: bool = False
+    """Whether choosing by scores has done worse than chance so far, as in `ScoredPool.harmful`."""
     nats: NDArray[np.float32] | None = None
     """Entropy for people, largest over tasks, shape (T,); None: `scores` has it as it is."""
 
@@ -84,6 +86,7 @@ class ScoreBoard:
             score_rows=None if self.score_rows is None else self.score_rows[positions],
             labelled_count=labelled,
             trust=self.trust,
+            harmful=self.harmful,
         )
         return scored, offered[~known]
 

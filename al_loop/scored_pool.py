@@ -41,6 +41,8 @@ class ScoredPool:
     trust: float | None = None
     """How far the embeddings tell the classes apart, 0 (no better than the majority answer) to 1; None: not known yet.
     From held-out labels, see `al_loop.heads`."""
+    harmful: bool = False
+    """Whether choosing by scores has done worse in this campaign than its random control (`al_loop.savings`)."""
 
     def __post_init__(self) -> None:
         for name, values in self.scores.items():

@@ -16,6 +16,7 @@ from al_loop.refitting import HeadRefitter
 from al_loop.relabelling import RelabelDesk
 from al_loop.rounds import RoundRunner
 from al_loop.sampler import Sampler
+from al_loop.savings import should_fall_back
 from al_loop.savings_report import SavingsDesk
 from al_loop.scaneo.keeper import LinkKeeper
 from al_loop.scaneo.port import OpenScaneo
@@ -97,7 +98,7 @@ class Workbench:
         self.scheduler = LoopScheduler(
             self.store, self.runner, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s
         )
-        self.heads = HeadRefitter(self.store, self.layout, self.sampler, clock)
+        self.heads = HeadRefitter(self.store, self.layout, self.sampler, self._is_harmful, clock)
         self.scheduler.every("heads", HEAD_TICK_S, self.heads.tick)
         self.scheduler.every("assists", ASSIST_TICK_S, Assessor(self.store, self.desk.flush).assess_all)
         self.links = LinkKeeper(self.store, self.layout, self.sampler, open_scaneo, clock, self.desk.flush)
@@ -120,6 +121,9 @@ class Workbench:
         self.desk.close()
         self.server.close()
         self.store.close()
+
+    def _is_harmful(self, campaign: Campaign) -> bool:
+        return should_fall_back(self.savings.savings(campaign))
 
     def _embeddings(self, campaign: Campaign) -> EmbeddingStore:
         return EmbeddingStore(self.layout.scores(campaign.name))

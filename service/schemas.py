@@ -23,6 +23,7 @@ from al_loop.records import (
     SampleId,
     SampleView,
 )
+from al_loop.refitting import HeadReport
 from al_loop.strategies import StrategyConfig
 from al_loop.workbench import Workbench
 from models.card import TaskName, TaskSpec
@@ -137,6 +138,8 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     last_round: LastRound | None
     notices: list[str]
     """What an operator should know: versions that cannot be served, with the reason; samples that nobody can tell."""
+    head: HeadReport | None = None
+    """The light head that was refitted after the newest labels, and whether it ranks; None: there is none yet."""
 
     @classmethod
     def of(cls, workbench: Workbench, campaign: Campaign) -> "CampaignView":
@@ -159,6 +162,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
             else LastRound(number=last.number, state=last.state, verdict=last.verdict, error=last.error),
             notices=[f"{entry.version}: {entry.problem}" for entry in versions if entry.problem is not None]
             + _given_up(workbench.store.leases.given_up(campaign.campaign_id)),
+            head=workbench.heads.report(campaign),
         )
 
 

@@ -28,8 +28,8 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     * With scores: `u_herding`, coverage weighted by entropy (arXiv 2412.20644), whose kernel shrinks as labels grow.
     * From `many_labels` a class on: weighted by margin instead, with half the kernel width. Entropy looks for what the
       model knows nothing of, margin for the borders between classes that it already knows (docs/strategies.md).
-    * Where held-out labels show that the embeddings hardly tell the classes apart: chance, as nothing can be built on
-      them.
+    * Where held-out labels show that the embeddings hardly tell the classes apart, or the random control that chance
+      has done better so far: chance.
 
     The reason of each sample says which of these it was.
     """
@@ -52,6 +52,8 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             return fall_back(pool, size, rng, NO_EMBEDDINGS)
         if pool.trust is not None and pool.trust < TRUSTED:
             return at_random(pool, size, rng, "embeddings hardly tell the classes apart: random")
+        if pool.harmful:
+            return at_random(pool, size, rng, "chance has done better so far: random")
         many = pool.labelled_count >= self.many_labels * _classes(pool)
         name, missing = available(pool, self.uncertainty or ("margin" if many else "entropy"))
         if name is None:

@@ -36,7 +36,10 @@ class Bench:
         )  # fmt: skip
         self.now = NOW
         self.sampler = Sampler(self.store, lambda campaign: EmbeddingStore(self.layout.scores(campaign.name)))
-        self.refitter = HeadRefitter(self.store, self.layout, self.sampler, lambda: self.now)
+        self.harmful = False
+        self.refitter = HeadRefitter(
+            self.store, self.layout, self.sampler, lambda campaign: self.harmful, lambda: self.now
+        )
         self.rng = np.random.default_rng(0)
         self.centres = self.rng.standard_normal((3, 16))
         self.answers: dict[int, int] = {}
@@ -148,6 +151,14 @@ def test_bald_is_computed_once_somebody_asks_for_it(bench):
     bench.label(bench.pool()[30:31])
     bench.refitter.tick()
     assert "bald" in bench.sampler.board(bench.campaign).scores
+
+
+def test_auto_falls_back_to_chance_where_choice_did_worse(bench):
+    bench.harmful = True
+    bench.label(bench.pool()[:30])
+    bench.refitter.tick()
+    answer = bench.sampler.query(bench.campaign, annotator="b", query_size=20, now=bench.now)
+    assert any(sample.reason == "chance has done better so far: random" for sample in answer.samples)
 
 
 def test_an_encoder_joins_the_features_when_it_is_there(bench):

@@ -1,0 +1,137 @@
+"""What a head learns from and scores: samples of a classification campaign, cells of a segmentation campaign."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_loop.cell_parts import SAMPLE, CellEmbeddings, common_cells, load_cells
+from al_loop.cell_scores import cell_scores
+from al_loop.cell_targets import cell_targets, first_code
+from al_loop.embedding_space import fit_space
+from al_loop.heads import Head
+from al_loop.ranking_scores import Scores, head_scores
+from al_loop.records import Campaign
+from al_loop.score_board import positions_of
+from al_loop.score_parts import Embeddings, EmbeddingStore
+from al_loop.store import LabelStore
+
+Rows = NDArray[np.int64]
+Matrix = NDArray[np.float32]
+
+MOST_CELLS = 2_000_000
+"""Cells that are joined in memory at most, 1 GB at 256 values; a larger pool is ranked by the serving model only."""
+
+THREADS = 2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scored:
+    """Scores of S samples."""
+
+    sample_ids: Rows
+    scores: Scores
+    probabilities: NDArray[np.floating] | None = None
+    strata: NDArray[np.floating] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Material:
+    """Rows that a head sees, and what is known of some of them."""
+
+    table: NDArray[np.floating]
+    """Embeddings, shape (M, D)."""
+    rows: Rows
+    """The labelled ones outside of the test reserve, shape (n,)."""
+    targets: Matrix
+    """Share of each class, shape (n, K)."""
+    samples: int
+    """Labelled samples that they belong to."""
+    sample_ids: Rows
+    """Sample of each row of a classification campaign, shape (M,), ascending."""
+    cell_index: Rows | None = None
+    """Segmentation: sample and place of each row, shape (M, 5)."""
+    code: int = 0
+    """Segmentation: code of the first class."""
+    reserve: tuple[Rows, Matrix] = field(default_factory=lambda: (np.empty(0, np.int64), np.empty((0, 0), np.float32)))
+    """Classification: labelled rows of the test reserve and their targets."""
+
+    def score(self, head: Head, vectors: Matrix, rng: np.random.Generator, *, with_bald: bool) -> Scored:
+        """Score every sample by a head that was fitted on `vectors`, the embeddings of `rows`."""
+        if self.cell_index is None:
+            scores, probabilities = head_scores(
+                self.table, None, head, vectors, self.targets, rng, threads=THREADS, with_bald=with_bald
+            )
+            return Scored(sample_ids=self.sample_ids, scores=scores, probabilities=probabilities)
+        found = cell_scores(
+            self.table, self.cell_index, head, vectors, self.targets, rng,
+            first_code=self.code, threads=THREADS, with_bald=with_bald,
+        )  # fmt: skip
+        return Scored(sample_ids=found.sample_ids, scores=found.scores, strata=found.strata)
+
+
+def class_material(store: LabelStore, campaign: Campaign, embeddings: Embeddings) -> Material:
+    """Samples with one class each; golden samples are left out."""
+    rows, targets = _class_targets(store, campaign, embeddings, reserve=False)
+    return Material(
+        table=embeddings.values,
+        rows=rows,
+        targets=targets,
+        samples=len(rows),
+        sample_ids=embeddings.sample_ids,
+        reserve=_class_targets(store, campaign, embeddings, reserve=True),
+    )
+
+
+def cell_material(store: LabelStore, campaign: Campaign, cells: CellEmbeddings) -> Material:
+    """Cells with the share of each class among their labelled pixels."""
+    reserve = store.samples.reserve_ids(campaign.campaign_id)
+    owners = np.setdiff1d(np.unique(cells.cell_index[:, SAMPLE]), reserve, assume_unique=True)
+    known = cell_targets(store, campaign, owners.tolist(), cells.cell_index)
+    return Material(
+        table=cells.values,
+        rows=known.rows,
+        targets=known.targets,
+        samples=len(np.unique(cells.cell_index[known.rows, SAMPLE])),
+        sample_ids=np.unique(cells.cell_index[:, SAMPLE]),
+        cell_index=cells.cell_index,
+        code=first_code(campaign),
+    )
+
+
+class JoinedCells:
+    """The cells of a campaign in one space, joined anew when parts were added; in memory."""
+
+    def __init__(self, store: EmbeddingStore) -> None:
+        """Use the raw embeddings of a campaign."""
+        self._store = store
+        self._key: tuple[object, ...] = ()
+        self._cells: CellEmbeddings | None = None
+
+    def load(self, versions: Sequence[str]) -> CellEmbeddings | None:
+        """Cells that all versions have described; None if there are none, or more than `MOST_CELLS`.
+
+        Raises:
+            ScoringError: The parts on disk do not fit together.
+            NonFiniteScoresError: Raw embeddings are NaN or infinite.
+        """
+        key = tuple((version, len(self._store.parts(version))) for version in versions)
+        if key != self._key:
+            index, sources = common_cells([load_cells(self._store.parts(version)) for version in versions])
+            fits = 0 < len(index) <= MOST_CELLS
+            self._cells = CellEmbeddings(index, fit_space(sources).apply(sources)) if fits else None
+            self._key = key
+        return self._cells
+
+
+def _class_targets(
+    store: LabelStore, campaign: Campaign, embeddings: Embeddings, *, reserve: bool
+) -> tuple[Rows, Matrix]:
+    """Rows of the labelled samples, (n,), and their classes as one-hot (n, K)."""
+    classes = campaign.tasks[0].classes
+    sample_ids, answers = store.labels.class_answers(campaign.campaign_id, "classification", reserve=reserve)
+    rows, there = positions_of(sample_ids, embeddings.sample_ids)
+    numbers = np.array([classes.index(name) if name in classes else -1 for name in answers], np.int64)[there]
+    rows, numbers = rows[numbers >= 0], numbers[numbers >= 0]
+    return rows, np.eye(len(classes), dtype=np.float32)[numbers]
