@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     for noisy in ("rasterio", "httpx"):  # httpx would write down every request to SCANEO
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("al_loop").info("API documentation: http://%s:%d/schema", settings.host, settings.port)
-    # Requests and heads share the cores by threads of our own; matrix products with threads of theirs would wait for each
+    # Requests and heads share the cores by threads of our own; the threads of matrix products would wait for each
     # other: on two busy cores a head of 1,000 labels took 20 s instead of 1.
     threadpool_limits(limits=1, user_api="blas")
     # The access log is off: it would hold the tokens that SCANEO has to send in the URL. /metrics counts requests.
