@@ -34,7 +34,7 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     The reason of each sample says which of these it was.
     """
 
-    many_labels: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 20
+    many_labels: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 10
     """Labels a class from which margin takes over."""
     uncertainty: ScoreName | None = None
     """Always weigh by this; None: entropy, then margin."""

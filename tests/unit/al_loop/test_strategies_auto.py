@@ -27,8 +27,8 @@ def test_entropy_weighs_coverage_while_labels_are_few():
     )
 
 
-@pytest.mark.parametrize(("labelled", "word"), [(0, "entropy"), (59, "entropy"), (60, "margin"), (5000, "margin")])
-def test_margin_takes_over_from_twenty_labels_a_class(labelled, word):
+@pytest.mark.parametrize(("labelled", "word"), [(0, "entropy"), (29, "entropy"), (30, "margin"), (5000, "margin")])
+def test_margin_takes_over_from_ten_labels_a_class(labelled, word):
     pool = make_pool(300, covered=20)
     classes = pool.probabilities(np.array([0])).shape[1]
     assert classes == 3
