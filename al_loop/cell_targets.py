@@ -1,6 +1,6 @@
 """What annotators said about each cell: the share of each class among its labelled pixels."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from al_loop.cell_parts import SAMPLE
 from al_loop.cells import Cells
 from al_loop.geometry import coded_polygons
-from al_loop.records import Campaign
-from al_loop.snapshot import newest_answers
+from al_loop.records import Campaign, Label, Sample
 from al_loop.store import LabelStore
 from models.card import BACKGROUND, IGNORE
 from models.masks import polygons_to_codes
 
 _CODES = 256
+_PAINTED_AT_ONCE = 50
+"""Labels in memory at once."""
 
 
 class CellTargets(NamedTuple):
@@ -31,45 +32,77 @@ class CellTargets(NamedTuple):
     """Labelled pixels, shape (n,), at least 1."""
 
 
+class _Painted(NamedTuple):
+    """Pixels of each code in the cells of one label."""
+
+    cells: Cells
+    counts: NDArray[np.int32]
+    """Shape (K, codes)."""
+    first: int
+    """Code of the first class: what pixels inside no polygon are depends on it."""
+
+
 def first_code(campaign: Campaign) -> int:
     """Code of the first column of a campaign's targets: 0 if background is a class of its own, else 1."""
     return 0 if campaign.settings.unlabelled == "background" else 1
 
 
-def cell_targets(
-    store: LabelStore, campaign: Campaign, sample_ids: Collection[int], cell_index: NDArray[np.int64]
-) -> CellTargets:
-    """Paint the newest segmentation label of each sample and count the classes in its cells.
+class PaintedCells:
+    """Paints the labels of a campaign and remembers the counts, so that a refit paints new labels only.
 
-    Pixels marked "ignore" do not count; cells without a labelled pixel are left out. The image is not opened, so that
-    its invalid pixels count as they are painted.
-
-    Args:
-        store: Where the labels are.
-        campaign: With a segmentation task.
-        sample_ids: Samples to look at; those without a label, and golden ones, bring nothing.
-        cell_index: Shape (M, 5), by ascending sample (`al_loop.cell_parts`).
+    A mask of a town takes a second to paint; remembered it takes 4 kB. For one thread at a time.
     """
-    spec = next(task for task in campaign.tasks if task.task == "segmentation")
-    first, wanted = first_code(campaign), set(sample_ids)
-    fill = BACKGROUND if first == 0 else IGNORE
-    samples = store.samples.get_many(campaign.campaign_id, wanted)
-    rows: list[NDArray[np.int64]] = []
-    counts: list[NDArray[np.int64]] = []
-    for sample_id, answers in newest_answers(store.labels.current(campaign.campaign_id)).items():
-        label, sample = answers.get("segmentation"), samples.get(sample_id)
-        if label is None or label.features is None or sample is None or sample.golden:
-            continue
-        start, end = np.searchsorted(cell_index[:, SAMPLE], (sample_id, sample_id + 1))
-        polygons = coded_polygons(label.features, label.crs or "", sample, spec.classes)
-        rows.append(np.arange(start, end))
-        counts.append(count_codes(polygons, cell_index[start:end, 1:], sample.width, len(spec.classes) + 1, fill))
-    if not rows:
-        return as_targets(np.empty(0, np.int64), np.empty((0, len(spec.classes) + 1 - first), np.int64))
-    return as_targets(np.concatenate(rows), np.concatenate(counts)[:, first:])
+
+    def __init__(self) -> None:
+        self._painted: dict[int, _Painted] = {}
+
+    def targets(self, store: LabelStore, campaign: Campaign, cell_index: NDArray[np.int64]) -> CellTargets:
+        """Classes in the cells of each labelled sample outside the test reserve, by its newest segmentation label.
+
+        Pixels marked "ignore" do not count; cells without a labelled pixel are left out, and so are golden samples. The
+        image is not opened, so that its invalid pixels count as they are painted.
+
+        Args:
+            store: Where the labels are.
+            campaign: With a segmentation task.
+            cell_index: Shape (M, 5), by ascending sample (`al_loop.cell_parts`).
+        """
+        spec = next(task for task in campaign.tasks if task.task == "segmentation")
+        first, codes = first_code(campaign), len(spec.classes) + 1
+        sample_ids, label_ids = store.labels.answer_ids(campaign.campaign_id, "segmentation")
+        starts, ends = (np.searchsorted(cell_index[:, SAMPLE], ids) for ids in (sample_ids, sample_ids + 1))
+        spans = dict(zip(label_ids.tolist(), zip(starts.tolist(), ends.tolist(), strict=True), strict=True))
+        fresh = [
+            label_id
+            for label_id, (start, end) in spans.items()
+            if not self._knows(label_id, cell_index[start:end], codes, first)
+        ]
+        for position in range(0, len(fresh), _PAINTED_AT_ONCE):
+            labels = store.labels.by_ids(campaign.campaign_id, fresh[position : position + _PAINTED_AT_ONCE])
+            samples = store.samples.get_many(campaign.campaign_id, {label.sample_id for label in labels})
+            for label in labels:
+                cells = cell_index[slice(*spans[label.label_id]), 1:].copy()
+                found = _count(label, samples[label.sample_id], spec.classes, cells, first)
+                self._painted[label.label_id] = _Painted(cells, found.astype(np.int32), first)
+        self._painted = {label_id: self._painted[label_id] for label_id in spans}  # superseded ones go
+        rows = [np.arange(start, end) for start, end in spans.values()]
+        counts = [self._painted[label_id].counts for label_id in spans]
+        if not rows:
+            return as_targets(np.empty(0, np.int64), np.empty((0, codes - first), np.int64))
+        return as_targets(np.concatenate(rows), np.concatenate(counts)[:, first:])
+
+    def _knows(self, label_id: int, index: NDArray[np.int64], codes: int, first: int) -> bool:
+        """Whether a label was painted on these cells, with these classes."""
+        known = self._painted.get(label_id)
+        return (
+            known is not None
+            and known.first == first
+            and known.counts.shape[1] == codes
+            and np.array_equal(known.cells, index[:, 1:])
+        )
 
 
-def as_targets(rows: NDArray[np.int64], counts: NDArray[np.int64]) -> CellTargets:
+def as_targets(rows: NDArray[np.int64], counts: NDArray[np.integer]) -> CellTargets:
     """Shares from counts of pixels.
 
     Args:
@@ -80,6 +113,11 @@ def as_targets(rows: NDArray[np.int64], counts: NDArray[np.int64]) -> CellTarget
     order = np.argsort(rows)[weights[np.argsort(rows)] > 0]
     shares = counts[order] / weights[order, None]
     return CellTargets(rows[order], shares.astype(np.float32), weights[order].astype(np.float32))
+
+
+def _count(label: Label, sample: Sample, classes: Sequence[str], cells: Cells, first: int) -> NDArray[np.int64]:
+    polygons = coded_polygons(label.features or {"features": []}, label.crs or "", sample, classes)
+    return count_codes(polygons, cells, sample.width, len(classes) + 1, BACKGROUND if first == 0 else IGNORE)
 
 
 def count_codes(

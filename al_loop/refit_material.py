@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from al_loop.cell_parts import SAMPLE, CellEmbeddings, common_cells, load_cells
 from al_loop.cell_scores import cell_scores
-from al_loop.cell_targets import cell_targets, first_code
+from al_loop.cell_targets import PaintedCells, first_code
 from al_loop.embedding_space import fit_space
 from al_loop.heads import Head
 from al_loop.ranking_scores import Scores, head_scores
@@ -84,11 +84,9 @@ def class_material(store: LabelStore, campaign: Campaign, embeddings: Embeddings
     )
 
 
-def cell_material(store: LabelStore, campaign: Campaign, cells: CellEmbeddings) -> Material:
+def cell_material(store: LabelStore, campaign: Campaign, cells: CellEmbeddings, painted: PaintedCells) -> Material:
     """Cells with the share of each class among their labelled pixels."""
-    reserve = store.samples.reserve_ids(campaign.campaign_id)
-    owners = np.setdiff1d(np.unique(cells.cell_index[:, SAMPLE]), reserve, assume_unique=True)
-    known = cell_targets(store, campaign, owners.tolist(), cells.cell_index)
+    known = painted.targets(store, campaign, cells.cell_index)
     return Material(
         table=cells.values,
         rows=known.rows,

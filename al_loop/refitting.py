@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from al_loop.cell_targets import PaintedCells
 from al_loop.encoders import available_embeddings
 from al_loop.errors import ScoringError
 from al_loop.heads import TUNED_FROM, Head, fit_head
@@ -74,6 +75,7 @@ class _Known:
 
     spaces: SpaceStore
     cells: JoinedCells
+    painted: PaintedCells
     key: tuple[object, ...] = ()
     head: Head | None = None
     tuned_labels: int = 0
@@ -174,7 +176,9 @@ class HeadRefitter:
         known = self._known.get(campaign.campaign_id)
         if known is None:
             root = self._layout.scores(campaign.name)
-            known = self._known[campaign.campaign_id] = _Known(SpaceStore(root), JoinedCells(EmbeddingStore(root)))
+            known = self._known[campaign.campaign_id] = _Known(
+                SpaceStore(root), JoinedCells(EmbeddingStore(root)), PaintedCells()
+            )
         return known
 
     def _versions(self, campaign: Campaign) -> list[str]:
@@ -193,7 +197,7 @@ class HeadRefitter:
         if _classifies(campaign):
             return class_material(self._store, campaign, embeddings)
         cells = known.cells.load(versions)
-        return None if cells is None else cell_material(self._store, campaign, cells)
+        return None if cells is None else cell_material(self._store, campaign, cells, known.painted)
 
     def _head_ranks(
         self, campaign: Campaign, material: Material, accuracy: float | None, network: float | None

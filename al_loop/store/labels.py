@@ -217,6 +217,28 @@ class LabelTable:
         )
         return table["sample_id"].to_numpy(), table["name"].to_pylist()
 
+    def answer_ids(
+        self, campaign_id: int, task: TaskName, *, reserve: bool | None = False
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ids of each labelled sample, ascending, and of its newest answer; golden samples are left out."""
+        table = self._database.read_table(
+            f"SELECT sample_id, label_id FROM ({NEWEST_ANSWERS}) ORDER BY sample_id",
+            campaign_id=campaign_id,
+            task=task,
+            reserve=reserve,
+        )
+        return table["sample_id"].to_numpy(), table["label_id"].to_numpy()
+
+    def by_ids(self, campaign_id: int, label_ids: Sequence[int]) -> list[Label]:
+        """Label events by id; ids that the campaign does not have are left out."""
+        rows = self._database.read(
+            """SELECT e.*, path FROM label_events e JOIN samples USING (sample_id)
+            WHERE e.campaign_id = $campaign_id AND list_contains($label_ids, label_id) ORDER BY label_id""",
+            campaign_id=campaign_id,
+            label_ids=list(label_ids),
+        )
+        return [to_label(row) for row in rows]
+
     def answered(self, campaign_id: int, task: TaskName, *, reserve: bool | None = False) -> int:
         """Samples with a current label for a task; `reserve` as in `class_counts`."""
         rows = self._database.read(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import mapping
 
-from al_loop.cell_targets import cell_targets, count_codes
+from al_loop.cell_targets import PaintedCells, count_codes
 from al_loop.cells import CellGrid, cut_cells
 from al_loop.records import Campaign, CampaignSettings, LabelInput
 from al_loop.store import LabelStore
@@ -50,7 +50,8 @@ def test_targets_are_shares_of_labelled_pixels(
     label_store.labels.record(campaign, [label], NOW)
     cells = cut_cells(64, 64, CellGrid())
     index = np.concatenate([np.column_stack([np.full(4, sample_id), cells]) for sample_id in sample_ids])
-    rows, targets, weights = cell_targets(label_store, campaign, sample_ids.tolist(), index)
+    painted = PaintedCells()
+    rows, targets, weights = painted.targets(label_store, campaign, index)
     if background:  # the cell that is ignored as a whole says nothing
         assert rows.tolist() == [4, 6, 7]
         np.testing.assert_allclose(targets, [[0.375, 0.5, 0.125], [1, 0, 0], [1, 0, 0]])
@@ -59,4 +60,30 @@ def test_targets_are_shares_of_labelled_pixels(
         assert rows.tolist() == [4]
         np.testing.assert_allclose(targets, [[0.8, 0.2]])
         assert weights.tolist() == [640]
-    assert cell_targets(label_store, campaign, [int(sample_ids[0])], index).targets.shape == (0, 2 + background)
+
+
+def test_newer_answers_replace_older_ones_and_retractions_bring_them_back(
+    label_store: LabelStore, make_campaign: Callable[..., Campaign]
+) -> None:
+    campaign = make_campaign(samples=2)
+    sample_id = int(label_store.samples.paths(campaign.campaign_id)[0][0])
+    index = np.column_stack([np.full(4, sample_id), cut_cells(64, 64, CellGrid())])
+    painted = PaintedCells()
+    assert painted.targets(label_store, campaign, index).targets.shape == (0, 3)
+
+    def answer(annotator: str, label: str) -> int:
+        given = LabelInput(
+            sample_id=sample_id, task="segmentation", annotator=annotator, crs="pixel",
+            features={"type": "FeatureCollection", "features": [area(label, 0, 0, 64, 64)]},
+        )  # fmt: skip
+        return label_store.labels.record(campaign, [given], NOW)[0].label_id
+
+    answer("ann", "field")
+    assert painted.targets(label_store, campaign, index).targets.tolist() == [[0, 1, 0]] * 4
+    newer = answer("ben", "road")
+    assert painted.targets(label_store, campaign, index).targets.tolist() == [[0, 0, 1]] * 4
+    label_store.labels.retract(campaign.campaign_id, newer, annotator="ben", now=NOW)
+    assert painted.targets(label_store, campaign, index).targets.tolist() == [[0, 1, 0]] * 4
+    halved = cut_cells(64, 64, CellGrid(side_px=64))  # embedded again on another grid
+    again = painted.targets(label_store, campaign, np.array([[sample_id, *halved[0]]]))
+    assert again.weights.tolist() == [64 * 64]
