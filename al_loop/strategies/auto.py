@@ -11,6 +11,7 @@ from al_loop.strategies.at_random import at_random
 from al_loop.strategies.by_coverage import herd
 from al_loop.strategies.by_score import available
 from al_loop.strategies.candidates import CANDIDATES, UNCERTAIN_CANDIDATES
+from al_loop.strategies.clasp_pe import ClaspPE
 from al_loop.strategies.fallback import NO_EMBEDDINGS, fall_back
 
 TRUSTED = 0.05
@@ -28,6 +29,8 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     * With scores: `u_herding`, coverage weighted by entropy (arXiv 2412.20644), whose kernel shrinks as labels grow.
     * From `many_labels` a class on: weighted by margin instead, with half the kernel width. Entropy looks for what the
       model knows nothing of, margin for the borders between classes that it already knows (docs/strategies.md).
+    * Segmentation with scores: `clasp_pe`, equal shares for the predicted classes (arXiv 2601.13677), which was ahead of
+      coverage there.
     * Where held-out labels show that the embeddings hardly tell the classes apart, or the random control that chance
       has done better so far: chance.
 
@@ -54,6 +57,8 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             return at_random(pool, size, rng, "embeddings hardly tell the classes apart: random")
         if pool.harmful:
             return at_random(pool, size, rng, "chance has done better so far: random")
+        if pool.stratum_table is not None and self.uncertainty is None:
+            return ClaspPE().select(pool, size, rng)
         many = pool.labelled_count >= self.many_labels * _classes(pool)
         name, missing = available(pool, self.uncertainty or ("margin" if many else "entropy"))
         if name is None:
@@ -72,6 +77,4 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 def _classes(pool: ScoredPool) -> int:
     """Classes that the pool is scored for; 2 where it does not say."""
-    if pool.probability_table is not None:
-        return int(pool.probability_table.shape[1])
-    return 2 if pool.stratum_table is None else int(pool.stratum_table.shape[1])
+    return 2 if pool.probability_table is None else int(pool.probability_table.shape[1])

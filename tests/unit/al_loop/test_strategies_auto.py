@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from al_loop.strategies import Auto, MaxHerding, UHerding
+from al_loop.strategies import Auto, ClaspPE, MaxHerding, UHerding
 from tests.unit.al_loop.test_strategies import make_pool
 
 
@@ -46,3 +46,9 @@ def test_chance_where_embeddings_are_not_to_be_trusted():
 def test_one_uncertainty_may_be_asked_for_throughout():
     pool = dataclasses.replace(make_pool(300), labelled_count=5000)
     assert all("least confidence" in reason for reason in choice(Auto(uncertainty="least_confidence"), pool).reasons)
+
+
+def test_predicted_classes_have_equal_shares_in_segmentation():
+    pool = make_pool(300, probabilities=False, strata=True, covered=20)
+    np.testing.assert_array_equal(choice(Auto(), pool).indices, choice(ClaspPE(), pool).indices)
+    assert all("entropy" in reason for reason in choice(Auto(uncertainty="entropy"), pool).reasons)
