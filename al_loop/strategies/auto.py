@@ -29,8 +29,8 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     * With scores: `u_herding`, coverage weighted by entropy (arXiv 2412.20644), whose kernel shrinks as labels grow.
     * From `many_labels` a class on: weighted by margin instead, with half the kernel width. Entropy looks for what the
       model knows nothing of, margin for the borders between classes that it already knows (docs/strategies.md).
-    * Segmentation with scores: `clasp_pe`, equal shares for the predicted classes (arXiv 2601.13677), which was ahead of
-      coverage there.
+    * Segmentation with scores: `clasp_pe`, equal shares for the predicted classes (arXiv 2601.13677), which was ahead
+      of coverage there.
     * Where held-out labels show that the embeddings hardly tell the classes apart, or the random control that chance
       has done better so far: chance.
 
