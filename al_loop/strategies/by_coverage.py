@@ -7,12 +7,15 @@ from numpy.typing import NDArray
 
 from al_loop.acquisition import ScoreName
 from al_loop.coverage import cover, kernel, kernel_width
-from al_loop.scored_pool import ScoredPool, Selection, highest, top_percent
+from al_loop.scored_pool import ScoredPool, Selection, Standings, highest
 from al_loop.strategies.by_score import because, words
 from al_loop.strategies.candidates import CANDIDATES, CANDIDATES_PER_PICK, COVERED, REFERENCES, some
 
 LEAST_WEIGHT = np.float32(1e-6)
 """Weight of a certain sample: a pool of certainties is still covered."""
+
+UNCERTAIN_SHARE = 0.25
+"""A pick among the most uncertain quarter was chosen for itself, others for what is around them."""
 
 Weigh = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
@@ -68,13 +71,13 @@ def herd(
     if uncertainty is None:
         reasons = ["covers an unlabelled part of the pool"] * size
     else:
-        reasons = [_reason(uncertainty, pick, name) for pick in picks]
+        standings = Standings(uncertainty)
+        reasons = [_reason(standings, value, name) for value in uncertainty[picks].tolist()]
     return Selection(indices=picks, utilities=gains, reasons=[because(missing, text) for text in reasons])
 
 
-def _reason(uncertainty: NDArray[np.float32], pick: int, name: ScoreName) -> str:
-    value = f"{words(name)} {uncertainty[pick]:.2f}"
-    rank = top_percent(uncertainty, uncertainty[pick])
-    if np.count_nonzero(uncertainty > uncertainty[pick]) <= len(uncertainty) / 4:
-        return f"uncertain and unlike the others: {value} ({rank})"
-    return f"stands for uncertain samples around it: {value} ({rank})"
+def _reason(standings: Standings, value: float, name: ScoreName) -> str:
+    rank = f"{words(name)} {value:.2f} ({standings.top_percent(value)})"
+    if standings.share_above(value) <= UNCERTAIN_SHARE:
+        return f"uncertain and unlike the others: {rank}"
+    return f"stands for uncertain samples around it: {rank}"

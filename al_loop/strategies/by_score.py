@@ -3,7 +3,7 @@
 import numpy as np
 
 from al_loop.acquisition import ScoreName
-from al_loop.scored_pool import ScoredPool, Selection, highest, size_of, top_percent
+from al_loop.scored_pool import ScoredPool, Selection, Standings, highest, size_of
 
 STAND_INS: tuple[ScoreName, ...] = ("entropy", "margin", "least_confidence", "bald")
 """What is taken for an uncertainty that the pool lacks, the first that there is."""
@@ -37,7 +37,8 @@ def most_uncertain(
     size = size_of(pool, query_size)
     values = pool.checked_scores(name)
     indices = highest(values, size, rng)
-    reasons = [f"uncertain: {words(name)} {values[pick]:.2f} ({top_percent(values, values[pick])})" for pick in indices]
+    standings = Standings(values)
+    reasons = [f"uncertain: {words(name)} {value:.2f} ({standings.top_percent(value)})" for value in values[indices]]
     return Selection(indices=indices, utilities=values[indices], reasons=[because(missing, text) for text in reasons])
 
 

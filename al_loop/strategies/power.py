@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.acquisition import ScoreName
-from al_loop.scored_pool import ScoredPool, Selection, highest, size_of, top_percent
+from al_loop.scored_pool import ScoredPool, Selection, Standings, highest, size_of
 from al_loop.strategies.by_score import available, because, words
 from al_loop.strategies.fallback import fall_back
 
@@ -41,8 +41,9 @@ class Power(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             return fall_back(pool, size, rng, missing)
         values = pool.checked_scores(name)
         indices = highest(noisy(values, self.beta, rng, self.variant), size, rng)
+        standings = Standings(values)
         reasons = [
-            because(missing, f"drawn by {words(name)} {values[pick]:.2f} ({top_percent(values, values[pick])})")
+            because(missing, f"drawn by {words(name)} {values[pick]:.2f} ({standings.top_percent(values[pick])})")
             for pick in indices
         ]
         return Selection(indices=indices, utilities=values[indices], reasons=reasons)
