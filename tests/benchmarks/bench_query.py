@@ -1,12 +1,14 @@
 """What a query of 20 samples costs for 50 annotators while labels are written, by the size of the pool.
 
-Annotators ask, think, answer part of what they got one by one, and ask again: about 25 queries and as many label writes
-a second. Measured in process and over HTTP (uvicorn in a thread of the same process, so that its cost is in the
-figures). No sample may be leased twice at a time: asserted from the leases in the store.
+Annotators ask, think, answer part of what they got one by one, and ask again. With one answer a query (the default)
+that makes about 25 queries and as many label writes a second, far more queries than people make; with all twenty
+(`--answered 20 --seconds 90`) about 2 queries and 50 labels. Measured in process and over HTTP (uvicorn in a thread of
+the same process, so that its cost is in the figures). No sample may be leased twice at a time: asserted from the leases
+in the store.
 
 Beside it: one durable write of the same rows without anything else, the floor that the disk sets.
 
-Run: python -m tests.benchmarks.bench_query [--samples 10000 100000 1000000] [--seconds 20] [--http]
+Run: python -m tests.benchmarks.bench_query [--samples 10000 100000 1000000] [--seconds 20] [--answered 1] [--http]
 """
 
 import argparse
@@ -44,9 +46,8 @@ EMBEDDING_SIZE = 256
 QUERY_SIZE = 20
 ANNOTATORS = 50
 THINK_S = 2.0
-LABELS_A_TURN = 1
-LEASE_S = 10.0
-"""What is not answered runs out: the smallest pool lasts, and samples are leased again."""
+LEASE_S = 30.0
+"""What is not answered runs out: samples are leased again."""
 CHUNK = 50_000
 
 Ask = Callable[[str], list[int]]
@@ -59,6 +60,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--http", action="store_true", help="also over HTTP")
+    parser.add_argument("--answered", type=int, default=1, help="labels given of each query of 20")
     arguments = parser.parse_args()
     print(f"numpy {np.__version__}, duckdb {duckdb.__version__}, {platform.machine()}, {os.cpu_count()} cores")
     for samples in arguments.samples:
@@ -70,14 +72,16 @@ def main() -> None:
             started = time.perf_counter()
             campaign = fill(store, embeddings, samples, Path(name))
             print(f"\n{samples:,} samples: registered and scored in {time.perf_counter() - started:.0f} s")
-            in_process(store, embeddings, campaign, arguments.seconds)
+            in_process(store, embeddings, campaign, arguments.seconds, arguments.answered)
             store.close()
             if arguments.http:
-                over_http(Path(name), arguments.seconds)
+                over_http(Path(name), arguments.seconds, arguments.answered)
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
-def in_process(store: LabelStore, embeddings: EmbeddingStore, campaign: Campaign, seconds: float) -> None:
+def in_process(
+    store: LabelStore, embeddings: EmbeddingStore, campaign: Campaign, seconds: float, answered: int
+) -> None:
     """Queries by `Sampler.query`."""
     sampler = Sampler(store, lambda _: embeddings)
     sampler.start()
@@ -95,13 +99,13 @@ def in_process(store: LabelStore, embeddings: EmbeddingStore, campaign: Campaign
         store.labels.record(campaign, [label], now())
 
     floor(store)
-    run("in process", ask, answer, seconds)
+    run("in process", ask, answer, seconds, answered)
     sampler.close()
     assert_no_double_lease(store, campaign)
     print(f"memory of the process {memory():.0f} MB")
 
 
-def over_http(root: Path, seconds: float) -> None:
+def over_http(root: Path, seconds: float, answered: int) -> None:
     """The same by `POST /queries` and `/labels`."""
     settings = Settings(data=root / "data", imagery=str(root))
     with running_server(create_app(settings)) as url, httpx.Client(base_url=url, timeout=60) as client:
@@ -118,7 +122,7 @@ def over_http(root: Path, seconds: float) -> None:
             assert response.status_code == 201, response.text
 
         ask("warm up")
-        run("over HTTP", ask, answer, seconds)
+        run("over HTTP", ask, answer, seconds, answered)
 
 
 def fill(store: LabelStore, embeddings: EmbeddingStore, samples: int, root: Path) -> Campaign:
@@ -172,7 +176,7 @@ def make_embeddings(samples: int, rng: np.random.Generator) -> NDArray[np.float1
     return result
 
 
-def run(name: str, ask: Ask, answer: Answer, seconds: float) -> None:
+def run(name: str, ask: Ask, answer: Answer, seconds: float, answered: int) -> None:
     """Annotators at work; the first quarter of the time warms up."""
     latencies: dict[str, list[tuple[float, float]]] = {"query": [], "label": []}
     begin = time.perf_counter()
@@ -191,7 +195,7 @@ def run(name: str, ask: Ask, answer: Answer, seconds: float) -> None:
             with timed("query"):
                 samples = ask(annotator)
             assert samples, "the pool ran out"
-            for sample_id in samples[:LABELS_A_TURN]:
+            for sample_id in samples[:answered]:
                 time.sleep(THINK_S * rng.random())
                 with timed("label"):
                     answer(annotator, sample_id)
