@@ -17,6 +17,10 @@ from al_loop.reserve_mix import mix, reserve_count
 from al_loop.score_board import ScoreBoard
 from al_loop.strategies import Random, StrategyConfig
 
+BY_CHANCE = "random control"
+"""Reason of the control, the test reserve and golden samples alike: people must not tell them apart, or they would
+answer them otherwise."""
+
 RANDOM_TRIES = 8
 """Rounds of drawing positions at random before the free ones are listed; a round finds most in a pool that is open."""
 
@@ -98,14 +102,14 @@ def compose(
         first, shortfall = chosen.picks, chosen.shortfall
     held = min(max(0, from_pool - several - alone), len(others))
     second = (
-        _picks(book, board, drawn, "control", "random control")
+        _picks(book, board, drawn, "control", BY_CHANCE)
         + _picks(book, board, overlap[:several], "overlap", "for a second opinion")
         + _picks(book, board, others[:held], "strategy", "on lease to somebody else too")
     )
     shown = mix(first, [second[index] for index in rng.permutation(len(second))], rng)
-    shown = mix(shown, _picks(book, board, reserve[:from_reserve], "reserve", "test reserve"), rng)
+    shown = mix(shown, _picks(book, board, reserve[:from_reserve], "reserve", BY_CHANCE), rng)
     for place, position in zip(places, golden, strict=False):
-        shown[place:place] = _picks(book, board, [position], "golden", "random control")  # not to be told apart
+        shown[place:place] = _picks(book, board, [position], "golden", BY_CHANCE)
     pace.walk(left)
     return Chosen(shown, shortfall)
 

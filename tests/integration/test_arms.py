@@ -73,8 +73,7 @@ def test_share_of_the_pools_picks_is_random_and_remembered(
     assert arms["reserve"] > 0
     reasons = {sample.sample_id: sample.reason for answer in answers for sample in answer.samples}
     for sample_id, arm in arms_of(label_store, campaign).items():
-        assert (reasons[sample_id] == "random control") == (arm == "control")
-        assert (reasons[sample_id] == "test reserve") == (arm == "reserve")
+        assert (reasons[sample_id] == "random control") == (arm in ("control", "reserve"))
 
 
 def test_every_pick_of_the_random_strategy_is_a_control(
