@@ -14,13 +14,13 @@ class Background:
 
     def __init__(self, name: str) -> None:
         """Start the thread."""
-        self._jobs: dict[Hashable, Callable[[], None]] = {}
+        self._jobs: dict[Hashable, Callable[[], object]] = {}
         self._changed = threading.Condition()
         self._closed = self._busy = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def ask(self, key: Hashable, job: Callable[[], None]) -> None:
+    def ask(self, key: Hashable, job: Callable[[], object]) -> None:
         """Do a job, unless one of this name waits. A domain error ends the job and is logged."""
         with self._changed:
             if not self._closed and key not in self._jobs:

@@ -4,6 +4,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -123,6 +124,7 @@ class Sampler:
             if not refused:
                 break
         standing.look_ahead(campaign, strategy, book, query_size)
+        self._expect_labels(campaign, granted)
         source = standing.source_of(strategy)
         return QueryAnswer(
             query_id=granted[0][0].query_id if granted else None,
@@ -250,6 +252,13 @@ class Sampler:
         by_id = {pick.sample_id: pick for pick in picks}
         refused = len(leases) < min(request.size, len(picks))
         return [(lease, by_id[lease.sample_id]) for lease in leases], refused, chosen.shortfall
+
+    def _expect_labels(self, campaign: Campaign, granted: Sequence[Granted]) -> None:
+        """Read the headers that the labels to come are checked by: all at once costs what one alone would then."""
+        if self._background is not None and granted:
+            number, sample_ids = campaign.campaign_id, [lease.sample_id for lease, _ in granted]
+            job = partial(self._store.samples.headers, number, sample_ids)
+            self._background.ask((number, "headers", granted[0][0].query_id), job)
 
     def _why_nothing(self, campaign: Campaign, annotator: str, now: datetime) -> str:
         counts = self._store.campaigns.counts(campaign.campaign_id, now)
