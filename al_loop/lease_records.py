@@ -43,6 +43,28 @@ class Pick(NamedTuple):
     arm: Arm = "strategy"
 
 
+class OpenedQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """A query and the leases that it grants: a sample for each pick, in their order."""
+
+    query_id: int
+    campaign_id: int
+    annotator: str
+    strategy: str
+    """The strategy and its options as JSON."""
+    query_size: int
+    version: str | None
+    """Model version whose scores ranked the picks, if any."""
+    ranked_labels: int | None
+    """Labelled samples that the ranking knew of."""
+    ranked_at: datetime | None
+    """When its scores were computed."""
+    opened_at: datetime
+    expires_at: datetime
+    picks: list[Pick]
+    lapsed: list[int]
+    """Samples among them with a lease that ran out and was not ended."""
+
+
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
     """One sample handed to one annotator until it expires or is answered."""
 

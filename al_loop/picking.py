@@ -3,7 +3,7 @@
 Looks and takes nothing: the sampler leases what is picked here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,8 +40,6 @@ class Request:
     """Whether samples that others have on lease may be offered as well."""
     room: Room | None = None
     """How far apart the strategy's picks have to lie; None: no rule."""
-    given: Sequence[int] = ()
-    """Ids that this query was granted already."""
 
 
 def compose(
@@ -98,7 +96,7 @@ def compose(
             return _picks(book, board, positions, "strategy", "random" if by_chance else "random: others lie too near")
 
         rest = [pick for pick in order if pick.sample_id not in beside]
-        chosen = choose(book, request.room, rest, alone - chance, [*beside, *request.given], further)
+        chosen = choose(book, request.room, rest, alone - chance, beside, further)
         first, shortfall = chosen.picks, chosen.shortfall
     held = min(max(0, from_pool - several - alone), len(others))
     second = (

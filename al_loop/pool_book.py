@@ -89,13 +89,15 @@ class PoolBook:
         self.holders: dict[int, dict[str, datetime]] = {}
         """Until when who has a sample on lease, by position; of leases that run."""
         self.lapsed: set[int] = set()
-        """Positions of leases that ran out unanswered; the store ends them when it grants the sample anew."""
+        """Positions of leases that ran out unanswered, to be ended in the store when the sample is leased anew."""
         self.skipped: dict[str, set[int]] = {}
         """Positions of what an annotator skipped."""
         self.shared_out: dict[int, None] = {}
         """Positions of the overlap that wait for further annotators, those asked about first come first."""
         self.clock: datetime | None = None
         """The latest time that the book was told of."""
+        self.retired = False
+        """Whether another book was, or is being, read in its place: nothing may be granted by this one any more."""
         self.free = int(np.count_nonzero(self.state == 0))
         """Samples that strategies choose from."""
         self.golden: NDArray[np.int64] = np.flatnonzero(golden)
@@ -111,6 +113,11 @@ class PoolBook:
 
     def __len__(self) -> int:
         return len(self.sample_ids)
+
+    def retire(self) -> None:
+        """Grant nothing by this book any more."""
+        with self.lock:
+            self.retired = True
 
     def position(self, sample_id: int) -> int | None:
         """Where a sample stands, None if it is not here."""
@@ -241,6 +248,14 @@ class PoolBook:
                 if len(found) >= most:
                     break
             return found[:most]
+
+    def take_lapsed(self, sample_ids: Iterable[int]) -> list[int]:
+        """Those with a lease that ran out unanswered, which the caller ends in the store; named once."""
+        with self.lock:
+            places = {sample_id: self.position(sample_id) for sample_id in sample_ids}
+            lapsed = [sample_id for sample_id, place in places.items() if place in self.lapsed]
+            self.lapsed.difference_update(place for place in places.values() if place is not None)
+            return lapsed
 
     def count_skipped(self, annotator: str) -> int:
         """Samples that strategies choose from, but not for this annotator."""

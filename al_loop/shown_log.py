@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.errors import StoreError
+from al_loop.journal import Journal
 from al_loop.records import ShownPrediction
-from al_loop.shown_journal import ShownJournal
 from al_loop.shown_masks import pack
 from al_loop.store import LabelStore
 
@@ -44,7 +44,7 @@ class ShownLog:
             journal: Directory of the journal.
         """
         self._store = store
-        self._journal = ShownJournal(journal)
+        self._journal = Journal(journal, ShownPrediction)
         self._take_up()
         self._waiting: list[_Waiting] = []
         self._pages: list[Path] = []
@@ -63,7 +63,10 @@ class ShownLog:
             codes: Its mask, shape (H, W), which the caller changes no more; None for classification.
         """
         with self._lock:
-            self._journal.note(shown)
+            try:
+                self._journal.note(shown)
+            except OSError:  # full disk: the answer is given all the same
+                logger.exception("a shown prediction could not be noted; it is lost if the service is killed now")
             self._waiting.append(_Waiting(shown, codes))
 
     def flush(self) -> None:

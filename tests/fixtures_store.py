@@ -1,11 +1,12 @@
 """Fixtures of the label store: a real DuckDB file, a campaign, and headers of rasters that need not exist."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from al_loop.lease_records import OpenedQuery, Pick
 from al_loop.records import Campaign, CampaignSettings, RetrainPolicy, SampleHeader
 from al_loop.store import LabelStore
 from models.card import TaskSpec
@@ -76,3 +77,15 @@ def make_campaign(label_store: LabelStore, tmp_path: Path) -> Callable[..., Camp
         return label_store.campaigns.get(name)
 
     return make
+
+
+def open_query(
+    store: LabelStore, campaign_id: int, annotator: str, picks: Sequence[int | Pick], *,
+    lease_s: float = 60, now: datetime = NOW, version: str | None = None, lapsed: Sequence[int] = (),
+) -> OpenedQuery:  # fmt: skip
+    """Lease these samples as the sampler does, without asking the book whether they may be."""
+    return store.queries.open(
+        campaign_id, annotator=annotator, strategy='{"type":"random"}', query_size=len(picks), version=version,
+        picks=[Pick(pick, 0.5, "random") if isinstance(pick, int) else pick for pick in picks],
+        lapsed=lapsed, lease_s=lease_s, now=now,
+    ).secure()  # fmt: skip

@@ -12,6 +12,7 @@ from al_loop.store.campaigns import CampaignTable
 from al_loop.store.database import Database
 from al_loop.store.labels import LabelTable
 from al_loop.store.leases import LeaseTable
+from al_loop.store.openings import Openings
 from al_loop.store.predictions import PredictionTable
 from al_loop.store.pretrainings import PretrainingTable
 from al_loop.store.queries import QueryTable
@@ -26,15 +27,15 @@ from al_loop.store.versions import VersionTable
 class LabelStore:
     """One open DuckDB file; its verbs are grouped by what they are about. Safe to share between threads."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, openings: Openings) -> None:
+        self._database, self._openings = database, openings
         self.books = Books(database)
         self.campaigns = CampaignTable(database, self.books)
         self.samples = SampleTable(database, self.books)
         self.labels = LabelTable(database, self.samples, self.books)
-        self.queries = QueryTable(database, self.books)
+        self.queries = QueryTable(database, self.books, openings)
         self.leases = LeaseTable(database, self.books)
-        self.relabels = RelabelTable(database, self.books)
+        self.relabels = RelabelTable(database, self.books, openings)
         self.rounds = RoundTable(database)
         self.versions = VersionTable(database)
         self.scores = ScoreTable(database)
@@ -45,14 +46,20 @@ class LabelStore:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open or create the file.
+        """Open or create the file; beside it lies a directory `<name>.queries`, empty at rest.
 
         Raises:
             StoreLockedError: Another process has it open.
             StoreError: Not a label store, not writable, or written by a newer al-loop.
         """
-        return cls(Database(path))
+        database = Database(path)
+        try:
+            return cls(database, Openings(database, path.with_suffix(".queries")))
+        except BaseException:
+            database.close()
+            raise
 
     def close(self) -> None:
         """Finish queued writes and give the file back. Safe to call twice; every later call raises StoreClosedError."""
         self._database.close()
+        self._openings.close()

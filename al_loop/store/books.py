@@ -30,9 +30,6 @@ class Books:
         self._database = database
         self._books: dict[int, PoolBook] = {}
         self._reading = threading.Lock()
-        self._touched: set[int] = set()
-        """Samples whose leases, labels or skips the writer's present transaction changes: the books know not yet."""
-        self._touched_in = 0
 
     def of(self, campaign_id: int, now: datetime) -> PoolBook:
         """The book of a campaign at `now`, read if need be.
@@ -44,7 +41,7 @@ class Books:
             StoreError: It cannot be read.
         """
         book = self._books.get(campaign_id)
-        while book is None or (book.clock is not None and now < book.clock - UNSTEADY):
+        while book is None or book.retired or (book.clock is not None and now < book.clock - UNSTEADY):
             with self._reading:
                 if self._books.get(campaign_id) is book:
                     self._read(campaign_id, now, moved_back=book is not None)
@@ -56,36 +53,50 @@ class Books:
         """The book as the store has it now; that in use stays. No time has passed in it yet."""
         return self._database.write(lambda connection: read_book(connection, campaign_id))
 
+    def keep_back(
+        self, campaign_id: int, annotator: str, sample_ids: Iterable[int], until: datetime, now: datetime
+    ) -> list[int]:
+        """Hold samples while the store is asked whether the annotator may have them: no query gets them meanwhile.
+
+        Args:
+            campaign_id: The campaign.
+            annotator: For whom; samples that they hold already are left out.
+            sample_ids: Which.
+            until: End of the leases to be.
+            now: The present.
+
+        Returns:
+            Those that are held now and were not; `give_back` what the store refuses.
+        """
+        while True:
+            book = self.of(campaign_id, now)
+            with book.lock:
+                if book.retired:
+                    continue
+                kept: list[int] = []
+                for sample_id in sample_ids:
+                    position = book.position(sample_id)
+                    if position is not None and annotator not in book.holders.get(position, ()):
+                        book.hold(sample_id, annotator, until)
+                        kept.append(sample_id)
+                return kept
+
+    def give_back(self, campaign_id: int, annotator: str, sample_ids: Iterable[int], until: datetime) -> None:
+        """Let go of samples that were kept back and are not leased."""
+        book = self._books.get(campaign_id)
+        if book is not None:
+            for sample_id in sample_ids:
+                book.release(sample_id, annotator, until)
+
     def known(self, campaign_id: int) -> PoolBook | None:
         """The book of a campaign, if it was read."""
         return self._books.get(campaign_id)
 
     def forget(self, campaign_id: int) -> None:
         """It is read anew when it is needed: what it was made of changed at large."""
-        self._books.pop(campaign_id, None)
-
-    def touch(self, sample_ids: Iterable[int]) -> None:
-        """Inside an operation of the writer: it changes what is known of these samples."""
-        if self._touched_in != self._database.transactions:
-            self._touched_in = self._database.transactions
-            self._touched = set()
-        self._touched.update(sample_ids)
-
-    def kept_back(
-        self, campaign_id: int, sample_ids: Sequence[int], annotator: str, until: datetime
-    ) -> PoolBook | None:
-        """Inside an operation of the writer: the book, if all that it says of these samples is so.
-
-        That is when it keeps them back for this very query, and nothing in the present transaction changed them.
-        """
-        book = self._books.get(campaign_id)
-        if book is None or (self._touched_in == self._database.transactions and self._touched.intersection(sample_ids)):
-            return None
-        positions = [book.position(sample_id) for sample_id in sample_ids]
-        kept = all(
-            position is not None and book.holders.get(position, {}).get(annotator) == until for position in positions
-        )
-        return book if kept else None
+        book = self._books.pop(campaign_id, None)
+        if book is not None:
+            book.retire()
 
     def registered(self, campaign_id: int, added: Registered) -> None:
         """Samples were registered."""
@@ -102,15 +113,12 @@ class Books:
                 change = book.answer if label.retracts is None else book.retract
                 change(label.sample_id, label.annotator, label.task)
 
-    def leased(self, campaign_id: int, leases: Iterable[Lease], refused: Iterable[tuple[int, str, datetime]]) -> None:
-        """Leases were granted; others (sample, annotator, until), for which the book kept samples back, were not."""
+    def leased(self, campaign_id: int, leases: Iterable[Lease]) -> None:
+        """Leases were granted that the book does not know of."""
         book = self._books.get(campaign_id)
         if book is not None:
-            with book.lock:
-                for lease in leases:
-                    book.hold(lease.sample_id, lease.annotator, lease.expires_at)
-                for kept_back in refused:
-                    book.release(*kept_back)
+            for lease in leases:
+                book.hold(lease.sample_id, lease.annotator, lease.expires_at)
 
     def renewed(self, campaign_id: int, annotator: str, sample_ids: Iterable[int], until: datetime) -> None:
         """Leases run on until then."""
@@ -141,6 +149,9 @@ class Books:
         def committed(book: PoolBook) -> None:
             self._books[campaign_id] = book
 
+        old = self._books.get(campaign_id)
+        if old is not None:
+            old.retire()  # what it granted is on its way into the store before the new book is read from there
         self._database.write(operation, committed)
 
 

@@ -1,9 +1,11 @@
 """The DuckDB file: one process owns it, readers run in parallel, one thread writes. Knows no table."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -52,16 +54,14 @@ class Database:
             self._connection.close()
             raise
         self._writer = Writer(self._connection.cursor(), self._reopen, self._needs_checkpoint)
+        self._ordering = threading.Lock()
+        self._later: Future[Any] | None = None
+        """The last write that nobody waited for; those before it are done when it is."""
 
     @property
     def commits(self) -> int:
         """Grows with every commit, before its callers are answered: what was read at an equal number is up to date."""
         return self._writer.commits
-
-    @property
-    def transactions(self) -> int:
-        """Number of the writer's transaction, for its own operations."""
-        return self._writer.transactions
 
     def read(self, sql: str, **parameters: Parameter) -> list[Row]:
         """Rows of one query on a snapshot of its own; `$name` parameters are keywords.
@@ -95,7 +95,7 @@ class Database:
             StoreClosedError: The store was closed.
             StoreError: Nothing was stored (full disk, broken constraint).
         """
-        return self._writer.submit(lambda connection, _: [operation(connection)], None, committed)
+        return self._writer.submit(lambda connection, _: [operation(connection)], None, committed).result()
 
     def write_together(
         self,
@@ -111,7 +111,19 @@ class Database:
             StoreClosedError: The store was closed.
             StoreError: Nothing was stored.
         """
-        return self._writer.submit(function, item, committed)
+        return self._writer.submit(function, item, committed).result()
+
+    def write_later(
+        self, function: Callable[[DuckDBPyConnection, Sequence[Item]], Sequence[T]], item: Item
+    ) -> Future[T]:
+        """Like `write_together` without waiting: every read and every write that begins after it finds it done.
+
+        Raises:
+            StoreClosedError: The store was closed.
+        """
+        with self._ordering:
+            self._later = future = self._writer.submit(function, item)
+        return future
 
     def close(self) -> None:
         """Finish queued writes and give the file back. Safe to call twice."""
@@ -120,8 +132,15 @@ class Database:
         if connection is not None:
             connection.close()
 
+    def _settle(self) -> None:
+        """Let writes that nobody waited for come first."""
+        later = self._later
+        if later is not None and not later.done() and not self._writer.is_current_thread():
+            wait([later])
+
     @contextmanager
     def _cursor(self) -> Iterator[DuckDBPyConnection]:
+        self._settle()
         connection = self._connection
         if connection is None:
             raise StoreClosedError("the label store is closed")

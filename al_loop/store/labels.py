@@ -9,7 +9,7 @@ from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
 from al_loop.errors import InvalidValueError, NotFoundError
-from al_loop.labelling import CheckedLabel, check_label
+from al_loop.labelling import check_label
 from al_loop.lease_records import ArmLabel
 from al_loop.records import Campaign, Label, LabelInput, SampleHeader
 from al_loop.store.books import Books
@@ -60,7 +60,7 @@ class LabelTable:
         if not checked:
             return []
         return self._database.write_together(
-            self._append_all, checked, lambda labels: self._books.recorded(campaign.campaign_id, labels)
+            append_all, checked, lambda labels: self._books.recorded(campaign.campaign_id, labels)
         )
 
     def retract(self, campaign_id: int, label_id: int, *, annotator: str | None, now: datetime) -> Label:
@@ -78,9 +78,7 @@ class LabelTable:
         """
 
         def operation(connection: DuckDBPyConnection) -> Label:
-            event = append_retraction(connection, campaign_id, label_id, annotator, now)
-            self._books.touch([event.sample_id])
-            return event
+            return append_retraction(connection, campaign_id, label_id, annotator, now)
 
         return self._database.write(operation, lambda event: self._books.recorded(campaign_id, [event]))
 
@@ -248,10 +246,6 @@ class LabelTable:
             reserve=reserve,
         )
         return int(rows[0]["samples"])
-
-    def _append_all(self, connection: DuckDBPyConnection, requests: Sequence[list[CheckedLabel]]) -> list[list[Label]]:
-        self._books.touch(label.sample_id for request in requests for label in request)
-        return append_all(connection, requests)
 
     def _samples(
         self, campaign: Campaign, inputs: Sequence[LabelInput], at: Sequence[str]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 from duckdb import DuckDBPyConnection
 
-from al_loop.errors import NotFoundError
+from al_loop.errors import AlLoopError, NotFoundError
 from al_loop.lease_records import HeldLease, Renewal
 from al_loop.store.books import Books
 from al_loop.store.database import Database
@@ -105,14 +105,19 @@ class LeaseTable:
                 now=now,
             )
             extended = sorted(row["sample_id"] for row in rows)
-            self._books.touch(extended)
             lost = sorted(set(sample_ids or []).difference(extended))
             return Renewal(extended=extended, lost=lost, expires_at=expires_at if extended else None)
 
         def committed(renewal: Renewal) -> None:
             self._books.renewed(campaign_id, annotator, renewal.extended, expires_at)
+            self._books.give_back(campaign_id, annotator, set(kept).difference(renewal.extended), expires_at)
 
-        return self._database.write(operation, committed)
+        kept = self._books.keep_back(campaign_id, annotator, sample_ids or (), expires_at, now)
+        try:
+            return self._database.write(operation, committed)
+        except AlLoopError:
+            self._books.give_back(campaign_id, annotator, kept, expires_at)
+            raise
 
     def skip(self, campaign_id: int, annotator: str, sample_ids: Sequence[int], reason: str, now: datetime) -> int:
         """Note that the annotator cannot tell, and end their leases on these samples.
@@ -152,7 +157,6 @@ class LeaseTable:
                 **bound,
                 reason=reason,
             )
-            self._books.touch(sample_ids)
             return len(rows)
 
         self._check_known(campaign_id, sample_ids)

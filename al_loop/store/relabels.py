@@ -11,6 +11,8 @@ from al_loop.records import Label
 from al_loop.store.books import Books
 from al_loop.store.database import Database
 from al_loop.store.label_events import to_label
+from al_loop.store.lapsed import end_lapsed
+from al_loop.store.openings import Openings
 from al_loop.store.rows import execute, select
 from al_loop.store.states import GIVEN_UP, LEASED
 from models.card import TaskName
@@ -33,8 +35,8 @@ class AnsweredSample(msgspec.Struct, frozen=True, kw_only=True):
 class RelabelTable:
     """Verbs about second looks."""
 
-    def __init__(self, database: Database, books: Books) -> None:
-        self._database, self._books = database, books
+    def __init__(self, database: Database, books: Books, openings: Openings) -> None:
+        self._database, self._books, self._openings = database, books, openings
 
     def answers(self, campaign_id: int, task: TaskName) -> list[AnsweredSample]:
         """The newest answer of each sample for a task, by sample; golden samples are left out."""
@@ -109,7 +111,7 @@ class RelabelTable:
             query_size: Leases granted at most.
             version: Model version that contradicts the labels.
             doubts: In order of preference. Passed over are samples that are leased, or skipped by this annotator or by
-                too many, and labels that are not current any more.
+                too many, those that wait for a second opinion anyway, and labels that are not current any more.
             reason: What the annotator is told.
             lease_s: Length of the leases in seconds.
             now: When they begin.
@@ -117,26 +119,30 @@ class RelabelTable:
         Returns:
             The query's id and the leases in the order of the doubts; None and none where nothing is left.
         """
+        book = self._books.of(campaign_id, now)
+        with book.lock:
+            waiting = set(book.sample_ids[list(book.shared_out)].tolist())
 
         def operation(connection: DuckDBPyConnection) -> tuple[int | None, list[Lease]]:
             free = _free(connection, campaign_id, annotator, doubts, now)
-            sample_ids = list(dict.fromkeys(sample_id for sample_id, label_id in doubts if label_id in free))
+            sample_ids = list(dict.fromkeys(sample for sample, label_id in doubts if label_id in free))
+            sample_ids = [sample for sample in sample_ids if sample not in waiting]
             sample_ids = sample_ids[:query_size]
             if not sample_ids:
                 return None, []
-            self._books.touch(sample_ids)
-            _end_lapsed(connection, campaign_id, sample_ids, now)
-            rows = select(
+            end_lapsed(connection, campaign_id, sample_ids, now)
+            query_id = self._openings.number()
+            execute(
                 connection,
-                f"""INSERT INTO queries (campaign_id, annotator, strategy, query_size, version, opened_at)
-                VALUES ($campaign_id, $annotator, '{STRATEGY}', $query_size, $version, $now) RETURNING query_id""",
+                f"""INSERT INTO queries (query_id, campaign_id, annotator, strategy, query_size, version, opened_at)
+                VALUES ($query_id, $campaign_id, $annotator, '{STRATEGY}', $query_size, $version, $now)""",
+                query_id=query_id,
                 campaign_id=campaign_id,
                 annotator=annotator,
                 query_size=query_size,
                 version=version,
                 now=now,
             )
-            query_id: int = rows[0]["query_id"]
             execute(
                 connection,
                 f"""INSERT INTO leases (campaign_id, query_id, sample_id, annotator, reason, leased_at, expires_at, arm)
@@ -154,19 +160,7 @@ class RelabelTable:
             by_sample = {row["sample_id"]: msgspec.convert(row, Lease) for row in leased}
             return query_id, [by_sample[sample_id] for sample_id in sample_ids]
 
-        return self._database.write(operation, lambda answer: self._books.leased(campaign_id, answer[1], []))
-
-
-def _end_lapsed(connection: DuckDBPyConnection, campaign_id: int, sample_ids: list[int], now: datetime) -> None:
-    """End leases that ran out, so that they do not run again should the clock be moved back."""
-    execute(
-        connection,
-        """UPDATE leases SET ended_at = expires_at, end_reason = 'expired' WHERE campaign_id = $campaign_id
-        AND ended_at IS NULL AND expires_at <= $now AND sample_id IN (SELECT unnest($sample_ids::BIGINT[]))""",
-        campaign_id=campaign_id,
-        sample_ids=sample_ids,
-        now=now,
-    ).fetchall()
+        return self._database.write(operation, lambda answer: self._books.leased(campaign_id, answer[1]))
 
 
 def _free(

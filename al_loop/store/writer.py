@@ -39,7 +39,7 @@ class _Entry:
 
 
 class Writer:
-    """Runs operations one after the other on its own connection; callers wait until theirs is on disk."""
+    """Runs operations one after the other, in the order in which they came, on its own connection."""
 
     def __init__(
         self,
@@ -54,13 +54,13 @@ class Writer:
         self._closed = False
         self.commits = 0
         """Commits so far, counted before their callers are answered."""
-        self.transactions = 0
-        """Transactions begun so far, those that failed too."""
         self._thread = threading.Thread(target=self._run, name="label-store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, function: BatchOperation[Item, T], item: Item, committed: Callable[[T], None] | None = None) -> T:
-        """Queue `function` for `item`, wait for the commit, return its result.
+    def submit(
+        self, function: BatchOperation[Item, T], item: Item, committed: Callable[[T], None] | None = None
+    ) -> Future[T]:
+        """Queue `function` for `item`; the future has its result, or why there is none, once that is on disk.
 
         Neighbours in the queue with an equal function are run in one call. The function must depend on nothing but the
         connection and the items: it is run again, alone, when a neighbour fails.
@@ -71,16 +71,23 @@ class Writer:
             committed: Called with the result once it is on disk, by the writing thread: in the order of the commits,
                 and before any later operation begins. Must be quick.
 
+        Returns:
+            A future that raises StoreError if DuckDB refused the statement or the commit; nothing of this operation is
+            stored then.
+
         Raises:
             StoreClosedError: The writer was closed.
-            StoreError: DuckDB refused the statement or the commit; nothing of this operation is stored.
         """
         entry = _Entry(function, item, committed)
         with self._gate:
             if self._closed:
                 raise StoreClosedError("the label store is closed")
             self._queue.put(entry)
-        return entry.future.result()  # type: ignore[no-any-return]  # one queue carries results of every type
+        return entry.future  # one queue carries results of every type
+
+    def is_current_thread(self) -> bool:
+        """Whether the caller is an operation, or hears of its commit."""
+        return threading.current_thread() is self._thread
 
     def close(self) -> None:
         """Finish what is queued and stop. Safe to call twice."""
@@ -117,7 +124,6 @@ class Writer:
         try:
             connection = self._ready()
             connection.begin()
-            self.transactions += 1
             results = [
                 result
                 for function, entries in groupby(batch, key=lambda entry: entry.function)

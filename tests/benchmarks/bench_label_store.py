@@ -25,6 +25,7 @@ from al_loop.store import LabelStore
 from al_loop.store.label_events import append_all
 from al_loop.store.migrations import migrate
 from models.card import TaskSpec
+from tests.fixtures_store import open_query
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -117,14 +118,8 @@ def main(samples: int) -> None:
         timed("page() of 100 labelled", lambda: store.samples.page(number, now=NOW, state="labelled"))
         timed("new_samples_since()", lambda: store.labels.new_samples_since(number, None))
         timed("current() of 100 labels", lambda: store.labels.current(number, limit=100))
-        picks = [(sample_id, 0.5, "bench") for sample_id in store.queries.available(number, NOW)[0][:40].tolist()]
-        timed(
-            "open() a query of 20",
-            lambda: store.queries.open(
-                number, annotator="a", strategy="{}", query_size=20, version=None, picks=picks, lease_s=1, now=NOW,
-                shared=True,
-            ),
-        )  # fmt: skip
+        picks = store.queries.available(number, NOW)[0][:20].tolist()
+        timed("open() a query of 20, noted", lambda: open_query(store, number, "a", picks, lease_s=1))
         chosen = rng.sample(ids, THREADS * WRITES_PER_THREAD)
         store.samples.headers(number, chosen)  # in memory for both, as after the query that offered them
         baseline = concurrently(single_commits(directory, campaign, store), chosen)

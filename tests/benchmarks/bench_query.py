@@ -222,8 +222,8 @@ def floor(store: LabelStore) -> None:
         started = time.perf_counter()
         database.write(
             lambda connection: connection.execute(
-                "INSERT INTO queries (campaign_id, annotator, strategy, query_size, opened_at) "
-                "VALUES (-1, 'nobody', '{}', 20, '2026-01-01')"
+                "INSERT INTO queries (query_id, campaign_id, annotator, strategy, query_size, opened_at) "
+                "VALUES (-1, -1, 'nobody', '{}', 20, '2026-01-01')"
             ).fetchall()
         )
         latencies.append(1000 * (time.perf_counter() - started))

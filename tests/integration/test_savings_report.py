@@ -12,7 +12,7 @@ from al_loop.savings_report import SavingsDesk
 from al_loop.score_board import ScoreBoard
 from al_loop.store import LabelStore
 from models.card import TaskSpec
-from tests.fixtures_store import CLASSES, NOW
+from tests.fixtures_store import CLASSES, NOW, open_query
 
 MakeCampaign = Callable[..., Campaign]
 CENTRES = np.random.default_rng(5).normal(size=(len(CLASSES), 32)) * 0.5
@@ -22,16 +22,8 @@ def ask_and_label(
     store: LabelStore, campaign: Campaign, ids: Sequence[int], arm: Arm, classes: Sequence[int], who: str = "ada"
 ) -> None:
     """Lease samples for an arm and answer them."""
-    store.queries.open(
-        campaign.campaign_id,
-        annotator=who,
-        strategy="{}",
-        query_size=len(ids),
-        version=None,
-        picks=[Pick(sample_id, None, "test", arm) for sample_id in ids],
-        lease_s=3600.0,
-        now=NOW,
-    )
+    picks = [Pick(sample_id, None, "test", arm) for sample_id in ids]
+    open_query(store, campaign.campaign_id, who, picks, lease_s=3600)
     answer(store, campaign, ids, classes, who)
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from al_loop.journal import Journal
 from al_loop.layout import DataLayout
 from al_loop.records import Campaign, ShownPrediction
-from al_loop.shown_journal import ShownJournal
 from al_loop.shown_log import ShownLog
 from al_loop.store import LabelStore
 from tests.fixtures_store import NOW
@@ -68,14 +68,15 @@ def test_note_of_what_is_stored_already_doubles_nothing(layout: DataLayout) -> N
     log.add(shown(1))
     log.close()
     assert not list(layout.shown_journal.iterdir())
-    ShownJournal(layout.shown_journal).note(shown(1))  # as if killed between the commit and the removal of the file
+    # as if killed between the commit and the removal of the file
+    Journal(layout.shown_journal, ShownPrediction).note(shown(1))
     ShownLog(store, layout.shown_journal).close()
     assert len(store.predictions.list(1)) == 1
     store.close()
 
 
 def test_note_that_was_cut_off_hides_no_other(layout: DataLayout) -> None:
-    journal = ShownJournal(layout.shown_journal)
+    journal = Journal(layout.shown_journal, ShownPrediction)
     journal.note(shown(1))
     (page,) = journal.turn_page()
     with page.open("ab") as file:
@@ -86,11 +87,15 @@ def test_note_that_was_cut_off_hides_no_other(layout: DataLayout) -> None:
     store.close()
 
 
-def test_answer_is_given_where_no_note_can_be_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    journal = ShownJournal(tmp_path / "shown")
-    shutil.rmtree(tmp_path / "shown")
-    journal.note(shown(1))
+def test_answer_is_given_where_no_note_can_be_written(layout: DataLayout, caplog: pytest.LogCaptureFixture) -> None:
+    store = LabelStore.open(layout.database)
+    log = ShownLog(store, layout.shown_journal)
+    shutil.rmtree(layout.shown_journal)
+    log.add(shown(1))
     assert "could not be noted" in caplog.text
+    log.close()
+    assert len(store.predictions.list(1)) == 1
+    store.close()
 
 
 def test_masks_are_stored_in_the_background(layout: DataLayout) -> None:

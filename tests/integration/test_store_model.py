@@ -13,7 +13,7 @@ from al_loop.errors import ConflictError, LeasedError
 from al_loop.records import CampaignSettings, LabelInput, RetrainPolicy
 from al_loop.store import LabelStore
 from models.card import TaskSpec
-from tests.fixtures_store import CLASSES, NOW, plain_headers
+from tests.fixtures_store import CLASSES, NOW, open_query, plain_headers
 
 SAMPLES = st.integers(1, 5)
 ANNOTATORS = st.sampled_from(["ann", "bob", "eve"])
@@ -88,13 +88,9 @@ class StoreMachine(RuleBasedStateMachine):
     def query(self, annotator: str, size: int, shared: bool, picks: list[int]) -> None:
         held, labelled = self.leased(), {sample for sample, _ in self.current}
         blocked = {sample for sample, holders in held.items() if not shared or annotator in holders}
-        expected = [sample for sample in picks if sample not in blocked | labelled][:size]
-        _, leases = self.store.queries.open(
-            self.number, annotator=annotator, strategy="{}", query_size=size, version=None, lease_s=LEASE_S,
-            picks=[(sample, None, "any") for sample in picks], now=self.now, shared=shared,
-        )  # fmt: skip
-        assert [lease.sample_id for lease in leases] == expected
-        self.leases |= {(sample, annotator): self.seconds() + LEASE_S for sample in expected}
+        free = [sample for sample in picks if sample not in blocked | labelled][:size]
+        open_query(self.store, self.number, annotator, free, lease_s=LEASE_S, now=self.now)
+        self.leases |= {(sample, annotator): self.seconds() + LEASE_S for sample in free}
 
     @rule(annotator=ANNOTATORS, sample=SAMPLES)
     def release(self, annotator: str, sample: int) -> None:

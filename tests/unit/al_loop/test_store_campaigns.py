@@ -17,7 +17,7 @@ from al_loop.records import (
 )
 from al_loop.store import LabelStore
 from models.card import TaskSpec
-from tests.fixtures_store import NOW
+from tests.fixtures_store import NOW, open_query
 
 MakeCampaign = Callable[..., Campaign]
 
@@ -134,10 +134,7 @@ def test_counts_follow_the_state_of_each_sample(label_store: LabelStore, make_ca
     assert label_store.campaigns.counts(number, NOW) == counts(pool=100)
     label_store.samples.draw_reserve(number, NOW)
     pool, reserve = (ids.tolist() for ids in label_store.queries.available(number, NOW))
-    label_store.queries.open(
-        number, annotator="ann", strategy="{}", query_size=5, version=None, lease_s=60, now=NOW,
-        picks=[(sample_id, None, "random") for sample_id in [*pool[:4], reserve[0]]],
-    )  # fmt: skip
+    open_query(label_store, number, "ann", [*pool[:4], reserve[0]])
     answers = [
         LabelInput(sample_id=sample_id, task="classification", annotator="ann", classes=["water"])
         for sample_id in (pool[0], reserve[0])

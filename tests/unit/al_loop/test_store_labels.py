@@ -8,7 +8,7 @@ from al_loop.errors import ConflictError, InvalidValueError, LeasedError, NotFou
 from al_loop.records import Campaign, Label, LabelInput
 from al_loop.store import LabelStore
 from models.card import TaskSpec
-from tests.fixtures_store import NOW
+from tests.fixtures_store import NOW, open_query
 
 MakeCampaign = Callable[..., Campaign]
 
@@ -22,13 +22,8 @@ def answer(sample_id: int, *classes: str, annotator: str = "ann", **fields: Any)
     return LabelInput(sample_id=sample_id, task="classification", annotator=annotator, classes=list(classes), **fields)
 
 
-def lease(store: LabelStore, campaign: Campaign, annotator: str, *sample_ids: int, shared: bool = False) -> int:
-    query_id, leases = store.queries.open(
-        campaign.campaign_id, annotator=annotator, strategy="{}", query_size=9, version=None, lease_s=60, now=NOW,
-        picks=[(sample_id, None, "random") for sample_id in sample_ids], shared=shared,
-    )  # fmt: skip
-    assert len(leases) == len(sample_ids)
-    return query_id
+def lease(store: LabelStore, campaign: Campaign, annotator: str, *sample_ids: int) -> int:
+    return open_query(store, campaign.campaign_id, annotator, sample_ids).query_id
 
 
 def classes_of(labels: list[Label]) -> dict[int, list[str] | None]:
@@ -114,7 +109,7 @@ def test_label_ends_the_lease_and_names_its_query(label_store: LabelStore, campa
 
 def test_shared_lease_lets_both_answer(label_store: LabelStore, campaign: Campaign) -> None:
     lease(label_store, campaign, "bob", 1)
-    lease(label_store, campaign, "ann", 1, shared=True)
+    lease(label_store, campaign, "ann", 1)
     label_store.labels.record(campaign, [answer(1, "water")], NOW)
     label_store.labels.record(campaign, [answer(1, "water", annotator="bob")], NOW)
     assert len(label_store.labels.current(campaign.campaign_id)) == 2

@@ -7,7 +7,7 @@ import pytest
 from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.records import Campaign, CampaignSettings, LabelInput, ReserveSettings, SampleHeader, SampleState
 from al_loop.store import LabelStore
-from tests.fixtures_store import NOW, make_header, plain_headers
+from tests.fixtures_store import NOW, make_header, open_query, plain_headers
 
 MakeCampaign = Callable[..., Campaign]
 
@@ -114,10 +114,7 @@ def test_page_filters_by_state(label_store: LabelStore, make_campaign: MakeCampa
     number = campaign.campaign_id
     label_store.samples.draw_reserve(number, NOW)
     pool = label_store.queries.available(number, NOW)[0].tolist()
-    label_store.queries.open(
-        number, annotator="ann", strategy="{}", query_size=2, version=None, lease_s=60, now=NOW,
-        picks=[(sample_id, None, "random") for sample_id in pool[:2]],
-    )  # fmt: skip
+    open_query(label_store, number, "ann", pool[:2])
     answer = LabelInput(sample_id=pool[0], task="classification", annotator="ann", classes=[])
     label_store.labels.record(campaign, [answer], NOW)
     lengths = {}

@@ -9,7 +9,7 @@ from al_loop.records import Campaign
 from al_loop.scaneo.batches import CLOSE_AFTER, close_batch, is_done
 from al_loop.scaneo.links import Batch, Link, LinkedImage, LinkOptions
 from al_loop.store import LabelStore
-from tests.fixtures_store import NOW
+from tests.fixtures_store import NOW, open_query
 
 MINUTE = timedelta(minutes=1)
 
@@ -41,10 +41,7 @@ def open_batch(store: LabelStore, campaign: Campaign, folder: Path, sample_ids: 
         campaign_id=campaign.campaign_id, number=1, scaneo_campaign="b1", name="Main · batch 1", folder=str(folder),
         annotator="anna", opened_at=NOW,
     )  # fmt: skip
-    store.queries.open(
-        campaign.campaign_id, annotator="anna", strategy="{}", query_size=9, version=None,
-        picks=[(sample_id, None, "") for sample_id in sample_ids], lease_s=3600, now=NOW,
-    )  # fmt: skip
+    open_query(store, campaign.campaign_id, "anna", sample_ids, lease_s=3600)
     store.scaneo.save_batch(batch, [image(campaign, 100 + i, "b1", sample_id=i) for i in sample_ids])
     return batch
 

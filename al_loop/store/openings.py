@@ -1,0 +1,170 @@
+"""Queries on their way into the store: answered when they are noted in a journal, which takes a tenth of a commit.
+
+What a query may lease is settled by the book, which keeps its samples back. The store only has to be told, in the order
+in which that happened; should the process end before, the next one tells it from the journal.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+from al_loop.errors import StoreError
+from al_loop.journal import Journal
+from al_loop.lease_records import OpenedQuery
+from al_loop.store.database import Database
+from al_loop.store.lapsed import end_lapsed
+from al_loop.store.rows import execute
+
+logger = logging.getLogger(__name__)
+
+PAGE = 1000
+"""Notes on a page of the journal, after which it is thrown away as soon as the store has all of them."""
+
+
+class Openings:
+    """Numbers queries and brings them into the store. Safe to share between threads."""
+
+    def __init__(self, database: Database, directory: Path) -> None:
+        """Store what an earlier process had answered and not yet stored.
+
+        Args:
+            database: Where queries and leases go.
+            directory: Of the journal; made if it is missing, empty while the store is closed.
+        """
+        self._database = database
+        self._journal = Journal(directory, OpenedQuery, forced=True)
+        self._lock = threading.Lock()
+        self._unstored: set[int] = set()
+        """Numbers of queries that were answered, or will be when their note is written, and are not stored yet."""
+        self._failed: list[OpenedQuery] = []
+        """Those of them that the store could not take; tried again with the next query."""
+        self._pages: list[Path] = []
+        """Of the journal, older than that which is written."""
+        self._take_up()
+        (newest,) = database.read("SELECT coalesce(max(query_id), 0) AS query_id FROM queries")
+        self._newest: int = max([newest["query_id"], *self._unstored])
+
+    def number(self) -> int:
+        """The id of the next query."""
+        with self._lock:
+            self._newest += 1
+            return self._newest
+
+    def send(self, opened: OpenedQuery) -> "Future[None]":
+        """Put a query and its leases on their way; every read and write that begins later finds them.
+
+        Raises:
+            StoreClosedError: The store was closed.
+        """
+        with self._lock:
+            failed, self._failed = self._failed, []
+        for earlier in failed:
+            self._database.write_later(_store, earlier).add_done_callback(partial(self._arrived, earlier))
+        return self._database.write_later(_store, opened)
+
+    def secure(self, opened: OpenedQuery, sent: "Future[None]") -> None:
+        """Return once a query is sure to be on record whatever happens: now it may be answered.
+
+        Raises:
+            StoreError: It could be noted no more than stored (full disk); it was not opened.
+        """
+        with self._lock:
+            self._unstored.add(opened.query_id)
+        try:
+            self._journal.note(opened)
+        except OSError as error:
+            logger.warning("a query could not be noted (%s); its answer waits for the store", error)
+            with self._lock:
+                self._unstored.discard(opened.query_id)
+            sent.result()
+        else:
+            sent.add_done_callback(partial(self._arrived, opened))
+
+    def close(self) -> None:
+        """Throw the journal away if it is not needed; the store was closed, so that nothing is on its way."""
+        with self._lock:
+            self._discard()
+
+    def _arrived(self, opened: OpenedQuery, sent: "Future[None]") -> None:
+        """By the writer: a query that is noted was stored, or was not."""
+        error = sent.exception()
+        with self._lock:
+            if error is not None:
+                self._failed.append(opened)
+                logger.error("query %d could not be stored; trying again with the next: %s", opened.query_id, error)
+                return
+            self._unstored.discard(opened.query_id)
+            if self._journal.length >= PAGE:
+                self._discard()
+
+    def _discard(self) -> None:
+        if not self._unstored:
+            self._journal.discard([*self._pages, *self._journal.turn_page()])
+            self._pages = []
+
+    def _take_up(self) -> None:
+        noted, self._pages = self._journal.left_behind()
+        known = {
+            row["query_id"]
+            for row in self._database.read(
+                "SELECT query_id FROM queries WHERE query_id IN (SELECT unnest($query_ids::BIGINT[]))",
+                query_ids=[opened.query_id for opened in noted],
+            )
+        }
+        missing = [opened for opened in noted if opened.query_id not in known]
+        self._unstored = {opened.query_id for opened in missing}
+        try:
+            self._database.write(lambda connection: _store(connection, missing))
+        except StoreError:
+            logger.exception("%d queries answered before the last stop could not be stored; tried again", len(missing))
+            self._failed = missing
+            return
+        if missing:
+            logger.warning("%d queries had been answered just before the last stop; stored now", len(missing))
+        self._unstored = set()
+        self._discard()
+
+
+def _store(connection: DuckDBPyConnection, queries: Sequence[OpenedQuery]) -> list[None]:
+    """Insert queries and their leases, which are numbered in the order of the picks."""
+    for query in queries:
+        if query.lapsed:
+            end_lapsed(connection, query.campaign_id, query.lapsed, query.opened_at)
+        execute(
+            connection,
+            """INSERT INTO queries (query_id, campaign_id, annotator, strategy, query_size, version, opened_at,
+                ranked_labels, ranked_at)
+            VALUES ($query_id, $campaign_id, $annotator, $strategy, $query_size, $version, $now, $ranked_labels,
+                $ranked_at)""",
+            query_id=query.query_id,
+            campaign_id=query.campaign_id,
+            annotator=query.annotator,
+            strategy=query.strategy,
+            query_size=query.query_size,
+            version=query.version,
+            now=query.opened_at,
+            ranked_labels=query.ranked_labels,
+            ranked_at=query.ranked_at,
+        )
+        execute(
+            connection,
+            """INSERT INTO leases (campaign_id, query_id, sample_id, annotator, score, reason, leased_at, expires_at,
+                arm)
+            SELECT $campaign_id, $query_id, unnest($sample_ids::BIGINT[]), $annotator, unnest($scores::DOUBLE[]),
+                unnest($reasons::VARCHAR[]), $now, $expires_at, unnest($arms::VARCHAR[])""",
+            campaign_id=query.campaign_id,
+            query_id=query.query_id,
+            annotator=query.annotator,
+            sample_ids=[pick.sample_id for pick in query.picks],
+            scores=[pick.score for pick in query.picks],
+            reasons=[pick.reason for pick in query.picks],
+            arms=[pick.arm for pick in query.picks],
+            now=query.opened_at,
+            expires_at=query.expires_at,
+        )
+    return [None] * len(queries)
