@@ -1,10 +1,11 @@
-"""One thread that does jobs nobody waits for; a job that waits already is not queued twice."""
+"""One thread of low priority that does jobs nobody waits for; a job that waits already is not queued twice."""
 
 import logging
 import threading
 from collections.abc import Callable, Hashable
 
 from al_loop.errors import AlLoopError
+from al_loop.priority import lower_priority
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Background:
         self._thread.join()
 
     def _run(self) -> None:
+        lower_priority()
         while True:
             with self._changed:
                 self._busy = False

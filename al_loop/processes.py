@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from al_loop.errors import AlLoopError
+from al_loop.priority import BACKGROUND_NICE
 from models.progress import PROGRESS_FILE, ProgressLine
 
 LOG_FILE = "log.txt"
@@ -65,7 +66,7 @@ def run_supervised(
     directory.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", module, *arguments, "--out", str(directory), "--supervised"]
     if nice := shutil.which("nice"):
-        command = [nice, "-n", "10", *command]
+        command = [nice, "-n", str(BACKGROUND_NICE), *command]
     with (directory / LOG_FILE).open("ab") as log:
         process = subprocess.Popen(
             command,

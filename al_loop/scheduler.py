@@ -5,8 +5,10 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from al_loop.priority import lower_priority
 from al_loop.processes import ProcessCancelledError, ProcessFailedError
 from al_loop.readiness import readiness
 from al_loop.records import Campaign
@@ -41,18 +43,23 @@ class LoopScheduler:
         self._clock = clock
         self._closing = threading.Event()
         self._failed_scoring: dict[tuple[int, str], datetime] = {}
-        self._scheduler = BackgroundScheduler(timezone=UTC)
+        pools = {
+            "default": ThreadPoolExecutor(),
+            "quiet": ThreadPoolExecutor(2, pool_kwargs={"initializer": lower_priority}),
+        }
+        self._scheduler = BackgroundScheduler(timezone=UTC, executors=pools)
         for name, tick, seconds in (
             ("retrain", self.tick_retraining, retrain_tick_s),
             ("score", self.tick_scoring, score_tick_s),
         ):
             self.every(name, seconds, tick)
 
-    def every(self, name: str, seconds: float, tick: Callable[[], None]) -> None:
-        """Run another tick again and again, never twice at once."""
+    def every(self, name: str, seconds: float, tick: Callable[[], None], *, quiet: bool = False) -> None:
+        """Run another tick again and again, never twice at once; a `quiet` one leaves the processor to others."""
         self._scheduler.add_job(
-            tick, "interval", seconds=seconds, id=name, max_instances=1, coalesce=True, misfire_grace_time=None
-        )
+            tick, "interval", seconds=seconds, id=name, max_instances=1, coalesce=True, misfire_grace_time=None,
+            executor="quiet" if quiet else "default",
+        )  # fmt: skip
 
     @property
     def running(self) -> bool:

@@ -99,8 +99,8 @@ class Workbench:
             self.store, self.runner, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s
         )
         self.heads = HeadRefitter(self.store, self.layout, self.sampler, self._is_harmful, clock)
-        self.scheduler.every("heads", HEAD_TICK_S, self.heads.tick)
-        self.scheduler.every("assists", ASSIST_TICK_S, Assessor(self.store, self.desk.flush).assess_all)
+        self.scheduler.every("heads", HEAD_TICK_S, self.heads.tick, quiet=True)
+        self.scheduler.every("assists", ASSIST_TICK_S, Assessor(self.store, self.desk.flush).assess_all, quiet=True)
         self.links = LinkKeeper(self.store, self.layout, self.sampler, open_scaneo, clock, self.desk.flush)
         self._recover()
         self.server.start(clock())

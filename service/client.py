@@ -61,7 +61,7 @@ class Client:
     def __init__(self, url: str, *, token: str | None = None, http: httpx.Client | None = None) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = http or httpx.Client(base_url=url, timeout=TIMEOUT, headers=headers)
-        self._url = url
+        self.url = url
 
     def __enter__(self) -> Self:
         return self
@@ -314,7 +314,7 @@ class Client:
             response = self._http.request(method, path, **options)
         except httpx.ConnectError as error:
             raise ServiceUnreachableError(
-                f"no al-loop service answers at {self._url}; start one with `al-loop serve`, or name it with --service"
+                f"no al-loop service answers at {self.url}; start one with `al-loop serve`, or name it with --service"
             ) from error
         if response.is_error:
             _raise_problem(response)

@@ -26,7 +26,7 @@ class CampaignTable:
     def __init__(self, database: Database, books: Books) -> None:
         self._database, self._books = database, books
         self._cached: dict[str, tuple[int, Campaign]] = {}
-        """Campaigns by name, each with the number of commits when it was read: every request asks for one."""
+        """Campaigns by name, each with `Database.changes` when it was read: every request asks for one."""
 
     def create(
         self,
@@ -72,15 +72,15 @@ class CampaignTable:
         Raises:
             NotFoundError: There is none.
         """
-        commits = self._database.commits
+        changes = self._database.changes
         cached = self._cached.get(name)
-        if cached is not None and cached[0] == commits:
+        if cached is not None and cached[0] == changes:
             return cached[1]
         rows = self._database.read("SELECT * FROM campaigns WHERE name = $name", name=name)
         if not rows:
             raise NotFoundError("campaign", name)
         campaign = _campaign(rows[0])
-        self._cached[name] = (commits, campaign)
+        self._cached[name] = (changes, campaign)
         return campaign
 
     def list(self) -> Campaigns:

@@ -59,9 +59,13 @@ class Database:
         """The last write that nobody waited for; those before it are done when it is."""
 
     @property
-    def commits(self) -> int:
-        """Grows with every commit, before its callers are answered: what was read at an equal number is up to date."""
-        return self._writer.commits
+    def changes(self) -> int:
+        """Grows with every commit of `write`, before its caller is answered.
+
+        Campaigns, links and other things that are changed now and then are up to date if they were read at an equal
+        number. Labels, queries and leases are not: `write_together` and `write_later` do not count.
+        """
+        return self._writer.changes
 
     def read(self, sql: str, **parameters: Parameter) -> list[Row]:
         """Rows of one query on a snapshot of its own; `$name` parameters are keywords.
@@ -103,7 +107,7 @@ class Database:
         item: Item,
         committed: Callable[[T], None] | None = None,
     ) -> T:
-        """Like `write` for a `function` that serves the items of many waiting callers in one call.
+        """Like `write` for a `function` that serves the items of many waiting callers in one call, and only appends.
 
         Neighbours are recognised by an equal `function`. When it raises, each item is tried again alone.
 
@@ -111,7 +115,7 @@ class Database:
             StoreClosedError: The store was closed.
             StoreError: Nothing was stored.
         """
-        return self._writer.submit(function, item, committed).result()
+        return self._writer.submit(function, item, committed, only_appends=True).result()
 
     def write_later(
         self, function: Callable[[DuckDBPyConnection, Sequence[Item]], Sequence[T]], item: Item
@@ -122,7 +126,7 @@ class Database:
             StoreClosedError: The store was closed.
         """
         with self._ordering:
-            self._later = future = self._writer.submit(function, item)
+            self._later = future = self._writer.submit(function, item, only_appends=True)
         return future
 
     def close(self) -> None:

@@ -20,8 +20,8 @@ class ScaneoTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._hidden: dict[int, tuple[int, list[str]]] = {}
-        """Hidden classes by campaign, each with the number of commits when they were read: every prediction asks."""
+        self._links: dict[int, tuple[int, Link | None]] = {}
+        """Links by campaign, each with `Database.changes` when it was read: every query and every prediction asks."""
 
     def save(self, link: Link, images: Sequence[LinkedImage]) -> None:
         """Store a link and the images of its campaign; what was read of an image that is known already stays."""
@@ -69,8 +69,13 @@ class ScaneoTable:
 
     def find(self, campaign_id: int) -> Link | None:
         """The link of a campaign, if it has one."""
-        rows = self._database.read("SELECT * FROM scaneo_links WHERE campaign_id = $id", id=campaign_id)
-        return _link(rows[0]) if rows else None
+        changes = self._database.changes
+        known = self._links.get(campaign_id)
+        if known is None or known[0] != changes:
+            rows = self._database.read("SELECT * FROM scaneo_links WHERE campaign_id = $id", id=campaign_id)
+            known = changes, _link(rows[0]) if rows else None
+            self._links[campaign_id] = known
+        return known[1]
 
     def forget(self, campaign_id: int) -> None:
         """Remove a campaign's link; its labels and samples stay."""
@@ -95,13 +100,8 @@ class ScaneoTable:
 
     def hidden(self, campaign_id: int) -> list[str]:
         """Our classes that have no label in SCANEO; none without a link."""
-        commits = self._database.commits
-        known = self._hidden.get(campaign_id)
-        if known is None or known[0] != commits:
-            rows = self._database.read("SELECT hidden FROM scaneo_links WHERE campaign_id = $id", id=campaign_id)
-            known = commits, msgspec.json.decode(rows[0]["hidden"]) if rows else []
-            self._hidden[campaign_id] = known
-        return known[1]
+        link = self.find(campaign_id)
+        return [] if link is None else list(link.hidden)
 
     def set_zone_offset(self, campaign_id: int, seconds: int) -> None:
         """Remember how far SCANEO's clock is from UTC."""

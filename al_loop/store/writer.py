@@ -29,12 +29,17 @@ MAX_BATCH = 256
 class _Entry:
     """One waiting operation: its function, its item, who hears of the commit first and where the result goes."""
 
-    __slots__ = ("committed", "function", "future", "item")
+    __slots__ = ("committed", "function", "future", "item", "only_appends")
 
     def __init__(
-        self, function: BatchOperation[Any, Any], item: object, committed: Callable[[Any], None] | None
+        self,
+        function: BatchOperation[Any, Any],
+        item: object,
+        committed: Callable[[Any], None] | None,
+        *,
+        only_appends: bool,
     ) -> None:
-        self.function, self.item, self.committed = function, item, committed
+        self.function, self.item, self.committed, self.only_appends = function, item, committed, only_appends
         self.future: Future[Any] = Future()
 
 
@@ -52,13 +57,18 @@ class Writer:
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
         self._closed = False
-        self.commits = 0
-        """Commits so far, counted before their callers are answered."""
+        self.changes = 0
+        """Commits so far that did more than append, counted before their callers are answered."""
         self._thread = threading.Thread(target=self._run, name="label-store-writer", daemon=True)
         self._thread.start()
 
     def submit(
-        self, function: BatchOperation[Item, T], item: Item, committed: Callable[[T], None] | None = None
+        self,
+        function: BatchOperation[Item, T],
+        item: Item,
+        committed: Callable[[T], None] | None = None,
+        *,
+        only_appends: bool = False,
     ) -> Future[T]:
         """Queue `function` for `item`; the future has its result, or why there is none, once that is on disk.
 
@@ -70,6 +80,7 @@ class Writer:
             item: What it is called with.
             committed: Called with the result once it is on disk, by the writing thread: in the order of the commits,
                 and before any later operation begins. Must be quick.
+            only_appends: It changes no row that anybody keeps a copy of: see `changes`.
 
         Returns:
             A future that raises StoreError if DuckDB refused the statement or the commit; nothing of this operation is
@@ -78,7 +89,7 @@ class Writer:
         Raises:
             StoreClosedError: The writer was closed.
         """
-        entry = _Entry(function, item, committed)
+        entry = _Entry(function, item, committed, only_appends=only_appends)
         with self._gate:
             if self._closed:
                 raise StoreClosedError("the label store is closed")
@@ -145,7 +156,7 @@ class Writer:
                 entry.future.set_exception(_translated(error))
             return
         finally:
-            self.commits += 1
+            self.changes += not all(entry.only_appends for entry in batch)
         for entry, result in zip(batch, results, strict=True):
             if entry.committed is not None:
                 try:

@@ -2,9 +2,9 @@
 
 Annotators ask, think, answer part of what they got one by one, and ask again. With one answer a query (the default)
 that makes about 25 queries and as many label writes a second, far more queries than people make; with all twenty
-(`--answered 20 --seconds 90`) about 2 queries and 50 labels. Measured in process and over HTTP (uvicorn in a thread of
-the same process, so that its cost is in the figures). No sample may be leased twice at a time: asserted from the leases
-in the store.
+(`--answered 20 --seconds 90`) about 2 queries and 50 labels. Measured in process and over HTTP: `al-loop
+serve` in a process of its own that refits heads as labels come in, and the annotators in this one, on the same cores.
+No sample may be leased twice at a time: asserted from the leases in the store.
 
 Beside it: one durable write of the same rows without anything else, the floor that the disk sets.
 
@@ -37,9 +37,7 @@ from al_loop.score_parts import EMBEDDINGS_FILE, IDS_FILE, SCORES_FILE, Embeddin
 from al_loop.store import LabelStore
 from al_loop.store.database import Database
 from models.card import TaskSpec
-from service.app import create_app
-from service.settings import Settings
-from tests.e2e.campaigns import running_server
+from service.demo.server import running_service
 from tests.fixtures_store import make_header
 
 EMBEDDING_SIZE = 256
@@ -49,6 +47,7 @@ THINK_S = 2.0
 LEASE_S = 30.0
 """What is not answered runs out: samples are leased again."""
 CHUNK = 50_000
+LIMITS = httpx.Limits(max_connections=60, max_keepalive_connections=60)
 
 Ask = Callable[[str], list[int]]
 Answer = Callable[[str, int], None]
@@ -76,6 +75,8 @@ def main() -> None:
             store.close()
             if arguments.http:
                 over_http(Path(name), arguments.seconds, arguments.answered)
+                service = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+                print(f"peak memory of the service {service / 1024:.0f} MB")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
@@ -106,9 +107,11 @@ def in_process(
 
 
 def over_http(root: Path, seconds: float, answered: int) -> None:
-    """The same by `POST /queries` and `/labels`."""
-    settings = Settings(data=root / "data", imagery=str(root))
-    with running_server(create_app(settings)) as url, httpx.Client(base_url=url, timeout=60) as client:
+    """The same by `POST /queries` and `/labels`, from a service of its own that refits heads as labels come in."""
+    with (
+        running_service(root, root) as service,
+        httpx.Client(base_url=service.url, timeout=60, limits=LIMITS) as client,
+    ):
 
         def ask(annotator: str) -> list[int]:
             body = {"annotator": annotator, "query_size": QUERY_SIZE}
@@ -121,7 +124,9 @@ def over_http(root: Path, seconds: float, answered: int) -> None:
             response = client.post("/campaigns/bench/labels", json=label)
             assert response.status_code == 201, response.text
 
+        started = time.perf_counter()
         ask("warm up")
+        print(f"first query after the start {time.perf_counter() - started:.1f} s")
         run("over HTTP", ask, answer, seconds, answered)
 
 
