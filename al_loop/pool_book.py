@@ -128,9 +128,10 @@ class PoolBook:
             place = int(np.searchsorted(self.sample_ids, sample_id))
         return place if place < len(self.sample_ids) and self.sample_ids[place] == sample_id else None
 
-    def path(self, sample_id: int) -> str:
-        """Path of a sample that is here."""
-        return str(self.paths[positions_of(np.array([sample_id]), self.sample_ids)[0][0]].as_py())
+    def paths_of(self, sample_ids: Sequence[int]) -> list[str]:
+        """Paths of samples that are here."""
+        positions, _ = positions_of(np.array(sample_ids, np.int64), self.sample_ids)
+        return [str(self.paths[position].as_py()) for position in positions.tolist()]
 
     def copy(self) -> "States":
         """The states as they are now, to be looked at without the lock."""

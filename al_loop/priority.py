@@ -9,7 +9,7 @@ BACKGROUND_NICE = 10
 
 
 def lower_priority() -> None:
-    """Let the calling thread, and threads that it starts, run when others leave time; for good, so call it in a new one.
+    """Let the calling thread, and threads that it starts, run when others leave time: for good, in a new thread.
 
     Only on Linux, where threads have priorities of their own; elsewhere it does nothing.
     """

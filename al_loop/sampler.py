@@ -207,7 +207,7 @@ class Sampler:
                 book = self._book(request.campaign, standing, now)
             else:
                 skipped = len(book.skipped.get(request.annotator, ()))
-                standing.make(request.strategy, book, request.size + skipped)
+                standing.renew(request.strategy, book, request.size + skipped)
         if opening is None:
             return None, chosen.shortfall
         try:
@@ -279,9 +279,10 @@ class Sampler:
 
 
 def _samples(book: PoolBook, picks: Sequence[Pick]) -> list[QuerySample]:
+    paths = book.paths_of([pick.sample_id for pick in picks])
     return [
-        QuerySample(sample_id=pick.sample_id, path=book.path(pick.sample_id), score=pick.score, reason=pick.reason)
-        for pick in picks
+        QuerySample(sample_id=pick.sample_id, path=path, score=pick.score, reason=pick.reason)
+        for pick, path in zip(picks, paths, strict=True)
     ]
 
 

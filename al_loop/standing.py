@@ -57,7 +57,7 @@ class Standing:
         """Rules of how far apart samples lie, if there are any."""
         self._source, self._known_book, self._background = source, known_book, background
         self._board_key: BoardKey | None = None
-        self._making = threading.Lock()
+        self._making = threading.RLock()
         self._rankings: dict[StrategyConfig, Ranking] = {}
         self._used: dict[StrategyConfig, float] = {}
         self._taken: dict[StrategyConfig, int] = {}
@@ -113,6 +113,13 @@ class Standing:
             return None
         return picks
 
+    def renew(self, strategy: StrategyConfig, book: PoolBook, size: int) -> None:
+        """Rank the pool for a query that waits, unless another one that waited had that done meanwhile."""
+        spent = self._rankings.get(strategy)
+        with self._making:
+            if self._rankings.get(strategy) is spent:
+                self.make(strategy, book, size)
+
     def make(self, strategy: StrategyConfig, book: PoolBook, size: int, *, ahead: bool = False) -> None:
         """Rank the pool as it is now.
 
@@ -134,8 +141,9 @@ class Standing:
             if not len(offered):
                 self._rankings[strategy] = Ranking([], 0, board)
                 return
+            demand = self._taken.get(strategy, 0)
             same = ahead and old is not None and old.board is board  # by new scores the old order is worth nothing
-            taken = self._taken.get(strategy, 0) if same else 0
+            taken = demand if same else 0
             room, last = self.room, offered[:0]
             size *= 1 if room is None else CANDIDATES_PER_PICK
             if room is not None and room.settings.once_per_place:
@@ -149,7 +157,7 @@ class Standing:
                 size,
                 self._rank_rng,
                 labelled=states.labelled,
-                most=min(max(MOST_AHEAD, 3 * taken), MOST_DEMAND),
+                most=min(max(MOST_AHEAD, 3 * demand), MOST_DEMAND),
                 front=before[:taken],
                 last=last,
             )

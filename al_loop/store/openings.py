@@ -26,6 +26,10 @@ PAGE = 1000
 """Notes on a page of the journal, after which it is thrown away as soon as the store has all of them."""
 
 
+RETRIES = 10
+"""Queries that the store could not take are tried again with the next one, so many at a time."""
+
+
 class Openings:
     """Numbers queries and brings them into the store. Safe to share between threads."""
 
@@ -62,7 +66,7 @@ class Openings:
             StoreClosedError: The store was closed.
         """
         with self._lock:
-            failed, self._failed = self._failed, []
+            failed, self._failed = self._failed[:RETRIES], self._failed[RETRIES:]
         for earlier in failed:
             self._database.write_later(_store, earlier).add_done_callback(partial(self._arrived, earlier))
         return self._database.write_later(_store, opened)
@@ -135,36 +139,38 @@ def _store(connection: DuckDBPyConnection, queries: Sequence[OpenedQuery]) -> li
     for query in queries:
         if query.lapsed:
             end_lapsed(connection, query.campaign_id, query.lapsed, query.opened_at)
-        execute(
-            connection,
-            """INSERT INTO queries (query_id, campaign_id, annotator, strategy, query_size, version, opened_at,
-                ranked_labels, ranked_at)
-            VALUES ($query_id, $campaign_id, $annotator, $strategy, $query_size, $version, $now, $ranked_labels,
-                $ranked_at)""",
-            query_id=query.query_id,
-            campaign_id=query.campaign_id,
-            annotator=query.annotator,
-            strategy=query.strategy,
-            query_size=query.query_size,
-            version=query.version,
-            now=query.opened_at,
-            ranked_labels=query.ranked_labels,
-            ranked_at=query.ranked_at,
-        )
-        execute(
-            connection,
-            """INSERT INTO leases (campaign_id, query_id, sample_id, annotator, score, reason, leased_at, expires_at,
-                arm)
-            SELECT $campaign_id, $query_id, unnest($sample_ids::BIGINT[]), $annotator, unnest($scores::DOUBLE[]),
-                unnest($reasons::VARCHAR[]), $now, $expires_at, unnest($arms::VARCHAR[])""",
-            campaign_id=query.campaign_id,
-            query_id=query.query_id,
-            annotator=query.annotator,
-            sample_ids=[pick.sample_id for pick in query.picks],
-            scores=[pick.score for pick in query.picks],
-            reasons=[pick.reason for pick in query.picks],
-            arms=[pick.arm for pick in query.picks],
-            now=query.opened_at,
-            expires_at=query.expires_at,
-        )
+    execute(
+        connection,
+        """INSERT INTO queries (query_id, campaign_id, annotator, strategy, query_size, version, opened_at,
+            ranked_labels, ranked_at)
+        SELECT unnest($query_ids::BIGINT[]), unnest($campaign_ids::BIGINT[]), unnest($annotators::VARCHAR[]),
+            unnest($strategies::VARCHAR[]), unnest($query_sizes::INTEGER[]), unnest($versions::VARCHAR[]),
+            unnest($opened::TIMESTAMP[]), unnest($ranked_labels::BIGINT[]), unnest($ranked::TIMESTAMP[])""",
+        query_ids=[query.query_id for query in queries],
+        campaign_ids=[query.campaign_id for query in queries],
+        annotators=[query.annotator for query in queries],
+        strategies=[query.strategy for query in queries],
+        query_sizes=[query.query_size for query in queries],
+        versions=[query.version for query in queries],
+        opened=[query.opened_at for query in queries],
+        ranked_labels=[query.ranked_labels for query in queries],
+        ranked=[query.ranked_at for query in queries],
+    )
+    leases = [(query, pick) for query in queries for pick in query.picks]
+    execute(
+        connection,
+        """INSERT INTO leases (campaign_id, query_id, sample_id, annotator, score, reason, leased_at, expires_at, arm)
+        SELECT unnest($campaign_ids::BIGINT[]), unnest($query_ids::BIGINT[]), unnest($sample_ids::BIGINT[]),
+            unnest($annotators::VARCHAR[]), unnest($scores::DOUBLE[]), unnest($reasons::VARCHAR[]),
+            unnest($leased::TIMESTAMP[]), unnest($expires::TIMESTAMP[]), unnest($arms::VARCHAR[])""",
+        campaign_ids=[query.campaign_id for query, _ in leases],
+        query_ids=[query.query_id for query, _ in leases],
+        sample_ids=[pick.sample_id for _, pick in leases],
+        annotators=[query.annotator for query, _ in leases],
+        scores=[pick.score for _, pick in leases],
+        reasons=[pick.reason for _, pick in leases],
+        leased=[query.opened_at for query, _ in leases],
+        expires=[query.expires_at for query, _ in leases],
+        arms=[pick.arm for _, pick in leases],
+    )
     return [None] * len(queries)

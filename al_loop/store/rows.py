@@ -25,8 +25,8 @@ def bind(value: Parameter) -> Parameter:
     """A parameter as DuckDB should see it: datetimes in naive UTC, everything else unchanged."""
     if isinstance(value, datetime):
         return utc(value)
-    if isinstance(value, list) and value and isinstance(value[0], datetime):
-        return [utc(item) for item in value]
+    if isinstance(value, list) and isinstance(next((item for item in value if item is not None), None), datetime):
+        return [None if item is None else utc(item) for item in value]
     return value
 
 
