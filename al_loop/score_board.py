@@ -72,18 +72,17 @@ class ScoreBoard:
             labelled: Labelled samples outside the test reserve now.
         """
         positions, known = positions_of(offered, self.sample_ids)
-        covered_rows = None
-        if self.rows is not None:
-            covered_rows = self.rows[positions_of(covered, self.sample_ids)[0]]
+        taken = positions_of(covered, self.sample_ids)[0]
         scored = ScoredPool(
             sample_ids=offered[known],
             scores={name: values[positions] for name, values in self.scores.items()},
             table=self.table,
             rows=None if self.rows is None else self.rows[positions],
-            covered_rows=covered_rows,
+            covered_rows=None if self.rows is None else self.rows[taken],
             probability_table=self.probability_table,
             stratum_table=self.stratum_table,
             score_rows=None if self.score_rows is None else self.score_rows[positions],
+            covered_score_rows=None if self.score_rows is None else self.score_rows[taken],
             labelled_count=labelled,
             trust=self.trust,
             harmful=self.harmful,

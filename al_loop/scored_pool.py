@@ -36,6 +36,8 @@ class ScoredPool:
     NaN where a sample has no such region; None: no segmentation scores."""
     score_rows: NDArray[np.int64] | None = None
     """Row of `probability_table` and `stratum_table` of each candidate, shape (N,)."""
+    covered_score_rows: NDArray[np.int64] | None = None
+    """The same of each sample of `covered_rows`, shape (M,); None: not known."""
     labelled_count: int = 0
     """Labelled samples outside the test reserve: the budget spent so far."""
     trust: float | None = None
@@ -100,6 +102,24 @@ class ScoredPool:
         if self.probability_table is None or self.score_rows is None:
             raise ValueError("this pool has no class probabilities")
         return _finite_rows(self.probability_table, self.score_rows[picks], self.sample_ids[picks], "probabilities")
+
+    def covered_pairs(self, most: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Class probabilities and embeddings of the samples that are labelled or leased, a random `most` of them.
+
+        Returns:
+            Shapes (K, classes) and (K, D) float32; K = 0 where the one or the other is not known.
+
+        Raises:
+            NonFiniteScoresError: Some are NaN or infinite; carries rows of the table, since these are no candidates.
+        """
+        if self.probability_table is None or self.table is None:
+            raise ValueError("this pool has no class probabilities, or no embeddings")
+        rows, score_rows = self.covered_rows, self.covered_score_rows
+        if rows is None or score_rows is None:
+            rows = score_rows = np.empty(0, np.int64)
+        some = rng.choice(len(rows), most, replace=False) if len(rows) > most else np.arange(len(rows))
+        likely = _finite_rows(self.probability_table, score_rows[some], rows[some], "probabilities (rows of the table)")
+        return likely, _finite_rows(self.table, rows[some], rows[some], "embeddings (rows of the table)")
 
     def strata(self, picks: NDArray[np.int64]) -> NDArray[np.float32]:
         """Uncertainty of some candidates by predicted class, shape (K, classes + 1), NaN where a class is absent."""
