@@ -3,7 +3,7 @@
 SCANEO tells that annotations of a campaign were made or deleted, and how many there are, but not of which image.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -130,3 +130,16 @@ class Chase:
         self._order: Iterator[int] = iter(dict.fromkeys([*first, *rest]))
         self._latest_seen = False
         self._exhausted = False
+
+
+def turns(chases: Mapping[str, Chase], sizes: Mapping[str, int]) -> list[str]:
+    """Campaigns in the order in which their searches go on.
+
+    Those that miss something go first, the smallest campaigns before the others: a quiet search of a whole campaign
+    takes many minutes, and a batch must not wait behind it.
+
+    Args:
+        chases: The searches by campaign.
+        sizes: Images of each campaign.
+    """
+    return sorted(chases, key=lambda name: (not chases[name].urgent, sizes[name]))

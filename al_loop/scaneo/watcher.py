@@ -11,7 +11,7 @@ import msgspec
 
 from al_loop.errors import NotFoundError, ScaneoError, ScaneoUnreachableError
 from al_loop.records import Campaign
-from al_loop.scaneo.chase import Chase, Signal
+from al_loop.scaneo.chase import Chase, Signal, turns
 from al_loop.scaneo.classes import keep_mapped
 from al_loop.scaneo.connecting import zone_offset
 from al_loop.scaneo.links import Link, LinkedImage
@@ -231,14 +231,10 @@ class LinkWatcher:
         return must, [other for other in near if other in images]
 
     def _search(self) -> None:
-        """Go on with the searches, for a bounded time and with pauses that leave SCANEO to its annotators.
-
-        Those that miss something go first, the smallest campaigns before the others: a quiet search of a whole campaign
-        takes many minutes, and a batch must not wait behind it.
-        """
+        """Go on with the searches, for a bounded time and with pauses that leave SCANEO to its annotators."""
         until = time.monotonic() + TICK_S
-        chases = sorted(self._chases.items(), key=lambda item: (not item[1].urgent, len(self._images.of(item[0]))))
-        for name, chase in chases:
+        for name in turns(self._chases, {name: len(self._images.of(name)) for name in self._chases}):
+            chase = self._chases[name]
             while not chase.over and time.monotonic() < until and not self._has_better_to_do():
                 image_id = chase.next()
                 if image_id is None:

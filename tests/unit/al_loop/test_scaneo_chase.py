@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from al_loop.scaneo.chase import Chase, Signal
+from al_loop.scaneo.chase import Chase, Signal, turns
 from al_loop.scaneo.settling import IN_WORK, Settling
 
 NOON = datetime(2026, 6, 1, 12)  # noqa: DTZ001  # SCANEO's times have no zone
@@ -61,6 +61,16 @@ def test_two_changes_between_two_looks_are_both_found() -> None:
 
 def test_images_in_work_are_read_even_if_the_signal_is_explained() -> None:
     assert reads(Chase(signal(3, 0), signal(4, 5), [42, 43, 44], [], MANY), {42: [4.9]}, {}) == [42, 43, 44]
+
+
+def test_batch_does_not_wait_behind_the_quiet_search_of_a_whole_campaign() -> None:
+    quiet = Chase(signal(3, 0), signal(3, 5), [42], [], MANY)
+    assert quiet.next() == 42
+    quiet.found(42, 0, [NOON + timedelta(seconds=5)] * 2, changed=True)  # the latest, and more than the signal counts
+    assert not quiet.over
+    batch, whole = (Chase(signal(0, 0), signal(1, 5), [], [], MANY) for _ in range(2))
+    searches = {"quiet": quiet, "whole": whole, "batch": batch}
+    assert turns(searches, {"quiet": 5, "whole": 100, "batch": 8}) == ["batch", "whole", "quiet"]
 
 
 def test_unexplained_signal_ends_after_every_image() -> None:
