@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from al_loop.arms import in_overlap
 from al_loop.lease_records import SKIPS_TO_GIVE_UP
+from al_loop.records import SampleCounts
 from al_loop.reserve import random_keys
 from al_loop.score_board import Ids, positions_of
 
@@ -137,6 +138,27 @@ class PoolBook:
         """The states as they are now, to be looked at without the lock."""
         with self.lock:
             return States(self.sample_ids, self.state.copy(), self.labelled)
+
+    def counts(self) -> SampleCounts:
+        """Samples by state at the book's time."""
+        with self.lock:
+            of_state = np.bincount(self.state, minlength=32).tolist()
+
+        def count(bits: int, without: int = 0) -> int:
+            return sum(
+                samples for state, samples in enumerate(of_state) if state & bits == bits and not state & without
+            )
+
+        return SampleCounts(
+            pool=count(0, RESERVE | GOLDEN | LABELLED | LEASED),
+            leased=count(LEASED, RESERVE | GOLDEN | LABELLED),
+            labelled=count(LABELLED, RESERVE | GOLDEN),
+            reserve=count(RESERVE, GOLDEN),
+            reserve_labelled=count(RESERVE | LABELLED, GOLDEN),
+            total=len(self),
+            skipped=count(GIVEN_UP, LABELLED | GOLDEN),
+            golden=count(GOLDEN),
+        )
 
     def free_among(self, sample_ids: Ids) -> NDArray[np.bool_]:
         """Which of these strategies may choose, shape as given."""

@@ -159,7 +159,11 @@ class CampaignTable:
         self._database.write(operation)
 
     def counts(self, campaign_id: int, now: datetime) -> SampleCounts:
-        """Samples by state at `now`."""
+        """Samples by state at `now`: from the book where it was read, since the store takes 50 ms for a million."""
+        book = self._books.known(campaign_id)
+        if book is not None and not book.retired and (book.clock is None or now >= book.clock):
+            book.advance(now)
+            return book.counts()
         rows = self._database.read(
             f"""SELECT CASE WHEN golden THEN 'golden' ELSE {STATE} END AS state, count(*) AS samples,
                 count(*) FILTER (sample_id IN ({LABELLED})) AS labelled,

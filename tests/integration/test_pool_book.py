@@ -13,6 +13,8 @@ from al_loop.records import CampaignSettings, LabelInput, QuerySettings, Reserve
 from al_loop.sampler import Sampler
 from al_loop.score_parts import EmbeddingStore
 from al_loop.store import LabelStore
+from al_loop.store.books import Books
+from al_loop.store.campaigns import CampaignTable
 from al_loop.strategies import Auto, Random
 from models.card import TaskSpec
 from tests.fixtures_store import CLASSES, NOW, make_header
@@ -154,6 +156,13 @@ class BookMachine(RuleBasedStateMachine):
         anew = self.store.books.read(self.number)
         anew.advance(book.clock or self.now)
         assert facts(book) == facts(anew)
+
+    @invariant()
+    def counts_are_those_of_the_store(self) -> None:
+        book = self.store.books.of(self.number, self.now)
+        now = book.clock or self.now
+        without_book = CampaignTable(self.store._database, Books(self.store._database))
+        assert self.store.campaigns.counts(self.number, now) == without_book.counts(self.number, now)
 
     @invariant()
     def nobody_else_has_what_somebody_holds(self) -> None:
