@@ -1,5 +1,6 @@
 """The learning curves, and what they say against random, as tables in the terminal."""
 
+from rich.console import Group
 from rich.table import Table
 
 from al_loop.curves import CurveValue, Interval, LearningCurves, values_of
@@ -7,9 +8,19 @@ from al_loop.curves import CurveValue, Interval, LearningCurves, values_of
 BASELINE = "random"
 
 
-def curve_table(curves: LearningCurves) -> Table:
-    """Mean and 95 % interval of each strategy at each label count."""
-    names = sorted(curves.strategies, key=lambda name: name != BASELINE)
+MOST_BESIDE = 3
+"""Strategies beside random in one table, so that it fits a terminal of 80 columns."""
+
+
+def curve_table(curves: LearningCurves) -> Group:
+    """Mean and 95 % interval of each strategy at each label count, some strategies a table, each beside random."""
+    baseline = [name for name in curves.strategies if name == BASELINE]
+    others = [name for name in curves.strategies if name != BASELINE]
+    parts = [others[start : start + MOST_BESIDE] for start in range(0, len(others), MOST_BESIDE)]
+    return Group(*(_part(curves, baseline + part) for part in parts or [[]]))
+
+
+def _part(curves: LearningCurves, names: list[str]) -> Table:
     values = {name: values_of(curves.strategies[name], len(curves.labels)) for name in names}
     seeds = max((len(curves.strategies[name].runs) for name in names), default=0)
     table = Table(title=f"test {curves.metric} (mean and 95 % interval of {seeds} seeds)")
@@ -31,7 +42,7 @@ def comparison_table(curves: LearningCurves) -> Table:
         caption="labels saved: labels of random / labels of the strategy for what random reaches with so many; "
         "differences in points of the metric",
     )
-    table.add_column("strategy")
+    table.add_column("strategy", no_wrap=True)
     for mark in marks:
         table.add_column(f"labels saved at {labels[mark]}", justify="right")
     for title in ("mean of the curve", "worst class at the end", "least ahead"):
