@@ -122,7 +122,7 @@ class HeadRefitter:
         labels = len(reduce(np.union1d, [part.material.labelled for part in fitted]))
         trusts = [part.head.trust for part in fitted if part.head.trust is not None]
         trust = max(trusts, default=None)  # embeddings that help one task are worth ranking by
-        ranks = all(part.judgement.ranks for part in fitted)
+        ranks, several = all(part.judgement.ranks for part in fitted), len(campaign.tasks) > 1
         if ranks:
             with_bald = self._sampler.wants_bald(campaign)
             scored = [part.score(with_bald=with_bald) for part in fitted]
@@ -131,7 +131,8 @@ class HeadRefitter:
                 labels=labels, scored_at=self._clock(), trust=trust, harmful=known.harmful,
             )  # fmt: skip
             self._sampler.set_board(campaign, board)
-        several = len(campaign.tasks) > 1
+        elif several and (self._sampler.board(campaign).version or "").startswith(HEAD_PREFIX):
+            self._sampler.reset_board(campaign)  # a task that joined took the ranking from the others' heads
         head, judgement = fitted[0].head, fitted[0].judgement
         report = HeadReport(
             version=version, labels=labels,

@@ -182,3 +182,13 @@ def test_heads_rank_only_if_each_is_the_better_judge_of_its_task(bench, classifi
     assert 0.4 < report.tasks[0].reserve_accuracy < 1.0
     assert report.ranks == all(better)
     assert (bench.sampler.board(bench.campaign).version == "head:features") == all(better)
+
+
+def test_a_head_that_joins_and_is_worse_hands_the_ranking_back(bench):
+    bench.classify([*bench.reserve, *bench.pool[:8]])
+    serve_measured(bench.store, "c", {"segmentation": 0.5, "classification": 0.4}, NOW, labels=8)
+    assert bench.refit().ranks
+    assert bench.sampler.board(bench.campaign).version == "head:features"
+    bench.draw(bench.pool[:8])
+    assert not bench.refit().ranks
+    assert bench.sampler.board(bench.campaign).version == FEATURES  # the newest in the store: "v1" scored nothing
