@@ -1,4 +1,6 @@
-"""Light heads: multinomial logistic regression on cached embeddings, refitted whenever labels came in.
+"""Light heads: logistic regression on cached embeddings, refitted whenever labels came in.
+
+Multinomial where a sample has one class, independent for each class where it may have several (`al_loop.head_losses`).
 
 Arrays in, arrays out: knows nothing of the store, of samples or of models. A head is what turns a label into a better
 ranking within seconds; the network is retrained far less often.
@@ -10,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+
+from al_loop.head_losses import Loss, loss_of
 
 Matrix = NDArray[np.float32]
 
@@ -46,20 +50,29 @@ class Head:
     temperature: float = 1.0
     """Logits are divided by it (Guo et al. 2017, arXiv 1706.04599)."""
     held_out_accuracy: float | None = None
-    """Share of the labels that heads fitted without them get right; None with too few labels."""
+    """Share of the labels that heads fitted without them get right; None with too few labels. Multi-label: of the
+    yes-or-no answers, mean over the classes."""
     majority: float = 0.0
-    """Share of the commonest class among the labels: what guessing reaches."""
+    """Share of the commonest class among the labels: what guessing reaches. Multi-label: mean over the classes of the
+    commoner of "present" and "absent"."""
+    multi_label: bool = False
+    """Whether the K classes are independent: any number of them may be present, also none."""
 
     @property
     def trust(self) -> float | None:
-        """How far the embeddings tell the classes apart: 0 = no better than guessing, 1 = always right."""
+        """How far the embeddings tell the classes apart: 0 = no better than guessing, 1 = always right.
+
+        (held-out accuracy - majority) / (1 - majority), cut to [0, 1]. Multi-label classes with one answer only add
+        nothing to either difference, so they neither earn trust nor cost it.
+        """
         if self.held_out_accuracy is None or self.majority >= 1:
             return None
         return float(np.clip((self.held_out_accuracy - self.majority) / (1 - self.majority), 0, 1))
 
     def probabilities(self, embeddings: Matrix) -> Matrix:
-        """Class probabilities (N, K) of embeddings (N, D), calibrated."""
-        return _softmax((embeddings @ self.weights[:-1] + self.weights[-1]) / np.float32(self.temperature))
+        """Class probabilities (N, K) of embeddings (N, D), calibrated: rows sum to 1 unless `multi_label`."""
+        logits = (embeddings @ self.weights[:-1] + self.weights[-1]) / np.float32(self.temperature)
+        return loss_of(multi_label=self.multi_label).probabilities(logits)
 
 
 def fit_head(
@@ -69,6 +82,7 @@ def fit_head(
     rng: np.random.Generator,
     start: Matrix | None = None,
     like: Head | None = None,
+    multi_label: bool = False,
 ) -> Head:
     """Fit by L-BFGS; the penalty and a temperature come from 5-fold cross-validation where there are labels enough.
 
@@ -76,9 +90,12 @@ def fit_head(
         embeddings: Of the labelled samples, shape (n, D) float32, of about unit length (`al_loop.embedding_space`);
             n >= 1.
         targets: Shares of each class, shape (n, K), rows summing to 1: one-hot for a class, fractions for a region.
+            With `multi_label` 1 for each class that is present, 0 for each other; all 0 is a valid answer.
         rng: Draws the folds.
         start: Weights (D + 1, K) to start from, of an earlier head; None: zeros.
         like: A head whose penalty, temperature and held-out accuracy are taken over instead of cross-validating anew.
+        multi_label: Fit K independent binary regressions, K >= 1: the sum of their cross-entropies, one penalty and one
+            temperature for all. At one penalty the weights of a class are those of a fit on this class alone.
 
     Raises:
         ValueError: Shapes that do not fit, or values that are not finite.
@@ -87,17 +104,18 @@ def fit_head(
         raise ValueError(f"{len(embeddings)} embeddings and {len(targets)} targets; at least one of each is needed")
     if not (np.isfinite(embeddings).all() and np.isfinite(targets).all()):
         raise ValueError("embeddings and targets must be finite")
-    majority = float(targets.mean(axis=0).max())
+    loss = loss_of(multi_label=multi_label)
     penalty, temperature, accuracy = DEFAULT_PENALTY, 1.0, None
     if like is not None:
         penalty, temperature, accuracy = like.penalty, like.temperature, like.held_out_accuracy
     elif len(embeddings) >= TUNED_FROM:
         rows = rng.permutation(len(embeddings))[:TUNED_ROWS]
-        penalty, temperature, accuracy = _cross_validate(embeddings[rows], targets[rows], PENALTIES)
-    weights = _fit(embeddings, targets, penalty, start)
+        penalty, temperature, accuracy = _cross_validate(embeddings[rows], targets[rows], PENALTIES, loss)
+    weights = _fit(embeddings, targets, penalty, start, loss)
     return Head(
-        weights=weights, penalty=penalty, temperature=temperature, held_out_accuracy=accuracy, majority=majority
-    )
+        weights=weights, penalty=penalty, temperature=temperature, held_out_accuracy=accuracy,
+        majority=loss.majority(targets), multi_label=multi_label,
+    )  # fmt: skip
 
 
 def fit_ensemble(
@@ -107,15 +125,17 @@ def fit_ensemble(
 
     Bagging (Breiman 1996, doi 10.1007/BF00058655) stands in for Monte Carlo dropout, which a linear head has not.
     """
-    heads = []
+    heads, loss = [], loss_of(multi_label=head.multi_label)
     for _ in range(size):
         rows = rng.integers(0, len(embeddings), len(embeddings))
-        weights = _fit(embeddings[rows], targets[rows], head.penalty, head.weights)
-        heads.append(Head(weights=weights, penalty=head.penalty, temperature=head.temperature))
+        weights = _fit(embeddings[rows], targets[rows], head.penalty, head.weights, loss)
+        heads.append(dataclasses.replace(head, weights=weights, held_out_accuracy=None, majority=0.0))
     return heads
 
 
-def _cross_validate(embeddings: Matrix, targets: Matrix, penalties: Sequence[float]) -> tuple[float, float, float]:
+def _cross_validate(
+    embeddings: Matrix, targets: Matrix, penalties: Sequence[float], loss: Loss
+) -> tuple[float, float, float]:
     """Penalty with the least held-out log loss, the temperature that mends it, and the held-out accuracy."""
     folds = np.arange(len(embeddings)) % FOLDS
     starts: list[Matrix | None] = [None] * FOLDS
@@ -124,56 +144,44 @@ def _cross_validate(embeddings: Matrix, targets: Matrix, penalties: Sequence[flo
         logits = np.empty(targets.shape, np.float32)
         for fold in range(FOLDS):
             held = folds == fold
-            weights = _fit(embeddings[~held], targets[~held], penalty, starts[fold], TUNING_ITERATIONS)
+            weights = _fit(embeddings[~held], targets[~held], penalty, starts[fold], loss, TUNING_ITERATIONS)
             logits[held] = embeddings[held] @ weights[:-1] + weights[-1]
             starts[fold] = weights
-        loss = _log_loss(logits / np.float32(_temperature(logits, targets)), targets)
-        if loss >= best[1]:
+        value = loss.mean(logits / np.float32(_temperature(logits, targets, loss)), targets)
+        if value >= best[1]:
             break
-        best = penalty, loss, logits
+        best = penalty, value, logits
     penalty, _, logits = best
-    right = targets[np.arange(len(targets)), logits.argmax(axis=1)]
-    return penalty, _temperature(logits, targets), float(right.mean())
+    return penalty, _temperature(logits, targets, loss), loss.right(logits, targets)
 
 
-def _temperature(logits: Matrix, targets: Matrix) -> float:
+def _temperature(logits: Matrix, targets: Matrix, loss: Loss) -> float:
     """Temperature between 1/4 and 4 with the least log loss, on a grid of steps of 9 %."""
     grid = np.geomspace(0.25, 4.0, 33)
-    losses = [_log_loss(logits / np.float32(temperature), targets) for temperature in grid]
+    losses = [loss.mean(logits / np.float32(temperature), targets) for temperature in grid]
     return float(grid[int(np.argmin(losses))])
 
 
-def _log_loss(logits: Matrix, targets: Matrix) -> float:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return float(-(targets * logs).sum(axis=1).mean())
-
-
 def _fit(
-    embeddings: Matrix, targets: Matrix, penalty: float, start: Matrix | None, iterations: int = MAX_ITERATIONS
+    embeddings: Matrix,
+    targets: Matrix,
+    penalty: float,
+    start: Matrix | None,
+    loss: Loss,
+    iterations: int = MAX_ITERATIONS,
 ) -> Matrix:
     shape = embeddings.shape[1] + 1, targets.shape[1]
     inputs = np.column_stack([embeddings, np.ones(len(embeddings), np.float32)])
 
     def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         weights = flat.reshape(shape).astype(np.float32)
-        logits = inputs @ weights
-        logits -= logits.max(axis=1, keepdims=True)
-        exponentials = np.exp(logits)
-        total = exponentials.sum(axis=1, keepdims=True)
-        loss = float((targets * (np.log(total) - logits)).sum(dtype=np.float64)) / len(inputs)
-        gradient = (inputs.T @ (exponentials / total - targets)).astype(np.float64) / len(inputs)
+        total, by_logits = loss.with_gradient(inputs @ weights, targets)
+        gradient = (inputs.T @ by_logits).astype(np.float64) / len(inputs)
         body = flat.reshape(shape)[:-1]
         gradient[:-1] += penalty * body
-        return loss + penalty / 2 * float(np.square(body).sum()), gradient.ravel()
+        return total / len(inputs) + penalty / 2 * float(np.square(body).sum()), gradient.ravel()
 
     first = np.zeros(shape) if start is None else start.astype(np.float64)
     options = {"maxiter": iterations, "ftol": RELATIVE_DECREASE}
     found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options=options)
     return np.asarray(found.x.reshape(shape), np.float32)
-
-
-def _softmax(logits: Matrix) -> Matrix:
-    logits = logits - logits.max(axis=1, keepdims=True)
-    np.exp(logits, out=logits)
-    return np.asarray(logits / logits.sum(axis=1, keepdims=True), np.float32)

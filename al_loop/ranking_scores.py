@@ -34,7 +34,7 @@ def head_scores(
         rows: Which rows of it, shape (N,); None: all, in order.
         head: Fitted on the labels.
         embeddings: Of the labels, shape (n, D): the ensemble is fitted on them.
-        targets: Of the labels, shape (n, K).
+        targets: Of the labels, shape (n, K), as `head` was fitted on.
         rng: Draws the bootstrap samples.
         threads: Chunks computed side by side; numpy works without the GIL.
         with_bald: Fit the ensemble too, which makes it all three times as slow.
@@ -52,7 +52,7 @@ def head_scores(
         values = np.asarray(table[part] if rows is None else table[rows[part]], np.float32)
         likely = head.probabilities(values)
         probabilities[part] = likely
-        found = all_scores(likely)
+        found = all_scores(likely, multi_label=head.multi_label)
         if ensemble:
             found["bald"] = bald(values, ensemble)
         return start, found
@@ -67,16 +67,23 @@ def head_scores(
 def bald(embeddings: Matrix, ensemble: Sequence[Head]) -> Matrix:
     """Mutual information of answer and head, in nats (BALD; Houlsby et al. 2011, arXiv 1112.5745).
 
-    The heads of the ensemble stand in for samples of the posterior.
+    The heads of the ensemble stand in for samples of the posterior. Multi-label heads answer K yes-or-no questions:
+    each has its mutual information, from binary entropies, and the mean over them counts, as in
+    `al_loop.acquisition.entropy`.
 
     Args:
         embeddings: Shape (N, D).
-        ensemble: At least one head.
+        ensemble: At least one head, all alike in `multi_label`.
 
     Returns:
-        Shape (N,), in [0, ln K]: entropy of the mean answer minus the mean entropy of the answers.
+        Shape (N,), in [0, ln K], multi-label in [0, ln 2]: entropy of the mean answer minus the mean entropy of the
+        answers.
     """
     answers = np.stack([head.probabilities(embeddings) for head in ensemble])  # (B, N, K)
+    if ensemble[0].multi_label:
+        questions = np.stack([answers, 1 - answers], axis=-1)  # (B, N, K, 2)
+        told = _entropy(questions.mean(axis=0)) - _entropy(questions).mean(axis=0)  # (N, K)
+        return np.asarray(np.maximum(told, 0).mean(axis=-1), np.float32)
     return np.asarray(np.maximum(_entropy(answers.mean(axis=0)) - _entropy(answers).mean(axis=0), 0), np.float32)
 
 

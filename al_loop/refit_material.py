@@ -1,4 +1,4 @@
-"""What a head learns from and scores: samples of a classification campaign, cells of a segmentation campaign."""
+"""What a head learns from and scores: samples of a classification task, cells of a segmentation task."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from al_loop.records import Campaign
 from al_loop.score_board import positions_of
 from al_loop.score_parts import Embeddings, EmbeddingStore
 from al_loop.store import LabelStore
+from models.card import TaskSpec
 
 Rows = NDArray[np.int64]
 Matrix = NDArray[np.float32]
@@ -45,11 +46,13 @@ class Material:
     rows: Rows
     """The labelled ones outside of the test reserve, shape (n,)."""
     targets: Matrix
-    """Share of each class, shape (n, K)."""
-    samples: int
-    """Labelled samples that they belong to."""
+    """Share of each class, shape (n, K); `multi_label`: 1 where a class is present, else 0."""
+    labelled: Rows
+    """Labelled samples that they belong to, before any are left out, shape (L,), ascending."""
     sample_ids: Rows
-    """Sample of each row of a classification campaign, shape (M,), ascending."""
+    """Samples that can be scored, ascending; classification: that of each row, shape (M,)."""
+    multi_label: bool = False
+    """Classification: whether any number of classes may be present, also none."""
     cell_index: Rows | None = None
     """Segmentation: sample and place of each row, shape (M, 5)."""
     code: int = 0
@@ -57,13 +60,19 @@ class Material:
     reserve: tuple[Rows, Matrix] = field(default_factory=lambda: (np.empty(0, np.int64), np.empty((0, 0), np.float32)))
     """Classification: labelled rows of the test reserve and their targets."""
 
+    @property
+    def samples(self) -> int:
+        """Labelled samples, L."""
+        return len(self.labelled)
+
     def score(self, head: Head, vectors: Matrix, rng: np.random.Generator, *, with_bald: bool) -> Scored:
         """Score every sample by a head that was fitted on `vectors`, the embeddings of `rows`."""
         if self.cell_index is None:
             scores, probabilities = head_scores(
                 self.table, None, head, vectors, self.targets, rng, threads=THREADS, with_bald=with_bald
             )
-            return Scored(sample_ids=self.sample_ids, scores=scores, probabilities=probabilities)
+            one_class = None if self.multi_label else probabilities  # what strategies take for a distribution
+            return Scored(sample_ids=self.sample_ids, scores=scores, probabilities=one_class)
         found = cell_scores(
             self.table, self.cell_index, head, vectors, self.targets, rng,
             first_code=self.code, threads=THREADS, with_bald=with_bald,
@@ -71,16 +80,17 @@ class Material:
         return Scored(sample_ids=found.sample_ids, scores=found.scores, strata=found.strata)
 
 
-def class_material(store: LabelStore, campaign: Campaign, embeddings: Embeddings) -> Material:
-    """Samples with one class each; golden samples are left out."""
-    rows, targets = _class_targets(store, campaign, embeddings, reserve=False)
+def class_material(store: LabelStore, campaign: Campaign, spec: TaskSpec, embeddings: Embeddings) -> Material:
+    """Samples with one class each, or with any number if the task is multi-label; golden samples are left out."""
+    rows, targets = _class_targets(store, campaign, spec, embeddings, reserve=False)
     return Material(
         table=embeddings.values,
         rows=rows,
         targets=targets,
-        samples=len(rows),
+        labelled=embeddings.sample_ids[rows],
         sample_ids=embeddings.sample_ids,
-        reserve=_class_targets(store, campaign, embeddings, reserve=True),
+        multi_label=spec.multi_label,
+        reserve=_class_targets(store, campaign, spec, embeddings, reserve=True),
     )
 
 
@@ -91,7 +101,7 @@ def cell_material(store: LabelStore, campaign: Campaign, cells: CellEmbeddings, 
         table=cells.values,
         rows=known.rows,
         targets=known.targets,
-        samples=len(np.unique(cells.cell_index[known.rows, SAMPLE])),
+        labelled=np.unique(cells.cell_index[known.rows, SAMPLE]),
         sample_ids=np.unique(cells.cell_index[:, SAMPLE]),
         cell_index=cells.cell_index,
         code=first_code(campaign),
@@ -124,12 +134,25 @@ class JoinedCells:
 
 
 def _class_targets(
-    store: LabelStore, campaign: Campaign, embeddings: Embeddings, *, reserve: bool
+    store: LabelStore, campaign: Campaign, spec: TaskSpec, embeddings: Embeddings, *, reserve: bool
 ) -> tuple[Rows, Matrix]:
-    """Rows of the labelled samples, (n,), and their classes as one-hot (n, K)."""
-    classes = campaign.tasks[0].classes
-    sample_ids, answers = store.labels.class_answers(campaign.campaign_id, "classification", reserve=reserve)
+    """Rows of the labelled samples, (n,), and their classes as 0 and 1, (n, K)."""
+    if spec.multi_label:
+        sample_ids, lists = store.labels.class_lists(campaign.campaign_id, spec.task, reserve=reserve)
+        present = presence(lists, spec.classes)
+        rows, there = positions_of(sample_ids, embeddings.sample_ids)
+        return rows, present[there]
+    sample_ids, answers = store.labels.class_answers(campaign.campaign_id, spec.task, reserve=reserve)
     rows, there = positions_of(sample_ids, embeddings.sample_ids)
-    numbers = np.array([classes.index(name) if name in classes else -1 for name in answers], np.int64)[there]
+    numbers = np.array([spec.classes.index(name) if name in spec.classes else -1 for name in answers], np.int64)[there]
     rows, numbers = rows[numbers >= 0], numbers[numbers >= 0]
-    return rows, np.eye(len(classes), dtype=np.float32)[numbers]
+    return rows, np.eye(len(spec.classes), dtype=np.float32)[numbers]
+
+
+def presence(answers: Sequence[Sequence[str]], classes: Sequence[str]) -> Matrix:
+    """Which classes each answer names: 1 or 0, shape (n, K); an empty answer is all 0. Unknown names count nowhere."""
+    number = {name: column for column, name in enumerate(classes)}
+    present = np.zeros((len(answers), len(classes)), np.float32)
+    for row, names in enumerate(answers):
+        present[row, [number[name] for name in names if name in number]] = 1
+    return present

@@ -154,6 +154,14 @@ class Sampler:
         """
         self._standing(campaign).set_board(campaign, board)
 
+    def reset_board(self, campaign: Campaign) -> None:
+        """Rank by the newest scores in the store again, whatever `set_board` gave.
+
+        Raises:
+            ScoringError: The embeddings on disk do not fit together.
+        """
+        self.set_board(campaign, self._source.newest(campaign))
+
     def wants_bald(self, campaign: Campaign) -> bool:
         """Whether a strategy that was asked for lately ranks by BALD, which costs an ensemble to compute."""
         return any(wants_bald(strategy) for strategy in self._standing(campaign).in_use())

@@ -48,6 +48,8 @@ class ScoreBoard:
     """Whether choosing by scores has done worse than chance so far, as in `ScoredPool.harmful`."""
     nats: NDArray[np.float32] | None = None
     """Entropy for people, largest over tasks, shape (T,); None: `scores` has it as it is."""
+    combined: bool = False
+    """Whether `scores` are ranks over several tasks, as in `ScoredPool.combined`."""
 
     def __post_init__(self) -> None:
         tables = self.probability_table is not None or self.stratum_table is not None
@@ -86,6 +88,7 @@ class ScoreBoard:
             labelled_count=labelled,
             trust=self.trust,
             harmful=self.harmful,
+            combined=self.combined,
         )
         return scored, offered[~known]
 

@@ -5,43 +5,80 @@ over its uncertain regions. The largest raw value would hand the ranking to the 
 is ranked over the pool first, and a sample counts by the task that it ranks highest in.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from al_loop.acquisition import SCORE_NAMES, ScoreName
 
+Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Columns = dict[ScoreName, Floats]
 
 
-def one_score(scores: pa.Table) -> tuple[NDArray[np.int64], Columns, Floats]:
+class TaskScores(NamedTuple):
+    """What one task makes of the S samples that it can score."""
+
+    sample_ids: Ids
+    """Shape (S,), ascending, unique."""
+    scores: Columns
+    """Shape (S,) each, "entropy" among them."""
+
+
+class OneScore(NamedTuple):
+    """The scores of T samples over all tasks."""
+
+    sample_ids: Ids
+    """Shape (T,), ascending: those that at least one task scored."""
+    scores: Columns
+    """Shape (T,) each. NaN and infinite values stay what they are, so that strategies can refuse them."""
+    nats: Floats
+    """For people the entropy in nats, largest over tasks, shape (T,)."""
+
+
+def one_score(scores: pa.Table) -> OneScore:
+    """Combine the tasks of each sample, as `combined` does.
+
+    Args:
+        scores: Columns `sample_id`, `task` and `SCORE_NAMES`, at least one row, ordered by sample, one row for each
+            sample and task.
+    """
+    sample_ids = scores["sample_id"].to_numpy()
+    raw: Columns = {name: scores[name].to_numpy().astype(np.float32, copy=False) for name in SCORE_NAMES}
+    tasks = scores["task"].combine_chunks().dictionary_encode().indices.to_numpy()
+    if tasks.max() == 0:
+        return combined([TaskScores(sample_ids, raw)])
+    each = [np.flatnonzero(tasks == task) for task in range(tasks.max() + 1)]
+    return combined(
+        [TaskScores(sample_ids[rows], {name: values[rows] for name, values in raw.items()}) for rows in each]
+    )
+
+
+def combined(tasks: Sequence[TaskScores]) -> OneScore:
     """Combine the tasks of each sample.
 
     With one task the values stay as they are. With several, each task's value becomes its rank in the pool (`ranks`),
-    and a sample has the largest over its tasks.
+    and a sample has the largest over the tasks that scored it.
 
     Args:
-        scores: Columns `sample_id`, `task` and `SCORE_NAMES`, at least one row, ordered by sample.
-
-    Returns:
-        Sample ids, ascending, shape (T,); the scores, shape (T,) each; and for people the entropy in nats, largest over
-        tasks, shape (T,). NaN and infinite values stay what they are, so that strategies can refuse them.
+        tasks: At least one, all with the same scores, at least one sample each.
     """
-    sample_ids, first = np.unique(scores["sample_id"].to_numpy(), return_index=True)
-    raw: Columns = {name: scores[name].to_numpy().astype(np.float32, copy=False) for name in SCORE_NAMES}
-    entropies = np.maximum.reduceat(raw["entropy"], first)
-    tasks = scores["task"].combine_chunks().dictionary_encode().indices.to_numpy()
-    if tasks.max() == 0:
-        return sample_ids, {name: np.maximum.reduceat(values, first) for name, values in raw.items()}, entropies
-    columns: Columns = {}
-    for name, values in raw.items():
-        comparable = np.empty_like(values)
-        for task in range(tasks.max() + 1):
-            rows = tasks == task
-            comparable[rows] = ranks(values[rows])
-        columns[name] = np.maximum.reduceat(comparable, first)
-    return sample_ids, columns, entropies
+    if len(tasks) == 1:
+        return OneScore(tasks[0].sample_ids, tasks[0].scores, tasks[0].scores["entropy"])
+    sample_ids = np.unique(np.concatenate([task.sample_ids for task in tasks]))
+    places = [np.searchsorted(sample_ids, task.sample_ids) for task in tasks]
+
+    def largest(columns: Sequence[Floats]) -> Floats:
+        found = np.full(len(sample_ids), -np.inf, np.float32)
+        for place, values in zip(places, columns, strict=True):
+            found[place] = np.maximum(found[place], values)
+        return found
+
+    scores: Columns = {name: largest([ranks(task.scores[name]) for task in tasks]) for name in tasks[0].scores}
+    return OneScore(sample_ids, scores, largest([task.scores["entropy"] for task in tasks]))
 
 
 def ranks(values: Floats) -> Floats:

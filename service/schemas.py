@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 
 from al_loop.encoders import EmbeddingVersion
+from al_loop.head_report import HeadReport
 from al_loop.lease_records import SKIPS_TO_GIVE_UP, HeldLease
 from al_loop.pretraining_records import Pretraining, PretrainingState
 from al_loop.records import (
@@ -23,7 +24,6 @@ from al_loop.records import (
     SampleId,
     SampleView,
 )
-from al_loop.refitting import HeadReport
 from al_loop.strategies import StrategyConfig
 from al_loop.workbench import Workbench
 from models.card import TaskName, TaskSpec
@@ -139,7 +139,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     notices: list[str]
     """What an operator should know: versions that cannot be served, with the reason; samples that nobody can tell."""
     head: HeadReport | None = None
-    """The light head that was refitted after the newest labels, and whether it ranks; None: there is none yet."""
+    """The light heads, one a task, refitted after the newest labels, and whether they rank; None: none yet."""
 
     @classmethod
     def of(cls, workbench: Workbench, campaign: Campaign) -> "CampaignView":

@@ -215,6 +215,27 @@ class LabelTable:
         )
         return table["sample_id"].to_numpy(), table["name"].to_pylist()
 
+    def class_lists(
+        self, campaign_id: int, task: TaskName, *, reserve: bool = False
+    ) -> tuple[NDArray[np.int64], list[list[str]]]:
+        """Newest answers of any number of classes, golden samples left out.
+
+        Args:
+            campaign_id: The campaign.
+            task: A multi-label task.
+            reserve: As in `class_answers`.
+
+        Returns:
+            Sample ids, ascending, and the classes of each; none is an answer, too.
+        """
+        table = self._database.read_table(
+            f"""SELECT sample_id, classes FROM ({NEWEST_ANSWERS}) WHERE classes IS NOT NULL ORDER BY sample_id""",
+            campaign_id=campaign_id,
+            task=task,
+            reserve=reserve,
+        )
+        return table["sample_id"].to_numpy(), table["classes"].to_pylist()
+
     def answer_ids(
         self, campaign_id: int, task: TaskName, *, reserve: bool | None = False
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

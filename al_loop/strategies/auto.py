@@ -30,7 +30,7 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     * From `many_labels` a class on: weighted by margin instead, with half the kernel width. Entropy looks for what the
       model knows nothing of, margin for the borders between classes that it already knows (docs/strategies.md).
     * Segmentation with scores: `clasp_pe`, equal shares for the predicted classes (arXiv 2601.13677), which was ahead
-      of coverage there.
+      of coverage there. Not where several tasks are scored: it would pass over the others.
     * Where held-out labels show that the embeddings hardly tell the classes apart, or the random control that chance
       has done better so far: chance.
 
@@ -57,7 +57,7 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             return at_random(pool, size, rng, "embeddings hardly tell the classes apart: random")
         if pool.harmful:
             return at_random(pool, size, rng, "chance has done better so far: random")
-        if pool.stratum_table is not None and self.uncertainty is None:
+        if pool.stratum_table is not None and not pool.combined and self.uncertainty is None:
             return ClaspPE().select(pool, size, rng)
         many = pool.labelled_count >= self.many_labels * _classes(pool)
         name, missing = available(pool, self.uncertainty or ("margin" if many else "entropy"))
