@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
+from scipy.stats import rankdata
 
 Matrix = NDArray[np.float32]
 
@@ -111,6 +112,30 @@ class ManyClasses:
 
     def _sum(self, logits: Matrix, targets: Matrix) -> float:
         return float((np.logaddexp(np.float32(0), logits) - targets * logits).sum(dtype=np.float64))
+
+
+def separation(logits: Matrix, targets: Matrix) -> float | None:
+    """How far logits order samples with a class before those without it: 0 = not at all, 1 = always.
+
+    2 AUC - 1 (Gini coefficient; AUC by ranks, Mann and Whitney 1947, doi 10.1214/aoms/1177730491), mean over the
+    classes weighted by the rarer of their two answers, which bounds what can be known of them, cut to [0, 1].
+
+    Args:
+        logits: Shape (N, K).
+        targets: 0 or 1, shape (N, K).
+
+    Returns:
+        None if no class is present in some samples and absent in others.
+    """
+    present = targets.sum(axis=0)
+    absent = len(targets) - present
+    known = (present > 0) & (absent > 0)
+    if not known.any():
+        return None
+    ranks = rankdata(logits[:, known], axis=0)
+    above = (ranks * targets[:, known]).sum(axis=0) - present[known] * (present[known] + 1) / 2
+    gini = 2 * above / (present[known] * absent[known]) - 1
+    return float(np.clip(np.average(gini, weights=np.minimum(present, absent)[known]), 0, 1))
 
 
 def loss_of(*, multi_label: bool) -> Loss:

@@ -8,12 +8,13 @@ ranking within seconds; the network is retrained far less often.
 
 import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from al_loop.head_losses import Loss, loss_of
+from al_loop.head_losses import Loss, ManyClasses, loss_of, separation
 
 Matrix = NDArray[np.float32]
 
@@ -57,14 +58,18 @@ class Head:
     commoner of "present" and "absent"."""
     multi_label: bool = False
     """Whether the K classes are independent: any number of them may be present, also none."""
+    separation: float | None = None
+    """Multi-label: how far held-out logits order present before absent (`head_losses.separation`)."""
 
     @property
     def trust(self) -> float | None:
         """How far the embeddings tell the classes apart: 0 = no better than guessing, 1 = always right.
 
-        (held-out accuracy - majority) / (1 - majority), cut to [0, 1]. Multi-label classes with one answer only add
-        nothing to either difference, so they neither earn trust nor cost it.
+        (held-out accuracy - majority) / (1 - majority), cut to [0, 1]. Multi-label: `separation`, since "absent" is
+        right so often where classes are rare that accuracy says nothing.
         """
+        if self.multi_label:
+            return self.separation
         if self.held_out_accuracy is None or self.majority >= 1:
             return None
         return float(np.clip((self.held_out_accuracy - self.majority) / (1 - self.majority), 0, 1))
@@ -73,6 +78,15 @@ class Head:
         """Class probabilities (N, K) of embeddings (N, D), calibrated: rows sum to 1 unless `multi_label`."""
         logits = (embeddings @ self.weights[:-1] + self.weights[-1]) / np.float32(self.temperature)
         return loss_of(multi_label=self.multi_label).probabilities(logits)
+
+
+class _Tuned(NamedTuple):
+    """What cross-validation says; fields of `Head`."""
+
+    penalty: float = DEFAULT_PENALTY
+    temperature: float = 1.0
+    held_out_accuracy: float | None = None
+    separation: float | None = None
 
 
 def fit_head(
@@ -105,16 +119,15 @@ def fit_head(
     if not (np.isfinite(embeddings).all() and np.isfinite(targets).all()):
         raise ValueError("embeddings and targets must be finite")
     loss = loss_of(multi_label=multi_label)
-    penalty, temperature, accuracy = DEFAULT_PENALTY, 1.0, None
+    tuned = _Tuned()
     if like is not None:
-        penalty, temperature, accuracy = like.penalty, like.temperature, like.held_out_accuracy
+        tuned = _Tuned(like.penalty, like.temperature, like.held_out_accuracy, like.separation)
     elif len(embeddings) >= TUNED_FROM:
         rows = rng.permutation(len(embeddings))[:TUNED_ROWS]
-        penalty, temperature, accuracy = _cross_validate(embeddings[rows], targets[rows], PENALTIES, loss)
-    weights = _fit(embeddings, targets, penalty, start, loss)
+        tuned = _cross_validate(embeddings[rows], targets[rows], PENALTIES, loss)
+    weights = _fit(embeddings, targets, tuned.penalty, start, loss)
     return Head(
-        weights=weights, penalty=penalty, temperature=temperature, held_out_accuracy=accuracy,
-        majority=loss.majority(targets), multi_label=multi_label,
+        weights=weights, **tuned._asdict(), majority=loss.majority(targets), multi_label=multi_label,
     )  # fmt: skip
 
 
@@ -133,10 +146,8 @@ def fit_ensemble(
     return heads
 
 
-def _cross_validate(
-    embeddings: Matrix, targets: Matrix, penalties: Sequence[float], loss: Loss
-) -> tuple[float, float, float]:
-    """Penalty with the least held-out log loss, the temperature that mends it, and the held-out accuracy."""
+def _cross_validate(embeddings: Matrix, targets: Matrix, penalties: Sequence[float], loss: Loss) -> _Tuned:
+    """Penalty with the least held-out log loss, the temperature that mends it, and how good held-out answers are."""
     folds = np.arange(len(embeddings)) % FOLDS
     starts: list[Matrix | None] = [None] * FOLDS
     best = penalties[0], np.inf, targets
@@ -152,7 +163,8 @@ def _cross_validate(
             break
         best = penalty, value, logits
     penalty, _, logits = best
-    return penalty, _temperature(logits, targets, loss), loss.right(logits, targets)
+    apart = separation(logits, targets) if isinstance(loss, ManyClasses) else None
+    return _Tuned(penalty, _temperature(logits, targets, loss), loss.right(logits, targets), apart)
 
 
 def _temperature(logits: Matrix, targets: Matrix, loss: Loss) -> float:

@@ -131,8 +131,8 @@ class HeadRefitter:
                 labels=labels, scored_at=self._clock(), trust=trust, harmful=known.harmful,
             )  # fmt: skip
             self._sampler.set_board(campaign, board)
-        elif several and (self._sampler.board(campaign).version or "").startswith(HEAD_PREFIX):
-            self._sampler.reset_board(campaign)  # a task that joined took the ranking from the others' heads
+        elif (self._sampler.board(campaign).version or "").startswith(HEAD_PREFIX):
+            self._sampler.reset_board(campaign)  # heads that ranked until now fell behind the model
         head, judgement = fitted[0].head, fitted[0].judgement
         report = HeadReport(
             version=version, labels=labels,

@@ -17,6 +17,7 @@ from al_loop.spaces import SpaceStore
 from al_loop.store import LabelStore
 from al_loop.strategies import Bald, Margin
 from models.card import TaskSpec
+from tests.fixtures_heads import serve_measured
 from tests.fixtures_store import plain_headers
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -141,6 +142,18 @@ def test_reserve_labels_judge_and_never_teach(bench):
     report = bench.refitter.refit(bench.campaign)
     assert report.labels == 30
     assert report.reserve_accuracy > 0.9
+
+
+def test_a_head_that_falls_behind_the_model_hands_the_ranking_back(bench):
+    reserve = bench.store.samples.reserve_ids(bench.campaign.campaign_id).tolist()
+    bench.label([*bench.pool()[:30], *reserve[:24]])
+    serve_measured(bench.store, "c", {"classification": 0.9}, NOW, labels=30)
+    assert bench.refitter.refit(bench.campaign).ranks
+    assert bench.sampler.board(bench.campaign).version == "head:features"
+    bench.answers |= {sample_id: (bench.answers[sample_id] + 1) % 3 for sample_id in reserve[24:]}
+    bench.label(reserve[24:])
+    assert not bench.refitter.refit(bench.campaign).ranks
+    assert bench.sampler.board(bench.campaign).version == FEATURES  # the newest in the store: "v1" scored nothing
 
 
 def test_bald_is_computed_once_somebody_asks_for_it(bench):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from al_loop import heads
 from al_loop.acquisition import all_scores
-from al_loop.head_losses import ManyClasses, OneClass
+from al_loop.head_losses import ManyClasses, OneClass, separation
 from al_loop.heads import Head, fit_ensemble, fit_head
 from al_loop.ranking_scores import bald, head_scores
 
@@ -83,6 +83,25 @@ def test_embeddings_that_say_nothing_earn_no_trust():
     embeddings = rng.standard_normal((120, 16)).astype(np.float32) / 4
     head = fitted(embeddings, (rng.random((120, 4)) < 0.3).astype(np.float32))
     assert head.trust < 0.1
+
+
+def test_rare_classes_earn_trust_although_absent_is_mostly_right():
+    rng = np.random.default_rng(2)
+    targets = (rng.random((400, 3)) < 0.03).astype(np.float32)
+    embeddings = rng.standard_normal((400, 16)).astype(np.float32) / 4
+    embeddings[:, :3] += 0.5 * targets
+    head = fitted(embeddings, targets)
+    assert head.majority > 0.95
+    assert head.trust > 0.5
+
+
+@given(seed=st.integers(0, 1000))
+def test_separation_is_that_of_every_pair(seed):
+    rng = np.random.default_rng(seed)
+    logits, targets = rng.integers(0, 5, 20).astype(np.float32), rng.permutation(np.arange(20) < 6).astype(np.float32)
+    there, others = logits[targets == 1][:, None], logits[targets == 0]
+    pairs = float(((there > others) + 0.5 * (there == others)).mean())
+    assert separation(logits[:, None], targets[:, None]) == pytest.approx(max(0, 2 * pairs - 1), abs=1e-6)
 
 
 def test_a_class_that_is_always_there_neither_earns_trust_nor_costs_it():
