@@ -38,8 +38,8 @@ class HeadReport(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the labels that heads fitted without them get right; multi-label: of the yes-or-no answers, mean over
     the classes. None with too few labels, and with several tasks: see `tasks`."""
     trust: float | None
-    """The same against guessing, multi-label the order of held-out answers: 0 = the embeddings say nothing, 1 = they say
-    all. The largest over tasks."""
+    """The same against guessing, multi-label the order of held-out answers: 0 = the embeddings say nothing, 1 = all.
+    The largest over tasks."""
     reserve_accuracy: float | None
     """Accuracy on the labelled part of the test reserve, macro F1 if multi-label; None: too few labels there,
     segmentation, or several tasks: see `tasks`."""
