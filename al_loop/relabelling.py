@@ -121,7 +121,7 @@ class RelabelDesk:
         doubts = [entry for entry in found.relabels if entry.annotator != annotator]
         if not self._store.relabels.others_ask(campaign.campaign_id, annotator):
             doubts += mine
-        query_id, leases = self._store.relabels.open(
+        opened = self._store.relabels.open(
             campaign.campaign_id,
             annotator=annotator,
             query_size=query_size,
@@ -133,13 +133,13 @@ class RelabelDesk:
         )
         path_of = {entry.sample_id: entry.path for entry in found.relabels}
         return QueryAnswer(
-            query_id=query_id,
-            lease_expires_at=min((lease.expires_at for lease in leases), default=None),
+            query_id=None if opened is None else opened.query_id,
+            lease_expires_at=None if opened is None else opened.expires_at,
             samples=[
-                QuerySample(sample_id=lease.sample_id, path=path_of[lease.sample_id], score=None, reason=SECOND_LOOK)
-                for lease in leases
+                QuerySample(sample_id=pick.sample_id, path=path_of[pick.sample_id], score=None, reason=pick.reason)
+                for pick in ([] if opened is None else opened.picks)
             ],
-            reason=None if leases else _why_nothing(found, doubts, annotator),
+            reason=_why_nothing(found, doubts, annotator) if opened is None else None,
             strategy="relabel",
             version=found.version,
         )

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
-from al_loop.lease_records import Lease
+from al_loop.lease_records import OpenedQuery
 from al_loop.pool_book import PoolBook, fill_book
 from al_loop.records import CampaignSettings, Label
 from al_loop.store.database import Database
@@ -113,12 +113,12 @@ class Books:
                 change = book.answer if label.retracts is None else book.retract
                 change(label.sample_id, label.annotator, label.task)
 
-    def leased(self, campaign_id: int, leases: Iterable[Lease]) -> None:
-        """Leases were granted that the book does not know of."""
-        book = self._books.get(campaign_id)
-        if book is not None:
-            for lease in leases:
-                book.hold(lease.sample_id, lease.annotator, lease.expires_at)
+    def leased(self, opened: OpenedQuery | None) -> None:
+        """A query, if any, was granted that the book does not know of."""
+        book = None if opened is None else self._books.get(opened.campaign_id)
+        if opened is not None and book is not None:
+            for pick in opened.picks:
+                book.hold(pick.sample_id, opened.annotator, opened.expires_at)
 
     def renewed(self, campaign_id: int, annotator: str, sample_ids: Iterable[int], until: datetime) -> None:
         """Leases run on until then."""

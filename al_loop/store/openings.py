@@ -6,25 +6,20 @@ in which that happened; should the process end before, the next one tells it fro
 
 import logging
 import threading
-from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-
-from duckdb import DuckDBPyConnection
 
 from al_loop.errors import StoreError
 from al_loop.journal import Journal
 from al_loop.lease_records import OpenedQuery
 from al_loop.store.database import Database
-from al_loop.store.lapsed import end_lapsed
-from al_loop.store.rows import execute
+from al_loop.store.granting import grant
 
 logger = logging.getLogger(__name__)
 
 PAGE = 1000
 """Notes on a page of the journal, after which it is thrown away as soon as the store has all of them."""
-
 
 RETRIES = 10
 """Queries that the store could not take are tried again with the next one, so many at a time."""
@@ -68,8 +63,8 @@ class Openings:
         with self._lock:
             failed, self._failed = self._failed[:RETRIES], self._failed[RETRIES:]
         for earlier in failed:
-            self._database.write_later(_store, earlier).add_done_callback(partial(self._arrived, earlier))
-        return self._database.write_later(_store, opened)
+            self._database.write_later(grant, earlier).add_done_callback(partial(self._arrived, earlier))
+        return self._database.write_later(grant, opened)
 
     def secure(self, opened: OpenedQuery, sent: "Future[None]") -> None:
         """Return once a query is sure to be on record whatever happens: now it may be answered.
@@ -123,7 +118,7 @@ class Openings:
         missing = [opened for opened in noted if opened.query_id not in known]
         self._unstored = {opened.query_id for opened in missing}
         try:
-            self._database.write(lambda connection: _store(connection, missing))
+            self._database.write(lambda connection: grant(connection, missing))
         except StoreError:
             logger.exception("%d queries answered before the last stop could not be stored; tried again", len(missing))
             self._failed = missing
@@ -132,45 +127,3 @@ class Openings:
             logger.warning("%d queries had been answered just before the last stop; stored now", len(missing))
         self._unstored = set()
         self._discard()
-
-
-def _store(connection: DuckDBPyConnection, queries: Sequence[OpenedQuery]) -> list[None]:
-    """Insert queries and their leases, which are numbered in the order of the picks."""
-    for query in queries:
-        if query.lapsed:
-            end_lapsed(connection, query.campaign_id, query.lapsed, query.opened_at)
-    execute(
-        connection,
-        """INSERT INTO queries (query_id, campaign_id, annotator, strategy, query_size, version, opened_at,
-            ranked_labels, ranked_at)
-        SELECT unnest($query_ids::BIGINT[]), unnest($campaign_ids::BIGINT[]), unnest($annotators::VARCHAR[]),
-            unnest($strategies::VARCHAR[]), unnest($query_sizes::INTEGER[]), unnest($versions::VARCHAR[]),
-            unnest($opened::TIMESTAMP[]), unnest($ranked_labels::BIGINT[]), unnest($ranked::TIMESTAMP[])""",
-        query_ids=[query.query_id for query in queries],
-        campaign_ids=[query.campaign_id for query in queries],
-        annotators=[query.annotator for query in queries],
-        strategies=[query.strategy for query in queries],
-        query_sizes=[query.query_size for query in queries],
-        versions=[query.version for query in queries],
-        opened=[query.opened_at for query in queries],
-        ranked_labels=[query.ranked_labels for query in queries],
-        ranked=[query.ranked_at for query in queries],
-    )
-    leases = [(query, pick) for query in queries for pick in query.picks]
-    execute(
-        connection,
-        """INSERT INTO leases (campaign_id, query_id, sample_id, annotator, score, reason, leased_at, expires_at, arm)
-        SELECT unnest($campaign_ids::BIGINT[]), unnest($query_ids::BIGINT[]), unnest($sample_ids::BIGINT[]),
-            unnest($annotators::VARCHAR[]), unnest($scores::DOUBLE[]), unnest($reasons::VARCHAR[]),
-            unnest($leased::TIMESTAMP[]), unnest($expires::TIMESTAMP[]), unnest($arms::VARCHAR[])""",
-        campaign_ids=[query.campaign_id for query, _ in leases],
-        query_ids=[query.query_id for query, _ in leases],
-        sample_ids=[pick.sample_id for _, pick in leases],
-        annotators=[query.annotator for query, _ in leases],
-        scores=[pick.score for _, pick in leases],
-        reasons=[pick.reason for _, pick in leases],
-        leased=[query.opened_at for query, _ in leases],
-        expires=[query.expires_at for query, _ in leases],
-        arms=[pick.arm for _, pick in leases],
-    )
-    return [None] * len(queries)

@@ -6,18 +6,18 @@ from datetime import datetime, timedelta
 import msgspec
 from duckdb import DuckDBPyConnection
 
-from al_loop.lease_records import Lease
+from al_loop.lease_records import Arm, OpenedQuery, Pick
 from al_loop.records import Label
 from al_loop.store.books import Books
 from al_loop.store.database import Database
+from al_loop.store.granting import grant
 from al_loop.store.label_events import to_label
-from al_loop.store.lapsed import end_lapsed
 from al_loop.store.openings import Openings
-from al_loop.store.rows import execute, select
+from al_loop.store.rows import select
 from al_loop.store.states import GIVEN_UP, LEASED
 from models.card import TaskName
 
-ARM = "relabel"
+ARM: Arm = "relabel"
 STRATEGY = '{"type":"relabel"}'
 
 Doubt = tuple[int, int]
@@ -102,7 +102,7 @@ class RelabelTable:
         reason: str,
         lease_s: float,
         now: datetime,
-    ) -> tuple[int | None, list[Lease]]:
+    ) -> OpenedQuery | None:
         """Lease samples that have a label, in one step that no other query can interleave with.
 
         Args:
@@ -117,50 +117,37 @@ class RelabelTable:
             now: When they begin.
 
         Returns:
-            The query's id and the leases in the order of the doubts; None and none where nothing is left.
+            The query, with picks in the order of the doubts; None where nothing is left.
         """
         book = self._books.of(campaign_id, now)
         with book.lock:
             waiting = set(book.sample_ids[list(book.shared_out)].tolist())
 
-        def operation(connection: DuckDBPyConnection) -> tuple[int | None, list[Lease]]:
+        def operation(connection: DuckDBPyConnection) -> OpenedQuery | None:
             free = _free(connection, campaign_id, annotator, doubts, now)
             sample_ids = list(dict.fromkeys(sample for sample, label_id in doubts if label_id in free))
             sample_ids = [sample for sample in sample_ids if sample not in waiting]
             sample_ids = sample_ids[:query_size]
             if not sample_ids:
-                return None, []
-            end_lapsed(connection, campaign_id, sample_ids, now)
-            query_id = self._openings.number()
-            execute(
-                connection,
-                f"""INSERT INTO queries (query_id, campaign_id, annotator, strategy, query_size, version, opened_at)
-                VALUES ($query_id, $campaign_id, $annotator, '{STRATEGY}', $query_size, $version, $now)""",
-                query_id=query_id,
+                return None
+            opened = OpenedQuery(
+                query_id=self._openings.number(),
                 campaign_id=campaign_id,
                 annotator=annotator,
+                strategy=STRATEGY,
                 query_size=query_size,
                 version=version,
-                now=now,
-            )
-            execute(
-                connection,
-                f"""INSERT INTO leases (campaign_id, query_id, sample_id, annotator, reason, leased_at, expires_at, arm)
-                SELECT $campaign_id, $query_id, unnest($sample_ids::BIGINT[]), $annotator, $reason, $now, $expires_at,
-                    '{ARM}'""",
-                campaign_id=campaign_id,
-                query_id=query_id,
-                sample_ids=sample_ids,
-                annotator=annotator,
-                reason=reason,
-                now=now,
+                ranked_labels=None,
+                ranked_at=None,
+                opened_at=now,
                 expires_at=now + timedelta(seconds=lease_s),
+                picks=[Pick(sample_id, None, reason, ARM) for sample_id in sample_ids],
+                lapsed=sample_ids,
             )
-            leased = select(connection, "SELECT * FROM leases WHERE query_id = $query_id", query_id=query_id)
-            by_sample = {row["sample_id"]: msgspec.convert(row, Lease) for row in leased}
-            return query_id, [by_sample[sample_id] for sample_id in sample_ids]
+            grant(connection, [opened])
+            return opened
 
-        return self._database.write(operation, lambda answer: self._books.leased(campaign_id, answer[1]))
+        return self._database.write(operation, self._books.leased)
 
 
 def _free(

@@ -20,7 +20,7 @@ from al_loop.records import Campaign
 from al_loop.sampler import Sampler
 from al_loop.score_parts import EmbeddingStore
 from al_loop.store import LabelStore
-from al_loop.store import openings as openings_module
+from al_loop.store import granting
 from tests.fixtures_store import NOW
 
 MakeCampaign = Callable[..., Campaign]
@@ -114,7 +114,7 @@ def test_query_that_can_be_neither_noted_nor_stored_is_refused_and_gives_its_sam
     free = label_store.books.of(campaign.campaign_id, NOW).free
 
     with monkeypatch.context() as patch:
-        patch.setattr(openings_module, "execute", full)
+        patch.setattr(granting, "execute", full)
         patch.setattr(os, "fdatasync", full)
         with pytest.raises(StoreError, match="No space left"):
             ask(sampler, campaign, "ann")
@@ -127,7 +127,7 @@ def test_query_that_is_noted_and_cannot_be_stored_yet_is_stored_with_the_next(
     label_store: LabelStore, campaign: Campaign, sampler: Sampler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(openings_module, "execute", full)
+        patch.setattr(granting, "execute", full)
         given = ask(sampler, campaign, "ann")
         assert "ann" not in held(label_store, campaign).values()
     others = ask(sampler, campaign, "bob")

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from al_loop.lease_records import Lease
+from al_loop.lease_records import Pick
 from al_loop.records import Campaign, LabelInput
 from al_loop.store import LabelStore
 from tests.fixtures_store import NOW
@@ -27,11 +27,12 @@ def answer(
 
 def second_look(
     store: LabelStore, campaign: Campaign, annotator: str, doubts: Sequence[tuple[int, int]], now: datetime = NOW
-) -> list[Lease]:
-    return store.relabels.open(
+) -> list[Pick]:
+    opened = store.relabels.open(
         campaign.campaign_id, annotator=annotator, query_size=2, version="v1", doubts=doubts, reason="second look",
         lease_s=60, now=now,
-    )[1]  # fmt: skip
+    )  # fmt: skip
+    return [] if opened is None else opened.picks
 
 
 def test_doubts_are_leased_in_order_and_again_when_they_lapsed(label_store: LabelStore, campaign: Campaign) -> None:
