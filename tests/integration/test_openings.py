@@ -19,8 +19,7 @@ from al_loop.errors import StoreError
 from al_loop.records import Campaign
 from al_loop.sampler import Sampler
 from al_loop.score_parts import EmbeddingStore
-from al_loop.store import LabelStore
-from al_loop.store import granting
+from al_loop.store import LabelStore, granting
 from tests.fixtures_store import NOW
 
 MakeCampaign = Callable[..., Campaign]
