@@ -10,7 +10,6 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError  # what `transform` raises; rasterio has no public name for it
 from rasterio.crs import CRS
-from rasterio.errors import CRSError
 from rasterio.warp import transform
 from shapely import MultiPolygon, Polygon
 from shapely.geometry import mapping
@@ -18,6 +17,8 @@ from shapely.geometry import mapping
 from al_loop.errors import InvalidValueError
 from al_loop.records import SampleHeader
 from models.card import IGNORE
+from models.crs import crs_of, read_crs
+from models.errors import UnknownCrsError
 
 WGS84 = "EPSG:4326"
 PIXEL = "pixel"
@@ -76,8 +77,8 @@ def read_features(
         features: Polygons and MultiPolygons; `properties.label` is a class, or null with `properties.ignore` true.
         header: The sample they are drawn on.
         classes: Classes of the task.
-        crs: CRS of the coordinates, "pixel" for (column, row); None: the collection's `crs` member, else EPSG:4326
-            where the sample has a CRS, else pixels.
+        crs: CRS of the coordinates as `read_crs` takes it, "pixel" for (column, row); None: the collection's `crs`
+            member, else EPSG:4326 where the sample has a CRS, else pixels.
         at: JSON path of `features`.
 
     Returns:
@@ -177,7 +178,7 @@ def _check_label(properties: FeatureProperties, classes: Sequence[str], at: str)
 
 
 def _source_crs(crs: str | None, member: dict[str, Any] | None, header: SampleHeader, at: str) -> str:
-    """CRS of the coordinates: "pixel", or what rasterio understands."""
+    """CRS of the coordinates: "pixel", or what `read_crs` takes."""
     placed = header.crs is not None and header.transform is not None
     name, place = crs, f"{at.rpartition('.')[0]}.crs"
     if name is None and member is not None:
@@ -193,9 +194,9 @@ def _source_crs(crs: str | None, member: dict[str, Any] | None, header: SampleHe
     if not placed:
         raise InvalidValueError(place, f"{header.path} has no CRS; send pixel coordinates with `crs` 'pixel'")
     try:
-        return WGS84 if CRS.from_user_input(name) == CRS.from_epsg(4326) else name
-    except (CRSError, ValueError) as error:  # "EPSG:word" is a ValueError of rasterio
-        raise InvalidValueError(place, f"{name!r} is no CRS: {error}") from error
+        return WGS84 if read_crs(name) == CRS.from_epsg(4326) else name
+    except UnknownCrsError as error:
+        raise InvalidValueError(place, str(error)) from error
 
 
 def _area(geometry: PolygonGeometry | MultiPolygonGeometry, at: str) -> Area:
@@ -252,7 +253,7 @@ def _reprojected(area: Area, source: str, target: str, at: str) -> Area:
         if source == WGS84 and (abs(area.bounds[1]) > 90 or abs(area.bounds[3]) > 90):
             raise InvalidValueError(at, "latitude beyond 90 degrees; positions are [longitude, latitude]")
         return area
-    moved = _warped(area, source, target)
+    moved = _warped(area, read_crs(source), crs_of(target))
     if not np.isfinite(shapely.get_coordinates(moved)).all():
         raise InvalidValueError(at, f"coordinates that cannot be projected: {source} does not reach so far")
     return moved
@@ -262,8 +263,9 @@ def _in_pixels(area: Area, crs: str, header: SampleHeader) -> Area:
     if crs == PIXEL or header.crs is None or header.transform is None:
         return area
     to_world = Affine(*header.transform)
-    native = _warped(area, crs, header.crs)
-    if CRS.from_user_input(header.crs).is_geographic:
+    own = crs_of(header.crs)
+    native = _warped(area, crs_of(crs), own)
+    if own.is_geographic:
         centre = to_world.a * header.width / 2 + to_world.b * header.height / 2 + to_world.c
         native = shapely.transform(native, lambda xy: np.column_stack([_near(xy[:, 0], centre), xy[:, 1]]))
     to_image = ~to_world
@@ -283,8 +285,8 @@ def _near(longitude: NDArray[np.float64], centre: float) -> NDArray[np.float64]:
     return longitude + 360.0 * np.round((centre - longitude) / 360.0)
 
 
-def _warped(area: Area, source: str, target: str) -> Area:
-    if CRS.from_user_input(source) == CRS.from_user_input(target):
+def _warped(area: Area, source: CRS, target: CRS) -> Area:
+    if source == target:
         return area
 
     def warp(xy: NDArray[np.float64]) -> NDArray[np.float64]:

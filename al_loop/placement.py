@@ -1,6 +1,5 @@
 """From polygons in pixels to polygons on Earth: longitude and latitude as RFC 7946 wants them, and areas in m2."""
 
-import functools
 import math
 from collections.abc import Sequence
 
@@ -14,7 +13,8 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
 from shapely import MultiPolygon, Polygon
 
-from al_loop.geometry import WGS84, Area
+from al_loop.geometry import Area
+from models.crs import crs_of
 
 EDGE_PX = 256
 """Longest edge that is reprojected as one: straight lines of a CRS are curves in longitude and latitude."""
@@ -37,7 +37,7 @@ def place(area: Area, crs: str, transform: Sequence[float]) -> MultiPolygon | No
         Valid polygons, or None where PROJ cannot tell the place.
     """
     try:
-        geographic = _warped(shapely.segmentize(area, EDGE_PX), crs, transform, WGS84)
+        geographic = _warped(shapely.segmentize(area, EDGE_PX), crs_of(crs), transform, CRS.from_epsg(4326))
     except PROJECTION_ERRORS:
         return None
     coordinates = shapely.get_coordinates(geographic)
@@ -60,32 +60,29 @@ def area_m2(area: Area, crs: str, transform: Sequence[float]) -> float | None:
         None where PROJ cannot tell the place.
     """
     try:
-        middle = shapely.get_coordinates(_warped(area.representative_point(), crs, transform, WGS84))
+        own = crs_of(crs)
+        middle = shapely.get_coordinates(_warped(area.representative_point(), own, transform, CRS.from_epsg(4326)))
         if not np.isfinite(middle).all():
             return None
         (longitude, latitude), *_ = middle.tolist()
-        equal_area = f"+proj=laea +lat_0={latitude} +lon_0={longitude} +datum=WGS84 +units=m"
-        value = float(_warped(shapely.segmentize(area, EDGE_PX), crs, transform, equal_area).area)
+        equal_area = CRS.from_dict(proj="laea", lat_0=latitude, lon_0=longitude, datum="WGS84", units="m")
+        value = float(_warped(shapely.segmentize(area, EDGE_PX), own, transform, equal_area).area)
     except PROJECTION_ERRORS:
         return None
     return value if math.isfinite(value) else None
 
 
-def _warped(geometry: shapely.Geometry, crs: str, transform: Sequence[float], target: str) -> shapely.Geometry:
+def _warped(geometry: shapely.Geometry, crs: CRS, transform: Sequence[float], target: CRS) -> shapely.Geometry:
     a, b, c, d, e, f = transform
+    is_same = crs == target
 
     def warp(pixels: NDArray[np.float64]) -> NDArray[np.float64]:  # Shape: (N, 2)
         x, y = pixels @ [a, b] + c, pixels @ [d, e] + f
-        if _is_same(crs, target):
+        if is_same:
             return np.column_stack([x, y])
         return np.column_stack(rasterio.warp.transform(crs, target, x, y)[:2])
 
     return shapely.transform(geometry, warp)
-
-
-@functools.lru_cache(maxsize=256)
-def _is_same(crs: str, target: str) -> bool:
-    return bool(CRS.from_user_input(crs) == CRS.from_user_input(target))
 
 
 def _unbroken(polygon: Polygon) -> Polygon:

@@ -251,7 +251,8 @@ class LabelInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     features: dict[str, Any] | None = None
     """GeoJSON FeatureCollection; each `properties.label` is a class, or null with `properties.ignore` true."""
     crs: str | None = None
-    """CRS of the coordinates: None = EPSG:4326 where the sample has a CRS, else pixels; "pixel" = column, row."""
+    """CRS of the coordinates: a code of EPSG, ESRI, IGNF or OGC, a URN of one, or WKT; "pixel" = column, row; None =
+    EPSG:4326 where the sample has a CRS, else pixels."""
     override_lease: bool = False
     labelled_at: datetime | None = None
     """When the annotator answered; None: now. Must carry a time zone."""

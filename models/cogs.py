@@ -9,12 +9,12 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
-from rasterio.crs import CRS
 from rasterio.env import Env
 from rasterio.io import DatasetWriter
 from rasterio.transform import Affine
 from rasterio.windows import Window as RasterWindow
 
+from models.crs import crs_of
 from models.raster_files import allow_missing_georeference
 from models.tiling import Window
 
@@ -82,7 +82,7 @@ def open_cog(
             count=1,
             dtype="float32",
             nodata=float("nan"),
-            crs=None if crs is None else CRS.from_user_input(crs),
+            crs=None if crs is None else crs_of(crs),
             transform=None if transform is None else Affine(*transform),
             tiled=True,
             blockxsize=BLOCK_PX,

@@ -10,6 +10,7 @@ ModelsError
         VersionNotFoundError        no such version in the registry
         VersionExistsError          versions are immutable: a name is used once
         CorruptVersionError         a file is missing or its digest differs from the card
+    UnknownCrsError             text that names no CRS, or names one in a way that is not taken
     UnknownTaskError            the model has no head for that task
     TrainingDataError           a manifest that cannot be trained on (too few labels, one class)
     ExportParityError           the ONNX file and torch disagree
@@ -89,6 +90,17 @@ class CorruptVersionError(RegistryError):
     def __init__(self, version: str, reason: str) -> None:
         self.version, self.reason = version, reason
         super().__init__(f"model version {version!r} is corrupt: {reason}; promote another version or retrain")
+
+
+class UnknownCrsError(ModelsError, ValueError):
+    """Text that names no CRS that PROJ knows, or names it in a way that is not taken."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        shown = text if len(text) <= 80 else f"{text[:77]}..."
+        super().__init__(
+            f"{shown!r} is no CRS that PROJ knows{reason and f' ({reason})'}; send a code of EPSG, ESRI, IGNF or OGC "
+            "(EPSG:32631), a URN (urn:ogc:def:crs:OGC:1.3:CRS84), or WKT 1 or 2 that names no grid files"
+        )
 
 
 class UnknownTaskError(ModelsError, LookupError):

@@ -60,7 +60,7 @@ def geographic_bounds(crs: CRS | None, transform: list[float] | None, width: int
     else:
         try:
             left, bottom, right, top = rasterio.warp.transform_bounds(
-                crs, "EPSG:4326", *envelope, densify_pts=_EDGE_POINTS
+                crs, CRS.from_epsg(4326), *envelope, densify_pts=_EDGE_POINTS
             )
         except (CRSError, RasterioError):
             return None

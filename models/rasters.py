@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.crs import CRS
 from rasterio.env import Env
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
+from models.crs import crs_of
 from models.errors import RasterTooLargeError, UnreadableRasterError
 from models.footprints import crs_name, geographic_bounds, transform_values
 from models.raster_files import allow_missing_georeference, open_bytes, open_file, resolve_inside
@@ -228,7 +228,7 @@ def _encode(
             height=height,
             count=1,
             dtype=band.dtype.name,
-            crs=None if crs is None else CRS.from_user_input(crs),
+            crs=None if crs is None else crs_of(crs),
             transform=None if transform is None else Affine(*transform),
             **profile,
         ) as dataset:

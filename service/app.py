@@ -15,6 +15,7 @@ from al_loop import __version__
 from al_loop.workbench import Workbench
 from service.dependencies import WORKBENCH
 from service.errors import answer_error
+from service.foreign_pages import ForeignPagesMiddleware
 from service.metrics import Metrics, MetricsMiddleware
 from service.routes.agreement import AgreementController
 from service.routes.assists import AssistController
@@ -70,7 +71,7 @@ def create_app(settings: Settings) -> Litestar:
         dependencies=WORKBENCH | {"settings": Provide(lambda: settings, sync_to_thread=False)},
         lifespan=[lifespan],
         exception_handlers={Exception: answer_error},
-        middleware=[MetricsMiddleware()],
+        middleware=[MetricsMiddleware(), ForeignPagesMiddleware(settings)],
         request_max_body_size=settings.max_upload_mb * 1_000_000,
         logging_config=None,  # the command line sets logging up; a library must not
         openapi_config=OpenAPIConfig(

@@ -80,7 +80,7 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
         status, detail = status_of(error), str(error)
         facts = {key: value for key, value in vars(error).items() if isinstance(value, str | int | float | list | dict)}
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, tuple(STATUS)):
-        logger.error("unforeseen error in %s %s", request.method, request.url.path, exc_info=error)
+        logger.error("unforeseen error in %s %s", request.method, request.scope["path"], exc_info=error)
         detail, facts = "Something went wrong in the service; its log has the details.", {}
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         headers["Retry-After"] = str(max(1, round(getattr(error, "retry_after_s", 1))))
@@ -95,7 +95,7 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
 
 def _wants_sentence(request: Request[Any, Any, Any]) -> bool:
     """Prediction routes answer one plain sentence, which SCANEO shows to the annotator, unless JSON is asked for."""
-    return "/predictions/" in request.url.path and "json" not in request.headers.get("accept", "")
+    return "/predictions/" in request.scope["path"] and "json" not in request.headers.get("accept", "")
 
 
 def _fields(error: HTTPException) -> list[dict[str, str]]:

@@ -25,7 +25,7 @@ def _prompt_body() -> RequestBody:
     descriptions = {
         "points": "JSON list of [column, row] in pixels from the upper left corner, 1 to 64 of them.",
         "label": "A class of the campaign.",
-        "crs": "CRS of the image, as in `EPSG:32630`.",
+        "crs": "CRS of the image: a code (`EPSG:32630`), a URN (`urn:ogc:def:crs:EPSG::32630`) or WKT.",
         "transform": "JSON list of six numbers in GDAL's order: x of the upper left corner, pixel width, row rotation, "
         "y of the corner, column rotation, minus pixel height.",
     }

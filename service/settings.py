@@ -29,7 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tokens: str = ""
     """`role=token` pairs separated by commas. Roles: predict, annotate, ops; each may do what those before it may."""
     public_url: str | None = None
-    """Address at which SCANEO reaches this service; unset: the one that a link is asked for at."""
+    """Address at which SCANEO or a proxy reaches this service; unset: the one that a link is asked for at."""
     threads: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """CPU threads of one model run; unset: all cores."""
     max_upload_mb: Annotated[int, msgspec.Meta(ge=1)] = 1024
@@ -70,7 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             SettingsError: Not loopback and no tokens, or malformed tokens, or an imagery folder or SAM model that
                 does not exist.
         """
-        if not self.roles and not _is_loopback(self.host):
+        if not self.roles and not is_loopback(self.host):
             raise SettingsError(
                 f"listening on {self.host} without tokens would open the service to everybody; "
                 f"set {PREFIX}TOKENS=ops=<token>,annotate=<token>,predict=<token> or listen on 127.0.0.1"
@@ -124,7 +124,8 @@ CLIENT_VARIABLES = {f"{PREFIX}URL", f"{PREFIX}TOKEN", f"{PREFIX}SHARED", f"{PREF
 """Variables of the same prefix that are for the command line's client side or for tests."""
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a name or address is this machine's own, which no other machine reaches."""
     if host == "localhost":
         return True
     try:

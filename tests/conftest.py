@@ -1,6 +1,8 @@
 """Fixtures that every test may use; those of one area live in `tests/fixtures_<area>.py`."""
 
 import os
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -47,6 +49,30 @@ def shared_data() -> Path:
 
 
 @pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, list[bytes]]]:
+    """A port of the loopback interface, and what was sent to it; GDAL gives up soon, as it keeps the GIL meanwhile."""
+    monkeypatch.setenv("GDAL_HTTP_TIMEOUT", "2")
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def listen() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    heard.append(connection.recv(4096))
+                    connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        yield server.getsockname()[1], heard
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+@pytest.fixture
 def imagery(tmp_path: Path) -> Path:
     """The folder that campaign roots lie in."""
     folder = tmp_path / "imagery"
@@ -66,7 +92,7 @@ def start_service(settings: Settings) -> Iterator[Callable[[], Http]]:
     running: list[Http] = []
 
     def start() -> Http:
-        client = TestClient(create_app(settings), raise_server_exceptions=False)
+        client = TestClient(create_app(settings), base_url="http://127.0.0.1", raise_server_exceptions=False)
         client.__enter__()
         running.append(client)
         return client

@@ -88,7 +88,9 @@ def test_calls_of_the_readme_are_understood(tmp_path: Path) -> None:
     calls = [shlex.split(line) for line in shell_lines() if line.startswith("curl")]
     assert len(calls) == 3
     write_pool(tmp_path / "fields", 20)
-    with TestClient(create_app(Settings(data=tmp_path / "data", imagery=str(tmp_path)))) as http:
+    with TestClient(
+        create_app(Settings(data=tmp_path / "data", imagery=str(tmp_path))), base_url="http://127.0.0.1"
+    ) as http:
         create(http, tmp_path / "fields", "fields", tasks=[{"task": "classification", "classes": ["forest", "water"]}])
         register(http, "fields")
         statuses = []

@@ -6,10 +6,12 @@ import numpy as np
 import rasterio.warp
 import shapely
 from numpy.typing import NDArray
+from rasterio.crs import CRS
 from shapely.geometry import mapping, shape
 
-from al_loop.geometry import PIXEL, WGS84
+from al_loop.geometry import PIXEL
 from al_loop.records import Label, SampleHeader
+from models.crs import crs_of
 
 
 def geographic_geometry(geometry: dict[str, Any], crs: str | None, sample: SampleHeader) -> dict[str, Any] | None:
@@ -28,10 +30,11 @@ def geographic_geometry(geometry: dict[str, Any], crs: str | None, sample: Sampl
     if sample.crs is None or sample.transform is None:
         return None
     a, b, c, d, e, f = sample.transform
+    own, geographic = crs_of(sample.crs), CRS.from_epsg(4326)
 
     def to_longitude_latitude(pixels: NDArray[np.float64]) -> NDArray[np.float64]:  # Shape: (N, 2)
         x, y = pixels @ [a, b] + c, pixels @ [d, e] + f
-        return np.column_stack(rasterio.warp.transform(sample.crs, WGS84, x, y))
+        return np.column_stack(rasterio.warp.transform(own, geographic, x, y))
 
     placed: dict[str, Any] = mapping(shapely.transform(shape(geometry), to_longitude_latitude))
     return placed

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
-from rasterio.crs import CRS
-from rasterio.errors import CRSError
 
 from al_loop.errors import InvalidValueError
-from models.errors import UnusableRasterError
+from models.crs import read_crs
+from models.errors import UnknownCrsError, UnusableRasterError
 from models.footprints import crs_name
 
 MAX_POINTS = 64
@@ -35,7 +34,7 @@ def read_prompt(
     Args:
         points: JSON, a list of [column, row].
         label: Name of a class.
-        crs: Anything that names a CRS.
+        crs: As `models.crs.read_crs` takes it.
         transform: JSON, in GDAL's order: c, a, b, f, d, e.
         classes: Of the campaign.
 
@@ -48,9 +47,9 @@ def read_prompt(
     if not crs or crs == "None":
         raise UnusableRasterError("image", "it has no CRS, so an outline cannot be placed in longitude and latitude")
     try:
-        name = crs_name(CRS.from_user_input(crs))
-    except (CRSError, ValueError) as error:  # "EPSG:word" is a ValueError of rasterio
-        raise InvalidValueError("crs", f"{crs!r} is no CRS that PROJ knows") from error
+        name = crs_name(read_crs(crs))
+    except UnknownCrsError as error:
+        raise InvalidValueError("crs", str(error)) from error
     if not name:
         raise InvalidValueError("crs", f"{crs!r} is no CRS that PROJ knows")
     c, a, b, f, d, e = _decoded("transform", transform, tuple[float, float, float, float, float, float])

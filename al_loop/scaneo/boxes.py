@@ -7,12 +7,14 @@ from typing import Annotated
 import msgspec
 import shapely
 from affine import Affine
+from rasterio.crs import CRS
 from rasterio.warp import transform_bounds
 
 from al_loop.records import Campaign, SampleHeader
 from al_loop.scaneo.links import Link, PushedBox
 from al_loop.scaneo.port import ScaneoPort
 from al_loop.store import LabelStore
+from models.crs import crs_of
 
 SAME_IOU = 0.5
 """A box of the same label that overlaps an earlier one by this much was offered before, whatever became of it."""
@@ -115,7 +117,8 @@ def _corners(box: OfferedBox, header: SampleHeader) -> list[float]:
     to_world = Affine(*header.transform)
     points = [to_world @ point for point in ((left, top), (right, top), (right, bottom), (left, bottom))]
     xs, ys = zip(*points, strict=True)
-    west, south, east, north = transform_bounds(header.crs, "EPSG:4326", min(xs), min(ys), max(xs), max(ys))
+    own, geographic = crs_of(header.crs), CRS.from_epsg(4326)
+    west, south, east, north = transform_bounds(own, geographic, min(xs), min(ys), max(xs), max(ys))
     return [south, west, north, east]
 
 

@@ -58,7 +58,7 @@ class AssistController(Controller):
         "/samples/{sample_id:int}/accept",
         operation_id="acceptSuggestion",
         sync_to_thread=True,
-        responses=problems(400, 401, 403, 404, 409),
+        responses=problems(400, 401, 403, 404, 409, 415),
     )
     def accept(
         self,

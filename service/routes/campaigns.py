@@ -28,7 +28,7 @@ class CampaignController(Controller):
         operation_id="createCampaign",
         sync_to_thread=True,
         guards=[requires("ops")],
-        responses=problems(400, 401, 403, 409, 501),
+        responses=problems(400, 401, 403, 409, 415, 501),
     )
     def create(
         self,
@@ -63,7 +63,7 @@ class CampaignController(Controller):
         sync_to_thread=True,
         dependencies=TARGET,
         guards=[requires("ops")],
-        responses=problems(400, 401, 403, 404, 501),
+        responses=problems(400, 401, 403, 404, 415, 501),
     )
     def set_policy(
         self,
@@ -82,7 +82,7 @@ class CampaignController(Controller):
         sync_to_thread=True,
         dependencies=TARGET,
         guards=[requires("ops")],
-        responses=problems(400, 401, 403, 404),
+        responses=problems(400, 401, 403, 404, 415),
     )
     def set_settings(
         self,

@@ -35,7 +35,7 @@ class LabelController(Controller):
         "/labels",
         operation_id="recordLabels",
         sync_to_thread=True,
-        responses=problems(400, 401, 403, 404, 409),
+        responses=problems(400, 401, 403, 404, 409, 415),
     )
     def record(
         self,

@@ -54,7 +54,7 @@ class LeaseController(Controller):
         operation_id="extendLeases",
         status_code=200,
         sync_to_thread=True,
-        responses=problems(400, 401, 403, 404),
+        responses=problems(400, 401, 403, 404, 415),
     )
     def extend(
         self,
@@ -79,7 +79,7 @@ class LeaseController(Controller):
         operation_id="skipSamples",
         status_code=200,
         sync_to_thread=True,
-        responses=problems(400, 401, 403, 404),
+        responses=problems(400, 401, 403, 404, 415),
     )
     def skip(
         self,

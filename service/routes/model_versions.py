@@ -49,7 +49,7 @@ class ModelVersionController(Controller):
         status_code=200,
         sync_to_thread=True,
         guards=[requires("ops")],
-        responses=problems(400, 401, 403, 404, 409),
+        responses=problems(400, 401, 403, 404, 409, 415),
     )
     def promote(
         self,

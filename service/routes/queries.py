@@ -28,7 +28,7 @@ class QueryController(Controller):
         "/queries",
         operation_id="openQuery",
         sync_to_thread=True,
-        responses=problems(400, 401, 403, 404, 409) | answer(201, QueryAnswer, QUERY_ANSWER),
+        responses=problems(400, 401, 403, 404, 409, 415) | answer(201, QueryAnswer, QUERY_ANSWER),
     )
     def create(
         self,
@@ -61,7 +61,7 @@ class QueryController(Controller):
         operation_id="releaseLeases",
         status_code=200,
         sync_to_thread=True,
-        responses=problems(400, 401, 403, 404),
+        responses=problems(400, 401, 403, 404, 415),
     )
     def release(
         self,

@@ -56,7 +56,7 @@ class RelabelController(Controller):
         "/queries",
         operation_id="openRelabelQuery",
         sync_to_thread=True,
-        responses=problems(400, 401, 403, 404, 409),
+        responses=problems(400, 401, 403, 404, 409, 415),
     )
     def query(
         self,

@@ -35,7 +35,7 @@ class RoundController(Controller):
         status_code=202,
         sync_to_thread=True,
         guards=[requires("ops")],
-        responses=problems(400, 401, 403, 404, 409),
+        responses=problems(400, 401, 403, 404, 409, 415),
     )
     def start(
         self,

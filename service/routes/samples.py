@@ -31,7 +31,7 @@ class SampleController(Controller):
         operation_id="registerSamples",
         sync_to_thread=True,
         guards=[requires("ops")],
-        responses=problems(400, 401, 403, 404),
+        responses=problems(400, 401, 403, 404, 415),
     )
     def register(
         self,

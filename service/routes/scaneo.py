@@ -29,7 +29,7 @@ class ScaneoController(Controller):
         operation_id="connectScaneo",
         sync_to_thread=True,
         guards=[requires("ops")],
-        responses=problems(400, 401, 403, 404, 409, 501, 502),
+        responses=problems(400, 401, 403, 404, 409, 415, 501, 502),
     )
     def connect(
         self,
@@ -106,7 +106,7 @@ class ScaneoController(Controller):
         sync_to_thread=True,
         dependencies=TARGET,
         guards=[requires("annotate")],
-        responses=problems(400, 401, 403, 404, 409, 502),
+        responses=problems(400, 401, 403, 404, 409, 415, 502),
     )
     def open_batch(
         self,
@@ -157,7 +157,7 @@ class ScaneoController(Controller):
         sync_to_thread=True,
         dependencies=TARGET,
         guards=[requires("ops")],
-        responses=problems(400, 401, 403, 404, 502),
+        responses=problems(400, 401, 403, 404, 415, 502),
     )
     def push_boxes(
         self,

@@ -387,7 +387,7 @@ def test_file_that_vanished_is_named(http: Http, campaign: str, root: Path) -> N
 
 def test_upload_over_the_limit_is_413(imagery: Path, root: Path, tmp_path: Path) -> None:
     small = Settings(data=tmp_path / "other", imagery=str(imagery), max_upload_mb=1)
-    with TestClient(create_app(small), raise_server_exceptions=False) as client:
+    with TestClient(create_app(small), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         create(client, root)
         response = client.post("/campaigns/demo/predictions/classification", files={"image": bytes(2_000_000)})
         assert response.status_code == 413

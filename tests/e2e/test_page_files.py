@@ -18,7 +18,7 @@ FILES = sorted(file.name for file in FOLDER.iterdir() if file.suffix in (".css",
 @pytest.mark.parametrize("path", ["/annotate", "/annotate/demo", "/annotate/static"])
 def test_document_needs_no_token_and_allows_no_foreign_or_inline_code(tmp_path: Path, imagery: Path, path: str) -> None:
     settings = Settings(data=tmp_path / "data", imagery=str(imagery), tokens="ops=a-secret-of-ops")
-    with TestClient(create_app(settings)) as http:
+    with TestClient(create_app(settings), base_url="http://127.0.0.1") as http:
         answer = http.get(path)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"

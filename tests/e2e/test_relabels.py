@@ -176,7 +176,7 @@ def test_only_operators_learn_which_doubts_are_test_samples(
     answer(open_to_all, chosen["sample_id"], wrong, "anna")
     open_to_all.__exit__(None, None, None)
     guarded = Settings(data=settings.data, imagery=str(imagery), tokens="annotate=annotate-secret,ops=ops-secret")
-    with TestClient(create_app(guarded), raise_server_exceptions=False) as http:
+    with TestClient(create_app(guarded), base_url="http://127.0.0.1", raise_server_exceptions=False) as http:
         shown = {}
         for role in ("ops", "annotate"):
             http.headers["authorization"] = f"Bearer {role}-secret"

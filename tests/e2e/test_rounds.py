@@ -88,7 +88,7 @@ def test_as_many_campaigns_train_side_by_side_as_the_settings_allow(
     settings: Settings, root: Path, at_once: int
 ) -> None:
     settings = msgspec.structs.replace(settings, rounds_at_once=at_once)
-    with TestClient(create_app(settings)) as http:
+    with TestClient(create_app(settings), base_url="http://127.0.0.1") as http:
         for name in ("demo", "second"):
             create(http, root, name, **slow(root))
             register(http, name)

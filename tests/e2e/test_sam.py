@@ -14,6 +14,7 @@ import rasterio.warp
 import shapely
 import shapely.geometry
 from litestar.testing import TestClient
+from rasterio.crs import CRS
 
 from service.app import create_app
 from service.commands.serve import run as serve
@@ -185,6 +186,69 @@ def test_bad_prompt_is_refused_in_one_sentence(
     assert words in answer.text
 
 
+def test_crs_names_no_file_and_no_address(
+    prompted: tuple[Http, Path], listener: tuple[int, list[bytes]], tmp_path: Path
+) -> None:
+    http, path = prompted
+    port, heard = listener
+    (tmp_path / "crs.wkt").write_text(CRS.from_epsg(32630).to_wkt())
+    for crs in outside(port, tmp_path / "crs.wkt"):
+        answer = click(http, path, crs=crs)
+        assert answer.status_code == 400, crs
+        assert "send a code of EPSG" in answer.text
+    assert heard == []
+
+
+def test_label_whose_crs_names_a_file_or_an_address_is_refused(
+    prompted: tuple[Http, Path], listener: tuple[int, list[bytes]], tmp_path: Path
+) -> None:
+    http, _ = prompted
+    port, heard = listener
+    (tmp_path / "crs.wkt").write_text(CRS.from_epsg(32630).to_wkt())
+    features = {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "properties": {"label": "class-1"},
+                "geometry": shapely.geometry.mapping(shapely.box(442_600, 4_479_100, 442_900, 4_479_900)),
+            }
+        ],
+    }
+    label = {"path": "lake.tif", "task": "segmentation", "annotator": "ann"}
+    for crs in outside(port, tmp_path / "crs.wkt"):
+        named = features | {"crs": {"type": "name", "properties": {"name": crs}}}
+        for body, place in (
+            (label | {"features": features, "crs": crs}, "$.crs"),
+            (label | {"features": named}, "crs"),
+        ):
+            answer = http.post("/campaigns/demo/labels", json=body)
+            assert answer.status_code == 400, crs
+            assert "send a code of EPSG" in answer.json()["detail"]
+            assert place in answer.json()["detail"]
+    assert heard == []
+    known = ["EPSG:32630", "urn:ogc:def:crs:EPSG::32630", CRS.from_epsg(32630).to_wkt(version="WKT2_2019")]
+    for crs in known:
+        answer = http.post("/campaigns/demo/labels", json=label | {"features": features, "crs": crs})
+        assert answer.status_code == 201, answer.text
+
+
+@pytest.mark.parametrize(
+    "crs",
+    ["urn:ogc:def:crs:EPSG::32630", CRS.from_epsg(32630).to_wkt(), CRS.from_epsg(32630).to_wkt(version="WKT2_2019")],
+)
+def test_crs_may_be_a_urn_or_wkt(prompted: tuple[Http, Path], crs: str) -> None:
+    http, path = prompted
+    assert likeness(path, outlined(path, click(http, path, crs=crs))) > 0.85
+
+
+def outside(port: int, path: Path) -> list[str]:
+    """What GDAL would fetch, open or build a CRS of with files."""
+    url = f"http://127.0.0.1:{port}/crs"
+    header_file = f"/vsicurl?header_file%3D{path}&url%3Dhttp%3A%2F%2F127.0.0.1%3A{port}"
+    return [url, f"/vsicurl/{url}", header_file, str(path), "+proj=utm +zone=30", '{"type": "GeographicCRS"}']
+
+
 @pytest.fixture
 def prompted(serve_scenes: Callable[..., Http], imagery: Path) -> tuple[Http, Path]:
     """A service without a model, and a scene of its campaign."""
@@ -205,7 +269,9 @@ def test_operators_model_decides(settings: Settings, imagery: Path) -> None:
     """The model of the test outlines what is bright, so the land and not the lake."""
     path = write_lake(imagery / "lake.tif", "EPSG:32630")
     model = write_promptable(imagery.parent / "sam.onnx")
-    with TestClient(create_app(msgspec.structs.replace(settings, sam_model=model))) as http:
+    with TestClient(
+        create_app(msgspec.structs.replace(settings, sam_model=model)), base_url="http://127.0.0.1"
+    ) as http:
         create(http, imagery, tasks=[{"task": "segmentation", "classes": ["class-1"]}])
         register(http)
         points = [(70.5, 10.5)]

@@ -21,7 +21,7 @@ def guarded(tmp_path: Path, imagery: Path) -> Iterator[Http]:
     """A service with one token a role and a campaign."""
     tokens = ",".join(f"{role}={token}" for role, token in TOKENS.items())
     settings = Settings(data=tmp_path / "data", imagery=str(imagery), tokens=tokens)
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+    with TestClient(create_app(settings), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         task = {"task": "classification", "classes": ["a", "b"]}
         body = {"name": "demo", "tasks": [task], "root": str(imagery)}
         assert client.post("/campaigns", json=body, headers=bearer("ops")).status_code == 201

@@ -88,6 +88,14 @@ def test_another_crs_is_reprojected(by_member: bool) -> None:
     np.testing.assert_allclose(to_pixels(only_area(stored), crs, UTM_NORTH).bounds, (10, 20, 20, 30), atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["urn:ogc:def:crs:OGC:1.3:CRS84", "OGC:CRS84", "urn:ogc:def:crs:EPSG::4326"])
+def test_geojson_of_2008_has_longitude_first(name: str) -> None:
+    drawn = pixels_to_lonlat(square(10, 20, 10), UTM_NORTH)
+    stored, crs = read_features(collection(drawn), UTM_NORTH, CLASSES, crs=name, at=AT)
+    assert crs == "EPSG:4326"
+    np.testing.assert_allclose(only_area(stored).bounds, shapely.Polygon(drawn[0]).bounds, rtol=0, atol=1e-12)
+
+
 def test_sample_without_crs_takes_pixels() -> None:
     plain = make_header(crs=None, transform=None, bounds=None)
     stored, crs = read_features(collection(square(1, 2, 3)), plain, CLASSES, crs=None, at=AT)

@@ -6,6 +6,7 @@ import pytest
 import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 from rasterio.transform import Affine
 
@@ -14,7 +15,7 @@ from models.raster_files import allow_missing_georeference
 from models.rasters import encode_codes, open_upload, pixel_hash, read_header, read_raster
 from tests.data.make_scene import make_scene
 
-LAEA = "+proj=laea +lat_0=50 +lon_0=9.3 +x_0=4321000 +y_0=3210000 +ellps=GRS80 +units=m"
+LAEA = CRS.from_string("+proj=laea +lat_0=50 +lon_0=9.3 +x_0=4321000 +y_0=3210000 +ellps=GRS80 +units=m").to_wkt()
 
 
 def reencoded(path: Path, **profile) -> bytes:

@@ -1,0 +1,104 @@
+"""What a web page of somebody else can make a browser send here is refused, and JSON is taken as JSON only.
+
+A service on a loopback address may run without tokens, as only programs of this machine reach it. A browser is one of
+them, and it runs the scripts of every page it shows: such a page may send forms to `http://127.0.0.1:8090`, and a page
+whose name is made to point at 127.0.0.1 after it was loaded (DNS rebinding) may read the answers, too. A service that
+listens on any other address has tokens, which such pages do not know; it answers by any name, as containers and proxies
+need.
+"""
+
+import re
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar import Request
+from litestar.enums import ScopeType
+from litestar.exceptions import HTTPException, PermissionDeniedException
+from litestar.handlers import HTTPRouteHandler
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from service.settings import Settings, is_loopback
+
+READING = ("GET", "HEAD", "OPTIONS")
+JSON_TYPE = re.compile(r"application/(?:[\w.!#$&^-]+\+)?json", re.IGNORECASE | re.ASCII)
+PORTS = {"http": 80, "https": 443}
+
+
+class ForeignPagesMiddleware(ASGIMiddleware):
+    """Answers 403 to a foreign `Host` or `Origin` on loopback, and 415 to a JSON body of another content type.
+
+    403 for a foreign host, too, and not 421: browsers ask once more after a 421, and 403 is what the routes document.
+    """
+
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(self, settings: Settings) -> None:
+        self._on_loopback = is_loopback(settings.host)
+        self._public = None if settings.public_url is None else _place(settings.public_url)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Pass the request on if it may come in.
+
+        Raises:
+            PermissionDeniedException: The service is asked for by a name that is not its own, or a page of another
+                site writes.
+            HTTPException: 415, the body has to be JSON and does not say that it is.
+        """
+        request = Request[Any, Any, Any](scope)
+        if self._on_loopback:
+            self._check_host(request)
+            if request.method not in READING:
+                self._check_origin(request)
+        _check_json(request)
+        await next_app(scope, receive, send)
+
+    def _check_host(self, request: Request[Any, Any, Any]) -> None:
+        hosts = request.headers.getall("host", [])
+        place = _place(f"http://{hosts[0]}") if len(hosts) == 1 else None
+        if place is None or not (is_loopback(place[0]) or (self._public is not None and place[0] == self._public[0])):
+            raise PermissionDeniedException(
+                f"This service listens on this machine only and does not answer as {', '.join(hosts)!r}: ask for it at "
+                "localhost or 127.0.0.1, or set AL_LOOP_PUBLIC_URL to the address at which it is reached."
+            )
+
+    def _check_origin(self, request: Request[Any, Any, Any]) -> None:
+        """Browsers name the page's site in `Origin` with every write; other programs, SCANEO too, do not send it."""
+        origin = request.headers.get("origin")
+        if request.headers.get("sec-fetch-site") == "cross-site" or not (
+            origin is None or self._is_own(origin, request)
+        ):
+            raise PermissionDeniedException(
+                f"A web page of another site ({origin or 'not named'}) may not write here; if it is this service "
+                "behind a proxy, set AL_LOOP_PUBLIC_URL to the proxy's address."
+            )
+
+    def _is_own(self, origin: str, request: Request[Any, Any, Any]) -> bool:
+        place = _place(origin)
+        scheme = origin.partition(":")[0]
+        return place is not None and place in (_place(f"{scheme}://{request.headers['host']}"), self._public)
+
+
+def _check_json(request: Request[Any, Any, Any]) -> None:
+    """A form or plain text is what a web page may send anywhere without asking first; JSON is not."""
+    handler = request.scope["route_handler"]
+    if not isinstance(handler, HTTPRouteHandler) or handler.parsed_data_field is None:
+        return
+    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    given = request.headers.get("content-type", "").partition(";")[0].strip()
+    if has_body and not JSON_TYPE.fullmatch(given):
+        raise HTTPException(
+            f"The body has to be JSON and say so: send `Content-Type: application/json`, not {given or 'none'!r}.",
+            status_code=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        )
+
+
+def _place(url: str) -> tuple[str, int] | None:
+    """Name or address in lower case, and port; None for what is no web address, such as the origin `null`."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or PORTS[parts.scheme]
+    except (ValueError, KeyError):
+        return None
+    return (parts.hostname, port) if parts.hostname else None
