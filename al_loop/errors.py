@@ -12,10 +12,7 @@ AlLoopError
         NotEnoughLabelsError        says how many labels are missing
         NoModelError                nothing is promoted yet
         WithheldError               no suggestion for this image, on purpose
-    ScoringError                samples that cannot be scored or ranked
-        AllNodataError              rows of probabilities without a valid pixel
-        NonFiniteScoresError        NaN or infinite scores; carries the sample ids
-        EmptyPoolError              nothing to choose from
+    EmptyPoolError              nothing to choose from
     StoreError
         StoreLockedError            another process owns the DuckDB file
         StoreClosedError
@@ -112,27 +109,7 @@ class WithheldError(ConflictError):
         super().__init__("No suggestion for this image on purpose: please label it unaided.")
 
 
-class ScoringError(AlLoopError, ValueError):
-    """Samples that cannot be scored or ranked."""
-
-
-class AllNodataError(ScoringError):
-    """Rows of a batch of probabilities have no valid pixel, so they have no score. `rows` are their numbers."""
-
-    def __init__(self, rows: list[int]) -> None:
-        self.rows = rows
-        super().__init__(f"no valid pixel in rows {_some(rows)}; leave them out of the pool")
-
-
-class NonFiniteScoresError(ScoringError):
-    """NaN or infinite scores or embeddings. `sample_ids` says whose."""
-
-    def __init__(self, what: str, sample_ids: list[int]) -> None:
-        self.what, self.sample_ids = what, sample_ids
-        super().__init__(f"{what} of samples {_some(sample_ids)} are not finite; score them again")
-
-
-class EmptyPoolError(ScoringError):
+class EmptyPoolError(AlLoopError, ValueError):
     """A strategy was asked to choose from no samples."""
 
     def __init__(self) -> None:
@@ -188,9 +165,3 @@ class ScaneoFileError(ScaneoError):
             f"SCANEO's database {path} cannot be read ({reason}); it is the file scaneo.db in its cache directory, and "
             "linking without it works as well"
         )
-
-
-def _some(numbers: list[int], most: int = 10) -> str:
-    """The first few numbers, and how many more there are."""
-    shown = ", ".join(str(number) for number in numbers[:most])
-    return shown + (f" and {len(numbers) - most} more" if len(numbers) > most else "")

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from al_loop.priority import lower_priority
-from al_loop.processes import ProcessCancelledError, ProcessFailedError
-from al_loop.readiness import readiness
-from al_loop.records import Campaign
-from al_loop.retraining import RetrainState, last_counted_snapshot, should_retrain
-from al_loop.rounds import RoundRunner
-from al_loop.scoring import PoolScorer
+from al_loop.campaigns.readiness import readiness
+from al_loop.domain.campaigns import Campaign
+from al_loop.runtime.background import lower_priority
+from al_loop.runtime.processes import ProcessCancelledError, ProcessFailedError
+from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.store import LabelStore
+from al_loop.training.policy import RetrainState, last_counted_snapshot, should_retrain
+from al_loop.training.rounds import RoundRunner
 
 logger = logging.getLogger(__name__)
 logging.getLogger("apscheduler").setLevel(logging.WARNING)  # it would log every tick

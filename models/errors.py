@@ -15,6 +15,9 @@ ModelsError
     TrainingDataError           a manifest that cannot be trained on (too few labels, one class)
     ExportParityError           the ONNX file and torch disagree
     PromptableModelError        the operator's promptable ONNX file is not what it has to be
+    ScoringError                samples that cannot be scored or ranked
+        AllNodataError              rows of probabilities without a valid pixel
+        NonFiniteScoresError        NaN or infinite scores; carries the sample ids
     OverloadedError             more predictions are waiting than can be answered soon
 """
 
@@ -137,3 +140,29 @@ class OverloadedError(ModelsError):
     def __init__(self, waiting: int, retry_after_s: float) -> None:
         self.waiting, self.retry_after_s = waiting, retry_after_s
         super().__init__(f"{waiting} predictions are waiting already; try again in {retry_after_s:.0f} s")
+
+
+class ScoringError(ModelsError, ValueError):
+    """Samples that cannot be scored or ranked."""
+
+
+class AllNodataError(ScoringError):
+    """Rows of a batch of probabilities have no valid pixel, so they have no score. `rows` are their numbers."""
+
+    def __init__(self, rows: list[int]) -> None:
+        self.rows = rows
+        super().__init__(f"no valid pixel in rows {_some(rows)}; leave them out of the pool")
+
+
+class NonFiniteScoresError(ScoringError):
+    """NaN or infinite scores or embeddings. `sample_ids` says whose."""
+
+    def __init__(self, what: str, sample_ids: list[int]) -> None:
+        self.what, self.sample_ids = what, sample_ids
+        super().__init__(f"{what} of samples {_some(sample_ids)} are not finite; score them again")
+
+
+def _some(numbers: list[int], most: int = 10) -> str:
+    """The first few numbers, and how many more there are."""
+    shown = ", ".join(str(number) for number in numbers[:most])
+    return shown + (f" and {len(numbers) - most} more" if len(numbers) > most else "")

@@ -18,20 +18,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.architectures import STRIDE_PX
-from models.barlow_twins import Fitted, StepReport, fit_barlow_twins
 from models.card import BandStatistics, Evaluation, ModelCard, ModelConfig, ParityReport, TrainConfig
-from models.chip_pool import ChipPool, read_chips
-from models.encoder_network import EncoderNetwork, effective_rank, embed_chips, save_encoder
 from models.errors import ModelsError, RasterError, TrainingDataError, UnusableRasterError
-from models.export import check_parity, export_onnx
 from models.pretrain_config import PretrainConfig, PretrainSummary, check_config
 from models.pretrain_spec import ENCODER_FILE, SPEC_FILE, SUMMARY_FILE, PretrainSpec, read_spec
+from models.pretraining.barlow_twins import Fitted, StepReport, fit_barlow_twins
+from models.pretraining.chip_pool import ChipPool, read_chips
+from models.pretraining.encoder_network import EncoderNetwork, effective_rank, embed_chips, save_encoder
 from models.progress import Progress
-from models.rasters import read_header, read_raster
+from models.rasters.reading import read_header, read_raster
 from models.registry import CARD_FILE, ONNX_FILE
-from models.statistics import estimate_statistics
 from models.train import TILE_PX, leave_sentence, pick_device
+from models.training.data.statistics import estimate_statistics
+from models.training.export import check_parity, export_onnx
+from models.training.networks.architectures import STRIDE_PX
 
 MEASURED_CHIPS = 2048
 """Chips that the effective rank is taken from; all that are read for method `pretrained`."""

@@ -13,25 +13,25 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.architectures import build
-from models.artefacts import TrainingRecord, TrainingReport, write_artefacts
-from models.batches import epoch_size, training_batches
-from models.calibration import CalibratedNetwork, calibrate
 from models.card import TaskSpec
-from models.dataset import ChipReader, LabelledSample, read_samples
 from models.errors import ModelsError
-from models.evaluate import Contender, evaluate, metric_value
-from models.export import check_parity, export_onnx
-from models.fit import fit, report_interval, schedule
-from models.incumbent import load_incumbent
-from models.inference import torch_infer
-from models.label_counts import count_labels, is_labelled
-from models.losses import TaskLoss
 from models.manifest import read_manifest
 from models.progress import Progress
 from models.registry import ONNX_FILE
-from models.statistics import estimate_statistics
-from models.tallies import tally
+from models.training.artefacts import TrainingRecord, TrainingReport, write_artefacts
+from models.training.calibration import CalibratedNetwork, calibrate
+from models.training.data.batches import epoch_size, training_batches
+from models.training.data.dataset import ChipReader, LabelledSample, read_samples
+from models.training.data.label_counts import count_labels, is_labelled
+from models.training.data.statistics import estimate_statistics
+from models.training.evaluate import Contender, evaluate, metric_value
+from models.training.export import check_parity, export_onnx
+from models.training.fit import fit, report_interval, schedule
+from models.training.incumbent import load_incumbent
+from models.training.losses import TaskLoss
+from models.training.networks.architectures import build
+from models.training.tallies import tally
+from models.training.torch_inference import torch_infer
 
 TILE_PX = 512
 """Larger images are calibrated, evaluated and served in tiles of this side."""

@@ -1,4 +1,4 @@
-"""Composition root: builds the Litestar app around one Workbench."""
+"""Composition root: builds the Litestar app around one Loop."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.response import Redirect
 
 from al_loop import __version__
-from al_loop.workbench import Workbench
+from al_loop.loop import Loop
 from service.dependencies import WORKBENCH
 from service.errors import answer_error
 from service.foreign_pages import ForeignPagesMiddleware
@@ -58,13 +58,13 @@ def create_app(settings: Settings) -> Litestar:
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        workbench = await sync_to_thread(_open, settings)
-        app.state.workbench = workbench
-        workbench.start()
+        loop = await sync_to_thread(_open, settings)
+        app.state.loop = loop
+        loop.start()
         try:
             yield
         finally:
-            await sync_to_thread(workbench.close)
+            await sync_to_thread(loop.close)
 
     app = Litestar(
         route_handlers=[index, *PAGE, *CONTROLLERS],
@@ -94,9 +94,9 @@ def index() -> Redirect:
     return Redirect("/schema")
 
 
-def _open(settings: Settings) -> Workbench:
+def _open(settings: Settings) -> Loop:
     logging.getLogger("al_loop").info("opening %s", settings.data)
-    return Workbench(
+    return Loop(
         settings.data.resolve(),
         open_scaneo=ScaneoClient.at,
         threads=settings.threads,

@@ -8,19 +8,19 @@ from typing import Any, Self, TypeVar
 import httpx
 import msgspec
 
-from al_loop.agreement_records import AgreementReport
-from al_loop.assist_report import AssistReport
-from al_loop.campaigns import CampaignRequest
-from al_loop.lease_records import HeldLease, Renewal
-from al_loop.pretraining_records import Pretraining
-from al_loop.query_records import QueryAnswer
-from al_loop.records import CampaignSettings, LabelInput, RetrainPolicy, SampleView
-from al_loop.registration import RegistrationReport
-from al_loop.relabel_records import RelabelList
-from al_loop.savings import Savings
+from al_loop.campaigns.create import CampaignRequest
+from al_loop.campaigns.register import RegistrationReport
+from al_loop.domain.campaigns import CampaignSettings, RetrainPolicy
+from al_loop.domain.labels import LabelInput
+from al_loop.domain.quality import AgreementReport, RelabelList
+from al_loop.domain.queries import HeldLease, QueryAnswer, Renewal
+from al_loop.domain.rounds import Pretraining
+from al_loop.domain.samples import SampleView
+from al_loop.domain.scaneo_links import BatchView, LinkStatus
+from al_loop.quality.savings import Savings
+from al_loop.quality.suggestion_outcomes import AssistReport
+from al_loop.querying.strategies import StrategyConfig
 from al_loop.scaneo.boxes import BoxReport, OfferedBox
-from al_loop.scaneo.links import BatchView, LinkStatus
-from al_loop.strategies import StrategyConfig
 from models.card import ModelCard
 from models.progress import ProgressLine
 from service.schemas import (
@@ -36,7 +36,7 @@ from service.schemas import (
     RoundList,
     RoundView,
     SamplePage,
-    Skipped,
+    SkippedSamples,
 )
 
 T = TypeVar("T")
@@ -168,7 +168,7 @@ class Client:
     def skip(self, name: str, annotator: str, sample_ids: Sequence[int], reason: str = "") -> int:
         """Leave samples to others; returns how many were not skipped before."""
         body = {"annotator": annotator, "sample_ids": sample_ids, "reason": reason}
-        return self._json("POST", f"/campaigns/{name}/leases/skip", Skipped, body=body).skipped
+        return self._json("POST", f"/campaigns/{name}/leases/skip", SkippedSamples, body=body).skipped
 
     def record_labels(self, name: str, labels: Sequence[LabelInput]) -> list[int]:
         """Record labels, all or nothing; returns their ids."""

@@ -4,20 +4,20 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
-from al_loop.records import Campaign
-from al_loop.workbench import Workbench
+from al_loop.domain.campaigns import Campaign
+from al_loop.loop import Loop
 
 
-def provide_workbench(state: State) -> Workbench:
+def provide_loop(state: State) -> Loop:
     """The loop, as the lifespan opened it."""
-    workbench: Workbench = state.workbench
-    return workbench
+    loop: Loop = state.loop
+    return loop
 
 
-def provide_target(campaign: FromPath[str], workbench: NamedDependency[Workbench]) -> Campaign:
+def provide_target(campaign: FromPath[str], loop: NamedDependency[Loop]) -> Campaign:
     """The campaign named in the path; 404 if there is none."""
-    return workbench.store.campaigns.get(campaign)
+    return loop.store.campaigns.get(campaign)
 
 
-WORKBENCH = {"workbench": Provide(provide_workbench, sync_to_thread=False)}
+WORKBENCH = {"loop": Provide(provide_loop, sync_to_thread=False)}
 TARGET = {"target": Provide(provide_target, sync_to_thread=True)}

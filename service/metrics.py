@@ -7,7 +7,7 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from al_loop.workbench import Workbench
+from al_loop.loop import Loop
 
 
 class Metrics:
@@ -54,12 +54,12 @@ class MetricsMiddleware(ASGIMiddleware):
             metrics.seconds.labels(route).observe(perf_counter() - started)
 
 
-def collect(metrics: Metrics, workbench: Workbench) -> tuple[bytes, str]:
+def collect(metrics: Metrics, loop: Loop) -> tuple[bytes, str]:
     """Read the loop's state into the gauges and render everything; returns the body and its media type."""
-    for campaign in workbench.store.campaigns.list():
-        counts = workbench.store.campaigns.counts(campaign.campaign_id, workbench.clock())
+    for campaign in loop.store.campaigns.list():
+        counts = loop.store.campaigns.counts(campaign.campaign_id, loop.clock())
         for state in ("pool", "leased", "labelled", "reserve"):
             metrics.samples.labels(campaign.name, state).set(getattr(counts, state))
-        active = workbench.store.rounds.active(campaign.campaign_id)
+        active = loop.store.rounds.active(campaign.campaign_id)
         metrics.running.labels(campaign.name).set(active is not None)
     return generate_latest(metrics.registry), CONTENT_TYPE_LATEST

@@ -5,27 +5,16 @@ from typing import Annotated
 
 import msgspec
 
-from al_loop.encoders import EmbeddingVersion
-from al_loop.head_report import HeadReport
-from al_loop.lease_records import SKIPS_TO_GIVE_UP, HeldLease
-from al_loop.pretraining_records import Pretraining, PretrainingState
-from al_loop.records import (
-    AnnotatorName,
-    Campaign,
-    CampaignSettings,
-    CurvePoint,
-    Label,
-    ModelVersion,
-    RememberedPrediction,
-    RetrainPolicy,
-    Round,
-    RoundState,
-    SampleCounts,
-    SampleId,
-    SampleView,
-)
-from al_loop.strategies import StrategyConfig
-from al_loop.workbench import Workbench
+from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
+from al_loop.domain.labels import AnnotatorName, Label
+from al_loop.domain.predictions import RememberedPrediction
+from al_loop.domain.queries import SKIPS_TO_GIVE_UP, HeldLease
+from al_loop.domain.rounds import CurvePoint, ModelVersion, Pretraining, PretrainingState, Round, RoundState
+from al_loop.domain.samples import SampleCounts, SampleId, SampleView
+from al_loop.loop import Loop
+from al_loop.querying.strategies import StrategyConfig
+from al_loop.scoring.embedding_versions import EmbeddingVersion
+from al_loop.scoring.head_report import HeadReport
 from models.card import TaskName, TaskSpec
 from models.progress import ProgressLine
 
@@ -142,10 +131,10 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     """The light heads, one a task, refitted after the newest labels, and whether they rank; None: none yet."""
 
     @classmethod
-    def of(cls, workbench: Workbench, campaign: Campaign) -> "CampaignView":
+    def of(cls, loop: Loop, campaign: Campaign) -> "CampaignView":
         """Gather the view of one campaign."""
-        versions = workbench.store.versions.list(campaign.campaign_id)
-        last = workbench.store.rounds.last(campaign.campaign_id)
+        versions = loop.store.versions.list(campaign.campaign_id)
+        last = loop.store.rounds.last(campaign.campaign_id)
         return cls(
             name=campaign.name,
             tasks=campaign.tasks,
@@ -155,14 +144,14 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
             settings=campaign.settings,
             policy=campaign.policy,
             created_at=campaign.created_at,
-            samples=workbench.store.campaigns.counts(campaign.campaign_id, workbench.clock()),
-            current_model=_current(versions, workbench.server.serving_version(campaign)),
+            samples=loop.store.campaigns.counts(campaign.campaign_id, loop.clock()),
+            current_model=_current(versions, loop.server.serving_version(campaign)),
             last_round=None
             if last is None
             else LastRound(number=last.number, state=last.state, verdict=last.verdict, error=last.error),
             notices=[f"{entry.version}: {entry.problem}" for entry in versions if entry.problem is not None]
-            + _given_up(workbench.store.leases.given_up(campaign.campaign_id)),
-            head=workbench.heads.report(campaign),
+            + _given_up(loop.store.leases.given_up(campaign.campaign_id)),
+            head=loop.refitter.report(campaign),
         )
 
 
@@ -192,7 +181,7 @@ class Released(msgspec.Struct, frozen=True, kw_only=True):
     released: int
 
 
-class Skipped(msgspec.Struct, frozen=True, kw_only=True):
+class SkippedSamples(msgspec.Struct, frozen=True, kw_only=True):
     """How many samples this annotator skipped for the first time."""
 
     skipped: int
@@ -213,12 +202,12 @@ class RoundView(Round, frozen=True, kw_only=True):
     """Newest progress of a running round: phase, epoch of epochs, loss, metric, seconds left."""
 
     @classmethod
-    def of(cls, workbench: Workbench, campaign: Campaign, entry: Round) -> "RoundView":
+    def of(cls, loop: Loop, campaign: Campaign, entry: Round) -> "RoundView":
         """Add the progress of a running round, or the end of the log of a failed one."""
         fields = {name: getattr(entry, name) for name in Round.__struct_fields__}
         if entry.state is RoundState.FAILED:
-            fields["log"] = workbench.runner.log(campaign, entry.number)
-        return cls(**fields, progress=workbench.runner.progress(campaign.campaign_id, entry.number))
+            fields["log"] = loop.rounds.log(campaign, entry.number)
+        return cls(**fields, progress=loop.rounds.progress(campaign.campaign_id, entry.number))
 
 
 class RoundList(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,12 +223,12 @@ class PretrainingView(Pretraining, frozen=True, kw_only=True):
     """Newest progress of a running one: phase, steps done of those expected, loss, epoch, seconds left."""
 
     @classmethod
-    def of(cls, workbench: Workbench, campaign: Campaign, entry: Pretraining) -> "PretrainingView":
+    def of(cls, loop: Loop, campaign: Campaign, entry: Pretraining) -> "PretrainingView":
         """Add the progress of a running pretraining, or the end of the log of a failed one."""
         fields = {name: getattr(entry, name) for name in Pretraining.__struct_fields__}
         if entry.state is PretrainingState.FAILED:
-            fields["log"] = workbench.pretrainer.log(campaign, entry.number)
-        return cls(**fields, progress=workbench.pretrainer.progress(campaign.campaign_id, entry.number))
+            fields["log"] = loop.pretrainings.log(campaign, entry.number)
+        return cls(**fields, progress=loop.pretrainings.progress(campaign.campaign_id, entry.number))
 
 
 class PretrainingList(msgspec.Struct, frozen=True, kw_only=True):

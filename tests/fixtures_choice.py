@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from al_loop.records import Campaign
-from al_loop.score_parts import EMBEDDINGS_FILE, FEATURES, IDS_FILE, SCORES_FILE, EmbeddingStore
+from al_loop.domain.campaigns import Campaign
 from al_loop.store import LabelStore
+from models.scoring.embeddings import EmbeddingStore
+from models.scoring.spec import EMBEDDINGS_FILE, FEATURES, IDS_FILE, SCORES_FILE
 from tests.data.make_scene import make_scene
 from tests.fixtures_store import NOW
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from al_loop.records import RoundState
+from al_loop.domain.rounds import RoundState
 from al_loop.store import LabelStore
 from models.card import Evaluation, TaskEvaluation, TaskName
 

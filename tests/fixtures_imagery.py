@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.predictor import Predictor
+from models.inference.predictor import Predictor
 from models.registry import ModelRegistry
 from tests.data.tiny_model import make_tiny_onnx
 

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from al_loop.layout import DataLayout
+from al_loop.campaigns.layout import DataLayout
+from al_loop.loop import Loop, utc_now
 from al_loop.scaneo.records import ScaneoCampaign, ScaneoImage
-from al_loop.workbench import Workbench, utc_now
 from service.app import create_app
 from service.demo.server import free_port
 from service.scaneo.client import ScaneoClient
@@ -46,11 +46,11 @@ class Team:
         self._running = ExitStack()
 
     @property
-    def workbench(self) -> Workbench:
+    def loop(self) -> Loop:
         """The running service's own parts."""
         assert self.app is not None
-        workbench: Workbench = self.app.state.workbench
-        return workbench
+        loop: Loop = self.app.state.loop
+        return loop
 
     def start(self) -> None:
         """Start our service."""
@@ -85,8 +85,8 @@ class Team:
         """Let a tiny model serve, whose class is that of the brightest band."""
         layout = DataLayout(self.settings.data.resolve())
         make_tiny_onnx(layout.models("demo"), version=version, campaign="demo", **({"classes": CLASSES} | options))
-        campaign = self.workbench.store.campaigns.get("demo")
-        self.workbench.store.versions.add(campaign.campaign_id, version, int(version[1:]), utc_now())
+        campaign = self.loop.store.campaigns.get("demo")
+        self.loop.store.versions.add(campaign.campaign_id, version, int(version[1:]), utc_now())
         response = self.api.post(f"/campaigns/demo/models/{version}/promote", json={})
         assert response.status_code == 200, response.text
 
@@ -109,7 +109,7 @@ class Team:
 
     def events(self) -> int:
         """Label events so far, retractions too."""
-        store = self.workbench.store
+        store = self.loop.store
         return store.labels.newest_event(store.campaigns.get("demo").campaign_id)
 
     def status(self) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from al_loop.layout import DataLayout
+from al_loop.campaigns.layout import DataLayout
+from al_loop.loop import utc_now
 from al_loop.store import LabelStore
-from al_loop.workbench import utc_now
 from service.settings import Settings
 from tests.data.tiny_model import make_tiny_onnx
 from tests.e2e.campaigns import Http, create, register

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from al_loop.lease_records import OpenedQuery, Pick
-from al_loop.records import Campaign, CampaignSettings, RetrainPolicy, SampleHeader
+from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
+from al_loop.domain.queries import OpenedQuery, Pick
+from al_loop.domain.samples import SampleHeader
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 

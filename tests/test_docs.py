@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 from litestar.testing import TestClient
 
-from al_loop.strategies import StrategyConfig
+from al_loop.querying.strategies import StrategyConfig
 from service.app import create_app
 from service.cli import build_parser
 from service.settings import Settings

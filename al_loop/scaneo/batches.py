@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 
+from al_loop.campaigns.layout import DataLayout
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.queries import QuerySample
+from al_loop.domain.scaneo_links import Batch, BatchView, Link, LinkedImage
 from al_loop.errors import InvalidValueError, ScaneoError
-from al_loop.layout import DataLayout
-from al_loop.query_records import QuerySample
-from al_loop.records import Campaign
+from al_loop.scaneo.campaign_plan import PathMap
 from al_loop.scaneo.classes import write_mappings
-from al_loop.scaneo.links import Batch, BatchView, Link, LinkedImage
-from al_loop.scaneo.plan import PathMap
 from al_loop.scaneo.port import ScaneoPort
 from al_loop.store import LabelStore
 

@@ -10,11 +10,12 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.warp import transform_bounds
 
-from al_loop.records import Campaign, SampleHeader
-from al_loop.scaneo.links import Link, PushedBox
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.samples import SampleHeader
+from al_loop.domain.scaneo_links import Link, PushedBox
 from al_loop.scaneo.port import ScaneoPort
 from al_loop.store import LabelStore
-from models.crs import crs_of
+from models.rasters.crs import crs_of
 
 SAME_IOU = 0.5
 """A box of the same label that overlaps an earlier one by this much was offered before, whatever became of it."""

@@ -3,9 +3,9 @@
 import logging
 from collections.abc import Iterable, Sequence
 
-from al_loop.records import Campaign
-from al_loop.scaneo.links import Link
-from al_loop.scaneo.plan import TASKS, output_indices, plan_tasks
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.scaneo_links import Link
+from al_loop.scaneo.campaign_plan import TASKS, output_indices, plan_tasks
 from al_loop.scaneo.port import ScaneoPort
 from al_loop.scaneo.records import ScaneoLabel
 from al_loop.store import LabelStore

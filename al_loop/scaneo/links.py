@@ -1,163 +1,330 @@
-"""Our side of a link to SCANEO: what was agreed, which images it covers, and how it stands."""
+"""Keeps every link alive: one job a link watches SCANEO; connecting, batches and boxes go through here."""
 
-from datetime import datetime, timedelta
-from typing import Annotated
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
+from apscheduler.schedulers.background import BackgroundScheduler
 
-from al_loop.records import AnnotatorName
-from models.card import TaskName
+from al_loop.campaigns.layout import DataLayout
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.queries import HeldLease, QuerySample
+from al_loop.domain.scaneo_links import Batch, BatchView, Link, LinkStatus
+from al_loop.errors import NotFoundError, ScaneoError
+from al_loop.querying.sampler import Sampler
+from al_loop.querying.strategies import StrategyConfig
+from al_loop.scaneo.batches import close_batch, is_done, open_batch, view
+from al_loop.scaneo.boxes import BoxReport, OfferedBox, push_boxes
+from al_loop.scaneo.connect import ConnectRequest, connect, disconnect, model_name
+from al_loop.scaneo.port import OpenScaneo
+from al_loop.scaneo.watching.database_file import AnnotationFile
+from al_loop.scaneo.watching.watcher import LinkWatcher
+from al_loop.store import LabelStore
 
+logger = logging.getLogger(__name__)
 
-class LinkOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a link works; kept with it."""
-
-    path_map: list[str] = []
-    """`A=B`: folder A in SCANEO's file system is folder B in ours, for containers and other machines."""
-    annotator: AnnotatorName = "scaneo"
-    """Whom labels are recorded under when no lease or batch tells who drew them; SCANEO knows no persons."""
-    service_url: str
-    """Address at which SCANEO reaches this service; it goes into the URLs of our models."""
-    database: str | None = None
-    """SCANEO's SQLite file, when it lies on this machine: far cheaper than asking for image after image."""
-    poll_s: Annotated[float, msgspec.Meta(ge=0.2, le=3600)] = 2.0
-    """Seconds between looks at the campaign's change signal."""
-    settle_s: Annotated[float, msgspec.Meta(ge=0, le=600)] = 4.0
-    """Annotations count once they have not changed for this long: every brush stroke is a deletion and a creation."""
-
-
-class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """A campaign of ours and the SCANEO campaign that it is linked to."""
-
-    campaign_id: int
-    url: str
-    scaneo_campaign: str
-    """Its id there."""
-    scaneo_name: str
-    options: LinkOptions
-    models: dict[TaskName, str]
-    """Id of our model there, by task."""
-    prefix: str
-    """Of SCANEO's image paths below our root: "" or "folder/"."""
-    hidden: list[str] = []
-    """Our classes whose label was deleted in SCANEO: suggesting one would end in an error there."""
-    zone_offset_s: int
-    """SCANEO's naive local times minus UTC."""
-    linked_at: datetime
-    signal: str | None
-    """The change signal when all that it announced had been read; None: never yet."""
-    swept_at: datetime | None
-    """When every image had been read since."""
-
-    def aware(self, local: datetime) -> datetime:
-        """One of SCANEO's naive local times, in UTC."""
-        return (local - timedelta(seconds=self.zone_offset_s)).replace(tzinfo=self.linked_at.tzinfo)
-
-    def page(self, scaneo_campaign: str | None = None) -> str:
-        """Address of the labelling page of the campaign, or of a batch of it."""
-        return f"{self.url}/campaigns/label?id={scaneo_campaign or self.scaneo_campaign}"
+TICK_S = 0.5
+BATCHES_EVERY = timedelta(seconds=10)
 
 
-class LinkedImage(msgspec.Struct, frozen=True, kw_only=True):
-    """One image of SCANEO's, the sample that it shows, and what was made of its annotations."""
+class ScaneoLinks:
+    """All links of one service. Several threads may call it."""
 
-    campaign_id: int
-    scaneo_campaign: str
-    image_id: int
-    path: str
-    """As SCANEO lists it."""
-    sample_id: int | None
-    """None: not registered, because its file cannot be used."""
-    digest: str | None = None
-    """Of the annotations that its labels were made from; None: never read."""
-    read_at: datetime | None = None
-    annotator: str | None = None
-    """Whom its labels were recorded under."""
-    recorded: dict[TaskName, int] = {}
-    """Label by task, of those that stand."""
-    problem: str | None = None
-    """What a person has to put right, in one sentence."""
+    def __init__(
+        self,
+        store: LabelStore,
+        layout: DataLayout,
+        sampler: Sampler,
+        open_scaneo: OpenScaneo,
+        clock: Callable[[], datetime],
+        flush: Callable[[], None],
+    ) -> None:
+        """Keep links; nothing is watched before `start`.
 
+        Args:
+            store: Where links are.
+            layout: Where folders of batches are made.
+            sampler: Chooses what a batch holds.
+            open_scaneo: Makes a client of the SCANEO at an address.
+            clock: Gives aware UTC times.
+            flush: Brings shown predictions that wait to be written into the store.
+        """
+        self._store, self._layout, self._sampler = store, layout, sampler
+        self._open_scaneo, self._clock, self._flush = open_scaneo, clock, flush
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._watchers: dict[int, LinkWatcher] = {}
+        self._batches_at: dict[int, datetime] = {}
+        self._scheduler = BackgroundScheduler(timezone=UTC)
 
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """A query made into a SCANEO campaign of its own, with folders 1/ 2/ 3/ ... in the order of the ranking."""
+    def start(self) -> None:
+        """Begin to watch every link."""
+        self._scheduler.start()
+        names = {campaign.campaign_id: campaign.name for campaign in self._store.campaigns.list()}
+        for link in self._store.scaneo.all():
+            try:
+                self._watch(names[link.campaign_id], link)
+            except ScaneoError as error:
+                logger.error("campaign %s is not watched: %s", names[link.campaign_id], error)
 
-    campaign_id: int
-    number: int
-    scaneo_campaign: str
-    name: str
-    folder: str
-    """Ours; it holds nothing but links to the images."""
-    annotator: str
-    opened_at: datetime
-    closed_at: datetime | None = None
-    close_reason: str | None = None
+    def close(self) -> None:
+        """Stop watching and wait for what is going on."""
+        self._closing.set()
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+        for watcher in self._watchers.values():
+            watcher.stop()
 
+    def connect(self, name: str, request: ConnectRequest, *, imagery: Sequence[Path], token: str | None) -> LinkStatus:
+        """Link a campaign and begin to watch it; the same again changes nothing. See `connecting.connect`."""
+        if request.options.database is not None:
+            AnnotationFile(request.options.database)  # refused before anything is written
+        with self._lock, self._open_scaneo(request.url) as port:
+            link = connect(self._store, port, name, request, imagery=imagery, token=token, now=self._clock())
+            self._unwatch(link.campaign_id)
+            self._watch(name, link).answered()
+        return self.status(self._store.campaigns.get(name))
 
-class PushedBox(msgspec.Struct, frozen=True, kw_only=True):
-    """A box that was offered through SCANEO's annotations."""
+    def disconnect(self, campaign: Campaign, *, force: bool = False) -> None:
+        """Undo a link: SCANEO loses our models, mappings, batches and untouched boxes; labels stay here.
 
-    campaign_id: int
-    image_id: int
-    annotation_id: str
-    label: str
-    corners: list[float]
-    """South, west, north, east, EPSG:4326."""
-    score: float
-    version: str
-    pushed_at: datetime
+        Args:
+            campaign: Ours.
+            force: Forget the link here even if SCANEO cannot be reached.
 
+        Raises:
+            NotFoundError: It has no link.
+            ScaneoUnreachableError, ScaneoAnswerError: Nothing was forgotten here.
+        """
+        with self._lock:
+            link = self._link(campaign)
+            watcher = self._watchers.get(campaign.campaign_id)
+            with self._open_scaneo(link.url) as port:
+                try:
+                    port.campaigns()
+                except ScaneoError:
+                    if not force:
+                        raise
+                    disconnect(self._store, None, link)
+                else:
+                    for batch in self._store.scaneo.batches(campaign.campaign_id, open_only=True):
+                        self._close(campaign, batch, "disconnected", watcher)
+                    disconnect(self._store, port, link)
+            self._unwatch(campaign.campaign_id)
 
-class ImageProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person has to put right about one image."""
+    def status(self, campaign: Campaign) -> LinkStatus:
+        """What is linked, and how fresh it is.
 
-    path: str
-    problem: str
+        Raises:
+            NotFoundError: The campaign has no link.
+        """
+        link = self._link(campaign)
+        watcher = self._watchers.get(campaign.campaign_id)
+        counts = self._store.scaneo.counts(campaign.campaign_id, link.scaneo_campaign)
+        batches = self._store.scaneo.batches(campaign.campaign_id, open_only=True)
+        return LinkStatus(
+            campaign=campaign.name,
+            url=link.url,
+            scaneo_campaign=link.scaneo_name,
+            labelling_page=link.page(),
+            models={task: model_name(campaign.name, task) for task in link.models},
+            images=counts["images"],
+            images_read=counts["images_read"],
+            images_unusable=counts["images_unusable"],
+            labels=counts["labels"],
+            reachable=None if watcher is None else watcher.reachable,
+            asked_at=None if watcher is None else watcher.asked_at,
+            swept_at=link.swept_at,
+            requests_a_minute=0.0 if watcher is None else watcher.requests_a_minute,
+            problem=None if watcher is None else watcher.problem,
+            image_problems=self._store.scaneo.problems(campaign.campaign_id),
+            batches=[view(self._store, link, batch) for batch in batches],
+        )
 
+    def refresh(self, campaign: Campaign) -> LinkStatus:
+        """Begin to read everything in SCANEO again, without waiting for a sign of change.
 
-class BatchView(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch as annotators and operators see it."""
+        Raises:
+            NotFoundError: The campaign has no link.
+        """
+        status = self.status(campaign)
+        watcher = self._watchers.get(campaign.campaign_id)
+        if watcher is not None:
+            watcher.refresh()
+        return status
 
-    number: int
-    name: str
-    annotator: str
-    url: str
-    """Its labelling page in SCANEO."""
-    samples: int
-    labelled: int
-    opened_at: datetime
-    closed_at: datetime | None
-    close_reason: str | None
+    def labelling_page(self, campaign: Campaign) -> str | None:
+        """Where annotators label the campaign in SCANEO; None without a link."""
+        link = self._store.scaneo.find(campaign.campaign_id)
+        return None if link is None else link.page()
 
+    def placed(self, campaign: Campaign, annotator: str, leases: Sequence[HeldLease]) -> list[HeldLease]:
+        """The same leases, with where each is labelled in SCANEO."""
+        link = self._store.scaneo.find(campaign.campaign_id)
+        if link is None:
+            return list(leases)
+        places = self._store.scaneo.places(campaign.campaign_id, annotator, [lease.sample_id for lease in leases])
+        placed = []
+        for lease in leases:
+            scaneo_campaign, path = places.get(lease.sample_id, (None, None))
+            placed.append(msgspec.structs.replace(lease, scaneo_url=link.page(scaneo_campaign), scaneo_path=path))
+        return placed
 
-class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What is linked, and how fresh it is."""
+    def open_batch(
+        self, campaign: Campaign, annotator: str, query_size: int | None, strategy: StrategyConfig | None
+    ) -> BatchView | str:
+        """Make a batch campaign of new samples, or (`query_size` None) of those that the annotator has on lease.
 
-    campaign: str
-    url: str
-    scaneo_campaign: str
-    """Name of the campaign there."""
-    labelling_page: str
-    models: dict[TaskName, str]
-    """Name of our model there, by task."""
-    images: int
-    images_read: int
-    """Images whose annotations were read at least once."""
-    images_unusable: int
-    """Images that could not be registered as samples."""
-    labels: int
-    """Labels in our store that stand and came through this link."""
-    reachable: bool | None
-    """None: not asked yet since the service started."""
-    asked_at: datetime | None
-    """When SCANEO last answered."""
-    swept_at: datetime | None
-    """When every image had been read since."""
-    requests_a_minute: float
-    """Sent to SCANEO during the last minute."""
-    problem: str | None
-    """What keeps the link from working, and what to do."""
-    image_problems: list[ImageProblem]
-    """At most 100."""
-    batches: list[BatchView]
-    """Open ones."""
+        With nothing to make it of, it says why.
+
+        Raises:
+            NotFoundError: The campaign has no link.
+            InvalidValueError: The query is wrong, or SCANEO cannot see the batch's folder.
+            ScaneoUnreachableError, ScaneoAnswerError: SCANEO is down, or refused; the leases are given back.
+        """
+        link = self._link(campaign)
+        now = self._clock()
+        with self._lock, self._open_scaneo(link.url) as port:
+            if query_size is None:
+                samples, reason = self._on_lease(campaign, annotator, now), "everything you have on lease is in a batch"
+            else:
+                answer = self._sampler.query(
+                    campaign, annotator=annotator, query_size=query_size, strategy=strategy, now=now
+                )
+                samples, reason = answer.samples, answer.reason or "there is nothing to label"
+            if not samples:
+                return reason
+            try:
+                batch = open_batch(self._store, port, self._layout, campaign, link, annotator, samples, now)
+            except BaseException:
+                if query_size is not None:
+                    given = [sample.sample_id for sample in samples]
+                    self._store.queries.release(campaign.campaign_id, annotator, given, self._clock())
+                raise
+            self._reload(campaign)
+        return view(self._store, link, batch)
+
+    def batches(self, campaign: Campaign) -> list[BatchView]:
+        """All batches of a campaign, closed ones too.
+
+        Raises:
+            NotFoundError: The campaign has no link.
+        """
+        link = self._link(campaign)
+        return [view(self._store, link, batch) for batch in self._store.scaneo.batches(campaign.campaign_id)]
+
+    def close_batch(self, campaign: Campaign, number: int) -> BatchView:
+        """Read a batch to the last, then end it.
+
+        Raises:
+            NotFoundError: No such batch.
+            ScaneoUnreachableError, ScaneoAnswerError: SCANEO is down, or refused; the batch stays open.
+        """
+        link = self._link(campaign)
+        batch = self._batch(campaign, number)
+        if batch.closed_at is None:
+            with self._lock:
+                self._close(campaign, batch, "closed by hand", self._watchers.get(campaign.campaign_id))
+            batch = self._batch(campaign, number)
+        return view(self._store, link, batch)
+
+    def push_boxes(self, campaign: Campaign, boxes: Sequence[OfferedBox]) -> BoxReport:
+        """Offer boxes in SCANEO. See `boxes.push_boxes`.
+
+        Raises:
+            NotFoundError: The campaign has no link.
+        """
+        link = self._link(campaign)
+        with self._lock, self._open_scaneo(link.url) as port:
+            return push_boxes(self._store, port, campaign, link, boxes, self._clock())
+
+    def _on_lease(self, campaign: Campaign, annotator: str, now: datetime) -> list[QuerySample]:
+        """What an annotator has on lease and in no open batch yet, the best first."""
+        link = self._link(campaign)
+        held = [
+            lease for lease in self._store.leases.held(campaign.campaign_id, annotator, now) if lease.state == "open"
+        ]
+        places = self._store.scaneo.places(campaign.campaign_id, annotator, [lease.sample_id for lease in held])
+        return [
+            QuerySample(sample_id=lease.sample_id, path=lease.path, score=lease.score, reason=lease.reason)
+            for lease in held
+            if places.get(lease.sample_id, ("",))[0] == link.scaneo_campaign
+        ]
+
+    def _link(self, campaign: Campaign) -> Link:
+        link = self._store.scaneo.find(campaign.campaign_id)
+        if link is None:
+            raise NotFoundError(
+                "link to SCANEO of campaign", campaign.name, "make one: al-loop scaneo connect URL --campaign NAME"
+            )
+        return link
+
+    def _batch(self, campaign: Campaign, number: int) -> Batch:
+        for batch in self._store.scaneo.batches(campaign.campaign_id):
+            if batch.number == number:
+                return batch
+        raise NotFoundError("batch", number)
+
+    def _watch(self, name: str, link: Link) -> LinkWatcher:
+        watcher = LinkWatcher(
+            self._store,
+            self._open_scaneo(link.url, patient=False),
+            name,
+            link,
+            self._clock,
+            self._closing,
+            self._flush,
+        )
+        self._watchers[link.campaign_id] = watcher
+        self._scheduler.add_job(
+            lambda: self._tick(name, watcher),
+            "interval",
+            seconds=TICK_S,
+            id=str(link.campaign_id),
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
+            replace_existing=True,
+        )
+        return watcher
+
+    def _unwatch(self, campaign_id: int) -> None:
+        watcher = self._watchers.pop(campaign_id, None)
+        if watcher is not None:
+            self._scheduler.remove_job(str(campaign_id))
+            watcher.stop()
+
+    def _reload(self, campaign: Campaign) -> None:
+        watcher = self._watchers.get(campaign.campaign_id)
+        if watcher is not None:
+            watcher.reload()
+
+    def _tick(self, name: str, watcher: LinkWatcher) -> None:
+        watcher.tick()
+        now = self._clock()
+        campaign_id = watcher.link.campaign_id
+        if watcher.problem is None and now - self._batches_at.get(campaign_id, watcher.link.linked_at) > BATCHES_EVERY:
+            self._batches_at[campaign_id] = now
+            self._close_done(self._store.campaigns.get(name), watcher, now)
+
+    def _close_done(self, campaign: Campaign, watcher: LinkWatcher, now: datetime) -> None:
+        for batch in self._store.scaneo.batches(campaign.campaign_id, open_only=True):
+            try:
+                if batch.scaneo_campaign in watcher.deleted:
+                    close_batch(self._store, None, batch, "deleted in SCANEO", now)
+                    watcher.reload()
+                elif is_done(self._store, batch, now):
+                    self._close(campaign, batch, "done", watcher)
+            except ScaneoError as error:
+                logger.warning("campaign %s: batch %d stays open: %s", campaign.name, batch.number, error)
+
+    def _close(self, campaign: Campaign, batch: Batch, reason: str, watcher: LinkWatcher | None) -> None:
+        """Read a batch's annotations to the last, then remove it from SCANEO."""
+        if watcher is None:
+            raise NotFoundError("link to SCANEO of campaign", campaign.name, "connect it again first")
+        watcher.collect_now(self._store.scaneo.images(campaign.campaign_id, batch.scaneo_campaign))
+        close_batch(self._store, watcher.port, batch, reason, self._clock())
+        watcher.reload()

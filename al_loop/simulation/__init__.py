@@ -1,1 +1,1 @@
-"""The parts of `al_loop.simulate`: the simulated annotator, one run, its steps, what is remembered, the table."""
+"""The parts of `al_loop.simulation.run`: the simulated annotator, one run, its steps, what is remembered, the table."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from al_loop.curves import CONFIDENCE, Comparison, Interval, LearningCurves, labels_to_reach
+from al_loop.simulation.curves import CONFIDENCE, Comparison, Interval, LearningCurves, labels_to_reach
 
 BASELINE = "random"
 RESAMPLES = 2_000

@@ -13,28 +13,29 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from al_loop.cell_parts import common_cells, load_cells
-from al_loop.cells import CellGrid
-from al_loop.encoder_training import train_encoder
+from al_loop.campaigns.importing import ImportPlan
+from al_loop.campaigns.layout import DataLayout
+from al_loop.domain.campaigns import Campaign, RetrainPolicy
 from al_loop.errors import InvalidValueError, NotEnoughLabelsError
-from al_loop.importing import ImportPlan
-from al_loop.layout import DataLayout
-from al_loop.processes import ERROR_FILE, ProcessFailedError, run_supervised
-from al_loop.records import Campaign, RetrainPolicy
-from al_loop.sampler import Sampler
-from al_loop.score_board import Ids, positions_of
-from al_loop.score_parts import FEATURES, EmbeddingStore
-from al_loop.scoring import PoolScorer
+from al_loop.querying.sampler import Sampler
+from al_loop.querying.strategies import Random, StrategyConfig
+from al_loop.runtime.processes import ERROR_FILE, ProcessFailedError, run_supervised
+from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.simulation.oracle import ANNOTATOR, Oracle
 from al_loop.simulation.records import RoundRecord, SimulationConfig
-from al_loop.snapshot import write_snapshot
 from al_loop.store import LabelStore
-from al_loop.strategies import Random, StrategyConfig
+from al_loop.training.encoder_run import train_encoder
+from al_loop.training.snapshot import write_snapshot
 from models.card import Evaluation, ModelCard
 from models.errors import TrainingDataError
+from models.ids import Ids, positions_of
 from models.pretrain_config import PretrainConfig
 from models.progress import ProgressLine
 from models.registry import CARD_FILE, ModelRegistry
+from models.scoring.cells.files import common_cells, load_cells
+from models.scoring.cells.grid import CellGrid
+from models.scoring.embeddings import EmbeddingStore
+from models.scoring.spec import FEATURES
 
 CAMPAIGN = "simulation"
 _START = datetime(2000, 1, 1, tzinfo=UTC)

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 import msgspec
 
-from al_loop.importing import ImportPlan
-from al_loop.records import LabelInput, SampleHeader
+from al_loop.campaigns.importing import ImportPlan
+from al_loop.domain.labels import LabelInput
+from al_loop.domain.samples import SampleHeader
 from models.errors import RasterError
-from models.rasters import read_header, resolve_inside
+from models.rasters.reading import read_header, resolve_inside
 
 ANNOTATOR = "simulation"
 

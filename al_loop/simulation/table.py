@@ -3,7 +3,7 @@
 from rich.console import Group
 from rich.table import Table
 
-from al_loop.curves import CurveValue, Interval, LearningCurves, values_of
+from al_loop.simulation.curves import CurveValue, Interval, LearningCurves, values_of
 
 BASELINE = "random"
 

@@ -6,36 +6,36 @@ Every SQL statement of the project lives in this package. It knows nothing of fi
 from pathlib import Path
 from typing import Self
 
-from al_loop.store.assists import AssistTable
-from al_loop.store.books import Books
-from al_loop.store.campaigns import CampaignTable
 from al_loop.store.database import Database
-from al_loop.store.labels import LabelTable
-from al_loop.store.leases import LeaseTable
-from al_loop.store.openings import Openings
-from al_loop.store.predictions import PredictionTable
-from al_loop.store.pretrainings import PretrainingTable
-from al_loop.store.queries import QueryTable
-from al_loop.store.relabels import RelabelTable
-from al_loop.store.rounds import RoundTable
-from al_loop.store.samples import SampleTable
-from al_loop.store.scaneo import ScaneoTable
-from al_loop.store.scores import ScoreTable
-from al_loop.store.versions import VersionTable
+from al_loop.store.pending_queries import PendingQueries
+from al_loop.store.pool_indexes import PoolIndexes
+from al_loop.store.tables.assists import AssistTable
+from al_loop.store.tables.campaigns import CampaignTable
+from al_loop.store.tables.labels import LabelTable
+from al_loop.store.tables.leases import LeaseTable
+from al_loop.store.tables.predictions import PredictionTable
+from al_loop.store.tables.pretrainings import PretrainingTable
+from al_loop.store.tables.queries import QueryTable
+from al_loop.store.tables.relabels import RelabelTable
+from al_loop.store.tables.rounds import RoundTable
+from al_loop.store.tables.samples import SampleTable
+from al_loop.store.tables.scaneo import ScaneoTable
+from al_loop.store.tables.scores import ScoreTable
+from al_loop.store.tables.versions import VersionTable
 
 
 class LabelStore:
     """One open DuckDB file; its verbs are grouped by what they are about. Safe to share between threads."""
 
-    def __init__(self, database: Database, openings: Openings) -> None:
+    def __init__(self, database: Database, openings: PendingQueries) -> None:
         self._database, self._openings = database, openings
-        self.books = Books(database)
-        self.campaigns = CampaignTable(database, self.books)
-        self.samples = SampleTable(database, self.books)
-        self.labels = LabelTable(database, self.samples, self.books)
-        self.queries = QueryTable(database, self.books, openings)
-        self.leases = LeaseTable(database, self.books)
-        self.relabels = RelabelTable(database, self.books, openings)
+        self.pool_indexes = PoolIndexes(database)
+        self.campaigns = CampaignTable(database, self.pool_indexes)
+        self.samples = SampleTable(database, self.pool_indexes)
+        self.labels = LabelTable(database, self.samples, self.pool_indexes)
+        self.queries = QueryTable(database, self.pool_indexes, openings)
+        self.leases = LeaseTable(database, self.pool_indexes)
+        self.relabels = RelabelTable(database, self.pool_indexes, openings)
         self.rounds = RoundTable(database)
         self.versions = VersionTable(database)
         self.scores = ScoreTable(database)
@@ -54,7 +54,7 @@ class LabelStore:
         """
         database = Database(path)
         try:
-            return cls(database, Openings(database, path.with_suffix(".queries")))
+            return cls(database, PendingQueries(database, path.with_suffix(".queries")))
         except BaseException:
             database.close()
             raise

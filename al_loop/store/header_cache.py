@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from al_loop.records import SampleHeader
+from al_loop.domain.samples import SampleHeader
 
 Key = tuple[int, int]
 """Campaign id, sample id."""

@@ -6,7 +6,7 @@ from duckdb import DuckDBPyConnection
 
 from al_loop.errors import StoreError
 
-SCRIPTS = "al_loop.migrations"
+SCRIPTS = "al_loop.store.schema"
 
 
 def migrate(connection: DuckDBPyConnection) -> int:

@@ -5,7 +5,7 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from al_loop.kappa import Estimate
+from al_loop.domain.quality import Estimate
 from service.client import Client
 
 

@@ -11,9 +11,11 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from al_loop.campaigns import CampaignRequest, TaskRequest
-from al_loop.importing import ImportPlan, plan_import
-from al_loop.records import LabelInput, RetrainPolicy, SkippedPath
+from al_loop.campaigns.create import CampaignRequest, TaskRequest
+from al_loop.campaigns.importing import ImportPlan, plan_import
+from al_loop.domain.campaigns import RetrainPolicy
+from al_loop.domain.labels import LabelInput
+from al_loop.domain.samples import SkippedPath
 from service.client import Client, ServiceError
 
 T = TypeVar("T")

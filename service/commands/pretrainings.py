@@ -6,7 +6,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from al_loop.pretraining_records import Pretraining, PretrainingState
+from al_loop.domain.rounds import Pretraining, PretrainingState
 from models.progress import ProgressLine
 from service.client import Client
 from service.schemas import PretrainingView

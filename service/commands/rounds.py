@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from al_loop.domain.rounds import Round, RoundState
 from al_loop.errors import NotFoundError
-from al_loop.records import Round, RoundState
 from models.progress import ProgressLine
 from service.client import Client
 from service.schemas import RoundView

@@ -8,9 +8,9 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from al_loop.domain.scaneo_links import BatchView, LinkStatus
 from al_loop.errors import InvalidValueError
 from al_loop.scaneo.boxes import OfferedBox
-from al_loop.scaneo.links import BatchView, LinkStatus
 from service.client import Client, ServiceError
 
 

@@ -18,7 +18,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from threadpoolctl import threadpool_limits
 
     from models.errors import PromptableModelError
-    from models.promptable import PromptableModel
+    from models.inference.promptable import PromptableModel
     from service.app import create_app
 
     imagery = None if arguments.imagery is None else ":".join(str(folder) for folder in arguments.imagery)

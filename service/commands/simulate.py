@@ -8,8 +8,8 @@ from rich.console import Console
 def run(arguments: argparse.Namespace) -> int:
     """Run strategies side by side on a labelled folder; print a table, leave `curve.png` and `curve.json`."""
     # Here, as they load what draws curves: it would cost every other command two seconds.
-    from al_loop.simulate import RunProgress, SimulationConfig
-    from al_loop.simulate import run as run_simulation
+    from al_loop.simulation.run import RunProgress, SimulationConfig
+    from al_loop.simulation.run import run as run_simulation
     from al_loop.simulation.table import comparison_table, curve_table
 
     console = Console(stderr=True)

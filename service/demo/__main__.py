@@ -11,14 +11,14 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from al_loop.campaigns.importing import ImportPlan, plan_import
 from al_loop.errors import AlLoopError
-from al_loop.importing import ImportPlan, plan_import
 from models.card import TrainConfig
-from models.rasters import read_header
-from models.synthetic import write_scenes
+from models.rasters.reading import read_header
+from models.synthetic.scenes import write_scenes
 from service.client import ServiceError, ServiceUnreachableError
 from service.demo.annotator import Annotator
-from service.demo.arms import Arm, spend_labels
+from service.demo.campaigns import DemoCampaign, spend_labels
 from service.demo.findings import curves_of, print_curves, report_data, write
 from service.demo.server import running_service
 
@@ -67,7 +67,7 @@ def run(console: Console, data: Path | None, out: Path, rounds: int | None, quer
         "for the strategy `auto` and, beside it, for `random`"
     )
     with running_service(out, plan.root) as client:
-        arms = [Arm.create(client, name, strategy, plan, annotator) for name, strategy in ARMS.items()]
+        arms = [DemoCampaign.create(client, name, strategy, plan, annotator) for name, strategy in ARMS.items()]
         for number in range(1, rounds + 1):
             for arm in arms:
                 spend_labels(arm, number * size, console)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from al_loop.importing import ImportPlan
-from al_loop.records import LabelInput
+from al_loop.campaigns.importing import ImportPlan
+from al_loop.domain.labels import LabelInput
 
 
 @dataclass(frozen=True)

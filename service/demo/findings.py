@@ -8,11 +8,13 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from al_loop.curve_plot import curve_png
-from al_loop.curves import CurveRuns, LearningCurves
-from al_loop.importing import ImportPlan
-from al_loop.records import SampleView
-from al_loop.report import (
+from al_loop.campaigns.importing import ImportPlan
+from al_loop.domain.samples import SampleView
+from al_loop.serving.pictures.rendering import class_colour, codes_png, heat_png, label_png
+from al_loop.simulation.curve_plot import curve_png
+from al_loop.simulation.curves import CurveRuns, LearningCurves
+from service.demo.campaigns import DemoCampaign, seconds_of
+from service.demo.report import (
     AskedRound,
     AskedSample,
     Fact,
@@ -23,14 +25,12 @@ from al_loop.report import (
     Timing,
     write_report,
 )
-from al_loop.report.rasters import class_colour, codes_png, heat_png, label_png
-from service.demo.arms import Arm, seconds_of
 
 ASKED_SHOWN = 12
 STRIPS = 6
 
 
-def curves_of(arms: list[Arm]) -> LearningCurves:
+def curves_of(arms: list[DemoCampaign]) -> LearningCurves:
     """Metric of the first task on the reserve against labels spent, one run an arm."""
     labels: list[int] = []
     runs: dict[str, CurveRuns] = {}
@@ -60,7 +60,7 @@ def print_curves(console: Console, curves: LearningCurves) -> None:
     console.print(table)
 
 
-def report_data(arms: list[Arm], plan: ImportPlan, data: Path, seconds: float, console: Console) -> ReportData:
+def report_data(arms: list[DemoCampaign], plan: ImportPlan, data: Path, seconds: float, console: Console) -> ReportData:
     """Gather the page; asks the served model about reserve images through the prediction route."""
     first = arms[0]
     counts = first.client.campaign(first.name).samples
@@ -99,12 +99,12 @@ def write(out: Path, data: ReportData) -> Path:
     return write_report(out, data)
 
 
-def _serving(arm: Arm) -> str:
+def _serving(arm: DemoCampaign) -> str:
     model = arm.client.campaign(arm.name).current_model
     return "none" if model is None else model.version
 
 
-def _rounds(arm: Arm) -> list[RoundRow]:
+def _rounds(arm: DemoCampaign) -> list[RoundRow]:
     return [
         RoundRow(
             number=view.number,
@@ -126,7 +126,7 @@ def _rounds(arm: Arm) -> list[RoundRow]:
     ]
 
 
-def _asked(arm: Arm, number: int) -> AskedRound:
+def _asked(arm: DemoCampaign, number: int) -> AskedRound:
     asked = arm.asked[number]
     return AskedRound(
         title=f"before round {number + 1}",
@@ -144,7 +144,7 @@ def _asked(arm: Arm, number: int) -> AskedRound:
     )
 
 
-def _strips(arm: Arm, plan: ImportPlan, console: Console) -> list[PictureStrip]:
+def _strips(arm: DemoCampaign, plan: ImportPlan, console: Console) -> list[PictureStrip]:
     """Reserve images beside their truth, the served prediction and its uncertainty."""
     if _serving(arm) == "none":
         console.print("no model was promoted, so there is nothing to predict with", style="yellow")
@@ -154,7 +154,7 @@ def _strips(arm: Arm, plan: ImportPlan, console: Console) -> list[PictureStrip]:
     return [_strip(arm, plan, sample) for sample in reserve[step // 2 :: step][:STRIPS]]
 
 
-def _strip(arm: Arm, plan: ImportPlan, sample: SampleView) -> PictureStrip:
+def _strip(arm: DemoCampaign, plan: ImportPlan, sample: SampleView) -> PictureStrip:
     image = (plan.root / sample.path).read_bytes()
     prediction_png = truth_png = None
     notes = []
@@ -180,7 +180,7 @@ def _strip(arm: Arm, plan: ImportPlan, sample: SampleView) -> PictureStrip:
     )
 
 
-def _features(arm: Arm, path: str) -> dict[str, Any] | None:
+def _features(arm: DemoCampaign, path: str) -> dict[str, Any] | None:
     """The true polygons, if they are in pixel coordinates."""
     for label in arm.annotator.truth.get(path, []):
         if label.features is not None and label.crs == "pixel":

@@ -6,14 +6,14 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from al_loop.accepting import accept_suggestion
-from al_loop.assist_report import AssistReport, assist_report
-from al_loop.records import Campaign
-from al_loop.workbench import Workbench
+from al_loop.domain.campaigns import Campaign
+from al_loop.loop import Loop
+from al_loop.quality.suggestion_outcomes import AssistReport, assist_report
+from al_loop.serving.suggestions import accept_suggestion
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
-from service.examples import ACCEPT, SUGGEST, SUGGESTIONS, answer, json_body
+from service.openapi.examples import ACCEPT, SUGGEST, SUGGESTIONS, answer, json_body
 from service.schemas import AcceptRequest, RecordedLabels, Suggestion, SuggestRequest
 
 
@@ -26,13 +26,13 @@ class AssistController(Controller):
     guards = (requires("annotate"),)
 
     @get("/assists", operation_id="getAssistReport", sync_to_thread=True, responses=problems(401, 403, 404))
-    def report(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> AssistReport:
+    def report(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> AssistReport:
         """What became of suggestions, by model version, annotator and task: accepted, edited, rejected, ignored.
 
         Where a share of images gets none (`settings.assist.blind_share`), `anchoring` says how much more people agree
         with a suggestion that they see than with one that they do not.
         """
-        return assist_report(workbench.store, target.campaign_id)
+        return assist_report(loop.store, target.campaign_id)
 
     @post(
         "/samples/{sample_id:int}/suggest",
@@ -46,13 +46,13 @@ class AssistController(Controller):
         data: Annotated[SuggestRequest, json_body(for_one_annotator=SUGGEST)],
         sample_id: FromPath[int],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
     ) -> list[Suggestion]:
         """Run the serving model on a sample and remember its answer as shown, one suggestion a task.
 
         Images of the share that gets none answer 409.
         """
-        return [Suggestion.of(target, entry) for entry in workbench.desk.suggest(target, sample_id)]
+        return [Suggestion.of(target, entry) for entry in loop.predictions.suggest(target, sample_id)]
 
     @post(
         "/samples/{sample_id:int}/accept",
@@ -65,20 +65,20 @@ class AssistController(Controller):
         data: Annotated[AcceptRequest, json_body(newest=ACCEPT)],
         sample_id: FromPath[int],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
     ) -> RecordedLabels:
         """Record the newest suggestion that was shown for a sample as the annotator's own label.
 
         It ends the annotator's lease on the sample, as any label does.
         """
-        workbench.desk.flush()
+        loop.predictions.flush()
         labels = accept_suggestion(
-            workbench.store,
+            loop.store,
             target,
             sample_id,
             annotator=data.annotator,
             task=data.task,
             prediction_ids=data.prediction_ids,
-            now=workbench.clock(),
+            now=loop.clock(),
         )
         return RecordedLabels(label_ids=[label.label_id for label in labels])

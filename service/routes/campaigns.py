@@ -6,14 +6,14 @@ from litestar import Controller, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
-from al_loop.campaigns import CampaignRequest, check_policy, create_campaign
-from al_loop.records import Campaign, CampaignSettings, RetrainPolicy
-from al_loop.savings import Savings
-from al_loop.workbench import Workbench
+from al_loop.campaigns.create import CampaignRequest, check_policy, create_campaign
+from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
+from al_loop.loop import Loop
+from al_loop.quality.savings import Savings
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
-from service.examples import CAMPAIGN, POLICY, SAVINGS, SETTINGS, answer, json_body
+from service.openapi.examples import CAMPAIGN, POLICY, SAVINGS, SETTINGS, answer, json_body
 from service.schemas import CampaignView, LearningCurve
 from service.settings import Settings
 
@@ -33,17 +33,17 @@ class CampaignController(Controller):
     def create(
         self,
         data: Annotated[CampaignRequest, json_body(two_tasks=CAMPAIGN)],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         settings: NamedDependency[Settings],
     ) -> CampaignView:
         """Create a campaign over the rasters below one folder."""
-        campaign = create_campaign(workbench.store, data, settings.imagery_folders, workbench.clock())
-        return CampaignView.of(workbench, campaign)
+        campaign = create_campaign(loop.store, data, settings.imagery_folders, loop.clock())
+        return CampaignView.of(loop, campaign)
 
     @get(operation_id="listCampaigns", sync_to_thread=True, guards=[requires("annotate")], responses=problems(401, 403))
-    def index(self, workbench: NamedDependency[Workbench]) -> list[CampaignView]:
+    def index(self, loop: NamedDependency[Loop]) -> list[CampaignView]:
         """All campaigns and how they stand."""
-        return [CampaignView.of(workbench, campaign) for campaign in workbench.store.campaigns.list()]
+        return [CampaignView.of(loop, campaign) for campaign in loop.store.campaigns.list()]
 
     @get(
         "/{campaign:str}",
@@ -53,9 +53,9 @@ class CampaignController(Controller):
         guards=[requires("annotate")],
         responses=problems(401, 403, 404),
     )
-    def show(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> CampaignView:
+    def show(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> CampaignView:
         """One campaign: counts of samples by state, the serving model, the last round."""
-        return CampaignView.of(workbench, target)
+        return CampaignView.of(loop, target)
 
     @put(
         "/{campaign:str}/policy",
@@ -69,11 +69,11 @@ class CampaignController(Controller):
         self,
         data: Annotated[RetrainPolicy, json_body(by_count_and_time=POLICY)],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
     ) -> RetrainPolicy:
         """Say when rounds start by themselves and what they promote. Replaces the whole policy."""
         check_policy(data)
-        workbench.store.campaigns.set_policy(target.campaign_id, data)
+        loop.store.campaigns.set_policy(target.campaign_id, data)
         return data
 
     @put(
@@ -88,10 +88,10 @@ class CampaignController(Controller):
         self,
         data: Annotated[CampaignSettings, json_body(blind_share=SETTINGS)],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
     ) -> CampaignSettings:
         """Replace all settings of a campaign. Those of the test reserve stay as they are once it is drawn."""
-        workbench.store.campaigns.set_settings(target.campaign_id, data)
+        loop.store.campaigns.set_settings(target.campaign_id, data)
         return data
 
     @get(
@@ -102,9 +102,9 @@ class CampaignController(Controller):
         guards=[requires("annotate")],
         responses=problems(401, 403, 404),
     )
-    def learning_curve(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> LearningCurve:
+    def learning_curve(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> LearningCurve:
         """Metrics on the test reserve, with their 95 % intervals, against labels spent."""
-        return LearningCurve(points=workbench.store.rounds.curve(target.campaign_id))
+        return LearningCurve(points=loop.store.rounds.curve(target.campaign_id))
 
     @get(
         "/{campaign:str}/savings",
@@ -117,7 +117,7 @@ class CampaignController(Controller):
     def savings(
         self,
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         task: FromQuery[str | None] = None,
     ) -> Savings:
         """How many labels the strategy has saved so far against random choice, with a 95 % interval.
@@ -126,4 +126,4 @@ class CampaignController(Controller):
         the labelled test reserve. `verdict` is "helps", "no difference yet", "harms" or, with too few labels,
         "not known yet"; `note` says more. Without `task`: the first that can be answered.
         """
-        return workbench.savings.savings(target, task)
+        return loop.savings.savings(target, task)

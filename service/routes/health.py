@@ -7,7 +7,7 @@ from litestar import Controller, Response, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 
-from al_loop.workbench import Workbench
+from al_loop.loop import Loop
 from service.metrics import Metrics, collect
 
 
@@ -32,23 +32,23 @@ class HealthController(Controller):
         return {"status": "alive"}
 
     @get("/health/ready", operation_id="isReady", sync_to_thread=True)
-    def ready(self, workbench: NamedDependency[Workbench]) -> Response[Readiness]:
+    def ready(self, loop: NamedDependency[Loop]) -> Response[Readiness]:
         """The store answers, the scheduler runs, and every promoted model is loaded; otherwise 503."""
-        models, ready = {}, workbench.scheduler.running
-        for campaign in workbench.store.campaigns.list():
+        models, ready = {}, loop.scheduler.running
+        for campaign in loop.store.campaigns.list():
             if campaign.current_version is None:
                 continue
-            loaded = workbench.server.serving_version(campaign)
+            loaded = loop.server.serving_version(campaign)
             ready &= loaded is not None
             models[campaign.name] = loaded or f"{campaign.current_version} cannot be loaded"
         body = Readiness(
-            ready=ready, store="ok", scheduler="ok" if workbench.scheduler.running else "stopped", models=models
+            ready=ready, store="ok", scheduler="ok" if loop.scheduler.running else "stopped", models=models
         )
         return Response[Any](body, status_code=200 if ready else 503)
 
     @get("/metrics", operation_id="getMetrics", sync_to_thread=True, media_type="text/plain")
-    def metrics(self, workbench: NamedDependency[Workbench], state: State) -> Response[bytes]:
+    def metrics(self, loop: NamedDependency[Loop], state: State) -> Response[bytes]:
         """Prometheus metrics."""
         gauges: Metrics = state.metrics
-        body, media_type = collect(gauges, workbench)
+        body, media_type = collect(gauges, loop)
         return Response(body, media_type=media_type)

@@ -8,16 +8,17 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
+from al_loop.campaigns.exporting import FILE_ENDINGS, MEDIA_TYPES, ExportFormat
+from al_loop.campaigns.exporting.campaign import export_campaign
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.labels import Label, LabelInput
 from al_loop.errors import InvalidValueError
-from al_loop.exporting import FILE_ENDINGS, MEDIA_TYPES, ExportFormat
-from al_loop.exporting.campaign import export_campaign
-from al_loop.records import Campaign, Label, LabelInput
-from al_loop.workbench import Workbench
+from al_loop.loop import Loop
 from service.auth import requires
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET
 from service.errors import problems
-from service.examples import CLASS_LABEL, POLYGON_LABEL, json_body
+from service.openapi.examples import CLASS_LABEL, POLYGON_LABEL, json_body
 from service.schemas import LabelPage, RecordedLabels
 
 LABELS = {"classes": CLASS_LABEL, "polygons": POLYGON_LABEL, "several": [CLASS_LABEL, POLYGON_LABEL]}
@@ -41,7 +42,7 @@ class LabelController(Controller):
         self,
         data: Annotated[LabelInput | list[LabelInput], json_body(**LABELS)],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
     ) -> RecordedLabels:
         """Record one label or many: all or nothing. Earlier labels of the same annotator stay in the history.
 
@@ -49,14 +50,14 @@ class LabelController(Controller):
         none here". It is on disk when this answers.
         """
         inputs, at = (data, [f"$[{row}]" for row in range(len(data))]) if isinstance(data, list) else ([data], ["$"])
-        labels = workbench.store.labels.record(target, inputs, workbench.clock(), at=at)
+        labels = loop.store.labels.record(target, inputs, loop.clock(), at=at)
         return RecordedLabels(label_ids=[label.label_id for label in labels])
 
     @get("/labels", operation_id="listLabels", sync_to_thread=True, responses=problems(400, 401, 403, 404))
     def page(
         self,
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         as_of: FromQuery[datetime | None] = None,
         limit: Annotated[int, QueryParameter(ge=1, le=10_000)] = 1000,
         cursor: FromQuery[str | None] = None,
@@ -64,7 +65,7 @@ class LabelController(Controller):
         """The current labels, or those that were current at `as_of` (RFC 3339 with a time zone)."""
         if as_of is not None and as_of.tzinfo is None:
             raise InvalidValueError("as_of", "needs a time zone, as in 2026-01-31T12:00:00Z")
-        labels = workbench.store.labels.current(target.campaign_id, as_of=as_of, limit=limit, after=read_cursor(cursor))
+        labels = loop.store.labels.current(target.campaign_id, as_of=as_of, limit=limit, after=read_cursor(cursor))
         return LabelPage(labels=labels, next_cursor=write_cursor([label.label_id for label in labels], limit))
 
     @get(
@@ -74,11 +75,11 @@ class LabelController(Controller):
         responses=problems(401, 403, 404),
     )
     def history(
-        self, sample_id: FromPath[int], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
+        self, sample_id: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
     ) -> list[Label]:
         """Every label event of one sample, oldest first, retractions included."""
-        workbench.store.samples.get(target.campaign_id, sample_id)
-        return workbench.store.labels.history(target.campaign_id, sample_id)
+        loop.store.samples.get(target.campaign_id, sample_id)
+        return loop.store.labels.history(target.campaign_id, sample_id)
 
     @delete(
         "/labels/{label_id:int}",
@@ -91,11 +92,11 @@ class LabelController(Controller):
         self,
         label_id: FromPath[int],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         annotator: Annotated[str, QueryParameter(min_length=1, max_length=200)],
     ) -> Label:
         """Withdraw a label. The event is added to the history; nothing is erased."""
-        return workbench.store.labels.retract(target.campaign_id, label_id, annotator=annotator, now=workbench.clock())
+        return loop.store.labels.retract(target.campaign_id, label_id, annotator=annotator, now=loop.clock())
 
     @get(
         "/export",
@@ -106,13 +107,13 @@ class LabelController(Controller):
     def export(
         self,
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         export_format: Annotated[ExportFormat, QueryParameter(name="format")],
     ) -> Stream:
         """The current labels as a SCANEO folder (zip), one GeoJSON FeatureCollection, or Parquet."""
         name = target.name + FILE_ENDINGS[export_format]
         return Stream(
-            export_campaign(workbench.store, target, export_format),
+            export_campaign(loop.store, target, export_format),
             media_type=MEDIA_TYPES[export_format],
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )

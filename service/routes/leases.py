@@ -7,14 +7,14 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
-from al_loop.lease_records import Renewal
-from al_loop.records import Campaign
-from al_loop.workbench import Workbench
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.queries import Renewal
+from al_loop.loop import Loop
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
-from service.examples import EXTEND, LEASES, SKIP, answer, json_body
-from service.schemas import ExtendRequest, LeaseList, Skipped, SkipRequest
+from service.openapi.examples import EXTEND, LEASES, SKIP, answer, json_body
+from service.schemas import ExtendRequest, LeaseList, SkippedSamples, SkipRequest
 
 LOOK_BACK = timedelta(hours=12)
 """How long ended leases stay on an annotator's list."""
@@ -36,7 +36,7 @@ class LeaseController(Controller):
     def index(
         self,
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         annotator: Annotated[str, QueryParameter(min_length=1, max_length=200)],
         include_ended: FromQuery[bool] = False,
     ) -> LeaseList:
@@ -44,10 +44,10 @@ class LeaseController(Controller):
 
         `include_ended` adds those that ended in the last 12 hours, with what became of them.
         """
-        now = workbench.clock()
+        now = loop.clock()
         since = now - LOOK_BACK if include_ended else None
-        leases = workbench.store.leases.held(target.campaign_id, annotator, now, since=since)
-        return LeaseList(now=now, leases=workbench.links.placed(target, annotator, leases))
+        leases = loop.store.leases.held(target.campaign_id, annotator, now, since=since)
+        return LeaseList(now=now, leases=loop.links.placed(target, annotator, leases))
 
     @post(
         "/extend",
@@ -60,18 +60,18 @@ class LeaseController(Controller):
         self,
         data: Annotated[ExtendRequest, json_body(all_of_them={"annotator": "anna"}, some=EXTEND)],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
     ) -> Renewal:
         """Let leases run for the campaign's `lease_s` from now: a heartbeat while somebody works.
 
         Samples that are named get a lapsed lease back too, unless somebody else has or answered them: those are `lost`.
         """
-        return workbench.store.leases.renew(
+        return loop.store.leases.renew(
             target.campaign_id,
             data.annotator,
             data.sample_ids,
             lease_s=target.settings.lease_s,
-            now=workbench.clock(),
+            now=loop.clock(),
         )
 
     @post(
@@ -85,13 +85,11 @@ class LeaseController(Controller):
         self,
         data: Annotated[SkipRequest, json_body(one=SKIP)],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
-    ) -> Skipped:
+        loop: NamedDependency[Loop],
+    ) -> SkippedSamples:
         """Leave samples to others because one cannot tell; they are not offered to this annotator again.
 
         A sample that three annotators skipped is offered to nobody any more; the campaign's notices name it.
         """
-        skipped = workbench.store.leases.skip(
-            target.campaign_id, data.annotator, data.sample_ids, data.reason, workbench.clock()
-        )
-        return Skipped(skipped=skipped)
+        skipped = loop.store.leases.skip(target.campaign_id, data.annotator, data.sample_ids, data.reason, loop.clock())
+        return SkippedSamples(skipped=skipped)

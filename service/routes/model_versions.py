@@ -6,13 +6,13 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, PathParameter
 
-from al_loop.records import Campaign
-from al_loop.workbench import Workbench
+from al_loop.domain.campaigns import Campaign
+from al_loop.loop import Loop
 from models.card import ModelCard
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
-from service.examples import PROMOTE, json_body
+from service.openapi.examples import PROMOTE, json_body
 from service.schemas import CampaignView, ModelList, PromoteRequest
 
 
@@ -26,9 +26,9 @@ class ModelVersionController(Controller):
     @get(
         operation_id="listModels", sync_to_thread=True, guards=[requires("annotate")], responses=problems(401, 403, 404)
     )
-    def index(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> ModelList:
+    def index(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> ModelList:
         """All versions, promoted or not, oldest first."""
-        return ModelList(models=workbench.store.versions.list(target.campaign_id))
+        return ModelList(models=loop.store.versions.list(target.campaign_id))
 
     @get(
         "/{version:str}",
@@ -37,11 +37,9 @@ class ModelVersionController(Controller):
         guards=[requires("annotate")],
         responses=problems(401, 403, 404, 409),
     )
-    def card(
-        self, version: FromPath[str], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
-    ) -> ModelCard:
+    def card(self, version: FromPath[str], target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> ModelCard:
         """The model card: bands, classes, normalisation, calibration, measurements, parity, digests, lineage."""
-        return workbench.server.registry(target).card(version)
+        return loop.server.registry(target).card(version)
 
     @post(
         "/{version:str}/promote",
@@ -55,10 +53,10 @@ class ModelVersionController(Controller):
         self,
         version: Annotated[str, PathParameter(description="Any version of the registry; an older one rolls back.")],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         data: Annotated[PromoteRequest | None, json_body(rollback=PROMOTE)] = None,
     ) -> CampaignView:
         """Make a version the one that serves; requests in flight are answered by the old one, none is dropped."""
         reason = (data or PromoteRequest()).reason
-        workbench.server.promote(target, version, reason, workbench.clock)
-        return CampaignView.of(workbench, workbench.store.campaigns.get(target.name))
+        loop.server.promote(target, version, reason, loop.clock)
+        return CampaignView.of(loop, loop.store.campaigns.get(target.name))

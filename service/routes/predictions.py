@@ -10,12 +10,12 @@ from litestar.exceptions import ClientException
 from litestar.params import FromPath, QueryParameter
 
 from al_loop.errors import NotFoundError, UnsupportedError
-from al_loop.prompting.prompt import read_prompt
-from al_loop.workbench import Workbench
+from al_loop.loop import Loop
+from al_loop.serving.sam.prompt import read_prompt
 from service.auth import requires
 from service.errors import problems
-from service.examples import OUTLINE, PROBABILITIES, answer
-from service.multipart import PROMPT_BODY, UPLOAD_BODY
+from service.openapi.examples import OUTLINE, PROBABILITIES, answer
+from service.openapi.uploads import PROMPT_BODY, UPLOAD_BODY
 
 SPEC = problems(400, 401, 403, 404, 409, 413, 415, 422, 501, 503)
 TOKEN = QueryParameter(description="Token, for clients that can send nothing but a URL.")
@@ -39,12 +39,12 @@ class PredictionController(Controller):
         self,
         request: Request[Any, Any, Any],
         campaign: FromPath[str],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         token: Annotated[str | None, TOKEN] = None,
     ) -> list[float]:
         """Calibrated class probabilities of the uploaded image, a flat list in class order."""
         data = await _image(request)
-        return await sync_to_thread(workbench.desk.classify, campaign, data)
+        return await sync_to_thread(loop.predictions.classify, campaign, data)
 
     @post(
         "/segmentation",
@@ -58,7 +58,7 @@ class PredictionController(Controller):
         self,
         request: Request[Any, Any, Any],
         campaign: FromPath[str],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         token: Annotated[str | None, TOKEN] = None,
     ) -> Response[bytes]:
         """Class codes of the uploaded image: one-band uint8 GeoTIFF of its exact size and georeference.
@@ -66,7 +66,7 @@ class PredictionController(Controller):
         0 = background, k = k-th class.
         """
         data = await _image(request)
-        return Response(await sync_to_thread(workbench.desk.segment, campaign, data), media_type="image/tiff")
+        return Response(await sync_to_thread(loop.predictions.segment, campaign, data), media_type="image/tiff")
 
     @post(
         "/sam",
@@ -79,7 +79,7 @@ class PredictionController(Controller):
         self,
         request: Request[Any, Any, Any],
         campaign: FromPath[str],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         token: Annotated[str | None, TOKEN] = None,
     ) -> dict[str, Any]:
         """The outline of what was clicked: one GeoJSON Feature, a MultiPolygon in EPSG:4326.
@@ -88,14 +88,14 @@ class PredictionController(Controller):
         the promptable model of `AL_LOOP_SAM_MODEL` decides where there is one. Not remembered as a prediction: SCANEO
         keeps the answer as an annotation at once.
         """
-        target = await sync_to_thread(workbench.store.campaigns.get, campaign)
+        target = await sync_to_thread(loop.store.campaigns.get, campaign)
         picture = await _image(request)
         form = await request.form()
         fields = (form.get(name) for name in ("points", "label", "crs", "transform"))
         texts = [field if isinstance(field, str) else None for field in fields]
         classes = list(dict.fromkeys(name for spec in target.tasks for name in spec.classes))
         prompt = read_prompt(texts[0], texts[1], texts[2], texts[3], classes)
-        return await sync_to_thread(workbench.prompts.outline, target, prompt, picture)
+        return await sync_to_thread(loop.prompts.outline, target, prompt, picture)
 
     @post(
         "/{task:str}",
@@ -108,11 +108,11 @@ class PredictionController(Controller):
         self,
         campaign: FromPath[str],
         task: FromPath[str],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         token: Annotated[str | None, TOKEN] = None,
     ) -> None:
         """`detection` is named by the interface but not built yet."""
-        await sync_to_thread(workbench.store.campaigns.get, campaign)
+        await sync_to_thread(loop.store.campaigns.get, campaign)
         if task == "detection":
             raise UnsupportedError(f"The task {task!r} is not built yet; use classification, segmentation or sam.")
         raise NotFoundError("task", task, "use classification, segmentation or sam")

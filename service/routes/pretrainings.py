@@ -6,14 +6,14 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from al_loop.encoders import available_embeddings
-from al_loop.records import Campaign
-from al_loop.workbench import Workbench
+from al_loop.domain.campaigns import Campaign
+from al_loop.loop import Loop
+from al_loop.scoring.embedding_versions import available_embeddings
 from models.pretrain_config import PretrainConfig
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
-from service.examples import PRETRAINED, PRETRAINING, json_body
+from service.openapi.examples import PRETRAINED, PRETRAINING, json_body
 from service.schemas import PretrainingList, PretrainingView
 
 
@@ -34,15 +34,15 @@ class PretrainingController(Controller):
     def start(
         self,
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         data: Annotated[PretrainConfig | None, json_body(on_the_pool=PRETRAINING, own_weights=PRETRAINED)] = None,
     ) -> PretrainingView:
         """Make an encoder without labels from the campaign's images, or from given weights, and embed all samples.
 
         The test reserve is left out of training. A pretraining waits while a round runs, and rounds wait for it.
         """
-        started = workbench.pretrainer.start(target, data or PretrainConfig())
-        return PretrainingView.of(workbench, target, started)
+        started = loop.pretrainings.start(target, data or PretrainConfig())
+        return PretrainingView.of(loop, target, started)
 
     @get(
         operation_id="listPretrainings",
@@ -50,11 +50,11 @@ class PretrainingController(Controller):
         guards=[requires("annotate")],
         responses=problems(401, 403, 404),
     )
-    def index(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> PretrainingList:
+    def index(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> PretrainingList:
         """All pretrainings, oldest first, and the versions whose embeddings can be used now."""
         return PretrainingList(
-            pretrainings=workbench.store.pretrainings.list(target.campaign_id),
-            embeddings=available_embeddings(workbench.store, workbench.layout, target),
+            pretrainings=loop.store.pretrainings.list(target.campaign_id),
+            embeddings=available_embeddings(loop.store, loop.layout, target),
         )
 
     @get(
@@ -65,11 +65,11 @@ class PretrainingController(Controller):
         responses=problems(401, 403, 404),
     )
     def show(
-        self, number: FromPath[int], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
+        self, number: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
     ) -> PretrainingView:
         """One pretraining: its state, progress while it runs, what was measured; the log's end if it failed."""
-        entry = workbench.store.pretrainings.get(target.campaign_id, number)
-        return PretrainingView.of(workbench, target, entry)
+        entry = loop.store.pretrainings.get(target.campaign_id, number)
+        return PretrainingView.of(loop, target, entry)
 
     @post(
         "/{number:int}/cancel",
@@ -80,7 +80,7 @@ class PretrainingController(Controller):
         responses=problems(401, 403, 404, 409),
     )
     def cancel(
-        self, number: FromPath[int], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
+        self, number: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
     ) -> PretrainingView:
         """Stop a pretraining; its process tree ends within seconds. Earlier encoders stay in use."""
-        return PretrainingView.of(workbench, target, workbench.pretrainer.cancel(target, number))
+        return PretrainingView.of(loop, target, loop.pretrainings.cancel(target, number))

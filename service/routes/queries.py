@@ -6,13 +6,13 @@ import msgspec
 from litestar import Controller, Response, post
 from litestar.di import NamedDependency
 
-from al_loop.query_records import QueryAnswer
-from al_loop.records import Campaign
-from al_loop.workbench import Workbench
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.queries import QueryAnswer
+from al_loop.loop import Loop
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
-from service.examples import QUERY, QUERY_ANSWER, RELEASE, answer, json_body
+from service.openapi.examples import QUERY, QUERY_ANSWER, RELEASE, answer, json_body
 from service.schemas import QueryRequest, Released, ReleaseRequest
 
 
@@ -34,7 +34,7 @@ class QueryController(Controller):
         self,
         data: Annotated[QueryRequest, json_body(next_five=QUERY)],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
     ) -> Response[QueryAnswer]:
         """The samples to label next, leased to the annotator until `lease_expires_at`.
 
@@ -42,15 +42,15 @@ class QueryController(Controller):
         `ranking` says which labels the order knows of. An exhausted pool is answered with 200, no samples and the
         reason.
         """
-        answer: QueryAnswer = workbench.sampler.query(
+        answer: QueryAnswer = loop.sampler.query(
             target,
             annotator=data.annotator,
             query_size=data.query_size,
             strategy=data.strategy,
-            now=workbench.clock(),
+            now=loop.clock(),
             shared=data.shared,
         )
-        page = workbench.links.labelling_page(target)
+        page = loop.links.labelling_page(target)
         if page is not None:
             samples = [msgspec.structs.replace(sample, scaneo_url=page) for sample in answer.samples]
             answer = msgspec.structs.replace(answer, samples=samples)
@@ -67,10 +67,8 @@ class QueryController(Controller):
         self,
         data: Annotated[ReleaseRequest, json_body(one=RELEASE)],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
     ) -> Released:
         """Give leases back unanswered, so that the samples are offered again."""
-        released = workbench.store.queries.release(
-            target.campaign_id, data.annotator, data.sample_ids, workbench.clock()
-        )
+        released = loop.store.queries.release(target.campaign_id, data.annotator, data.sample_ids, loop.clock())
         return Released(released=released)

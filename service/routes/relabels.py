@@ -7,15 +7,15 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
-from al_loop.query_records import QueryAnswer
-from al_loop.records import Campaign
-from al_loop.relabel_records import RelabelList
-from al_loop.workbench import Workbench
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.quality import RelabelList
+from al_loop.domain.queries import QueryAnswer
+from al_loop.loop import Loop
 from models.card import TaskName
 from service.auth import is_operator, requires
 from service.dependencies import TARGET
 from service.errors import problems
-from service.examples import RELABEL_QUERY, RELABELS, answer, json_body
+from service.openapi.examples import RELABEL_QUERY, RELABELS, answer, json_body
 from service.schemas import RelabelRequest
 
 
@@ -36,7 +36,7 @@ class RelabelController(Controller):
         self,
         request: Request[Any, Any, Any],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         task: FromQuery[TaskName | None] = None,
         limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     ) -> RelabelList:
@@ -46,7 +46,7 @@ class RelabelController(Controller):
         model suggests: who is to answer unaided should not read it. Labels of the test reserve are among them;
         `reserve` says so to operators, and is null for everybody else.
         """
-        found = workbench.relabels.suspects(target, task)
+        found = loop.relabels.suspects(target, task)
         relabels = found.relabels[:limit]
         if not is_operator(request):
             relabels = [msgspec.structs.replace(entry, reserve=None) for entry in relabels]
@@ -62,7 +62,7 @@ class RelabelController(Controller):
         self,
         data: Annotated[RelabelRequest, json_body(next_five=RELABEL_QUERY)],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
     ) -> Response[QueryAnswer]:
         """Lease samples whose label is in doubt to somebody who did not give it.
 
@@ -70,10 +70,10 @@ class RelabelController(Controller):
         the same answer again settles the doubt until another model version serves. Without a doubt left it is 200, no
         samples and the reason.
         """
-        answer: QueryAnswer = workbench.relabels.query(
-            target, annotator=data.annotator, query_size=data.query_size, now=workbench.clock()
+        answer: QueryAnswer = loop.relabels.query(
+            target, annotator=data.annotator, query_size=data.query_size, now=loop.clock()
         )
-        page = workbench.links.labelling_page(target)
+        page = loop.links.labelling_page(target)
         if page is not None:
             samples = [msgspec.structs.replace(sample, scaneo_url=page) for sample in answer.samples]
             answer = msgspec.structs.replace(answer, samples=samples)

@@ -11,12 +11,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from al_loop.records import Campaign, RoundState
-from al_loop.workbench import Workbench
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.rounds import RoundState
+from al_loop.loop import Loop
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
-from service.examples import ROUND, json_body
+from service.openapi.examples import ROUND, json_body
 from service.schemas import RoundList, RoundRequest, RoundView
 
 EVENT_POLL_S = 0.25
@@ -40,20 +41,20 @@ class RoundController(Controller):
     def start(
         self,
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         data: Annotated[RoundRequest | None, json_body(queued=ROUND)] = None,
     ) -> RoundView:
         """Retrain: snapshot, train, evaluate on the test reserve, export, gate, promote or reject, score the pool."""
         request = data or RoundRequest()
-        started = workbench.runner.start(target, request.reason, queue=request.queue)
-        return RoundView.of(workbench, target, started)
+        started = loop.rounds.start(target, request.reason, queue=request.queue)
+        return RoundView.of(loop, target, started)
 
     @get(
         operation_id="listRounds", sync_to_thread=True, guards=[requires("annotate")], responses=problems(401, 403, 404)
     )
-    def index(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> RoundList:
+    def index(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> RoundList:
         """All rounds, oldest first."""
-        return RoundList(rounds=workbench.store.rounds.list(target.campaign_id))
+        return RoundList(rounds=loop.store.rounds.list(target.campaign_id))
 
     @get(
         "/{number:int}",
@@ -62,11 +63,9 @@ class RoundController(Controller):
         guards=[requires("annotate")],
         responses=problems(401, 403, 404),
     )
-    def show(
-        self, number: FromPath[int], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
-    ) -> RoundView:
+    def show(self, number: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> RoundView:
         """One round: its state, progress while it runs, measurements and verdict; the log's end if it failed."""
-        return RoundView.of(workbench, target, workbench.store.rounds.get(target.campaign_id, number))
+        return RoundView.of(loop, target, loop.store.rounds.get(target.campaign_id, number))
 
     @get(
         "/{number:int}/events",
@@ -76,11 +75,11 @@ class RoundController(Controller):
         media_type="text/event-stream",
     )
     async def events(
-        self, number: FromPath[int], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
+        self, number: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
     ) -> ServerSentEvent:
         """Server-sent events: `state` at each change of state, `progress` while it works; closes at the end state."""
-        await sync_to_thread(workbench.store.rounds.get, target.campaign_id, number)
-        return ServerSentEvent(_follow(workbench, target, number))
+        await sync_to_thread(loop.store.rounds.get, target.campaign_id, number)
+        return ServerSentEvent(_follow(loop, target, number))
 
     @post(
         "/{number:int}/cancel",
@@ -91,24 +90,24 @@ class RoundController(Controller):
         responses=problems(401, 403, 404, 409),
     )
     def cancel(
-        self, number: FromPath[int], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
+        self, number: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
     ) -> RoundView:
         """Stop a round; its process tree ends within seconds. A model that was promoted already goes on serving."""
-        return RoundView.of(workbench, target, workbench.runner.cancel(target, number))
+        return RoundView.of(loop, target, loop.rounds.cancel(target, number))
 
 
-async def _follow(workbench: Workbench, target: Campaign, number: int) -> AsyncIterator[ServerSentEventMessage]:
+async def _follow(loop: Loop, target: Campaign, number: int) -> AsyncIterator[ServerSentEventMessage]:
     """Yield what changed until the round has ended."""
     state: RoundState | None = None
     progress = None
     quiet_s = 0.0
     while True:
-        entry = await sync_to_thread(workbench.store.rounds.get, target.campaign_id, number)
-        line = workbench.runner.progress(target.campaign_id, number)
+        entry = await sync_to_thread(loop.store.rounds.get, target.campaign_id, number)
+        line = loop.rounds.progress(target.campaign_id, number)
         quiet_s += EVENT_POLL_S
         if entry.state != state:
             state, quiet_s = entry.state, 0.0
-            view = await sync_to_thread(RoundView.of, workbench, target, entry)
+            view = await sync_to_thread(RoundView.of, loop, target, entry)
             yield ServerSentEventMessage(event="state", data=msgspec.json.encode(view))
         if line is not None and line != progress:
             progress, quiet_s = line, 0.0

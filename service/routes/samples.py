@@ -7,16 +7,17 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
+from al_loop.campaigns.register import RegistrationReport, register_paths, scan_root
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.samples import SampleState
 from al_loop.errors import InvalidValueError
-from al_loop.pictures.desk import OverlayName
-from al_loop.records import Campaign, SampleState
-from al_loop.registration import RegistrationReport, register_paths, scan_root
-from al_loop.workbench import Workbench
+from al_loop.loop import Loop
+from al_loop.serving.pictures.service import OverlayName
 from service.auth import requires
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET
 from service.errors import problems
-from service.examples import SAMPLES_BY_PATH, SAMPLES_BY_SCAN, json_body
+from service.openapi.examples import SAMPLES_BY_PATH, SAMPLES_BY_SCAN, json_body
 from service.schemas import SamplePage, SamplesRequest
 
 
@@ -37,13 +38,13 @@ class SampleController(Controller):
         self,
         data: Annotated[SamplesRequest, json_body(by_path=SAMPLES_BY_PATH, all_below_the_root=SAMPLES_BY_SCAN)],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
     ) -> RegistrationReport:
         """Register rasters as samples; only headers are read. Files that cannot be used are skipped with the reason."""
         if data.scan == (data.paths is not None):
             raise InvalidValueError("$.paths", "send either `paths` or `scan` true")
         paths = scan_root(target) if data.paths is None else data.paths
-        return register_paths(workbench.store, target, paths, workbench.clock())
+        return register_paths(loop.store, target, paths, loop.clock())
 
     @get(
         operation_id="listSamples",
@@ -54,19 +55,19 @@ class SampleController(Controller):
     def page(
         self,
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         sample_state: Annotated[SampleState | None, QueryParameter(name="state")] = None,
         limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
         cursor: FromQuery[str | None] = None,
     ) -> SamplePage:
         """A page of samples, by id."""
-        samples = workbench.store.samples.page(
+        samples = loop.store.samples.page(
             target.campaign_id,
             state=sample_state,
             limit=limit,
             after=read_cursor(cursor),
             version=target.current_version,
-            now=workbench.clock(),
+            now=loop.clock(),
         )
         return SamplePage(samples=samples, next_cursor=write_cursor([entry.sample_id for entry in samples], limit))
 
@@ -82,7 +83,7 @@ class SampleController(Controller):
         self,
         sample_id: FromPath[int],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         size: Annotated[int, QueryParameter(ge=16, le=2048)] = 256,
         overlay: FromQuery[OverlayName | None] = None,
     ) -> Response[bytes]:
@@ -92,7 +93,7 @@ class SampleController(Controller):
         images than 2,000 px are shown to the model reduced to that. `overlay=suggestion` draws the newest prediction
         that an annotator was shown, and answers 404 while there is none. Small samples are enlarged for either.
         """
-        return Response(workbench.pictures.thumbnail(target, sample_id, size, overlay), media_type="image/png")
+        return Response(loop.pictures.thumbnail(target, sample_id, size, overlay), media_type="image/png")
 
     @get(
         "/{sample_id:int}/uncertainty.tif",
@@ -106,7 +107,7 @@ class SampleController(Controller):
         self,
         sample_id: FromPath[int],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         max_side: Annotated[int | None, QueryParameter(ge=64)] = None,
     ) -> Stream:
         """Where the serving model is unsure: a float32 cloud-optimised GeoTIFF in the image's CRS and size, in nats.
@@ -117,7 +118,7 @@ class SampleController(Controller):
         A scene of 10,000 px takes minutes. With `max_side` (px), the model sees a larger image reduced by a whole
         factor to at most that, which the tag `REDUCTION` and the description say: small doubts are missing then.
         """
-        return Stream(workbench.pictures.uncertainty_tif(target, sample_id, max_side), media_type="image/tiff")
+        return Stream(loop.pictures.uncertainty_tif(target, sample_id, max_side), media_type="image/tiff")
 
     @get(
         "/{sample_id:int}/uncertainty.geojson",
@@ -131,12 +132,12 @@ class SampleController(Controller):
         self,
         sample_id: FromPath[int],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         max_side: Annotated[int | None, QueryParameter(ge=64)] = None,
     ) -> Response[bytes]:
         """The most uncertain regions as ranked polygons in EPSG:4326 (pixels, if the image has no CRS).
 
         `max_side` as for the raster.
         """
-        body = workbench.pictures.uncertainty_geojson(target, sample_id, max_side)
+        body = loop.pictures.uncertainty_geojson(target, sample_id, max_side)
         return Response(body, media_type="application/geo+json")

@@ -6,15 +6,15 @@ from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
-from al_loop.records import Campaign
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.scaneo_links import BatchView, LinkOptions, LinkStatus
+from al_loop.loop import Loop
 from al_loop.scaneo.boxes import BoxReport, OfferedBox
-from al_loop.scaneo.connecting import ConnectRequest
-from al_loop.scaneo.links import BatchView, LinkOptions, LinkStatus
-from al_loop.workbench import Workbench
+from al_loop.scaneo.connect import ConnectRequest
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
-from service.examples import BATCH, BOXES, LINK, json_body
+from service.openapi.examples import BATCH, BOXES, LINK, json_body
 from service.schemas import BatchRequest, LinkRequest, NoBatch
 from service.settings import Settings
 
@@ -36,7 +36,7 @@ class ScaneoController(Controller):
         campaign: FromPath[str],
         data: Annotated[LinkRequest, json_body(same_machine=LINK)],
         request: Request[Any, Any, Any],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         settings: NamedDependency[Settings],
     ) -> LinkStatus:
         """Link a campaign to one in SCANEO; the campaign is created if there is none. Doing it twice changes nothing.
@@ -52,7 +52,7 @@ class ScaneoController(Controller):
             poll_s=data.poll_s,
             settle_s=data.settle_s,
         )
-        return workbench.links.connect(
+        return loop.links.connect(
             campaign,
             ConnectRequest(url=data.url, campaign=data.campaign, tasks=data.tasks, options=options),
             imagery=settings.imagery_folders,
@@ -66,9 +66,9 @@ class ScaneoController(Controller):
         guards=[requires("annotate")],
         responses=problems(401, 403, 404),
     )
-    def status(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> LinkStatus:
+    def status(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> LinkStatus:
         """What is linked, how fresh it is, and what a person has to put right."""
-        return workbench.links.status(target)
+        return loop.links.status(target)
 
     @delete(
         operation_id="disconnectScaneo",
@@ -81,11 +81,11 @@ class ScaneoController(Controller):
     def disconnect(
         self,
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
         force: Annotated[bool, QueryParameter(description="Forget the link even if SCANEO does not answer.")] = False,
     ) -> None:
         """Remove from SCANEO what the link wrote: models, mappings, open batches, untouched boxes. Labels stay."""
-        workbench.links.disconnect(target, force=force)
+        loop.links.disconnect(target, force=force)
 
     @post(
         "/refresh",
@@ -96,9 +96,9 @@ class ScaneoController(Controller):
         guards=[requires("ops")],
         responses=problems(401, 403, 404),
     )
-    def refresh(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> LinkStatus:
+    def refresh(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> LinkStatus:
         """Begin to read every image's annotations again, without waiting for a sign of change."""
-        return workbench.links.refresh(target)
+        return loop.links.refresh(target)
 
     @post(
         "/batches",
@@ -112,13 +112,13 @@ class ScaneoController(Controller):
         self,
         data: Annotated[BatchRequest, json_body(twenty=BATCH)],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
     ) -> Response[BatchView | NoBatch]:
         """Lease the next samples and make a SCANEO campaign of them, in folders 1/ 2/ 3/ ... by rank.
 
         With nothing to label it answers 200 and the reason.
         """
-        made = workbench.links.open_batch(target, data.annotator, data.query_size, data.strategy)
+        made = loop.links.open_batch(target, data.annotator, data.query_size, data.strategy)
         if isinstance(made, str):
             return Response[Any](NoBatch(reason=made), status_code=200)
         return Response[Any](made, status_code=201)
@@ -131,9 +131,9 @@ class ScaneoController(Controller):
         guards=[requires("annotate")],
         responses=problems(401, 403, 404),
     )
-    def batches(self, target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]) -> list[BatchView]:
+    def batches(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> list[BatchView]:
         """All batches, closed ones too."""
-        return workbench.links.batches(target)
+        return loop.links.batches(target)
 
     @post(
         "/batches/{number:int}/close",
@@ -145,10 +145,10 @@ class ScaneoController(Controller):
         responses=problems(401, 403, 404, 502),
     )
     def close_batch(
-        self, number: FromPath[int], target: NamedDependency[Campaign], workbench: NamedDependency[Workbench]
+        self, number: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
     ) -> BatchView:
         """Read the batch's annotations to the last and remove its campaign from SCANEO; its labels stay."""
-        return workbench.links.close_batch(target, number)
+        return loop.links.close_batch(target, number)
 
     @post(
         "/boxes",
@@ -163,7 +163,7 @@ class ScaneoController(Controller):
         self,
         data: Annotated[list[OfferedBox], json_body(one_ship=BOXES)],
         target: NamedDependency[Campaign],
-        workbench: NamedDependency[Workbench],
+        loop: NamedDependency[Loop],
     ) -> BoxReport:
         """Offer a detector's boxes to annotators as SCANEO annotations. A box is never offered twice."""
-        return workbench.links.push_boxes(target, data)
+        return loop.links.push_boxes(target, data)

@@ -19,10 +19,11 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from al_loop.labelling import check_label
-from al_loop.records import Campaign, CampaignSettings, LabelInput, RetrainPolicy, SampleHeader
+from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
+from al_loop.domain.labels import LabelInput, check_label
+from al_loop.domain.samples import SampleHeader
 from al_loop.store import LabelStore
-from al_loop.store.label_events import append_all
+from al_loop.store.label_rows import append_all
 from al_loop.store.migrations import migrate
 from models.card import TaskSpec
 from tests.fixtures_store import open_query

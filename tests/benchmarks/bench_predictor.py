@@ -21,9 +21,9 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 
-from models.batching import Batcher
-from models.predictor import Predictor
-from models.rasters import encode_codes, open_upload
+from models.inference.batching import Batcher
+from models.inference.predictor import Predictor
+from models.rasters.reading import encode_codes, open_upload
 from tests.data.make_scene import make_scene
 from tests.data.tiny_model import make_conv_onnx
 

@@ -30,13 +30,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from al_loop.layout import DataLayout
-from al_loop.records import Campaign, CampaignSettings, LabelInput, RetrainPolicy
-from al_loop.sampler import Sampler
-from al_loop.score_parts import EMBEDDINGS_FILE, IDS_FILE, SCORES_FILE, EmbeddingStore
+from al_loop.campaigns.layout import DataLayout
+from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
+from al_loop.domain.labels import LabelInput
+from al_loop.querying.sampler import Sampler
 from al_loop.store import LabelStore
 from al_loop.store.database import Database
 from models.card import TaskSpec
+from models.scoring.embeddings import EmbeddingStore
+from models.scoring.spec import EMBEDDINGS_FILE, IDS_FILE, SCORES_FILE
 from service.demo.server import running_service
 from tests.fixtures_store import make_header
 

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from al_loop.heads import fit_head
-from al_loop.ranking_scores import head_scores
-from al_loop.scored_pool import ScoredPool
-from al_loop.strategies import Auto
+from al_loop.querying.strategies import Auto
+from al_loop.scoring.candidates import Candidates
+from models.heads.linear_head import fit_head
+from models.heads.scores import head_scores
 
 SIZE, CLASSES, LABELS, THREADS = 256, 10, 1000, 2
 
@@ -58,7 +58,7 @@ def row(samples: int, file: Path) -> None:
     scores, probabilities = found
     rank, _ = timed(
         lambda: Auto().select(
-            ScoredPool(
+            Candidates(
                 sample_ids=free, scores={key: values[free] for key, values in scores.items()}, table=table, rows=free,
                 covered_rows=labelled, probability_table=probabilities, score_rows=free, labelled_count=LABELS,
             ), 20, rng,

@@ -18,11 +18,11 @@ import msgspec
 import numpy as np
 import onnxruntime
 
-from al_loop.score_parts import FEATURES, ScoreSpec, write_spec
-from al_loop.score_pool import score_pool
 from models.card import TaskName, TaskSpec
-from models.predictor import Predictor
+from models.inference.predictor import Predictor
 from models.progress import Progress
+from models.score_pool import score_pool
+from models.scoring.spec import FEATURES, ScoreSpec, write_spec
 from tests.data.make_scene import make_scene
 from tests.data.tiny_model import make_conv_onnx
 

@@ -27,8 +27,8 @@ import onnxruntime
 import rasterio
 from rasterio.io import MemoryFile
 
-from al_loop.layout import DataLayout
-from al_loop.records import CampaignSettings, RetrainPolicy
+from al_loop.campaigns.layout import DataLayout
+from al_loop.domain.campaigns import CampaignSettings, RetrainPolicy
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from models.registry import ONNX_FILE

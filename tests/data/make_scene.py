@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
-from models.raster_files import allow_missing_georeference
+from models.rasters.files import allow_missing_georeference
 
 NodataAs = Literal["value", "mask", "alpha"]
 HostileKind = Literal[

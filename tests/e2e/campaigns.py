@@ -13,9 +13,9 @@ import uvicorn
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from al_loop.layout import DataLayout
+from al_loop.campaigns.layout import DataLayout
+from al_loop.loop import utc_now
 from al_loop.store import LabelStore
-from al_loop.workbench import utc_now
 from models.card import TaskName
 from service.settings import Settings
 from tests.data.make_scene import make_scene

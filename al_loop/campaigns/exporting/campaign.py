@@ -1,0 +1,36 @@
+"""Export a campaign from the store into a temporary file, label page by label page."""
+
+from collections.abc import Iterator
+from tempfile import TemporaryFile
+from typing import BinaryIO
+
+from al_loop.campaigns.exporting import ExportFormat, export_labels
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.labels import Label
+from al_loop.store import LabelStore
+
+PAGE = 1_000
+BLOCK_BYTES = 1 << 16
+
+
+def export_campaign(store: LabelStore, campaign: Campaign, export_format: ExportFormat) -> Iterator[bytes]:
+    """The current labels as blocks of bytes; the file is complete before the first block is given out."""
+    target = TemporaryFile()  # noqa: SIM115  # closed by the generator that reads it
+    labels = list(_current(store, campaign))
+    samples = store.samples.get_many(campaign.campaign_id, {label.sample_id for label in labels})
+    export_labels(target, campaign, labels, samples, export_format)
+    target.seek(0)
+    return _blocks(target)
+
+
+def _current(store: LabelStore, campaign: Campaign) -> Iterator[Label]:
+    after = 0
+    while page := store.labels.current(campaign.campaign_id, as_of=None, limit=PAGE, after=after):
+        yield from page
+        after = page[-1].label_id
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while block := file.read(BLOCK_BYTES):
+            yield block

@@ -1,0 +1,61 @@
+"""All answers as one GeoJSON FeatureCollection."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO
+
+import msgspec
+
+from al_loop.campaigns.exporting.coordinates import features_of, footprint, geographic_geometry
+from al_loop.campaigns.exporting.summary import ExportSummary
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.geojson import PIXEL
+from al_loop.domain.labels import Label
+from al_loop.domain.samples import SampleHeader
+from models.geo.placement import WGS84
+
+
+def write_geojson(
+    target: BinaryIO, campaign: Campaign, labels: Iterable[Label], samples: Mapping[int, SampleHeader]
+) -> ExportSummary:
+    """Write one feature a polygon and one a classification, with its sample, annotator and time as properties.
+
+    Coordinates are in EPSG:4326. Polygons of samples without a CRS stay in pixels (column, row from the upper left
+    corner) and say so in `properties.crs`. A classification has the sample's footprint, or no geometry. An answer
+    without a polygon is a feature without geometry whose `properties.empty` is true.
+    """
+    encoder = msgspec.json.Encoder()
+    count = 0
+    separator = b""
+    target.write(b'{"type":"FeatureCollection","name":' + encoder.encode(campaign.name) + b',"features":[\n')
+    for label in labels:
+        count += 1
+        for feature in _features(label, samples[label.sample_id]):
+            target.write(separator + encoder.encode(feature))
+            separator = b",\n"
+    target.write(b"\n]}\n")
+    return ExportSummary(labels=count, skipped=[])
+
+
+def _features(label: Label, sample: SampleHeader) -> Iterator[dict[str, Any]]:
+    properties: dict[str, Any] = {
+        "label_id": label.label_id,
+        "sample_id": label.sample_id,
+        "path": label.path,
+        "task": label.task,
+        "annotator": label.annotator,
+        "labelled_at": label.labelled_at,
+    }
+    if label.classes is not None:
+        yield _feature(footprint(sample), {**properties, "classes": label.classes, "crs": WGS84})
+        return
+    features = features_of(label)
+    for feature in features:
+        geometry = geographic_geometry(feature["geometry"], label.crs, sample)
+        own = {**properties, **feature["properties"], "crs": WGS84 if geometry is not None else PIXEL}
+        yield _feature(geometry or feature["geometry"], own)
+    if not features:
+        yield _feature(None, {**properties, "label": None, "empty": True, "crs": label.crs})
+
+
+def _feature(geometry: dict[str, Any] | None, properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "Feature", "geometry": geometry, "properties": properties}

@@ -1,0 +1,120 @@
+"""A zip in SCANEO's own format: unpack it into the campaign folder and create a campaign from that folder."""
+
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+
+import msgspec
+
+from al_loop.campaigns.exporting.coordinates import features_of, geographic_geometry
+from al_loop.campaigns.exporting.summary import ExportSummary
+from al_loop.campaigns.scaneo_format import (  # fmt: skip
+    ANNOTATION_SUFFIX,
+    LABELS_FILE,
+    Annotation,
+    AnnotationCollection,
+    Extension,
+    Geometry,
+    IgnoredRegion,
+    LabelList,
+    LabelName,
+    Properties,
+)
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.labels import Label
+from al_loop.domain.painting import class_colours
+from al_loop.domain.samples import SampleHeader, SkippedPath
+from models.card import TaskName
+
+LEFT_OUT_FILE = "left-out.txt"
+_NOWHERE = Geometry("Polygon")
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    """One answer in SCANEO's words, its coordinates already encoded."""
+
+    label_id: int
+    annotations: list[Annotation]
+    ignored: list[IgnoredRegion]
+    placed: bool
+    """False: it has polygons, and its sample has no CRS to place them by."""
+
+
+def write_scaneo(
+    target: BinaryIO, campaign: Campaign, labels: Iterable[Label], samples: Mapping[int, SampleHeader]
+) -> ExportSummary:
+    """Write `spai.json` and one GeoJSON an image, of the newest answer to each task.
+
+    Polygons become MultiPolygons in EPSG:4326, as SCANEO's brush draws them. What SCANEO cannot say (an empty answer,
+    regions to ignore) goes to the member `al_loop`, which it passes over and our import reads. Left out, with a
+    reason in `left-out.txt`: polygons on samples without a CRS, and images that share their annotation file with
+    another. Memory grows with the size of the answers written.
+
+    Args:
+        target: Seekable file.
+        campaign: Its tasks name the labels.
+        labels: Current labels in any order.
+        samples: The sample of each label, by id.
+    """
+    skipped: list[SkippedPath] = []
+    owners: dict[str, str] = {}
+    written = 0
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(LABELS_FILE, msgspec.json.encode(_label_list(campaign)))
+        for sample_id, answers in _newest_answers(labels, samples).items():
+            path = samples[sample_id].path
+            placed = {task: answer for task, answer in answers.items() if answer.placed}
+            if len(placed) < len(answers):
+                skipped.append(SkippedPath(path=path, reason="polygons on an image without a CRS"))
+            file = str(PurePosixPath(path).with_suffix(ANNOTATION_SUFFIX))
+            if owners.setdefault(file, path) != path:
+                skipped.append(SkippedPath(path=path, reason=f"its annotation file belongs to {owners[file]}"))
+            elif placed:
+                archive.writestr(file, msgspec.json.encode(_collection(placed)))
+                written += len(placed)
+        if skipped:
+            archive.writestr(LEFT_OUT_FILE, "".join(f"{entry.path}: {entry.reason}\n" for entry in skipped))
+    return ExportSummary(labels=written, skipped=skipped)
+
+
+def _label_list(campaign: Campaign) -> LabelList:
+    return LabelList([LabelName(name, colour) for name, colour in class_colours(campaign.tasks).items()])
+
+
+def _newest_answers(labels: Iterable[Label], samples: Mapping[int, SampleHeader]) -> dict[int, dict[TaskName, _Answer]]:
+    newest: dict[int, dict[TaskName, _Answer]] = {}
+    for label in labels:
+        answers = newest.setdefault(label.sample_id, {})
+        if label.task not in answers or answers[label.task].label_id < label.label_id:
+            answers[label.task] = _answer(label, samples[label.sample_id])
+    return newest
+
+
+def _answer(label: Label, sample: SampleHeader) -> _Answer:
+    names = label.classes or []
+    annotations = [Annotation(_NOWHERE, Properties(label=name, task="classification")) for name in names]
+    ignored: list[IgnoredRegion] = []
+    for position, feature in enumerate(features_of(label)):
+        geometry = geographic_geometry(feature["geometry"], label.crs, sample)
+        if geometry is None:
+            return _Answer(label.label_id, [], [], placed=False)
+        name = feature["properties"]["label"]
+        if name is None:
+            ignored.append(IgnoredRegion(position, _multi_polygon(geometry)))
+        else:
+            annotations.append(Annotation(_multi_polygon(geometry), Properties(label=name, task="segmentation")))
+    return _Answer(label.label_id, annotations, ignored, placed=True)
+
+
+def _multi_polygon(geometry: dict[str, Any]) -> Geometry:
+    coordinates = geometry["coordinates"]
+    parts = coordinates if geometry["type"] == "MultiPolygon" else [coordinates]
+    return Geometry("MultiPolygon", msgspec.Raw(msgspec.json.encode(parts)))
+
+
+def _collection(answers: Mapping[TaskName, _Answer]) -> AnnotationCollection:
+    annotations = [annotation for answer in answers.values() for annotation in answer.annotations]
+    ignored = [region for answer in answers.values() for region in answer.ignored]
+    empty = sorted(task for task, answer in answers.items() if not answer.annotations and not answer.ignored)
+    return AnnotationCollection(annotations, Extension(empty, ignored) if empty or ignored else None)

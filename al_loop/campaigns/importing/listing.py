@@ -1,0 +1,98 @@
+"""List the files of a folder, leaving out what no importer should look at."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from al_loop.domain.samples import SkippedPath
+
+IMAGE_SUFFIXES = frozenset({".tif", ".tiff", ".jpg", ".jpeg", ".png"})
+_SIDECAR_ENDINGS = (
+    ".aux.xml", ".aux", ".ovr", ".msk", ".prj",
+    ".tfw", ".tifw", ".tiffw", ".jgw", ".jpgw", ".jpegw", ".pgw", ".pngw", ".wld",
+)  # fmt: skip
+_SYSTEM_NAMES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Files of a folder, relative to it and sorted, and what was left out."""
+
+    root: Path
+    files: list[str] = field(default_factory=list)
+    skipped: list[SkippedPath] = field(default_factory=list)
+
+    def skip(self, path: str, reason: str) -> None:
+        """Remember that a file is left out."""
+        self.skipped.append(SkippedPath(path=path, reason=reason))
+
+
+def list_folder(root: Path) -> Listing:
+    """List a folder and its sub-folders, sorted, without opening a file.
+
+    Hidden and system files, sidecars, world files, links that leave the folder, and special files are left out.
+
+    Args:
+        root: Absolute, resolved folder.
+    """
+    listing = Listing(root)
+    listing.files.extend(_walk(listing, root, ""))
+    return listing
+
+
+def _walk(listing: Listing, folder: Path, prefix: str) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
+    except PermissionError:
+        listing.skip(prefix or ".", "folder cannot be opened: permission denied")
+        return
+    for entry in entries:
+        path = prefix + entry.name
+        reason = _reason_to_skip(entry, listing.root)
+        if reason is not None:
+            listing.skip(path.encode("utf-8", "replace").decode(), reason)
+        elif entry.is_dir():
+            yield from _walk(listing, folder / entry.name, path + "/")
+        else:
+            yield path
+
+
+def _reason_to_skip(entry: os.DirEntry[str], root: Path) -> str | None:
+    name = entry.name.lower()
+    if not entry.name.isprintable() or any("\ud800" <= character <= "\udfff" for character in entry.name):
+        return "name is not printable UTF-8 text; rename it"
+    if name.startswith(".") or name in _SYSTEM_NAMES:
+        return "hidden or system file"
+    if entry.is_symlink():
+        target = Path(entry.path).resolve()
+        if not target.exists():
+            return "broken link"
+        if not target.is_relative_to(root):
+            return "link that leaves the folder"
+        if target.is_dir():
+            return "link to a folder; its files are taken where they lie"
+    if entry.is_dir():
+        return None
+    if not entry.is_file():
+        return "not a regular file"
+    if name.endswith(_SIDECAR_ENDINGS):
+        return "sidecar of an image"
+    return None
+
+
+def suffix(path: str) -> str:
+    """The last extension in lower case: `a/b.TIF` -> `.tif`; empty if there is none."""
+    name = path.rpartition("/")[2]
+    return name[dot:].lower() if (dot := name.rfind(".")) > 0 else ""
+
+
+def stem(path: str) -> str:
+    """The path without its last extension: `a/b.tif` -> `a/b`."""
+    return path[: len(path) - len(suffix(path))]
+
+
+def is_image(path: str) -> bool:
+    """Whether the name ends like a raster that we take (GeoTIFF, JPEG, PNG)."""
+    return suffix(path) in IMAGE_SUFFIXES

@@ -1,0 +1,59 @@
+"""Are there labels enough to train on? Says in one sentence what to label if not."""
+
+from datetime import datetime
+
+from al_loop.domain.campaigns import Campaign
+from al_loop.errors import NotEnoughLabelsError
+from al_loop.store import LabelStore
+from models.card import TaskSpec
+
+
+def readiness(store: LabelStore, campaign: Campaign, now: datetime) -> NotEnoughLabelsError | None:
+    """Why a round cannot train yet, or None if it can.
+
+    Draws the test reserve if nobody did: without it no label can be told to be for testing.
+
+    Args:
+        store: Where the labels are.
+        campaign: Its policy says how many labels are needed.
+        now: When the reserve is drawn, if it has to be.
+    """
+    store.samples.draw_reserve(campaign.campaign_id, now)
+    counts = store.campaigns.counts(campaign.campaign_id, now)
+    needed, needed_reserve = campaign.policy.min_labels, campaign.policy.min_reserve_labels
+    if counts.total == 0:
+        return NotEnoughLabelsError("register samples first; the campaign has none", needed + needed_reserve)
+    if counts.reserve < needed_reserve:
+        return NotEnoughLabelsError(
+            f"the test reserve holds {counts.reserve} samples, a round needs {needed_reserve} labelled ones; register "
+            "more samples, choose smaller blocks (`reserve.block_by`) or lower `min_reserve_labels`",
+            needed_reserve - counts.reserve_labelled,
+        )
+    wanted = {
+        "for training": (counts.labelled, needed),
+        "of the test reserve": (counts.reserve_labelled, needed_reserve),
+    }
+    short = {purpose: (have, need) for purpose, (have, need) in wanted.items() if have < need}
+    if short:
+        parts = [f"{need - have} more {purpose} ({have} of {need})" for purpose, (have, need) in short.items()]
+        return NotEnoughLabelsError(f"label {' and '.join(parts)}", sum(need - have for have, need in short.values()))
+    labelled = [spec for spec in campaign.tasks if store.labels.answered(campaign.campaign_id, spec.task)]
+    reasons = [reason for spec in labelled if (reason := _one_class_only(store, campaign, spec))]
+    return NotEnoughLabelsError("; ".join(reasons), len(reasons)) if reasons else None
+
+
+def _one_class_only(store: LabelStore, campaign: Campaign, spec: TaskSpec) -> str | None:
+    """Why a task's training labels teach nothing, or None."""
+    counts = store.labels.class_counts(campaign.campaign_id, spec.task, reserve=False)
+    answered = store.labels.answered(campaign.campaign_id, spec.task)
+    if spec.task == "segmentation":
+        kinds = len(counts) + (campaign.settings.unlabelled == "background")
+        varied = bool(counts) and kinds >= 2
+    elif spec.multi_label:
+        varied = any(count < answered for count in counts.values())
+    else:
+        varied = len(counts) >= 2
+    if varied:
+        return None
+    seen = f"only {', '.join(repr(name) for name in counts)}" if counts else "no class"
+    return f"the training labels of {spec.task} name {seen}; label a sample of another class"

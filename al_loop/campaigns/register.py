@@ -1,0 +1,71 @@
+"""Registers rasters as samples: finds them, reads their headers in parallel, stores what can be used."""
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.samples import SampleHeader, SkippedPath
+from al_loop.store import LabelStore
+from models.errors import RasterError
+from models.rasters.reading import read_header, resolve_inside
+
+RASTER_SUFFIXES = {".tif", ".tiff", ".jpg", ".jpeg", ".png"}
+BATCH = 2_000
+REPORTED_SKIPS = 10_000
+
+
+class RegistrationReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `POST samples` answers."""
+
+    registered: int
+    skipped: list[SkippedPath]
+    """At most 10,000 are named."""
+    skipped_count: int
+
+
+def register_paths(store: LabelStore, campaign: Campaign, paths: Iterable[str], now: datetime) -> RegistrationReport:
+    """Register rasters by their path relative to the campaign's root; only headers are read.
+
+    A file that cannot be used is skipped with a reason and hinders no other.
+    """
+    registered, skipped_count = 0, 0
+    skipped: list[SkippedPath] = []
+    iterator = iter(paths)
+    with ThreadPoolExecutor(max_workers=min(8, 2 * (os.cpu_count() or 1)), thread_name_prefix="header") as pool:
+        while batch := list(islice(iterator, BATCH)):
+            results = list(pool.map(lambda path: _header(Path(campaign.root), path), batch))
+            headers = [result for result in results if isinstance(result, SampleHeader)]
+            stored = store.samples.register(campaign.campaign_id, headers, now)
+            problems = [result for result in results if isinstance(result, SkippedPath)] + stored.skipped
+            registered += stored.registered
+            skipped_count += len(problems)
+            skipped += problems[: REPORTED_SKIPS - len(skipped)]
+    return RegistrationReport(registered=registered, skipped=skipped, skipped_count=skipped_count)
+
+
+def scan_root(campaign: Campaign) -> Iterator[str]:
+    """Relative paths of all files below the root that look like rasters, in sorted order within each directory.
+
+    Hidden files, label masks (`*_mask.*`) and links that leave the root are left out.
+    """
+    root = Path(campaign.root)
+    for directory, folders, files in os.walk(root, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            path = Path(directory) / name
+            if path.suffix.lower() in RASTER_SUFFIXES and not name.startswith(".") and not path.stem.endswith("_mask"):
+                yield path.relative_to(root).as_posix()
+
+
+def _header(root: Path, path: str) -> SampleHeader | SkippedPath:
+    try:
+        header = read_header(resolve_inside(root, path), name=path)
+    except RasterError as error:
+        return SkippedPath(path=path, reason=str(error).removeprefix(f"{path}: "))
+    return SampleHeader(path=path, **msgspec.structs.asdict(header))

@@ -1,0 +1,1 @@
+"""The nouns and their rules: campaign, sample, label, query, round, prediction, reserve. No I/O."""

@@ -1,0 +1,99 @@
+"""What a campaign may be and how it may change. Pure checks that name the JSON path of the field at fault."""
+
+import re
+from collections.abc import Sequence
+
+from al_loop.domain.campaigns import CampaignSettings
+from al_loop.errors import InvalidValueError
+from models.card import TaskSpec
+
+NAME = re.compile(r"[a-z0-9-]{1,64}")
+
+
+def check_campaign(
+    name: str, tasks: Sequence[TaskSpec], bands: Sequence[int] | None, settings: CampaignSettings
+) -> None:
+    """Refuse what no campaign may have.
+
+    Raises:
+        InvalidValueError: With the JSON path of the field.
+    """
+    if not NAME.fullmatch(name):
+        raise InvalidValueError("$.name", f"{name!r} is not 1 to 64 of the characters a-z, 0-9 and -")
+    if not tasks:
+        raise InvalidValueError("$.tasks", "a campaign asks at least one task")
+    for position, spec in enumerate(tasks):
+        path = f"$.tasks[{position}]"
+        if spec.task in {earlier.task for earlier in tasks[:position]}:
+            raise InvalidValueError(f"{path}.task", f"{spec.task} is asked twice")
+        least = 2 if spec.task == "classification" and not spec.multi_label else 1
+        if not least <= len(spec.classes) <= 254:
+            raise InvalidValueError(f"{path}.classes", f"{spec.task} needs {least} to 254 classes")
+        for index, label in enumerate(spec.classes):
+            if not label.strip():
+                raise InvalidValueError(f"{path}.classes[{index}]", "a class needs a name")
+            if label in spec.classes[:index]:
+                raise InvalidValueError(f"{path}.classes[{index}]", f"class {label!r} is listed twice")
+    if bands is not None:
+        if not bands:
+            raise InvalidValueError("$.bands", "list at least one band, or null for all")
+        for index, band in enumerate(bands):
+            if band < 1 or band in bands[:index]:
+                raise InvalidValueError(f"$.bands[{index}]", f"{band} is not a band number from 1 that is listed once")
+    check_reserve_pattern(settings)
+    check_spread(settings)
+
+
+def check_growth(old: Sequence[TaskSpec], new: Sequence[TaskSpec]) -> None:
+    """Refuse new tasks that do more than append classes and tasks to the old ones.
+
+    Raises:
+        InvalidValueError: With the JSON path of the field.
+    """
+    positions = {spec.task: position for position, spec in enumerate(new)}
+    for spec in old:
+        position = positions.get(spec.task)
+        if position is None:
+            raise InvalidValueError("$.tasks", f"{spec.task} cannot be dropped: it may have labels and models")
+        grown, path = new[position], f"$.tasks[{position}]"
+        if grown.multi_label != spec.multi_label:
+            raise InvalidValueError(f"{path}.multi_label", "cannot change: labels were given under the other rule")
+        if grown.classes[: len(spec.classes)] != spec.classes:
+            raise InvalidValueError(
+                f"{path}.classes", f"new classes go to the end; the old ones stay as they are: {spec.classes}"
+            )
+
+
+def check_reserve_pattern(settings: CampaignSettings, path: str = "$.settings.reserve.group_pattern") -> None:
+    """Refuse a `group_pattern` that is no regular expression.
+
+    Raises:
+        InvalidValueError: With the JSON path of the field.
+    """
+    _check_pattern(settings.reserve.group_pattern, path)
+
+
+def check_spread(settings: CampaignSettings, path: str = "$.settings.query.spread") -> None:
+    """Refuse a quota without groups, and a `group_pattern` that is no regular expression.
+
+    Args:
+        settings: The campaign's.
+        path: Where the spread is in what the client sent.
+
+    Raises:
+        InvalidValueError: With the JSON path of the field.
+    """
+    spread = settings.query.spread
+    _check_pattern(spread.group_pattern, f"{path}.group_pattern")
+    if spread.max_per_group is not None and spread.group_pattern is None:
+        raise InvalidValueError(
+            f"{path}.max_per_group", "a quota needs a group_pattern that names the group, such as (S2[AB])_"
+        )
+
+
+def _check_pattern(pattern: str | None, path: str) -> None:
+    if pattern is not None:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise InvalidValueError(path, f"not a regular expression: {error}") from error

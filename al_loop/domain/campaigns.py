@@ -1,0 +1,123 @@
+"""The records that cross module borders: frozen Structs, one word for one thing (see docs/architecture.md)."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+from models.card import ModelConfig, TaskSpec, TrainConfig
+from models.manifest import Unlabelled
+
+
+class ReserveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the test reserve is drawn, once, before the first query; never trained on."""
+
+    share: Annotated[float, msgspec.Meta(ge=0.0, le=0.5)] = 0.2
+    minimum: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 30
+    """Samples drawn at least, as long as half of all samples are left to the pool."""
+    block_by: Literal["auto", "place", "folder", "sample"] = "auto"
+    """auto: place for samples with a CRS, else sample (each stands alone)."""
+    block_m: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """Side of a spatial block in metres; None: four times the median footprint."""
+    group_pattern: str | None = None
+    """Regular expression on the path; its first group names the block (wins over `block_by`)."""
+    seed: int = 0
+
+
+class RetrainPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a round starts by itself and what it promotes."""
+
+    new_labels: Annotated[int, msgspec.Meta(ge=1)] | None = 50
+    """Start after this many samples were newly labelled since the last snapshot; None: never by count."""
+    interval_s: Annotated[float, msgspec.Meta(ge=10)] | None = None
+    """Start this long after the last round began, if there is at least one new label; None: never by time."""
+    cron: str | None = None
+    """Not built yet: refused with 501."""
+    min_labels: Annotated[int, msgspec.Meta(ge=2)] = 10
+    """Labelled samples outside the reserve that a round needs."""
+    min_reserve_labels: Annotated[int, msgspec.Meta(ge=2)] = 5
+    """Labelled samples inside the reserve that a round needs."""
+    debounce_s: Annotated[float, msgspec.Meta(ge=0)] = 5.0
+    """Wait until no label has arrived for this long, so that a bulk import starts one round."""
+    tolerance: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """A candidate may be this much worse than the serving model and still be promoted."""
+
+
+class AssistSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How suggestions are shown to annotators."""
+
+    min_area_px: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 8
+    """Connected regions of a suggested mask smaller than this are merged into their largest neighbour; 1: none."""
+    blind_share: Annotated[float, msgspec.Meta(ge=0.0, le=0.9)] = 0.0
+    """Share of images that get no suggestion, the same at every request, so that anchoring can be measured."""
+
+
+class SpreadSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far apart the samples lie that the strategy chooses for one query; all of it is off by default.
+
+    A query that cannot be filled is short and says why. The random control and the test reserve keep to no rule: they
+    would be no fair samples else.
+    """
+
+    min_distance_m: Annotated[float, msgspec.Meta(ge=0.0, le=2.1e7)] = 0.0
+    """Metres along a great circle between the centres of two samples of a query, and to samples on lease; 0: no rule.
+    Samples without a CRS count as far apart."""
+    once_per_place: bool = False
+    """Offer only one of several acquisitions of one footprint until all places were asked about: centres within half
+    of the smaller one's side, sides that differ by a quarter at most."""
+    group_pattern: str | None = None
+    """Regular expression on the path; its first group, or its whole match, names a scene, date or sensor."""
+    max_per_group: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Samples of one group in a query at most, needs `group_pattern`; None: no quota. Other paths are of no group."""
+
+
+class QuerySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What queries are made of beside the strategy's choice."""
+
+    control_share: Annotated[float, msgspec.Meta(ge=0.0, le=0.5)] = 0.05
+    """Share of each query that is chosen at random, so that `savings` can tell what the strategy is worth."""
+    overlap_share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.0
+    """Share of samples that several annotators are asked about, independently, to measure agreement."""
+    overlap_annotators: Annotated[int, msgspec.Meta(ge=2, le=10)] = 2
+    """How many annotators each of those is offered to."""
+    golden: tuple[str, ...] = ()
+    """Paths of samples with a known answer: offered to every annotator, never trained on."""
+    spread: SpreadSettings = SpreadSettings()
+
+
+class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator may set per campaign."""
+
+    unlabelled: Unlabelled = "background"
+    """Pixels inside no polygon of a labelled sample: background (class 0) or ignored."""
+    lease_s: Annotated[float, msgspec.Meta(ge=1, le=7 * 86400)] = 3600.0
+    reserve: ReserveSettings = ReserveSettings()
+    query: QuerySettings = QuerySettings()
+    assist: AssistSettings = AssistSettings()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    train_from: Literal["auto", "scratch"] = "auto"
+    """auto: training starts from the newest encoder that a pretraining made, if it is `model.encoder` and `model` names
+    no weights; scratch: always as `model` says."""
+
+
+class Campaign(msgspec.Struct, frozen=True, kw_only=True):
+    """A pool of rasters under one root, the questions asked about them, and what serves now."""
+
+    campaign_id: int
+    name: str
+    tasks: list[TaskSpec]
+    root: str
+    """Absolute, resolved directory."""
+    bands: list[int] | None
+    """1-based bands that models read; None: all."""
+    source_bands: int | None
+    """Band count of the rasters, fixed by the first that was registered."""
+    settings: CampaignSettings
+    policy: RetrainPolicy
+    created_at: datetime
+    current_version: str | None
+
+    def task(self, name: str) -> TaskSpec | None:
+        """The spec of a task, or None if the campaign has no such task."""
+        return next((spec for spec in self.tasks if spec.task == name), None)

@@ -1,0 +1,47 @@
+"""The records that cross module borders: frozen Structs, one word for one thing (see docs/architecture.md)."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.card import TaskName
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """A prediction that was shown to somebody."""
+
+    prediction_id: int
+    sample_id: int | None
+    """None when the pixels belong to no registered sample."""
+    pixel_hash: str
+    task: TaskName
+    version: str
+    answer: dict[str, Any]
+    shown_at: datetime
+    blind: bool = False
+    """Computed and kept, but not shown."""
+
+
+class ShownPrediction(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer on its way into the store, where its sample is recognised."""
+
+    campaign_id: int
+    pixel_hash: str
+    task: TaskName
+    version: str
+    answer: dict[str, Any]
+    shown_at: datetime
+    mask: bytes | None = None
+    """Segmentation: class codes as `al_loop.shown_masks` packs them; None without a mask, or too large to keep."""
+    blind: bool = False
+    """Computed and kept, but not shown."""
+
+
+class RememberedPrediction(Prediction, frozen=True, kw_only=True):
+    """A prediction of one sample with its whole mask."""
+
+    mask: NDArray[np.uint8] | None = None
+    """Segmentation: class codes (H, W) as they were shown, in the order of the campaign's classes; else None."""

@@ -1,0 +1,151 @@
+"""What is said of annotators who answered the same samples."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from models.card import TaskName
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure and its 95 % bootstrap interval, resampled by sample."""
+
+    value: float
+    low: float
+    high: float
+
+
+class ClassAgreement(msgspec.Struct, frozen=True, kw_only=True):
+    """Two annotators about one class."""
+
+    name: str
+    agreement: float | None
+    """Classification: positive agreement, 2 both / (first + second). Masks: mean IoU over the samples where either
+    drew it. None where nobody named it."""
+    kappa: Estimate | None
+    """Cohen's kappa of "is it this class"; None for masks, and where only one answer occurs."""
+
+
+class PairAgreement(msgspec.Struct, frozen=True, kw_only=True):
+    """Two annotators about one task."""
+
+    first: str
+    second: str
+    samples: int
+    """That both answered."""
+    kappa: Estimate | None
+    """Cohen's kappa over all classes and "none of them"; None for masks and several labels a sample."""
+    iou: Estimate | None
+    """Masks: mean over samples of the mean IoU of the classes that either drew; None for classes."""
+    classes: list[ClassAgreement]
+
+
+class GoldenScore(msgspec.Struct, frozen=True, kw_only=True):
+    """One annotator against the known answers."""
+
+    annotator: str
+    samples: int
+    score: Estimate
+    """Classification: share of samples answered alike. Masks: mean IoU, as for pairs."""
+
+
+class TaskAgreement(msgspec.Struct, frozen=True, kw_only=True):
+    """What annotators agree about in one task."""
+
+    task: TaskName
+    samples: int
+    """With answers of two annotators or more."""
+    pairs: list[PairAgreement]
+    golden: list[GoldenScore]
+
+
+class AgreementReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How far annotators agree, by task."""
+
+    tasks: list[TaskAgreement]
+
+
+Outcome = Literal["accepted", "edited", "rejected"]
+
+
+class Assist(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a suggestion when a person answered."""
+
+    prediction_id: int
+    label_id: int
+    sample_id: int
+    task: TaskName
+    version: str
+    """Model version that suggested."""
+    annotator: str
+    blind: bool
+    """The suggestion was computed, but not shown."""
+    outcome: Outcome
+    agreement: float
+    """IoU of what was suggested and what was kept, 0 to 1."""
+    labelled_at: datetime
+
+
+class UnansweredCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Images that one model version suggested something for, the newest suggestion of each image."""
+
+    version: str
+    task: TaskName
+    suggested: int
+    unanswered: int
+    """Of these, images that nobody has labelled for the task since."""
+
+
+class PixelWindow(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of an image, in pixels from its upper left corner."""
+
+    column: int
+    row: int
+    width: int
+    height: int
+
+
+class RelabelRegion(msgspec.Struct, frozen=True, kw_only=True):
+    """A connected part of a mask that a model contradicts."""
+
+    window: PixelWindow
+    """Smallest that holds it."""
+    area_px: int
+    given: str | None
+    """Class that it was labelled with; None: background."""
+    suggested: str | None
+    suspicion: float
+    geometry: dict[str, Any] | None = None
+    """Its outline as GeoJSON in EPSG:4326; None without a CRS."""
+
+
+class Relabel(msgspec.Struct, frozen=True, kw_only=True):
+    """A label that a model confidently contradicts."""
+
+    sample_id: int
+    path: str
+    task: TaskName
+    given: list[str]
+    """Classes of the label; for a mask, that of its worst region. Empty: none, or background."""
+    suggested: list[str]
+    """Classes that the model holds for right."""
+    suspicion: float
+    """In (0, 1]: probability of the suggested class minus that of the given one."""
+    label_id: int
+    annotator: str
+    labelled_at: datetime
+    regions: list[RelabelRegion] | None = None
+    """Masks: the worst first; None for classes."""
+    reserve: bool | None = None
+    """Whether it is a label of the test reserve, which is not trained on; told to operators only."""
+
+
+class RelabelList(msgspec.Struct, frozen=True, kw_only=True):
+    """Labels worth a second look, the most suspicious first."""
+
+    relabels: list[Relabel]
+    version: str
+    """Model version that contradicts them, "features" for heads on image features."""
+    waiting: int
+    """Masks that were not compared yet: ask again."""

@@ -1,0 +1,157 @@
+"""Leases, and what an annotator's own list of samples is made of."""
+
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from models.card import TaskName
+
+SKIPS_TO_GIVE_UP = 3
+"""So many annotators who cannot tell what a sample shows: nobody is offered it any more."""
+LeaseState = Literal["open", "labelled", "skipped", "lapsed", "taken"]
+"""open: to be answered; labelled, skipped: done by this annotator; lapsed: ran out (or its label was withdrawn) and can
+be asked for again; taken: ran out, and somebody else has or answered the sample since."""
+QuerySource = Literal["strategy", "control", "reserve", "overlap", "golden", "relabel"]
+"""What a sample is asked for: the strategy's choice, a random one to compare it with, the test reserve, a further
+answer of somebody else, a check of the annotator, or a doubted label. Annotators are not told."""
+
+
+class SourceLabel(msgspec.Struct, frozen=True, kw_only=True):
+    """A sample's newest answer for a task, and what the sample was first asked for."""
+
+    sample_id: int
+    classes: list[str] | None
+    """None for geometry tasks."""
+    arm: QuerySource | None
+    """None: nobody was asked for it."""
+    reserve: bool
+    block: str
+
+
+class Pick(NamedTuple):
+    """A sample that shall be leased, and why."""
+
+    sample_id: int
+    score: float | None
+    """Entropy; None: not scored."""
+    reason: str
+    """In a few words, for people."""
+    arm: QuerySource = "strategy"
+
+
+class OpenedQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """A query and the leases that it grants: a sample for each pick, in their order."""
+
+    query_id: int
+    campaign_id: int
+    annotator: str
+    strategy: str
+    """The strategy and its options as JSON."""
+    query_size: int
+    version: str | None
+    """Model version whose scores ranked the picks, if any."""
+    ranked_labels: int | None
+    """Labelled samples that the ranking knew of."""
+    ranked_at: datetime | None
+    """When its scores were computed."""
+    opened_at: datetime
+    expires_at: datetime
+    picks: list[Pick]
+    lapsed: list[int]
+    """Samples among them with a lease that ran out and was not ended."""
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """One sample handed to one annotator until it expires or is answered."""
+
+    lease_id: int
+    query_id: int
+    sample_id: int
+    annotator: str
+    leased_at: datetime
+    expires_at: datetime
+
+
+class OwnAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A current label of the annotator who holds the lease."""
+
+    task: TaskName
+    label_id: int
+    classes: list[str]
+    """Classes named, or drawn by at least one polygon; empty: looked, none here."""
+
+
+class HeldLease(Lease, frozen=True, kw_only=True):
+    """A lease as its annotator sees it. Whether the sample belongs to the test reserve is left out on purpose."""
+
+    path: str
+    width: int
+    height: int
+    bounds: list[float] | None
+    """left, bottom, right, top in EPSG:4326; None without a CRS."""
+    score: float | None
+    """Entropy when it was asked for, of `version`; None: not scored."""
+    reason: str
+    version: str | None
+    """Model version that ranked the pool, "features" for image features, None without either."""
+    state: LeaseState
+    answers: list[OwnAnswer]
+    scaneo_url: str | None = None
+    """Where it is labelled in SCANEO: the annotator's batch, or the linked campaign; None without a link."""
+    scaneo_path: str | None = None
+    """How the explorer of that page lists it; in a batch its folder is its rank."""
+
+
+class Renewal(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of asking for more time."""
+
+    extended: list[int]
+    """Samples whose lease runs on."""
+    lost: list[int]
+    """Samples asked for by id that somebody else has or answered, or that were never this annotator's."""
+    expires_at: datetime | None
+    """When the extended leases end; None if there is none."""
+
+
+class QuerySample(msgspec.Struct, frozen=True, kw_only=True):
+    """One sample of an answered query."""
+
+    sample_id: int
+    path: str
+    score: float | None
+    """Entropy of the version that ranked the pool, largest over tasks; None before it was scored."""
+    reason: str
+    """Why it was chosen, in a few words."""
+    scaneo_url: str | None = None
+
+
+class RankingSource(msgspec.Struct, frozen=True, kw_only=True):
+    """What the order of a query rests on."""
+
+    version: str | None
+    """Model version whose scores ranked the pool, "features" for image features, None without either."""
+    labels: int
+    """Labelled samples outside the test reserve that those scores know of."""
+    scored_at: datetime | None
+    """When they were computed; None: nothing was scored yet."""
+    labels_since: int
+    """Samples labelled since then that they do not know of."""
+    stale: bool
+    """Whether the ranking is older than the labels."""
+
+
+class QueryAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What an annotator gets: samples leased to them, or none and the reason why."""
+
+    query_id: int | None
+    lease_expires_at: datetime | None
+    samples: list[QuerySample]
+    reason: str | None
+    """Why there are no samples, or fewer than wanted because they have to lie apart; else None."""
+    strategy: str
+    """Name of the strategy that chose, as in `StrategyConfig`."""
+    version: str | None
+    """Model version whose scores ranked the pool, "features" for image features, None without either."""
+    ranking: RankingSource | None = None
+    """How fresh those scores are."""

@@ -1,0 +1,153 @@
+"""The records that cross module borders: frozen Structs, one word for one thing (see docs/architecture.md)."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from models.card import Evaluation, TaskName
+from models.pretrain_config import PretrainConfig, PretrainSummary
+
+
+class RoundState(StrEnum):
+    """States of a round; the last five are ends."""
+
+    QUEUED = "queued"
+    SNAPSHOT = "snapshot"
+    TRAINING = "training"
+    EVALUATING = "evaluating"
+    EXPORTING = "exporting"
+    GATE = "gate"
+    SCORING = "scoring"
+    PROMOTED = "promoted"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing follows this state."""
+        return self in ROUND_ENDS
+
+
+ROUND_ENDS = frozenset(
+    {RoundState.PROMOTED, RoundState.REJECTED, RoundState.FAILED, RoundState.CANCELLED, RoundState.INTERRUPTED}
+)
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """One turn of the loop: snapshot, training, evaluation, gate, scoring."""
+
+    number: int
+    state: RoundState
+    reason: str
+    """Why it was started: "ops", "new labels: 52", "interval"."""
+    requested_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    version: str | None
+    labels: int | None
+    """Labelled samples outside the reserve in its snapshot."""
+    reserve_labels: int | None
+    label_event_id: int | None
+    manifest_sha256: str | None
+    evaluation: Evaluation | None
+    verdict: str | None
+    """What the gate decided and why, in one sentence."""
+    error: str | None
+    """Why it failed or ended early, in one sentence."""
+    log: list[str] = []
+    """Last lines of the subprocess's log; filled for failed rounds."""
+
+
+class RoundEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of a round's state."""
+
+    state: RoundState
+    entered_at: datetime
+    detail: str | None
+
+
+class Promotion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that began to serve: a promotion or a rollback."""
+
+    version: str
+    previous: str | None
+    reason: str
+    promoted_at: datetime
+
+
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version in the registry and its history of promotion."""
+
+    version: str
+    round_number: int
+    created_at: datetime
+    promoted_at: datetime | None
+    """When it last began to serve; None if never."""
+    current: bool
+    problem: str | None
+    """Why it cannot be served now (digest mismatch, missing file); None if it can."""
+
+
+class CurvePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One evaluated round on the learning curve."""
+
+    round_number: int
+    version: str
+    task: TaskName
+    metric: str
+    labels: int
+    value: float
+    low: float
+    high: float
+    promoted: bool
+
+
+class PretrainingState(StrEnum):
+    """States of a pretraining; the last four are ends."""
+
+    QUEUED = "queued"
+    TRAINING = "training"
+    EXPORTING = "exporting"
+    EMBEDDING = "embedding"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing follows this state."""
+        return self in PRETRAINING_ENDS
+
+
+PRETRAINING_ENDS = frozenset(
+    {
+        PretrainingState.FINISHED,
+        PretrainingState.FAILED,
+        PretrainingState.CANCELLED,
+        PretrainingState.INTERRUPTED,
+    }
+)
+
+
+class Pretraining(msgspec.Struct, frozen=True, kw_only=True):
+    """One encoder in the making, or made."""
+
+    number: int
+    state: PretrainingState
+    config: PretrainConfig
+    """As asked for, with the name of the encoder filled in."""
+    requested_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    version: str | None
+    """Name of the encoder and of its embeddings, `ssl-<number>`; None until it was exported."""
+    summary: PretrainSummary | None
+    """What was measured without a label; None until it was exported."""
+    error: str | None
+    """Why it failed or ended early, or what is left to do, in one sentence."""
+    log: list[str] = []
+    """Last lines of the subprocess's log; filled for failed ones."""

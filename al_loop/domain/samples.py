@@ -1,0 +1,89 @@
+"""The records that cross module borders: frozen Structs, one word for one thing (see docs/architecture.md)."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+SampleState = Literal["pool", "leased", "labelled", "reserve"]
+SampleId = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""As clients send it: within the range of the store, so that a wrong one is not found instead of out of range."""
+
+
+class SampleHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """What registration learns from a file's header, no pixel read."""
+
+    path: str
+    """Relative to the campaign's root, `/`-separated."""
+    width: int
+    height: int
+    band_count: int
+    dtype: str
+    crs: str | None
+    """`EPSG:n` or WKT."""
+    transform: list[float] | None
+    """a, b, c, d, e, f of x = a*col + b*row + c, y = d*col + e*row + f."""
+    nodata: float | None
+    bounds: list[float] | None
+    """left, bottom, right, top in EPSG:4326 (left > right across the date line); None without a CRS."""
+    file_bytes: int
+    modified_ns: int
+
+
+class Sample(SampleHeader, frozen=True, kw_only=True):
+    """A registered sample."""
+
+    sample_id: int
+    campaign_id: int
+    block: str
+    reserve: bool
+    registered_at: datetime
+    golden: bool = False
+    """Its answer is known; never trained on."""
+
+
+class SampleView(msgspec.Struct, frozen=True, kw_only=True):
+    """A sample as lists show it."""
+
+    sample_id: int
+    path: str
+    width: int
+    height: int
+    band_count: int
+    crs: str | None
+    bounds: list[float] | None
+    state: SampleState
+    score: float | None
+    """Entropy of the current model, largest over tasks; None before it was scored."""
+
+
+class SampleCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Samples of a campaign by state; the first four and `golden` add up to `total`."""
+
+    pool: int
+    leased: int
+    labelled: int
+    reserve: int
+    """All of the test reserve, labelled or not."""
+    reserve_labelled: int
+    total: int
+    skipped: int = 0
+    """Without a label, and nobody is offered them any more because too many could not tell; part of the others."""
+    golden: int = 0
+    """With a known answer, labelled or not; never trained on and no part of the others."""
+
+
+class SkippedPath(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was left out, and why, in one sentence."""
+
+    path: str
+    reason: str
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of registering files as samples."""
+
+    registered: int
+    sample_ids: list[int]
+    """In the order of the accepted files."""
+    skipped: list[SkippedPath]

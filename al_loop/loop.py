@@ -1,0 +1,155 @@
+"""Builds the loop from its parts, in the order they depend on each other, and takes it down again."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from al_loop.campaigns.layout import DataLayout
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.rounds import RoundState
+from al_loop.quality.relabel_queue import RelabelQueue
+from al_loop.quality.savings import should_fall_back
+from al_loop.quality.savings_report import SavingsReporter
+from al_loop.quality.suggestion_outcomes import Assessor
+from al_loop.querying.sampler import Sampler
+from al_loop.runtime.slots import TrainingSlots
+from al_loop.scaneo.links import ScaneoLinks
+from al_loop.scaneo.port import OpenScaneo
+from al_loop.scheduler import LoopScheduler
+from al_loop.scoring.pool_scorer import PoolScorer
+from al_loop.scoring.refit import HeadRefitter
+from al_loop.serving.model_server import ModelServer
+from al_loop.serving.pictures.service import PictureService
+from al_loop.serving.predictions import PredictionService
+from al_loop.serving.sam.outline import OutlineService
+from al_loop.store import LabelStore
+from al_loop.training.pretrainings import PretrainingRunner
+from al_loop.training.rounds import RoundRunner
+from models.inference.promptable import PromptableModel
+from models.scoring.embeddings import EmbeddingStore
+
+logger = logging.getLogger(__name__)
+
+HEAD_TICK_S = 0.5
+"""Seconds between looks for labels that the ranking does not know of."""
+
+ASSIST_TICK_S = 2.0
+"""Seconds between looks for labels that answer a suggestion."""
+
+
+def utc_now() -> datetime:
+    """The present, with its time zone."""
+    return datetime.now(UTC)
+
+
+class Loop:
+    """One data directory at work: store, models, rounds, queries and the ticking scheduler."""
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        open_scaneo: OpenScaneo,
+        clock: Callable[[], datetime] = utc_now,
+        threads: int | None = None,
+        max_image_values: int,
+        retrain_tick_s: float = 2.0,
+        score_tick_s: float = 2.0,
+        rounds_at_once: int = 1,
+        sam_model: Path | None = None,
+    ) -> None:
+        """Open the data directory, load the serving models and take up what a stop left behind.
+
+        Args:
+            data: Directory of the service; made if missing.
+            open_scaneo: Makes a client of the SCANEO at an address.
+            clock: Gives aware UTC times.
+            threads: CPU threads of one model run; None: all cores.
+            max_image_values: Largest width x height x bands of an uploaded image.
+            retrain_tick_s: Seconds between looks at the retrain policies.
+            score_tick_s: Seconds between looks for samples without a score.
+            rounds_at_once: How many campaigns may train side by side.
+            sam_model: ONNX file that outlines what was clicked (`models.promptable`); None: regions are grown.
+
+        Raises:
+            StoreLockedError: Another process works on the same data directory.
+            PromptableModelError: `sam_model` is not what it has to be.
+        """
+        promptable = None if sam_model is None else PromptableModel(sam_model, threads=threads)
+        data.mkdir(parents=True, exist_ok=True)
+        self.clock = clock
+        self.layout = DataLayout(data)
+        self.store = LabelStore.open(self.layout.database)
+        self.server = ModelServer(self.store, self.layout, threads=threads)
+        self.scorer = PoolScorer(self.store, self.layout, clock)
+        slots = TrainingSlots(rounds_at_once)
+        self.rounds = RoundRunner(
+            self.store, self.layout, self.server, self.scorer, clock, rounds_at_once=rounds_at_once, slots=slots
+        )
+        self.pretrainings = PretrainingRunner(self.store, self.layout, self.scorer, slots, clock)
+        self.sampler = Sampler(self.store, self._embeddings)
+        self.predictions = PredictionService(
+            self.store, self.server, clock, journal=self.layout.shown_journal, max_values=max_image_values
+        )
+        self.relabels = RelabelQueue(self.store, self.server, self._embeddings)
+        self.savings = SavingsReporter(self.store, self.sampler.board)
+        self.pictures = PictureService(self.store, self.server)
+        self.prompts = OutlineService(self.store, self.server, max_values=max_image_values, model=promptable)
+        self.scheduler = LoopScheduler(
+            self.store, self.rounds, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s
+        )
+        self.refitter = HeadRefitter(self.store, self.layout, self.sampler, self._is_worse_than_random, clock)
+        self.scheduler.every("heads", HEAD_TICK_S, self.refitter.tick, quiet=True)
+        self.scheduler.every(
+            "assists", ASSIST_TICK_S, Assessor(self.store, self.predictions.flush).assess_all, quiet=True
+        )
+        self.links = ScaneoLinks(self.store, self.layout, self.sampler, open_scaneo, clock, self.predictions.flush)
+        self._recover()
+        self.server.start(clock())
+
+    def start(self) -> None:
+        """Begin to start rounds by policy, to score new samples, to rank ahead and to watch links."""
+        self.sampler.start()
+        self.scheduler.start()
+        self.links.start()
+
+    def close(self) -> None:
+        """Stop everything, children first, the store last."""
+        self.links.close()
+        self.scheduler.close()
+        self.sampler.close()
+        self.rounds.close()  # before the pretrainer, whose place a waiting round would take otherwise
+        self.pretrainings.close()
+        self.predictions.close()
+        self.server.close()
+        self.store.close()
+
+    def _is_worse_than_random(self, campaign: Campaign) -> bool:
+        return should_fall_back(self.savings.savings(campaign))
+
+    def _embeddings(self, campaign: Campaign) -> EmbeddingStore:
+        return EmbeddingStore(self.layout.scores(campaign.name))
+
+    def _recover(self) -> None:
+        """Say what happened to the rounds and pretrainings that a stop cut off.
+
+        Queued rounds go on. A round whose model serves already counts as promoted; scoring is taken up by the
+        scheduler. All others are interrupted; the policy starts them again.
+        """
+        for campaign in self.store.campaigns.list():
+            self.pretrainings.recover(campaign)
+            for entry in self.store.rounds.unfinished(campaign.campaign_id):
+                if entry.state is RoundState.QUEUED:
+                    self.rounds.resume(campaign, entry.number)
+                    continue
+                end, message = RoundState.INTERRUPTED, f"the service stopped while the round was {entry.state}"
+                if entry.state is RoundState.SCORING:
+                    end = RoundState.PROMOTED
+                    message = (
+                        f"the service stopped while the pool was being scored; {entry.version} serves, scoring goes on"
+                    )
+                logger.warning("campaign %s: round %d: %s", campaign.name, entry.number, message)
+                self.store.rounds.set_state(
+                    campaign.campaign_id, entry.number, end, self.clock(), error=message, detail=message
+                )

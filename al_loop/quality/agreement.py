@@ -1,0 +1,183 @@
+"""How far annotators agree where several answered the same sample, and with the known answers of golden samples.
+
+Only labels that were given independently count: not retracted ones, and not those of a second look, whose samples
+were chosen because something is wrong with them. The known answer of a golden sample (`settings.query.golden`) is the
+label that the annotator "golden" gave it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.geojson import coded_polygons
+from al_loop.domain.labels import Label
+from al_loop.domain.quality import AgreementReport, ClassAgreement, GoldenScore, PairAgreement, TaskAgreement
+from al_loop.domain.samples import SampleHeader
+from al_loop.quality.kappa import kappa_estimate, mean_estimate, one_against_rest, positive_agreement
+from al_loop.store import LabelStore
+from models.card import IGNORE, TaskSpec
+from models.rasters.masks import polygons_to_codes
+
+GOLDEN_ANNOTATOR = "golden"
+"""Whose labels are the known answers of golden samples."""
+
+Answers = dict[str, Label]
+"""Labels of one sample by annotator."""
+Pair = tuple[str, str]
+Compared = dict[Pair, list[NDArray[np.float64]]]
+"""IoU of each class, shape (K,), NaN where neither drew it: one entry a sample."""
+
+
+def agreement_report(store: LabelStore, campaign: Campaign) -> AgreementReport:
+    """Agreement by task, pair of annotators and class, and each annotator against the known answers."""
+    number = campaign.campaign_id
+    second_looks = store.relabels.second_looks(number)
+    labels = [label for label in store.labels.current(number) if label.label_id not in second_looks]
+    golden = set(store.samples.by_paths(number, campaign.settings.query.golden).values())
+    return AgreementReport(tasks=[_of_task(store, campaign, spec, labels, golden) for spec in campaign.tasks])
+
+
+def _of_task(
+    store: LabelStore, campaign: Campaign, spec: TaskSpec, labels: Iterable[Label], golden: set[int]
+) -> TaskAgreement:
+    by_sample: dict[int, Answers] = {}
+    for label in labels:
+        if label.task == spec.task:
+            by_sample.setdefault(label.sample_id, {})[label.annotator] = label
+    known = {
+        sample_id: answers[GOLDEN_ANNOTATOR]
+        for sample_id, answers in by_sample.items()
+        if sample_id in golden and GOLDEN_ANNOTATOR in answers
+    }
+    people = {
+        sample_id: {name: label for name, label in answers.items() if name != GOLDEN_ANNOTATOR}
+        for sample_id, answers in by_sample.items()
+    }
+    shared = {sample_id: answers for sample_id, answers in people.items() if len(answers) > 1}
+    checked = {sample_id: people[sample_id] | {GOLDEN_ANNOTATOR: label} for sample_id, label in known.items()}
+    if spec.task == "segmentation":
+        headers = store.samples.headers(campaign.campaign_id, {*shared, *checked})
+        pairs = [_drawn(spec, pair, ious) for pair, ious in sorted(_ious(spec, shared, headers).items())]
+        against = _ious(spec, checked, headers, only=GOLDEN_ANNOTATOR)
+        scores = {pair: np.array([_mean_iou(iou) for iou in ious]) for pair, ious in against.items()}
+    else:
+        pairs = [_named(spec, pair, answers) for pair, answers in sorted(_pairs(shared).items())]
+        scores = {
+            pair: np.array([set(a.classes or []) == set(b.classes or []) for a, b in answers], np.float64)
+            for pair, answers in _pairs(checked, only=GOLDEN_ANNOTATOR).items()
+        }
+    return TaskAgreement(
+        task=spec.task,
+        samples=len(shared),
+        pairs=pairs,
+        golden=[
+            GoldenScore(annotator=_other(pair), samples=len(values), score=mean_estimate(values))
+            for pair, values in sorted(scores.items(), key=lambda item: _other(item[0]))
+        ],
+    )
+
+
+def _pairs(samples: Mapping[int, Answers], only: str | None = None) -> dict[Pair, list[tuple[Label, Label]]]:
+    """Labels of the same samples by pair of annotators in the order of their names; `only`: pairs with this one."""
+    pairs: dict[Pair, list[tuple[Label, Label]]] = {}
+    for answers in samples.values():
+        for first, second in combinations(sorted(answers), 2):
+            if only is None or only in (first, second):
+                pairs.setdefault((first, second), []).append((answers[first], answers[second]))
+    return pairs
+
+
+def _other(pair: Pair) -> str:
+    return pair[0] if pair[1] == GOLDEN_ANNOTATOR else pair[1]
+
+
+def _named(spec: TaskSpec, pair: Pair, answers: Sequence[tuple[Label, Label]]) -> PairAgreement:
+    """Agreement of classes; an answer that names none is a category of its own."""
+    if spec.multi_label:
+        tables = []
+        for name in spec.classes:
+            table = np.zeros((2, 2), np.int64)
+            for first, second in answers:
+                table[int(name in (first.classes or [])), int(name in (second.classes or []))] += 1
+            tables.append(table)
+        kappa = None
+    else:
+        codes = {name: code for code, name in enumerate(spec.classes, start=1)}
+        whole = np.zeros((len(codes) + 1, len(codes) + 1), np.int64)
+        for first, second in answers:
+            whole[_code(first, codes), _code(second, codes)] += 1
+        tables = [one_against_rest(whole, code) for code in codes.values()]
+        kappa = kappa_estimate(whole)
+    return PairAgreement(
+        first=pair[0],
+        second=pair[1],
+        samples=len(answers),
+        kappa=kappa,
+        iou=None,
+        classes=[
+            ClassAgreement(name=name, agreement=positive_agreement(table, 1), kappa=kappa_estimate(table))
+            for name, table in zip(spec.classes, tables, strict=True)
+        ],
+    )
+
+
+def _code(label: Label, codes: Mapping[str, int]) -> int:
+    return codes[label.classes[0]] if label.classes else 0
+
+
+def _drawn(spec: TaskSpec, pair: Pair, ious: Sequence[NDArray[np.float64]]) -> PairAgreement:
+    by_class = np.stack(ious).T  # (K, n)
+    return PairAgreement(
+        first=pair[0],
+        second=pair[1],
+        samples=len(ious),
+        kappa=None,
+        iou=mean_estimate(np.array([_mean_iou(iou) for iou in ious])),
+        classes=[
+            ClassAgreement(
+                name=name, agreement=None if np.isnan(values).all() else float(np.nanmean(values)), kappa=None
+            )
+            for name, values in zip(spec.classes, by_class, strict=True)
+        ],
+    )
+
+
+def _ious(
+    spec: TaskSpec, samples: Mapping[int, Answers], headers: Mapping[int, SampleHeader], only: str | None = None
+) -> Compared:
+    """IoU of each class by pair; one sample's masks are in memory at a time."""
+    compared: Compared = {}
+    for sample_id, answers in samples.items():
+        header = headers[sample_id]
+        masks = {name: _painted(spec, label, header) for name, label in answers.items()}
+        for first, second in combinations(sorted(answers), 2):
+            if only is None or only in (first, second):
+                found = class_ious(masks[first], masks[second], len(spec.classes))
+                compared.setdefault((first, second), []).append(found)
+    return compared
+
+
+def class_ious(first: NDArray[np.uint8], second: NDArray[np.uint8], classes: int) -> NDArray[np.float64]:
+    """IoU of each class of two masks (H, W), shape (classes,); NaN where neither has it.
+
+    Pixels that either leaves open (255) are left out; the background is no class.
+    """
+    said = (first != IGNORE) & (second != IGNORE)
+    size = classes + 1
+    table = np.bincount(first[said].astype(np.int64) * size + second[said], minlength=size * size).reshape(size, size)
+    overlap = np.diagonal(table)[1:]
+    union = (table.sum(axis=0) + table.sum(axis=1))[1:] - overlap
+    return np.where(union > 0, overlap / np.maximum(union, 1), np.nan)
+
+
+def _mean_iou(ious: NDArray[np.float64]) -> float:
+    """Mean over the classes that either drew; 1 where both left the image empty."""
+    return 1.0 if np.isnan(ious).all() else float(np.nanmean(ious))
+
+
+def _painted(spec: TaskSpec, label: Label, header: SampleHeader) -> NDArray[np.uint8]:
+    polygons = coded_polygons(label.features or {"features": []}, label.crs or "", header, spec.classes)
+    return polygons_to_codes(polygons, header.height, header.width)

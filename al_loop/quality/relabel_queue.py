@@ -1,0 +1,301 @@
+"""The re-label queue: labels that the model confidently contradicts are offered again, apart from new samples.
+
+Classification is judged by light heads on the embeddings of the version that serves, each label by a head that was
+fitted without it and its neighbours. Masks are judged by the serving model itself. It has learned from the masks it
+was trained on, so among those it finds the mistakes that it did not learn by heart; masks of the test reserve and
+newer ones it has not seen. Labels of the test reserve are judged, and never fitted on. Golden samples are not judged.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+import numpy as np
+from shapely.geometry import mapping
+
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.quality import PixelWindow, Relabel, RelabelList, RelabelRegion
+from al_loop.domain.queries import QueryAnswer, QuerySample
+from al_loop.domain.samples import Sample
+from al_loop.errors import InvalidValueError, NoModelError, NotFoundError
+from al_loop.quality.label_errors import judge_answers
+from al_loop.quality.mask_errors import (
+    Contradicted,
+    MaskComparison,
+    compare_label,
+    label_error_regions,
+    mask_thresholds,
+    model_classes,
+)
+from al_loop.serving.model_server import ModelServer
+from al_loop.store import LabelStore
+from al_loop.store.tables.relabels import AnsweredSample
+from models.card import TaskName, TaskSpec
+from models.errors import NonFiniteScoresError
+from models.geo.placement import place
+from models.inference.image_model import ImageModel
+from models.scoring.embedding_space import fit_space
+from models.scoring.embeddings import EmbeddingStore
+from models.scoring.spec import FEATURES
+
+MAX_QUERY_SIZE = 1000
+COMPARE_S = 5.0
+"""Seconds that one call spends on comparing masks; the next one goes on."""
+
+SECOND_LOOK = "second look"
+"""All that an annotator is told: neither the first answer nor the model's, nor whether it is a test sample."""
+
+Answers = list[AnsweredSample]
+
+
+@dataclass(eq=False)
+class _KnownCandidates:
+    """What is remembered of a campaign; a cache."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    key: tuple[object, ...] | None = None
+    found: RelabelList | None = None
+    version: str = ""
+    comparisons: dict[int, MaskComparison | None] = field(default_factory=dict)
+    """Of masks with the version, by label."""
+
+
+class RelabelQueue:
+    """Finds labels worth a second look, and leases them."""
+
+    def __init__(
+        self,
+        store: LabelStore,
+        server: ModelServer,
+        embeddings_for: Callable[[Campaign], EmbeddingStore],
+        compare_s: float = COMPARE_S,
+    ) -> None:
+        """Make a desk.
+
+        Args:
+            store: Where labels and leases are.
+            server: Serving models.
+            embeddings_for: The embedding store of a campaign.
+            compare_s: Seconds that one call spends on comparing masks.
+        """
+        self._store, self._server, self._embeddings_for, self._compare_s = store, server, embeddings_for, compare_s
+        self._lock = threading.Lock()
+        self._known: dict[int, _KnownCandidates] = {}
+
+    def suspects(self, campaign: Campaign, task: TaskName | None = None) -> RelabelList:
+        """Labels that are confidently contradicted and were not confirmed since, the most suspicious first.
+
+        Computed once for the labels and the model as they are; masks take several calls (`waiting`). `reserve` is
+        filled in: who passes the list on decides whether to show it.
+
+        Args:
+            campaign: As stored now.
+            task: Only labels for this task.
+
+        Raises:
+            NotFoundError: The campaign has no such task.
+            NonFiniteScoresError: Embeddings that are NaN or infinite.
+        """
+        if task is not None and campaign.task(task) is None:
+            raise NotFoundError("task", task, f"campaign {campaign.name!r} has {[s.task for s in campaign.tasks]}")
+        with self._lock:
+            known = self._known.setdefault(campaign.campaign_id, _KnownCandidates())
+        with known.lock:
+            found = self._find(known, campaign)
+        if task is None:
+            return found
+        return msgspec.structs.replace(found, relabels=[entry for entry in found.relabels if entry.task == task])
+
+    def query(self, campaign: Campaign, *, annotator: str, query_size: int, now: datetime) -> QueryAnswer:
+        """Lease suspects to an annotator, the most suspicious first.
+
+        Nobody is asked about their own label, unless nobody else has ever asked this campaign for samples.
+
+        Args:
+            campaign: As stored now.
+            annotator: Who asks.
+            query_size: Samples wanted, 1 to 1000.
+            now: Start of the leases.
+
+        Raises:
+            InvalidValueError: The query size is out of range.
+        """
+        if not 1 <= query_size <= MAX_QUERY_SIZE:
+            raise InvalidValueError("$.query_size", f"{query_size} is not between 1 and {MAX_QUERY_SIZE}")
+        found = self.suspects(campaign)
+        mine = [entry for entry in found.relabels if entry.annotator == annotator]
+        doubts = [entry for entry in found.relabels if entry.annotator != annotator]
+        if not self._store.relabels.others_ask(campaign.campaign_id, annotator):
+            doubts += mine
+        opened = self._store.relabels.open(
+            campaign.campaign_id,
+            annotator=annotator,
+            query_size=query_size,
+            version=found.version,
+            doubts=[(entry.sample_id, entry.label_id) for entry in doubts],
+            reason=SECOND_LOOK,
+            lease_s=campaign.settings.lease_s,
+            now=now,
+        )
+        path_of = {entry.sample_id: entry.path for entry in found.relabels}
+        return QueryAnswer(
+            query_id=None if opened is None else opened.query_id,
+            lease_expires_at=None if opened is None else opened.expires_at,
+            samples=[
+                QuerySample(sample_id=pick.sample_id, path=path_of[pick.sample_id], score=None, reason=pick.reason)
+                for pick in ([] if opened is None else opened.picks)
+            ],
+            reason=_why_nothing(found, doubts, annotator) if opened is None else None,
+            strategy="relabel",
+            version=found.version,
+        )
+
+    def _find(self, known: _KnownCandidates, campaign: Campaign) -> RelabelList:
+        number = campaign.campaign_id
+        version = self._server.serving_version(campaign) or FEATURES
+        revision = self._store.scores.revision(number)
+        key = version, revision, self._store.labels.newest_event(number), campaign.tasks, campaign.settings
+        if known.found is not None and known.key == key and not known.found.waiting:
+            return known.found
+        if known.version != version:
+            known.version, known.comparisons = version, {}
+        settled = self._store.relabels.settled(number, version)
+        relabels: list[Relabel] = []
+        waiting = 0
+        for spec in campaign.tasks:
+            answers = self._store.relabels.answers(number, spec.task)
+            if spec.task == "segmentation":
+                some, waiting = self._masks(known, campaign, answers)
+                relabels += some
+            else:
+                relabels += self._classes(campaign, spec, answers, version)
+        kept = [entry for entry in relabels if (entry.sample_id, entry.task) not in settled]
+        kept.sort(key=lambda entry: (-entry.suspicion, entry.label_id))
+        known.key, known.found = key, RelabelList(relabels=kept, version=version, waiting=waiting)
+        return known.found
+
+    def _classes(self, campaign: Campaign, spec: TaskSpec, answers: Answers, version: str) -> list[Relabel]:
+        embeddings = self._embeddings_for(campaign).load(version)
+        if not len(embeddings.sample_ids):
+            return []
+        positions, present = _located([entry.label.sample_id for entry in answers], embeddings.sample_ids)
+        judged = [entry for entry, there in zip(answers, present, strict=True) if there]
+        if not judged:
+            return []
+        raw = np.asarray(embeddings.values[positions], np.float32)
+        broken = np.flatnonzero(~np.isfinite(raw).all(axis=1))
+        if len(broken):
+            raise NonFiniteScoresError("embeddings", [judged[row].label.sample_id for row in broken.tolist()])
+        verdicts = judge_answers(
+            spec,
+            [entry.label.classes or [] for entry in judged],
+            np.asarray(fit_space([raw]).apply([raw]), np.float32),
+            [entry.block for entry in judged],
+            np.array([entry.reserve for entry in judged], np.bool_),
+        )
+        return [
+            _relabel(judged[verdict.row], judged[verdict.row].label.classes or [], verdict.suggested, verdict.suspicion)
+            for verdict in verdicts
+        ]
+
+    def _masks(self, known: _KnownCandidates, campaign: Campaign, answers: Answers) -> tuple[list[Relabel], int]:
+        """Label error candidates among drawn masks, and how many masks were not compared yet, newest first."""
+        try:
+            model = self._server.batcher(campaign).pin()
+        except NoModelError:
+            return [], 0
+        names = model_classes(model)
+        if not names or model.card.version != known.version:
+            return [], 0
+        samples = self._store.samples.get_many(campaign.campaign_id, [entry.label.sample_id for entry in answers])
+        self._compare(known, campaign, answers, samples, model)
+        done = [(entry, found) for entry in answers if (found := known.comparisons.get(entry.label.label_id))]
+        thresholds = mask_thresholds((found for _, found in done), len(names) + 1)
+        relabels = []
+        for entry, found in done:
+            regions = [
+                _region(region, names, samples[entry.label.sample_id])
+                for region in label_error_regions(found, thresholds)
+            ]
+            if regions:
+                worst = regions[0]
+                given, suggested = ([name] if name else [] for name in (worst.given, worst.suggested))
+                relabels.append(_relabel(entry, given, suggested, worst.suspicion, regions))
+        return relabels, sum(entry.label.label_id not in known.comparisons for entry in answers)
+
+    def _compare(
+        self,
+        known: _KnownCandidates,
+        campaign: Campaign,
+        answers: Answers,
+        samples: dict[int, Sample],
+        model: ImageModel,
+    ) -> None:
+        current = {entry.label.label_id for entry in answers}
+        known.comparisons = {label_id: found for label_id, found in known.comparisons.items() if label_id in current}
+        deadline = time.monotonic() + self._compare_s
+        for entry in sorted(answers, key=lambda entry: -entry.label.label_id):
+            label = entry.label
+            if label.label_id in known.comparisons:
+                continue
+            known.comparisons[label.label_id] = compare_label(campaign, samples[label.sample_id], label, model)
+            if time.monotonic() > deadline:
+                return
+
+
+def _located(sample_ids: Sequence[int], known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the sample ids that are known, and which ones are."""
+    asked = np.asarray(sample_ids, np.int64)
+    rows = np.minimum(np.searchsorted(known, asked), len(known) - 1)
+    present = known[rows] == asked
+    return rows[present], present
+
+
+def _relabel(
+    entry: AnsweredSample,
+    given: list[str],
+    suggested: list[str],
+    suspicion: float,
+    regions: list[RelabelRegion] | None = None,
+) -> Relabel:
+    label = entry.label
+    return Relabel(
+        sample_id=label.sample_id,
+        path=label.path,
+        task=label.task,
+        given=given,
+        suggested=suggested,
+        suspicion=suspicion,
+        label_id=label.label_id,
+        annotator=label.annotator,
+        labelled_at=label.labelled_at,
+        regions=regions,
+        reserve=entry.reserve,
+    )
+
+
+def _region(region: Contradicted, names: Sequence[str], sample: Sample) -> RelabelRegion:
+    placed = None
+    if sample.crs is not None and sample.transform is not None:
+        placed = place(region.outline, sample.crs, sample.transform)
+    return RelabelRegion(
+        window=PixelWindow(**region.window._asdict()),
+        area_px=region.area_px,
+        given=names[region.given - 1] if region.given else None,
+        suggested=names[region.predicted - 1] if region.predicted else None,
+        suspicion=region.suspicion,
+        geometry=None if placed is None else dict(mapping(placed)),
+    )
+
+
+def _why_nothing(found: RelabelList, doubts: Sequence[Relabel], annotator: str) -> str:
+    if found.waiting:
+        return f"{found.waiting} masks are still to be compared with {found.version}: ask again"
+    if not found.relabels:
+        return f"no label is confidently contradicted by {found.version}"
+    if not doubts:
+        return f"the {len(found.relabels)} labels in doubt are all by {annotator}, so they wait for others"
+    return f"the {len(doubts)} labels in doubt are leased, or were skipped"

@@ -1,0 +1,223 @@
+"""Compares labels with the suggestions before them, once each."""
+
+from collections.abc import Callable, Collection, Sequence
+from itertools import groupby
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.geojson import coded_polygons
+from al_loop.domain.labels import Label
+from al_loop.domain.predictions import RememberedPrediction
+from al_loop.domain.quality import Assist, Outcome, UnansweredCount
+from al_loop.domain.samples import SampleHeader
+from al_loop.serving.suggestions import proposed_classes
+from al_loop.store import LabelStore
+from models.card import BACKGROUND, IGNORE, TaskName, TaskSpec
+from models.rasters.masks import polygons_to_codes
+
+AT_ONCE = 200
+"""Labels assessed in one commit."""
+
+
+class Assessor:
+    """Looks for labels that answer a suggestion. What it did is in the store: it may be restarted at any time."""
+
+    def __init__(self, store: LabelStore, flush: Callable[[], None]) -> None:
+        """Make an assessor.
+
+        Args:
+            store: Where labels and predictions are.
+            flush: Brings predictions that wait to be written into the store.
+        """
+        self._store = store
+        self._flush = flush
+        self._seen: dict[int, tuple[int, int]] = {}
+        """By campaign: the newest label event, and how often pixel hashes had come in, when all was assessed."""
+
+    def assess_all(self) -> None:
+        """Assess what is new in every campaign; cheap where nothing is."""
+        for campaign in self._store.campaigns.list():
+            self.assess(campaign)
+
+    def assess(self, campaign: Campaign) -> int:
+        """Assess the labels that are new; returns how many suggestions they answered.
+
+        After pixel hashes have come in, all labels without an assessment are looked at again: only now may it be known
+        which sample a suggestion was for.
+        """
+        number = campaign.campaign_id
+        newest, revision = self._store.labels.newest_event(number), self._store.scores.revision(number)
+        before, revision_before = self._seen.get(number, (0, -1))
+        if (newest, revision) == (before, revision_before):
+            return 0
+        self._flush()
+        after, found = before if revision == revision_before else 0, 0
+        while answered := self._store.assists.unassessed(number, after=after, limit=AT_ONCE):
+            pairs = [self._store.assists.pair(entry) for entry in answered]
+            assists = [entry for label, prediction in pairs if (entry := self._assist(campaign, label, prediction))]
+            self._store.assists.record(number, assists)
+            after, found = answered[-1][0], found + len(assists)
+        self._seen[number] = newest, revision
+        return found
+
+    def _assist(self, campaign: Campaign, label: Label, prediction: RememberedPrediction) -> Assist | None:
+        """None where the two cannot be compared: the file was replaced by one of another size meanwhile."""
+        spec = campaign.task(label.task)
+        header = self._store.samples.headers(campaign.campaign_id, [label.sample_id]).get(label.sample_id)
+        if spec is None or header is None:
+            return None
+        if label.features is None:
+            probabilities = prediction.answer["probabilities"]
+            outcome, agreement = compare_classes(proposed_classes(spec, probabilities), label.classes or [])
+        elif prediction.mask is not None and prediction.mask.shape == (header.height, header.width):
+            outcome, agreement = _compare_drawn(spec, label, header, prediction.mask)
+        else:
+            return None
+        return Assist(
+            prediction_id=prediction.prediction_id,
+            label_id=label.label_id,
+            sample_id=label.sample_id,
+            task=label.task,
+            version=prediction.version,
+            annotator=label.annotator,
+            blind=prediction.blind,
+            outcome=outcome,
+            agreement=agreement,
+            labelled_at=label.labelled_at,
+        )
+
+
+def _compare_drawn(
+    spec: TaskSpec, label: Label, header: SampleHeader, proposed: NDArray[np.uint8]
+) -> tuple[Outcome, float]:
+    """Compare a mask with drawn areas. What lies in none is background here, whatever training makes of it."""
+    polygons = coded_polygons(label.features or {"features": []}, label.crs or "", header, spec.classes)
+    return compare_masks(proposed, polygons_to_codes(polygons, header.height, header.width))
+
+
+ACCEPTED_IOU = 0.99
+"""Agreement of masks from which a suggestion counts as kept: a person does not redraw single pixels on purpose."""
+REJECTED_IOU = 0.05
+"""Agreement of masks below which nothing of a suggestion was kept."""
+
+
+def compare_classes(proposed: Collection[str], kept: Collection[str]) -> tuple[Outcome, float]:
+    """What became of proposed classes, and the Jaccard index of both sets (1 if both are empty)."""
+    union = len({*proposed, *kept})
+    common = len({*proposed} & {*kept})
+    if common == union:
+        return "accepted", 1.0
+    return ("edited" if common else "rejected"), common / union
+
+
+def compare_masks(proposed: NDArray[np.uint8], kept: NDArray[np.uint8]) -> tuple[Outcome, float]:
+    """What became of a proposed mask, and the mean IoU over the classes that are in either of both (1 if none is).
+
+    Args:
+        proposed: Codes of shape (H, W).
+        kept: What the person drew, of the same shape; pixels of code 255 ("says nothing") are left out.
+    """
+    both = proposed.reshape(-1).astype(np.int64) * 256 + kept.reshape(-1)
+    table = np.bincount(both, minlength=256 * 256).reshape(256, 256)
+    table[:, IGNORE] = 0
+    overlap = np.diagonal(table)
+    union = table.sum(axis=0) + table.sum(axis=1) - overlap
+    union[[BACKGROUND, IGNORE]] = 0
+    present = union > 0
+    agreement = float((overlap[present] / union[present]).mean()) if present.any() else 1.0
+    if agreement >= ACCEPTED_IOU:
+        return "accepted", agreement
+    return ("rejected" if agreement < REJECTED_IOU else "edited"), agreement
+
+
+LEAST_FOR_ANCHORING = 5
+"""Assessed labels, shown and blind alike, that the difference of their agreements needs."""
+RESAMPLES = 2000
+SEED = 20240229
+
+
+class Anchoring(msgspec.Struct, frozen=True, kw_only=True):
+    """Mean agreement with suggestions that were shown minus that with suggestions that were kept back."""
+
+    difference: float
+    low: float
+    """95 % bootstrap interval; above 0: people agree more with what they see than they would by themselves."""
+    high: float
+
+
+def anchoring(shown: Sequence[float], blind: Sequence[float]) -> Anchoring | None:
+    """Difference of the mean agreements, each kind resampled by itself; None while there are too few of either.
+
+    Args:
+        shown: Agreements with suggestions that were shown, 0 to 1.
+        blind: Agreements with suggestions that were kept back.
+    """
+    if min(len(shown), len(blind)) < LEAST_FOR_ANCHORING:
+        return None
+    rng = np.random.default_rng(SEED)
+    means = [
+        np.array([values[rng.integers(0, len(values), len(values))].mean() for _ in range(RESAMPLES)])
+        for values in (np.asarray(shown), np.asarray(blind))
+    ]
+    low, high = np.percentile(means[0] - means[1], [2.5, 97.5])
+    return Anchoring(difference=float(np.mean(shown) - np.mean(blind)), low=float(low), high=float(high))
+
+
+class AssistSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What one annotator made of one version's suggestions for one task."""
+
+    version: str
+    annotator: str
+    task: TaskName
+    accepted: int
+    edited: int
+    rejected: int
+    blind: int
+    """Labels given without seeing the suggestion; not in the three counts above."""
+    agreement_shown: float | None
+    """Mean IoU of suggested and kept; None without any."""
+    agreement_blind: float | None
+    anchoring: Anchoring | None
+    """None until there are 5 labels of both kinds."""
+
+
+class AssistReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a campaign's suggestions."""
+
+    answered: list[AssistSummary]
+    unanswered: list[UnansweredCount]
+    """Suggestions that were shown, and how many of them nobody has answered."""
+
+
+def assist_report(store: LabelStore, campaign_id: int) -> AssistReport:
+    """What became of a campaign's suggestions, as far as it is known."""
+    groups = groupby(sorted(store.assists.list(campaign_id), key=_group), key=_group)
+    return AssistReport(
+        answered=[_summary(list(entries)) for _, entries in groups],
+        unanswered=list(store.assists.unanswered(campaign_id)),
+    )
+
+
+def _group(entry: Assist) -> tuple[str, str, str]:
+    return entry.version, entry.annotator, entry.task
+
+
+def _summary(entries: Sequence[Assist]) -> AssistSummary:
+    outcomes = [entry.outcome for entry in entries if not entry.blind]
+    shown = [entry.agreement for entry in entries if not entry.blind]
+    blind = [entry.agreement for entry in entries if entry.blind]
+    return AssistSummary(
+        version=entries[0].version,
+        annotator=entries[0].annotator,
+        task=entries[0].task,
+        accepted=outcomes.count("accepted"),
+        edited=outcomes.count("edited"),
+        rejected=outcomes.count("rejected"),
+        blind=len(blind),
+        agreement_shown=float(np.mean(shown)) if shown else None,
+        agreement_blind=float(np.mean(blind)) if blind else None,
+        anchoring=anchoring(shown, blind),
+    )

@@ -1,0 +1,1 @@
+"""Which samples an annotator gets next."""

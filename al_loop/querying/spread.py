@@ -1,0 +1,246 @@
+"""How far apart the samples of one query lie: ground distance, one acquisition a place, quotas of groups.
+
+Pure functions on the candidates of one query; nothing here grows with the pool but `unasked`, which is for ranking.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_loop.domain.campaigns import SpreadSettings
+from al_loop.domain.queries import Pick
+from al_loop.store.pool_index import LABELLED, LEASED, PoolIndex
+from models.geo.footprints import EARTH_RADIUS_M, Footprints, Vectors, centres, chord_m
+from models.ids import Ids, positions_of
+
+Asked = Callable[[Ids], NDArray[np.bool_]]
+"""Which of some rows of the footprints, shape (A,), are labelled or on lease."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """Which candidates a query may hand out, and why not the others."""
+
+    kept: Ids
+    """Positions among the candidates, best first, `wanted` at most; repeated acquisitions last."""
+    repeats: int
+    """So many of those kept, at the end, are of places that were asked about."""
+    near: int
+    """Candidates passed over because they lie too near to others."""
+    over_quota: int
+    """Candidates passed over because their group has its share of the query."""
+
+    def shortfall(self, wanted: int, settings: SpreadSettings) -> str | None:
+        """Why there are fewer samples than wanted, for the annotator; None if the rules are not the cause."""
+        missing = wanted - len(self.kept)
+        causes = []
+        if self.near:
+            causes.append(f"lie within {settings.min_distance_m:g} m of these or of samples on lease")
+        if self.over_quota:
+            causes.append(f"are of groups that have {settings.max_per_group} samples here already")
+        if missing <= 0 or not causes:
+            return None
+        return f"{missing} fewer: the other candidates {' or '.join(causes)}"
+
+
+def is_on(settings: SpreadSettings) -> bool:
+    """Whether any rule is set; if not, nothing here need be called."""
+    return settings.min_distance_m > 0 or settings.once_per_place or settings.max_per_group is not None
+
+
+def spread(
+    candidates: Ids | Sequence[int],
+    wanted: int,
+    footprints: Footprints,
+    settings: SpreadSettings,
+    *,
+    leased: Ids | Sequence[int] = (),
+    beside: Ids | Sequence[int] = (),
+    asked: Asked | None = None,
+) -> Spread:
+    """Go through the candidates, best first, and take each that no rule forbids until there are enough.
+
+    * Distance: the centre lies at least `min_distance_m` along a great circle from those of all samples taken before,
+      of `leased` and of `beside`. Samples without a CRS are far from everything.
+    * Quota: fewer than `max_per_group` samples of the same group were taken or are in `beside`. A path that the
+      pattern does not match is of no group.
+    * Place: with `once_per_place`, candidates whose place was asked about, is that of a sample in `beside` or of an
+      earlier candidate come after all others, in their order. See `Footprints.places`.
+
+    What distance or quota forbids is not handed out in this query, however short it is: `Spread.shortfall` tells the
+    annotator. It comes back as soon as leases nearby end.
+
+    Args:
+        candidates: Ids of K samples in order of preference; more than wanted, so that there is something to pass over.
+        wanted: Samples taken at most.
+        footprints: Where all these samples lie; candidates that are not there are left for later, others ignored.
+        settings: The rules.
+        leased: Ids of samples on lease, to anybody.
+        beside: Ids of samples that the query hands out anyway, such as its random control.
+        asked: For `once_per_place`; None: nobody was asked about anything.
+    """
+    rows, known = positions_of(np.asarray(candidates, np.int64), footprints.sample_ids)
+    beside_rows = positions_of(np.asarray(beside, np.int64), footprints.sample_ids)[0]
+    leased_rows = positions_of(np.asarray(leased, np.int64), footprints.sample_ids)[0]
+    apart = _Apart(centres(footprints.bounds[np.union1d(leased_rows, beside_rows)]), wanted, settings.min_distance_m)
+    vectors = centres(footprints.bounds[rows])
+    groups = _groups(footprints, rows, settings)
+    counts = Counter(_groups(footprints, beside_rows, settings))
+    fresh, repeated = _by_place(footprints, rows, settings, beside_rows, asked)
+    kept: list[int] = []
+    repeats = near = over_quota = 0
+    for turn, position in enumerate([*fresh, *repeated]):
+        if len(kept) == wanted:
+            break
+        group = groups[position]
+        if group is not None and settings.max_per_group is not None and counts[group] >= settings.max_per_group:
+            over_quota += 1
+        elif apart.is_near(vectors[position]):
+            near += 1
+        else:
+            kept.append(position)
+            counts[group] += 1
+            apart.add(vectors[position])
+            repeats += turn >= len(fresh)
+    return Spread(np.flatnonzero(known)[np.array(kept, np.int64)], repeats, near, over_quota)
+
+
+def unasked(offered: Ids, asked: Ids, footprints: Footprints, rng: np.random.Generator) -> Ids:
+    """The samples to rank under `once_per_place`: of each place that nobody was asked about, one acquisition.
+
+    For ranking, since it takes time in the size of the pool (50 ms for a million samples): `spread` alone can only
+    order what a strategy chose, and that might all be of places asked about while others are left.
+
+    Args:
+        offered: Ids that may be asked about, shape (N,), ascending.
+        asked: Ids of samples that are labelled or leased.
+        footprints: Where they lie; samples that are not there stay.
+        rng: Draws the acquisition.
+
+    Returns:
+        Ascending; all of `offered` once every place was asked about.
+    """
+    rows, known = positions_of(offered, footprints.sample_ids)
+    positions = np.flatnonzero(known)
+    drawn = np.full(len(footprints), -1)  # by place: the position of the acquisition that stands for it
+    order = rng.permutation(len(rows))
+    drawn[footprints.places[rows[order]]] = positions[order]
+    drawn[footprints.places[positions_of(asked, footprints.sample_ids)[0]]] = -1
+    chosen = np.union1d(drawn[drawn >= 0], np.flatnonzero(~known))
+    return offered[chosen] if len(chosen) else offered
+
+
+class _Apart:
+    """Points that others have to keep a distance to.
+
+    Straight lines through the Earth are compared, which is exact for near points too, where the cosine of the angle is
+    not.
+    """
+
+    def __init__(self, vectors: Vectors, more: int, distance_m: float) -> None:
+        """Begin with unit vectors, shape (M, 3), NaN without a place; `more` can be added."""
+        self._points = np.full((len(vectors) + more, 3), np.nan)
+        self._points[: len(vectors)] = vectors
+        self._count = len(vectors)
+        self._limit = 0.0 if distance_m <= 0 else (chord_m(distance_m) / EARTH_RADIUS_M) ** 2
+
+    def is_near(self, vector: Vectors) -> bool:
+        """Whether it is nearer than the distance to any; what has no place is near to nothing."""
+        if self._limit == 0.0:
+            return False
+        squares = ((self._points[: self._count] - vector) ** 2).sum(axis=1)
+        return bool((squares < self._limit).any())
+
+    def add(self, vector: Vectors) -> None:
+        self._points[self._count] = vector
+        self._count += 1
+
+
+def _groups(footprints: Footprints, rows: Ids, settings: SpreadSettings) -> list[str | None]:
+    """Group of each sample: the pattern's first group, or its whole match if it has none; None: no group."""
+    if settings.group_pattern is None or settings.max_per_group is None:
+        return [None] * len(rows)
+    pattern = re.compile(settings.group_pattern)
+    matches = [pattern.search(path) for path in footprints.paths_at(rows)]
+    return [None if match is None else match.group(pattern.groups and 1) for match in matches]
+
+
+def _by_place(
+    footprints: Footprints, rows: Ids, settings: SpreadSettings, beside: Ids, asked: Asked | None
+) -> tuple[list[int], list[int]]:
+    """Positions of candidates of places that nobody was asked about, one each, and of the others; both in order."""
+    if not settings.once_per_place or not len(rows):
+        return list(range(len(rows))), []
+    places = footprints.places[rows]
+    fresh = np.zeros(len(rows), np.bool_)
+    fresh[np.unique(places, return_index=True)[1]] = True
+    fresh &= ~np.isin(places, footprints.places[beside])
+    if asked is not None:
+        there, lengths = footprints.acquisitions(rows)
+        fresh &= ~np.logical_or.reduceat(asked(there), np.cumsum(lengths) - lengths)
+    return np.flatnonzero(fresh).tolist(), np.flatnonzero(~fresh).tolist()
+
+
+FURTHER = 512
+"""Random samples that are looked at when the ranked ones lie too near to each other."""
+Drawn = Callable[[int, set[int]], list[Pick]]
+"""So many free samples at random, but for some ids."""
+
+
+@dataclass(frozen=True, eq=False)
+class SpacingRules:
+    """The rules of a campaign and where its samples lie."""
+
+    settings: SpreadSettings
+    footprints: Footprints
+    """Rows are positions in the book, which may have more samples by now."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Picks of one query, and why there are fewer than wanted."""
+
+    picks: list[Pick]
+    shortfall: str | None = None
+
+
+def choose(
+    book: PoolIndex, room: SpacingRules, order: Sequence[Pick], size: int, beside: Sequence[int], drawn: Drawn
+) -> Chosen:
+    """The first `size` picks that the rules allow; where those ranked do not suffice, random ones that they allow.
+
+    Args:
+        book: Locked by the caller.
+        room: The rules.
+        order: All that were ranked and are free, best first; empty: the whole choice is random.
+        size: Picks wanted.
+        beside: Ids that the query hands out anyway; none of them is in `order`.
+        drawn: Source of chance.
+    """
+    leased = book.sample_ids[list(book.holders)]
+
+    def asked(rows: Ids) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+        return np.asarray((book.state[rows] & (LABELLED | LEASED)) != 0)
+
+    def allowed(picks: Sequence[Pick], size: int, beside: Sequence[int]) -> tuple[list[Pick], int, str | None]:
+        ids = [pick.sample_id for pick in picks]
+        found = spread(ids, size, room.footprints, room.settings, leased=leased, beside=beside, asked=asked)
+        return [picks[index] for index in found.kept], found.repeats, found.shortfall(size, room.settings)
+
+    first, repeats, shortfall = allowed(order, size, beside)
+    missing = size - len(first)
+    if not missing:
+        return Chosen(first)
+    seen = {pick.sample_id for pick in order} | set(beside)
+    kept = [*beside, *(pick.sample_id for pick in first)]
+    more, again, further_shortfall = allowed(drawn(FURTHER + missing, seen), missing, kept)
+    if (
+        order and not repeats
+    ):  # what was ranked is of new places: others are left, so this query asks about no place twice
+        more = more[: len(more) - again]
+    shortfall = further_shortfall or shortfall
+    return Chosen(first + more, shortfall if len(more) < missing else None)

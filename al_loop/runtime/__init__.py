@@ -1,0 +1,1 @@
+"""Jobs in subprocesses, a background thread, slots. Knows nothing of labels or models."""

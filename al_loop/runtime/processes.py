@@ -1,0 +1,177 @@
+"""Runs one supervised subprocess: stores each phase before it is entered, keeps the log, kills the whole tree.
+
+The child speaks `models.progress`. It lives in a process group of its own at low priority, so that answering requests
+comes first, and it dies with us because its stdin ends.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from al_loop.errors import AlLoopError
+from al_loop.runtime.background import BACKGROUND_NICE
+from models.progress import PROGRESS_FILE, ProgressLine
+
+LOG_FILE = "log.txt"
+ERROR_FILE = "error.txt"
+POLL_S = 0.1
+TERMINATION_GRACE_S = 3.0
+LOG_TAIL_LINES = 40
+FULL_DISK_BYTES = 1 << 20
+LOG_TAIL_BYTES = 64 * 1024
+
+
+class ProcessFailedError(AlLoopError):
+    """The subprocess ended badly; the message is its own sentence where it left one."""
+
+
+class ProcessCancelledError(AlLoopError):
+    """The subprocess was ended on request."""
+
+
+def run_supervised(
+    module: str,
+    arguments: list[str],
+    directory: Path,
+    *,
+    on_phase: Callable[[str], None],
+    on_progress: Callable[[ProgressLine], None],
+    cancelled: threading.Event,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Run `python -m module *arguments --out directory --supervised` to its end.
+
+    Args:
+        module: Module that speaks `models.progress`.
+        arguments: Command-line arguments before `--out`.
+        directory: Where the child leaves its artefacts; made if missing. Its output goes to `log.txt` there.
+        on_phase: Called with each phase before the child enters it; the child waits for its return.
+        on_progress: Called with each line of progress.
+        cancelled: Set by another thread to end the whole process group.
+        environment: Environment variables that the child gets besides ours.
+
+    Raises:
+        ProcessCancelledError: `cancelled` was set.
+        ProcessFailedError: Exit code other than 0.
+        OSError: The directory cannot be written, or no process can be started.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", module, *arguments, "--out", str(directory), "--supervised"]
+    if nice := shutil.which("nice"):
+        command = [nice, "-n", str(BACKGROUND_NICE), *command]
+    with (directory / LOG_FILE).open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, **(environment or {})},
+        )
+    try:
+        _follow(process, directory / PROGRESS_FILE, on_phase, on_progress, cancelled)
+    finally:
+        end_process_group(process)
+    if cancelled.is_set():
+        raise ProcessCancelledError("cancelled on request")
+    if process.returncode != 0:
+        raise ProcessFailedError(_why(process.returncode, directory))
+
+
+def _follow(
+    process: subprocess.Popen[bytes],
+    progress_file: Path,
+    on_phase: Callable[[str], None],
+    on_progress: Callable[[ProgressLine], None],
+    cancelled: threading.Event,
+) -> None:
+    """Forward progress until the child ends or `cancelled` is set."""
+    offset, phase = 0, None
+    while True:
+        ended = process.poll() is not None
+        lines, offset = _new_lines(progress_file, offset)
+        for line in lines:
+            if line.phase != phase:
+                phase = line.phase
+                on_phase(phase)
+                _answer(process)
+            on_progress(line)
+        if ended or cancelled.wait(POLL_S):
+            return
+
+
+def _new_lines(file: Path, offset: int) -> tuple[list[ProgressLine], int]:
+    """Whole lines after `offset`, and the new offset."""
+    if not file.exists():
+        return [], offset
+    with file.open("rb") as stream:
+        stream.seek(offset)
+        data = stream.read()
+    whole = data[: data.rfind(b"\n") + 1]
+    return [msgspec.json.decode(line, type=ProgressLine) for line in whole.splitlines()], offset + len(whole)
+
+
+def _answer(process: subprocess.Popen[bytes]) -> None:
+    """Let the child enter the phase that it announced."""
+    if process.stdin is None:
+        return
+    try:
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+    except BrokenPipeError:
+        return  # It died meanwhile; its exit code says why.
+
+
+def end_process_group(process: subprocess.Popen[bytes]) -> None:
+    """End the child and everything it started: first politely, then with SIGKILL. Does nothing to an ended child."""
+    if process.poll() is None:
+        _signal_group(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(TERMINATION_GRACE_S)
+    _signal_group(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdin is not None:
+        try:
+            process.stdin.close()
+        except BrokenPipeError:
+            return  # Unsent bytes for a child that has ended.
+
+
+def _signal_group(group: int, number: int) -> None:
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return  # Nobody is left in the group.
+
+
+def _why(code: int, directory: Path) -> str:
+    """One sentence on why the child ended with `code`; on a full disk it could not leave one itself."""
+    sentence = (directory / ERROR_FILE).read_text(errors="replace").strip() if (directory / ERROR_FILE).exists() else ""
+    if sentence:
+        return sentence
+    if (free := shutil.disk_usage(directory).free) < FULL_DISK_BYTES:
+        return f"the disk of {directory} is full ({free:,} bytes left); free space and start a new round"
+    if code == -signal.SIGKILL:
+        return "the process was killed (SIGKILL), often for want of memory: use a smaller batch_size or chip_size_px"
+    if code < 0:
+        return f"the process was ended by signal {-code} ({signal.Signals(-code).name})"
+    tail = log_tail(directory)
+    return f"the process ended with exit code {code}" + (f": {tail[-1]}" if tail else "")
+
+
+def log_tail(directory: Path) -> list[str]:
+    """The last lines of the child's output, at most 40."""
+    file = directory / LOG_FILE
+    if not file.exists():
+        return []
+    with file.open("rb") as stream:
+        stream.seek(max(0, file.stat().st_size - LOG_TAIL_BYTES))
+        return stream.read().decode(errors="replace").splitlines()[-LOG_TAIL_LINES:]

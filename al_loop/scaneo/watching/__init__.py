@@ -1,0 +1,1 @@
+"""Notice what changed in SCANEO with few requests."""

@@ -1,0 +1,1 @@
+"""Scores of the pool: score runs, light heads, and which scores rank now."""

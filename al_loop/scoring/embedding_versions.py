@@ -1,0 +1,60 @@
+"""Encoders made without labels, as the rest of the loop uses them: embeddings of the pool and a start for training."""
+
+from typing import Literal
+
+import msgspec
+
+from al_loop.campaigns.layout import DataLayout
+from al_loop.domain.campaigns import Campaign
+from al_loop.store import LabelStore
+from models.scoring.embeddings import EmbeddingStore
+from models.scoring.spec import FEATURES
+
+ENCODER_PREFIX = "ssl-"
+
+
+class EmbeddingVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """Embeddings of a campaign's samples that can be loaded now."""
+
+    version: str
+    """As `EmbeddingStore.load` takes it."""
+    kind: Literal["features", "encoder", "model"]
+    """Simple image features, the newest encoder made without labels, or the serving model."""
+    samples: int
+    """Samples that have one."""
+
+
+def encoder_version(number: int) -> str:
+    """Name of the encoder of a pretraining."""
+    return f"{ENCODER_PREFIX}{number}"
+
+
+def is_encoder(version: str) -> bool:
+    """Whether a version is an encoder without tasks rather than a model."""
+    return version.startswith(ENCODER_PREFIX)
+
+
+def newest_encoder(store: LabelStore, campaign: Campaign) -> str | None:
+    """The encoder of the newest finished pretraining, or None."""
+    finished = store.pretrainings.finished(campaign.campaign_id)
+    return finished[0].version if finished else None
+
+
+def available_embeddings(store: LabelStore, layout: DataLayout, campaign: Campaign) -> list[EmbeddingVersion]:
+    """Which embeddings of a campaign there are: features, the newest encoder's, the serving model's, in this order.
+
+    Versions without a finished part are left out. New samples may be missing in any of them for a while; `samples`
+    tells how many are there.
+    """
+    wanted: list[tuple[str | None, Literal["features", "encoder", "model"]]] = [
+        (FEATURES, "features"),
+        (newest_encoder(store, campaign), "encoder"),
+        (campaign.current_version, "model"),
+    ]
+    embeddings = EmbeddingStore(layout.scores(campaign.name))
+    counts = store.scores.counts(campaign.campaign_id)
+    return [
+        EmbeddingVersion(version=version, kind=kind, samples=counts.get(version, 0))
+        for version, kind in wanted
+        if version is not None and embeddings.parts(version)
+    ]

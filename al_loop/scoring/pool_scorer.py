@@ -1,0 +1,116 @@
+"""Scores what a model version has not scored yet: pool to subprocess to store. Also the features of a cold start."""
+
+import shutil
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from al_loop.campaigns.layout import DataLayout
+from al_loop.domain.campaigns import Campaign
+from al_loop.runtime.processes import run_supervised
+from al_loop.scoring.embedding_versions import is_encoder, newest_encoder
+from al_loop.store import LabelStore
+from models.progress import ProgressLine
+from models.registry import ModelRegistry
+from models.scoring.cells.grid import CellGrid
+from models.scoring.spec import FEATURES, SCORES_FILE, SKIPPED_FILE, SkippedSample, write_spec
+
+_GRID = CellGrid()
+
+
+class PoolScorer:
+    """Runs `al_loop.score_pool` over the samples that lack a score, or an encoder's embedding, of one version."""
+
+    def __init__(
+        self,
+        store: LabelStore,
+        layout: DataLayout,
+        clock: Callable[[], datetime],
+        grid: CellGrid | None = _GRID,
+    ) -> None:
+        """Score samples of a store.
+
+        Args:
+            store: Where samples are listed and scores go.
+            layout: Where parts lie.
+            clock: Tells the time of scores.
+            grid: How finely the samples of segmentation campaigns are cut into cells that features and encoders
+                describe as well; None: not at all.
+        """
+        self._store = store
+        self._layout = layout
+        self._clock = clock
+        self._grid = grid
+        self._skipped: dict[tuple[int, str], set[int]] = {}
+        """Samples that a version could not score; they are tried again after a restart only."""
+
+    def wanted_version(self, campaign: Campaign) -> str:
+        """The version whose scores queries use now: the serving one, or plain image features before there is any."""
+        return campaign.current_version or FEATURES
+
+    def wanted_versions(self, campaign: Campaign) -> list[str]:
+        """Versions that new samples are scored with: `wanted_version`, and the newest encoder made without labels."""
+        encoder = newest_encoder(self._store, campaign)
+        return [self.wanted_version(campaign), *([] if encoder is None else [encoder])]
+
+    def score(
+        self,
+        campaign: Campaign,
+        version: str,
+        *,
+        on_phase: Callable[[str], None],
+        on_progress: Callable[[ProgressLine], None],
+        cancelled: threading.Event,
+    ) -> int:
+        """Score every sample that has no score of `version`; return how many rows were ingested.
+
+        The part becomes visible in one step, after the subprocess ended well; a crash leaves only a `.part-*`
+        directory, which the next run removes.
+
+        Raises:
+            ProcessFailedError: The subprocess ended badly.
+            ProcessCancelledError: `cancelled` was set.
+        """
+        skipped = self._skipped.setdefault((campaign.campaign_id, version), set())
+        unscored = self._store.scores.unscored(campaign.campaign_id, version)
+        samples = [(sample_id, path) for sample_id, path in unscored if sample_id not in skipped]
+        if not samples:
+            return 0
+        directory = self._layout.scores(campaign.name) / version
+        directory.mkdir(parents=True, exist_ok=True)
+        for leftover in directory.glob(".part-*"):
+            shutil.rmtree(leftover)
+        number = 1 + max((int(part.name) for part in directory.iterdir() if part.name.isdigit()), default=0)
+        staging = directory / f".part-{number}"
+        staging.mkdir()
+        spec = self._write_spec(campaign, version, samples, staging)
+        run_supervised(
+            "models.score_pool", [str(spec)], staging, on_phase=on_phase, on_progress=on_progress, cancelled=cancelled
+        )
+        final = directory / str(number)
+        staging.replace(final)
+        skipped.update(_skipped_ids(final))
+        return self._store.scores.ingest(campaign.campaign_id, version, final / SCORES_FILE, self._clock())
+
+    def _write_spec(self, campaign: Campaign, version: str, samples: list[tuple[int, str]], staging: Path) -> Path:
+        paths = [(sample_id, str(Path(campaign.root) / path)) for sample_id, path in samples]
+        segments = any(spec.task == "segmentation" for spec in campaign.tasks)
+        cells = self._grid if segments and (version == FEATURES or is_encoder(version)) else None
+        if version == FEATURES:
+            bands = campaign.bands or list(range(1, (campaign.source_bands or 1) + 1))
+            return write_spec(staging, paths, version=version, model_dir=None, bands=bands, tasks=[], cells=cells)
+        home = self._layout.encoders if is_encoder(version) else self._layout.models
+        registry = ModelRegistry(home(campaign.name))
+        card = registry.card(version)
+        return write_spec(
+            staging, paths, version=version, model_dir=registry.path(version), bands=card.bands, tasks=card.tasks,
+            cells=cells,
+        )  # fmt: skip
+
+
+def _skipped_ids(directory: Path) -> list[int]:
+    data = (directory / SKIPPED_FILE).read_bytes()
+    return [entry.sample_id for entry in msgspec.json.decode(data, type=list[SkippedSample])]

@@ -1,0 +1,196 @@
+"""A label in, a better ranking out: refits light heads on cached embeddings after new labels, and ranks by them.
+
+A campaign has a head for each task whose labels hold two different answers, of embeddings that all tasks share. A task
+that has none yet is left out; if none has, nothing is refitted. Heads or serving model, the better judge ranks: the
+heads know every label, the model sees the pixels. The heads rank if each of them is the better judge of its task
+(`al_loop.head_judging`), else the model does: there is one ranking, and a head that is worse would spoil it. A sample
+counts by the task that it ranks highest in (`al_loop.task_scores`).
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import reduce
+
+import numpy as np
+
+from al_loop.campaigns.layout import DataLayout
+from al_loop.domain.campaigns import Campaign
+from al_loop.querying.sampler import Sampler
+from al_loop.scoring.cell_targets import CellTargetCache
+from al_loop.scoring.embedding_versions import available_embeddings
+from al_loop.scoring.head_data import HeadData, JoinedCells, cell_head_data, class_head_data
+from al_loop.scoring.head_report import HeadReport
+from al_loop.scoring.pool_scores import pool_scores_of_heads
+from al_loop.scoring.task_head import FittedTask, TaskHead
+from al_loop.store import LabelStore
+from models.card import TaskName, TaskSpec
+from models.errors import ScoringError
+from models.scoring.embeddings import Embeddings, EmbeddingStore
+from models.scoring.joined_embeddings import SpaceStore
+
+logger = logging.getLogger(__name__)
+
+HEAD_PREFIX = "head:"
+"""Before the kinds of embeddings in the version that a query names, as in "head:features+ssl-1"."""
+
+
+@dataclass(eq=False)
+class _KnownHeads:
+    """What was made of a campaign last time."""
+
+    spaces: SpaceStore
+    cells: JoinedCells
+    painted: CellTargetCache
+    key: tuple[object, ...] = ()
+    heads: dict[TaskName, TaskHead] = field(default_factory=dict)
+    harmful: bool = False
+    report: HeadReport | None = None
+
+
+class HeadRefitter:
+    """Looks for new labels and refits; one campaign after the other."""
+
+    def __init__(
+        self,
+        store: LabelStore,
+        layout: DataLayout,
+        sampler: Sampler,
+        is_worse_than_random: Callable[[Campaign], bool],
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Make a refitter that has looked at nothing yet.
+
+        Args:
+            store: Where labels are.
+            layout: Where embeddings are.
+            sampler: Ranks by what comes out.
+            is_worse_than_random: Whether choosing by scores has done worse than chance so far; may take seconds.
+            clock: Gives aware UTC times.
+        """
+        self._store, self._layout, self._sampler, self._clock = store, layout, sampler, clock
+        self._is_worse_than_random = is_worse_than_random
+        self._known: dict[int, _KnownHeads] = {}
+        self._lock = threading.Lock()
+
+    def tick(self) -> None:
+        """Refit every campaign that has labels, embeddings or a model which its last refit did not know."""
+        for campaign in self._store.campaigns.list():
+            try:
+                self.refit(campaign)
+            except ScoringError as error:
+                logger.warning("campaign %s: no head could be fitted: %s", campaign.name, error)
+
+    def report(self, campaign: Campaign) -> HeadReport | None:
+        """What the newest refit did; None if there was none."""
+        known = self._known.get(campaign.campaign_id)
+        return None if known is None else known.report
+
+    def refit(self, campaign: Campaign) -> HeadReport | None:
+        """Refit the heads of a campaign if something is new, and let them rank if they are the better judges.
+
+        Returns:
+            What was done; None if nothing is new, or no task has two different answers with embeddings yet.
+
+        Raises:
+            ScoringError: Embeddings do not fit together or are not finite.
+        """
+        with self._lock:
+            known = self._known_of(campaign)
+            versions = self._versions(campaign)
+            key = (
+                self._store.labels.newest_event(campaign.campaign_id), campaign.current_version, tuple(versions),
+                self._store.scores.revision(campaign.campaign_id),
+                tuple((spec.task, *spec.classes) for spec in campaign.tasks),
+            )  # fmt: skip
+            if known.key == key or not versions:
+                return None
+            report = self._refit(campaign, known, versions)
+            known.key, known.report = key, report or known.report
+            return report
+
+    def _refit(self, campaign: Campaign, known: _KnownHeads, versions: Sequence[str]) -> HeadReport | None:
+        started = time.perf_counter()
+        embeddings = known.spaces.load(versions)
+        fitted = self._fit(campaign, known, versions, embeddings)
+        if not fitted:
+            return None
+        version = HEAD_PREFIX + "+".join(versions)
+        labels = len(reduce(np.union1d, [part.material.labelled for part in fitted]))
+        trusts = [part.head.trust for part in fitted if part.head.trust is not None]
+        trust = max(trusts, default=None)  # embeddings that help one task are worth ranking by
+        ranks, several = all(part.judgement.ranks for part in fitted), len(campaign.tasks) > 1
+        if ranks:
+            with_bald = self._sampler.wants_bald(campaign)
+            scored = [part.score(with_bald=with_bald) for part in fitted]
+            board = pool_scores_of_heads(
+                version, scored, embeddings,
+                labels=labels, scored_at=self._clock(), trust=trust, harmful=known.harmful,
+            )  # fmt: skip
+            self._sampler.set_board(campaign, board)
+        elif (self._sampler.board(campaign).version or "").startswith(HEAD_PREFIX):
+            self._sampler.reset_board(campaign)  # heads that ranked until now fell behind the model
+        head, judgement = fitted[0].head, fitted[0].judgement
+        report = HeadReport(
+            version=version, labels=labels,
+            samples=len(reduce(np.union1d, [part.material.sample_ids for part in fitted])),
+            fitted_at=self._clock(), seconds=time.perf_counter() - started,
+            held_out_accuracy=None if several else head.held_out_accuracy, trust=trust,
+            reserve_accuracy=None if several else judgement.reserve_accuracy,
+            model_metric=None if several else judgement.model_metric,
+            ranks=ranks, tasks=[part.report() for part in fitted] if several else [],
+        )  # fmt: skip
+        self._look_for_harm(campaign, known)
+        return report
+
+    def _fit(
+        self, campaign: Campaign, known: _KnownHeads, versions: Sequence[str], embeddings: Embeddings
+    ) -> list[FittedTask]:
+        """The heads of the tasks that have something to learn, in the order of the campaign's tasks."""
+        fitted = []
+        for spec in campaign.tasks:
+            material = self._material(campaign, spec, known, versions, embeddings)
+            if material is None:
+                continue
+            head = known.heads.setdefault(spec.task, TaskHead())
+            part = head.fit(self._store, campaign, spec, material, "+".join(versions))
+            if part is not None:
+                fitted.append(part)
+        return fitted
+
+    def _known_of(self, campaign: Campaign) -> _KnownHeads:
+        known = self._known.get(campaign.campaign_id)
+        if known is None:
+            root = self._layout.scores(campaign.name)
+            known = self._known[campaign.campaign_id] = _KnownHeads(
+                SpaceStore(root), JoinedCells(EmbeddingStore(root)), CellTargetCache()
+            )
+        return known
+
+    def _versions(self, campaign: Campaign) -> list[str]:
+        """Features, and the encoder trained without labels; until there is one, the serving model's embedding.
+
+        The model's own embedding has seen the labels, so a head on it takes itself for surer than it is. It has no
+        cells, so that campaigns with segmentation go without it.
+        """
+        found = {entry.kind: entry.version for entry in available_embeddings(self._store, self._layout, campaign)}
+        second = found.get("encoder") or (None if campaign.task("segmentation") else found.get("model"))
+        return [version for version in (found.get("features"), second) if version is not None]
+
+    def _material(
+        self, campaign: Campaign, spec: TaskSpec, known: _KnownHeads, versions: Sequence[str], embeddings: Embeddings
+    ) -> HeadData | None:
+        if spec.task == "classification":
+            return class_head_data(self._store, campaign, spec, embeddings)
+        cells = known.cells.load(versions)
+        return None if cells is None else cell_head_data(self._store, campaign, cells, known.painted)
+
+    def _look_for_harm(self, campaign: Campaign, known: _KnownHeads) -> None:
+        """After the new ranking is handed over: whether the strategy does worse than chance, which changes `auto`."""
+        harmful = self._is_worse_than_random(campaign)
+        if harmful != known.harmful:
+            known.harmful = harmful
+            self._sampler.set_board(campaign, replace(self._sampler.board(campaign), harmful=harmful))

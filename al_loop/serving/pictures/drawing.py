@@ -1,0 +1,125 @@
+"""Draw on pictures, RGBA (H, W, 4): uncertainty as a translucent heat, class codes with outlines, a caption."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from models.card import BACKGROUND
+from models.rasters.thumbnails import overlay
+
+Picture = NDArray[np.uint8]
+T = TypeVar("T", bound=np.generic)
+
+RAMP = (
+    (0.0, (255, 255, 178), 0.0),
+    (0.25, (254, 217, 80), 0.35),
+    (0.5, (253, 141, 60), 0.55),
+    (0.75, (226, 50, 90), 0.7),
+    (1.0, (160, 0, 140), 0.8),
+)  # fmt: skip
+"""Share of the scale, colour and opacity: from clear over yellow to magenta, darker and denser all the way, so that the
+order survives in grey and for any colour vision."""
+_FILL_OPACITY = 0.3
+_HALO_OPACITY = 0.6
+_LEAST_FONT_PX = 9
+
+
+def enlarged(picture: Picture, size_px: int) -> Picture:
+    """The picture enlarged by a whole factor as far as its longer side stays within `size_px`; pixels stay squares."""
+    factor = max(1, size_px // max(picture.shape[:2]))
+    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def with_heat(picture: Picture, values: NDArray[np.float32], full: float) -> Picture:
+    """Draw values over a picture by `RAMP`.
+
+    Args:
+        picture: RGBA, shape (H, W, 4).
+        values: Values of the same place, of any shape; NaN and what is not above 0 is not drawn.
+        full: Value at the end of the ramp; higher ones look the same.
+    """
+    share = np.clip(np.nan_to_num(_fitted(values, picture)) / full, 0.0, 1.0)
+    stops = [stop for stop, _, _ in RAMP]
+    opacity = np.interp(share, stops, [opacity for _, _, opacity in RAMP])[..., None]
+    colours = np.stack([np.interp(share, stops, [rgb[band] for _, rgb, _ in RAMP]) for band in range(3)], axis=-1)
+    return _mixed(picture, colours, opacity)
+
+
+def with_codes(picture: Picture, codes: NDArray[np.uint8], palette: Sequence[tuple[int, int, int]]) -> Picture:
+    """Draw class codes: a thin fill, a line of the class's colour along the inside of each region, a dark one outside.
+
+    Args:
+        picture: RGBA, shape (H, W, 4).
+        codes: Class codes of the same place, of any shape; 0 is not drawn.
+        palette: Colours of class 1, 2, ..
+    """
+    fitted = _fitted(codes, picture)
+    drawn = overlay(picture, fitted, palette=palette, opacity=_FILL_OPACITY)
+    line = _borders(fitted) & (fitted != BACKGROUND)
+    if max(picture.shape[:2]) >= 384:
+        line |= _touched(line) & (fitted != BACKGROUND)
+    halo = _touched(line) & (fitted == BACKGROUND)
+    drawn = _mixed(drawn, np.zeros(3), np.where(halo, _HALO_OPACITY, 0.0)[..., None])
+    coloured = overlay(picture, fitted, palette=palette, opacity=1.0)
+    drawn[line, :3] = coloured[line, :3]
+    return drawn
+
+
+def with_caption(picture: Picture, lines: Sequence[str]) -> Picture:
+    """Write lines of text into the lower left corner, on a dark ground; long ones are cut at the picture's edge."""
+    image = Image.fromarray(picture.copy())
+    height, width = picture.shape[:2]
+    text = "\n".join(lines)
+    size = max(_LEAST_FONT_PX, min(height // 12, 28))
+    ground = Image.new("RGBA", image.size)
+    pen = ImageDraw.Draw(ground)
+    while True:
+        font = ImageFont.load_default(size)
+        left, top, right, bottom = pen.multiline_textbbox((0, 0), text, font=font)
+        if right - left + size <= width or size == _LEAST_FONT_PX:
+            break
+        size -= 1
+    margin = size // 3
+    corner = (0, height - (bottom - top) - 2 * margin)
+    pen.rectangle((*corner, right - left + 2 * margin, height), fill=(16, 20, 26, 215))
+    pen.multiline_text((margin - left, corner[1] + margin - top), text, font=font, fill=(255, 255, 255, 255))
+    return np.asarray(Image.alpha_composite(image, ground))
+
+
+def _fitted(values: NDArray[T], picture: Picture) -> NDArray[T]:
+    """Values (h, w) at the size of a picture, not mixed."""
+    height, width = picture.shape[:2]
+    rows = np.arange(height) * values.shape[0] // height
+    columns = np.arange(width) * values.shape[1] // width
+    fitted: NDArray[T] = values[rows[:, None], columns]
+    return fitted
+
+
+def _mixed(picture: Picture, colours: NDArray[np.float64], opacity: NDArray[np.float64]) -> Picture:
+    mixed = picture.copy()
+    mixed[..., :3] = np.rint(picture[..., :3] * (1 - opacity) + colours * opacity)
+    return mixed
+
+
+def _borders(codes: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Pixels whose upper, lower, left or right neighbour has another code."""
+    borders = np.zeros(codes.shape, np.bool_)
+    rows, columns = codes[1:] != codes[:-1], codes[:, 1:] != codes[:, :-1]
+    borders[1:] |= rows
+    borders[:-1] |= rows
+    borders[:, 1:] |= columns
+    borders[:, :-1] |= columns
+    return borders
+
+
+def _touched(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask and its upper, lower, left and right neighbours."""
+    grown = mask.copy()
+    grown[1:] |= mask[:-1]
+    grown[:-1] |= mask[1:]
+    grown[:, 1:] |= mask[:, :-1]
+    grown[:, :-1] |= mask[:, 1:]
+    return grown

@@ -1,0 +1,72 @@
+"""Where a model is unsure about an image, window by window, so that a scene need not fit in memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_loop.serving.pictures.occlusion import occlusion
+from models.card import TaskName
+from models.inference.image_model import ImageModel, ReadWindow
+from models.rasters.tiling import Window
+from models.scoring.region_means import RegionMeans
+from models.scoring.uncertainty import pixel_entropy
+
+DESCRIPTIONS: dict[TaskName, str] = {
+    "segmentation": "predictive entropy (nats): 0 = sure, ln(number of classes + 1) = no idea",
+    "classification": "change of the predictive entropy when the place is hidden (nats): high = the answer hangs on it",
+}
+
+
+@dataclass(frozen=True)
+class CoarseMap:
+    """Mean uncertainty of grid cells."""
+
+    values: NDArray[np.float32]
+    """(rows, columns) in nats; NaN for a cell without a valid pixel."""
+    row_edges: NDArray[np.int64]
+    """(rows + 1,): where the cells begin and the last one ends, in pixels of the image."""
+    column_edges: NDArray[np.int64]
+    """(columns + 1,)"""
+
+
+def mapped_task(model: ImageModel) -> TaskName:
+    """The task whose uncertainty is mapped: segmentation where the model has it."""
+    return "segmentation" if any(spec.task == "segmentation" for spec in model.card.tasks) else "classification"
+
+
+def uncertainty(
+    model: ImageModel, height: int, width: int, read: ReadWindow
+) -> Iterator[tuple[Window, NDArray[np.float32]]]:
+    """Uncertainty in nats: the predictive entropy of each pixel, or `occlusion` for a model without segmentation.
+
+    Args:
+        model: The model, pinned: one version answers for the whole image.
+        height: Rows of the image.
+        width: Columns of the image.
+        read: Reads the model's bands of a window.
+
+    Yields:
+        Windows, each pixel at most once, and their values (height, width), NaN = nodata. What no window covers is
+        nodata.
+
+    Raises:
+        UnusableRasterError: Values that the model cannot digest.
+    """
+    if mapped_task(model) == "classification":
+        multi_label = any(spec.multi_label for spec in model.card.tasks if spec.task == "classification")
+        yield from occlusion(model, height, width, read, multi_label=multi_label)
+        return
+    for tile in model.predict_tiles(height, width, read):
+        values = pixel_entropy(tile.outputs["segmentation"][None])[0]
+        yield tile.window, np.where(tile.valid, values, np.float32(np.nan))
+
+
+def coarse_uncertainty(model: ImageModel, height: int, width: int, read: ReadWindow, most_cells: int) -> CoarseMap:
+    """Mean uncertainty on a grid of square cells (to the pixel), at most `most_cells` a side; see `uncertainty`."""
+    step = -(-max(height, width) // most_cells)
+    means = RegionMeans(1, height, width, (-(-height // step), -(-width // step)))
+    for window, values in uncertainty(model, height, width, read):
+        means.add(values[None], window.row, window.column)
+    return CoarseMap(means.means()[0], means.row_edges, means.column_edges)

@@ -1,0 +1,126 @@
+"""Takes a suggestion over as an annotator's own label, for those who work outside SCANEO."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.geojson import PIXEL
+from al_loop.domain.labels import Label, LabelInput
+from al_loop.domain.predictions import RememberedPrediction
+from al_loop.errors import ConflictError, InvalidValueError, NotFoundError, WithheldError
+from al_loop.store import LabelStore
+from models.card import TaskSpec
+from models.rasters.masks import codes_to_polygons
+
+
+def accept_suggestion(
+    store: LabelStore,
+    campaign: Campaign,
+    sample_id: int,
+    *,
+    annotator: str,
+    task: str | None,
+    prediction_ids: Sequence[int] | None,
+    now: datetime,
+) -> list[Label]:
+    """Record the newest suggestions that were shown for a sample as labels, which end the annotator's lease.
+
+    Args:
+        store: Where suggestions are and labels go.
+        campaign: Whose sample it is.
+        sample_id: The sample.
+        annotator: Who accepts.
+        task: One task; None: every task that something was suggested for.
+        prediction_ids: What the annotator looks at: nothing is recorded if there is something newer. None: no matter.
+        now: When it is accepted.
+
+    Raises:
+        NotFoundError: No such sample, or nothing was suggested for it.
+        InvalidValueError: The campaign has no such task.
+        WithheldError: The sample is one of those that get no suggestion.
+        ConflictError: There is a newer suggestion, or its mask was too large to keep.
+        LeasedError: Somebody else has the sample on lease.
+    """
+    store.samples.get(campaign.campaign_id, sample_id)
+    specs = [spec for spec in campaign.tasks if task in (None, spec.task)]
+    if not specs:
+        known = ", ".join(spec.task for spec in campaign.tasks)
+        raise InvalidValueError("$.task", f"campaign {campaign.name!r} has no task {task!r}; it asks {known}")
+    newest = [
+        (spec, store.predictions.newest(campaign.campaign_id, sample_id, spec.task, blind=None)) for spec in specs
+    ]
+    found = [(spec, entry) for spec, entry in newest if entry is not None and not entry.blind]
+    if not found:
+        if any(entry is not None for _, entry in newest):
+            raise WithheldError
+        raise NotFoundError("suggestion for sample", sample_id, "ask for one with `suggest` first")
+    if prediction_ids is not None and {entry.prediction_id for _, entry in found} - set(prediction_ids):
+        raise ConflictError("there is a newer suggestion for this sample; look at it before accepting")
+    inputs = [_label(spec, prediction, sample_id, annotator) for spec, prediction in found]
+    return store.labels.record(campaign, inputs, now, at=["$"] * len(inputs))
+
+
+def mask_features(codes: NDArray[np.uint8], classes: Sequence[str]) -> dict[str, Any]:
+    """A mask as GeoJSON in pixel coordinates; rasterised again it is the same mask.
+
+    Args:
+        codes: Shape (H, W): 0 = background, k = k-th class.
+        classes: Classes of the task.
+
+    Returns:
+        A FeatureCollection with one MultiPolygon for each class that is present.
+    """
+    return {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "properties": {"label": classes[code - 1]},
+                "geometry": shapely.geometry.mapping(
+                    geometry if isinstance(geometry, shapely.MultiPolygon) else shapely.MultiPolygon([geometry])
+                ),
+            }
+            for code, geometry in codes_to_polygons(codes)
+        ],
+    }
+
+
+def _label(spec: TaskSpec, prediction: RememberedPrediction, sample_id: int, annotator: str) -> LabelInput:
+    fields: dict[str, Any] = {"sample_id": sample_id, "task": spec.task, "annotator": annotator}
+    if spec.task == "classification":
+        return LabelInput(**fields, classes=proposed_classes(spec, prediction.answer["probabilities"]))
+    if prediction.mask is None:
+        raise ConflictError("the suggested mask was too large to be kept; draw the label by hand")
+    return LabelInput(**fields, features=mask_features(prediction.mask, spec.classes), crs=PIXEL)
+
+
+def is_withheld(campaign_name: str, pixel_hash: str, share: float) -> bool:
+    """Whether an image gets no suggestion. The same for every request, and more images as the share grows.
+
+    Args:
+        campaign_name: Of the campaign.
+        pixel_hash: Of the image.
+        share: `AssistSettings.blind_share`.
+    """
+    if share <= 0:
+        return False
+    digest = hashlib.blake2b(f"blind:{campaign_name}:{pixel_hash}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) / 2**64 < share
+
+
+def proposed_classes(spec: TaskSpec, probabilities: Sequence[float]) -> list[str]:
+    """The classes that a classification proposes: the likeliest; for multi-label those of 0.5 and above.
+
+    Args:
+        spec: The campaign's task. It may have more classes than when the prediction was made, never others.
+        probabilities: Of its first classes.
+    """
+    if spec.multi_label:
+        return [name for name, value in zip(spec.classes, probabilities, strict=False) if value >= 0.5]
+    return [spec.classes[int(np.argmax(probabilities))]]

@@ -1,0 +1,101 @@
+"""One strategy with one seed on a prepared pool: query, answer, refit a light head, measure. Seconds instead of hours.
+
+The strategies are the service's own and see the pool as the sampler shows it to them; only the network is left out.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_loop.querying.strategies import StrategyConfig, wants_bald
+from al_loop.scoring.candidates import Candidates
+from al_loop.simulation.fast.measuring import measure
+from al_loop.simulation.fast.pool import SimulatedPool
+from al_loop.simulation.records import RoundRecord
+from models.heads.linear_head import Head, fit_head
+from models.heads.scores import head_scores, region_scores, region_strata
+
+Rows = NDArray[np.int64]
+
+
+def play_fast(
+    pool: SimulatedPool,
+    strategy: StrategyConfig,
+    seed: int,
+    label_counts: Sequence[int],
+    metric: str,
+    report: Callable[[int, RoundRecord], None],
+) -> list[RoundRecord]:
+    """All rounds of one run; ends early when the pool is exhausted.
+
+    Where samples have cells, the head learns and answers cells: a sample's scores are those of its most uncertain
+    quarter of cells (`al_loop.cell_scores`).
+
+    Args:
+        pool: What can be asked about, and the right answers.
+        strategy: Chooses.
+        seed: Equal seeds give equal runs; every strategy draws from a generator of its own.
+        label_counts: Labels spent after each round, ascending.
+        metric: "accuracy" or "miou".
+        report: Told of each round, numbered from 0.
+    """
+    rng = np.random.default_rng(seed)
+    askable = np.flatnonzero(~pool.reserve)
+    labelled: Rows = np.empty(0, np.int64)
+    head: Head | None = None
+    rounds: list[RoundRecord] = []
+    for number, count in enumerate(label_counts):
+        started = time.perf_counter()
+        free = np.setdiff1d(askable, labelled, assume_unique=True)
+        size = min(count - len(labelled), len(free))
+        if size <= 0:
+            break
+        scored_by = head if strategy.uses_scores else None
+        seen = _scored(pool, free, labelled, scored_by, np.random.default_rng(seed), wants_bald(strategy))
+        labelled = np.concatenate([labelled, free[strategy.select(seen, size, rng).indices]])
+        asked = time.perf_counter()
+        known = pool.known_cells_of(labelled)
+        head = fit_head(
+            np.asarray(pool.embeddings[known], np.float32),
+            pool.targets[known],
+            rng=np.random.default_rng(seed),
+            start=None if head is None else head.weights,
+        )
+        fitted = time.perf_counter()
+        value, per_class = measure(pool, head, metric)
+        rounds.append(
+            RoundRecord(
+                labels=len(labelled), value=value, per_class=per_class, area=pool.area(labelled),
+                query_seconds=asked - started, training_seconds=fitted - asked,
+                scoring_seconds=time.perf_counter() - fitted,
+            )
+        )  # fmt: skip
+        report(number, rounds[-1])
+    return rounds
+
+
+def _scored(
+    pool: SimulatedPool, free: Rows, labelled: Rows, head: Head | None, rng: np.random.Generator, with_bald: bool
+) -> Candidates:
+    """The pool as a strategy sees it: scores by the head of the round before, coverage by what is labelled."""
+    if head is None:
+        return Candidates(
+            sample_ids=free, table=pool.table, rows=free, covered_rows=labelled, labelled_count=len(labelled)
+        )
+    known, asked = pool.known_cells_of(labelled), pool.cells_of(free)
+    scores, probabilities = head_scores(
+        pool.embeddings, asked, head, np.asarray(pool.embeddings[known], np.float32), pool.targets[known],
+        rng, with_bald=with_bald,
+    )  # fmt: skip
+    strata = None
+    if pool.cells is not None:
+        groups = np.searchsorted(free, pool.cells[asked])
+        strata = region_strata(groups, scores["entropy"], probabilities, first_code=0)
+        scores = region_scores(groups, scores)
+    return Candidates(
+        sample_ids=free, scores=scores, table=pool.table, rows=free, covered_rows=labelled,
+        probability_table=probabilities if strata is None else None, stratum_table=strata,
+        score_rows=np.arange(len(free)), labelled_count=len(labelled), trust=head.trust,
+    )  # fmt: skip

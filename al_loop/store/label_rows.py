@@ -1,0 +1,188 @@
+"""Inside the writer: appending label events. Functions of a connection, safe to run again."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from duckdb import DuckDBPyConnection
+
+from al_loop.domain.labels import CheckedLabel, Label
+from al_loop.errors import ConflictError, LeasedError, NotFoundError
+from al_loop.store.rows import Row, among, among_ids, execute, select
+
+EVENT_COLUMNS = {
+    "campaign_id": "BIGINT",
+    "sample_id": "BIGINT",
+    "task": "VARCHAR",
+    "annotator": "VARCHAR",
+    "classes": "VARCHAR[]",
+    "features": "VARCHAR",
+    "crs": "VARCHAR",
+    "retracts": "BIGINT",
+    "query_id": "BIGINT",
+    "labelled_at": "TIMESTAMP",
+    "recorded_at": "TIMESTAMP",
+}
+
+
+def append_all(connection: DuckDBPyConnection, requests: Sequence[list[CheckedLabel]]) -> list[list[Label]]:
+    """Append the labels of many requests and end the leases that they answer; see `LabelTable.record`.
+
+    Raises:
+        LeasedError: For the first label whose sample somebody else has on lease.
+    """
+    labels = [label for request in requests for label in request]
+    answered = [_answered_lease(label, leases) for label, leases in _leases_of(connection, labels)]
+    ids = iter(
+        _append(
+            connection,
+            [
+                {
+                    **{name: getattr(label, name, None) for name in EVENT_COLUMNS},
+                    "features": None if label.features is None else msgspec.json.encode(label.features).decode(),
+                    "query_id": None if lease is None else lease["query_id"],
+                }
+                for label, lease in zip(labels, answered, strict=True)
+            ],
+        )
+    )
+    _end_leases(
+        connection,
+        {
+            lease["lease_id"]: label.recorded_at
+            for label, lease in zip(labels, answered, strict=True)
+            if lease is not None and lease["ended_at"] is None
+        },
+    )
+    return [[_record(label, next(ids)) for label in request] for request in requests]
+
+
+def append_retraction(
+    connection: DuckDBPyConnection, campaign_id: int, label_id: int, annotator: str | None, now: datetime
+) -> Label:
+    """Append the event that withdraws a label; see `LabelTable.retract`."""
+    rows = select(
+        connection,
+        """SELECT e.*, path, (SELECT max(label_id) FROM label_events newer
+            WHERE newer.campaign_id = e.campaign_id AND newer.sample_id = e.sample_id
+            AND newer.task = e.task AND newer.annotator = e.annotator) AS newest
+        FROM label_events e JOIN samples USING (sample_id)
+        WHERE e.campaign_id = $campaign_id AND label_id = $label_id""",
+        campaign_id=campaign_id,
+        label_id=label_id,
+    )
+    if not rows:
+        raise NotFoundError("label", label_id)
+    label = rows[0]
+    if annotator not in (None, label["annotator"]):
+        raise ConflictError(f"label {label_id} was given by {label['annotator']!r}; only they can retract it")
+    if label["retracts"] is not None:
+        raise ConflictError(f"event {label_id} is itself a retraction")
+    if label["newest"] != label_id:
+        raise ConflictError(f"label {label_id} is not current any more: event {label['newest']} came after it")
+    event = {
+        **{name: label[name] for name in EVENT_COLUMNS},
+        "classes": None,
+        "features": None,
+        "crs": None,
+        "retracts": label_id,
+        "query_id": None,
+        "labelled_at": now,
+        "recorded_at": now,
+    }
+    return to_label({**event, "path": label["path"], "label_id": _append(connection, [event])[0]})
+
+
+def to_label(row: Row) -> Label:
+    """The record of a row of `label_events` joined with the sample's path."""
+    features = None if row["features"] is None else msgspec.json.decode(row["features"])
+    return msgspec.convert({**row, "features": features}, Label)
+
+
+def _record(label: CheckedLabel, label_id: int) -> Label:
+    return Label(
+        label_id=label_id,
+        sample_id=label.sample_id,
+        path=label.sample_path,
+        task=label.task,
+        annotator=label.annotator,
+        classes=label.classes,
+        features=label.features,
+        crs=label.crs,
+        retracts=None,
+        labelled_at=label.labelled_at,
+        recorded_at=label.recorded_at,
+    )
+
+
+def _append(connection: DuckDBPyConnection, events: Sequence[Row]) -> list[int]:
+    """Insert events; return their ids, which ascend in the order given."""
+    columns = ", ".join(f"unnest(${name}::{kind}[]) AS {name}" for name, kind in EVENT_COLUMNS.items())
+    rows = execute(
+        connection,
+        f"INSERT INTO label_events BY NAME SELECT {columns} RETURNING label_id",
+        **{name: [event[name] for event in events] for name in EVENT_COLUMNS},
+    ).fetchall()
+    return sorted(row[0] for row in rows)  # one thread unnests and numbers the rows: ids ascend in their order
+
+
+def _leases_of(connection: DuckDBPyConnection, labels: Sequence[CheckedLabel]) -> list[tuple[CheckedLabel, list[Row]]]:
+    """Each label with the leases on its sample that run or ran out, or were answered, by itself or another task."""
+    if not labels:
+        return []
+    sample_ids = sorted({label.sample_id for label in labels})
+    rows = select(
+        connection,
+        f"""SELECT lease_id, query_id, sample_id, annotator, expires_at, ended_at, end_reason FROM leases
+        WHERE {among("sample_id", sample_ids)} AND (ended_at IS NULL OR end_reason IN ('labelled', 'expired'))""",
+        **among_ids(sample_ids),
+    )
+    leases: dict[int, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: int(row["lease_id"])):
+        leases.setdefault(row["sample_id"], []).append(row)
+    return [(label, leases.get(label.sample_id, [])) for label in labels]
+
+
+def _answered_lease(label: CheckedLabel, leases: Sequence[Row]) -> Row | None:
+    """The annotator's own lease on the sample: one that runs, else one that ran out or was answered.
+
+    Raises:
+        LeasedError: Somebody else has one that runs, and the annotator none that runs or ran out.
+    """
+    own = [
+        lease
+        for lease in leases
+        if lease["annotator"] == label.annotator
+        and (lease["end_reason"] != "labelled" or lease["expires_at"] > label.recorded_at)
+    ]
+    others = [lease for lease in leases if lease["annotator"] != label.annotator and _runs(lease, label.recorded_at)]
+    if others and not label.override_lease and not any(lease["end_reason"] != "labelled" for lease in own):
+        other = others[0]
+        raise LeasedError(
+            label.at, label.sample_id, other["annotator"], other["expires_at"].isoformat(timespec="seconds")
+        )
+    return max(own, key=lambda lease: (lease["ended_at"] is None, lease["lease_id"]), default=None)
+
+
+def _runs(lease: Row, now: datetime) -> bool:
+    return lease["ended_at"] is None and lease["expires_at"] > now
+
+
+def _end_leases(connection: DuckDBPyConnection, ended_at: dict[int, datetime]) -> None:
+    if len(set(ended_at.values())) == 1:  # of one request, as a rule: a third of the time of the join
+        lease_ids = list(ended_at)
+        execute(
+            connection,
+            f"UPDATE leases SET ended_at = $ended_at, end_reason = 'labelled' WHERE {among('lease_id', lease_ids)}",
+            ended_at=next(iter(ended_at.values())),
+            **among_ids(lease_ids),
+        )
+    elif ended_at:
+        execute(
+            connection,
+            """UPDATE leases SET ended_at = answered.ended_at, end_reason = 'labelled'
+            FROM (SELECT unnest($lease_ids::BIGINT[]) AS lease_id, unnest($ended_at::TIMESTAMP[]) AS ended_at) answered
+            WHERE leases.lease_id = answered.lease_id""",
+            lease_ids=list(ended_at),
+            ended_at=list(ended_at.values()),
+        )

@@ -1,0 +1,357 @@
+"""Which sample may be offered to whom: the state of every sample of a campaign in memory, in step with the store.
+
+The store is the truth, and the index can be read from it at any time (`al_loop.store.pool_indexes`). The store's writer
+reports every commit to it in order. A query takes from the index in microseconds what would cost the store a scan of
+the pool. Times that pass free leases here too: `advance` says what time it is.
+"""
+
+import heapq
+import threading
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from al_loop.domain.queries import SKIPS_TO_GIVE_UP
+from al_loop.domain.reserve import random_keys
+from al_loop.domain.samples import SampleCounts
+from models.ids import Ids, positions_of
+
+RESERVE, GOLDEN, LABELLED, LEASED, GIVEN_UP = 1, 2, 4, 8, 16
+"""Bits of a sample's state. The pool that strategies choose from is what has none of them."""
+NOBODY: frozenset[tuple[str, str]] = frozenset()
+
+
+class States(NamedTuple):
+    """The states of N samples at one moment."""
+
+    sample_ids: Ids
+    """Shape (N,), ascending."""
+    state: NDArray[np.uint8]
+    """Shape (N,)."""
+    labelled: int
+    """Labelled samples outside the test reserve, golden ones left out."""
+
+    def free(self) -> Ids:
+        """Ids that strategies choose from, ascending."""
+        return np.asarray(self.sample_ids[self.state == 0])
+
+    def asked(self) -> Ids:
+        """Ids that are labelled or leased, ascending."""
+        return np.asarray(self.sample_ids[(self.state & (LABELLED | LEASED)) != 0])
+
+    def covered(self) -> Ids:
+        """Ids outside the reserve that are labelled or leased, ascending; golden ones left out."""
+        asked = (self.state & (LABELLED | LEASED)) != 0
+        return np.asarray(self.sample_ids[asked & ((self.state & (RESERVE | GOLDEN)) == 0)])
+
+
+class PoolIndex:
+    """States of N samples by position, ascending by id. Hold `lock` while several calls belong together.
+
+    Memory: about 30 bytes a sample and its path, and 300 bytes a labelled one at most (annotators and tasks are
+    shared).
+    """
+
+    def __init__(
+        self,
+        sample_ids: Ids,
+        paths: pa.ChunkedArray,
+        *,
+        reserve: NDArray[np.bool_],
+        golden: NDArray[np.bool_],
+        overlap_share: float = 0.0,
+        overlap_annotators: int = 2,
+        seed: int = 0,
+    ) -> None:
+        """Begin with samples that nobody has, answered or skipped.
+
+        Args:
+            sample_ids: Shape (N,), ascending.
+            paths: N strings.
+            reserve: Which belong to the test reserve, shape (N,).
+            golden: Which have a known answer, shape (N,); whether they are in the reserve does not matter then.
+            overlap_share: Share of samples that several annotators are asked about.
+            overlap_annotators: How many.
+            seed: Of the order in which the reserve is offered, and of the overlap.
+        """
+        self.lock = threading.RLock()
+        self.sample_ids, self.paths = sample_ids, paths
+        self.state = (reserve * RESERVE + golden * GOLDEN).astype(np.uint8)
+        self.overlap_share, self.overlap_annotators, self.seed = overlap_share, overlap_annotators, seed
+        self.overlap = in_overlap(sample_ids, overlap_share, seed)
+        self.answers: NDArray[np.object_] = np.full(len(sample_ids), NOBODY, object)
+        """Who answered which task, by position: frozensets of (annotator, task), equal ones shared."""
+        self.holders: dict[int, dict[str, datetime]] = {}
+        """Until when who has a sample on lease, by position; of leases that run."""
+        self.lapsed: set[int] = set()
+        """Positions of leases that ran out unanswered, to be ended in the store when the sample is leased anew."""
+        self.skipped: dict[str, set[int]] = {}
+        """Positions of what an annotator skipped."""
+        self.shared_out: dict[int, None] = {}
+        """Positions of the overlap that wait for further annotators, those asked about first come first."""
+        self.clock: datetime | None = None
+        """The latest time that the book was told of."""
+        self.retired = False
+        """Whether another book was, or is being, read in its place: nothing may be granted by this one any more."""
+        self.free = int(np.count_nonzero(self.state == 0))
+        """Samples that strategies choose from."""
+        self.golden: NDArray[np.int64] = np.flatnonzero(golden)
+        """Positions of the golden samples."""
+        self.labelled = 0
+        """Labelled samples outside the test reserve, golden ones left out."""
+        self.reserve_asked = 0
+        """Samples of the test reserve that are labelled or leased."""
+        self._skippers: dict[int, set[str]] = {}
+        self._expiries: list[tuple[datetime, int, str]] = []
+        self._known_answers: dict[frozenset[tuple[str, str]], frozenset[tuple[str, str]]] = {}
+        self._order_reserve()
+
+    def __len__(self) -> int:
+        return len(self.sample_ids)
+
+    def retire(self) -> None:
+        """Grant nothing by this book any more."""
+        with self.lock:
+            self.retired = True
+
+    def position(self, sample_id: int) -> int | None:
+        """Where a sample stands, None if it is not here."""
+        if not len(self.sample_ids):
+            return None
+        place = sample_id - int(self.sample_ids[0])
+        if not (0 <= place < len(self.sample_ids) and self.sample_ids[place] == sample_id):
+            place = int(np.searchsorted(self.sample_ids, sample_id))
+        return place if place < len(self.sample_ids) and self.sample_ids[place] == sample_id else None
+
+    def paths_of(self, sample_ids: Sequence[int]) -> list[str]:
+        """Paths of samples that are here."""
+        positions, _ = positions_of(np.array(sample_ids, np.int64), self.sample_ids)
+        return [str(self.paths[position].as_py()) for position in positions.tolist()]
+
+    def copy(self) -> "States":
+        """The states as they are now, to be looked at without the lock."""
+        with self.lock:
+            return States(self.sample_ids, self.state.copy(), self.labelled)
+
+    def counts(self) -> SampleCounts:
+        """Samples by state at the book's time."""
+        with self.lock:
+            of_state = np.bincount(self.state, minlength=32).tolist()
+
+        def count(bits: int, without: int = 0) -> int:
+            return sum(
+                samples for state, samples in enumerate(of_state) if state & bits == bits and not state & without
+            )
+
+        return SampleCounts(
+            pool=count(0, RESERVE | GOLDEN | LABELLED | LEASED),
+            leased=count(LEASED, RESERVE | GOLDEN | LABELLED),
+            labelled=count(LABELLED, RESERVE | GOLDEN),
+            reserve=count(RESERVE, GOLDEN),
+            reserve_labelled=count(RESERVE | LABELLED, GOLDEN),
+            total=len(self),
+            skipped=count(GIVEN_UP, LABELLED | GOLDEN),
+            golden=count(GOLDEN),
+        )
+
+    def free_among(self, sample_ids: Ids) -> NDArray[np.bool_]:
+        """Which of these strategies may choose, shape as given."""
+        positions, known = positions_of(sample_ids, self.sample_ids)
+        known[known] = self.state[positions] == 0
+        return known
+
+    def answerers(self, position: int) -> set[str]:
+        """Who gave a current label."""
+        return {annotator for annotator, _ in self.answers[position]}
+
+    def skippers(self, position: int) -> set[str]:
+        """Who skipped a sample."""
+        return set(self._skippers.get(position, ()))
+
+    def has_met(self, position: int, annotator: str) -> bool:
+        """Whether somebody has the sample on lease, answered it, or skipped it."""
+        return (
+            annotator in self.holders.get(position, ())
+            or annotator in self._skippers.get(position, ())
+            or annotator in self.answerers(position)
+        )
+
+    def is_only_leased(self, position: int, *, reserve: bool = False) -> bool:
+        """Whether nothing but leases keeps a sample of the pool, or of the reserve, from being offered."""
+        return int(self.state[position]) == (LEASED | RESERVE if reserve else LEASED)
+
+    def register(
+        self, sample_ids: Ids, paths: Sequence[str], reserve: NDArray[np.bool_], golden: NDArray[np.bool_]
+    ) -> None:
+        """Append samples whose ids are above all others."""
+        with self.lock:
+            self.sample_ids = np.concatenate([self.sample_ids, sample_ids])
+            self.paths = pa.chunked_array([*self.paths.chunks, pa.array(paths, pa.string())], pa.string())
+            state = (reserve * RESERVE + golden * GOLDEN).astype(np.uint8)
+            self.state = np.concatenate([self.state, state])
+            self.overlap = np.concatenate([self.overlap, in_overlap(sample_ids, self.overlap_share, self.seed)])
+            self.answers = np.concatenate([self.answers, np.full(len(sample_ids), NOBODY, object)])
+            self.free += int(np.count_nonzero(state == 0))
+            self.golden = np.concatenate([self.golden, np.flatnonzero(golden) + len(self.state) - len(golden)])
+            self._order_reserve()
+
+    def answer(self, sample_id: int, annotator: str, task: str) -> None:
+        """A label was recorded; it ends the annotator's lease."""
+        with self.lock:
+            position = self.position(sample_id)
+            if position is not None:
+                self._set_answers(position, self.answers[position] | {(annotator, task)})
+                self._let_go(position, annotator)
+
+    def retract(self, sample_id: int, annotator: str, task: str) -> None:
+        """A label was withdrawn."""
+        with self.lock:
+            position = self.position(sample_id)
+            if position is not None:
+                self._set_answers(position, self.answers[position] - {(annotator, task)})
+
+    def hold(self, sample_id: int, annotator: str, until: datetime) -> None:
+        """A lease begins, or runs on."""
+        with self.lock:
+            position = self.position(sample_id)
+            if position is not None:
+                held = self.holders.setdefault(position, {})
+                if held.get(annotator) != until:
+                    held[annotator] = until
+                    heapq.heappush(self._expiries, (until, position, annotator))
+                self._change(position, set_bits=LEASED)
+
+    def release(self, sample_id: int, annotator: str, until: datetime | None = None) -> None:
+        """A lease ends; with `until` only if it is still the one that was to end then."""
+        with self.lock:
+            position = self.position(sample_id)
+            if position is not None and until in (None, self.holders.get(position, {}).get(annotator)):
+                self._let_go(position, annotator)
+
+    def skip(self, sample_id: int, annotator: str) -> None:
+        """Somebody cannot tell; their lease ends."""
+        with self.lock:
+            position = self.position(sample_id)
+            if position is not None:
+                self.skipped.setdefault(annotator, set()).add(position)
+                skippers = self._skippers.setdefault(position, set())
+                skippers.add(annotator)
+                self._let_go(position, annotator)
+                if len(skippers) >= SKIPS_TO_GIVE_UP:
+                    self._change(position, set_bits=GIVEN_UP)
+
+    def advance(self, now: datetime) -> datetime:
+        """Let time pass to `now` and free what ran out; return the book's time, which never goes back."""
+        with self.lock:
+            self.clock = now if self.clock is None else max(self.clock, now)
+            while self._expiries and self._expiries[0][0] <= self.clock:
+                until, position, annotator = heapq.heappop(self._expiries)
+                if self.holders.get(position, {}).get(annotator) == until:
+                    self.lapsed.add(position)
+                    self._let_go(position, annotator)
+            return self.clock
+
+    def next_reserve(self, most: int, annotator: str, *, block: int = 1024) -> list[int]:
+        """Positions of the reserve to ask an annotator about next, in the reserve's own order."""
+        with self.lock:
+            skipped = self.skipped.get(annotator, set())
+            found: list[int] = []
+            for start in range(self._reserve_start, len(self._reserve_order), block):
+                some = self._reserve_order[start : start + block]
+                open_now = some[self.state[some] == RESERVE].tolist()
+                if not found and not open_now and start == self._reserve_start:
+                    self._reserve_start += len(some)
+                found += [position for position in open_now if position not in skipped]
+                if len(found) >= most:
+                    break
+            return found[:most]
+
+    def take_lapsed(self, sample_ids: Iterable[int]) -> list[int]:
+        """Those with a lease that ran out unanswered, which the caller ends in the store; named once."""
+        with self.lock:
+            places = {sample_id: self.position(sample_id) for sample_id in sample_ids}
+            lapsed = [sample_id for sample_id, place in places.items() if place in self.lapsed]
+            self.lapsed.difference_update(place for place in places.values() if place is not None)
+            return lapsed
+
+    def count_skipped(self, annotator: str) -> int:
+        """Samples that strategies choose from, but not for this annotator."""
+        skipped = self.skipped.get(annotator)
+        return int(np.count_nonzero(self.state[list(skipped)] == 0)) if skipped else 0
+
+    def _order_reserve(self) -> None:
+        """Positions of the reserve in the order in which they are offered."""
+        places = np.flatnonzero((self.state & (RESERVE | GOLDEN)) == RESERVE)
+        self._reserve_order = places[np.argsort(random_keys(self.sample_ids[places], self.seed), kind="stable")]
+        self._reserve_start = 0
+        """Nothing before it in the order is open, as far as is known."""
+
+    def _set_answers(self, position: int, answers: frozenset[tuple[str, str]]) -> None:
+        self.answers[position] = self._known_answers.setdefault(answers, answers)
+        if answers:
+            self._change(position, set_bits=LABELLED)
+        else:
+            self._change(position, clear_bits=LABELLED)
+
+    def _let_go(self, position: int, annotator: str) -> None:
+        held = self.holders.get(position)
+        if held is not None and annotator in held:
+            del held[annotator]
+            if not held:
+                del self.holders[position]
+        self._change(position, clear_bits=0 if position in self.holders else LEASED)
+
+    def _change(self, position: int, *, set_bits: int = 0, clear_bits: int = 0) -> None:
+        """Every change of a state goes through here: it keeps the counts."""
+        before = int(self.state[position])
+        after = (before | set_bits) & ~clear_bits
+        self.state[position] = after
+        self.free += (after == 0) - (before == 0)
+        special, asked = before & (RESERVE | GOLDEN), LABELLED | LEASED
+        if special == 0:
+            self.labelled += bool(after & LABELLED) - bool(before & LABELLED)
+        elif special == RESERVE:
+            self.reserve_asked += bool(after & asked) - bool(before & asked)
+            if after == RESERVE != before:
+                self._reserve_start = 0
+        if self.overlap[position] and special == 0:
+            met = self.answerers(position) | self.holders.get(position, {}).keys()
+            if 0 < len(met) < self.overlap_annotators and not after & GIVEN_UP:
+                self.shared_out.setdefault(position)
+            else:
+                self.shared_out.pop(position, None)
+
+
+def fill_pool_index(
+    book: PoolIndex,
+    *,
+    answers: Iterable[tuple[int, str, str]],
+    skips: Iterable[tuple[int, str]],
+    leases: Iterable[tuple[int, str, datetime]],
+) -> PoolIndex:
+    """Enter what the store holds: (sample, annotator, task), (sample, annotator) and (sample, annotator, until)."""
+    for answer in answers:
+        book.answer(*answer)
+    for skip in skips:
+        book.skip(*skip)
+    for lease in leases:  # last: an answer and a skip end leases, but these run or ran out
+        book.hold(*lease)
+    return book
+
+
+_OVERLAP_SALT = 0x6F7665726C6170
+
+
+def in_overlap(sample_ids: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
+    """Which samples several annotators are asked about: the same at every call, shape (N,).
+
+    Args:
+        sample_ids: Shape (N,).
+        share: Share of samples, 0 to 1.
+        seed: The campaign's.
+    """
+    return random_keys(sample_ids, seed ^ _OVERLAP_SALT) / np.float64(2**64) < share

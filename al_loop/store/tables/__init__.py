@@ -1,0 +1,1 @@
+"""One class for each subject of the label store; every SQL statement of the project is here."""

@@ -1,0 +1,297 @@
+"""Labels: append-only events; the newest of each (sample, task, annotator) is the current label."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+import numpy as np
+from duckdb import DuckDBPyConnection
+from numpy.typing import NDArray
+
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.labels import Label, LabelInput, check_label
+from al_loop.domain.queries import SourceLabel
+from al_loop.domain.samples import SampleHeader
+from al_loop.errors import InvalidValueError, NotFoundError
+from al_loop.store.database import Database
+from al_loop.store.label_rows import append_all, append_retraction, to_label
+from al_loop.store.pool_indexes import PoolIndexes
+from al_loop.store.tables.samples import SampleTable
+from models.card import TaskName
+
+NEWEST = """QUALIFY row_number() OVER (PARTITION BY sample_id, task, annotator ORDER BY label_id DESC) = 1
+    AND retracts IS NULL"""
+
+NEWEST_ANSWERS = """SELECT l.* FROM current_labels l JOIN samples s USING (sample_id)
+    WHERE l.campaign_id = $campaign_id AND task = $task AND ($reserve IS NULL OR s.reserve = $reserve) AND NOT s.golden
+    QUALIFY row_number() OVER (PARTITION BY l.sample_id ORDER BY label_id DESC) = 1"""
+"""The newest current label of each sample, whoever gave it; golden samples left out."""
+
+
+class LabelTable:
+    """Verbs about labels."""
+
+    def __init__(self, database: Database, sample_table: SampleTable, pool_indexes: PoolIndexes) -> None:
+        self._database, self._sample_table, self._pool_indexes = database, sample_table, pool_indexes
+
+    def record(
+        self, campaign: Campaign, inputs: Sequence[LabelInput], now: datetime, *, at: Sequence[str] | None = None
+    ) -> list[Label]:
+        """Store labels, all or none; a label ends its annotator's lease on the sample.
+
+        A label whose lease ran out on the way is kept, also when somebody else was given the sample since.
+
+        Args:
+            campaign: Whose samples they are.
+            inputs: The labels as they came in.
+            now: When they are recorded.
+            at: JSON path of each label in the request; None: `$.labels[i]`.
+
+        Raises:
+            InvalidValueError: A value breaks a rule; with the JSON path of the field.
+            NotFoundError: No such sample.
+            LeasedError: Somebody else has the sample on lease, and `override_lease` is false.
+        """
+        paths = at or [f"$.labels[{index}]" for index in range(len(inputs))]
+        samples = self._samples(campaign, inputs, paths)
+        checked = [
+            check_label(campaign, sample_id, header, label, now, path)
+            for (sample_id, header), label, path in zip(samples, inputs, paths, strict=True)
+        ]
+        if not checked:
+            return []
+        return self._database.write_together(
+            append_all, checked, lambda labels: self._pool_indexes.on_labels_recorded(campaign.campaign_id, labels)
+        )
+
+    def retract(self, campaign_id: int, label_id: int, *, annotator: str | None, now: datetime) -> Label:
+        """Withdraw a current label by one more event; return that event.
+
+        Args:
+            campaign_id: The campaign.
+            label_id: The label.
+            annotator: Who withdraws it, which must be who gave it; None: an operator.
+            now: When.
+
+        Raises:
+            NotFoundError: No such label.
+            ConflictError: It was retracted or replaced already, or is somebody else's.
+        """
+
+        def operation(connection: DuckDBPyConnection) -> Label:
+            return append_retraction(connection, campaign_id, label_id, annotator, now)
+
+        return self._database.write(
+            operation, lambda event: self._pool_indexes.on_labels_recorded(campaign_id, [event])
+        )
+
+    def current(
+        self,
+        campaign_id: int,
+        *,
+        as_of: datetime | None = None,
+        up_to: int | None = None,
+        limit: int | None = None,
+        after: int = 0,
+    ) -> list[Label]:
+        """Current labels by id: one of each (sample, task, annotator) that has one.
+
+        Args:
+            campaign_id: The campaign.
+            as_of: Those that were current at this time; None: now.
+            up_to: Those that were current after this label event; None: the newest.
+            limit: Length of the page; None: all.
+            after: The last label id of the page before.
+        """
+        rows = self._database.read(
+            f"""SELECT newest.*, path FROM (
+                SELECT * FROM label_events WHERE campaign_id = $campaign_id
+                AND ($as_of::TIMESTAMP IS NULL OR recorded_at <= $as_of) AND ($up_to IS NULL OR label_id <= $up_to)
+                {NEWEST}
+            ) newest JOIN samples USING (sample_id) WHERE label_id > $after ORDER BY label_id
+            LIMIT coalesce($limit, 9223372036854775807)""",
+            campaign_id=campaign_id,
+            as_of=as_of,
+            up_to=up_to,
+            limit=limit,
+            after=after,
+        )
+        return [to_label(row) for row in rows]
+
+    def history(self, campaign_id: int, sample_id: int) -> list[Label]:
+        """All label events of a sample, retractions too, oldest first."""
+        rows = self._database.read(
+            """SELECT e.*, path FROM label_events e JOIN samples USING (sample_id)
+            WHERE e.campaign_id = $campaign_id AND e.sample_id = $sample_id ORDER BY label_id""",
+            campaign_id=campaign_id,
+            sample_id=sample_id,
+        )
+        return [to_label(row) for row in rows]
+
+    def newest_event(self, campaign_id: int) -> int:
+        """Id of the newest label event, 0 if there is none."""
+        rows = self._database.read(
+            "SELECT coalesce(max(label_id), 0) AS newest FROM label_events WHERE campaign_id = $campaign_id",
+            campaign_id=campaign_id,
+        )
+        return int(rows[0]["newest"])
+
+    def new_samples_since(self, campaign_id: int, label_event_id: int | None) -> int:
+        """Samples for training with a current label that is newer than an event (None: any label)."""
+        rows = self._database.read(
+            """SELECT count(DISTINCT l.sample_id) AS samples
+            FROM current_labels l JOIN samples s USING (sample_id)
+            WHERE l.campaign_id = $campaign_id AND NOT s.reserve AND NOT s.golden
+            AND label_id > $label_event_id""",
+            campaign_id=campaign_id,
+            label_event_id=label_event_id or 0,
+        )
+        return int(rows[0]["samples"])
+
+    def last_recorded_at(self, campaign_id: int) -> datetime | None:
+        """When the newest label event came in."""
+        rows = self._database.read(
+            "SELECT max(recorded_at) AS newest FROM label_events WHERE campaign_id = $campaign_id",
+            campaign_id=campaign_id,
+        )
+        newest: datetime | None = rows[0]["newest"]
+        return newest
+
+    def by_arm(self, campaign_id: int, task: TaskName) -> list[SourceLabel]:
+        """Each labelled sample's newest answer and what it was asked for, in the order of their first labels.
+
+        The arm is that of the lease that the sample's first label answered: what is asked of somebody else later was
+        chosen by then. It is None for labels that nobody was asked for. Golden samples are left out.
+        """
+        rows = self._database.read(
+            f"""WITH answers AS ({NEWEST_ANSWERS}), asked AS (
+                SELECT sample_id, min(e.label_id) AS first_id, first(arm ORDER BY e.label_id) AS arm
+                FROM label_events e LEFT JOIN leases l USING (campaign_id, query_id, sample_id, annotator)
+                WHERE campaign_id = $campaign_id AND task = $task AND retracts IS NULL GROUP BY sample_id)
+            SELECT sample_id, classes, arm, s.reserve, block
+            FROM answers JOIN asked USING (sample_id) JOIN samples s USING (sample_id) ORDER BY first_id""",
+            campaign_id=campaign_id,
+            task=task,
+            reserve=None,
+        )
+        return [msgspec.convert(row, SourceLabel) for row in rows]
+
+    def class_counts(self, campaign_id: int, task: TaskName, *, reserve: bool | None = None) -> dict[str, int]:
+        """Samples whose newest answer for a task names each class; classes that none names are left out.
+
+        Args:
+            campaign_id: The campaign.
+            task: The task.
+            reserve: Only samples of the test reserve, or only others; None: all.
+        """
+        rows = self._database.read(
+            f"""WITH newest AS ({NEWEST_ANSWERS}), named AS (
+                SELECT unnest(coalesce(
+                    classes, list_distinct(json_extract_string(features, '$.features[*].properties.label'))
+                )) AS name FROM newest)
+            SELECT name, count(*) AS samples FROM named WHERE name IS NOT NULL GROUP BY name ORDER BY name""",
+            campaign_id=campaign_id,
+            task=task,
+            reserve=reserve,
+        )
+        return {row["name"]: row["samples"] for row in rows}
+
+    def class_answers(
+        self, campaign_id: int, task: TaskName, *, reserve: bool = False
+    ) -> tuple[NDArray[np.int64], list[str]]:
+        """Newest answers of one class, golden samples left out.
+
+        Args:
+            campaign_id: The campaign.
+            task: A task whose labels name classes.
+            reserve: Those of the test reserve instead of those outside of it.
+
+        Returns:
+            Sample ids, ascending, and the class of each; answers of no or of several classes are left out.
+        """
+        table = self._database.read_table(
+            f"""SELECT answer.sample_id, classes[1] AS name FROM ({NEWEST_ANSWERS}) answer
+            JOIN samples USING (sample_id) WHERE len(classes) = 1 AND NOT golden ORDER BY answer.sample_id""",
+            campaign_id=campaign_id,
+            task=task,
+            reserve=reserve,
+        )
+        return table["sample_id"].to_numpy(), table["name"].to_pylist()
+
+    def class_lists(
+        self, campaign_id: int, task: TaskName, *, reserve: bool = False
+    ) -> tuple[NDArray[np.int64], list[list[str]]]:
+        """Newest answers of any number of classes, golden samples left out.
+
+        Args:
+            campaign_id: The campaign.
+            task: A multi-label task.
+            reserve: As in `class_answers`.
+
+        Returns:
+            Sample ids, ascending, and the classes of each; none is an answer, too.
+        """
+        table = self._database.read_table(
+            f"""SELECT sample_id, classes FROM ({NEWEST_ANSWERS}) WHERE classes IS NOT NULL ORDER BY sample_id""",
+            campaign_id=campaign_id,
+            task=task,
+            reserve=reserve,
+        )
+        return table["sample_id"].to_numpy(), table["classes"].to_pylist()
+
+    def answer_ids(
+        self, campaign_id: int, task: TaskName, *, reserve: bool | None = False
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ids of each labelled sample, ascending, and of its newest answer; golden samples are left out."""
+        table = self._database.read_table(
+            f"SELECT sample_id, label_id FROM ({NEWEST_ANSWERS}) ORDER BY sample_id",
+            campaign_id=campaign_id,
+            task=task,
+            reserve=reserve,
+        )
+        return table["sample_id"].to_numpy(), table["label_id"].to_numpy()
+
+    def by_ids(self, campaign_id: int, label_ids: Sequence[int]) -> list[Label]:
+        """Label events by id; ids that the campaign does not have are left out."""
+        rows = self._database.read(
+            """SELECT e.*, path FROM label_events e JOIN samples USING (sample_id)
+            WHERE e.campaign_id = $campaign_id AND list_contains($label_ids, label_id) ORDER BY label_id""",
+            campaign_id=campaign_id,
+            label_ids=list(label_ids),
+        )
+        return [to_label(row) for row in rows]
+
+    def answered(self, campaign_id: int, task: TaskName, *, reserve: bool | None = False) -> int:
+        """Samples with a current label for a task; `reserve` as in `class_counts`."""
+        rows = self._database.read(
+            f"SELECT count(*) AS samples FROM ({NEWEST_ANSWERS})",
+            campaign_id=campaign_id,
+            task=task,
+            reserve=reserve,
+        )
+        return int(rows[0]["samples"])
+
+    def _samples(
+        self, campaign: Campaign, inputs: Sequence[LabelInput], at: Sequence[str]
+    ) -> list[tuple[int, SampleHeader]]:
+        """Id and header of the sample of each label, found by its path or id."""
+        paths = [label.path for label in inputs if label.path is not None]
+        id_of = self._sample_table.by_paths(campaign.campaign_id, paths) if paths else {}
+        ids = [_sample_id(label, id_of, path) for label, path in zip(inputs, at, strict=True)]
+        headers = self._sample_table.headers(campaign.campaign_id, ids)
+        for sample_id, path in zip(ids, at, strict=True):
+            if sample_id not in headers:
+                raise NotFoundError("sample", sample_id, f"campaign {campaign.name!r} has none - at `{path}.sample_id`")
+        return [(sample_id, headers[sample_id]) for sample_id in ids]
+
+
+def _sample_id(label: LabelInput, id_of: Mapping[str, int], at: str) -> int:
+    if label.path is None:
+        if label.sample_id is None:
+            raise InvalidValueError(at, "a label needs `sample_id` or `path`")
+        return label.sample_id
+    if label.path not in id_of:
+        raise NotFoundError("sample", label.path, f"register it first - at `{at}.path`")
+    if label.sample_id not in (None, id_of[label.path]):
+        raise InvalidValueError(f"{at}.sample_id", f"{label.path} is sample {id_of[label.path]}; send one of the two")
+    return id_of[label.path]

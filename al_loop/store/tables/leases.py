@@ -1,0 +1,193 @@
+"""Leases as their annotator lives with them: what they hold, more time, and what they leave to others."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+from duckdb import DuckDBPyConnection
+
+from al_loop.domain.queries import HeldLease, Renewal
+from al_loop.errors import AlLoopError, NotFoundError
+from al_loop.store.database import Database
+from al_loop.store.pool_indexes import PoolIndexes
+from al_loop.store.rows import Row, execute, select
+from al_loop.store.sample_rows import GIVEN_UP, LABELLED, LEASED
+from al_loop.store.tables.queries import ACTIVE
+
+SEVERAL = "'overlap', 'golden'"
+"""Arms whose samples are for several annotators."""
+
+OWN = "campaign_id = $campaign_id AND annotator = $annotator"
+
+HELD = f"""SELECT l.*, s.path, s.width, s.height, s.bounds, q.version,
+        CASE WHEN l.arm = 'relabel' AND l.ended_at IS NULL AND l.expires_at > $now THEN 'open'
+            WHEN l.sample_id IN (SELECT sample_id FROM current_labels WHERE {OWN}) THEN 'labelled'
+            WHEN l.end_reason = 'skipped' THEN 'skipped'
+            WHEN l.ended_at IS NULL AND l.expires_at > $now THEN 'open'
+            WHEN l.sample_id IN (SELECT sample_id FROM skips WHERE {OWN}) THEN 'skipped'
+            WHEN arm NOT IN ({SEVERAL}) AND (l.sample_id IN ({LABELLED}) OR l.sample_id IN ({LEASED})) THEN 'taken'
+            ELSE 'lapsed' END AS state
+    FROM (
+        SELECT * FROM leases WHERE {OWN}
+        QUALIFY row_number() OVER (PARTITION BY sample_id ORDER BY lease_id DESC) = 1
+    ) l JOIN queries q USING (query_id) JOIN samples s ON s.sample_id = l.sample_id
+    WHERE end_reason IS DISTINCT FROM 'released'
+        AND (l.ended_at IS NULL AND l.expires_at > $now OR coalesce(l.ended_at, l.expires_at) > $since::TIMESTAMP)
+    ORDER BY lease_id"""
+"""The annotator's newest lease of each sample; leases are numbered in the order of the picks."""
+
+FREE_AGAIN = f"""(ended_at IS NULL OR end_reason IN ('labelled', 'expired')) AND sample_id NOT IN ({GIVEN_UP})
+    AND sample_id NOT IN ({LABELLED} AND (annotator = $annotator OR leases.arm NOT IN ({SEVERAL})))
+    AND (arm IN ({SEVERAL}) OR sample_id NOT IN ({LEASED} AND annotator <> $annotator))"""
+"""Condition on `leases`: it lapsed or its label was withdrawn, and nobody else has or answered the sample."""
+
+Leases = list[HeldLease]
+
+
+class LeaseTable:
+    """Verbs about the leases of one annotator."""
+
+    def __init__(self, database: Database, pool_indexes: PoolIndexes) -> None:
+        self._database, self._pool_indexes = database, pool_indexes
+
+    def held(self, campaign_id: int, annotator: str, now: datetime, *, since: datetime | None = None) -> Leases:
+        """An annotator's leases in the order in which they were asked for, best first within a query.
+
+        Args:
+            campaign_id: The campaign.
+            annotator: Whose.
+            now: Leases that run at this time are active.
+            since: Leases that ended after this time are listed as well, but for those given back; None: active ones.
+        """
+        whose: dict[str, int | str] = {"campaign_id": campaign_id, "annotator": annotator}
+        rows = self._database.read(HELD, **whose, now=now, since=since)
+        answers: dict[int, list[Row]] = {}
+        for row in self._database.read(
+            f"""SELECT sample_id, task, label_id, coalesce(
+                    classes, list_distinct(json_extract_string(features, '$.features[*].properties.label'))) AS classes
+            FROM current_labels WHERE {OWN} AND sample_id IN (SELECT unnest($sample_ids::BIGINT[]))
+            ORDER BY task""",
+            **whose,
+            sample_ids=[row["sample_id"] for row in rows],
+        ):
+            answers.setdefault(row["sample_id"], []).append(row)
+        return [msgspec.convert({**row, "answers": answers.get(row["sample_id"], [])}, HeldLease) for row in rows]
+
+    def renew(
+        self, campaign_id: int, annotator: str, sample_ids: Sequence[int] | None, *, lease_s: float, now: datetime
+    ) -> Renewal:
+        """Let leases run for `lease_s` from `now`.
+
+        Samples that are named get a lapsed lease back too, also one that ended with a label withdrawn since, unless
+        somebody else has or answered them.
+
+        Args:
+            campaign_id: The campaign.
+            annotator: Whose leases.
+            sample_ids: On which samples; None: all that are active.
+            lease_s: Length in seconds.
+            now: From when.
+        """
+        expires_at = now + timedelta(seconds=lease_s)
+
+        def operation(connection: DuckDBPyConnection) -> Renewal:
+            rows = select(
+                connection,
+                f"""UPDATE leases SET expires_at = $expires_at, ended_at = NULL, end_reason = NULL
+                WHERE lease_id IN (SELECT max(lease_id) FROM leases WHERE {OWN} GROUP BY sample_id)
+                AND ($sample_ids IS NULL OR sample_id IN (SELECT unnest($sample_ids::BIGINT[])))
+                AND ({ACTIVE} OR $sample_ids IS NOT NULL AND {FREE_AGAIN})
+                RETURNING sample_id""",
+                expires_at=expires_at,
+                campaign_id=campaign_id,
+                annotator=annotator,
+                sample_ids=None if sample_ids is None else list(sample_ids),
+                now=now,
+            )
+            extended = sorted(row["sample_id"] for row in rows)
+            lost = sorted(set(sample_ids or []).difference(extended))
+            return Renewal(extended=extended, lost=lost, expires_at=expires_at if extended else None)
+
+        def committed(renewal: Renewal) -> None:
+            self._pool_indexes.on_renewed(campaign_id, annotator, renewal.extended, expires_at)
+            self._pool_indexes.give_back(campaign_id, annotator, set(kept).difference(renewal.extended), expires_at)
+
+        kept = self._pool_indexes.keep_back(campaign_id, annotator, sample_ids or (), expires_at, now)
+        try:
+            return self._database.write(operation, committed)
+        except AlLoopError:
+            self._pool_indexes.give_back(campaign_id, annotator, kept, expires_at)
+            raise
+
+    def skip(self, campaign_id: int, annotator: str, sample_ids: Sequence[int], reason: str, now: datetime) -> int:
+        """Note that the annotator cannot tell, and end their leases on these samples.
+
+        They are not offered these samples again, and nobody is once `SKIPS_TO_GIVE_UP` annotators skipped one. Safe to
+        repeat.
+
+        Args:
+            campaign_id: The campaign.
+            annotator: Who cannot tell.
+            sample_ids: Which samples; a lease is not needed.
+            reason: In the annotator's words, may be empty.
+            now: When.
+
+        Returns:
+            How many of them this annotator had not skipped before.
+
+        Raises:
+            NotFoundError: The campaign has no such sample; nothing is skipped.
+        """
+
+        def operation(connection: DuckDBPyConnection) -> int:
+            bound: dict[str, int | str | list[int] | datetime] = {
+                "campaign_id": campaign_id, "annotator": annotator, "sample_ids": list(sample_ids), "now": now,
+            }  # fmt: skip
+            execute(
+                connection,
+                f"""UPDATE leases SET ended_at = $now, end_reason = 'skipped' WHERE {ACTIVE}
+                AND annotator = $annotator AND sample_id IN (SELECT unnest($sample_ids::BIGINT[]))""",
+                **bound,
+            )
+            rows = select(
+                connection,
+                f"""INSERT INTO skips SELECT $campaign_id, sample_id, $annotator, $reason, $now
+                FROM (SELECT DISTINCT unnest($sample_ids::BIGINT[]) AS sample_id)
+                WHERE sample_id NOT IN (SELECT sample_id FROM skips WHERE {OWN}) RETURNING sample_id""",
+                **bound,
+                reason=reason,
+            )
+            return len(rows)
+
+        self._check_known(campaign_id, sample_ids)
+        return self._database.write(
+            operation, lambda _: self._pool_indexes.on_skipped(campaign_id, annotator, sample_ids)
+        )
+
+    def skipped_by(self, campaign_id: int, annotator: str) -> list[int]:
+        """Ids of the samples that an annotator skipped, ascending."""
+        rows = self._database.read(
+            f"SELECT sample_id FROM skips WHERE {OWN} ORDER BY sample_id",
+            campaign_id=campaign_id,
+            annotator=annotator,
+        )
+        return [row["sample_id"] for row in rows]
+
+    def given_up(self, campaign_id: int) -> list[str]:
+        """Paths of the samples without a label that nobody is offered any more, because too many skipped them."""
+        rows = self._database.read(
+            f"""SELECT path FROM samples WHERE campaign_id = $campaign_id
+            AND sample_id IN ({GIVEN_UP}) AND sample_id NOT IN ({LABELLED}) ORDER BY path""",
+            campaign_id=campaign_id,
+        )
+        return [row["path"] for row in rows]
+
+    def _check_known(self, campaign_id: int, sample_ids: Sequence[int]) -> None:
+        rows = self._database.read(
+            """SELECT unnest($sample_ids::BIGINT[]) AS sample_id
+            EXCEPT SELECT sample_id FROM samples WHERE campaign_id = $campaign_id ORDER BY sample_id""",
+            campaign_id=campaign_id,
+            sample_ids=list(sample_ids),
+        )
+        if rows:
+            raise NotFoundError("sample", rows[0]["sample_id"], "nothing was skipped")

@@ -1,0 +1,221 @@
+"""Samples: the rasters that may be labelled, their states, and the draw of the test reserve."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import get_args
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from al_loop.domain.samples import Registration, Sample, SampleHeader, SampleState, SampleView
+from al_loop.errors import InvalidValueError, NotFoundError
+from al_loop.store.database import Database
+from al_loop.store.header_cache import HeaderCache
+from al_loop.store.pool_indexes import PoolIndexes
+from al_loop.store.rows import Row
+from al_loop.store.sample_rows import STATE, draw, register
+from al_loop.store.tables.scores import HASH_COLUMNS, replace_pixel_hashes
+from models.geo.footprints import Footprints
+
+
+class SampleTable:
+    """Verbs about samples."""
+
+    def __init__(self, database: Database, pool_indexes: PoolIndexes) -> None:
+        self._database, self._pool_indexes = database, pool_indexes
+        self._header_cache = HeaderCache()
+
+    def register(self, campaign_id: int, headers: Sequence[SampleHeader], now: datetime) -> Registration:
+        """Add rasters to the pool, or to the reserve once that was drawn.
+
+        The first raster fixes the campaign's band count. Known and repeated paths and other band counts are skipped
+        with a reason.
+        """
+        return self._database.write(
+            lambda connection: register(connection, campaign_id, headers, now),
+            lambda added: self._pool_indexes.on_samples_registered(campaign_id, added),
+        ).registration
+
+    def draw_reserve(self, campaign_id: int, now: datetime) -> int:
+        """Draw the test reserve if that was not done yet; return its size.
+
+        Nothing is drawn, and may be later, while there are no samples or one block holds more than half of them.
+        """
+        drawn = self._database.read(
+            """SELECT (SELECT count(*) FROM samples WHERE campaign_id = $campaign_id AND reserve) AS samples
+            FROM campaigns WHERE campaign_id = $campaign_id AND reserve_drawn_at IS NOT NULL""",
+            campaign_id=campaign_id,
+        )
+        if drawn:
+            return int(drawn[0]["samples"])
+        return self._database.write(
+            lambda connection: draw(connection, campaign_id, now), lambda _: self._pool_indexes.forget(campaign_id)
+        )
+
+    def get(self, campaign_id: int, sample_id: int) -> Sample:
+        """One sample.
+
+        Raises:
+            NotFoundError: The campaign has no such sample.
+        """
+        rows = self._database.read(
+            "SELECT * FROM samples WHERE campaign_id = $campaign_id AND sample_id = $sample_id",
+            campaign_id=campaign_id,
+            sample_id=sample_id,
+        )
+        if not rows:
+            raise NotFoundError("sample", sample_id)
+        return msgspec.convert(rows[0], Sample)
+
+    def get_many(self, campaign_id: int, sample_ids: Iterable[int]) -> dict[int, Sample]:
+        """Samples by id; unknown ids are left out."""
+        rows = self._read_many(campaign_id, sample_ids)
+        return {row["sample_id"]: msgspec.convert(row, Sample) for row in rows}
+
+    def headers(self, campaign_id: int, sample_ids: Iterable[int]) -> dict[int, SampleHeader]:
+        """Headers by id, from memory where possible; unknown ids are left out."""
+        wanted = set(sample_ids)
+        found = {key[1]: header for key, header in self._header_cache.find((campaign_id, i) for i in wanted).items()}
+        missing = wanted - set(found)
+        if missing:
+            rows = self._read_many(campaign_id, missing)
+            read = {row["sample_id"]: msgspec.convert(row, SampleHeader) for row in rows}
+            self._header_cache.add({(campaign_id, sample_id): header for sample_id, header in read.items()})
+            found |= read
+        return found
+
+    def by_paths(self, campaign_id: int, paths: Iterable[str]) -> dict[str, int]:
+        """Ids by path; unknown paths are left out."""
+        rows = self._database.read(
+            """SELECT path, sample_id FROM samples
+            WHERE campaign_id = $campaign_id AND path IN (SELECT unnest($paths::VARCHAR[]))""",
+            campaign_id=campaign_id,
+            paths=list(paths),
+        )
+        return {row["path"]: row["sample_id"] for row in rows}
+
+    def paths(self, campaign_id: int, *, reserve: bool | None = None) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+        """Ids and paths of samples, each of shape (N,), by id; `reserve` None: all, else one side only."""
+        table = self._database.read_table(
+            """SELECT sample_id, path FROM samples
+            WHERE campaign_id = $campaign_id AND ($reserve IS NULL OR reserve = $reserve) ORDER BY sample_id""",
+            campaign_id=campaign_id,
+            reserve=reserve,
+        )
+        return table["sample_id"].to_numpy(), table["path"].to_numpy()
+
+    def footprints(self, campaign_id: int, *, after: int = 0) -> Footprints:
+        """Where the samples with ids above `after` lie, by id; NaN bounds for those without a CRS.
+
+        Less than a second for a million. Samples are only added, with ever higher ids, so what was read stays true.
+        """
+        table = self._database.read_table(
+            """SELECT sample_id, path, bounds[1] AS "left", bounds[2] AS bottom, bounds[3] AS "right", bounds[4] AS top
+            FROM samples WHERE campaign_id = $campaign_id AND sample_id > $after ORDER BY sample_id""",
+            campaign_id=campaign_id,
+            after=after,
+        )
+        sides = [table[name].to_numpy().astype(np.float64, copy=False) for name in ("left", "bottom", "right", "top")]
+        paths = pa.chunked_array([table["path"].combine_chunks()], pa.string())
+        return Footprints(table["sample_id"].to_numpy(), np.column_stack(sides), paths)
+
+    def reserve_ids(self, campaign_id: int) -> NDArray[np.int64]:
+        """Ids of the test reserve, labelled or not, by id."""
+        table = self._database.read_table(
+            "SELECT sample_id FROM samples WHERE campaign_id = $campaign_id AND reserve ORDER BY sample_id",
+            campaign_id=campaign_id,
+        )
+        ids: NDArray[np.int64] = table["sample_id"].to_numpy()
+        return ids
+
+    def page(
+        self,
+        campaign_id: int,
+        *,
+        now: datetime,
+        state: SampleState | None = None,
+        limit: int = 100,
+        after: int = 0,
+        version: str | None = None,
+    ) -> list[SampleView]:
+        """Samples with ids above `after`, by id.
+
+        Args:
+            campaign_id: The campaign.
+            now: Decides which leases are active.
+            state: Only samples in this state.
+            limit: Length of the page.
+            after: The last id of the page before.
+            version: Scores are those of this model version; None: no scores.
+        """
+        if state is not None and state not in get_args(SampleState):
+            raise InvalidValueError("$.state", f"{state!r} is none of {', '.join(get_args(SampleState))}")
+        rows = self._database.read(
+            f"""WITH page AS (
+                SELECT *, {STATE} AS state FROM samples
+                WHERE campaign_id = $campaign_id AND sample_id > $after AND ($state IS NULL OR {STATE} = $state)
+                ORDER BY sample_id LIMIT $limit)
+            SELECT page.*, (SELECT max(entropy) FROM scores WHERE scores.campaign_id = page.campaign_id
+                AND scores.sample_id = page.sample_id AND scores.version = $version AND task <> '') AS score
+            FROM page ORDER BY sample_id""",
+            campaign_id=campaign_id,
+            after=after,
+            state=state,
+            limit=limit,
+            version=version,
+            now=now,
+        )
+        return [msgspec.convert(row, SampleView) for row in rows]
+
+    def set_pixel_hashes(self, campaign_id: int, rows: Sequence[tuple[int, str, int]]) -> None:
+        """Remember the pixels of samples: (sample_id, pixel hash, modification time of the file in ns)."""
+        if rows:
+            hashes = pa.table(dict(zip(HASH_COLUMNS, zip(*rows, strict=True), strict=True)))
+            self._database.write(lambda connection: replace_pixel_hashes(connection, campaign_id, hashes))
+
+    def pixel_hash(self, campaign_id: int, sample_id: int) -> tuple[str, int] | None:
+        """The remembered pixel hash of a sample, and the modification time in ns of the file it was taken from."""
+        rows = self._database.read(
+            """SELECT pixel_hash, modified_ns FROM pixel_hashes
+            WHERE campaign_id = $campaign_id AND sample_id = $sample_id""",
+            campaign_id=campaign_id,
+            sample_id=sample_id,
+        )
+        return (rows[0]["pixel_hash"], rows[0]["modified_ns"]) if rows else None
+
+    def by_pixel_hash(self, campaign_id: int, pixel_hash: str) -> int | None:
+        """The sample with these pixels, the most recently modified file if there are several."""
+        rows = self._database.read(
+            """SELECT sample_id FROM pixel_hashes WHERE pixel_hash = $pixel_hash AND campaign_id = $campaign_id
+            ORDER BY modified_ns DESC, sample_id DESC LIMIT 1""",
+            campaign_id=campaign_id,
+            pixel_hash=pixel_hash,
+        )
+        return rows[0]["sample_id"] if rows else None
+
+    def at_place(self, campaign_id: int, width: int, height: int, crs: str, transform: Sequence[float]) -> list[Sample]:
+        """Samples of this size, CRS and transform (to a millionth of a pixel), newest first."""
+        rows = self._database.read(
+            """SELECT * FROM samples
+            WHERE campaign_id = $campaign_id AND width = $width AND height = $height AND crs = $crs
+            AND list_aggregate(list_transform(list_zip(transform, $transform::DOUBLE[]),
+                lambda pair: abs(pair[1] - pair[2])), 'max') <= $tolerance
+            ORDER BY sample_id DESC""",
+            campaign_id=campaign_id,
+            width=width,
+            height=height,
+            crs=crs,
+            transform=list(transform),
+            tolerance=1e-6 * max(abs(transform[index]) for index in (0, 1, 3, 4)),
+        )
+        return [msgspec.convert(row, Sample) for row in rows]
+
+    def _read_many(self, campaign_id: int, sample_ids: Iterable[int]) -> list[Row]:
+        return self._database.read(
+            """SELECT * FROM samples
+            WHERE campaign_id = $campaign_id AND sample_id IN (SELECT unnest($sample_ids::BIGINT[]))""",
+            campaign_id=campaign_id,
+            sample_ids=list(sample_ids),
+        )

@@ -1,0 +1,1 @@
+"""Snapshot, training run, gate; pretraining; when to retrain."""

@@ -1,0 +1,79 @@
+"""One encoder from start to end, in the calling thread: spec, subprocess, registry. Knows nothing of states."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from al_loop.campaigns.layout import DataLayout
+from al_loop.domain.campaigns import Campaign
+from al_loop.runtime.processes import run_supervised
+from al_loop.scoring.embedding_versions import encoder_version
+from al_loop.store import LabelStore
+from models.card import ModelCard
+from models.pretrain_config import PretrainConfig
+from models.pretrain_spec import PretrainSpec, write_spec
+from models.progress import ProgressLine
+from models.registry import CARD_FILE, ModelRegistry
+
+
+def train_encoder(
+    store: LabelStore,
+    layout: DataLayout,
+    campaign: Campaign,
+    number: int,
+    config: PretrainConfig,
+    *,
+    on_phase: Callable[[str], None],
+    on_progress: Callable[[ProgressLine], None],
+    cancelled: threading.Event,
+) -> ModelCard:
+    """Run `models.pretrain` on the campaign's images outside the test reserve and publish the encoder.
+
+    Args:
+        store: Where the images are listed; the reserve should be drawn.
+        layout: Where spec and encoder lie.
+        campaign: Whose images.
+        number: Of the pretraining; the encoder is called `ssl-<number>`.
+        config: The recipe; its `encoder` None means that of the campaign's models.
+        on_phase: Called with "training" and "exporting" before each begins.
+        on_progress: Called with each line of progress.
+        cancelled: Set by another thread to end the whole process tree.
+
+    Returns:
+        Its card; `PoolScorer.score` embeds the pool with `card.version`.
+
+    Raises:
+        ProcessCancelledError: `cancelled` was set.
+        ProcessFailedError: The subprocess ended badly; the message is its own sentence.
+        RegistryError: The encoder exists already.
+        OSError: The disk is full or not writable.
+    """
+    directory, version = layout.pretraining(campaign.name, number), encoder_version(number)
+    if config.encoder is None:
+        config = msgspec.structs.replace(config, encoder=campaign.settings.model.encoder)
+    source_bands = campaign.source_bands or 1
+    spec = PretrainSpec(
+        version=version,
+        campaign=campaign.name,
+        config=config,
+        source_bands=source_bands,
+        bands=campaign.bands or list(range(1, source_bands + 1)),
+        paths=_paths(store, campaign, config),
+    )
+    write_spec(directory, spec)
+    staged = directory / "training"
+    run_supervised(
+        "models.pretrain", [str(directory)], staged, on_phase=on_phase, on_progress=on_progress, cancelled=cancelled
+    )
+    card = msgspec.json.decode((staged / CARD_FILE).read_bytes(), type=ModelCard)
+    return ModelRegistry(layout.encoders(campaign.name)).publish(version, staged, card)
+
+
+def _paths(store: LabelStore, campaign: Campaign, config: PretrainConfig) -> list[str]:
+    """Absolute paths outside the reserve in random order; of more than can give a chip each, a random part."""
+    _, paths = store.samples.paths(campaign.campaign_id, reserve=False)
+    chosen = np.random.default_rng(config.seed).permutation(len(paths))[: config.max_chips]
+    return [str(Path(campaign.root) / paths[index]) for index in chosen]

@@ -1,0 +1,58 @@
+"""When a round starts by itself. Pure: the scheduler asks, this answers."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from al_loop.domain.campaigns import RetrainPolicy
+from al_loop.domain.rounds import Round, RoundState
+
+
+class RetrainState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the decision looks at."""
+
+    new_samples: int
+    """Samples outside the reserve that were newly labelled since the last snapshot that counts."""
+    last_label_at: datetime | None
+    last_round_at: datetime | None
+    """When the last round was requested; None if there was none."""
+    running: bool
+    ready: bool
+    """Whether there are labels enough for a round at all."""
+
+
+def should_retrain(state: RetrainState, policy: RetrainPolicy, now: datetime) -> str | None:
+    """Return the reason to start a round now, or None.
+
+    Labels are debounced: nothing starts until `policy.debounce_s` have passed since the newest one, so that a bulk
+    import or a burst of saves makes one round. While a round runs nothing starts; what arrived meanwhile counts at its
+    end.
+    """
+    if state.running or not state.ready or state.new_samples == 0:
+        return None
+    if state.last_label_at is not None and now - state.last_label_at < timedelta(seconds=policy.debounce_s):
+        return None
+    if policy.new_labels is not None and state.new_samples >= policy.new_labels:
+        return f"new labels: {state.new_samples}"
+    if policy.interval_s is not None and (
+        state.last_round_at is None or now - state.last_round_at >= timedelta(seconds=policy.interval_s)
+    ):
+        return f"interval: {policy.interval_s:g} s, new labels: {state.new_samples}"
+    return None
+
+
+def last_counted_snapshot(rounds: list[Round]) -> int | None:
+    """Newest label event that a round has used up, from rounds in order of their number.
+
+    A failed or cancelled round counts, so that it is not repeated until new labels arrive. An interrupted one (the
+    service was stopped) is repeated, but two in a row count: whatever stops the service may be the round itself.
+    """
+    interrupted = 0
+    for entry in reversed(rounds):
+        if entry.state is RoundState.INTERRUPTED:
+            interrupted += 1
+            if interrupted < 2:
+                continue
+        if entry.label_event_id is not None:
+            return entry.label_event_id
+    return None

@@ -1,0 +1,219 @@
+"""Labels -> the immutable directory that one training run sees (`models.manifest`).
+
+A snapshot is reproducible: it holds the labels that were current after the event `label_event_id`.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from al_loop.campaigns.readiness import readiness
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.geojson import coded_polygons
+from al_loop.domain.labels import Label
+from al_loop.domain.reserve import block_position
+from al_loop.domain.samples import Sample
+from al_loop.errors import NotEnoughLabelsError
+from al_loop.store import LabelStore
+from al_loop.training.starting_weights import StartingWeights
+from models.card import TaskName, TaskSpec
+from models.manifest import SAMPLES_FILE, Manifest, Split, write_manifest
+
+CALIBRATION_SHARE = 0.15
+CALIBRATION_MOST = 0.3
+CALIBRATION_FROM = 10
+"""Labels from which calibration is never empty."""
+STATISTICS_SAMPLES = 200
+
+SCHEMA = pa.schema(
+    [
+        ("sample_id", pa.int64()),
+        ("path", pa.string()),
+        ("split", pa.string()),
+        ("block", pa.string()),
+        ("classification", pa.list_(pa.int32())),
+        ("segmentation", pa.list_(pa.struct([("code", pa.int32()), ("wkb", pa.binary())]))),
+    ]
+)
+
+Answers = dict[TaskName, Label]
+
+
+class Snapshot(NamedTuple):
+    """What was written."""
+
+    manifest: Manifest
+    sha256: str
+    """Of `manifest.json`."""
+    counts: dict[str, int]
+    """Labelled samples of each split."""
+
+
+def write_snapshot(
+    store: LabelStore,
+    campaign: Campaign,
+    number: int,
+    directory: Path,
+    *,
+    version: str,
+    incumbent: Path | None,
+    incumbent_version: str | None,
+    now: datetime,
+    start: StartingWeights | None = None,
+) -> Snapshot:
+    """Write `manifest.json` and `samples.parquet` for a training run.
+
+    Of several annotators of one (sample, task) the newest answer counts. Reserve samples become the test split; the
+    others are train, but for about 15 % calibration, chosen by block and the same from round to round. Golden samples
+    are left out.
+
+    Args:
+        store: Where the labels are.
+        campaign: Whose labels.
+        number: The round's.
+        directory: Made if missing.
+        version: Name of the model version that the run produces.
+        incumbent: `model.onnx` of the serving version, if any.
+        incumbent_version: Its name.
+        now: When the snapshot is taken.
+        start: Encoder weights that the run starts from; None: as the campaign's settings say.
+
+    Raises:
+        NotEnoughLabelsError: Too few labels, or one class only; says what to label.
+        OSError: The disk is full or the directory cannot be written.
+    """
+    missing = readiness(store, campaign, now)
+    if missing is not None:
+        raise missing
+    label_event_id = store.labels.newest_event(campaign.campaign_id)
+    answers = newest_answers(store.labels.current(campaign.campaign_id, up_to=label_event_id))
+    samples = {
+        sample_id: sample
+        for sample_id, sample in store.samples.get_many(campaign.campaign_id, answers).items()
+        if not sample.golden
+    }
+    answers = {sample_id: answers[sample_id] for sample_id in samples}
+    tasks = _usable_tasks(campaign, answers, samples)
+    rows = _rows(campaign, tasks, answers, samples)
+    directory.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), directory / SAMPLES_FILE)
+    counts = {"train": 0, "calibration": 0, "test": 0}
+    for row in rows:
+        counts[row["split"]] += 1
+    source_bands = campaign.source_bands or 0
+    model = campaign.settings.model
+    if start is not None:
+        model = msgspec.structs.replace(model, pretrained_file=str(start.file))
+    manifest = Manifest(
+        version=version,
+        campaign=campaign.name,
+        round_number=number,
+        created_at=now.isoformat(),
+        label_event_id=label_event_id,
+        tasks=tasks,
+        source_bands=source_bands,
+        bands=campaign.bands or list(range(1, source_bands + 1)),
+        unlabelled=campaign.settings.unlabelled,
+        model=model,
+        train=campaign.settings.train,
+        statistics_paths=_statistics_paths(store, campaign),
+        incumbent_onnx=None if incumbent is None else str(incumbent.absolute()),
+        incumbent_version=incumbent_version,
+        counts=counts,
+        samples_sha256=hashlib.sha256((directory / SAMPLES_FILE).read_bytes()).hexdigest(),
+        trained_from=None if start is None else start.version,
+    )
+    return Snapshot(manifest, write_manifest(directory, manifest), counts)
+
+
+def newest_answers(labels: Sequence[Label]) -> dict[int, Answers]:
+    """The newest label of each sample and task, whoever gave it."""
+    answers: dict[int, Answers] = {}
+    for label in sorted(labels, key=lambda label: label.label_id):
+        answers.setdefault(label.sample_id, {})[label.task] = label
+    return answers
+
+
+def split_samples(blocks: Sequence[str], seed: int) -> list[bool]:
+    """Whether each labelled sample outside the reserve is for calibration rather than training.
+
+    Whole blocks, chosen by their hash: a block keeps its split while labels are added. With `CALIBRATION_FROM`
+    samples or more in two blocks or more, neither split is empty.
+
+    Args:
+        blocks: Block of each sample.
+        seed: The campaign's.
+    """
+    sizes: dict[str, int] = {}
+    for block in blocks:
+        sizes[block] = sizes.get(block, 0) + 1
+    place = {block: block_position(f"calibration:{block}", seed) for block in sizes}
+    order = sorted(sizes, key=lambda block: place[block])
+    taken, total = set[str](), 0
+    for block in order:
+        if place[block] < CALIBRATION_SHARE and total + sizes[block] <= CALIBRATION_MOST * len(blocks):
+            taken.add(block)
+            total += sizes[block]
+    if not taken and len(blocks) >= CALIBRATION_FROM:
+        taken = {next((block for block in order if sizes[block] <= len(blocks) // 2), "")}
+    return [block in taken for block in blocks]
+
+
+def _usable_tasks(campaign: Campaign, answers: dict[int, Answers], samples: dict[int, Sample]) -> list[TaskSpec]:
+    """Tasks with labels on both sides; a head that was never trained, or cannot be tested, is not built."""
+    sides = {(task, samples[sample_id].reserve) for sample_id, tasks in answers.items() for task in tasks}
+    usable = [spec for spec in campaign.tasks if (spec.task, False) in sides and (spec.task, True) in sides]
+    if not usable:
+        raise NotEnoughLabelsError("no task is labelled both in the test reserve and outside of it", 1)
+    return usable
+
+
+def _rows(
+    campaign: Campaign, tasks: Sequence[TaskSpec], answers: dict[int, Answers], samples: dict[int, Sample]
+) -> list[dict[str, Any]]:
+    """Rows of `SCHEMA`, by sample."""
+    names = [spec.task for spec in tasks]
+    used = [sample_id for sample_id in sorted(answers) if not answers[sample_id].keys().isdisjoint(names)]
+    blocks = {sample_id: samples[sample_id].block for sample_id in used}
+    trainable = [sample_id for sample_id in used if not samples[sample_id].reserve]
+    if len({blocks[sample_id] for sample_id in trainable}) == 1:  # one place only: its samples stand alone
+        blocks |= {sample_id: f"sample:{samples[sample_id].path}" for sample_id in trainable}
+    held_out = split_samples([blocks[sample_id] for sample_id in trainable], campaign.settings.reserve.seed)
+    split: dict[int, Split] = {
+        sample_id: "calibration" if held else "train" for sample_id, held in zip(trainable, held_out, strict=True)
+    }
+    return [
+        {
+            "sample_id": sample_id,
+            "path": str(Path(campaign.root) / samples[sample_id].path),
+            "split": split.get(sample_id, "test"),
+            "block": blocks[sample_id],
+            **{spec.task: _answer(spec, answers[sample_id].get(spec.task), samples[sample_id]) for spec in tasks},
+        }
+        for sample_id in used
+    ]
+
+
+def _answer(spec: TaskSpec, label: Label | None, sample: Sample) -> list[Any] | None:
+    """Class indices, or coded polygons in pixels; None where the task is not labelled."""
+    if label is None:
+        return None
+    if label.features is None:
+        return [spec.classes.index(name) for name in label.classes or []]
+    polygons = coded_polygons(label.features, label.crs or "", sample, spec.classes)
+    return [{"code": code, "wkb": wkb} for code, wkb in polygons]
+
+
+def _statistics_paths(store: LabelStore, campaign: Campaign) -> list[str]:
+    """Absolute paths of random rasters outside the reserve, labelled or not."""
+    _, paths = store.samples.paths(campaign.campaign_id, reserve=False)
+    rng = np.random.default_rng(campaign.settings.train.seed)
+    chosen = rng.choice(len(paths), size=min(STATISTICS_SAMPLES, len(paths)), replace=False)
+    return [str(Path(campaign.root) / path) for path in paths[np.sort(chosen)]]

@@ -1,0 +1,32 @@
+"""Encoders made without labels, as the rest of the loop uses them: embeddings of the pool and a start for training."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from al_loop.campaigns.layout import DataLayout
+from al_loop.domain.campaigns import Campaign
+from al_loop.store import LabelStore
+from models.pretrain_spec import ENCODER_FILE
+
+
+class StartingWeights(NamedTuple):
+    """An encoder that a training run may start from."""
+
+    version: str
+    file: Path
+
+
+def starting_weights(store: LabelStore, layout: DataLayout, campaign: Campaign) -> StartingWeights | None:
+    """The newest encoder that a training run starts from, or None: as the campaign's `model` says.
+
+    That is when `settings.train_from` is "auto", the settings name no weights themselves, and a finished pretraining
+    made an encoder of the same name.
+    """
+    settings = campaign.settings
+    if settings.train_from != "auto" or settings.model.pretrained or settings.model.pretrained_file is not None:
+        return None
+    for entry in store.pretrainings.finished(campaign.campaign_id):
+        if entry.config.encoder == settings.model.encoder and entry.version is not None:
+            file = layout.encoders(campaign.name) / entry.version / ENCODER_FILE
+            return StartingWeights(entry.version, file.absolute()) if file.is_file() else None
+    return None

@@ -1,0 +1,1 @@
+"""Light linear heads on cached embeddings."""

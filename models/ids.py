@@ -1,0 +1,27 @@
+"""The newest scores and embeddings of a campaign as aligned arrays, and the pool that one query sees of them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+NO_IDS: Ids = np.empty(0, np.int64)
+
+
+def positions_of(wanted: Ids, known: Ids) -> tuple[Ids, NDArray[np.bool_]]:
+    """Where ids stand in an ascending array.
+
+    Args:
+        wanted: Shape (N,).
+        known: Shape (T,), ascending.
+
+    Returns:
+        Positions in `known` of those that are there, shape (K,), and which they are, shape (N,).
+    """
+    if len(known) == 0:
+        return NO_IDS, np.zeros(len(wanted), np.bool_)
+    if known[-1] - known[0] == len(known) - 1:  # without gaps, as ids are given: 30 times as fast for a million
+        positions = np.clip(wanted - known[0], 0, len(known) - 1)
+    else:
+        positions = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    there = known[positions] == wanted
+    return positions[there], there

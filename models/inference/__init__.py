@@ -1,0 +1,1 @@
+"""Run an exported model: sessions, batching, prompts. Without torch."""

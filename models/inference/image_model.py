@@ -1,0 +1,313 @@
+"""From an image of any size to answers, given something that runs the graph: padding, tiling, pooling, class codes.
+
+Knows nothing of ONNX Runtime, queues or files.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.card import BACKGROUND, ModelCard, TaskName
+from models.errors import UnknownTaskError, UnusableRasterError
+from models.rasters.tiling import Tile, Window, tiles
+
+Outputs: TypeAlias = dict[str, NDArray[np.float32]]
+"""`classification` (K,), `segmentation` (K+1, H, W), `embedding` (D,), as far as the model has them; with a leading N
+axis where a batch is meant."""
+
+ReadWindow: TypeAlias = Callable[[Window], NDArray[np.float32]]
+"""Reads the model's bands of one window of an image: (C, height, width), NaN where invalid."""
+
+
+@dataclass(frozen=True)
+class TilePrediction:
+    """What the model says about one tile of a large image."""
+
+    window: Window
+    """The part of the image that this tile answers for; the windows of one image cover it once."""
+    valid: NDArray[np.bool_]
+    """(height, width) of `window`; False where a band is NaN."""
+    outputs: Outputs
+    """`segmentation` is cut to `window`: (K+1, height, width)."""
+
+
+class ImageModel(ABC):
+    """A model that answers for images of any size."""
+
+    card: ModelCard
+    tiles_per_run: int = 1
+    """Tiles of a large image that go through the graph at once."""
+
+    @abstractmethod
+    def run(self, images: NDArray[np.float32]) -> Outputs:
+        """Run the graph.
+
+        Args:
+            images: Shape (N, C, H, W), raw values of the model's bands, NaN where invalid; H and W multiples of the
+                card's `stride_px`.
+
+        Returns:
+            Outputs with a leading N axis.
+        """
+
+    def predict(self, image: NDArray[np.float32]) -> Outputs:
+        """All outputs of one image; a large one is tiled.
+
+        The full `segmentation` is held in memory: use `segment` or `predict_tiles` for scenes.
+
+        Args:
+            image: Shape (C, H, W), raw values of the card's `bands` in their order, NaN where invalid.
+
+        Raises:
+            UnusableRasterError: Wrong number of bands, no valid pixel, or values that the model cannot digest.
+        """
+        self._check(image)
+        if not self._is_large(image):
+            return _finite(_first(self._run_padded(image[None])))
+        _, height, width = image.shape
+        pool = _Pool()
+        scene = None
+        for tile in self.predict_tiles(height, width, lambda window: _cut(image, window)):
+            pool.add(tile)
+            part = tile.outputs.get("segmentation")
+            if part is not None:
+                if scene is None:
+                    scene = np.zeros((len(part), height, width), np.float32)
+                    scene[BACKGROUND] = 1.0
+                scene[(slice(None), *_slices(tile.window))] = part
+        outputs = pool.mean()
+        return outputs if scene is None else outputs | {"segmentation": scene}
+
+    def predict_batch(self, images: NDArray[np.float32]) -> Outputs:
+        """All outputs of N images of one size, none larger than a tile, with a leading N axis.
+
+        Args:
+            images: Shape (N, C, H, W).
+
+        Raises:
+            UnusableRasterError: As in `predict`, for any of them; or they need tiles.
+        """
+        for image in images:
+            self._check(image)
+            if self._is_large(image):
+                raise UnusableRasterError("image", f"larger than a tile of {self.card.tile_px} px; predict it alone")
+        return _finite(self._run_padded(images))
+
+    def classify(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities of the classes, shape (K,).
+
+        Raises:
+            UnknownTaskError: The model has no classification head.
+            UnusableRasterError: As in `predict`.
+        """
+        self._check_task("classification")
+        self._check(image)
+        if not self._is_large(image):
+            return _finite(_first(self._run_padded(image[None])))["classification"]
+        _, height, width = image.shape
+        pool = _Pool()
+        for tile in self.predict_tiles(height, width, lambda window: _cut(image, window)):
+            pool.add(tile)
+        return pool.mean()["classification"]
+
+    def segment(self, image: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Class codes, shape (H, W): 0 = background or invalid, k = k-th class.
+
+        Raises:
+            UnknownTaskError: The model has no segmentation head.
+            UnusableRasterError: As in `predict`.
+        """
+        self._check(image)
+        _, height, width = image.shape
+        return self.segment_windows(height, width, lambda window: _cut(image, window))
+
+    def segment_windows(self, height: int, width: int, read: ReadWindow) -> NDArray[np.uint8]:
+        """Class codes of an image that is read window by window, so that a scene need not fit in memory.
+
+        Raises:
+            UnknownTaskError: The model has no segmentation head.
+            UnusableRasterError: As in `predict`.
+        """
+        self._check_task("segmentation")
+        codes = np.zeros((height, width), np.uint8)
+        answered = False
+        for tile in self.predict_tiles(height, width, read):
+            codes[_slices(tile.window)] = most_probable(tile.outputs["segmentation"]) * tile.valid
+            answered = True
+        if not answered:
+            raise UnusableRasterError("image", "every pixel is nodata")
+        return codes
+
+    def predict_tiles(self, height: int, width: int, read: ReadWindow) -> Iterator[TilePrediction]:
+        """Answer tile by tile; an image no larger than a tile is one tile. Tiles without a valid pixel are skipped.
+
+        Args:
+            height: Rows of the image.
+            width: Columns of the image.
+            read: Called once a tile, in row order.
+
+        Raises:
+            UnusableRasterError: Wrong number of bands, or values that the model cannot digest.
+        """
+        card = self.card
+        work = self._readable(self.plan(height, width), read)
+        while group := list(islice(work, self.tiles_per_run)):
+            size = _rounded_up((group[0].image.shape[1], group[0].image.shape[2]), card.stride_px)
+            outputs = self.run(np.stack([_padded(item.image, size) for item in group]))
+            for index, (tile, _, valid) in enumerate(group):
+                inner = _slices(
+                    Window(
+                        tile.write.column - tile.read.column,
+                        tile.write.row - tile.read.row,
+                        tile.write.width,
+                        tile.write.height,
+                    )
+                )
+                own = {name: values[index] for name, values in outputs.items()}
+                if "segmentation" in own:
+                    own["segmentation"] = own["segmentation"][(slice(None), *inner)]
+                yield TilePrediction(tile.write, valid[inner], _finite(own))
+
+    def plan(self, height: int, width: int) -> Iterator[Tile]:
+        """The tiles that an image of this size is cut into, in row order."""
+        card = self.card
+        overlap = card.tile_px // 4 // card.stride_px * card.stride_px
+        return tiles(height, width, card.tile_px, overlap, card.stride_px)
+
+    def _readable(self, plan: Iterator[Tile], read: ReadWindow) -> Iterator["_ReadTile"]:
+        """Tiles with at least one valid pixel."""
+        for tile in plan:
+            image = read(tile.read)
+            self._check_bands(image)
+            valid = _valid(image)
+            if valid.any():
+                yield _ReadTile(tile, image, valid)
+
+    def _run_padded(self, images: NDArray[np.float32]) -> Outputs:
+        height, width = images.shape[2:]
+        outputs = self.run(_padded(images, _rounded_up((height, width), self.card.stride_px)))
+        if "segmentation" in outputs:
+            outputs = outputs | {"segmentation": outputs["segmentation"][:, :, :height, :width]}
+        return outputs
+
+    def _is_large(self, image: NDArray[np.float32]) -> bool:
+        return bool(max(image.shape[1:]) > self.card.tile_px)
+
+    def _check(self, image: NDArray[np.float32]) -> None:
+        self._check_bands(image)
+        # One NaN makes the minimum NaN, so the common image without any costs a single pass.
+        if np.isnan(image.min()) and not _valid(image).any():
+            raise UnusableRasterError("image", "every pixel is nodata")
+
+    def _check_bands(self, image: NDArray[np.float32]) -> None:
+        expected = len(self.card.bands)
+        if image.ndim != 3 or len(image) != expected or not image.size:
+            raise UnusableRasterError("image", f"an array of shape {image.shape}, but the model reads {expected} bands")
+
+    def _check_task(self, task: TaskName) -> None:
+        known = [spec.task for spec in self.card.tasks]
+        if task not in known:
+            raise UnknownTaskError(task, list(known))
+
+
+def select_bands(band_count: int, card: ModelCard, name: str = "image") -> Sequence[int]:
+    """1-based bands of an image that the model reads, in its order.
+
+    Raises:
+        UnusableRasterError: The image has not as many bands as those that the model was trained on.
+    """
+    if band_count != card.source_bands:
+        raise UnusableRasterError(
+            name, f"it has {band_count} bands, but model {card.version} was trained on images of {card.source_bands}"
+        )
+    return card.bands
+
+
+def most_probable(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Index of the largest value along the first axis; the first of equals.
+
+    Much faster than `numpy.argmax` along an outer axis, and it lets other threads run.
+
+    Args:
+        probabilities: Shape (K, H, W), K at most 256.
+
+    Returns:
+        Shape (H, W).
+    """
+    best = probabilities[0].copy()
+    codes = np.zeros(best.shape, np.uint8)
+    for code in range(1, len(probabilities)):
+        better = probabilities[code] > best
+        np.copyto(codes, code, where=better)
+        np.maximum(best, probabilities[code], out=best)
+    return codes
+
+
+class _ReadTile(NamedTuple):
+    """A tile and its pixels."""
+
+    tile: Tile
+    image: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+
+class _Pool:
+    """Mean of the per-image outputs over tiles, weighted by their valid pixels."""
+
+    def __init__(self) -> None:
+        self._sums: Outputs = {}
+        self._weight = 0.0
+
+    def add(self, tile: TilePrediction) -> None:
+        weight = np.float32(np.count_nonzero(tile.valid))
+        self._weight += float(weight)
+        for name, values in tile.outputs.items():
+            if name != "segmentation":
+                self._sums[name] = self._sums.get(name, np.float32(0)) + weight * values
+
+    def mean(self) -> Outputs:
+        return {name: (total / self._weight).astype(np.float32) for name, total in self._sums.items()}
+
+
+def _first(outputs: Outputs) -> Outputs:
+    return {name: values[0] for name, values in outputs.items()}
+
+
+def _finite(outputs: Outputs) -> Outputs:
+    for name, values in outputs.items():
+        if not np.isfinite(values).all():
+            raise UnusableRasterError("image", f"its pixel values are so large that the model's {name} is not finite")
+    return outputs
+
+
+def _valid(image: NDArray[np.float32]) -> NDArray[np.bool_]:
+    valid: NDArray[np.bool_] = np.logical_not(np.isnan(image).any(axis=0))
+    return valid
+
+
+def _slices(window: Window) -> tuple[slice, slice]:
+    return slice(window.row, window.row + window.height), slice(window.column, window.column + window.width)
+
+
+def _cut(image: NDArray[np.float32], window: Window) -> NDArray[np.float32]:
+    return image[(slice(None), *_slices(window))]
+
+
+def _rounded_up(size: tuple[int, int], stride: int) -> tuple[int, int]:
+    height, width = size
+    return -(-height // stride) * stride, -(-width // stride) * stride
+
+
+def _padded(images: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Images (..., H, W) with NaN appended at the bottom and on the right up to `size`."""
+    height, width = images.shape[-2:]
+    if (height, width) == size:
+        return np.ascontiguousarray(images, np.float32)
+    padded = np.full((*images.shape[:-2], *size), np.nan, np.float32)
+    padded[..., :height, :width] = images
+    return padded

@@ -1,0 +1,121 @@
+"""Run one model version with ONNX Runtime, on a GPU where there is one. Knows nothing of labels, rounds or HTTP."""
+
+import ctypes
+import hashlib
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from models.errors import CorruptVersionError
+from models.inference.image_model import ImageModel, Outputs
+from models.registry import ONNX_FILE, read_card
+
+Device: TypeAlias = Literal["auto", "cpu", "cuda"]
+
+_CPU = "CPUExecutionProvider"
+_CUDA = "CUDAExecutionProvider"
+_CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC"}  # the exhaustive default searches anew for every new shape
+_CUDA_TILES_PER_RUN = 8
+_LOG_ERRORS_ONLY = 3
+_LOAD_ERRORS = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+
+
+class Predictor(ImageModel):
+    """One version, loaded once. Thread-safe; the GIL is free while the graph runs."""
+
+    def __init__(self, directory: Path, *, threads: int | None = None, device: Device = "auto") -> None:
+        """Load a version, check it against its card, and run it once.
+
+        Args:
+            directory: A version's directory: `model.onnx` and `card.json`.
+            threads: CPU threads of one run; None: as many as there are physical cores.
+            device: "auto" takes a GPU if one works; "cuda" insists on it.
+
+        Raises:
+            CorruptVersionError: A file is missing, its digest differs from the card, or it is no model as the card
+                describes it. The bytes that were hashed are those that are loaded.
+            RuntimeError: `device` is "cuda" and there is no usable GPU.
+        """
+        version = directory.name
+        try:
+            self.card = read_card(directory)
+            model = (directory / ONNX_FILE).read_bytes()
+        except (OSError, msgspec.MsgspecError) as error:
+            raise CorruptVersionError(version, str(error)) from error
+        if hashlib.sha256(model).hexdigest() != self.card.digests.get(ONNX_FILE):
+            raise CorruptVersionError(version, f"{ONNX_FILE} does not match its digest")
+        self.version = self.card.version
+        try:
+            self._session = _open_session(model, threads, device)
+        except _LOAD_ERRORS as error:
+            raise CorruptVersionError(version, f"ONNX Runtime cannot load {ONNX_FILE}: {error}") from error
+        self.device: Literal["cpu", "cuda"] = "cuda" if _CUDA in self._session.get_providers() else "cpu"
+        self.tiles_per_run = _CUDA_TILES_PER_RUN if self.device == "cuda" else 1
+        self._output_names = [output.name for output in self._session.get_outputs()]
+        self._check_graph(version)
+        side = 2 * self.card.stride_px
+        self.run(np.zeros((1, len(self.card.bands), side, side), np.float32))
+
+    def run(self, images: NDArray[np.float32]) -> Outputs:
+        """See `ImageModel.run`."""
+        return dict(zip(self._output_names, self._session.run(self._output_names, {"image": images}), strict=True))
+
+    def _check_graph(self, version: str) -> None:
+        inputs = self._session.get_inputs()
+        expected = {"embedding", *(spec.task for spec in self.card.tasks)}
+        if [item.name for item in inputs] != ["image"] or inputs[0].shape[1] != len(self.card.bands):
+            raise CorruptVersionError(version, f"{ONNX_FILE} does not take `image` with {len(self.card.bands)} bands")
+        if set(self._output_names) != expected:
+            raise CorruptVersionError(version, f"{ONNX_FILE} answers {self._output_names}, not {sorted(expected)}")
+
+
+def _open_session(model: bytes, threads: int | None, device: Device) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _LOG_ERRORS_ONLY
+    options.intra_op_num_threads = threads or 0
+    # Spinning workers take cores from other requests and from training: 8 clients were answered 1.5 times as fast
+    # without, one client as fast as with (2 shared cores).
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers: list[Any] = [_CPU]
+    if device != "cpu" and _may_use_cuda():
+        providers = [(_CUDA, _CUDA_OPTIONS), _CPU]
+    session = onnxruntime.InferenceSession(model, options, providers=providers)
+    if device == "cuda" and _CUDA not in session.get_providers():
+        raise RuntimeError("there is no CUDA GPU that ONNX Runtime can use; ask for device 'auto' or 'cpu'")
+    return session
+
+
+@cache
+def _may_use_cuda() -> bool:
+    """Whether ONNX Runtime has its CUDA provider and the driver sees a GPU.
+
+    The GPU build of ONNX Runtime lists the provider on every machine and complains on stderr where it cannot load it;
+    asking the driver first keeps machines without a GPU quiet.
+    """
+    if _CUDA not in onnxruntime.get_available_providers() or not _driver_sees_gpu():
+        return False
+    onnxruntime.preload_dlls()  # CUDA and cuDNN from the wheels that torch installs, if they are there
+    return True
+
+
+def _driver_sees_gpu() -> bool:
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    count = ctypes.c_int(0)
+    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0

@@ -1,0 +1,97 @@
+"""Write a raster of values window by window as a cloud-optimised GeoTIFF, so that a scene need not fit in memory."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from numpy.typing import NDArray
+from rasterio.env import Env
+from rasterio.io import DatasetWriter
+from rasterio.transform import Affine
+from rasterio.windows import Window as RasterWindow
+
+from models.rasters.crs import crs_of
+from models.rasters.files import allow_missing_georeference
+from models.rasters.tiling import Window
+
+BLOCK_PX = 512
+"""Side of a block of the file; a larger raster gets overviews, each half as large as the one before."""
+
+_COG_OPTIONS = {
+    "BLOCKSIZE": BLOCK_PX,
+    "COMPRESS": "DEFLATE",
+    "LEVEL": 1,  # the default takes twice as long to save 2 per cent of noise
+    "PREDICTOR": "YES",
+    "OVERVIEW_RESAMPLING": "AVERAGE",
+    "STATISTICS": "YES",  # a GIS stretches the colours without reading the file twice
+    "NUM_THREADS": "2",
+}
+
+
+class ValueWriter:
+    """Takes the windows of one raster in any order; pixels that nobody writes are NaN."""
+
+    def __init__(self, dataset: DatasetWriter) -> None:
+        self._dataset = dataset
+
+    def write(self, window: Window, values: NDArray[np.float32]) -> None:
+        """Write one window; values of shape (height, width)."""
+        place = RasterWindow(window.column, window.row, window.width, window.height)
+        self._dataset.write(values, 1, window=place)
+
+
+@contextmanager
+def open_cog(
+    path: Path,
+    height: int,
+    width: int,
+    *,
+    crs: str | None,
+    transform: Sequence[float] | None,
+    description: str,
+    unit: str,
+    tags: Mapping[str, str],
+) -> Iterator[ValueWriter]:
+    """Write a one-band float32 GeoTIFF, NaN = nodata; it is a COG at `path` when the block ends without an error.
+
+    The layout of a COG is known only at the end: windows go to an uncompressed file beside it first.
+
+    Args:
+        path: Where to; must not exist.
+        height: Rows.
+        width: Columns.
+        crs: `EPSG:n` or WKT; None: no CRS.
+        transform: a, b, c, d, e, f; None: no transform.
+        description: What the band shows; a GIS lists it as the band's name.
+        unit: Of the values.
+        tags: Further metadata of the file.
+    """
+    allow_missing_georeference()
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder, Env():
+        draft = Path(folder) / "values.tif"
+        with rasterio.open(
+            draft,
+            "w",
+            driver="GTiff",
+            width=width,
+            height=height,
+            count=1,
+            dtype="float32",
+            nodata=float("nan"),
+            crs=None if crs is None else crs_of(crs),
+            transform=None if transform is None else Affine(*transform),
+            tiled=True,
+            blockxsize=BLOCK_PX,
+            blockysize=BLOCK_PX,
+            sparse_ok=True,
+            bigtiff="if_safer",
+        ) as dataset:
+            dataset.set_band_description(1, description)
+            dataset.units = (unit,)
+            dataset.update_tags(**tags)
+            yield ValueWriter(dataset)
+        rasterio.shutil.copy(draft, path, driver="COG", **_COG_OPTIONS)

@@ -1,0 +1,94 @@
+"""Between class codes (uint8 rasters) and polygons in pixel coordinates: x = column, y = row, origin at the upper left.
+
+A pixel belongs to the polygon that its centre lies in, as in GDAL's rasterisation.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import rasterio.features
+import shapely
+from numpy.typing import NDArray
+from rasterio.env import Env
+
+from models.errors import RasterTooLargeError, UnreadableRasterError
+from models.rasters.files import allow_missing_georeference, open_file
+
+
+def polygons_to_codes(
+    polygons: Sequence[tuple[int, bytes]], height: int, width: int, fill: int = 0
+) -> NDArray[np.uint8]:
+    """Paint polygons in order, the last on top.
+
+    Args:
+        polygons: Code (0..255) and WKB geometry of each, in pixel coordinates; parts outside of the raster are cut.
+        height: Rows.
+        width: Columns.
+        fill: Code of pixels inside no polygon.
+
+    Returns:
+        Shape (H, W).
+    """
+    shapes = [(geometry, code) for code, wkb in polygons if not (geometry := shapely.from_wkb(wkb)).is_empty]
+    codes = np.full((height, width), fill, np.uint8)
+    if shapes and codes.size:
+        allow_missing_georeference()
+        with Env():
+            rasterio.features.rasterize(shapes, out=codes)
+    return codes
+
+
+def codes_to_polygons(codes: NDArray[np.uint8]) -> list[tuple[int, shapely.Polygon | shapely.MultiPolygon]]:
+    """Outline every code but 0; the exact inverse of `polygons_to_codes` with fill 0.
+
+    Args:
+        codes: Shape (H, W).
+
+    Returns:
+        One valid geometry a code, in ascending order of codes; corners are pixel corners.
+    """
+    parts: dict[int, list[shapely.Polygon]] = {}
+    allow_missing_georeference()
+    with Env():
+        for geometry, code in rasterio.features.shapes(codes, mask=codes != 0, connectivity=4):
+            rings = geometry["coordinates"]
+            parts.setdefault(int(code), []).append(shapely.Polygon(rings[0], rings[1:]))
+    return [
+        (code, found[0] if len(found) == 1 else shapely.MultiPolygon(found)) for code, found in sorted(parts.items())
+    ]
+
+
+MAX_MASK_PX = 2**28
+"""A mask is read whole; the cut of a scene for training is far smaller."""
+
+
+def read_codes(path: Path, *, max_px: int = MAX_MASK_PX) -> NDArray[np.uint8]:
+    """Read a mask's class codes as stored, whatever its nodata value says.
+
+    Args:
+        path: One-band GeoTIFF or PNG of whole numbers from 0 to 255. JPEG is refused: it blurs codes.
+        max_px: Refuse a mask whose header claims more pixels.
+
+    Returns:
+        Codes of shape (H, W).
+
+    Raises:
+        UnreadableRasterError: Not such a file, truncated, or with values outside 0..255.
+        RasterTooLargeError: The header claims more than `max_px` pixels.
+    """
+    name = path.name
+    with open_file(path, name) as dataset:
+        if dataset.driver == "JPEG":
+            raise UnreadableRasterError(name, "a mask must be a GeoTIFF or PNG; JPEG blurs class codes")
+        if dataset.count != 1:
+            raise UnreadableRasterError(name, f"a mask has one band of class codes, not {dataset.count}")
+        if dataset.width * dataset.height > max_px:
+            raise RasterTooLargeError(name, dataset.width, dataset.height, 1, max_px)
+        values = dataset.read(1)
+    if np.iscomplexobj(values) or not np.all((values >= 0) & (values <= 255)):
+        raise UnreadableRasterError(name, "a mask holds class codes from 0 to 255")
+    codes: NDArray[np.uint8] = values.astype(np.uint8)
+    if not np.array_equal(codes, values):
+        raise UnreadableRasterError(name, "a mask holds whole numbers, not fractions")
+    return codes

@@ -1,0 +1,284 @@
+"""Read imagery: headers, pixels with NaN where they are invalid, uploads, and a hash that recognises an image.
+
+Pixels are float32 (C, H, W) raw band values. Bands are 1-based. An alpha band is a mask and not counted as a band.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.env import Env
+from rasterio.io import DatasetReader, MemoryFile
+from rasterio.transform import Affine
+from rasterio.windows import Window
+
+from models.errors import RasterTooLargeError, UnreadableRasterError
+from models.rasters.crs import crs_of
+from models.rasters.files import allow_missing_georeference, open_bytes, open_file, resolve_inside
+from models.rasters.georeference import crs_name, geographic_bounds, transform_values
+from models.rasters.pixels import check_bands, has_alpha, read_stored, read_values, to_float
+
+__all__ = [
+    "MAX_FILE_VALUES",
+    "MAX_UPLOAD_VALUES",
+    "RasterHeader",
+    "Upload",
+    "encode_codes",
+    "open_upload",
+    "pixel_hash",
+    "read_file",
+    "read_header",
+    "read_raster",
+    "resolve_inside",
+]
+
+MAX_FILE_VALUES = 2**34
+"""Width x height x bands of a file; files are read window by window, so this only stops nonsense."""
+
+MAX_UPLOAD_VALUES = 2**28
+"""The same for an upload, which is decoded whole: 1 GiB as float32."""
+
+_HASH_ROWS = 512
+"""Rows that enter a pixel hash at once. Changing it changes every hash of a taller image."""
+
+
+class RasterHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """What a header tells, no pixel read."""
+
+    width: int
+    height: int
+    band_count: int
+    """Bands with data; an alpha band is not one of them."""
+    dtype: str
+    crs: str | None
+    """`EPSG:n` or WKT."""
+    transform: list[float] | None
+    """a, b, c, d, e, f of x = a*col + b*row + c, y = d*col + e*row + f."""
+    nodata: float | None
+    bounds: list[float] | None
+    """Left, bottom, right, top in EPSG:4326; left > right across the date line; None if the place is unknown.
+
+    Not computed for uploads (None): it costs as much as decoding a small chip.
+    """
+    file_bytes: int
+    modified_ns: int
+    """Modification time of the file in ns since the epoch; 0 for an upload."""
+
+
+def read_header(path: Path, name: str | None = None, *, max_values: int = MAX_FILE_VALUES) -> RasterHeader:
+    """Read the header of a raster file.
+
+    Args:
+        path: A GeoTIFF, COG, JPEG or PNG file.
+        name: What messages call it; default: the file's name.
+        max_values: Largest width x height x bands.
+
+    Raises:
+        UnreadableRasterError: Missing, empty, truncated, another format, or complex values.
+        RasterTooLargeError: The header claims more than `max_values`.
+    """
+    name = name or path.name
+    with open_file(path, name) as dataset:
+        status = path.stat()
+        _check_size(dataset, name, max_values)
+        _check_blocks_present(dataset, name, status.st_size)
+        return _header(dataset, status.st_size, status.st_mtime_ns, with_bounds=True)
+
+
+def read_raster(
+    path: Path,
+    bands: Sequence[int],
+    *,
+    window: tuple[int, int, int, int] | None = None,
+    out_shape: tuple[int, int] | None = None,
+    name: str | None = None,
+) -> NDArray[np.float32]:
+    """Read bands of a raster file as raw values.
+
+    Args:
+        path: A GeoTIFF, COG, JPEG or PNG file.
+        bands: 1-based bands, in the order wanted.
+        window: Column offset, row offset, width, height; must lie inside the raster. None: all of it.
+        out_shape: Height and width to resample to while reading (average of valid pixels); None: as stored.
+        name: What messages call the file; default: its name.
+
+    Returns:
+        Shape (C, H, W). NaN where the nodata value, the mask or the alpha band says so, and for infinite values.
+
+    Raises:
+        UnreadableRasterError: The file is not readable or damaged.
+        UnusableRasterError: It has no such band, or the window leaves it.
+    """
+    name = name or path.name
+    with open_file(path, name) as dataset:
+        return read_values(dataset, name, bands, window, out_shape)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An image that came as bytes, decoded."""
+
+    header: RasterHeader
+    name: str
+    _raw: NDArray[Any]
+    """All bands as stored, (C, H, W)."""
+    _invalid: NDArray[np.bool_]
+    """(C, H, W) or broadcastable to it; True = invalid."""
+
+    def read(self, bands: Sequence[int]) -> NDArray[np.float32]:
+        """Raw values of 1-based bands, (C, H, W), NaN where invalid.
+
+        Raises:
+            UnusableRasterError: There is no such band.
+        """
+        check_bands(bands, self.header.band_count, self.name)
+        index = [band - 1 for band in bands]
+        return to_float(self._raw[index], self._invalid if len(self._invalid) == 1 else self._invalid[index])
+
+    @cached_property
+    def pixel_hash(self) -> str:
+        """Same as `pixel_hash` of a file with these pixels, CRS and transform."""
+        digest = _hash_start(self._raw.dtype.name, self._raw.shape, self.header)
+        for row in range(0, self.header.height, _HASH_ROWS):
+            digest.update(np.ascontiguousarray(self._raw[:, row : row + _HASH_ROWS]).data)
+        return digest.hexdigest()
+
+
+def open_upload(data: bytes, *, max_values: int = MAX_UPLOAD_VALUES, name: str = "image") -> Upload:
+    """Decode an image that came as bytes; the header is checked before any pixel is read.
+
+    Raises:
+        UnreadableRasterError: Empty, truncated, another format, or complex values.
+        RasterTooLargeError: The header claims more than `max_values`.
+    """
+    with open_bytes(data, name) as dataset:
+        _check_size(dataset, name, max_values)
+        header = _header(dataset, len(data), 0, with_bounds=False)
+        return Upload(header, name, *read_stored(dataset))
+
+
+def read_file(path: Path, name: str | None = None, *, max_values: int = MAX_UPLOAD_VALUES) -> Upload:
+    """Decode a raster file whole, opening it once for its pixels and its hash.
+
+    Args:
+        path: A GeoTIFF, COG, JPEG or PNG file; its mask and world files are honoured.
+        name: What messages call it; default: the file's name.
+        max_values: Largest width x height x bands.
+
+    Raises:
+        UnreadableRasterError: The file is not readable or damaged.
+        RasterTooLargeError: The header claims more than `max_values`; no pixel was read.
+    """
+    name = name or path.name
+    with open_file(path, name) as dataset:
+        status = path.stat()
+        _check_size(dataset, name, max_values)
+        header = _header(dataset, status.st_size, status.st_mtime_ns, with_bounds=False)
+        return Upload(header, name, *read_stored(dataset))
+
+
+def pixel_hash(path: Path, name: str | None = None) -> str:
+    """Hash of dtype, shape, CRS, transform and the pixels of all bands as stored.
+
+    It recognises an image after it was written again by another program: file bytes, compression, block layout, tags
+    and the nodata value do not enter.
+
+    Returns:
+        32 hexadecimal digits (BLAKE2b, RFC 7693).
+
+    Raises:
+        UnreadableRasterError: The file is not readable or damaged.
+    """
+    name = name or path.name
+    with open_file(path, name) as dataset:
+        header = _header(dataset, 0, 0, with_bounds=False)
+        digest = _hash_start(dataset.dtypes[0], (dataset.count, dataset.height, dataset.width), header)
+        for row in range(0, dataset.height, _HASH_ROWS):
+            rows = min(_HASH_ROWS, dataset.height - row)
+            digest.update(dataset.read(window=Window(0, row, dataset.width, rows)).data)
+        return digest.hexdigest()
+
+
+def encode_codes(codes: NDArray[np.uint8], crs: str | None, transform: Sequence[float] | None) -> bytes:
+    """One-band uint8 GeoTIFF of class codes, uncompressed.
+
+    Args:
+        codes: Shape (H, W).
+        crs: `EPSG:n` or WKT; None: no CRS.
+        transform: a, b, c, d, e, f; None: no transform.
+    """
+    return _encode(codes, crs, transform, driver="GTiff", blockysize=len(codes))
+
+
+def _encode(
+    band: NDArray[Any], crs: str | None, transform: Sequence[float] | None, **profile: str | int | float
+) -> bytes:
+    """One band (H, W) as a file's bytes."""
+    height, width = band.shape
+    allow_missing_georeference()
+    with Env(), MemoryFile() as memory:
+        with memory.open(
+            width=width,
+            height=height,
+            count=1,
+            dtype=band.dtype.name,
+            crs=None if crs is None else crs_of(crs),
+            transform=None if transform is None else Affine(*transform),
+            **profile,
+        ) as dataset:
+            dataset.write(band, 1)
+        return bytes(memory.getbuffer())
+
+
+def _header(dataset: DatasetReader, file_bytes: int, modified_ns: int, *, with_bounds: bool) -> RasterHeader:
+    transform = transform_values(dataset.transform)
+    crs = dataset.crs
+    return RasterHeader(
+        width=dataset.width,
+        height=dataset.height,
+        band_count=dataset.count - has_alpha(dataset),
+        dtype=dataset.dtypes[0],
+        crs=crs_name(crs),
+        transform=transform,
+        nodata=dataset.nodata,
+        bounds=geographic_bounds(crs, transform, dataset.width, dataset.height) if with_bounds else None,
+        file_bytes=file_bytes,
+        modified_ns=modified_ns,
+    )
+
+
+def _check_size(dataset: DatasetReader, name: str, max_values: int) -> None:
+    if dataset.count < 1:
+        raise UnreadableRasterError(name, "it has no bands")
+    if dataset.width * dataset.height * dataset.count > max_values:
+        raise RasterTooLargeError(name, dataset.width, dataset.height, dataset.count, max_values)
+    if any(dtype.startswith("complex") for dtype in dataset.dtypes):
+        raise UnreadableRasterError(name, f"{dataset.dtypes[0]} values; only real numbers are imagery here")
+
+
+def _check_blocks_present(dataset: DatasetReader, name: str, file_bytes: int) -> None:
+    """Refuse a TIFF whose first or last block of data lies beyond the end of the file."""
+    if dataset.driver != "GTiff":
+        return
+    rows, columns = dataset.block_shapes[0]
+    last = f"{(dataset.width - 1) // columns}_{(dataset.height - 1) // rows}"
+    for band in {1, dataset.count}:
+        for block in {"0_0", last}:
+            offset = dataset.get_tag_item(f"BLOCK_OFFSET_{block}", "TIFF", band)
+            size = dataset.get_tag_item(f"BLOCK_SIZE_{block}", "TIFF", band)
+            if offset is not None and size is not None and int(offset) + int(size) > file_bytes:
+                raise UnreadableRasterError(
+                    name, f"truncated: data up to byte {int(offset) + int(size)} of {file_bytes}"
+                )
+
+
+def _hash_start(dtype: str, shape: tuple[int, ...], header: RasterHeader) -> "hashlib.blake2b":
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(msgspec.json.encode([dtype, shape, header.crs, header.transform]))
+    return digest

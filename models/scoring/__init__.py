@@ -1,0 +1,1 @@
+"""Scores and embeddings of a pool of images."""

@@ -1,0 +1,1 @@
+"""Scores and embeddings of parts of an image."""

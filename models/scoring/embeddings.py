@@ -1,0 +1,100 @@
+"""The border to pool scoring: what the subprocess is asked, what it leaves behind, and its embeddings as one table.
+
+A part is a directory `<campaign dir>/scores/<version>/<part>/` with
+
+    scores.parquet        sample_id, task, least_confidence, margin, entropy, pixel_hash, modified_ns; a row a (sample,
+                          task), and for features and encoders one row a sample with task "" and zeros
+    embeddings.npy        (N, D), float16 of a model, float32 of features (raw, in the units of the bands)
+    embedding_ids.npy     (N,) int64, ascending; written last: a part without it is unfinished and ignored
+    skipped.json          samples that could not be scored, and why
+
+and, where regions are asked for, the embeddings of their cells (`al_loop.cell_parts`).
+"""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import ScoringError
+from models.scoring.features import standardise
+from models.scoring.spec import EMBEDDINGS_FILE, FEATURES, IDS_FILE
+
+CACHED_VERSIONS = 2
+"""Versions of a campaign kept in memory: the current one and the one before, while the pool is scored again."""
+
+
+class Embeddings(NamedTuple):
+    """Embeddings of one version, T samples."""
+
+    sample_ids: NDArray[np.int64]
+    """Shape (T,), ascending."""
+    values: NDArray[np.floating]
+    """Shape (T, D) float16, perhaps a read-only memory map."""
+
+
+NO_EMBEDDINGS = Embeddings(np.empty(0, np.int64), np.empty((0, 0), np.float16))
+
+
+class EmbeddingStore:
+    """The embeddings of a campaign, assembled from the parts on disk and kept in memory. Safe to share by threads.
+
+    A version in one part stays a memory map; several parts are joined in memory (256 MB for a million samples of 128
+    values). A sample in several parts counts as the newest part has it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Use `root`, `<campaign dir>/scores`; it need not exist yet."""
+        self._root = root
+        self._lock = threading.Lock()
+        self._loaded: dict[str, tuple[list[Path], Embeddings]] = {}
+
+    def new_part(self, version: str) -> Path:
+        """Make the directory of the next part of a version: `0001`, `0002`, ..."""
+        versions = self._root / version
+        versions.mkdir(parents=True, exist_ok=True)
+        numbers = [int(part.name) for part in versions.iterdir() if part.name.isdecimal()]
+        part = versions / f"{max(numbers, default=0) + 1:04d}"
+        part.mkdir()
+        return part
+
+    def parts(self, version: str) -> list[Path]:
+        """The finished parts of a version, oldest first."""
+        found = [ids.parent for ids in (self._root / version).glob(f"*/{IDS_FILE}")]
+        return sorted(found, key=lambda part: (len(part.name), part.name))
+
+    def load(self, version: str) -> Embeddings:
+        """Embeddings of a version, `NO_EMBEDDINGS` if none are finished; features come standardised over the pool.
+
+        Raises:
+            ScoringError: The parts do not fit together.
+        """
+        parts = self.parts(version)
+        with self._lock:
+            known = self._loaded.pop(version, None)
+            if known is None or known[0] != parts:
+                known = parts, _join(parts, standardised=version == FEATURES)
+            self._loaded[version] = known  # to the end: the first is the least recently used
+            while len(self._loaded) > CACHED_VERSIONS:
+                del self._loaded[next(iter(self._loaded))]
+            return known[1]
+
+
+def _join(parts: Sequence[Path], *, standardised: bool) -> Embeddings:
+    ids = [np.load(part / IDS_FILE) for part in parts]
+    values = [np.load(part / EMBEDDINGS_FILE, mmap_mode="r") for part in parts]
+    kept = [(some, rows, part) for some, rows, part in zip(ids, values, parts, strict=True) if len(some)]
+    if not kept:
+        return NO_EMBEDDINGS
+    sizes = {rows.shape[1] for _, rows, _ in kept}
+    if len(sizes) > 1 or any(len(some) != len(rows) for some, rows, _ in kept):
+        raise ScoringError(f"the parts in {kept[0][2].parent} do not fit together; remove them and score again")
+    if len(kept) == 1:
+        sample_ids, joined = kept[0][0], kept[0][1]
+    else:  # newest first: np.unique keeps the first of equal ids
+        sample_ids, first = np.unique(np.concatenate([some for some, _, _ in kept[::-1]]), return_index=True)
+        joined = np.concatenate([rows for _, rows, _ in kept[::-1]])[first]
+    return Embeddings(sample_ids, standardise(joined) if standardised else joined)

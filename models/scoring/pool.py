@@ -1,0 +1,220 @@
+"""Score many images with one model, or describe them by simple features: batches of equal shape, tiles for large ones.
+
+Knows nothing of the store, of rounds or of the command line.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.card import TaskSpec
+from models.errors import RasterError, UnusableRasterError
+from models.inference.image_model import ImageModel, Outputs
+from models.progress import Progress
+from models.scoring.features import image_features
+from models.scoring.reader import PoolImage, prefetch, read_for_features, read_for_model
+from models.scoring.region_means import RegionMeans
+from models.scoring.results import Scores, ScoringResults
+from models.scoring.uncertainty import SCORE_NAMES, all_scores, pixel_scores
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+BATCH_PX = 32 * 128 * 128
+"""Pixels of a batch: 2 images of 512 px, 32 of 128 px."""
+
+BATCH_IMAGES = 32
+"""Images of a batch at most; larger ones no longer raise the throughput of small models on CPU."""
+
+PENDING_BATCHES = 4
+"""Full batches that may wait while images of many shapes come mixed; then the fullest incomplete one is run."""
+
+REPORT_EVERY_S = 0.5
+
+_FAILURES = (RasterError, UnusableRasterError, FileNotFoundError)
+"""What is wrong with one sample only."""
+
+
+def score_with_model(
+    model: ImageModel, paths: Sequence[Path], tasks: Sequence[TaskSpec], results: ScoringResults, progress: Progress
+) -> None:
+    """Score every path with a model; samples that cannot be read or used are skipped with the reason.
+
+    Args:
+        model: The version that scores.
+        paths: One file a row of `results`.
+        tasks: Tasks to score, all of them heads of the model.
+        results: Filled in.
+        progress: Told about every half second.
+    """
+    work = _Batches(model, tasks, results)
+    report = Reporter(progress, len(paths))
+    for row, image in enumerate(prefetch(skippable(partial(read_for_model, card=model.card)), paths)):
+        if isinstance(image, Skipped):
+            results.skip(row, image.reason)
+        else:
+            results.record_file(row, image.pixel_hash, image.modified_ns)
+            work.add(row, image)
+        report.done(row + 1)
+    work.finish()
+
+
+def score_with_features(
+    paths: Sequence[Path], bands: Sequence[int], results: ScoringResults, progress: Progress
+) -> None:
+    """Describe every path by `image_features`, with zeros for scores and no hash; see `score_with_model`."""
+    report = Reporter(progress, len(paths))
+    zeros: Scores = {name: np.zeros(1, np.float32) for name in SCORE_NAMES}
+    for row, features in enumerate(prefetch(skippable(partial(_features, bands=bands)), paths)):
+        if isinstance(features, Skipped):
+            results.skip(row, features.reason)
+        else:
+            results.record([row], features[None], {"": zeros})
+        report.done(row + 1)
+
+
+class _Batches:
+    """Collects images by shape and runs them when a batch is full."""
+
+    def __init__(self, model: ImageModel, tasks: Sequence[TaskSpec], results: ScoringResults) -> None:
+        self._model, self._tasks, self._results = model, tasks, results
+        self._waiting: dict[tuple[int, ...], list[tuple[int, NDArray[np.float32]]]] = {}
+        self._waiting_px = 0
+
+    def add(self, row: int, image: PoolImage) -> None:
+        tile_px = self._model.card.tile_px
+        if image.values is None or max(image.height, image.width) > tile_px:
+            self._run_large(row, image)
+            return
+        shape = image.values.shape
+        pixels = image.height * image.width
+        batch = self._waiting.setdefault(shape, [])
+        batch.append((row, image.values))
+        self._waiting_px += pixels
+        if len(batch) >= min(BATCH_IMAGES, max(1, BATCH_PX // pixels)):
+            self._run(shape)
+        elif self._waiting_px > PENDING_BATCHES * BATCH_PX:
+            self._run(max(self._waiting, key=lambda shape: len(self._waiting[shape]) * shape[1] * shape[2]))
+
+    def finish(self) -> None:
+        for shape in list(self._waiting):
+            self._run(shape)
+
+    def _run(self, shape: tuple[int, ...]) -> None:
+        batch = self._waiting.pop(shape)
+        self._waiting_px -= len(batch) * shape[1] * shape[2]
+        images = np.stack([values for _, values in batch])  # (N, C, H, W)
+        try:
+            self._record([row for row, _ in batch], images)
+        except UnusableRasterError as error:
+            if len(batch) == 1:
+                self._results.skip(batch[0][0], error.reason)
+                return
+            for single in batch:  # one image with absurd values must not take its neighbours along
+                self._waiting[shape] = [single]
+                self._waiting_px += shape[1] * shape[2]
+                self._run(shape)
+
+    def _run_large(self, row: int, image: PoolImage) -> None:
+        try:
+            embedding, scores = _score_tiles(self._model, self._tasks, image)
+        except _FAILURES as error:
+            self._results.skip(row, _reason(error))
+            return
+        self._results.record([row], embedding[None], scores)
+
+    def _record(self, rows: list[int], images: NDArray[np.float32]) -> None:
+        outputs = self._model.predict_batch(images)
+        scores: dict[str, Scores] = {}
+        for spec in self._tasks:
+            probabilities = outputs[spec.task]
+            if spec.task == "segmentation":
+                nodata = np.isnan(images).any(axis=1, keepdims=True)  # (N, 1, H, W)
+                probabilities = np.where(nodata, np.float32(np.nan), probabilities)
+            scores[spec.task] = all_scores(probabilities, multi_label=_multi_label(spec))
+        self._results.record(rows, outputs["embedding"], scores)
+
+
+def _score_tiles(
+    model: ImageModel, tasks: Sequence[TaskSpec], image: PoolImage
+) -> tuple[NDArray[np.float32], dict[str, Scores]]:
+    """Embedding (D,) and scores (1,) of an image that is read, predicted and summed tile by tile."""
+    regions = {name: RegionMeans(1, image.height, image.width) for name in SCORE_NAMES}
+    sums: Outputs = {}
+    weight = 0
+    for tile in model.predict_tiles(image.height, image.width, image.read):
+        valid_px = int(np.count_nonzero(tile.valid))
+        weight += valid_px
+        for name, values in tile.outputs.items():
+            if name != "segmentation":
+                sums[name] = sums.get(name, np.zeros_like(values)) + values * np.float32(valid_px)
+        if "segmentation" in tile.outputs:
+            probabilities = np.where(tile.valid, tile.outputs["segmentation"], np.float32(np.nan))
+            for name, values in pixel_scores(probabilities[None]).items():
+                regions[name].add(values, tile.window.row, tile.window.column)
+    if weight == 0:
+        raise UnusableRasterError("image", "every pixel is nodata")
+    scores: dict[str, Scores] = {}
+    for spec in tasks:
+        if spec.task == "segmentation":
+            scores[spec.task] = {name: means.most_uncertain() for name, means in regions.items()}
+        else:
+            mean = sums[spec.task] / np.float32(weight)
+            scores[spec.task] = all_scores(mean[None], multi_label=_multi_label(spec))
+    return sums["embedding"] / np.float32(weight), scores
+
+
+def _features(path: Path, bands: Sequence[int]) -> NDArray[np.float32]:
+    image = read_for_features(path, bands)
+    if np.isnan(image).any(axis=0).all():
+        raise UnusableRasterError(path.name, "every pixel is nodata")
+    return image_features(image)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A sample that could not be used."""
+
+    reason: str
+
+
+def skippable(read: Callable[[Item], T]) -> Callable[[Item], T | Skipped]:
+    """`read`, but what is wrong with one sample comes back as a value: the others go on."""
+
+    def attempt(item: Item) -> T | Skipped:
+        try:
+            return read(item)
+        except _FAILURES as error:
+            return Skipped(_reason(error))
+
+    return attempt
+
+
+def _reason(error: RasterError | UnusableRasterError | FileNotFoundError) -> str:
+    return "there is no such file" if isinstance(error, FileNotFoundError) else str(error)
+
+
+class Reporter:
+    """Tells the parent how far the work is, every half second and at the end."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        """Report to `progress` on `total` samples."""
+        self._progress, self._total = progress, total
+        self._reported = time.monotonic()
+
+    def done(self, count: int) -> None:
+        """So many samples are finished."""
+        now = time.monotonic()
+        if count == self._total or now - self._reported >= REPORT_EVERY_S:
+            self._progress.step(count, self._total)
+            self._reported = now
+
+
+def _multi_label(spec: TaskSpec) -> bool:
+    return spec.multi_label and spec.task == "classification"

@@ -1,0 +1,109 @@
+"""Results of one pool scoring, collected in arrays of fixed size and written to a part's files in one go."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from models.scoring.spec import EMBEDDINGS_FILE, IDS_FILE, SCORES_FILE, SKIPPED_FILE, SkippedSample
+from models.scoring.uncertainty import SCORE_NAMES, ScoreName
+
+Scores = dict[ScoreName, NDArray[np.float32]]
+
+
+class ScoringResults:
+    """Scores, embeddings and hashes of N samples; about 300 bytes a sample for embeddings of 128 values."""
+
+    def __init__(self, sample_ids: NDArray[np.int64], tasks: list[str], embedding_type: type[np.floating]) -> None:
+        """Make room for samples, given by ascending id, and for the named tasks ("" without any)."""
+        self._sample_ids = sample_ids
+        self._scores = {task: np.zeros((len(sample_ids), len(SCORE_NAMES)), np.float32) for task in tasks}
+        self._hashes = np.zeros(len(sample_ids), "S32")
+        self._modified_ns = np.zeros(len(sample_ids), np.int64)
+        self._done = np.zeros(len(sample_ids), np.bool_)
+        self._embedding_type = embedding_type
+        self._embeddings = np.empty((len(sample_ids), 0), embedding_type)
+        self._skipped: list[SkippedSample] = []
+
+    def record(self, rows: list[int], embeddings: NDArray[np.float32], scores: dict[str, Scores]) -> None:
+        """Store results.
+
+        Args:
+            rows: Positions of K samples.
+            embeddings: Shape (K, D), finite.
+            scores: Of each task, shape (K,) each.
+        """
+        if self._embeddings.shape[1] == 0:
+            self._embeddings = np.zeros((len(self._sample_ids), embeddings.shape[1]), self._embedding_type)
+        limit = np.finfo(self._embedding_type).max
+        self._embeddings[rows] = np.clip(embeddings, -limit, limit)
+        for task, values in scores.items():
+            self._scores[task][rows] = np.stack([values[name] for name in SCORE_NAMES], axis=1)
+        self._done[rows] = True
+
+    def record_file(self, row: int, pixel_hash: str, modified_ns: int) -> None:
+        """Store what recognises the pixels of a sample."""
+        self._hashes[row] = pixel_hash.encode()
+        self._modified_ns[row] = modified_ns
+
+    def skip(self, row: int, reason: str) -> None:
+        """Store why a sample could not be scored."""
+        self._skipped.append(SkippedSample(sample_id=int(self._sample_ids[row]), reason=reason))
+
+    @property
+    def done_rows(self) -> NDArray[np.int64]:
+        """Positions of the samples with results, ascending."""
+        return np.flatnonzero(self._done)
+
+    def write(self, directory: Path) -> None:
+        """Write the files of a part; each appears whole, and the one that makes the part count comes last."""
+        done = self.done_rows
+        skipped = msgspec.json.format(msgspec.json.encode(self._skipped), indent=1)
+        _write(directory / SKIPPED_FILE, lambda file: file.write(skipped))
+        _write(directory / SCORES_FILE, lambda file: pq.write_table(self._table(done), file))
+        _save_array(directory / EMBEDDINGS_FILE, self._embeddings[done])
+        _save_array(directory / IDS_FILE, self._sample_ids[done])
+
+    def _table(self, done: NDArray[np.int64]) -> pa.Table:
+        hashes = [digest.decode() or None for digest in self._hashes[done].tolist()]  # none of features
+        parts = []
+        for task, values in self._scores.items():
+            columns = {
+                "sample_id": pa.array(self._sample_ids[done]),
+                "task": pa.array([task] * len(done), pa.string()),
+                "pixel_hash": pa.array(hashes, pa.string()),
+                "modified_ns": pa.array(self._modified_ns[done]),
+            }
+            columns |= {name: pa.array(values[done, index]) for index, name in enumerate(SCORE_NAMES)}
+            parts.append(pa.table(columns))
+        return pa.concat_tables(parts)
+
+
+def _save_array(path: Path, values: NDArray[np.generic]) -> None:
+    _write(path, lambda file: np.save(file, values))
+
+
+def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write` fill a file that takes its name once it is on disk."""
+    unfinished = path.with_name(path.name + ".tmp")
+    with unfinished.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    _put(unfinished, path)
+
+
+def _put(unfinished: Path, path: Path) -> None:
+    """Rename, and make the rename durable."""
+    unfinished.replace(path)
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,102 @@
+"""The border to pool scoring: what the subprocess is asked, what it leaves behind, and its embeddings as one table.
+
+A part is a directory `<campaign dir>/scores/<version>/<part>/` with
+
+    scores.parquet        sample_id, task, least_confidence, margin, entropy, pixel_hash, modified_ns; a row a (sample,
+                          task), and for features and encoders one row a sample with task "" and zeros
+    embeddings.npy        (N, D), float16 of a model, float32 of features (raw, in the units of the bands)
+    embedding_ids.npy     (N,) int64, ascending; written last: a part without it is unfinished and ignored
+    skipped.json          samples that could not be scored, and why
+
+and, where regions are asked for, the embeddings of their cells (`al_loop.cell_parts`).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from models.card import TaskSpec
+from models.scoring.cells.grid import CellGrid
+
+FEATURES = "features"
+"""Version name of simple image features, which serve before there is a model."""
+SPEC_FILE = "spec.json"
+SAMPLES_FILE = "samples.parquet"
+SCORES_FILE = "scores.parquet"
+EMBEDDINGS_FILE = "embeddings.npy"
+IDS_FILE = "embedding_ids.npy"
+SKIPPED_FILE = "skipped.json"
+
+
+class ScoreSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run of `al_loop.score_pool` does."""
+
+    format: int = 1
+    version: str
+    model_dir: str | None
+    """Absolute directory of the version in its registry; None for features."""
+    samples: str
+    """Absolute path of a Parquet file with columns sample_id (int64) and path (string, absolute)."""
+    bands: list[int]
+    """1-based bands to read, in the model's order."""
+    tasks: list[TaskSpec]
+    """Tasks to score; empty for features and for encoders without tasks."""
+    threads: int | None = None
+    """Threads of ONNX Runtime; None: its own choice."""
+    cells: CellGrid | None = None
+    """Features and encoders: also describe the cells of this grid; None: whole samples only."""
+
+
+class SkippedSample(msgspec.Struct, frozen=True, kw_only=True):
+    """A sample that could not be scored."""
+
+    sample_id: int
+    reason: str
+
+
+def write_spec(
+    directory: Path,
+    samples: Sequence[tuple[int, str]],
+    *,
+    version: str,
+    model_dir: Path | None,
+    bands: Sequence[int],
+    tasks: Sequence[TaskSpec],
+    threads: int | None = None,
+    cells: CellGrid | None = None,
+) -> Path:
+    """Write `spec.json` and `samples.parquet` into an existing directory.
+
+    Args:
+        directory: Where to.
+        samples: Sample ids and absolute paths.
+        version: A model version, an encoder's, or `FEATURES`.
+        model_dir: The version's directory; None for features.
+        bands: 1-based bands in the model's order.
+        tasks: Tasks to score.
+        threads: Threads of ONNX Runtime.
+        cells: Grid of the regions to describe as well, if any.
+
+    Returns:
+        Path of the spec, the first argument of `python -m models.score_pool`.
+    """
+    listed = directory / SAMPLES_FILE
+    sample_ids, paths = [item[0] for item in samples], [item[1] for item in samples]
+    pq.write_table(
+        pa.table({"sample_id": pa.array(sample_ids, pa.int64()), "path": pa.array(paths, pa.string())}), listed
+    )
+    spec = ScoreSpec(
+        version=version,
+        model_dir=None if model_dir is None else str(model_dir),
+        samples=str(listed.resolve()),
+        bands=list(bands),
+        tasks=list(tasks),
+        threads=threads,
+        cells=cells,
+    )
+    path = directory / SPEC_FILE
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(spec), indent=1))
+    return path

@@ -1,0 +1,1 @@
+"""Everything that trains and measures a network with torch."""

@@ -1,0 +1,103 @@
+"""The files of a finished training run, ready for the registry."""
+
+import hashlib
+import importlib.metadata
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from safetensors.torch import save_file
+from torch import nn
+
+from models.card import BandStatistics, Evaluation, ModelCard, ParityReport, TaskSpec
+from models.manifest import MANIFEST_FILE, Manifest
+from models.training.fit import Schedule
+from models.training.networks.architectures import STRIDE_PX
+
+LIBRARIES = (
+    "torch",
+    "timm",
+    "segmentation-models-pytorch",
+    "onnx",
+    "onnxscript",
+    "onnxruntime-gpu",
+    "numpy",
+    "rasterio",
+)
+
+
+class TrainingReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the history."""
+
+    step: int
+    loss: float
+    """Mean training loss since the last line."""
+    metric: float | None
+    """Of the first task on the calibration split; None where that holds no label."""
+
+
+class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a training run found out."""
+
+    tasks: list[TaskSpec]
+    statistics: BandStatistics
+    temperature: dict[str, float]
+    tile_px: int
+    evaluation: Evaluation
+    parity: ParityReport
+    labels: int
+    seconds: float
+    """Wall time until the weights were calibrated, evaluation and export not included."""
+    device: str
+    schedule: Schedule
+    history: list[TrainingReport]
+
+
+def write_artefacts(out: Path, directory: Path, manifest: Manifest, network: nn.Module, record: TrainingRecord) -> None:
+    """Write `weights.safetensors`, `training.json`, `evaluation.json` and `card.json` beside the ONNX file.
+
+    The card has no digests yet: the registry adds them when it publishes the version.
+
+    Args:
+        out: Where to.
+        directory: Of the manifest, whose digest goes into the card.
+        manifest: What was asked.
+        network: The final weights, without calibration.
+        record: What came out.
+    """
+    weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    save_file(weights, out / "weights.safetensors")
+    training = {
+        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "device": record.device,
+        "seconds": record.seconds,
+        "schedule": record.schedule,
+        "history": record.history,
+        "temperature": record.temperature,
+        "statistics": record.statistics,
+    }
+    card = ModelCard(
+        version=manifest.version,
+        campaign=manifest.campaign,
+        round_number=manifest.round_number,
+        created_at=datetime.now(UTC).isoformat(),
+        tasks=record.tasks,
+        source_bands=manifest.source_bands,
+        bands=manifest.bands,
+        model=manifest.model,
+        train=manifest.train,
+        statistics=record.statistics,
+        temperature=record.temperature,
+        stride_px=STRIDE_PX,
+        tile_px=record.tile_px,
+        embedding_size=manifest.model.embedding_size,
+        evaluation=record.evaluation,
+        parity=record.parity,
+        manifest_sha256=hashlib.sha256((directory / MANIFEST_FILE).read_bytes()).hexdigest(),
+        labels=record.labels,
+        seconds=record.seconds,
+        digests={},
+        trained_from=manifest.trained_from,
+    )
+    for name, content in (("training.json", training), ("evaluation.json", record.evaluation), ("card.json", card)):
+        (out / name).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1))

@@ -1,0 +1,141 @@
+"""Candidate and incumbent on the labelled test reserve, with intervals and their paired difference.
+
+Knows nothing of torch: see `models.tallies` for what a model is.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models import metrics
+from models.card import Evaluation, PairedDifference, TaskEvaluation, TaskSpec
+from models.training.data.dataset import ChipReader, LabelledSample
+from models.training.data.label_counts import Counts
+from models.training.tallies import Infer, Tally, tally
+
+SEED = 20240229
+"""Of the bootstrap: candidate and incumbent are resampled alike, which makes their difference paired."""
+
+
+MetricName = Literal["accuracy", "macro_f1", "miou"]
+
+
+class Contender(msgspec.Struct, frozen=True, kw_only=True):
+    """A model under test."""
+
+    version: str
+    tasks: Sequence[TaskSpec]
+    infer: Infer
+
+
+def evaluate(
+    samples: Sequence[LabelledSample],
+    reader: ChipReader,
+    train_counts: Counts,
+    candidate: Contender,
+    incumbent: Contender | None,
+    window_px: int,
+) -> Evaluation:
+    """Measure both models on the same samples.
+
+    A task whose truth on the samples holds no class has no entry. A task that the incumbent does not answer with the
+    same classes has no entry for the incumbent and no difference.
+
+    Args:
+        samples: The reserve; may be empty.
+        reader: Reads them.
+        train_counts: Labels of the training split, for the majority answer.
+        candidate: The new model.
+        incumbent: The serving model, if there is one that reads the same bands.
+        window_px: Larger images are cut into windows of this side.
+    """
+    new = _by_task(tally(samples, reader, candidate.tasks, candidate.infer, window_px))
+    old: dict[str, Tally] = {}
+    if incumbent is not None:
+        shared = [spec for spec in incumbent.tasks if spec in candidate.tasks]
+        old = _by_task(tally(samples, reader, shared, incumbent.infer, window_px))
+    weights = {
+        task: metrics.resample_weights(
+            [sample.block for sample, labelled in zip(samples, counted.labelled, strict=True) if labelled], SEED
+        )
+        for task, counted in new.items()
+    }
+    return Evaluation(
+        candidate=[_summary(counted, train_counts, weights[task]) for task, counted in new.items()],
+        incumbent_version=incumbent.version if incumbent is not None else None,
+        incumbent=[_summary(counted, train_counts, weights[task]) for task, counted in old.items()],
+        paired=[_difference(new[task], counted, weights[task]) for task, counted in old.items()],
+    )
+
+
+def metric_value(counted: Tally) -> float | None:
+    """The task's metric over all samples; None where their truth holds no class."""
+    value = float(_metric(counted.spec)[1](counted.tables.sum(axis=0).astype(np.float64)))
+    return value if np.isfinite(value) else None
+
+
+def _by_task(tallies: Sequence[Tally]) -> dict[str, Tally]:
+    """Tallies whose truth holds at least one class: the metric is a number."""
+    return {counted.spec.task: counted for counted in tallies if metric_value(counted) is not None}
+
+
+def _metric(spec: TaskSpec) -> tuple[MetricName, metrics.Metric, metrics.Metric]:
+    """Name, metric and the metric of each class."""
+    if spec.task == "segmentation":
+        return "miou", metrics.miou, metrics.class_iou
+    if spec.multi_label:
+        return "macro_f1", metrics.macro_f1, metrics.class_f1
+    return "accuracy", metrics.accuracy, metrics.class_recall
+
+
+def _summary(counted: Tally, train_counts: Counts, weights: NDArray[np.float64]) -> TaskEvaluation:
+    spec, tables = counted.spec, counted.tables[counted.labelled]
+    name, metric, class_metric = _metric(spec)
+    total = tables.sum(axis=0).astype(np.float64)
+    value = float(metric(total))
+    low, high = metrics.interval(metrics.resampled(metric, tables, weights), value)
+    per_class = class_metric(total)
+    return TaskEvaluation(
+        task=spec.task,
+        metric=name,
+        value=value,
+        low=low,
+        high=high,
+        baseline=float(metric(_majority(total, spec, train_counts))),
+        samples=len(tables),
+        per_class={
+            label: None if np.isnan(value) else float(value)
+            for label, value in zip(spec.classes, per_class, strict=True)
+        },
+        expected_calibration_error=metrics.expected_calibration_error(counted.bins.sum(axis=0)),
+    )
+
+
+def _majority(total: NDArray[np.float64], spec: TaskSpec, train_counts: Counts) -> NDArray[np.float64]:
+    """The table if every answer were the most frequent class of the training labels.
+
+    Segmentation: its most frequent class other than background everywhere. Multi-label: every class always, which no
+    constant answer beats in F1.
+    """
+    if spec.multi_label:
+        true_positive, false_positive, false_negative, true_negative = total.T
+        nothing = np.zeros_like(true_positive)
+        return np.stack([true_positive + false_negative, false_positive + true_negative, nothing, nothing], axis=1)
+    counts = train_counts[spec.task]
+    answer = int(counts.argmax()) if spec.task == "classification" else int(counts[1:].argmax()) + 1
+    table = np.zeros_like(total)
+    table[:, answer] = total.sum(axis=1)
+    return table
+
+
+def _difference(new: Tally, old: Tally, weights: NDArray[np.float64]) -> PairedDifference:
+    _, metric, _ = _metric(new.spec)
+    tables = [counted.tables[counted.labelled] for counted in (new, old)]
+    values = [float(metric(table.sum(axis=0).astype(np.float64))) for table in tables]
+    resampled = [metrics.resampled(metric, table, weights) for table in tables]
+    difference = values[0] - values[1]
+    low, high = metrics.interval(resampled[0] - resampled[1], difference)
+    return PairedDifference(task=new.spec.task, difference=difference, low=low, high=high, samples=len(tables[0]))

@@ -1,0 +1,145 @@
+"""The training loop: a fixed number of steps, and the last weights are the result.
+
+There is no early stopping: the labels of a young campaign are too few to judge by, and stopping on a handful of them
+costs accuracy. There is no averaging of weights either: at the end of the schedule it changed nothing.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+
+import msgspec
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import OneCycleLR
+
+from models.card import TrainConfig
+from models.errors import TrainingDataError
+from models.training.data.batches import TrainingBatch
+from models.training.networks.architectures import MultiTaskNetwork
+
+MIN_STEPS = 400
+EPOCHS = 40
+
+TRAINED_PIXELS = 2**27
+"""Pixels that a run sees at most, beyond its minimum of steps: 1,024 steps of 32 chips of 64 px, about two minutes of
+classification on two cores, or 512 steps of 4 chips of 256 px."""
+
+BATCH_PIXELS = 2**17
+"""Large chips are trained in smaller batches: pixels of a batch at most."""
+
+MIN_BATCH_SIZE = 4
+
+REPORTS = 10
+"""How often a training run measures itself on the calibration split, at most."""
+
+WARM_UP = 0.1
+"""Share of the steps in which the learning rate rises; it falls as a cosine over the rest."""
+
+GRADIENT_NORM = 5.0
+
+Report = Callable[[int, float], None]
+"""Called after each reporting interval: steps done, mean loss since the last call."""
+
+
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+    """Length of a training run, known before it starts."""
+
+    batch_size: int
+    steps: int
+    epoch_steps: int
+
+
+def schedule(config: TrainConfig, chips: int, chip_pixels: int) -> Schedule:
+    """Derive batch size and steps from the number of chips of one epoch and the pixels of the largest.
+
+    `EPOCHS` epochs, but never under `MIN_STEPS`, so that a handful of labels is seen often enough, nor over
+    `TRAINED_PIXELS`, so that thousands stay affordable on two cores. `TrainConfig.epochs` overrides this and
+    `TrainConfig.max_steps` bounds either.
+    """
+    batch_size = min(config.batch_size, max(MIN_BATCH_SIZE, BATCH_PIXELS // chip_pixels))
+    epoch_steps = math.ceil(chips / batch_size)
+    if config.epochs is not None:
+        steps = config.epochs * epoch_steps
+    else:
+        affordable = TRAINED_PIXELS // (batch_size * chip_pixels)
+        steps = max(MIN_STEPS, min(EPOCHS * epoch_steps, affordable))
+    if config.max_steps is not None:
+        steps = min(steps, config.max_steps)
+    return Schedule(batch_size=batch_size, steps=steps, epoch_steps=epoch_steps)
+
+
+def report_interval(plan: Schedule, chip_pixels: int, measured_pixels: int) -> int:
+    """Steps between reports: `REPORTS` over the run, fewer where measuring would take longer than half of training.
+
+    Args:
+        plan: The run.
+        chip_pixels: Of the largest chip.
+        measured_pixels: What one report looks at; a pixel that is measured costs about a third of one trained on.
+    """
+    affordable = 3 * plan.steps * plan.batch_size * chip_pixels // (2 * max(measured_pixels, 1))
+    return max(1, plan.steps // max(1, min(REPORTS, affordable)))
+
+
+def fit(
+    network: MultiTaskNetwork,
+    loss: nn.Module,
+    batches: Iterator[TrainingBatch],
+    steps: int,
+    config: TrainConfig,
+    device: torch.device,
+    report: Report,
+    report_every: int,
+) -> None:
+    """Train a network in place; it is moved to `device`.
+
+    AdamW with a one-cycle learning rate (Smith 2018, arXiv:1708.07120) and clipped gradients; bfloat16 on GPUs that
+    have it.
+
+    Args:
+        network: Freshly built.
+        loss: (outputs, classes, codes) -> scalar.
+        batches: At least `steps` of them.
+        steps: Length of the run.
+        config: Learning rate and weight decay.
+        device: Where to train.
+        report: Told how it goes.
+        report_every: In steps.
+
+    Raises:
+        TrainingDataError: The loss is not finite; names the step.
+    """
+    network.to(memory_format=torch.channels_last).to(device).train()
+    loss.to(device)
+    optimizer = torch.optim.AdamW(parameter_groups(network, config.weight_decay), lr=config.learning_rate)
+    scheduler = OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=WARM_UP)
+    half = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    losses: list[float] = []
+    for step in range(1, steps + 1):
+        batch = next(batches).to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            value = loss(network(batch.images), batch.classes, batch.codes)
+        if not torch.isfinite(value):
+            raise TrainingDataError(
+                f"the loss is {value.item()} at step {step} of {steps}; look for extreme values in the "
+                f"images or lower the learning rate ({config.learning_rate})"
+            )
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM)
+        optimizer.step()
+        scheduler.step()
+        losses.append(value.item())
+        if step % report_every == 0 or step == steps:
+            report(step, sum(losses) / len(losses))
+            losses.clear()
+            network.train()
+    network.eval()
+
+
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Weight decay for matrices and kernels, none for biases and normalisation."""
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return [
+        {"params": [parameter for parameter in parameters if parameter.ndim > 1], "weight_decay": weight_decay},
+        {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]

@@ -1,0 +1,61 @@
+"""The serving version as a contender of the evaluation. Knows nothing of torch."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.card import TaskSpec
+from models.errors import CorruptVersionError
+from models.inference.predictor import Predictor
+from models.manifest import Manifest
+from models.training.evaluate import Contender
+from models.training.tallies import Answers, Infer, padded_infer
+
+
+def load_incumbent(manifest: Manifest) -> tuple[Contender | None, str]:
+    """The serving version and a sentence for people; None where candidate and incumbent cannot be compared.
+
+    A task may have got classes that the serving version does not know. It is measured on them all the same: it is wrong
+    about every sample of a new class, as it is wherever it serves.
+    """
+    if manifest.incumbent_onnx is None or manifest.incumbent_version is None:
+        return None, "there is no serving version to compare with"
+    version = manifest.incumbent_version
+    try:
+        predictor = Predictor(Path(manifest.incumbent_onnx).parent)
+    except CorruptVersionError as error:
+        return None, f"not compared with {version}: {error}"
+    card = predictor.card
+    if (card.source_bands, card.bands) != (manifest.source_bands, manifest.bands):
+        return None, f"not compared with {version}: it reads bands {card.bands} of {card.source_bands}"
+    heads = {own.task: own for own in card.tasks}
+    shared = [spec for spec in manifest.tasks if spec.task in heads and _comparable(heads[spec.task], spec)]
+    if not shared:
+        return None, f"not compared with {version}: it answers other tasks or classes"
+    infer = padded_infer(predictor.run, card.stride_px)
+    for spec in shared:
+        infer = _with_classes_of(infer, heads[spec.task], spec)
+    return Contender(version=version, tasks=shared, infer=infer), f"comparing with {version}"
+
+
+def _comparable(own: TaskSpec, asked: TaskSpec) -> bool:
+    """Whether a head answers the question of a task whose classes may have grown since."""
+    return own.multi_label == asked.multi_label and set(own.classes) <= set(asked.classes)
+
+
+def _with_classes_of(infer: Infer, own: TaskSpec, asked: TaskSpec) -> Infer:
+    """`infer` with probability 0 for the classes that its head does not know: it never gives them as its answer."""
+    if own.classes == asked.classes:
+        return infer
+    first = 1 if asked.task == "segmentation" else 0  # background comes before the classes
+    places = [*range(first), *(first + asked.classes.index(name) for name in own.classes)]
+
+    def grown(images: NDArray[np.float32]) -> Answers:
+        answers = infer(images)
+        known = answers[asked.task]
+        values = np.zeros((len(known), first + len(asked.classes), *known.shape[2:]), np.float32)
+        values[:, places] = known
+        return {**answers, asked.task: values}
+
+    return grown

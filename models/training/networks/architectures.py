@@ -1,0 +1,199 @@
+"""The torch module of a version: raw band values in, logits of every task and an embedding out.
+
+One shared timm encoder; normalisation is part of the module so that training and serving cannot drift apart.
+Knows nothing of files, losses or calibration.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import timm
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
+from torch import Tensor, nn
+
+import models.training.networks.encoders  # noqa: F401  # registers our encoder with timm
+from models.card import BandStatistics, ModelConfig, TaskSpec
+from models.errors import TrainingDataError
+from models.training.data.statistics import CLIP
+
+STRIDE_PX = 32
+"""Height and width of the input must be multiples of this: the deepest stage of every encoder we take."""
+
+DECODER_CHANNELS = {16: 96, 8: 64, 4: 48, 2: 32}
+"""Channels of the segmentation decoder at each stride. It ends at stride 2 and its logits are interpolated: the full
+resolution would cost as much as all the rest."""
+
+
+class Normalise(nn.Module):
+    """Raw values -> standardised values with zeros at invalid pixels, and the mask of valid ones."""
+
+    def __init__(self, statistics: BandStatistics) -> None:
+        super().__init__()
+        for name in ("low", "high", "mean", "std"):
+            values = torch.tensor(getattr(statistics, name), dtype=torch.float32)
+            self.register_buffer(name, values.view(1, -1, 1, 1))
+        self.low: Tensor
+        self.high: Tensor
+        self.mean: Tensor
+        self.std: Tensor
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Standardise.
+
+        Args:
+            image: (N, C, H, W) float32 raw values; a pixel that is NaN in any band is invalid as a whole.
+
+        Returns:
+            Standardised image (N, C, H, W) with 0 at invalid pixels, and valid (N, 1, H, W) float32 of 0 and 1.
+        """
+        invalid = torch.isnan(image).to(torch.float32).amax(dim=1, keepdim=True) > 0.5
+        filled = torch.where(invalid, self.low, image)
+        scaled = ((filled - self.low) / (self.high - self.low)).clamp(*CLIP)
+        standardised = torch.where(invalid, torch.zeros_like(scaled), (scaled - self.mean) / self.std)
+        return standardised, 1.0 - invalid.to(torch.float32)
+
+
+class EmbeddingHead(nn.Module):
+    """Encoder stages -> one vector a sample, from valid pixels only."""
+
+    def __init__(self, channels: int, embedding_size: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(channels, embedding_size)
+        self.norm = nn.BatchNorm1d(embedding_size)
+
+    def forward(self, stages: Sequence[Tensor], valid: Tensor) -> Tensor:
+        """Pool every stage over valid pixels, join, project.
+
+        Args:
+            stages: (N, C_i, H / s_i, W / s_i) each.
+            valid: (N, 1, H, W), 0 or 1.
+
+        Returns:
+            (N, D) float32; a sample without a valid pixel pools to zeros.
+        """
+        pooled = [pool_valid(stage, valid) for stage in stages]
+        return F.relu(self.norm(self.project(torch.cat(pooled, dim=1))))
+
+
+class SegmentationDecoder(nn.Module):
+    """U-Net decoder on the encoder's stages (Ronneberger et al. 2015, arXiv:1505.04597)."""
+
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], codes: int) -> None:
+        super().__init__()
+        skips = dict(zip(strides[:-1], channels[:-1], strict=True))
+        self.skip_strides = [stride for stride in DECODER_CHANNELS if stride < strides[-1]]
+        blocks, last = [], channels[-1]
+        for stride in self.skip_strides:
+            blocks.append(UnetDecoderBlock(last, skips.get(stride, 0), DECODER_CHANNELS[stride]))
+            last = DECODER_CHANNELS[stride]
+        self.blocks = nn.ModuleList(blocks)
+        self.head = nn.Conv2d(last, codes, kernel_size=3, padding=1)
+
+    def forward(self, stages: Sequence[Tensor], strides: Sequence[int], height: int, width: int) -> Tensor:
+        """Logits (N, K + 1, H, W) from the stages, shallow to deep."""
+        skips = dict(zip(strides[:-1], stages[:-1], strict=True))
+        features = stages[-1]
+        for stride, block in zip(self.skip_strides, self.blocks, strict=True):
+            features = block(features, height // stride, width // stride, skip_connection=skips.get(stride))
+        return F.interpolate(self.head(features), size=(height, width), mode="bilinear")
+
+
+class MultiTaskNetwork(nn.Module):
+    """Normalisation, encoder, embedding and the heads of the asked tasks."""
+
+    def __init__(self, config: ModelConfig, tasks: Sequence[TaskSpec], statistics: BandStatistics) -> None:
+        super().__init__()
+        self.normalise = Normalise(statistics)
+        self.encoder, channels, self.strides = build_encoder(config, len(statistics.low))
+        self.embedding = EmbeddingHead(sum(channels), config.embedding_size)
+        self.dropout = nn.Dropout(config.dropout)
+        self.classifier: nn.Linear | None = None
+        self.decoder: SegmentationDecoder | None = None
+        for spec in tasks:
+            if spec.task == "classification":
+                self.classifier = nn.Linear(config.embedding_size, len(spec.classes))
+            else:
+                self.decoder = SegmentationDecoder(channels, self.strides, len(spec.classes) + 1)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Logits and embedding.
+
+        Args:
+            image: (N, C, H, W) float32 raw values, NaN at invalid pixels; H and W multiples of `STRIDE_PX`.
+
+        Returns:
+            `classification` (N, K) and `segmentation` (N, K + 1, H, W) logits where the task exists, `embedding`
+            (N, D).
+        """
+        height, width = image.shape[-2:]
+        normalised, valid = self.normalise(image)
+        stages = self.encoder(normalised)
+        embedding = self.embedding(stages, valid)
+        outputs = {"embedding": embedding}
+        if self.classifier is not None:
+            outputs["classification"] = self.classifier(self.dropout(embedding))
+        if self.decoder is not None:
+            outputs["segmentation"] = self.decoder(stages, self.strides, height, width)
+        return outputs
+
+
+def build(config: ModelConfig, tasks: Sequence[TaskSpec], statistics: BandStatistics) -> MultiTaskNetwork:
+    """The network of one version, on the CPU, in training mode.
+
+    Initial weights come from torch's global generator: seed it first.
+
+    Raises:
+        TrainingDataError: timm has no such encoder, it offers no feature stages, or the weight file does not fit.
+    """
+    return MultiTaskNetwork(config, tasks, statistics)
+
+
+def build_encoder(config: ModelConfig, bands: int) -> tuple[nn.Module, list[int], list[int]]:
+    """Encoder from timm with the channels and the stride of each of its stages, shallow to deep."""
+    source: dict[str, Any] = {"pretrained": config.pretrained}
+    if config.pretrained_file is not None:
+        source = {"pretrained": True, "pretrained_cfg_overlay": local_weights(config.encoder, config.pretrained_file)}
+    try:  # timm itself adapts the first layer of pretrained weights to the number of bands
+        encoder: Any = timm.create_model(config.encoder, features_only=True, in_chans=bands, **source)
+    except (RuntimeError, OSError) as error:  # OSError: pretrained weights that cannot be fetched
+        raise TrainingDataError(f"encoder {config.encoder!r} cannot be built: {error}") from error
+    strides = encoder.feature_info.reduction()
+    if strides[-1] > STRIDE_PX:
+        raise TrainingDataError(
+            f"encoder {config.encoder!r} has stride {strides[-1]}; the largest we take is {STRIDE_PX}"
+        )
+    return encoder, encoder.feature_info.channels(), strides
+
+
+def local_weights(encoder: str, file: str) -> dict[str, Any]:
+    """Overlay of timm's pretrained configuration that names the weights in a safetensors file.
+
+    timm loads feature encoders leniently (heads are dropped), so a file of another architecture would leave random
+    weights behind without a word; every weight of the headless model must therefore be in the file.
+    """
+    try:
+        weights = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise TrainingDataError(f"pretrained_file {file} cannot be read: {error}") from error
+    headless: Any = timm.create_model(encoder, num_classes=0)
+    missing = headless.state_dict().keys() - weights.keys()
+    if missing:
+        raise TrainingDataError(
+            f"pretrained_file {file} does not fit encoder {encoder!r}: {len(missing)} weights are missing, "
+            f"such as {min(missing)!r}"
+        )
+    first = headless.pretrained_cfg["first_conv"]
+    first = first if isinstance(first, str) else first[0]
+    bands = weights[f"{first}.weight"].shape[1] * headless.get_submodule(first).groups
+    return {"state_dict": weights, "input_size": (bands, *headless.pretrained_cfg["input_size"][1:])}
+
+
+def pool_valid(stage: Tensor, valid: Tensor) -> Tensor:
+    """Mean (N, C) of a stage (N, C, h, w), weighted by the share of valid pixels under each of its cells."""
+    kernel = valid.shape[-1] // stage.shape[-1]
+    weight = F.avg_pool2d(valid, kernel)
+    return (stage * weight).sum(dim=(2, 3)) / weight.sum(dim=(2, 3)).clamp(min=1e-6)

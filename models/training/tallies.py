@@ -1,0 +1,137 @@
+"""Runs one model over labelled samples and counts its answers: a small table a sample, whatever the image sizes.
+
+Knows nothing of torch: a model is a function from raw images to probabilities.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import metrics
+from models.card import IGNORE, TaskSpec
+from models.training.data.dataset import Chip, ChipReader, LabelledSample
+from models.training.data.label_counts import class_vector, is_labelled
+
+Answers = Mapping[str, NDArray[np.float32]]
+
+Infer = Callable[[NDArray[np.float32]], Answers]
+"""Raw images (N, C, H, W) of any H and W -> `classification` (N, K), `segmentation` (N, K + 1, H, W) probabilities."""
+
+BATCH_PIXELS = 2**18
+"""Windows of equal size are run together up to this many pixels."""
+
+
+class Tally:
+    """One model's answers for one task on S samples, counted; samples without a label count nothing.
+
+    Attributes:
+        spec: The task.
+        labelled: (S,) whether the sample has a label for the task.
+        tables: (S, R, C) int64, see `models.metrics`.
+        bins: (S, 15, 3) calibration bins.
+    """
+
+    def __init__(self, spec: TaskSpec, samples: Sequence[LabelledSample]) -> None:
+        self.spec = spec
+        self.labelled = np.array([is_labelled(sample, spec) for sample in samples], dtype=np.bool_)
+        size = len(spec.classes) + (spec.task == "segmentation")
+        self.tables = np.zeros((len(samples), size, 4 if spec.multi_label else size), dtype=np.int64)
+        self.bins = np.zeros((len(samples), metrics.CALIBRATION_BINS, 3))
+
+    def add(self, index: int, sample: LabelledSample, windows: Sequence[tuple[Chip, Answers]]) -> None:
+        """Count the answers for all windows of sample `index`; answers come without the batch axis."""
+        if not self.labelled[index]:
+            return
+        if self.spec.task == "classification":
+            weights = [max(float((~np.isnan(chip.image).any(axis=0)).sum()), 1e-6) for chip, _ in windows]
+            stacked = np.stack([answers["classification"] for _, answers in windows])
+            self._add_classes(index, sample, np.average(stacked, axis=0, weights=weights))
+            return
+        for chip, answers in windows:
+            if chip.codes is not None:
+                self._add_codes(index, chip.codes, answers["segmentation"])
+
+    def _add_classes(self, index: int, sample: LabelledSample, probabilities: NDArray[np.float64]) -> None:
+        if self.spec.multi_label:
+            truth = class_vector(sample, len(probabilities))
+            self.tables[index] = metrics.detection_counts(truth, probabilities > 0.5)
+            self.bins[index] = metrics.calibration_bins(probabilities, truth)
+            return
+        label, answer = np.array(sample.classification), np.array([probabilities.argmax()])
+        self.tables[index] = metrics.confusion(label, answer, len(probabilities))
+        self.bins[index] = metrics.calibration_bins(probabilities.max(keepdims=True), answer == label)
+
+    def _add_codes(self, index: int, codes: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> None:
+        known = codes != IGNORE
+        answer = probabilities.argmax(axis=0)
+        self.tables[index] += metrics.confusion(codes, answer, len(probabilities))
+        self.bins[index] += metrics.calibration_bins(probabilities.max(axis=0)[known], (answer == codes)[known])
+
+
+def tally(
+    samples: Sequence[LabelledSample], reader: ChipReader, tasks: Sequence[TaskSpec], infer: Infer, window_px: int
+) -> list[Tally]:
+    """Run a model once over every sample and count its answers for each task.
+
+    Images larger than `window_px` are cut into windows without overlap; class probabilities are averaged over the
+    windows by valid pixels.
+
+    Args:
+        samples: With or without labels for each of the tasks.
+        reader: Reads them.
+        tasks: Tasks to count, all answered by `infer`.
+        infer: The model.
+        window_px: Side of the windows.
+    """
+    tallies = [Tally(spec, samples) for spec in tasks]
+    for batch in _batches(samples, reader, window_px):
+        if len(batch) == 1:  # one sample, any number of windows
+            index, chips = batch[0]
+            windows = [(chip, _first(infer(chip.image[np.newaxis]))) for chip in chips]
+            for counted in tallies:
+                counted.add(index, samples[index], windows)
+            continue
+        answers = infer(np.stack([chips[0].image for _, chips in batch]))
+        for position, (index, chips) in enumerate(batch):
+            mine = {name: values[position] for name, values in answers.items()}
+            for counted in tallies:
+                counted.add(index, samples[index], [(chips[0], mine)])
+    return tallies
+
+
+def padded_infer(run: Infer, stride_px: int) -> Infer:
+    """Let a model that needs sides in multiples of `stride_px` take any: pad with NaN, cut maps back to the image."""
+
+    def infer(images: NDArray[np.float32]) -> Answers:
+        height, width = images.shape[-2:]
+        padding = (0, 0), (0, 0), (0, -height % stride_px), (0, -width % stride_px)
+        outputs = run(np.pad(images, padding, constant_values=np.nan))
+        return {name: value[..., :height, :width] if value.ndim == 4 else value for name, value in outputs.items()}
+
+    return infer
+
+
+def _batches(
+    samples: Sequence[LabelledSample], reader: ChipReader, window_px: int
+) -> Iterator[list[tuple[int, list[Chip]]]]:
+    """Samples with their windows: those of one window in batches of neighbours of equal size, the others alone."""
+    batch: list[tuple[int, list[Chip]]] = []
+    for index, sample in enumerate(samples):
+        size = sample.height, sample.width
+        alone = max(size) > window_px
+        limit = max(1, BATCH_PIXELS // (sample.height * sample.width))
+        if batch and (alone or len(batch) >= limit or batch[0][1][0].image.shape[1:] != size):
+            yield batch
+            batch = []
+        entry = index, list(reader.windows(sample, window_px))
+        if alone:
+            yield [entry]
+        else:
+            batch.append(entry)
+    if batch:
+        yield batch
+
+
+def _first(answers: Answers) -> Answers:
+    return {name: values[0] for name, values in answers.items()}

@@ -1,0 +1,111 @@
+"""One arm of the demo: a campaign that asks with one strategy, its annotators, and what happened."""
+
+import random
+from dataclasses import dataclass, field
+
+from rich.console import Console
+
+from al_loop.campaigns.importing import ImportPlan
+from al_loop.domain.campaigns import RetrainPolicy
+from al_loop.domain.labels import LabelInput
+from al_loop.domain.queries import QuerySample
+from al_loop.querying.strategies import Random, StrategyConfig
+from service.client import Client
+from service.commands.imports import chunks, ensure_campaign, label_chunks
+from service.commands.rounds import follow_round, outcome
+from service.demo.annotator import Annotator
+from service.schemas import RoundView
+
+ANNOTATORS = ("anna", "ben")
+RESERVE_LABELS = 300
+"""Reserve samples that are labelled before the first round, so that both arms are measured on the same ones."""
+BY_HAND = RetrainPolicy(new_labels=None, min_labels=4)
+
+
+@dataclass
+class DemoCampaign:
+    """A campaign and its record."""
+
+    client: Client
+    name: str
+    strategy: StrategyConfig | None
+    annotator: Annotator
+    asked: list[list[QuerySample]] = field(default_factory=list)
+    rounds: list[RoundView] = field(default_factory=list)
+
+    @classmethod
+    def create(
+        cls, client: Client, name: str, strategy: str | None, plan: ImportPlan, annotator: Annotator
+    ) -> "DemoCampaign":
+        """Create the campaign, register the images, draw and label the test reserve."""
+        campaign = f"demo-{name}"
+        ensure_campaign(client, plan, campaign, BY_HAND)
+        for paths in chunks(plan.paths, 500):
+            client.register(campaign, paths)
+        arm = cls(client, campaign, Random() if strategy == "random" else None, annotator)
+        arm._label_reserve()
+        return arm
+
+    def ask(self, query_size: int) -> list[QuerySample]:
+        """Let the annotators ask in turn and answer what they were given."""
+        given: list[QuerySample] = []
+        for position, name in enumerate(ANNOTATORS):
+            share = -(-(query_size - len(given)) // (len(ANNOTATORS) - position))
+            if share == 0:
+                break
+            answer = self.client.query(self.name, name, share, self.strategy)
+            self._answer([(sample.path, sample.sample_id) for sample in answer.samples], name)
+            given += answer.samples
+        return given
+
+    def labelled(self) -> int:
+        """Labelled samples outside the reserve."""
+        return self.client.campaign(self.name).samples.labelled
+
+    def start_round(self) -> int:
+        """Start a round; returns its number."""
+        return self.client.start_round(self.name, reason="demo").number
+
+    def follow(self, number: int, console: Console) -> None:
+        """Show a round's progress until it ends."""
+        view = follow_round(self.client, self.name, number, console)
+        self.rounds.append(view)
+        console.print(f"  {self.name}: {outcome(view)}", highlight=False, markup=False)
+
+    def _label_reserve(self) -> None:
+        """The first query draws the reserve; its leases are given back, so that nothing is spent."""
+        self.client.query(self.name, ANNOTATORS[0], 1)
+        self.client.release(self.name, ANNOTATORS[0])
+        reserve = [
+            (sample.path, sample.sample_id)
+            for sample in self.client.every_sample(self.name, state="reserve")
+            if sample.path in self.annotator.truth
+        ]
+        random.Random(0).shuffle(reserve)  # noqa: S311  # no secret; the order of paths is that of classes where these are folders
+        self._answer(reserve[:RESERVE_LABELS], "reserve")
+
+    def _answer(self, samples: list[tuple[str, int]], name: str) -> None:
+        labels: list[LabelInput] = []
+        for path, sample_id in samples:
+            labels += self.annotator.answers(path, sample_id, name)
+        for some in label_chunks(labels):
+            self.client.record_labels(self.name, some)
+
+
+def spend_labels(arm: DemoCampaign, target: int, console: Console) -> None:
+    """Ask and answer until `target` samples outside the reserve are labelled, or the pool has no more to offer."""
+    asked: list[QuerySample] = []
+    with console.status(f"{arm.name}: the annotators answer queries"):
+        while (missing := target - arm.labelled()) > 0:
+            given = arm.ask(missing)
+            if not given:
+                break
+            asked += given
+    arm.asked.append(asked)
+
+
+def seconds_of(view: RoundView) -> float:
+    """How long a round took; 0 for one that has not begun or not ended."""
+    if view.started_at is None or view.ended_at is None:
+        return 0.0
+    return (view.ended_at - view.started_at).total_seconds()

@@ -1,0 +1,1 @@
+"""What the OpenAPI document needs beyond the routes: examples and upload bodies."""

@@ -1,0 +1,208 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+from rasterio.warp import transform, transform_bounds
+
+from al_loop.domain import geojson as geometry
+from al_loop.domain.geojson import areas_of, read_features, to_pixels
+from al_loop.domain.samples import SampleHeader
+from al_loop.errors import InvalidValueError
+from tests.fixtures_store import make_header
+
+CLASSES = ["field", "road"]
+AT = "$.labels[2].features"
+
+
+def header_at(crs: str, left: float, top: float, pixel: float, rotation: float = 0.0) -> SampleHeader:
+    """64 x 64 px; `rotation` in radians turns the grid about its upper left corner."""
+    cos, sin = np.cos(rotation) * pixel, np.sin(rotation) * pixel
+    bounds = transform_bounds(crs, "EPSG:4326", left, top - 64 * pixel, left + 64 * pixel, top)
+    return make_header(crs=crs, transform=[cos, sin, left, sin, -cos, top], bounds=list(bounds))
+
+
+UTM_NORTH = header_at("EPSG:32631", 500_000.0, 5_000_000.0, 10.0)
+PLACES = [
+    UTM_NORTH,
+    header_at("EPSG:32721", 300_000.0, 7_500_000.0, 10.0),
+    header_at("EPSG:32631", 500_000.0, 5_000_000.0, 10.0, rotation=0.5),
+    header_at("EPSG:3413", 100_000.0, -200_000.0, 30.0),
+    header_at("EPSG:4326", 7.0, 50.0, 1e-4),
+    header_at("EPSG:4326", 179.998, 10.0, 1e-4),
+]
+
+
+def collection(*coordinates: Any, label: str | None = "road", **members: Any) -> dict[str, Any]:
+    features = [
+        {"type": "Feature", "properties": {"label": label}, "geometry": {"type": "Polygon", "coordinates": rings}}
+        for rings in coordinates
+    ]
+    return {"type": "FeatureCollection", "features": features, **members}
+
+
+def square(left: float, top: float, side: float) -> list[list[list[float]]]:
+    right, bottom = left + side, top + side
+    return [[[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]]
+
+
+def only_area(features: dict[str, Any]) -> shapely.Geometry:
+    ((_, area),) = areas_of(features)
+    return area
+
+
+def pixels_to_lonlat(rings: list[list[list[float]]], header: SampleHeader) -> list[list[list[float]]]:
+    a, b, c, d, e, f = header.transform or []
+    native = [(a * x + b * y + c, d * x + e * y + f) for x, y in rings[0]]
+    xs, ys = transform(header.crs, "EPSG:4326", [x for x, _ in native], [y for _, y in native])
+    return [[[(x + 180.0) % 360.0 - 180.0, y] for x, y in zip(xs, ys, strict=True)]]
+
+
+@pytest.mark.parametrize("header", PLACES, ids=["north", "south", "rotated", "polar", "degrees", "dateline"])
+def test_pixels_to_world_and_back_is_the_same_area(header: SampleHeader) -> None:
+    drawn = square(10, 20, 12.5)
+    stored, crs = read_features(collection(pixels_to_lonlat(drawn, header)), header, CLASSES, crs=None, at=AT)
+    assert crs == "EPSG:4326"
+    back = to_pixels(only_area(stored), crs, header)
+    assert shapely.symmetric_difference(back, shapely.Polygon(drawn[0])).area < 1e-3
+
+
+def test_collection_in_storage_crs_is_kept_as_given() -> None:
+    given_features = collection(pixels_to_lonlat(square(1, 1, 30), UTM_NORTH))
+    given_features["features"][0]["properties"]["note"] = "edge unclear"
+    stored, _ = read_features(given_features, UTM_NORTH, CLASSES, crs=None, at=AT)
+    assert stored == given_features
+
+
+@pytest.mark.parametrize("by_member", [False, True])
+def test_another_crs_is_reprojected(by_member: bool) -> None:
+    metres = collection(square(500_100.0, 4_999_700.0, 100.0))
+    name = "urn:ogc:def:crs:EPSG::32631"
+    if by_member:
+        metres["crs"] = {"type": "name", "properties": {"name": name}}
+    stored, crs = read_features(metres, UTM_NORTH, CLASSES, crs=None if by_member else name, at=AT)
+    assert crs == "EPSG:4326"
+    assert "crs" not in stored
+    np.testing.assert_allclose(to_pixels(only_area(stored), crs, UTM_NORTH).bounds, (10, 20, 20, 30), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["urn:ogc:def:crs:OGC:1.3:CRS84", "OGC:CRS84", "urn:ogc:def:crs:EPSG::4326"])
+def test_geojson_of_2008_has_longitude_first(name: str) -> None:
+    drawn = pixels_to_lonlat(square(10, 20, 10), UTM_NORTH)
+    stored, crs = read_features(collection(drawn), UTM_NORTH, CLASSES, crs=name, at=AT)
+    assert crs == "EPSG:4326"
+    np.testing.assert_allclose(only_area(stored).bounds, shapely.Polygon(drawn[0]).bounds, rtol=0, atol=1e-12)
+
+
+def test_sample_without_crs_takes_pixels() -> None:
+    plain = make_header(crs=None, transform=None, bounds=None)
+    stored, crs = read_features(collection(square(1, 2, 3)), plain, CLASSES, crs=None, at=AT)
+    assert crs == "pixel"
+    assert to_pixels(only_area(stored), crs, plain).bounds == (1, 2, 4, 5)
+    with pytest.raises(InvalidValueError, match="has no CRS") as caught:
+        read_features(collection(square(1, 2, 3)), plain, CLASSES, crs="EPSG:4326", at=AT)
+    assert caught.value.path == "$.labels[2].crs"
+
+
+def test_pixel_coordinates_of_a_placed_sample_stay_pixels() -> None:
+    _, crs = read_features(collection(square(1, 2, 3)), UTM_NORTH, CLASSES, crs="pixel", at=AT)
+    assert crs == "pixel"
+
+
+def test_stroke_over_the_edge_is_cut_where_pixels_are_made() -> None:
+    stored, crs = read_features(collection(square(60, -5, 10)), UTM_NORTH, CLASSES, crs="pixel", at=AT)
+    assert to_pixels(only_area(stored), crs, UTM_NORTH).bounds == (60, 0, 64, 5)
+
+
+def test_no_features_means_none_here() -> None:
+    stored, _ = read_features(collection(), UTM_NORTH, CLASSES, crs=None, at=AT)
+    assert stored == {"type": "FeatureCollection", "features": []}
+
+
+def test_ignored_area_has_no_class() -> None:
+    features = collection(square(1, 1, 5), label=None)
+    with pytest.raises(InvalidValueError, match="`ignore` true"):
+        read_features(features, UTM_NORTH, CLASSES, crs="pixel", at=AT)
+    features["features"][0]["properties"]["ignore"] = True
+    stored, _ = read_features(features, UTM_NORTH, CLASSES, crs="pixel", at=AT)
+    assert [name for name, _ in areas_of(stored)] == [None]
+
+
+def test_small_self_crossing_is_repaired() -> None:
+    spike = [[[0, 0], [40, 0], [40, 40], [39.9, 40.1], [40.1, 40.1], [40, 40], [0, 40], [0, 0]]]
+    stored, crs = read_features(collection(spike), UTM_NORTH, CLASSES, crs="pixel", at=AT)
+    assert shapely.is_valid(only_area(stored))
+    assert to_pixels(only_area(stored), crs, UTM_NORTH).area == pytest.approx(1600, rel=0.01)
+
+
+BOWTIE = [[[0, 0], [10, 10], [10, 0], [0, 10], [0, 0]]]
+
+
+def changed(change: dict[str, Any]) -> dict[str, Any]:
+    features = collection(square(1, 1, 5))
+    features["features"][0] = {**features["features"][0], **change}
+    return features
+
+
+@pytest.mark.parametrize(
+    ("features", "place", "reason"),
+    [
+        ({"type": "Feature"}, ".type", "FeatureCollection"),
+        ({"type": "FeatureCollection"}, "", "features"),
+        (changed({"geometry": {"type": "Point", "coordinates": [1, 2]}}), ".features[0].geometry.type", "Point"),
+        (changed({"geometry": None}), ".features[0].geometry", "object"),
+        (changed({"properties": {}}), ".features[0].properties", "label"),
+        (changed({"properties": {"label": "lava"}}), ".features[0].properties.label", "no class 'lava'"),
+        (collection(BOWTIE), ".features[0].geometry", "crosses itself"),
+        (collection([[[1, 1], [2, 2], [1, 1]]]), ".features[0].geometry.coordinates[0]", "3 positions"),
+        (collection([[[1, 1], [5, 1], [5, 5], [1, 5]]]), ".features[0].geometry.coordinates[0]", "not closed"),
+        (collection([[[1, 1], [5], [5, 5], [1, 1]]]), ".features[0].geometry.coordinates[0][1]", "[x, y]"),
+        (collection([[[1, 1], [5, "a"], [5, 5], [1, 1]]]), ".features[0].geometry.coordinates[0][1][1]", "float"),
+        (
+            collection([[[1, 1], [float("nan"), 1], [5, 5], [1, 1]]]),
+            ".features[0].geometry.coordinates[0][1]",
+            "not a finite",
+        ),
+        (collection([]), ".features[0].geometry.coordinates", "outer ring"),
+        (collection([[[1, 1], [5, 1], [3, 1], [1, 1]]]), ".features[0].geometry", "crosses itself"),
+        (collection(square(1, 1, 5), square(100, 100, 5)), ".features[1].geometry", "outside the image"),
+    ],
+)  # fmt: skip
+def test_bad_features_name_their_place(features: dict[str, Any], place: str, reason: str) -> None:
+    with pytest.raises(InvalidValueError) as caught:
+        read_features(features, UTM_NORTH, CLASSES, crs="pixel", at=AT)
+    assert caught.value.path == AT + place
+    assert reason in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("crs", "coordinates", "reason"),
+    [
+        (None, square(100.0, 10.0, 1.0), "outside the image"),
+        (None, square(45.0, 100.0, 1.0), "latitude beyond 90"),
+        ("EPSG:32631", square(1e30, 1e30, 1e29), "cannot be projected"),
+        ("EPSG:999999", square(1.0, 1.0, 1.0), "is no CRS"),
+        ("nonsense", square(1.0, 1.0, 1.0), "is no CRS"),
+    ],
+)
+def test_places_that_do_not_fit_are_refused(crs: str | None, coordinates: Any, reason: str) -> None:
+    with pytest.raises(InvalidValueError, match=reason):
+        read_features(collection(coordinates), UTM_NORTH, CLASSES, crs=crs, at=AT)
+
+
+def test_too_many_vertices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(geometry, "MAX_COORDINATES", 9)
+    with pytest.raises(InvalidValueError, match="more than 9 vertices") as caught:
+        read_features(collection(square(1, 1, 5), square(9, 9, 5)), UTM_NORTH, CLASSES, crs="pixel", at=AT)
+    assert caught.value.path == f"{AT}.features[1].geometry"
+
+
+@given(left=st.floats(-60, 63), top=st.floats(-60, 63), side=st.floats(0.5, 100), rotation=st.floats(-np.pi, np.pi))
+def test_pixel_areas_never_leave_the_image(left: float, top: float, side: float, rotation: float) -> None:
+    header = header_at("EPSG:32631", 500_000.0, 5_000_000.0, 10.0, rotation)
+    area = to_pixels(shapely.Polygon(square(left, top, side)[0]), "pixel", header)
+    seen = [min(max(value, 0), 64) for value in (left, top, left + side, top + side)]
+    expected = max(seen[2] - seen[0], 0) * max(seen[3] - seen[1], 0)
+    assert area.area == pytest.approx(expected, abs=1e-9)

@@ -1,0 +1,94 @@
+"""Real children: phases are acknowledged first, the tree dies on cancel and with its parent, failures say why."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from al_loop.runtime.processes import ProcessCancelledError, ProcessFailedError, log_tail, run_supervised
+from models.progress import ProgressLine
+
+CHILD = "tests.data.supervised_child"
+
+
+def run(
+    directory: Path, ending: str, cancelled: threading.Event, on_phase: Callable[[str], None] = lambda phase: None
+) -> list[ProgressLine]:
+    lines: list[ProgressLine] = []
+    run_supervised(CHILD, [ending], directory, on_phase=on_phase, on_progress=lines.append, cancelled=cancelled)
+    return lines
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
+        time.sleep(0.02)
+
+
+def test_phase_is_stored_before_the_child_enters_it(tmp_path: Path) -> None:
+    seen: list[tuple[str, int]] = []
+
+    def on_phase(phase: str) -> None:
+        time.sleep(0.3)  # were the child not waiting, it would write the next lines meanwhile
+        seen.append((phase, len((tmp_path / "progress.jsonl").read_text().splitlines())))
+
+    lines = run(tmp_path, "well", threading.Event(), on_phase)
+    assert seen == [("training", 1), ("exporting", 5)]
+    assert [line.done for line in lines] == [0, 1, 2, 3, 0]
+    assert lines[1].seconds_left is not None
+
+
+def test_known_failure_is_told_in_its_own_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ProcessFailedError, match=r"^only one class is labelled$"):
+        run(tmp_path, "known", threading.Event())
+
+
+def test_crash_is_told_and_its_log_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(ProcessFailedError, match="exit code 1: ZeroDivisionError: planted"):
+        run(tmp_path, "crash", threading.Event())
+    assert any("Traceback" in line for line in log_tail(tmp_path))
+
+
+def test_cancel_ends_the_whole_process_tree(tmp_path: Path) -> None:
+    cancelled = threading.Event()
+    pid_file = tmp_path / "grandchild.pid"
+
+    def cancel_when_deep() -> None:
+        wait_for(lambda: pid_file.exists() and pid_file.read_text() != "")
+        cancelled.set()
+
+    watcher = threading.Thread(target=cancel_when_deep)
+    watcher.start()
+    with pytest.raises(ProcessCancelledError):
+        run(tmp_path, "hang", cancelled)
+    watcher.join()
+    wait_for(lambda: not is_alive(int(pid_file.read_text())), 5)
+
+
+def test_child_dies_with_a_killed_parent(tmp_path: Path) -> None:
+    code = (
+        "import sys, threading, pathlib; from al_loop.processes import run_supervised\n"
+        f"run_supervised({CHILD!r}, ['hang'], pathlib.Path(sys.argv[1]), on_phase=lambda p: None,"
+        " on_progress=lambda l: None, cancelled=threading.Event())"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
+    pid_file = tmp_path / "grandchild.pid"
+    wait_for(lambda: pid_file.exists() and pid_file.read_text() != "")
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    wait_for(lambda: not is_alive(int(pid_file.read_text())), 5)

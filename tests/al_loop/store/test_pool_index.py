@@ -1,0 +1,191 @@
+"""The book agrees with the store whatever happens, and no sample is leased twice."""
+
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from al_loop.domain.campaigns import CampaignSettings, QuerySettings, ReserveSettings, RetrainPolicy
+from al_loop.domain.labels import LabelInput
+from al_loop.querying.sampler import Sampler
+from al_loop.querying.strategies import Auto, Random
+from al_loop.store import LabelStore
+from al_loop.store.pool_index import PoolIndex
+from al_loop.store.pool_indexes import PoolIndexes
+from al_loop.store.tables.campaigns import CampaignTable
+from models.card import TaskSpec
+from models.scoring.embeddings import EmbeddingStore
+from tests.fixtures_store import CLASSES, NOW, make_header
+
+PEOPLE = st.sampled_from(["ann", "bob", "cleo", "dan"])
+PLACES = st.integers(0, 30)
+LEASE_S = 10.0
+GOLDEN = ("img_00003.png", "img_00017.png")
+SETTINGS = CampaignSettings(
+    lease_s=LEASE_S,
+    reserve=ReserveSettings(share=0.2, minimum=2),
+    query=QuerySettings(control_share=0.3, overlap_share=0.4, overlap_annotators=2, golden=GOLDEN),
+)
+
+
+def facts(book: PoolIndex) -> dict[str, object]:
+    """All that a book says, in a form that can be compared."""
+    return {
+        "ids": book.sample_ids.tolist(),
+        "states": book.state.tolist(),
+        "answers": [sorted(answers) for answers in book.answers],
+        "holders": {position: dict(held) for position, held in book.holders.items() if held},
+        "skipped": {person: skipped for person, skipped in book.skipped.items() if skipped},
+        "shared out": set(book.shared_out),
+        "counts": (book.free, book.labelled, book.reserve_asked, book.golden.tolist()),
+        "paths": book.paths.to_pylist(),
+        "next reserve": book.next_reserve(100, "somebody"),
+    }
+
+
+class BookMachine(RuleBasedStateMachine):
+    """Queries, labels, retractions, releases, skips, extensions, new samples and the passing of time, in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = tempfile.TemporaryDirectory()
+        self.store = LabelStore.open(Path(self.directory.name) / "al_loop.duckdb")
+        self.campaign = self.store.campaigns.create(
+            name="demo", tasks=[TaskSpec(task="classification", classes=CLASSES)], root="/", bands=None,
+            settings=SETTINGS, policy=RetrainPolicy(min_reserve_labels=2), now=NOW,
+        )  # fmt: skip
+        self.number = self.campaign.campaign_id
+        self.registered = 0
+        self.register(14)
+        self.sampler = Sampler(self.store, lambda _: EmbeddingStore(Path(self.directory.name) / "scores"))
+        self.now = NOW
+        self.labels: list[int] = []
+        self.shared: set[int] = set()
+
+    def teardown(self) -> None:
+        self.store.close()
+        self.directory.cleanup()
+
+    def sample(self, place: int) -> int:
+        return place % self.registered + 1
+
+    @rule(count=st.integers(1, 4))
+    def register(self, count: int) -> None:
+        paths = [f"img_{self.registered + index:05}.png" for index in range(count)]
+        headers = [make_header(path, crs=None, transform=None, bounds=None) for path in paths]
+        self.store.samples.register(self.number, headers, NOW)
+        self.registered += count
+
+    @rule(seconds=st.integers(1, 8))
+    def wait(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @rule(seconds=st.integers(2, 20))
+    def move_the_clock_back(self, seconds: int) -> None:
+        self.now -= timedelta(seconds=seconds)
+
+    @rule(person=PEOPLE, size=st.integers(1, 6), by_chance=st.booleans(), shared=st.integers(0, 5))
+    def query(self, person: str, size: int, by_chance: bool, shared: int) -> None:
+        strategy = Random() if by_chance else Auto()
+        before = {lease.sample_id for lease in self.store.queries.leases(self.number, self.now, person)}
+        answer = self.sampler.query(
+            self.campaign, annotator=person, query_size=size, strategy=strategy, now=self.now, shared=shared == 0
+        )
+        offered = [sample.sample_id for sample in answer.samples]
+        assert len(set(offered)) == len(offered)
+        assert not before & set(offered)
+        if shared == 0:
+            self.shared |= set(offered)
+
+    @rule(person=PEOPLE, place=PLACES, forced=st.booleans())
+    def answer(self, person: str, place: int, forced: bool) -> None:
+        sample_id = self.sample(place)
+        held = [
+            lease.annotator
+            for lease in self.store.queries.leases(self.number, self.now)
+            if lease.sample_id == sample_id
+        ]
+        label = LabelInput(
+            sample_id=sample_id, task="classification", annotator=person, classes=["water"],
+            override_lease=forced or person not in held,
+        )  # fmt: skip
+        (stored,) = self.store.labels.record(self.campaign, [label], self.now)
+        self.labels.append(stored.label_id)
+
+    @rule(person=PEOPLE, count=st.integers(1, 4))
+    def answer_what_one_holds(self, person: str, count: int) -> None:
+        for lease in self.store.queries.leases(self.number, self.now, person)[:count]:
+            label = LabelInput(sample_id=lease.sample_id, task="classification", annotator=person, classes=["urban"])
+            (stored,) = self.store.labels.record(self.campaign, [label], self.now)
+            self.labels.append(stored.label_id)
+
+    @rule(choice=st.integers(0, 100))
+    def retract(self, choice: int) -> None:
+        current = {label.label_id for label in self.store.labels.current(self.number)}
+        standing = [label_id for label_id in self.labels if label_id in current]
+        if standing:
+            self.store.labels.retract(self.number, standing[choice % len(standing)], annotator=None, now=self.now)
+
+    @rule(person=PEOPLE, everything=st.booleans(), place=PLACES)
+    def release(self, person: str, everything: bool, place: int) -> None:
+        self.store.queries.release(self.number, person, None if everything else [self.sample(place)], self.now)
+
+    @rule(person=PEOPLE, places=st.lists(PLACES, min_size=1, max_size=3))
+    def skip(self, person: str, places: list[int]) -> None:
+        self.store.leases.skip(self.number, person, [self.sample(place) for place in places], "", self.now)
+
+    @rule(person=PEOPLE, everything=st.booleans(), places=st.lists(PLACES, min_size=1, max_size=3))
+    def extend(self, person: str, everything: bool, places: list[int]) -> None:
+        chosen = None if everything else [self.sample(place) for place in places]
+        self.store.leases.renew(self.number, person, chosen, lease_s=LEASE_S, now=self.now)
+
+    @rule(share=st.sampled_from([0.0, 0.4]))
+    def change_settings(self, share: float) -> None:
+        query = QuerySettings(control_share=0.3, overlap_share=share, golden=GOLDEN)
+        changed = CampaignSettings(lease_s=LEASE_S, reserve=SETTINGS.reserve, query=query)
+        self.store.campaigns.set_settings(self.number, changed)
+        self.campaign = self.store.campaigns.get("demo")
+        if share == 0.0:
+            self.shared |= set(range(1, self.registered + 1))  # what was asked of several stays so
+
+    @invariant()
+    def book_is_what_the_store_says(self) -> None:
+        book = self.store.pool_indexes.of(self.number, self.now)
+        anew = self.store.pool_indexes.read(self.number)
+        anew.advance(book.clock or self.now)
+        assert facts(book) == facts(anew)
+
+    @invariant()
+    def counts_are_those_of_the_store(self) -> None:
+        book = self.store.pool_indexes.of(self.number, self.now)
+        now = book.clock or self.now
+        without_book = CampaignTable(self.store._database, PoolIndexes(self.store._database))
+        assert self.store.campaigns.counts(self.number, now) == without_book.counts(self.number, now)
+
+    @invariant()
+    def nobody_else_has_what_somebody_holds(self) -> None:
+        book = self.store.pool_indexes.of(self.number, self.now)
+        held: dict[int, list[str]] = {}
+        for lease in self.store.queries.leases(self.number, book.clock or self.now):
+            held.setdefault(lease.sample_id, []).append(lease.annotator)
+        for sample_id, people in held.items():
+            position = book.position(sample_id)
+            assert position is not None
+            assert len(set(people)) == len(people)
+            several = book.overlap[position] or sample_id in self.shared or book.paths_of([sample_id])[0] in GOLDEN
+            assert several or len(people) == 1, (sample_id, people)
+
+    @invariant()
+    def what_is_free_is_what_the_store_offers(self) -> None:
+        book = self.store.pool_indexes.of(self.number, self.now)
+        pool, reserve = self.store.queries.available(self.number, book.clock or self.now)
+        assert book.copy().free().tolist() == pool.tolist()
+        positions = sorted(book.next_reserve(100, "somebody"))
+        assert book.sample_ids[positions].tolist() == reserve.tolist()
+
+
+TestBookMachine = BookMachine.TestCase
+TestBookMachine.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)

@@ -1,0 +1,70 @@
+"""When a round starts by itself."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from al_loop.domain.campaigns import RetrainPolicy
+from al_loop.domain.rounds import Round, RoundState
+from al_loop.training.policy import RetrainState, last_counted_snapshot, should_retrain
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+POLICY = RetrainPolicy(new_labels=50, interval_s=3600, debounce_s=5)
+
+
+def state(**changes: object) -> RetrainState:
+    values = {
+        "new_samples": 60, "last_label_at": NOW - timedelta(minutes=1), "last_round_at": NOW - timedelta(minutes=5),
+        "running": False, "ready": True,
+    } | changes  # fmt: skip
+    return RetrainState(**values)  # type: ignore[arg-type]
+
+
+def turn(number: int, kind: RoundState, event: int | None) -> Round:
+    return Round(
+        number=number, state=kind, reason="ops", requested_at=NOW, started_at=None, ended_at=None, version=None,
+        labels=None, reserve_labels=None, label_event_id=event, manifest_sha256=None, evaluation=None, verdict=None,
+        error=None,
+    )  # fmt: skip
+
+
+def test_enough_new_labels_start_a_round() -> None:
+    assert should_retrain(state(), POLICY, NOW) == "new labels: 60"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"new_samples": 49},
+        {"running": True},
+        {"ready": False},
+        {"last_label_at": NOW - timedelta(seconds=4)},
+        {"new_samples": 0, "last_round_at": None},
+    ],
+    ids=["too few", "one runs", "not ready", "labels still arriving", "nothing new"],
+)
+def test_no_round_starts(changes: dict[str, object]) -> None:
+    assert should_retrain(state(**changes), POLICY, NOW) is None
+
+
+def test_interval_starts_a_round_with_one_new_label() -> None:
+    due = state(new_samples=1, last_round_at=NOW - timedelta(hours=1))
+    assert should_retrain(due, POLICY, NOW) == "interval: 3600 s, new labels: 1"
+
+
+def test_policy_without_rules_never_starts_a_round() -> None:
+    assert should_retrain(state(), RetrainPolicy(new_labels=None), NOW) is None
+
+
+def test_interrupted_round_is_repeated_once() -> None:
+    rounds = [turn(1, RoundState.PROMOTED, 10), turn(2, RoundState.INTERRUPTED, 20)]
+    assert last_counted_snapshot(rounds) == 10
+    assert last_counted_snapshot([*rounds, turn(3, RoundState.INTERRUPTED, 30)]) == 20
+
+
+def test_failed_round_uses_its_labels_up() -> None:
+    assert last_counted_snapshot([turn(1, RoundState.FAILED, 10)]) == 10
+
+
+def test_no_round_has_used_nothing() -> None:
+    assert last_counted_snapshot([]) is None

@@ -1,0 +1,121 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.card import TrainConfig
+from models.errors import TrainingDataError
+from models.manifest import Manifest
+from models.training.data.dataset import Chip, ChipReader, LabelledSample, pad_batch, read_samples
+from tests.data.make_scene import make_scene
+from tests.fixtures_training import CLASSIFICATION, SEGMENTATION, write_snapshot
+
+SQUARE = (1, shapely.to_wkb(shapely.box(50, 20, 60, 40)))
+
+
+def snapshot(root: Path, path: Path, **changes: object) -> tuple[Manifest, LabelledSample]:
+    rows = [{"path": path, "split": "train", "classification": [1], "segmentation": [SQUARE]}]
+    changes = {"train": TrainConfig(chip_size_px=32), **changes}
+    manifest = write_snapshot(root / "snapshot", rows, [CLASSIFICATION, SEGMENTATION], **changes)
+    return manifest, read_samples(root / "snapshot", manifest)["train"][0]
+
+
+def whole(reader: ChipReader, sample: LabelledSample) -> Chip:
+    return next(reader.windows(sample, 1000))
+
+
+def test_read_samples_keeps_labels_and_takes_sizes_from_the_header(tmp_path: Path) -> None:
+    _, sample = snapshot(tmp_path, make_scene(tmp_path / "a.tif", width=90, height=50))
+    assert (sample.height, sample.width) == (50, 90)
+    assert sample.classification == [1]
+    assert sample.segmentation == [SQUARE]
+
+
+def test_read_samples_refuses_a_raster_without_the_bands(tmp_path: Path) -> None:
+    with pytest.raises(TrainingDataError, match=r"a\.tif has 2 bands"):
+        snapshot(tmp_path, make_scene(tmp_path / "a.tif", bands=2))
+
+
+@pytest.mark.parametrize(("unlabelled", "fill"), [("background", 0), ("ignore", 255)])
+def test_codes_outside_of_polygons_follow_the_campaign(tmp_path: Path, unlabelled: str, fill: int) -> None:
+    manifest, sample = snapshot(tmp_path, make_scene(tmp_path / "a.tif", width=90, height=50), unlabelled=unlabelled)
+    codes = whole(ChipReader(manifest), sample).codes
+    assert codes is not None
+    assert (codes[20:40, 50:60] == 1).all()
+    assert (codes == 1).sum() == 200
+    assert (codes == fill).sum() == 90 * 50 - 200
+
+
+def test_codes_are_ignored_where_the_image_is_invalid(tmp_path: Path) -> None:
+    path = make_scene(tmp_path / "a.tif", width=90, height=50, nodata=0, nodata_as="value")
+    manifest, sample = snapshot(tmp_path, path)
+    chip = whole(ChipReader(manifest), sample)
+    assert chip.codes is not None
+    invalid = np.isnan(chip.image).any(axis=0)
+    assert invalid[:25, :45].all()
+    np.testing.assert_array_equal(chip.codes == 255, invalid)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_crops_from_memory_and_from_disk_are_the_same(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    root = tmp_path_factory.mktemp("crop")
+    manifest, sample = snapshot(root, make_scene(root / "a.tif", width=90, height=50), unlabelled="ignore")
+    cached, uncached = (
+        ChipReader(manifest, cache_bytes=size).crop(sample, np.random.default_rng(seed)) for size in (10**9, 0)
+    )
+    assert cached.image.shape == (3, 32, 32)
+    np.testing.assert_array_equal(cached.image, uncached.image)
+    np.testing.assert_array_equal(cached.codes, uncached.codes)
+
+
+def test_crops_look_for_labelled_pixels_where_the_rest_is_ignored(tmp_path: Path) -> None:
+    path = make_scene(tmp_path / "a.tif", width=400, height=64)
+    manifest, sample = snapshot(tmp_path, path, unlabelled="ignore")
+    reader, rng = ChipReader(manifest), np.random.default_rng(0)
+    biased = [bool((reader.crop(sample, rng).codes == 1).any()) for _ in range(100)]
+    manifest, sample = snapshot(tmp_path, path, unlabelled="background")
+    reader = ChipReader(manifest)
+    plain = [bool((reader.crop(sample, rng).codes == 1).any()) for _ in range(100)]
+    assert sum(biased) > 2 * sum(plain)
+
+
+@given(st.integers(1, 100), st.integers(1, 100), st.integers(8, 64))
+def test_windows_cover_an_image_once(height: int, width: int, size: int) -> None:
+    reader = WindowRecorder()
+    sample = LabelledSample(
+        sample_id=0, path=Path(), block="", classification=None, segmentation=None, height=height, width=width
+    )
+    covered = np.zeros((height, width), int)
+    list(reader.windows(sample, size))
+    for column, row, columns, rows in reader.read:
+        assert max(columns, rows) <= size
+        covered[row : row + rows, column : column + columns] += 1
+    assert (covered == 1).all()
+
+
+class WindowRecorder(ChipReader):
+    """Remembers the windows instead of reading them."""
+
+    def __init__(self) -> None:
+        self.read: list[tuple[int, int, int, int]] = []
+
+    def _read(self, sample: LabelledSample, window: tuple[int, int, int, int]) -> Chip:
+        self.read.append(window)
+        return Chip(image=np.zeros((1, window[3], window[2]), np.float32), codes=None)
+
+
+def test_pad_batch_fills_with_invalid_pixels_and_ignored_codes() -> None:
+    chips = [
+        Chip(image=np.ones((2, 20, 33), np.float32), codes=np.ones((20, 33), np.uint8)),
+        Chip(image=np.ones((2, 40, 10), np.float32), codes=None),
+    ]
+    images, codes = pad_batch(chips, 32)
+    assert images.shape == (2, 2, 64, 64)
+    assert np.isfinite(images[0]).sum() == 2 * 20 * 33
+    assert (codes[0, :20, :33] == 1).all()
+    assert (codes[0, 20:] == 255).all()
+    assert (codes[1] == 255).all()

@@ -1,0 +1,123 @@
+"""Evaluation against models whose answers are known: no network is involved."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+
+from models.card import TaskSpec
+from models.training.data.dataset import ChipReader, LabelledSample, read_samples
+from models.training.data.label_counts import count_labels
+from models.training.evaluate import Contender, evaluate
+from tests.data.make_scene import make_scene
+from tests.fixtures_training import write_snapshot
+
+CLASSES = TaskSpec(task="classification", classes=["dark", "bright"])
+MULTI = TaskSpec(task="classification", classes=["dark", "bright"], multi_label=True)
+CODES = TaskSpec(task="segmentation", classes=["water", "ship"])
+LEFT = (1, shapely.to_wkb(shapely.box(0, 0, 20, 40)))
+
+
+def constant(**answers: list[float]) -> Contender:
+    """A model with the same probabilities for every image or pixel."""
+
+    def infer(images: np.ndarray) -> Mapping[str, np.ndarray]:
+        count, _, height, width = images.shape
+        outputs = {}
+        for task, values in answers.items():
+            row = np.array(values, np.float32)
+            outputs[task] = np.tile(row, (count, 1))
+            if task == "segmentation":
+                outputs[task] = np.broadcast_to(row[None, :, None, None], (count, len(row), height, width))
+        return outputs
+
+    specs = {"classification": CLASSES, "segmentation": CODES}
+    return Contender(version="constant", tasks=[specs[task] for task in answers], infer=infer)
+
+
+def brightness(images: np.ndarray) -> Mapping[str, np.ndarray]:
+    """Dark below 1000 on average, bright above."""
+    bright = (np.nanmean(images, axis=(1, 2, 3)) > 1000).astype(np.float32)
+    return {"classification": np.stack([1 - bright, bright], axis=1)}
+
+
+def reserve(
+    root: Path, labels: list[dict[str, object]], tasks: list[TaskSpec], sizes: tuple[int, int] = (40, 40)
+) -> tuple[list[LabelledSample], ChipReader]:
+    rows = []
+    for index, label in enumerate(labels):
+        value = 3000.0 if label.get("classification") == [1] else 100.0
+        content = np.full((3, *sizes), value)
+        path = make_scene(root / f"{index}.tif", width=sizes[1], height=sizes[0], content=content)
+        rows.append({"path": path, "split": "test", **label})
+    manifest = write_snapshot(root / "snapshot", rows, tasks)
+    return read_samples(root / "snapshot", manifest)["test"], ChipReader(manifest)
+
+
+def test_perfect_model_scores_one_and_majority_scores_the_share(tmp_path: Path) -> None:
+    samples, reader = reserve(tmp_path, [{"classification": [int(index % 4 == 0)]} for index in range(8)], [CLASSES])
+    counts = count_labels(samples, [CLASSES], reader)
+    candidate = Contender(version="v2", tasks=[CLASSES], infer=brightness)
+    result = evaluate(samples, reader, counts, candidate, constant(classification=[0.6, 0.4]), 512)
+    assert (result.candidate[0].value, result.candidate[0].baseline) == (1.0, 0.75)
+    assert result.candidate[0].expected_calibration_error == pytest.approx(0.0)
+    assert (result.incumbent[0].value, result.incumbent[0].per_class) == (0.75, {"dark": 1.0, "bright": 0.0})
+    assert result.incumbent[0].expected_calibration_error == pytest.approx(0.15)
+    assert result.paired[0].difference == pytest.approx(0.25)
+    assert result.paired[0].low >= 0.0
+
+
+def test_classes_of_a_large_image_are_averaged_over_its_windows(tmp_path: Path) -> None:
+    samples, reader = reserve(tmp_path, [{"classification": [1]}, {"classification": [0]}], [CLASSES], (70, 100))
+    counts = count_labels(samples, [CLASSES], reader)
+    candidate = Contender(version="v2", tasks=[CLASSES], infer=brightness)
+    assert evaluate(samples, reader, counts, candidate, None, 32).candidate[0].value == 1.0
+
+
+@pytest.mark.parametrize("window_px", [16, 512])
+def test_segmentation_counts_pixels_whatever_the_windows(tmp_path: Path, window_px: int) -> None:
+    samples, reader = reserve(tmp_path, [{"segmentation": [LEFT]}, {"segmentation": []}], [CODES])
+    counts = count_labels(samples, [CODES], reader)
+    result = evaluate(samples, reader, counts, constant(segmentation=[0.1, 0.8, 0.1]), None, window_px)
+    entry = result.candidate[0]
+    assert entry.metric == "miou"
+    assert entry.value == entry.baseline == pytest.approx(800 / 3200)
+    assert entry.per_class == {"water": pytest.approx(800 / 3200), "ship": None}
+    assert entry.expected_calibration_error == pytest.approx(0.8 - 800 / 3200, abs=1e-6)
+
+
+def test_multi_label_is_measured_by_macro_f1(tmp_path: Path) -> None:
+    labels = [{"classification": [0]}, {"classification": [0, 1]}, {"classification": []}, {"classification": None}]
+    samples, reader = reserve(tmp_path, labels, [MULTI])
+    counts = count_labels(samples, [MULTI], reader)
+    assert counts["classification"].tolist() == [2, 1, 3]
+    model = constant(classification=[0.9, 0.2])
+    entry = evaluate(samples, reader, counts, Contender(version="v", tasks=[MULTI], infer=model.infer), None, 512)
+    assert entry.candidate[0].metric == "macro_f1"
+    assert entry.candidate[0].samples == 3
+    assert entry.candidate[0].per_class == {"dark": pytest.approx(0.8), "bright": 0.0}
+    assert entry.candidate[0].baseline == pytest.approx((0.8 + 0.5) / 2)
+
+
+def test_empty_reserve_gives_no_entries(tmp_path: Path) -> None:
+    samples, reader = reserve(tmp_path, [{"classification": [0]}, {"classification": [1]}], [CLASSES])
+    counts = count_labels(samples, [CLASSES], reader)
+    result = evaluate([], reader, counts, constant(classification=[0.5, 0.5]), None, 512)
+    assert result.candidate == []
+
+
+def test_reserve_without_any_class_gives_no_entry(tmp_path: Path) -> None:
+    samples, reader = reserve(tmp_path, [{"segmentation": [LEFT]}, {"segmentation": []}], [CODES])
+    counts = count_labels(samples, [CODES], reader)
+    assert evaluate(samples[1:], reader, counts, constant(segmentation=[1.0, 0.0, 0.0]), None, 512).candidate == []
+
+
+def test_incumbent_with_other_classes_is_not_paired(tmp_path: Path) -> None:
+    samples, reader = reserve(tmp_path, [{"classification": [0]}, {"classification": [1]}], [CLASSES])
+    counts = count_labels(samples, [CLASSES], reader)
+    other = Contender(version="v1", tasks=[TaskSpec(task="classification", classes=["x", "y"])], infer=brightness)
+    result = evaluate(samples, reader, counts, Contender(version="v2", tasks=[CLASSES], infer=brightness), other, 512)
+    assert len(result.candidate) == 1
+    assert (result.incumbent, result.paired) == ([], [])

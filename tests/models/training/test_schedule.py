@@ -1,0 +1,52 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.card import TrainConfig
+from models.training.fit import (  # fmt: skip
+    BATCH_PIXELS,
+    MIN_BATCH_SIZE,
+    MIN_STEPS,
+    REPORTS,
+    TRAINED_PIXELS,
+    Schedule,
+    report_interval,
+    schedule,
+)
+
+
+@given(st.integers(1, 10**6), st.integers(1, 2**20))
+def test_schedule_is_long_enough_and_affordable(chips: int, chip_pixels: int) -> None:
+    plan = schedule(TrainConfig(), chips, chip_pixels)
+    assert plan.steps >= MIN_STEPS
+    assert plan.steps == MIN_STEPS or plan.steps * plan.batch_size * chip_pixels <= TRAINED_PIXELS
+    assert plan.batch_size == MIN_BATCH_SIZE or plan.batch_size * chip_pixels <= BATCH_PIXELS
+
+
+@given(st.integers(1, 10**4), st.integers(1, 10**3))
+def test_more_labels_never_mean_fewer_steps(chips: int, more: int) -> None:
+    few, many = (schedule(TrainConfig(), count, 64 * 64) for count in (chips, chips + more))
+    assert many.steps >= few.steps
+
+
+def test_asked_epochs_are_kept() -> None:
+    plan = schedule(TrainConfig(epochs=3, batch_size=8), chips=20, chip_pixels=64 * 64)
+    assert (plan.batch_size, plan.epoch_steps, plan.steps) == (8, 3, 9)
+
+
+@given(st.integers(1, 10**4), st.integers(1, 1000), st.none() | st.integers(1, 50))
+def test_steps_stay_within_the_asked_bound(chips: int, bound: int, epochs: int | None) -> None:
+    bounded, free = (
+        schedule(TrainConfig(epochs=epochs, max_steps=most), chips, chip_pixels=64 * 64) for most in (bound, None)
+    )
+    assert bounded.steps == min(bound, free.steps)
+
+
+@given(st.integers(1, 2000), st.integers(1, 10**9))
+def test_measuring_takes_no_more_than_half_of_training(steps: int, measured_pixels: int) -> None:
+    plan = Schedule(batch_size=16, steps=steps, epoch_steps=1)
+    reports = steps / report_interval(plan, 128 * 128, measured_pixels)
+    assert reports >= 1
+    trained = 3 * steps * 16 * 128 * 128
+    assert reports < 2 or reports // 1 * measured_pixels * 0.5 <= trained
+    if measured_pixels < 16 * 128 * 128:
+        assert reports >= min(steps, REPORTS)
