@@ -14,6 +14,7 @@ from al_loop.quality.savings_report import SavingsReporter
 from al_loop.quality.suggestion_outcomes import Assessor
 from al_loop.querying.sampler import Sampler
 from al_loop.runtime.slots import TrainingSlots
+from al_loop.runtime.tick_errors import TickErrors
 from al_loop.scaneo.links import ScaneoLinks
 from al_loop.scaneo.port import OpenScaneo
 from al_loop.scheduler import LoopScheduler
@@ -76,6 +77,7 @@ class Loop:
             StoreLockedError: Another process works on the same data directory.
             PromptableModelError: `sam_model` is not what it has to be.
         """
+        self.tick_errors = errors = TickErrors()
         promptable = None if sam_model is None else PromptableModel(sam_model, threads=threads)
         data.mkdir(parents=True, exist_ok=True)
         self.clock = clock
@@ -90,27 +92,30 @@ class Loop:
         self.pretrainings = PretrainingRunner(self.store, self.layout, self.scorer, slots, clock)
         self.sampler = Sampler(self.store, self._embeddings)
         self.predictions = PredictionService(
-            self.store, self.server, clock, journal=self.layout.shown_journal, max_values=max_image_values
-        )
+            self.store, self.server, clock, journal=self.layout.shown_journal, max_values=max_image_values,
+            errors=errors,
+        )  # fmt: skip
         self.relabels = RelabelQueue(self.store, self.server, self._embeddings)
         self.savings = SavingsReporter(self.store, self.sampler.board)
         self.pictures = PictureService(self.store, self.server)
         self.prompts = OutlineService(self.store, self.server, max_values=max_image_values, model=promptable)
         self.scheduler = LoopScheduler(
-            self.store, self.rounds, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s
-        )
-        self.refitter = HeadRefitter(self.store, self.layout, self.sampler, self._is_worse_than_random, clock)
+            self.store, self.rounds, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s,
+            errors=errors,
+        )  # fmt: skip
+        self.refitter = HeadRefitter(self.store, self.layout, self.sampler, self._is_worse_than_random, clock, errors)
         self.scheduler.every("heads", HEAD_TICK_S, self.refitter.tick, quiet=True)
-        self.scheduler.every(
-            "assists", ASSIST_TICK_S, Assessor(self.store, self.predictions.flush).assess_all, quiet=True
+        assessor = Assessor(self.store, self.predictions.flush, errors)
+        self.scheduler.every("assists", ASSIST_TICK_S, assessor.assess_all, quiet=True)
+        self.links = ScaneoLinks(
+            self.store, self.layout, self.sampler, open_scaneo, clock, self.predictions.flush, errors
         )
-        self.links = ScaneoLinks(self.store, self.layout, self.sampler, open_scaneo, clock, self.predictions.flush)
         self._recover()
         self.server.start(clock())
 
     def start(self) -> None:
         """Begin to start rounds by policy, to score new samples, to rank ahead and to watch links."""
-        self.sampler.start()
+        self.sampler.start(self.tick_errors)
         self.scheduler.start()
         self.links.start()
 

@@ -12,6 +12,7 @@ from al_loop.campaigns.readiness import readiness
 from al_loop.domain.campaigns import Campaign
 from al_loop.runtime.background import lower_priority
 from al_loop.runtime.processes import ProcessCancelledError, ProcessFailedError
+from al_loop.runtime.tick_errors import TickErrors
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.store import LabelStore
 from al_loop.training.policy import RetrainState, last_counted_snapshot, should_retrain
@@ -36,7 +37,9 @@ class LoopScheduler:
         *,
         retrain_tick_s: float = 2.0,
         score_tick_s: float = 2.0,
+        errors: TickErrors | None = None,
     ) -> None:
+        self._errors = errors or TickErrors()
         self._store = store
         self._runner = runner
         self._scorer = scorer
@@ -55,9 +58,13 @@ class LoopScheduler:
             self.every(name, seconds, tick)
 
     def every(self, name: str, seconds: float, tick: Callable[[], None], *, quiet: bool = False) -> None:
-        """Run another tick again and again, never twice at once; a `quiet` one leaves the processor to others."""
+        """Run another tick again and again, never twice at once; a `quiet` one leaves the processor to others.
+
+        Whatever it raises is shown and logged (see `TickErrors`), and it is run again like any other.
+        """
         self._scheduler.add_job(
-            tick, "interval", seconds=seconds, id=name, max_instances=1, coalesce=True, misfire_grace_time=None,
+            self._errors.watched(name, tick),
+            "interval", seconds=seconds, id=name, max_instances=1, coalesce=True, misfire_grace_time=None,
             executor="quiet" if quiet else "default",
         )  # fmt: skip
 
@@ -79,20 +86,21 @@ class LoopScheduler:
     def tick_retraining(self) -> None:
         """Start a round in every campaign whose policy asks for one now."""
         for campaign in self._store.campaigns.list():
-            now = self._clock()
-            reason = should_retrain(self._state(campaign), campaign.policy, now)
-            if reason is not None:
-                self._runner.start(campaign, reason, queue=True)
+            with self._errors.watch(f"retrain {campaign.name}"):
+                reason = should_retrain(self._state(campaign), campaign.policy, self._clock())
+                if reason is not None:
+                    self._runner.start(campaign, reason, queue=True)
 
     def tick_scoring(self) -> None:
         """Score samples that the serving version (or plain features) or the newest encoder has not seen yet."""
         for campaign in self._store.campaigns.list():
             if self._closing.is_set():
                 return
-            for version in self._scorer.wanted_versions(campaign):
-                busy = self._closing.is_set() or self._store.rounds.active(campaign.campaign_id) is not None
-                if not busy and not self._failed_lately(campaign, version):
-                    self._score(campaign, version)
+            with self._errors.watch(f"score {campaign.name}"):
+                for version in self._scorer.wanted_versions(campaign):
+                    busy = self._closing.is_set() or self._store.rounds.active(campaign.campaign_id) is not None
+                    if not busy and not self._failed_lately(campaign, version):
+                        self._score(campaign, version)
 
     def _score(self, campaign: Campaign, version: str) -> None:
         try:

@@ -13,6 +13,7 @@ from al_loop.domain.labels import Label
 from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.quality import Assist, Outcome, UnansweredCount
 from al_loop.domain.samples import SampleHeader
+from al_loop.runtime.tick_errors import TickErrors
 from al_loop.serving.suggestions import proposed_classes
 from al_loop.store import LabelStore
 from models.card import BACKGROUND, IGNORE, TaskName, TaskSpec
@@ -25,13 +26,15 @@ AT_ONCE = 200
 class Assessor:
     """Looks for labels that answer a suggestion. What it did is in the store: it may be restarted at any time."""
 
-    def __init__(self, store: LabelStore, flush: Callable[[], None]) -> None:
+    def __init__(self, store: LabelStore, flush: Callable[[], None], errors: TickErrors | None = None) -> None:
         """Make an assessor.
 
         Args:
             store: Where labels and predictions are.
             flush: Brings predictions that wait to be written into the store.
+            errors: Where campaigns whose labels could not be assessed are shown; None: they are only logged.
         """
+        self._errors = errors or TickErrors()
         self._store = store
         self._flush = flush
         self._seen: dict[int, tuple[int, int]] = {}
@@ -40,7 +43,8 @@ class Assessor:
     def assess_all(self) -> None:
         """Assess what is new in every campaign; cheap where nothing is."""
         for campaign in self._store.campaigns.list():
-            self.assess(campaign)
+            with self._errors.watch(f"assists {campaign.name}"):
+                self.assess(campaign)
 
     def assess(self, campaign: Campaign) -> int:
         """Assess the labels that are new; returns how many suggestions they answered.

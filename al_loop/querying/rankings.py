@@ -76,7 +76,9 @@ class CampaignRankings:
         if background is None or self._board_key is None:
             self._load(campaign, key)
         else:
-            background.ask((campaign.campaign_id, "board"), lambda: self._replace(campaign))
+            background.ask(
+                (campaign.campaign_id, "board"), lambda: self._replace(campaign), f"scores of {campaign.name}"
+            )
 
     def set_board(self, campaign: Campaign, board: PoolScores) -> None:
         """Rank by this board from now on."""
@@ -206,4 +208,4 @@ class CampaignRankings:
             if book is not None:
                 self.make(strategy, book, size, ahead=True)
 
-        background.ask((campaign.campaign_id, strategy), job)
+        background.ask((campaign.campaign_id, strategy), job, f"ranking {campaign.name}")

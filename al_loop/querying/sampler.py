@@ -16,6 +16,7 @@ from al_loop.querying.rankings import CampaignRankings
 from al_loop.querying.spread import Chosen, SpacingRules, is_on
 from al_loop.querying.strategies import Auto, Random, StrategyConfig, wants_bald
 from al_loop.runtime.background import Background
+from al_loop.runtime.tick_errors import TickErrors
 from al_loop.scoring.current import CurrentScores
 from al_loop.scoring.pool_scores import PoolScores
 from al_loop.store import LabelStore
@@ -52,13 +53,16 @@ class Sampler:
         self._standings: dict[int, CampaignRankings] = {}
         self._background: Background | None = None
 
-    def start(self) -> None:
+    def start(self, errors: TickErrors | None = None) -> None:
         """Rank ahead in a thread from now on, so that queries need not wait for it.
 
         Threads of the process hand the interpreter on more often from now on (see `SWITCH_INTERVAL_S`).
+
+        Args:
+            errors: Where a ranking that failed is shown; None: it is only logged.
         """
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        self._background = self._background or Background("ranking-ahead")
+        self._background = self._background or Background("ranking-ahead", errors)
 
     def wait(self) -> None:
         """Return once nothing is left to rank ahead."""
@@ -264,7 +268,7 @@ class Sampler:
         if self._background is not None and picks:
             sample_ids = [pick.sample_id for pick in picks]
             job = partial(self._store.samples.headers, campaign.campaign_id, sample_ids)
-            self._background.ask((campaign.campaign_id, "headers", *sample_ids), job)
+            self._background.ask((campaign.campaign_id, "headers", *sample_ids), job, f"headers {campaign.name}")
 
     def _why_nothing(self, campaign: Campaign, annotator: str, now: datetime) -> str:
         counts = self._store.campaigns.counts(campaign.campaign_id, now)

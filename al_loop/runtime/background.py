@@ -1,33 +1,41 @@
 """One thread of low priority that does jobs nobody waits for; a job that waits already is not queued twice."""
 
-import logging
 import os
 import sys
 import threading
 from collections.abc import Callable, Hashable
 
-from al_loop.errors import AlLoopError
-from models.errors import ModelsError
-
-logger = logging.getLogger(__name__)
+from al_loop.runtime.tick_errors import TickErrors
 
 
 class Background:
     """A queue of jobs with names, done one after the other."""
 
-    def __init__(self, name: str) -> None:
-        """Start the thread."""
-        self._jobs: dict[Hashable, Callable[[], object]] = {}
+    def __init__(self, name: str, errors: TickErrors | None = None) -> None:
+        """Start the thread.
+
+        Args:
+            name: Of the thread.
+            errors: Where jobs that failed are shown; None: they are only logged.
+        """
+        self._errors = errors or TickErrors()
+        self._jobs: dict[Hashable, tuple[str, Callable[[], object]]] = {}
         self._changed = threading.Condition()
         self._closed = self._busy = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def ask(self, key: Hashable, job: Callable[[], object]) -> None:
-        """Do a job, unless one of this name waits. A domain error ends the job and is logged."""
+    def ask(self, key: Hashable, job: Callable[[], object], work: str) -> None:
+        """Do a job, unless one of this name waits. An error of any kind ends the job only; see `TickErrors`.
+
+        Args:
+            key: A job that waits is recognised by it.
+            job: Done again only when it is asked for again.
+            work: What the job is part of, for the log and `TickErrors.problems`.
+        """
         with self._changed:
             if not self._closed and key not in self._jobs:
-                self._jobs[key] = job
+                self._jobs[key] = work, job
                 self._changed.notify_all()
 
     def wait(self) -> None:
@@ -53,12 +61,10 @@ class Background:
                 if self._closed:
                     return
                 key = next(iter(self._jobs))
-                job = self._jobs.pop(key)
+                work, job = self._jobs.pop(key)
                 self._busy = True
-            try:
+            with self._errors.watch(work):
                 job()
-            except (AlLoopError, ModelsError):
-                logger.exception("background job %s failed; it is done again when it is needed", key)
 
 
 BACKGROUND_NICE = 10

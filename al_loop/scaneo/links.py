@@ -16,6 +16,7 @@ from al_loop.domain.scaneo_links import Batch, BatchView, Link, LinkStatus
 from al_loop.errors import NotFoundError, ScaneoError
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import StrategyConfig
+from al_loop.runtime.tick_errors import TickErrors
 from al_loop.scaneo.batches import close_batch, is_done, open_batch, view
 from al_loop.scaneo.boxes import BoxReport, OfferedBox, push_boxes
 from al_loop.scaneo.connect import ConnectRequest, connect, disconnect, model_name
@@ -41,6 +42,7 @@ class ScaneoLinks:
         open_scaneo: OpenScaneo,
         clock: Callable[[], datetime],
         flush: Callable[[], None],
+        errors: TickErrors | None = None,
     ) -> None:
         """Keep links; nothing is watched before `start`.
 
@@ -51,7 +53,9 @@ class ScaneoLinks:
             open_scaneo: Makes a client of the SCANEO at an address.
             clock: Gives aware UTC times.
             flush: Brings shown predictions that wait to be written into the store.
+            errors: Where links that could not be watched are shown; None: they are only logged.
         """
+        self._errors = errors or TickErrors()
         self._store, self._layout, self._sampler = store, layout, sampler
         self._open_scaneo, self._clock, self._flush = open_scaneo, clock, flush
         self._closing = threading.Event()
@@ -280,7 +284,7 @@ class ScaneoLinks:
         )
         self._watchers[link.campaign_id] = watcher
         self._scheduler.add_job(
-            lambda: self._tick(name, watcher),
+            self._errors.watched(f"scaneo {name}", lambda: self._tick(name, watcher)),
             "interval",
             seconds=TICK_S,
             id=str(link.campaign_id),
@@ -296,6 +300,7 @@ class ScaneoLinks:
         if watcher is not None:
             self._scheduler.remove_job(str(campaign_id))
             watcher.stop()
+            self._errors.forget(f"scaneo {watcher.name}")
 
     def _reload(self, campaign: Campaign) -> None:
         watcher = self._watchers.get(campaign.campaign_id)

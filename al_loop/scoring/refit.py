@@ -7,7 +7,6 @@ heads know every label, the model sees the pixels. The heads rank if each of the
 counts by the task that it ranks highest in (`al_loop.task_scores`).
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ import numpy as np
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
 from al_loop.querying.sampler import Sampler
+from al_loop.runtime.tick_errors import TickErrors
 from al_loop.scoring.cell_targets import CellTargetCache
 from al_loop.scoring.embedding_versions import available_embeddings
 from al_loop.scoring.head_data import HeadData, JoinedCells, cell_head_data, class_head_data
@@ -28,11 +28,8 @@ from al_loop.scoring.pool_scores import pool_scores_of_heads
 from al_loop.scoring.task_head import FittedTask, TaskHead
 from al_loop.store import LabelStore
 from models.card import TaskName, TaskSpec
-from models.errors import ScoringError
 from models.scoring.embeddings import Embeddings, EmbeddingStore
 from models.scoring.joined_embeddings import SpaceStore
-
-logger = logging.getLogger(__name__)
 
 HEAD_PREFIX = "head:"
 """Before the kinds of embeddings in the version that a query names, as in "head:features+ssl-1"."""
@@ -61,6 +58,7 @@ class HeadRefitter:
         sampler: Sampler,
         is_worse_than_random: Callable[[Campaign], bool],
         clock: Callable[[], datetime],
+        errors: TickErrors | None = None,
     ) -> None:
         """Make a refitter that has looked at nothing yet.
 
@@ -70,7 +68,9 @@ class HeadRefitter:
             sampler: Ranks by what comes out.
             is_worse_than_random: Whether choosing by scores has done worse than chance so far; may take seconds.
             clock: Gives aware UTC times.
+            errors: Where campaigns that no head could be fitted for are shown; None: they are only logged.
         """
+        self._errors = errors or TickErrors()
         self._store, self._layout, self._sampler, self._clock = store, layout, sampler, clock
         self._is_worse_than_random = is_worse_than_random
         self._known: dict[int, _KnownHeads] = {}
@@ -79,10 +79,8 @@ class HeadRefitter:
     def tick(self) -> None:
         """Refit every campaign that has labels, embeddings or a model which its last refit did not know."""
         for campaign in self._store.campaigns.list():
-            try:
+            with self._errors.watch(f"heads {campaign.name}"):
                 self.refit(campaign)
-            except ScoringError as error:
-                logger.warning("campaign %s: no head could be fitted: %s", campaign.name, error)
 
     def report(self, campaign: Campaign) -> HeadReport | None:
         """What the newest refit did; None if there was none."""

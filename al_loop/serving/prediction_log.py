@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from al_loop.domain.predictions import ShownPrediction
 from al_loop.errors import StoreError
 from al_loop.runtime.journal import Journal
+from al_loop.runtime.tick_errors import TickErrors
 from al_loop.store import LabelStore
 from al_loop.store.mask_codec import pack
 
@@ -36,13 +37,15 @@ class PredictionLog:
     which version and for which pixels, is in the journal before anybody is answered, and is stored at the next start.
     """
 
-    def __init__(self, store: LabelStore, journal: Path) -> None:
+    def __init__(self, store: LabelStore, journal: Path, errors: TickErrors | None = None) -> None:
         """Store what an earlier process left in the journal, then begin to write.
 
         Args:
             store: Where shown predictions go; stays open longer than this.
             journal: Directory of the journal.
+            errors: Where writing that failed is shown; None: it is only logged.
         """
+        self._errors = errors or TickErrors()
         self._store = store
         self._journal = Journal(journal, ShownPrediction)
         self._take_up()
@@ -109,7 +112,8 @@ class PredictionLog:
 
     def _run(self) -> None:
         while not self._closing.wait(FLUSH_S):
-            self.flush()
+            with self._errors.watch("shown predictions"):
+                self.flush()
 
 
 def packed(shown: ShownPrediction, codes: NDArray[np.uint8] | None) -> ShownPrediction:

@@ -12,6 +12,7 @@ from al_loop.campaigns.readiness import readiness
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.predictions import RememberedPrediction, ShownPrediction
 from al_loop.errors import NoModelError, NotFoundError, WithheldError
+from al_loop.runtime.tick_errors import TickErrors
 from al_loop.serving.model_server import ModelServer
 from al_loop.serving.prediction_log import PredictionLog, packed
 from al_loop.serving.suggestions import is_withheld
@@ -27,8 +28,9 @@ class PredictionService:
     """Serves predictions by campaign name; what was shown is noted first, and stored in the background."""
 
     def __init__(
-        self, store: LabelStore, server: ModelServer, clock: Callable[[], datetime], *, journal: Path, max_values: int
-    ) -> None:
+        self, store: LabelStore, server: ModelServer, clock: Callable[[], datetime], *, journal: Path, max_values: int,
+        errors: TickErrors | None = None,
+    ) -> None:  # fmt: skip
         """Answer with what `server` serves.
 
         Args:
@@ -37,12 +39,13 @@ class PredictionService:
             clock: Gives aware UTC times.
             journal: Directory of notes of what was shown and is not stored yet.
             max_values: Largest width x height x bands of an image.
+            errors: Where writing down what was shown is reported if it fails; None: it is only logged.
         """
         self._store = store
         self._server = server
         self._clock = clock
         self._max_values = max_values
-        self._log = PredictionLog(store, journal)
+        self._log = PredictionLog(store, journal, errors)
 
     def classify(self, campaign_name: str, data: bytes) -> list[float]:
         """Calibrated class probabilities of an encoded image: finite, in the order of the campaign's classes.

@@ -19,6 +19,9 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: str
     models: dict[str, str]
     """Version that serves each campaign that has one; with the problem, where it is not the one that was promoted."""
+    problems: dict[str, str] = {}
+    """Work that is tried again by itself and fails now, such as `score demo`, with the error. It does not make the
+    service unready: everything else goes on."""
 
 
 class HealthController(Controller):
@@ -42,7 +45,11 @@ class HealthController(Controller):
             ready &= loaded is not None
             models[campaign.name] = loaded or f"{campaign.current_version} cannot be loaded"
         body = Readiness(
-            ready=ready, store="ok", scheduler="ok" if loop.scheduler.running else "stopped", models=models
+            ready=ready,
+            store="ok",
+            scheduler="ok" if loop.scheduler.running else "stopped",
+            models=models,
+            problems=loop.tick_errors.problems,
         )
         return Response[Any](body, status_code=200 if ready else 503)
 

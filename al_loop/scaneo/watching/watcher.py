@@ -96,6 +96,11 @@ class LinkWatcher:
         self._ticking = threading.Lock()
 
     @property
+    def name(self) -> str:
+        """Name of our campaign."""
+        return self._name
+
+    @property
     def link(self) -> Link:
         """The link as it is now."""
         return self._reader.link

@@ -1,0 +1,80 @@
+"""A tick that fails in the running service: the others go on, and the health route says what fails until it is over."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import duckdb
+import pytest
+
+from tests.e2e.campaigns import Http, create, register, write_pool
+from tests.service.routes.test_rounds import wait_until
+
+
+def problems(http: Http) -> dict[str, str]:
+    answer = http.get("/health/ready")
+    assert answer.status_code == 200
+    assert answer.json()["ready"]
+    found: dict[str, str] = answer.json()["problems"]
+    return found
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(116, "Stale file handle"), KeyError("x"), duckdb.IOException("disk")],
+    ids=lambda error: type(error).__name__,
+)
+def test_failing_campaign_is_shown_while_the_others_are_scored(
+    http: Http, imagery: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    scorer = http.app.state.loop.scorer
+    wanted = scorer.wanted_versions
+
+    def fail_for_the_first(campaign: Any) -> Any:
+        if campaign.name == "bad":
+            raise error
+        return wanted(campaign)
+
+    monkeypatch.setattr(scorer, "wanted_versions", fail_for_the_first)
+    for name in ("bad", "good"):  # the bad one comes first in the alphabet
+        write_pool(imagery / name, 3, size=32)
+        create(http, imagery / name, name)
+        register(http, name)
+    wait_until(lambda: problems(http) == {"score bad": f"{type(error).__name__}: {error}"}, 30)
+    wait_until(lambda: embedded(http, "good") == 3, 60)
+    assert embedded(http, "bad") == 0
+    shouted = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(shouted) == 1
+    monkeypatch.undo()
+    wait_until(lambda: problems(http) == {}, 30)
+    wait_until(lambda: embedded(http, "bad") == 3, 60)
+
+
+def embedded(http: Http, name: str) -> int:
+    entries = http.get(f"/campaigns/{name}/pretrainings").json()["embeddings"]
+    return sum(entry["samples"] for entry in entries)
+
+
+def test_whole_tick_that_fails_leaves_the_other_ticks_at_work(
+    start_service: Callable[[], Http], imagery: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    http = start_service()
+    store = http.app.state.loop.store
+
+    def fail() -> NoReturn:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(store.campaigns, "list", fail)
+    wait_until(lambda: {"retrain", "score", "heads", "assists"} <= set(health(http)), 30)
+    monkeypatch.undo()
+    wait_until(lambda: problems(http) == {}, 30)
+    write_pool(imagery / "pool", 2, size=32)
+    create(http, imagery / "pool")
+    register(http)
+    wait_until(lambda: embedded(http, "demo") == 2, 60)
+
+
+def health(http: Http) -> dict[str, str]:
+    found: dict[str, str] = http.app.state.loop.tick_errors.problems
+    return found
