@@ -23,6 +23,8 @@ AlLoopError
         ScaneoFileError             its SQLite file cannot be read
 """
 
+from pathlib import Path
+
 
 class AlLoopError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -121,7 +123,14 @@ class StoreError(AlLoopError):
 
 
 class StoreLockedError(StoreError):
-    """Another process owns the DuckDB file."""
+    """Another process owns the DuckDB file. `process_id` is None where the operating system does not tell."""
+
+    def __init__(self, directory: Path, process_id: int | None) -> None:
+        self.process_id = process_id
+        holder = "another process" if process_id is None else f"another process (pid {process_id})"
+        super().__init__(
+            f"the data directory {directory} is in use by {holder}; stop that service, or use another directory"
+        )
 
 
 class StoreClosedError(StoreError):

@@ -84,7 +84,7 @@ class Loop:
         self.layout = DataLayout(data)
         self.store = LabelStore.open(self.layout.database)
         self.server = ModelServer(self.store, self.layout, threads=threads)
-        self.scorer = PoolScorer(self.store, self.layout, clock)
+        self.scorer = PoolScorer(self.store, self.layout, clock, threads=threads)
         slots = TrainingSlots(rounds_at_once)
         self.rounds = RoundRunner(
             self.store, self.layout, self.server, self.scorer, clock, rounds_at_once=rounds_at_once, slots=slots

@@ -53,18 +53,23 @@ CONTROLLERS = (
 )
 
 
-def create_app(settings: Settings) -> Litestar:
-    """The service for one data directory. Nothing is opened before the app starts."""
+def create_app(settings: Settings, loop: Loop | None = None) -> Litestar:
+    """The service for one data directory.
+
+    Args:
+        settings: Of the service.
+        loop: The opened data directory, which the app starts and closes; None: it is opened when the app starts.
+    """
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        loop = await sync_to_thread(_open, settings)
-        app.state.loop = loop
-        loop.start()
+        opened = await sync_to_thread(open_workbench, settings) if loop is None else loop
+        app.state.loop = opened
+        opened.start()
         try:
             yield
         finally:
-            await sync_to_thread(loop.close)
+            await sync_to_thread(opened.close)
 
     app = Litestar(
         route_handlers=[index, *PAGE, *CONTROLLERS],
@@ -94,7 +99,13 @@ def index() -> Redirect:
     return Redirect("/schema")
 
 
-def _open(settings: Settings) -> Loop:
+def open_workbench(settings: Settings) -> Loop:
+    """Open the data directory.
+
+    Raises:
+        StoreLockedError: Another process works on it.
+        StoreError: It was written by a newer al-loop, or cannot be opened.
+    """
     logging.getLogger("al_loop").info("opening %s", settings.data)
     return Loop(
         settings.data.resolve(),

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -51,7 +52,8 @@ def run_supervised(
 
     Args:
         module: Module that speaks `models.progress`.
-        arguments: Command-line arguments before `--out`.
+        arguments: Command-line arguments before `--out`; paths among them are absolute, for the child works in
+            `directory`.
         directory: Where the child leaves its artefacts; made if missing. Its output goes to `log.txt` there.
         on_phase: Called with each phase before the child enters it; the child waits for its return.
         on_progress: Called with each line of progress.
@@ -63,8 +65,10 @@ def run_supervised(
         ProcessFailedError: Exit code other than 0.
         OSError: The directory cannot be written, or no process can be started.
     """
+    directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", module, *arguments, "--out", str(directory), "--supervised"]
+    # Not the folder that the service was started in, which may hold a `models/` or `random.py` of the user's.
+    command = [sys.executable, "-P", "-m", module, *arguments, "--out", str(directory), "--supervised"]
     if nice := shutil.which("nice"):
         command = [nice, "-n", str(BACKGROUND_NICE), *command]
     with (directory / LOG_FILE).open("ab") as log:
@@ -74,7 +78,8 @@ def run_supervised(
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, **(environment or {})},
+            cwd=directory,
+            env={**os.environ, "PYTHONPATH": _python_path(), **(environment or {})},
         )
     try:
         _follow(process, directory / PROGRESS_FILE, on_phase, on_progress, cancelled)
@@ -84,6 +89,14 @@ def run_supervised(
         raise ProcessCancelledError("cancelled on request")
     if process.returncode != 0:
         raise ProcessFailedError(_why(process.returncode, directory))
+
+
+def _python_path() -> str:
+    """The same as ours, and the folder of this package where it is not installed but imported from a checkout."""
+    given = [str(Path(entry).absolute()) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    home = Path(__file__).resolve().parents[1]
+    installed = home == Path(sysconfig.get_path("purelib")).resolve()
+    return os.pathsep.join(given if installed or str(home) in given else [*given, str(home)])
 
 
 def _follow(

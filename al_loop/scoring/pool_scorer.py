@@ -30,6 +30,7 @@ class PoolScorer:
         layout: DataLayout,
         clock: Callable[[], datetime],
         grid: CellGrid | None = _GRID,
+        threads: int | None = None,
     ) -> None:
         """Score samples of a store.
 
@@ -39,11 +40,13 @@ class PoolScorer:
             clock: Tells the time of scores.
             grid: How finely the samples of segmentation campaigns are cut into cells that features and encoders
                 describe as well; None: not at all.
+            threads: CPU threads of a model that scores; None: all cores.
         """
         self._store = store
         self._layout = layout
         self._clock = clock
         self._grid = grid
+        self._threads = threads
         self._skipped: dict[tuple[int, str], set[int]] = {}
         """Samples that a version could not score; they are tried again after a restart only."""
 
@@ -88,7 +91,12 @@ class PoolScorer:
         staging.mkdir()
         spec = self._write_spec(campaign, version, samples, staging)
         run_supervised(
-            "models.score_pool", [str(spec)], staging, on_phase=on_phase, on_progress=on_progress, cancelled=cancelled
+            "models.score_pool",
+            [str(spec.resolve())],
+            staging,
+            on_phase=on_phase,
+            on_progress=on_progress,
+            cancelled=cancelled,
         )
         final = directory / str(number)
         staging.replace(final)
@@ -106,8 +114,8 @@ class PoolScorer:
         registry = ModelRegistry(home(campaign.name))
         card = registry.card(version)
         return write_spec(
-            staging, paths, version=version, model_dir=registry.path(version), bands=card.bands, tasks=card.tasks,
-            cells=cells,
+            staging, paths, version=version, model_dir=registry.path(version).resolve(), bands=card.bands,
+            tasks=card.tasks, threads=self._threads, cells=cells,
         )  # fmt: skip
 
 

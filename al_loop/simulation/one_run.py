@@ -149,8 +149,9 @@ class SimulatedRun:
         training = directory / "training"
         try:
             run_supervised(
-                "models.train", [str(directory / "snapshot")], training, on_phase=_ignore, on_progress=_ignore,
-                cancelled=self._cancelled, environment={"OMP_NUM_THREADS": str(self._config.threads)},
+                "models.train", [str((directory / "snapshot").resolve())], training, on_phase=_ignore,
+                on_progress=_ignore, cancelled=self._cancelled,
+                environment={"OMP_NUM_THREADS": str(self._config.threads)},
             )  # fmt: skip
         except ProcessFailedError as error:
             if (training / ERROR_FILE).exists():

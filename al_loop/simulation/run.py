@@ -179,7 +179,7 @@ def _simulate_fast(
     )
     (directory / SPEC_FILE).write_bytes(msgspec.json.encode(spec))
     run_supervised(
-        "al_loop.simulation.fast.worker", [str(directory / SPEC_FILE)], directory, on_phase=ignore,
+        "al_loop.simulation.fast.worker", [str((directory / SPEC_FILE).resolve())], directory, on_phase=ignore,
         on_progress=report_round, cancelled=cancelled, environment={"OMP_NUM_THREADS": str(config.threads)},
     )  # fmt: skip
     rounds = msgspec.json.decode((directory / ROUNDS_FILE).read_bytes(), type=list[RoundRecord])

@@ -1,5 +1,6 @@
 """The DuckDB file: one process owns it, readers run in parallel, one thread writes. Knows no table."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
@@ -162,10 +163,7 @@ class Database:
             return duckdb.connect(str(self._path), config=CONFIG)
         except duckdb.IOException as error:
             if "lock" in str(error):
-                raise StoreLockedError(
-                    f"{self._path} is open in another process; stop that service or use another data directory "
-                    f"({error})"
-                ) from error
+                raise StoreLockedError(self._path.parent, _holder(error)) from error
             raise StoreError(f"{self._path} cannot be opened: {error}") from error
         except (duckdb.Error, OSError) as error:
             raise StoreError(f"{self._path} cannot be opened: {error}") from error
@@ -185,3 +183,9 @@ class Database:
             return False
         self._checkpoint_at = size + CHECKPOINT_BYTES  # should it fail, not again before the log has grown as much
         return True
+
+
+def _holder(error: duckdb.IOException) -> int | None:
+    """Id of the process that holds the lock, which DuckDB finds out where the operating system tells."""
+    found = re.search(r"PID (\d+)", str(error))
+    return None if found is None else int(found[1])

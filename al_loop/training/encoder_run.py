@@ -66,7 +66,12 @@ def train_encoder(
     write_spec(directory, spec)
     staged = directory / "training"
     run_supervised(
-        "models.pretrain", [str(directory)], staged, on_phase=on_phase, on_progress=on_progress, cancelled=cancelled
+        "models.pretrain",
+        [str(directory.resolve())],
+        staged,
+        on_phase=on_phase,
+        on_progress=on_progress,
+        cancelled=cancelled,
     )
     card = msgspec.json.decode((staged / CARD_FILE).read_bytes(), type=ModelCard)
     return ModelRegistry(layout.encoders(campaign.name)).publish(version, staged, card)

@@ -229,6 +229,8 @@ def _checked(config: PretrainConfig, campaign: Campaign) -> PretrainConfig:
         raise InvalidValueError(f"$.{problem[0]}", problem[1])
     if config.pretrained_file is not None and not Path(config.pretrained_file).is_file():
         raise InvalidValueError("$.pretrained_file", f"{config.pretrained_file!r} is not a file on this machine")
+    if config.pretrained_file is not None:
+        config = msgspec.structs.replace(config, pretrained_file=str(Path(config.pretrained_file).absolute()))
     if config.encoder is None:
         return msgspec.structs.replace(config, encoder=campaign.settings.model.encoder)
     return config

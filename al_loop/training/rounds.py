@@ -211,7 +211,7 @@ class RoundRunner:
         self._snapshot(campaign, number, directory / "snapshot", version)
         run_supervised(
             "models.train",
-            [str(directory / "snapshot")],
+            [str((directory / "snapshot").resolve())],
             directory / "training",
             on_phase=lambda phase: self._set(campaign, number, TRAINING_PHASES[phase]),
             on_progress=lambda line: self._note(campaign, number, line),

@@ -109,8 +109,9 @@ def write_snapshot(
         counts[row["split"]] += 1
     source_bands = campaign.source_bands or 0
     model = campaign.settings.model
-    if start is not None:
-        model = msgspec.structs.replace(model, pretrained_file=str(start.file))
+    weights = model.pretrained_file if start is None else start.file
+    if weights is not None:
+        model = msgspec.structs.replace(model, pretrained_file=str(Path(weights).absolute()))
     manifest = Manifest(
         version=version,
         campaign=campaign.name,

@@ -13,13 +13,14 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     Raises:
         SettingsError: The settings are wrong or unsafe.
         StoreLockedError: Another process owns the data directory.
+        StoreError: The data directory was written by a newer al-loop, or cannot be opened.
     """
     import uvicorn  # here, as other commands need neither it nor the app
     from threadpoolctl import threadpool_limits
 
     from models.errors import PromptableModelError
     from models.inference.promptable import PromptableModel
-    from service.app import create_app
+    from service.app import create_app, open_workbench
 
     imagery = None if arguments.imagery is None else ":".join(str(folder) for folder in arguments.imagery)
     settings = Settings.from_env(
@@ -41,9 +42,10 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     # Requests and heads share the cores by threads of our own; the threads of matrix products would wait for each
     # other: on two busy cores a head of 1,000 labels took 20 s instead of 1.
     threadpool_limits(limits=1, user_api="blas")
+    loop = open_workbench(settings)  # here as well: the server would log a traceback
     # The access log is off: it would hold the tokens that SCANEO has to send in the URL. /metrics counts requests.
     uvicorn.run(
-        create_app(settings),
+        create_app(settings, loop),
         host=settings.host,
         port=settings.port,
         access_log=False,
