@@ -1,6 +1,5 @@
-"""Rules for creating a campaign: a root inside the imagery folders, tasks and bands that make sense."""
+"""Creating a campaign: a root inside the imagery folders; its other rules are in `al_loop.campaign_rules`."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,10 +11,7 @@ from al_loop.errors import InvalidValueError, UnsupportedError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 
-NAME_PATTERN = r"^[a-z0-9-]{1,64}$"
 BUILT_TASKS = ("classification", "segmentation")
-MAX_CLASSES = 254
-"""Segmentation codes are uint8; 0 is background and 255 is ignore."""
 
 
 class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,17 +47,8 @@ def create_campaign(store: LabelStore, request: CampaignRequest, imagery: Sequen
         UnsupportedError: Detection or a cron policy.
         DuplicateCampaignError: The name is taken.
     """
-    if re.fullmatch(NAME_PATTERN, request.name) is None:
-        raise InvalidValueError("$.name", f"{request.name!r} must be 1 to 64 of a-z, 0-9 and '-'")
     tasks = [_task(index, task) for index, task in enumerate(request.tasks)]
-    if not tasks:
-        raise InvalidValueError("$.tasks", "a campaign needs at least one task")
-    if len({task.task for task in tasks}) < len(tasks):
-        raise InvalidValueError("$.tasks", "a task may appear once only")
-    if request.bands is not None and (not request.bands or min(request.bands) < 1):
-        raise InvalidValueError("$.bands", "bands are 1-based band numbers, at least one; null means all")
     check_policy(request.policy, "$.policy")
-    _check_pattern(request.settings)
     return store.campaigns.create(
         name=request.name,
         tasks=tasks,
@@ -109,24 +96,4 @@ def _task(index: int, request: TaskRequest) -> TaskSpec:
         raise UnsupportedError(f"detection is not built yet; use classification or segmentation - at `{path}.task`")
     if request.task not in BUILT_TASKS:
         raise InvalidValueError(f"{path}.task", f"unknown task {request.task!r}; use one of {', '.join(BUILT_TASKS)}")
-    if not 1 <= len(request.classes) <= MAX_CLASSES:
-        raise InvalidValueError(f"{path}.classes", f"1 to {MAX_CLASSES} classes are needed, got {len(request.classes)}")
-    if request.task == "classification" and len(request.classes) < 2 and not request.multi_label:
-        raise InvalidValueError(f"{path}.classes", "single-label classification needs at least 2 classes")
-    if len(set(request.classes)) < len(request.classes) or any(not name.strip() for name in request.classes):
-        raise InvalidValueError(f"{path}.classes", "class names must be unique and not blank")
-    if request.multi_label and request.task != "classification":
-        raise InvalidValueError(f"{path}.multi_label", "multi_label is for classification only")
     return msgspec.convert(msgspec.structs.asdict(request), TaskSpec)
-
-
-def _check_pattern(settings: CampaignSettings) -> None:
-    pattern = settings.reserve.group_pattern
-    if pattern is None:
-        return
-    try:
-        groups = re.compile(pattern).groups
-    except re.error as error:
-        raise InvalidValueError("$.settings.reserve.group_pattern", f"not a regular expression: {error}") from error
-    if groups < 1:
-        raise InvalidValueError("$.settings.reserve.group_pattern", "needs one group, as in ^(tile[0-9]+)_")

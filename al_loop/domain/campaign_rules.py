@@ -8,6 +8,8 @@ from al_loop.errors import InvalidValueError
 from models.card import TaskSpec
 
 NAME = re.compile(r"[a-z0-9-]{1,64}")
+MAX_CLASSES = 254
+"""Segmentation codes are uint8; 0 is background and 255 is ignore."""
 
 
 def check_campaign(
@@ -21,19 +23,26 @@ def check_campaign(
     if not NAME.fullmatch(name):
         raise InvalidValueError("$.name", f"{name!r} is not 1 to 64 of the characters a-z, 0-9 and -")
     if not tasks:
-        raise InvalidValueError("$.tasks", "a campaign asks at least one task")
+        raise InvalidValueError("$.tasks", "a campaign needs at least one task")
     for position, spec in enumerate(tasks):
         path = f"$.tasks[{position}]"
         if spec.task in {earlier.task for earlier in tasks[:position]}:
-            raise InvalidValueError(f"{path}.task", f"{spec.task} is asked twice")
+            raise InvalidValueError(f"{path}.task", f"{spec.task} is listed twice; a task may appear once only")
+        if spec.multi_label and spec.task != "classification":
+            raise InvalidValueError(f"{path}.multi_label", "multi_label is for classification only")
         least = 2 if spec.task == "classification" and not spec.multi_label else 1
-        if not least <= len(spec.classes) <= 254:
-            raise InvalidValueError(f"{path}.classes", f"{spec.task} needs {least} to 254 classes")
+        if not least <= len(spec.classes) <= MAX_CLASSES:
+            raise InvalidValueError(
+                f"{path}.classes",
+                f"{spec.task} needs at least {least} classes and at most {MAX_CLASSES}, got {len(spec.classes)}",
+            )
         for index, label in enumerate(spec.classes):
             if not label.strip():
                 raise InvalidValueError(f"{path}.classes[{index}]", "a class needs a name")
             if label in spec.classes[:index]:
-                raise InvalidValueError(f"{path}.classes[{index}]", f"class {label!r} is listed twice")
+                raise InvalidValueError(
+                    f"{path}.classes[{index}]", f"class {label!r} is listed twice; names are unique"
+                )
     if bands is not None:
         if not bands:
             raise InvalidValueError("$.bands", "list at least one band, or null for all")
@@ -65,12 +74,12 @@ def check_growth(old: Sequence[TaskSpec], new: Sequence[TaskSpec]) -> None:
 
 
 def check_reserve_pattern(settings: CampaignSettings, path: str = "$.settings.reserve.group_pattern") -> None:
-    """Refuse a `group_pattern` that is no regular expression.
+    """Refuse a `group_pattern` that is no regular expression, or that has no group to name the block.
 
     Raises:
         InvalidValueError: With the JSON path of the field.
     """
-    _check_pattern(settings.reserve.group_pattern, path)
+    _check_pattern(settings.reserve.group_pattern, path, groups=1)
 
 
 def check_spread(settings: CampaignSettings, path: str = "$.settings.query.spread") -> None:
@@ -91,9 +100,12 @@ def check_spread(settings: CampaignSettings, path: str = "$.settings.query.sprea
         )
 
 
-def _check_pattern(pattern: str | None, path: str) -> None:
-    if pattern is not None:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise InvalidValueError(path, f"not a regular expression: {error}") from error
+def _check_pattern(pattern: str | None, path: str, *, groups: int = 0) -> None:
+    if pattern is None:
+        return
+    try:
+        found = re.compile(pattern).groups
+    except re.error as error:
+        raise InvalidValueError(path, f"not a regular expression: {error}") from error
+    if found < groups:
+        raise InvalidValueError(path, "needs one group, as in ^(tile[0-9]+)_")

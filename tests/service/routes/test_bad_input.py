@@ -62,6 +62,8 @@ def new(**changes: Any) -> dict[str, Any]:
         (new(root="../.."), 400, ["$.root"]),
         (new(root="no-such-folder"), 400, ["$.root", "not an existing directory"]),
         (new(bands=[0]), 400, ["$.bands"]),
+        (new(tasks=[{"task": "segmentation", "classes": ["a"], "multi_label": True}]), 400, ["$.tasks[0].multi_label"]),
+        (new(settings={"reserve": {"group_pattern": "tile"}}), 400, ["$.settings.reserve.group_pattern", "group"]),
         (new(policy={"cron": "0 3 * * *"}), 501, ["cron", "$.policy.cron"]),
         (new(surprise=1), 400, ["surprise"]),
         ({"name": "new"}, 400, ["tasks"]),
@@ -70,6 +72,15 @@ def new(**changes: Any) -> dict[str, Any]:
 def test_bad_campaign_is_refused(http: Http, body: dict[str, Any], status: int, words: list[str]) -> None:
     refused(http.post("/campaigns", json=body), status, *words)
     assert http.get("/campaigns").json() == []
+
+
+@pytest.mark.parametrize("pattern", ["tile[0-9]+_", "("])
+def test_reserve_pattern_that_names_no_block_is_refused_when_settings_are_replaced(
+    http: Http, campaign: str, pattern: str
+) -> None:
+    answer = http.put(f"/campaigns/{campaign}/settings", json={"reserve": {"group_pattern": pattern}})
+    refused(answer, 400, "$.reserve.group_pattern")
+    assert http.get(f"/campaigns/{campaign}").json()["settings"]["reserve"]["group_pattern"] is None
 
 
 def test_body_that_is_no_json_is_refused(http: Http) -> None:
