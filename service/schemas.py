@@ -9,7 +9,7 @@ from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
 from al_loop.domain.labels import AnnotatorName, Label
 from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP, HeldLease
-from al_loop.domain.rounds import CurvePoint, ModelVersion, Pretraining, PretrainingState, Round, RoundState
+from al_loop.domain.rounds import CurvePoint, ModelVersion, Pretraining, PretrainingState, Round, RoundEvent, RoundState
 from al_loop.domain.samples import SampleCounts, SampleId, SampleView
 from al_loop.loop import Loop
 from al_loop.querying.strategies import StrategyConfig
@@ -200,14 +200,20 @@ class RoundView(Round, frozen=True, kw_only=True):
 
     progress: ProgressLine | None = None
     """Newest progress of a running round: phase, epoch of epochs, loss, metric, seconds left."""
+    history: tuple[RoundEvent, ...] = ()
+    """Every state that the round entered and when, oldest first."""
 
     @classmethod
     def of(cls, loop: Loop, campaign: Campaign, entry: Round) -> "RoundView":
-        """Add the progress of a running round, or the end of the log of a failed one."""
+        """Add the history, the progress of a running round, and the end of the log of a failed one."""
         fields = {name: getattr(entry, name) for name in Round.__struct_fields__}
         if entry.state is RoundState.FAILED:
             fields["log"] = loop.rounds.log(campaign, entry.number)
-        return cls(**fields, progress=loop.rounds.progress(campaign.campaign_id, entry.number))
+        return cls(
+            **fields,
+            progress=loop.rounds.progress(campaign.campaign_id, entry.number),
+            history=tuple(loop.store.rounds.events(campaign.campaign_id, entry.number)),
+        )
 
 
 class RoundList(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from al_loop.store import LabelStore
 from models.progress import ProgressLine
 from models.registry import ModelRegistry
 from models.scoring.cells.grid import CellGrid
-from models.scoring.spec import FEATURES, SCORES_FILE, SKIPPED_FILE, SkippedSample, write_spec
+from models.scoring.spec import FEATURES, SCORES_FILE, SKIPPED_FILE, SkippedSample, next_part, write_spec
 
 _GRID = CellGrid()
 
@@ -83,11 +83,10 @@ class PoolScorer:
         if not samples:
             return 0
         directory = self._layout.scores(campaign.name) / version
-        directory.mkdir(parents=True, exist_ok=True)
+        final = next_part(directory)
         for leftover in directory.glob(".part-*"):
             shutil.rmtree(leftover)
-        number = 1 + max((int(part.name) for part in directory.iterdir() if part.name.isdigit()), default=0)
-        staging = directory / f".part-{number}"
+        staging = directory / f".part-{final.name}"
         staging.mkdir()
         spec = self._write_spec(campaign, version, samples, staging)
         run_supervised(
@@ -98,7 +97,6 @@ class PoolScorer:
             on_progress=on_progress,
             cancelled=cancelled,
         )
-        final = directory / str(number)
         staging.replace(final)
         skipped.update(_skipped_ids(final))
         return self._store.scores.ingest(campaign.campaign_id, version, final / SCORES_FILE, self._clock())

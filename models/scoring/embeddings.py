@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from models.errors import ScoringError
 from models.scoring.features import standardise
-from models.scoring.spec import EMBEDDINGS_FILE, FEATURES, IDS_FILE
+from models.scoring.spec import EMBEDDINGS_FILE, FEATURES, IDS_FILE, next_part
 
 CACHED_VERSIONS = 2
 """Versions of a campaign kept in memory: the current one and the one before, while the pool is scored again."""
@@ -54,17 +54,14 @@ class EmbeddingStore:
 
     def new_part(self, version: str) -> Path:
         """Make the directory of the next part of a version: `0001`, `0002`, ..."""
-        versions = self._root / version
-        versions.mkdir(parents=True, exist_ok=True)
-        numbers = [int(part.name) for part in versions.iterdir() if part.name.isdecimal()]
-        part = versions / f"{max(numbers, default=0) + 1:04d}"
+        part = next_part(self._root / version)
         part.mkdir()
         return part
 
     def parts(self, version: str) -> list[Path]:
         """The finished parts of a version, oldest first."""
         found = [ids.parent for ids in (self._root / version).glob(f"*/{IDS_FILE}")]
-        return sorted(found, key=lambda part: (len(part.name), part.name))
+        return sorted((part for part in found if part.name.isdecimal()), key=lambda part: int(part.name))
 
     def load(self, version: str) -> Embeddings:
         """Embeddings of a version, `NO_EMBEDDINGS` if none are finished; features come standardised over the pool.

@@ -100,3 +100,14 @@ def write_spec(
     path = directory / SPEC_FILE
     path.write_bytes(msgspec.json.format(msgspec.json.encode(spec), indent=1))
     return path
+
+
+def next_part(directory: Path) -> Path:
+    """Where the next part of a version goes: `0001`, `0002`, ... Older parts may be numbered without zeros.
+
+    Args:
+        directory: Of the version, `<campaign dir>/scores/<version>`; made if it is missing, the part is not.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    numbers = [int(part.name) for part in directory.iterdir() if part.name.isdecimal()]
+    return directory / f"{max(numbers, default=0) + 1:04d}"

@@ -97,6 +97,18 @@ def label_all(http: Http, name: str = "demo", *, most: int = 1000, annotator: st
     return len(labels)
 
 
+def all_labels(http: Any, name: str = "demo", *, page: int = 10_000) -> list[dict[str, Any]]:
+    """Every current label, however many pages they fill."""
+    labels: list[dict[str, Any]] = []
+    parameters: dict[str, Any] = {"limit": page}
+    while True:
+        answer = http.get(f"/campaigns/{name}/labels", params=parameters).json()
+        labels += answer["labels"]
+        if answer["next_cursor"] is None:
+            return labels
+        parameters["cursor"] = answer["next_cursor"]
+
+
 def run_round(http: Http, name: str = "demo") -> dict[str, Any]:
     """Start a round and wait for its end by its event stream."""
     started = http.post(f"/campaigns/{name}/rounds", json={})

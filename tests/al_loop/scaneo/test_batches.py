@@ -169,7 +169,7 @@ def test_reading_scaneos_file_gives_the_same_labels_with_few_requests(team: Team
     team.client.delete_annotation(chosen.id)
     team.client.delete_annotation(stroke)
     team.draw(5, "forest")
-    assert team.wait_for_labels(1)[0]["path"] == "scene_5.tif"
+    team.wait(lambda: [label["path"] for label in team.labels()] == ["scene_5.tif"])
     assert team.status()["images_read"] == 20
 
 

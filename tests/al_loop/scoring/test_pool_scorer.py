@@ -25,5 +25,5 @@ def test_models_score_with_the_threads_of_the_settings(
     make_scene(imagery / "scene.tif", width=32, height=32)
     http = serve_scenes()
     wait_until(lambda: http.get("/campaigns/demo/samples").json()["samples"][0]["score"] is not None, 60)
-    spec = settings.data / "campaigns" / "demo" / "scores" / "v1" / "1" / "spec.json"
+    spec = settings.data / "campaigns" / "demo" / "scores" / "v1" / "0001" / "spec.json"
     assert msgspec.json.decode(spec.read_bytes(), type=ScoreSpec).threads == 1

@@ -17,7 +17,7 @@ import pytest
 from al_loop.store import LabelStore
 from service.settings import Settings
 from tests.data.make_data_directory import answer_of
-from tests.e2e.campaigns import Http, wait_for_round
+from tests.e2e.campaigns import Http, all_labels, wait_for_round
 
 ARCHIVE = Path(__file__).parent.parent / "data" / "data-directory-2026-11"
 RECORDED: dict[str, Any] = json.loads(ARCHIVE.with_suffix(".json").read_bytes())
@@ -77,7 +77,7 @@ def test_everything_is_as_it_was_recorded(http: Http, name: str) -> None:
     assert_holds(view, then["view"])
     assert_holds(view["samples"], then["counts"])
     assert_holds(view["current_model"], then["current_model"])
-    assert_holds(get(http, name, "/labels?limit=1000")["labels"], then["labels"])
+    assert_holds(all_labels(http, name, page=3), then["labels"])
     for number, history in then["histories"].items():
         assert_holds(get(http, name, f"/samples/{number}/labels"), history)
     for what, route in (("rounds", "rounds"), ("models", "models"), ("pretrainings", "pretrainings")):
@@ -85,6 +85,17 @@ def test_everything_is_as_it_was_recorded(http: Http, name: str) -> None:
     assert_holds(get(http, name, "/learning-curve"), then["learning_curve"])
     assert_holds(get(http, name, "/samples?limit=1000")["samples"], then["samples"])
     assert http.get("/health/ready").json()["models"][name] == then["current_model"]["version"]
+
+
+@each_campaign
+def test_history_of_a_round_is_told(http: Http, name: str) -> None:
+    history = get(http, name, "/rounds/1")["history"]
+    states = [event["state"] for event in history]
+    assert list(dict.fromkeys(states)) == [
+        "queued", "snapshot", "training", "evaluating", "exporting", "gate", "scoring", "promoted",
+    ]  # fmt: skip
+    assert history[0]["detail"] == "turn 1"
+    assert [event["entered_at"] for event in history] == sorted(event["entered_at"] for event in history)
 
 
 def test_leases_are_as_they_were_recorded(older: Path) -> None:

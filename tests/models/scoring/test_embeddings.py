@@ -73,3 +73,13 @@ def test_features_are_standardised_over_all_parts(tmp_path):
     values = store.load(FEATURES).values
     np.testing.assert_allclose(values.astype(np.float32).mean(axis=0), 0, atol=1e-3)
     assert np.square(values.astype(np.float32)).sum(axis=1).mean() == pytest.approx(1, rel=1e-2)
+
+
+def test_parts_are_numbered_once_and_unfinished_ones_are_left_out(tmp_path: Path) -> None:
+    """Parts of pool scoring were called `1`, `2`, ... once; what it is working on is called `.part-<number>`."""
+    store = EmbeddingStore(tmp_path)
+    for name in ("1", "2", ".part-3"):
+        (tmp_path / "v1" / name).mkdir(parents=True)
+        np.save(tmp_path / "v1" / name / IDS_FILE, np.arange(1))
+    assert store.new_part("v1").name == "0003"
+    assert [part.name for part in store.parts("v1")] == ["1", "2"]

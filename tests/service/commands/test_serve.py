@@ -90,7 +90,7 @@ def test_service_works_in_a_folder_with_modules_of_the_user(
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
-    assert (trap / "data" / "campaigns" / "demo" / "scores" / "features" / "1").is_dir()
+    assert (trap / "data" / "campaigns" / "demo" / "scores" / "features" / "0001").is_dir()
     assert "was imported" not in (trap / "log").read_text()
 
 
