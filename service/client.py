@@ -3,27 +3,21 @@
 import time
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import httpx
 import msgspec
 
-from al_loop.campaigns.create import CampaignRequest
-from al_loop.campaigns.register import RegistrationReport
-from al_loop.domain.campaigns import CampaignSettings, RetrainPolicy
+from al_loop.domain.campaigns import CampaignRequest, CampaignSettings, RegistrationReport, RetrainPolicy
 from al_loop.domain.labels import LabelInput
-from al_loop.domain.quality import AgreementReport, RelabelList
+from al_loop.domain.quality import AgreementReport, AssistReport, RelabelList, Savings
 from al_loop.domain.queries import HeldLease, QueryAnswer, Renewal
 from al_loop.domain.rounds import Pretraining
 from al_loop.domain.samples import SampleView
-from al_loop.domain.scaneo_links import BatchView, LinkStatus
-from al_loop.quality.savings import Savings
-from al_loop.quality.suggestion_outcomes import AssistReport
-from al_loop.querying.strategies import StrategyConfig
-from al_loop.scaneo.boxes import BoxReport, OfferedBox
+from al_loop.domain.scaneo_links import BatchView, BoxReport, LinkStatus, OfferedBox
 from models.card import ModelCard
 from models.progress import ProgressLine
-from service.schemas import (
+from service.answers import (
     CampaignView,
     LearningCurve,
     LeaseList,
@@ -38,6 +32,9 @@ from service.schemas import (
     SamplePage,
     SkippedSamples,
 )
+
+if TYPE_CHECKING:
+    from al_loop.querying.strategies import StrategyConfig  # loads numpy
 
 T = TypeVar("T")
 TIMEOUT = httpx.Timeout(120.0, connect=5.0)
@@ -135,7 +132,9 @@ class Client:
             if cursor is None:
                 return
 
-    def query(self, name: str, annotator: str, query_size: int, strategy: StrategyConfig | None = None) -> QueryAnswer:
+    def query(
+        self, name: str, annotator: str, query_size: int, strategy: "StrategyConfig | None" = None
+    ) -> QueryAnswer:
         """Ask for the samples to label next."""
         body = {"annotator": annotator, "query_size": query_size, "strategy": strategy}
         return self._json("POST", f"/campaigns/{name}/queries", QueryAnswer, body=body)

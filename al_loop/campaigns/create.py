@@ -6,31 +6,12 @@ from pathlib import Path
 
 import msgspec
 
-from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
+from al_loop.domain.campaigns import Campaign, CampaignRequest, CampaignSettings, RetrainPolicy, TaskRequest
 from al_loop.errors import InvalidValueError, UnsupportedError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 
 BUILT_TASKS = ("classification", "segmentation")
-
-
-class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One task as it is asked for; `detection` is known to the interface but not built yet."""
-
-    task: str
-    classes: list[str]
-    multi_label: bool = False
-
-
-class CampaignRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What `POST /campaigns` takes."""
-
-    name: str
-    tasks: list[TaskRequest]
-    root: str
-    bands: list[int] | None = None
-    settings: CampaignSettings = CampaignSettings()
-    policy: RetrainPolicy = RetrainPolicy()
 
 
 def create_campaign(store: LabelStore, request: CampaignRequest, imagery: Sequence[Path], now: datetime) -> Campaign:

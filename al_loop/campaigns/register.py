@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from al_loop.domain.campaigns import Campaign
+from al_loop.domain.campaigns import Campaign, RegistrationReport
 from al_loop.domain.samples import SampleHeader, SkippedPath
 from al_loop.store import LabelStore
 from models.errors import RasterError
@@ -18,15 +18,6 @@ from models.rasters.reading import read_header, resolve_inside
 RASTER_SUFFIXES = {".tif", ".tiff", ".jpg", ".jpeg", ".png"}
 BATCH = 2_000
 REPORTED_SKIPS = 10_000
-
-
-class RegistrationReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `POST samples` answers."""
-
-    registered: int
-    skipped: list[SkippedPath]
-    """At most 10,000 are named."""
-    skipped_count: int
 
 
 def register_paths(store: LabelStore, campaign: Campaign, paths: Iterable[str], now: datetime) -> RegistrationReport:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from al_loop.domain.samples import SkippedPath
 from models.card import ModelConfig, TaskSpec, TrainConfig
 from models.manifest import Unlabelled
 
@@ -121,3 +122,31 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     def task(self, name: str) -> TaskSpec | None:
         """The spec of a task, or None if the campaign has no such task."""
         return next((spec for spec in self.tasks if spec.task == name), None)
+
+
+class RegistrationReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `POST samples` answers."""
+
+    registered: int
+    skipped: list[SkippedPath]
+    """At most 10,000 are named."""
+    skipped_count: int
+
+
+class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One task as it is asked for; `detection` is known to the interface but not built yet."""
+
+    task: str
+    classes: list[str]
+    multi_label: bool = False
+
+
+class CampaignRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `POST /campaigns` takes."""
+
+    name: str
+    tasks: list[TaskRequest]
+    root: str
+    bands: list[int] | None = None
+    settings: CampaignSettings = CampaignSettings()
+    policy: RetrainPolicy = RetrainPolicy()

@@ -9,7 +9,7 @@ from models.card import TaskName
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure and its 95 % bootstrap interval, resampled by sample."""
+    """A value and its 95 % interval."""
 
     value: float
     low: float
@@ -97,6 +97,41 @@ class UnansweredCount(msgspec.Struct, frozen=True, kw_only=True):
     """Of these, images that nobody has labelled for the task since."""
 
 
+class Anchoring(msgspec.Struct, frozen=True, kw_only=True):
+    """Mean agreement with suggestions that were shown minus that with suggestions that were kept back."""
+
+    difference: float
+    low: float
+    """95 % bootstrap interval; above 0: people agree more with what they see than they would by themselves."""
+    high: float
+
+
+class AssistSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What one annotator made of one version's suggestions for one task."""
+
+    version: str
+    annotator: str
+    task: TaskName
+    accepted: int
+    edited: int
+    rejected: int
+    blind: int
+    """Labels given without seeing the suggestion; not in the three counts above."""
+    agreement_shown: float | None
+    """Mean IoU of suggested and kept; None without any."""
+    agreement_blind: float | None
+    anchoring: Anchoring | None
+    """None until there are 5 labels of both kinds."""
+
+
+class AssistReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a campaign's suggestions."""
+
+    answered: list[AssistSummary]
+    unanswered: list[UnansweredCount]
+    """Suggestions that were shown, and how many of them nobody has answered."""
+
+
 class PixelWindow(msgspec.Struct, frozen=True, kw_only=True):
     """A part of an image, in pixels from its upper left corner."""
 
@@ -149,3 +184,31 @@ class RelabelList(msgspec.Struct, frozen=True, kw_only=True):
     """Model version that contradicts them, "features" for heads on image features."""
     waiting: int
     """Masks that were not compared yet: ask again."""
+
+
+Verdict = Literal["helps", "no difference yet", "harms", "not known yet"]
+
+
+class Savings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the strategy's choice was worth for one task, so far."""
+
+    task: str
+    metric: str
+    version: str | None
+    """Whose embeddings the heads were fitted on."""
+    labels: int
+    """Labels that the strategy chose."""
+    control_labels: int
+    reserve_labels: int
+    strategy_accuracy: Estimate | None = None
+    """Of a head on all labels that the strategy chose."""
+    random_accuracy_at_same_labels: Estimate | None = None
+    ratio: Estimate | None = None
+    """Random labels that one of the strategy's is worth."""
+    saved_labels: Estimate | None = None
+    """Labels that random choice would have needed for the strategy's accuracy, less those of the strategy."""
+    extrapolated: bool = False
+    """Whether random's accuracy and the saved labels lie beyond the control that there is: as if the ratio stayed."""
+    verdict: Verdict
+    """By the ratio's interval: above 1, with 1 in it, below 1."""
+    note: str

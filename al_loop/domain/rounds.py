@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -151,3 +152,14 @@ class Pretraining(msgspec.Struct, frozen=True, kw_only=True):
     """Why it failed or ended early, or what is left to do, in one sentence."""
     log: list[str] = []
     """Last lines of the subprocess's log; filled for failed ones."""
+
+
+class EmbeddingVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """Embeddings of a campaign's samples that can be loaded now."""
+
+    version: str
+    """As `EmbeddingStore.load` takes it."""
+    kind: Literal["features", "encoder", "model"]
+    """Simple image features, the newest encoder made without labels, or the serving model."""
+    samples: int
+    """Samples that have one."""

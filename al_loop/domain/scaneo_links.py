@@ -94,6 +94,33 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     close_reason: str | None = None
 
 
+class OfferedBox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One box in pixels of an image."""
+
+    path: str
+    """Of the sample."""
+    label: str
+    box: tuple[float, float, float, float]
+    """Left, top, right, bottom in pixels from the upper left corner."""
+    score: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    version: str = ""
+    """Of the model that found it."""
+
+
+class SkippedBox(msgspec.Struct, frozen=True, kw_only=True):
+    """A box that was not offered, and why."""
+
+    index: int
+    reason: str
+
+
+class BoxReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of offered boxes."""
+
+    pushed: int
+    skipped: list[SkippedBox]
+
+
 class PushedBox(msgspec.Struct, frozen=True, kw_only=True):
     """A box that was offered through SCANEO's annotations."""
 

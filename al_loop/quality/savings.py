@@ -20,18 +20,17 @@ as good with n labels as the control's with m, one of its labels is worth m / n 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from al_loop.domain.quality import Estimate, Savings, Verdict
+
 Matrix = NDArray[np.float32]
 Guess = Callable[[Matrix], NDArray[np.int64]]
 Fit = Callable[[Matrix, NDArray[np.int64]], Guess]
 """From embeddings (n, D) and class codes (n,) to what guesses class codes (R,) of embeddings (R, D)."""
-
-Verdict = Literal["helps", "no difference yet", "harms", "not known yet"]
 
 LEAST_LABELS = 20
 """Labels of each arm that an answer needs."""
@@ -52,39 +51,6 @@ EXPONENTS = (0.1, 2.0)
 MOST_RATIO = 20.0
 """Ratios are cut to 1/20 to 20."""
 SEED = 20260301
-
-
-class Bounded(msgspec.Struct, frozen=True, kw_only=True):
-    """A number and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-class Savings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the strategy's choice was worth for one task, so far."""
-
-    task: str
-    metric: str
-    version: str | None
-    """Whose embeddings the heads were fitted on."""
-    labels: int
-    """Labels that the strategy chose."""
-    control_labels: int
-    reserve_labels: int
-    strategy_accuracy: Bounded | None = None
-    """Of a head on all labels that the strategy chose."""
-    random_accuracy_at_same_labels: Bounded | None = None
-    ratio: Bounded | None = None
-    """Random labels that one of the strategy's is worth."""
-    saved_labels: Bounded | None = None
-    """Labels that random choice would have needed for the strategy's accuracy, less those of the strategy."""
-    extrapolated: bool = False
-    """Whether random's accuracy and the saved labels lie beyond the control that there is: as if the ratio stayed."""
-    verdict: Verdict
-    """By the ratio's interval: above 1, with 1 in it, below 1."""
-    note: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -257,13 +223,13 @@ def _read(x: NDArray[np.float64], y: NDArray[np.float64], at: NDArray[np.float64
     return np.asarray(inside + slope * (at - np.clip(at, x[0], x[-1])))
 
 
-def _estimate(draws: NDArray[np.float64]) -> Bounded:
+def _estimate(draws: NDArray[np.float64]) -> Estimate:
     low, high = np.percentile(draws[1:], [2.5, 97.5])
     value = float(draws[0])
-    return Bounded(value=value, low=min(float(low), value), high=max(float(high), value))
+    return Estimate(value=value, low=min(float(low), value), high=max(float(high), value))
 
 
-def _note(ratio: Bounded, level: int, extrapolated: bool) -> str:
+def _note(ratio: Estimate, level: int, extrapolated: bool) -> str:
     about = f"measured with the first {level} labels of either kind"
     if ratio.low > 1:
         text = f"a label that the strategy chose is worth {ratio.value:.1f} random ones, {about}"

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.quality import Savings
 from al_loop.domain.queries import SourceLabel
 from al_loop.errors import NotFoundError
-from al_loop.quality.savings import Evidence, Fit, Guess, Matrix, Savings, missing, not_known, savings
+from al_loop.quality.savings import Evidence, Fit, Guess, Matrix, missing, not_known, savings
 from al_loop.scoring.pool_scores import PoolScores
 from al_loop.store import LabelStore
 from models.card import TaskSpec

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Sequence
 from itertools import groupby
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,12 +10,12 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.geojson import coded_polygons
 from al_loop.domain.labels import Label
 from al_loop.domain.predictions import RememberedPrediction
-from al_loop.domain.quality import Assist, Outcome, UnansweredCount
+from al_loop.domain.quality import Anchoring, Assist, AssistReport, AssistSummary, Outcome
 from al_loop.domain.samples import SampleHeader
 from al_loop.runtime.tick_errors import TickErrors
 from al_loop.serving.suggestions import proposed_classes
 from al_loop.store import LabelStore
-from models.card import BACKGROUND, IGNORE, TaskName, TaskSpec
+from models.card import BACKGROUND, IGNORE, TaskSpec
 from models.rasters.masks import polygons_to_codes
 
 AT_ONCE = 200
@@ -143,13 +142,13 @@ RESAMPLES = 2000
 SEED = 20240229
 
 
-class Anchoring(msgspec.Struct, frozen=True, kw_only=True):
-    """Mean agreement with suggestions that were shown minus that with suggestions that were kept back."""
-
-    difference: float
-    low: float
-    """95 % bootstrap interval; above 0: people agree more with what they see than they would by themselves."""
-    high: float
+def assist_report(store: LabelStore, campaign_id: int) -> AssistReport:
+    """What became of a campaign's suggestions, as far as it is known."""
+    groups = groupby(sorted(store.assists.list(campaign_id), key=_group), key=_group)
+    return AssistReport(
+        answered=[_summary(list(entries)) for _, entries in groups],
+        unanswered=list(store.assists.unanswered(campaign_id)),
+    )
 
 
 def anchoring(shown: Sequence[float], blind: Sequence[float]) -> Anchoring | None:
@@ -168,41 +167,6 @@ def anchoring(shown: Sequence[float], blind: Sequence[float]) -> Anchoring | Non
     ]
     low, high = np.percentile(means[0] - means[1], [2.5, 97.5])
     return Anchoring(difference=float(np.mean(shown) - np.mean(blind)), low=float(low), high=float(high))
-
-
-class AssistSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What one annotator made of one version's suggestions for one task."""
-
-    version: str
-    annotator: str
-    task: TaskName
-    accepted: int
-    edited: int
-    rejected: int
-    blind: int
-    """Labels given without seeing the suggestion; not in the three counts above."""
-    agreement_shown: float | None
-    """Mean IoU of suggested and kept; None without any."""
-    agreement_blind: float | None
-    anchoring: Anchoring | None
-    """None until there are 5 labels of both kinds."""
-
-
-class AssistReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a campaign's suggestions."""
-
-    answered: list[AssistSummary]
-    unanswered: list[UnansweredCount]
-    """Suggestions that were shown, and how many of them nobody has answered."""
-
-
-def assist_report(store: LabelStore, campaign_id: int) -> AssistReport:
-    """What became of a campaign's suggestions, as far as it is known."""
-    groups = groupby(sorted(store.assists.list(campaign_id), key=_group), key=_group)
-    return AssistReport(
-        answered=[_summary(list(entries)) for _, entries in groups],
-        unanswered=list(store.assists.unanswered(campaign_id)),
-    )
 
 
 def _group(entry: Assist) -> tuple[str, str, str]:

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
 
-import msgspec
 import shapely
 from affine import Affine
 from rasterio.crs import CRS
@@ -12,40 +10,13 @@ from rasterio.warp import transform_bounds
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.samples import SampleHeader
-from al_loop.domain.scaneo_links import Link, PushedBox
+from al_loop.domain.scaneo_links import BoxReport, Link, OfferedBox, PushedBox, SkippedBox
 from al_loop.scaneo.port import ScaneoPort
 from al_loop.store import LabelStore
 from models.rasters.crs import crs_of
 
 SAME_IOU = 0.5
 """A box of the same label that overlaps an earlier one by this much was offered before, whatever became of it."""
-
-
-class OfferedBox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One box in pixels of an image."""
-
-    path: str
-    """Of the sample."""
-    label: str
-    box: tuple[float, float, float, float]
-    """Left, top, right, bottom in pixels from the upper left corner."""
-    score: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
-    version: str = ""
-    """Of the model that found it."""
-
-
-class SkippedBox(msgspec.Struct, frozen=True, kw_only=True):
-    """A box that was not offered, and why."""
-
-    index: int
-    reason: str
-
-
-class BoxReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of offered boxes."""
-
-    pushed: int
-    skipped: list[SkippedBox]
 
 
 def push_boxes(

@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from al_loop.campaigns.create import CampaignRequest, TaskRequest, create_campaign, resolve_root
+from al_loop.campaigns.create import create_campaign, resolve_root
 from al_loop.campaigns.register import register_paths
-from al_loop.domain.campaigns import Campaign
+from al_loop.domain.campaigns import Campaign, CampaignRequest, TaskRequest
 from al_loop.domain.scaneo_links import Link, LinkedImage, LinkOptions
 from al_loop.errors import InvalidValueError, NotFoundError, UnsupportedError
 from al_loop.scaneo.campaign_plan import TASKS, PathMap, infer_tasks, plan_tasks, root_of

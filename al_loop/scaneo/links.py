@@ -12,13 +12,13 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import HeldLease, QuerySample
-from al_loop.domain.scaneo_links import Batch, BatchView, Link, LinkStatus
+from al_loop.domain.scaneo_links import Batch, BatchView, BoxReport, Link, LinkStatus, OfferedBox
 from al_loop.errors import NotFoundError, ScaneoError
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import StrategyConfig
 from al_loop.runtime.tick_errors import TickErrors
 from al_loop.scaneo.batches import close_batch, is_done, open_batch, view
-from al_loop.scaneo.boxes import BoxReport, OfferedBox, push_boxes
+from al_loop.scaneo.boxes import push_boxes
 from al_loop.scaneo.connect import ConnectRequest, connect, disconnect, model_name
 from al_loop.scaneo.port import OpenScaneo
 from al_loop.scaneo.watching.database_file import AnnotationFile

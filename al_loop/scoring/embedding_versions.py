@@ -2,26 +2,14 @@
 
 from typing import Literal
 
-import msgspec
-
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.rounds import EmbeddingVersion
 from al_loop.store import LabelStore
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES
 
 ENCODER_PREFIX = "ssl-"
-
-
-class EmbeddingVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """Embeddings of a campaign's samples that can be loaded now."""
-
-    version: str
-    """As `EmbeddingStore.load` takes it."""
-    kind: Literal["features", "encoder", "model"]
-    """Simple image features, the newest encoder made without labels, or the serving model."""
-    samples: int
-    """Samples that have one."""
 
 
 def encoder_version(number: int) -> str:

@@ -5,7 +5,7 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from al_loop.quality.suggestion_outcomes import Anchoring
+from al_loop.domain.quality import Anchoring
 from service.client import Client
 
 

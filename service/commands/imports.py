@@ -11,9 +11,8 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from al_loop.campaigns.create import CampaignRequest, TaskRequest
 from al_loop.campaigns.importing import ImportPlan, plan_import
-from al_loop.domain.campaigns import RetrainPolicy
+from al_loop.domain.campaigns import CampaignRequest, RetrainPolicy, TaskRequest
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.samples import SkippedPath
 from service.client import Client, ServiceError

@@ -8,8 +8,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from al_loop.domain.rounds import Pretraining, PretrainingState
 from models.progress import ProgressLine
+from service.answers import PretrainingView
 from service.client import Client
-from service.schemas import PretrainingView
 
 POLL_S = 0.5
 

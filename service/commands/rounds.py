@@ -9,8 +9,8 @@ from rich.table import Table
 from al_loop.domain.rounds import Round, RoundState
 from al_loop.errors import NotFoundError
 from models.progress import ProgressLine
+from service.answers import RoundView
 from service.client import Client
-from service.schemas import RoundView
 
 
 def start(arguments: argparse.Namespace, client: Client) -> int:

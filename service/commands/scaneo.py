@@ -8,9 +8,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from al_loop.domain.scaneo_links import BatchView, LinkStatus
+from al_loop.domain.scaneo_links import BatchView, LinkStatus, OfferedBox
 from al_loop.errors import InvalidValueError
-from al_loop.scaneo.boxes import OfferedBox
 from service.client import Client, ServiceError
 
 

@@ -5,7 +5,7 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from al_loop.quality.savings import Savings
+from al_loop.domain.quality import Savings
 from service.client import Client
 from service.commands.rounds import round_table
 

@@ -7,14 +7,17 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.quality import AssistReport
 from al_loop.loop import Loop
-from al_loop.quality.suggestion_outcomes import AssistReport, assist_report
+from al_loop.quality.suggestion_outcomes import assist_report
 from al_loop.serving.suggestions import accept_suggestion
+from service.answers import RecordedLabels, Suggestion
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import ACCEPT, SUGGEST, SUGGESTIONS, answer, json_body
-from service.schemas import AcceptRequest, RecordedLabels, Suggestion, SuggestRequest
+from service.schemas import AcceptRequest, SuggestRequest
+from service.views import suggestion
 
 
 class AssistController(Controller):
@@ -52,7 +55,7 @@ class AssistController(Controller):
 
         Images of the share that gets none answer 409.
         """
-        return [Suggestion.of(target, entry) for entry in loop.predictions.suggest(target, sample_id)]
+        return [suggestion(target, entry) for entry in loop.predictions.suggest(target, sample_id)]
 
     @post(
         "/samples/{sample_id:int}/accept",

@@ -6,16 +6,17 @@ from litestar import Controller, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
-from al_loop.campaigns.create import CampaignRequest, check_policy, create_campaign
-from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
+from al_loop.campaigns.create import check_policy, create_campaign
+from al_loop.domain.campaigns import Campaign, CampaignRequest, CampaignSettings, RetrainPolicy
+from al_loop.domain.quality import Savings
 from al_loop.loop import Loop
-from al_loop.quality.savings import Savings
+from service.answers import CampaignView, LearningCurve
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import CAMPAIGN, POLICY, SAVINGS, SETTINGS, answer, json_body
-from service.schemas import CampaignView, LearningCurve
 from service.settings import Settings
+from service.views import campaign_view
 
 
 class CampaignController(Controller):
@@ -38,12 +39,12 @@ class CampaignController(Controller):
     ) -> CampaignView:
         """Create a campaign over the rasters below one folder."""
         campaign = create_campaign(loop.store, data, settings.imagery_folders, loop.clock())
-        return CampaignView.of(loop, campaign)
+        return campaign_view(loop, campaign)
 
     @get(operation_id="listCampaigns", sync_to_thread=True, guards=[requires("annotate")], responses=problems(401, 403))
     def index(self, loop: NamedDependency[Loop]) -> list[CampaignView]:
         """All campaigns and how they stand."""
-        return [CampaignView.of(loop, campaign) for campaign in loop.store.campaigns.list()]
+        return [campaign_view(loop, campaign) for campaign in loop.store.campaigns.list()]
 
     @get(
         "/{campaign:str}",
@@ -55,7 +56,7 @@ class CampaignController(Controller):
     )
     def show(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> CampaignView:
         """One campaign: counts of samples by state, the serving model, the last round."""
-        return CampaignView.of(loop, target)
+        return campaign_view(loop, target)
 
     @put(
         "/{campaign:str}/policy",

@@ -14,12 +14,12 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label, LabelInput
 from al_loop.errors import InvalidValueError
 from al_loop.loop import Loop
+from service.answers import LabelPage, RecordedLabels
 from service.auth import requires
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import CLASS_LABEL, POLYGON_LABEL, json_body
-from service.schemas import LabelPage, RecordedLabels
 
 LABELS = {"classes": CLASS_LABEL, "polygons": POLYGON_LABEL, "several": [CLASS_LABEL, POLYGON_LABEL]}
 

@@ -10,11 +10,12 @@ from litestar.params import FromQuery, QueryParameter
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import Renewal
 from al_loop.loop import Loop
+from service.answers import LeaseList, SkippedSamples
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import EXTEND, LEASES, SKIP, answer, json_body
-from service.schemas import ExtendRequest, LeaseList, SkippedSamples, SkipRequest
+from service.schemas import ExtendRequest, SkipRequest
 
 LOOK_BACK = timedelta(hours=12)
 """How long ended leases stay on an annotator's list."""

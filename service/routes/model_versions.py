@@ -9,11 +9,13 @@ from litestar.params import FromPath, PathParameter
 from al_loop.domain.campaigns import Campaign
 from al_loop.loop import Loop
 from models.card import ModelCard
+from service.answers import CampaignView, ModelList
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import PROMOTE, json_body
-from service.schemas import CampaignView, ModelList, PromoteRequest
+from service.schemas import PromoteRequest
+from service.views import campaign_view
 
 
 class ModelVersionController(Controller):
@@ -59,4 +61,4 @@ class ModelVersionController(Controller):
         """Make a version the one that serves; requests in flight are answered by the old one, none is dropped."""
         reason = (data or PromoteRequest()).reason
         loop.server.promote(target, version, reason, loop.clock)
-        return CampaignView.of(loop, loop.store.campaigns.get(target.name))
+        return campaign_view(loop, loop.store.campaigns.get(target.name))

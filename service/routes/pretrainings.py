@@ -10,11 +10,12 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.loop import Loop
 from al_loop.scoring.embedding_versions import available_embeddings
 from models.pretrain_config import PretrainConfig
+from service.answers import PretrainingList, PretrainingView
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import PRETRAINED, PRETRAINING, json_body
-from service.schemas import PretrainingList, PretrainingView
+from service.views import pretraining_view
 
 
 class PretrainingController(Controller):
@@ -42,7 +43,7 @@ class PretrainingController(Controller):
         The test reserve is left out of training. A pretraining waits while a round runs, and rounds wait for it.
         """
         started = loop.pretrainings.start(target, data or PretrainConfig())
-        return PretrainingView.of(loop, target, started)
+        return pretraining_view(loop, target, started)
 
     @get(
         operation_id="listPretrainings",
@@ -69,7 +70,7 @@ class PretrainingController(Controller):
     ) -> PretrainingView:
         """One pretraining: its state, progress while it runs, what was measured; the log's end if it failed."""
         entry = loop.store.pretrainings.get(target.campaign_id, number)
-        return PretrainingView.of(loop, target, entry)
+        return pretraining_view(loop, target, entry)
 
     @post(
         "/{number:int}/cancel",
@@ -83,4 +84,4 @@ class PretrainingController(Controller):
         self, number: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
     ) -> PretrainingView:
         """Stop a pretraining; its process tree ends within seconds. Earlier encoders stay in use."""
-        return PretrainingView.of(loop, target, loop.pretrainings.cancel(target, number))
+        return pretraining_view(loop, target, loop.pretrainings.cancel(target, number))

@@ -9,11 +9,12 @@ from litestar.di import NamedDependency
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import QueryAnswer
 from al_loop.loop import Loop
+from service.answers import Released
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import QUERY, QUERY_ANSWER, RELEASE, answer, json_body
-from service.schemas import QueryRequest, Released, ReleaseRequest
+from service.schemas import QueryRequest, ReleaseRequest
 
 
 class QueryController(Controller):

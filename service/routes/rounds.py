@@ -14,11 +14,13 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import RoundState
 from al_loop.loop import Loop
+from service.answers import RoundList, RoundView
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import ROUND, json_body
-from service.schemas import RoundList, RoundRequest, RoundView
+from service.schemas import RoundRequest
+from service.views import round_view
 
 EVENT_POLL_S = 0.25
 KEEP_ALIVE_S = 15.0
@@ -47,7 +49,7 @@ class RoundController(Controller):
         """Retrain: snapshot, train, evaluate on the test reserve, export, gate, promote or reject, score the pool."""
         request = data or RoundRequest()
         started = loop.rounds.start(target, request.reason, queue=request.queue)
-        return RoundView.of(loop, target, started)
+        return round_view(loop, target, started)
 
     @get(
         operation_id="listRounds", sync_to_thread=True, guards=[requires("annotate")], responses=problems(401, 403, 404)
@@ -65,7 +67,7 @@ class RoundController(Controller):
     )
     def show(self, number: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> RoundView:
         """One round: its state, progress while it runs, measurements and verdict; the log's end if it failed."""
-        return RoundView.of(loop, target, loop.store.rounds.get(target.campaign_id, number))
+        return round_view(loop, target, loop.store.rounds.get(target.campaign_id, number))
 
     @get(
         "/{number:int}/events",
@@ -93,7 +95,7 @@ class RoundController(Controller):
         self, number: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
     ) -> RoundView:
         """Stop a round; its process tree ends within seconds. A model that was promoted already goes on serving."""
-        return RoundView.of(loop, target, loop.rounds.cancel(target, number))
+        return round_view(loop, target, loop.rounds.cancel(target, number))
 
 
 async def _follow(loop: Loop, target: Campaign, number: int) -> AsyncIterator[ServerSentEventMessage]:
@@ -107,7 +109,7 @@ async def _follow(loop: Loop, target: Campaign, number: int) -> AsyncIterator[Se
         quiet_s += EVENT_POLL_S
         if entry.state != state:
             state, quiet_s = entry.state, 0.0
-            view = await sync_to_thread(RoundView.of, loop, target, entry)
+            view = await sync_to_thread(round_view, loop, target, entry)
             yield ServerSentEventMessage(event="state", data=msgspec.json.encode(view))
         if line is not None and line != progress:
             progress, quiet_s = line, 0.0

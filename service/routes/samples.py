@@ -7,18 +7,19 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
-from al_loop.campaigns.register import RegistrationReport, register_paths, scan_root
-from al_loop.domain.campaigns import Campaign
+from al_loop.campaigns.register import register_paths, scan_root
+from al_loop.domain.campaigns import Campaign, RegistrationReport
 from al_loop.domain.samples import SampleState
 from al_loop.errors import InvalidValueError
 from al_loop.loop import Loop
 from al_loop.serving.pictures.service import OverlayName
+from service.answers import SamplePage
 from service.auth import requires
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import SAMPLES_BY_PATH, SAMPLES_BY_SCAN, json_body
-from service.schemas import SamplePage, SamplesRequest
+from service.schemas import SamplesRequest
 
 
 class SampleController(Controller):

@@ -7,15 +7,15 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.scaneo_links import BatchView, LinkOptions, LinkStatus
+from al_loop.domain.scaneo_links import BatchView, BoxReport, LinkOptions, LinkStatus, OfferedBox
 from al_loop.loop import Loop
-from al_loop.scaneo.boxes import BoxReport, OfferedBox
 from al_loop.scaneo.connect import ConnectRequest
+from service.answers import NoBatch
 from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import BATCH, BOXES, LINK, json_body
-from service.schemas import BatchRequest, LinkRequest, NoBatch
+from service.schemas import BatchRequest, LinkRequest
 from service.settings import Settings
 
 

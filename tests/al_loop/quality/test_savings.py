@@ -4,16 +4,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from al_loop.quality.savings import (
-    LEAST_LABELS,
-    LEAST_RESERVE,
-    Evidence,
-    Guess,
-    Savings,
-    missing,
-    savings,
-    should_fall_back,
-)
+from al_loop.domain.quality import Savings
+from al_loop.quality.savings import LEAST_LABELS, LEAST_RESERVE, Evidence, Guess, missing, savings, should_fall_back
 
 K, D = 4, 48
 Labels = tuple[np.ndarray, np.ndarray]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from al_loop.campaigns.create import CampaignRequest, TaskRequest
+from al_loop.domain.campaigns import CampaignRequest, TaskRequest
 from al_loop.domain.labels import LabelInput
 from service.app import create_app
 from service.cli import main

@@ -5,19 +5,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from al_loop.campaigns.create import CampaignRequest
-from al_loop.domain.campaigns import CampaignSettings, RetrainPolicy
+from al_loop.domain.campaigns import CampaignRequest, CampaignSettings, RetrainPolicy
 from al_loop.domain.geojson import Feature
 from al_loop.domain.labels import LabelInput
-from al_loop.domain.quality import AgreementReport, RelabelList
+from al_loop.domain.quality import AgreementReport, RelabelList, Savings
 from al_loop.domain.queries import QueryAnswer
-from al_loop.quality.savings import Savings
 from models.pretrain_config import PretrainConfig
+from service.answers import LeaseList, Suggestion
 from service.openapi import examples
 from service.schemas import (
     AcceptRequest,
     ExtendRequest,
-    LeaseList,
     PromoteRequest,
     QueryRequest,
     RelabelRequest,
@@ -25,7 +23,6 @@ from service.schemas import (
     RoundRequest,
     SamplesRequest,
     SkipRequest,
-    Suggestion,
     SuggestRequest,
 )
 from tests.e2e.campaigns import Http

@@ -1,0 +1,158 @@
+"""What the service answers where the wire differs from the loop's records; see `service.views` for how it is gathered.
+
+The client decodes these, so this module loads neither numpy, DuckDB nor ONNX Runtime.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from al_loop.domain.campaigns import CampaignSettings, RetrainPolicy
+from al_loop.domain.labels import Label
+from al_loop.domain.queries import HeldLease
+from al_loop.domain.rounds import CurvePoint, EmbeddingVersion, ModelVersion, Pretraining, Round, RoundEvent
+from al_loop.domain.samples import SampleCounts, SampleView
+from al_loop.scoring.head_report import HeadReport
+from models.card import TaskName, TaskSpec
+from models.progress import ProgressLine
+
+
+class CurrentModel(msgspec.Struct, frozen=True, kw_only=True):
+    """The version that serves a campaign."""
+
+    version: str
+    round_number: int
+    promoted_at: datetime | None
+    loaded: bool
+    """Whether it is in memory and answers predictions."""
+    problem: str | None
+    """Why not, if not."""
+
+
+class LastRound(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest round, in short."""
+
+    number: int
+    state: str
+    verdict: str | None
+    error: str | None
+
+
+class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
+    """A campaign and how it stands."""
+
+    name: str
+    tasks: list[TaskSpec]
+    root: str
+    bands: list[int] | None
+    source_bands: int | None
+    settings: CampaignSettings
+    policy: RetrainPolicy
+    created_at: datetime
+    samples: SampleCounts
+    current_model: CurrentModel | None
+    last_round: LastRound | None
+    notices: list[str]
+    """What an operator should know: versions that cannot be served, with the reason; samples that nobody can tell."""
+    head: HeadReport | None = None
+    """The light heads, one a task, refitted after the newest labels, and whether they rank; None: none yet."""
+
+
+class SamplePage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of samples; pass `next_cursor` as `cursor` for the next one."""
+
+    samples: list[SampleView]
+    next_cursor: str | None
+
+
+class LabelPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of labels; pass `next_cursor` as `cursor` for the next one."""
+
+    labels: list[Label]
+    next_cursor: str | None
+
+
+class RecordedLabels(msgspec.Struct, frozen=True, kw_only=True):
+    """Ids of the stored labels, in the order they were sent."""
+
+    label_ids: list[int]
+
+
+class Released(msgspec.Struct, frozen=True, kw_only=True):
+    """How many leases ended."""
+
+    released: int
+
+
+class SkippedSamples(msgspec.Struct, frozen=True, kw_only=True):
+    """How many samples this annotator skipped for the first time."""
+
+    skipped: int
+
+
+class LeaseList(msgspec.Struct, frozen=True, kw_only=True):
+    """An annotator's leases in the order of their queries."""
+
+    now: datetime
+    """The service's time, to count down by: the clock of a browser may be wrong."""
+    leases: list[HeldLease]
+
+
+class RoundView(Round, frozen=True, kw_only=True):
+    """A round, and what it does right now."""
+
+    progress: ProgressLine | None = None
+    """Newest progress of a running round: phase, epoch of epochs, loss, metric, seconds left."""
+    history: tuple[RoundEvent, ...] = ()
+    """Every state that the round entered and when, oldest first."""
+
+
+class RoundList(msgspec.Struct, frozen=True, kw_only=True):
+    """All rounds of a campaign, oldest first."""
+
+    rounds: list[Round]
+
+
+class PretrainingView(Pretraining, frozen=True, kw_only=True):
+    """A pretraining, and what it does right now."""
+
+    progress: ProgressLine | None = None
+    """Newest progress of a running one: phase, steps done of those expected, loss, epoch, seconds left."""
+
+
+class PretrainingList(msgspec.Struct, frozen=True, kw_only=True):
+    """All pretrainings of a campaign, oldest first, and which embeddings of its samples there are."""
+
+    pretrainings: list[Pretraining]
+    embeddings: list[EmbeddingVersion]
+
+
+class ModelList(msgspec.Struct, frozen=True, kw_only=True):
+    """All versions of a campaign, oldest first."""
+
+    models: list[ModelVersion]
+
+
+class LearningCurve(msgspec.Struct, frozen=True, kw_only=True):
+    """Metrics on the test reserve against labels spent, one point a round and task."""
+
+    points: list[CurvePoint]
+
+
+class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model suggests for one task of a sample."""
+
+    prediction_id: int
+    task: TaskName
+    version: str
+    shown_at: datetime
+    probabilities: dict[str, float] | None = None
+    """Classification: of each class of the campaign."""
+    pixels: dict[str, int] | None = None
+    """Segmentation: pixels of each class that the mask holds; the rest is background. `thumbnail.png` draws it."""
+
+
+class NoBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Why there is nothing to make a batch of."""
+
+    reason: str

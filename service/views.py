@@ -1,0 +1,93 @@
+"""Gathers answers from the parts of the loop."""
+
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.predictions import RememberedPrediction
+from al_loop.domain.queries import SKIPS_TO_GIVE_UP
+from al_loop.domain.rounds import ModelVersion, Pretraining, PretrainingState, Round, RoundState
+from al_loop.loop import Loop
+from service.answers import CampaignView, CurrentModel, LastRound, PretrainingView, RoundView, Suggestion
+
+NAMED_PATHS = 5
+"""Most samples that a notice names."""
+
+
+def campaign_view(loop: Loop, campaign: Campaign) -> CampaignView:
+    """A campaign and how it stands."""
+    versions = loop.store.versions.list(campaign.campaign_id)
+    last = loop.store.rounds.last(campaign.campaign_id)
+    return CampaignView(
+        name=campaign.name,
+        tasks=campaign.tasks,
+        root=campaign.root,
+        bands=campaign.bands,
+        source_bands=campaign.source_bands,
+        settings=campaign.settings,
+        policy=campaign.policy,
+        created_at=campaign.created_at,
+        samples=loop.store.campaigns.counts(campaign.campaign_id, loop.clock()),
+        current_model=_current(versions, loop.server.serving_version(campaign)),
+        last_round=None
+        if last is None
+        else LastRound(number=last.number, state=last.state, verdict=last.verdict, error=last.error),
+        notices=[f"{entry.version}: {entry.problem}" for entry in versions if entry.problem is not None]
+        + _given_up(loop.store.leases.given_up(campaign.campaign_id)),
+        head=loop.refitter.report(campaign),
+    )
+
+
+def round_view(loop: Loop, campaign: Campaign, entry: Round) -> RoundView:
+    """A round with its history, the progress of a running one, or the end of the log of a failed one."""
+    fields = {name: getattr(entry, name) for name in Round.__struct_fields__}
+    if entry.state is RoundState.FAILED:
+        fields["log"] = loop.rounds.log(campaign, entry.number)
+    return RoundView(
+        **fields,
+        progress=loop.rounds.progress(campaign.campaign_id, entry.number),
+        history=tuple(loop.store.rounds.events(campaign.campaign_id, entry.number)),
+    )
+
+
+def pretraining_view(loop: Loop, campaign: Campaign, entry: Pretraining) -> PretrainingView:
+    """A pretraining with the progress of a running one, or the end of the log of a failed one."""
+    fields = {name: getattr(entry, name) for name in Pretraining.__struct_fields__}
+    if entry.state is PretrainingState.FAILED:
+        fields["log"] = loop.pretrainings.log(campaign, entry.number)
+    return PretrainingView(**fields, progress=loop.pretrainings.progress(campaign.campaign_id, entry.number))
+
+
+def suggestion(campaign: Campaign, entry: RememberedPrediction) -> Suggestion:
+    """A remembered prediction with its classes named."""
+    spec = campaign.task(entry.task)
+    classes = [] if spec is None else spec.classes
+    probabilities, pixels = entry.answer.get("probabilities"), entry.answer.get("pixels")
+    return Suggestion(
+        prediction_id=entry.prediction_id,
+        task=entry.task,
+        version=entry.version,
+        shown_at=entry.shown_at,
+        probabilities=None if probabilities is None else dict(zip(classes, probabilities, strict=False)),
+        pixels=None
+        if pixels is None
+        else {classes[int(code) - 1]: count for code, count in pixels.items() if code != "0"},
+    )
+
+
+def _current(versions: list[ModelVersion], loaded: str | None) -> CurrentModel | None:
+    entry = next((version for version in versions if version.current), None)
+    if entry is None:
+        return None
+    return CurrentModel(
+        version=entry.version,
+        round_number=entry.round_number,
+        promoted_at=entry.promoted_at,
+        loaded=entry.version == loaded,
+        problem=entry.problem,
+    )
+
+
+def _given_up(paths: list[str]) -> list[str]:
+    """One notice that names the first few, or none."""
+    if not paths:
+        return []
+    named = ", ".join(paths[:NAMED_PATHS]) + (f" and {len(paths) - NAMED_PATHS} more" if paths[NAMED_PATHS:] else "")
+    return [f"skipped by {SKIPS_TO_GIVE_UP} annotators and offered no more; label or look at them yourself: {named}"]
