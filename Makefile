@@ -11,7 +11,7 @@ LOCK := --universal --generate-hashes --python-version 3.11 --no-header --no-ann
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-only lint format types bench lock clean
+.PHONY: help venv demo test test-only lint format types bench cli-docs lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ format: venv ## Format and sort imports.
 
 bench: venv ## Benchmarks: ratios against a baseline in the same run.
 	@set -e; for file in tests/benchmarks/bench_*.py; do echo "== $$file"; PYTHONPATH=. $(BIN)/python $$file; done
+
+cli-docs: venv ## Write docs/cli.md from the command line itself.
+	$(BIN)/python -m typer service.cli utils docs --name al-loop --title "Command line" --output docs/cli.md
 
 lock: venv ## Pin all dependencies anew (with hashes, without registry addresses).
 	$(BIN)/uv pip compile $(LOCK) --extra train pyproject.toml -o requirements.lock

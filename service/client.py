@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 import httpx
 import msgspec
@@ -32,24 +33,13 @@ from service.answers import (
     SamplePage,
     SkippedSamples,
 )
+from service.client_errors import ForeignAnswerError, NoAnswerError, ServiceError, ServiceUnreachableError
 
 if TYPE_CHECKING:
     from al_loop.querying.strategies import StrategyConfig  # loads numpy
 
 T = TypeVar("T")
 TIMEOUT = httpx.Timeout(120.0, connect=5.0)
-
-
-class ServiceError(Exception):
-    """The service answered with a problem; `status` and `detail` are its own."""
-
-    def __init__(self, status: int, detail: str, facts: dict[str, Any]) -> None:
-        self.status, self.detail, self.facts = status, detail, facts
-        super().__init__(detail)
-
-
-class ServiceUnreachableError(Exception):
-    """Nothing answers at the service's address."""
 
 
 class Client:
@@ -72,13 +62,13 @@ class Client:
         """Wait until the service answers.
 
         Raises:
-            ServiceUnreachableError: It did not in time.
+            ServiceUnreachableError, NoAnswerError: It did not in time.
         """
         deadline = time.monotonic() + seconds
         while True:
             try:
                 self._send("GET", "/health/live")
-            except ServiceUnreachableError:
+            except (ServiceUnreachableError, NoAnswerError):
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
@@ -192,20 +182,21 @@ class Client:
     def watch_round(self, name: str, number: int) -> Iterator[RoundView | ProgressLine]:
         """Follow a round by server-sent events until it has ended: its state at each change, and its progress."""
         path = f"/campaigns/{name}/rounds/{number}/events"
-        with self._http.stream("GET", path, timeout=httpx.Timeout(60.0, connect=5.0)) as response:
-            if response.is_error:
+        timeout = httpx.Timeout(60.0, connect=5.0)
+        with self._faults(), self._http.stream("GET", path, timeout=timeout) as response:
+            if not response.is_success:
                 response.read()
-                _raise_problem(response)
+                self._raise_problem(response)
             event = ""
             for line in response.iter_lines():
                 if line.startswith("event: "):
                     event = line.removeprefix("event: ")
                 elif line.startswith("data: "):
-                    data = line.removeprefix("data: ")
+                    data = line.removeprefix("data: ").encode()
                     if event == "state":
-                        yield msgspec.json.decode(data, type=RoundView)
+                        yield self._decoded(data, RoundView)
                     elif event == "progress":
-                        yield msgspec.json.decode(data, type=ProgressLine)
+                        yield self._decoded(data, ProgressLine)
 
     def start_pretraining(self, name: str, config: dict[str, Any] | None = None) -> PretrainingView:
         """Make an encoder without labels; `config` as far as it differs from `PretrainConfig`."""
@@ -240,7 +231,7 @@ class Client:
         body = {"annotator": annotator, "query_size": query_size}
         response = self._send("POST", f"/campaigns/{name}/scaneo/batches", json=body)
         kind: type[BatchView] | type[NoBatch] = BatchView if response.status_code == httpx.codes.CREATED else NoBatch
-        return msgspec.json.decode(response.content, type=kind)
+        return self._decoded(response.content, kind)
 
     def close_batch(self, name: str, number: int) -> BatchView:
         """End a batch."""
@@ -306,18 +297,48 @@ class Client:
             options["headers"] = {"Content-Type": "application/json"}
         if timeout is not None:
             options["timeout"] = timeout
-        return msgspec.json.decode(self._send(method, path, **options).content, type=kind)
+        return self._decoded(self._send(method, path, **options).content, kind)
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        try:
+        with self._faults():
             response = self._http.request(method, path, **options)
-        except httpx.ConnectError as error:
+        if not response.is_success:
+            self._raise_problem(response)
+        return response
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Name what went wrong on the way, and what to do."""
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise ServiceUnreachableError(
                 f"no al-loop service answers at {self.url}; start one with `al-loop serve`, or name it with --service"
             ) from error
-        if response.is_error:
-            _raise_problem(response)
-        return response
+        except httpx.TimeoutException as error:
+            raise NoAnswerError(
+                f"the service at {self.url} did not answer in time; it may be busy and still carry the request out"
+            ) from error
+        except httpx.TransportError as error:
+            raise NoAnswerError(
+                f"the connection to {self.url} broke before the answer was complete: {error}"
+            ) from error
+
+    def _decoded(self, content: bytes, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(content, type=kind)
+        except msgspec.DecodeError as error:
+            raise ForeignAnswerError(
+                f"what answers at {self.url} is no al-loop service of this version: {error}"
+            ) from error
+
+    def _raise_problem(self, response: httpx.Response) -> NoReturn:
+        try:
+            facts = msgspec.json.decode(response.content, type=dict[str, Any])
+        except msgspec.DecodeError:
+            facts = {}
+        unexplained = f"status {response.status_code} without a reason from {self.url}: is it an al-loop service?"
+        raise ServiceError(response.status_code, str(facts.get("detail", unexplained)), facts)
 
 
 def _params(filters: dict[str, str], limit: int, cursor: str | None) -> dict[str, str | int]:
@@ -325,11 +346,3 @@ def _params(filters: dict[str, str], limit: int, cursor: str | None) -> dict[str
     if cursor is not None:
         params["cursor"] = cursor
     return params
-
-
-def _raise_problem(response: httpx.Response) -> None:
-    try:
-        facts = msgspec.json.decode(response.content, type=dict[str, Any])
-    except msgspec.DecodeError:
-        facts = {}
-    raise ServiceError(response.status_code, str(facts.get("detail", response.text)), facts)

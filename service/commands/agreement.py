@@ -1,34 +1,44 @@
 """`al-loop agreement`: how far annotators agree with one another and with known answers."""
 
-import argparse
-
-from rich.console import Console
 from rich.table import Table
 
-from al_loop.domain.quality import Estimate
-from service.client import Client
+from al_loop.domain.quality import Estimate, TaskAgreement
+from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
+from service.commands.printing import console, print_json
 
 
-def run(arguments: argparse.Namespace, client: Client) -> int:
-    """Print agreement by task, pair and class, and each annotator against the golden samples."""
-    console = Console()
-    for task in client.agreement(arguments.campaign).tasks:
-        console.print(f"{task.task}: {task.samples} samples with two answers or more")
+def show(campaign: CampaignName, as_json: AsJson = False, service: Service = DEFAULT_URL, token: Token = None) -> None:
+    """Show how far annotators agree with one another.
+
+    Cohen's kappa or IoU with 95 % intervals by task, pair of annotators and class, and each annotator against the
+    golden samples.
+    """
+    with connect(service, token) as client:
+        report = client.agreement(campaign)
+    if as_json:
+        print_json(report)
+        return
+    out = console()
+    for task in report.tasks:
+        out.print(f"{task.task}: {task.samples} samples with two answers or more")
         if task.pairs:
-            pairs = Table("annotators", "samples", "class", "agreement", "kappa", "IoU")
-            for pair in task.pairs:
-                names = f"{pair.first}, {pair.second}"
-                pairs.add_row(names, str(pair.samples), "all", "", _estimate(pair.kappa), _estimate(pair.iou))
-                for entry in pair.classes:
-                    share = "" if entry.agreement is None else f"{entry.agreement:.2f}"
-                    pairs.add_row("", "", entry.name, share, _estimate(entry.kappa), "")
-            console.print(pairs)
+            out.print(_pairs(task))
         if task.golden:
             golden = Table("annotator", "golden samples", "IoU" if task.task == "segmentation" else "accuracy")
             for score in task.golden:
                 golden.add_row(score.annotator, str(score.samples), _estimate(score.score))
-            console.print(golden)
-    return 0
+            out.print(golden)
+
+
+def _pairs(task: TaskAgreement) -> Table:
+    table = Table("annotators", "samples", "class", "agreement", "kappa", "IoU")
+    for pair in task.pairs:
+        names = f"{pair.first}, {pair.second}"
+        table.add_row(names, str(pair.samples), "all", "", _estimate(pair.kappa), _estimate(pair.iou))
+        for entry in pair.classes:
+            share = "" if entry.agreement is None else f"{entry.agreement:.2f}"
+            table.add_row("", "", entry.name, share, _estimate(entry.kappa), "")
+    return table
 
 
 def _estimate(value: Estimate | None) -> str:

@@ -1,18 +1,24 @@
 """`al-loop assists`: what became of suggestions."""
 
-import argparse
-
-from rich.console import Console
 from rich.table import Table
 
 from al_loop.domain.quality import Anchoring
-from service.client import Client
+from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
+from service.commands.printing import console, print_json
 
 
-def run(arguments: argparse.Namespace, client: Client) -> int:
-    """Print how suggestions fared, by version, annotator and task, and how many nobody answered."""
-    report = client.assists(arguments.campaign)
-    console = Console()
+def show(campaign: CampaignName, as_json: AsJson = False, service: Service = DEFAULT_URL, token: Token = None) -> None:
+    """Show what became of a campaign's suggestions.
+
+    Accepted, edited and rejected suggestions by model version, annotator and task, how many were not answered, and how
+    far seeing a suggestion leads annotators (anchoring).
+    """
+    with connect(service, token) as client:
+        report = client.assists(campaign)
+    if as_json:
+        print_json(report)
+        return
+    out = console()
     answered = Table("version", "annotator", "task", "accepted, edited, rejected", "agreement", "blind", "anchoring")
     for entry in report.answered:
         answered.add_row(
@@ -24,12 +30,11 @@ def run(arguments: argparse.Namespace, client: Client) -> int:
             "" if entry.agreement_blind is None else f"{entry.agreement_blind:.2f} ({entry.blind})",
             _anchoring(entry.anchoring),
         )
-    console.print(answered)
+    out.print(answered)
     shown = Table("version", "task", "images with a suggestion", "not answered")
     for count in report.unanswered:
         shown.add_row(count.version, count.task, str(count.suggested), str(count.unanswered))
-    console.print(shown)
-    return 0
+    out.print(shown)
 
 
 def _share(value: float | None) -> str:

@@ -1,21 +1,26 @@
 """`al-loop import` and `al-loop export`."""
 
-import argparse
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import msgspec
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from al_loop.campaigns.importing import ImportPlan, plan_import
 from al_loop.domain.campaigns import CampaignRequest, RetrainPolicy, TaskRequest
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.samples import SkippedPath
-from service.client import Client, ServiceError
+from service.client_errors import ServiceError
+from service.commands.options import DEFAULT_URL, CampaignName, Service, Token, check_writable, connect
+from service.commands.printing import console
+
+if TYPE_CHECKING:
+    from al_loop.campaigns.importing import ImportPlan
+    from service.client import Client
 
 T = TypeVar("T")
 PATHS_A_REQUEST = 500
@@ -27,27 +32,40 @@ REFUSED = {400, 409, 413, 422}
 SHOWN_SKIPS = 10
 
 
-def run(arguments: argparse.Namespace, client: Client) -> int:
-    """Import a labelled folder, with progress; says what was skipped and why."""
-    console = Console(stderr=True)
-    with progress_bars(console) as progress:
+def run(
+    directory: Annotated[Path, typer.Argument(help="SCANEO export, class folders, or images with *_mask files.")],
+    campaign: Annotated[str, typer.Option(help="Name of the campaign, which is created if there is none.")],
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the images, if a SCANEO export lies elsewhere.")
+    ] = None,
+    annotator: Annotated[str, typer.Option(help="Name that the labels are recorded under.")] = "import",
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Create a campaign from a labelled folder, or add one to a campaign.
+
+    Says what was skipped and why. Running it again registers and records what is missing.
+    """
+    from al_loop.campaigns.importing import plan_import  # here: it loads rasterio
+
+    out = console(stderr=True)
+    with connect(service, token) as client, progress_bars(out) as progress:
         planning = progress.add_task("reading the folder", total=None)
         plan = plan_import(
-            arguments.directory,
-            images=arguments.images,
+            directory,
+            images=images,
             report=lambda what, done, total: progress.update(planning, description=what, completed=done, total=total),
         )
         progress.remove_task(planning)
-        import_plan(client, plan, arguments.campaign, arguments.annotator, progress)
-    console.print(
-        f"[bold]{arguments.campaign}[/bold]: {plan.kind}, {len(plan.paths)} images, "
+        import_plan(client, plan, campaign, annotator, progress)
+    out.print(
+        f"[bold]{campaign}[/bold]: {plan.kind}, {len(plan.paths)} images, "
         + ", ".join(f"{count} {task} labels" for task, count in plan.label_counts.items())
     )
-    print_skipped(console, plan.skipped)
-    return 0
+    print_skipped(out, plan.skipped)
 
 
-def import_plan(client: Client, plan: ImportPlan, campaign: str, annotator: str, progress: Progress) -> None:
+def import_plan(client: "Client", plan: "ImportPlan", campaign: str, annotator: str, progress: Progress) -> None:
     """Create the campaign where it is missing, register the images, record the labels.
 
     Samples that were registered before are left as they are, so that an import that was cut off may be repeated.
@@ -68,7 +86,7 @@ def import_plan(client: Client, plan: ImportPlan, campaign: str, annotator: str,
         progress.advance(recording, len(labels))
 
 
-def record(client: Client, campaign: str, labels: list[LabelInput]) -> list[SkippedPath]:
+def record(client: "Client", campaign: str, labels: list[LabelInput]) -> list[SkippedPath]:
     """Record labels in one request; where it is refused, one by one, and say which were refused and why."""
     try:
         client.record_labels(campaign, labels)
@@ -81,7 +99,7 @@ def record(client: Client, campaign: str, labels: list[LabelInput]) -> list[Skip
     return []
 
 
-def ensure_campaign(client: Client, plan: ImportPlan, campaign: str, policy: RetrainPolicy | None = None) -> None:
+def ensure_campaign(client: "Client", plan: "ImportPlan", campaign: str, policy: RetrainPolicy | None = None) -> None:
     """Create the campaign that the plan needs, unless there is one of that name."""
     try:
         client.campaign(campaign)
@@ -100,29 +118,40 @@ def ensure_campaign(client: Client, plan: ImportPlan, campaign: str, policy: Ret
         )
 
 
-def run_export(arguments: argparse.Namespace, client: Client) -> int:
-    """Write a campaign's labels to a file."""
-    target: Path = arguments.out
-    target.write_bytes(client.export(arguments.campaign, arguments.format))
-    Console(stderr=True).print(f"wrote {target} ({target.stat().st_size:,} bytes)")
-    return 0
+def run_export(
+    campaign: CampaignName,
+    out: Annotated[Path, typer.Option(help="File to write.", dir_okay=False)],
+    export_format: Annotated[
+        Literal["scaneo", "geojson", "parquet"], typer.Option("--format", help="Format of the file.")
+    ] = "geojson",
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Write a campaign's current labels to a file.
+
+    For SCANEO (a ZIP archive), for GIS (GeoJSON in EPSG:4326) or as a table (Parquet).
+    """
+    check_writable(out)
+    with connect(service, token) as client:
+        out.write_bytes(client.export(campaign, export_format))
+    console(stderr=True).print(f"wrote {out} ({out.stat().st_size:,} bytes)", soft_wrap=True)
 
 
-def progress_bars(console: Console) -> Progress:
+def progress_bars(out: Console) -> Progress:
     """Bars with counts and the time left."""
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=out
     )
 
 
-def print_skipped(console: Console, skipped: Sequence[SkippedPath]) -> None:
+def print_skipped(out: Console, skipped: Sequence[SkippedPath]) -> None:
     """Reasons with their counts, and a few examples of each."""
     reasons = Counter(entry.reason for entry in skipped)
     for reason, count in reasons.most_common(SHOWN_SKIPS):
         example = next(entry.path for entry in skipped if entry.reason == reason)
-        console.print(f"  skipped {count}: {reason} (for example {example})", highlight=False, markup=False)
+        out.print(f"  skipped {count}: {reason} (for example {example})", highlight=False, markup=False)
     if len(reasons) > SHOWN_SKIPS:
-        console.print(f"  and {len(reasons) - SHOWN_SKIPS} other reasons")
+        out.print(f"  and {len(reasons) - SHOWN_SKIPS} other reasons")
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

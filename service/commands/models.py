@@ -1,17 +1,28 @@
 """`al-loop model`: list versions, promote, roll back."""
 
-import argparse
+from typing import Annotated
 
-from rich.console import Console
+import typer
 from rich.table import Table
 
-from service.client import Client
+from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
+from service.commands.printing import console, print_json
 
 
-def show_all(arguments: argparse.Namespace, client: Client) -> int:
-    """Print all versions of a campaign as a table."""
+def show_all(
+    campaign: CampaignName, as_json: AsJson = False, service: Service = DEFAULT_URL, token: Token = None
+) -> None:
+    """List all model versions of a campaign.
+
+    The oldest first, with the round that trained each, whether it serves, and why it cannot be served if so.
+    """
+    with connect(service, token) as client:
+        answer = client.models(campaign)
+    if as_json:
+        print_json(answer.models)
+        return
     table = Table("version", "round", "created", "promoted", "current", "problem")
-    for entry in client.models(arguments.campaign).models:
+    for entry in answer.models:
         table.add_row(
             entry.version,
             str(entry.round_number),
@@ -20,12 +31,20 @@ def show_all(arguments: argparse.Namespace, client: Client) -> int:
             "yes" if entry.current else "",
             entry.problem or "",
         )
-    Console().print(table)
-    return 0
+    console().print(table)
 
 
-def promote(arguments: argparse.Namespace, client: Client) -> int:
-    """Make a version the one that serves."""
-    view = client.promote(arguments.campaign, arguments.version, arguments.reason)
-    Console(stderr=True).print(f"{view.name}: {arguments.version} serves")
-    return 0
+def promote(
+    campaign: CampaignName,
+    version: Annotated[str, typer.Argument(help="Model version, such as v3.")],
+    reason: Annotated[str, typer.Option(help="Why, for the history.")] = "ops",
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Make a model version the one that serves.
+
+    An older version rolls back. The gate is not asked.
+    """
+    with connect(service, token) as client:
+        view = client.promote(campaign, version, reason)
+    console(stderr=True).print(f"{view.name}: {version} serves")

@@ -1,39 +1,68 @@
 """`al-loop pretrain`."""
 
-import argparse
 import time
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from al_loop.domain.rounds import Pretraining, PretrainingState
 from models.progress import ProgressLine
 from service.answers import PretrainingView
-from service.client import Client
+from service.commands.exit_codes import ExitCode
+from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
+from service.commands.printing import console, print_json
+
+if TYPE_CHECKING:
+    from service.client import Client
 
 POLL_S = 0.5
 
 
-def run(arguments: argparse.Namespace, client: Client) -> int:
-    """Start a pretraining and, if told to, follow it; exit code 1 if it did not end well."""
+def run(
+    campaign: CampaignName,
+    minutes: Annotated[float | None, typer.Option(help="Time to train; 20 if left out.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="timm encoder; that of the campaign's models if left out.")
+    ] = None,
+    method: Annotated[
+        Literal["barlow_twins", "pretrained"], typer.Option(help="Train on the images, or use weights as they are.")
+    ] = "barlow_twins",
+    weights: Annotated[
+        str | None,
+        typer.Option(help="safetensors file on the service's machine to start from, or to use as it is."),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow it until it ends.")] = False,
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> int:
+    """Make an encoder from a campaign's images, without labels.
+
+    Its embeddings rank the pool, and training starts from its weights.
+    """
     body = {
-        "method": arguments.method,
-        "encoder": arguments.encoder,
-        "pretrained_file": arguments.weights,
-        "pretrained": arguments.method == "pretrained" and arguments.weights is None,
-        "minutes": arguments.minutes,
+        "method": method,
+        "encoder": encoder,
+        "pretrained_file": weights,
+        "pretrained": method == "pretrained" and weights is None,
+        "minutes": minutes,
     }
-    wanted = {name: value for name, value in body.items() if value is not None}
-    started = client.start_pretraining(arguments.campaign, wanted)
-    console = Console(stderr=True)
-    if not arguments.watch:
-        console.print(f"pretraining {started.number} is {started.state}", highlight=False)
-        return 0
-    view = _follow(client, arguments.campaign, started.number, console)
-    console.print(outcome(view), highlight=False, markup=False)
-    for line in view.log:
-        console.print(f"  {line}", highlight=False, markup=False)
-    return 0 if view.state is PretrainingState.FINISHED else 1
+    out = console(stderr=True)
+    with connect(service, token) as client:
+        view = client.start_pretraining(campaign, {name: value for name, value in body.items() if value is not None})
+        if watch:
+            view = _follow(client, campaign, view.number, out)
+    if watch:
+        out.print(outcome(view), highlight=False, markup=False)
+        for line in view.log:
+            out.print(f"  {line}", highlight=False, markup=False)
+    else:
+        out.print(f"pretraining {view.number} is {view.state}", highlight=False)
+    if as_json:
+        print_json(view)
+    return ExitCode.FAILED if watch and view.state is not PretrainingState.FINISHED else ExitCode.DONE
 
 
 def outcome(view: Pretraining) -> str:
@@ -47,10 +76,10 @@ def outcome(view: Pretraining) -> str:
     return f"pretraining {view.number} {view.state}:{measured or ' ' + (view.error or '')}"
 
 
-def _follow(client: Client, campaign: str, number: int, console: Console) -> PretrainingView:
+def _follow(client: "Client", campaign: str, number: int, out: Console) -> PretrainingView:
     """Show progress in the terminal until the end."""
     columns = (TextColumn("pretraining {task.description}"), BarColumn(), TextColumn("{task.fields[numbers]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+    with Progress(*columns, TimeElapsedColumn(), console=out, transient=True) as progress:
         bar = progress.add_task("queued", total=None, numbers="")
         while True:
             view = client.pretraining(campaign, number)

@@ -1,7 +1,8 @@
 """`al-loop round`: start, watch, cancel, list."""
 
-import argparse
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -10,38 +11,89 @@ from al_loop.domain.rounds import Round, RoundState
 from al_loop.errors import NotFoundError
 from models.progress import ProgressLine
 from service.answers import RoundView
-from service.client import Client
+from service.commands.exit_codes import ExitCode
+from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
+from service.commands.printing import console, print_json
+
+if TYPE_CHECKING:
+    from service.client import Client
+
+Number = Annotated[int | None, typer.Argument(help="Number of the round; the newest if left out.")]
 
 
-def start(arguments: argparse.Namespace, client: Client) -> int:
-    """Start a round and, unless told not to, follow it; exit code 1 if it did not end well."""
-    started = client.start_round(arguments.campaign, queue=arguments.queue)
-    if arguments.detach:
-        Console(stderr=True).print(f"round {started.number} is {started.state}")
-        return 0
-    return _follow(client, arguments.campaign, started.number)
+def start(
+    campaign: CampaignName,
+    queue: Annotated[bool, typer.Option("--queue", help="Queue behind a running round instead of failing.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not wait for the end.")] = False,
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> int:
+    """Start a training round and follow it to its end.
+
+    Trains, evaluates on the test reserve, and promotes the model if the gate lets it pass. Progress and outcome go to
+    standard error.
+    """
+    with connect(service, token) as client:
+        started = client.start_round(campaign, queue=queue)
+        if not detach:
+            return _follow(client, campaign, started.number, as_json=as_json)
+    if as_json:
+        print_json(started)
+    else:
+        console(stderr=True).print(f"round {started.number} is {started.state}")
+    return ExitCode.DONE
 
 
-def watch(arguments: argparse.Namespace, client: Client) -> int:
-    """Follow a round until it ends."""
-    return _follow(client, arguments.campaign, _number(arguments, client))
+def watch(
+    campaign: CampaignName,
+    number: Number = None,
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> int:
+    """Follow a round until it ends.
+
+    Stopping with Ctrl-C stops the watching, not the round.
+    """
+    with connect(service, token) as client:
+        return _follow(client, campaign, _number(client, campaign, number), as_json=as_json)
 
 
-def cancel(arguments: argparse.Namespace, client: Client) -> int:
-    """Stop a round and wait until it has ended."""
-    number = _number(arguments, client)
-    client.cancel_round(arguments.campaign, number)
-    _follow(client, arguments.campaign, number)
-    return 0
+def cancel(
+    campaign: CampaignName,
+    number: Number = None,
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> int:
+    """Cancel a round and wait until it has ended.
+
+    The serving model stays.
+    """
+    with connect(service, token) as client:
+        chosen = _number(client, campaign, number)
+        client.cancel_round(campaign, chosen)
+        _follow(client, campaign, chosen, as_json=as_json)
+    return ExitCode.DONE
 
 
-def show_all(arguments: argparse.Namespace, client: Client) -> int:
-    """Print all rounds as a table."""
-    Console().print(round_table(client.rounds(arguments.campaign).rounds))
-    return 0
+def show_all(
+    campaign: CampaignName, as_json: AsJson = False, service: Service = DEFAULT_URL, token: Token = None
+) -> None:
+    """List all rounds of a campaign.
+
+    The oldest first, with the labels that each trained on, its metrics on the test reserve and what the gate decided.
+    """
+    with connect(service, token) as client:
+        rounds = client.rounds(campaign).rounds
+    if as_json:
+        print_json(rounds)
+    else:
+        console().print(round_table(rounds))
 
 
-def follow_round(client: Client, campaign: str, number: int, console: Console) -> RoundView:
+def follow_round(client: "Client", campaign: str, number: int, out: Console) -> RoundView:
     """Show a round's progress in the terminal until it ends; return it."""
     last: RoundView | None = None
     with Progress(
@@ -51,7 +103,7 @@ def follow_round(client: Client, campaign: str, number: int, console: Console) -
         TextColumn("{task.fields[numbers]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=console,
+        console=out,
         transient=True,
     ) as progress:
         bar = progress.add_task("queued", total=None, number=number, numbers="")
@@ -89,21 +141,23 @@ def round_table(rounds: list[Round]) -> Table:
     return table
 
 
-def _follow(client: Client, campaign: str, number: int) -> int:
-    console = Console(stderr=True)
-    view = follow_round(client, campaign, number, console)
-    console.print(outcome(view), highlight=False, markup=False)
+def _follow(client: "Client", campaign: str, number: int, *, as_json: bool) -> int:
+    out = console(stderr=True)
+    view = follow_round(client, campaign, number, out)
+    out.print(outcome(view), highlight=False, markup=False)
     for line in view.log:
-        console.print(f"  {line}", highlight=False, markup=False)
-    return 0 if view.state in (RoundState.PROMOTED, RoundState.REJECTED) else 1
+        out.print(f"  {line}", highlight=False, markup=False)
+    if as_json:
+        print_json(view)
+    return ExitCode.DONE if view.state in (RoundState.PROMOTED, RoundState.REJECTED) else ExitCode.FAILED
 
 
-def _number(arguments: argparse.Namespace, client: Client) -> int:
-    if arguments.number is not None:
-        return int(arguments.number)
-    rounds = client.rounds(arguments.campaign).rounds
+def _number(client: "Client", campaign: str, number: int | None) -> int:
+    if number is not None:
+        return number
+    rounds = client.rounds(campaign).rounds
     if not rounds:
-        raise NotFoundError("round of campaign", arguments.campaign, "start one with `al-loop round start`")
+        raise NotFoundError("round of campaign", campaign, "start one with `al-loop round start`")
     return rounds[-1].number
 
 

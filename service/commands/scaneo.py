@@ -1,100 +1,181 @@
 """`al-loop scaneo connect|status|disconnect|batch|close-batch|push-boxes`."""
 
-import argparse
 import re
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from rich.console import Console
+import typer
 from rich.table import Table
 
 from al_loop.domain.scaneo_links import BatchView, LinkStatus, OfferedBox
 from al_loop.errors import InvalidValueError
-from service.client import Client, ServiceError
+from service.client_errors import ServiceError
+from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
+from service.commands.printing import console, print_json
 
 
-def connect(arguments: argparse.Namespace, client: Client) -> int:
-    """Link a campaign, then show the link."""
-    name = arguments.as_name or campaign_name(arguments.campaign)
+def connect_campaign(
+    url: Annotated[str, typer.Argument(help="Root of SCANEO, such as http://localhost:8000.")],
+    campaign: Annotated[str, typer.Option(help="Name of the campaign in SCANEO.")],
+    as_name: Annotated[
+        str | None, typer.Option("--as", help="Name of our campaign; made from SCANEO's if left out.")
+    ] = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option(help="classification, segmentation or both with a comma; as annotated if left out."),
+    ] = None,
+    path_map: Annotated[
+        list[str] | None,
+        typer.Option(metavar="A=B", help="Folder A in SCANEO is folder B here; may be repeated."),
+    ] = None,
+    annotator: Annotated[str, typer.Option(help="Name for labels of which nobody knows who drew them.")] = "scaneo",
+    database: Annotated[Path | None, typer.Option(help="SCANEO's scaneo.db on this machine: fewer requests.")] = None,
+    service_url: Annotated[str | None, typer.Option(help="Address at which SCANEO reaches the service.")] = None,
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Link a campaign of SCANEO.
+
+    Labels flow in from there, and the serving models appear there. Linking again changes nothing.
+    """
+    name = as_name or campaign_name(campaign)
     body = {
-        "url": arguments.url,
-        "campaign": arguments.campaign,
-        "tasks": arguments.tasks.split(",") if arguments.tasks else None,
-        "path_map": arguments.path_map,
-        "annotator": arguments.annotator,
-        "database": None if arguments.database is None else str(arguments.database.absolute()),
-        "service_url": arguments.service_url,
+        "url": url,
+        "campaign": campaign,
+        "tasks": tasks.split(",") if tasks else None,
+        "path_map": path_map or [],
+        "annotator": annotator,
+        "database": None if database is None else str(database.absolute()),
+        "service_url": service_url,
     }
-    status = client.connect_scaneo(name, body)
-    show(status)
-    Console().print(f"Linked: labels drawn there flow into campaign {name!r} by themselves.", highlight=False)
-    return 0
+    with connect(service, token) as client:
+        linked = client.connect_scaneo(name, body)
+    if as_json:
+        print_json(linked)
+        return
+    show(linked)
+    console().print(f"Linked: labels drawn there flow into campaign {name!r} by themselves.", highlight=False)
 
 
-def status(arguments: argparse.Namespace, client: Client) -> int:
-    """Show the link of one campaign, or of all that have one."""
-    names = [arguments.campaign] if arguments.campaign else [view.name for view in client.campaigns()]
-    shown = 0
-    for name in names:
-        try:
-            found = client.scaneo_link(name)
-        except ServiceError as error:
-            if error.status != 404 or arguments.campaign:
-                raise
-            continue
-        show(found)
-        shown += 1
-    if not shown:
-        Console().print("No campaign is linked to SCANEO: al-loop scaneo connect URL --campaign NAME")
-    return 0
+def status(
+    campaign: Annotated[str | None, typer.Argument(help="Name of the campaign; all if left out.")] = None,
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Show what is linked to SCANEO, and how fresh it is.
+
+    With --json a list of links, of one campaign its link.
+    """
+    links: list[LinkStatus] = []
+    with connect(service, token) as client:
+        for name in [campaign] if campaign else [view.name for view in client.campaigns()]:
+            try:
+                links.append(client.scaneo_link(name))
+            except ServiceError as error:
+                if error.status != 404 or campaign:
+                    raise
+    if as_json:
+        print_json(links[0] if campaign else links)
+        return
+    for link in links:
+        show(link)
+    if not links:
+        console().print("No campaign is linked to SCANEO: al-loop scaneo connect URL --campaign NAME")
 
 
-def disconnect(arguments: argparse.Namespace, client: Client) -> int:
-    """Undo a link."""
-    client.disconnect_scaneo(arguments.campaign, force=arguments.force)
-    Console().print(f"{arguments.campaign} is not linked to SCANEO any more; its labels and samples stay here")
-    return 0
+def disconnect(
+    campaign: CampaignName,
+    force: Annotated[bool, typer.Option("--force", help="Even if SCANEO does not answer.")] = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Undo a link to SCANEO; labels and samples stay here.
+
+    Our models are removed from SCANEO.
+    """
+    with connect(service, token) as client:
+        client.disconnect_scaneo(campaign, force=force)
+    console().print(f"{campaign} is not linked to SCANEO any more; its labels and samples stay here")
 
 
-def batch(arguments: argparse.Namespace, client: Client) -> int:
-    """Make a ranked batch for an annotator."""
-    made = client.open_batch(arguments.campaign, arguments.annotator, arguments.size)
-    if isinstance(made, BatchView):
-        Console().print(
+def batch(
+    campaign: CampaignName,
+    annotator: Annotated[str, typer.Option(help="Who labels it.")],
+    size: Annotated[int, typer.Option(help="Number of images.")] = 20,
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Make the next samples a SCANEO campaign in ranked order.
+
+    Prints the address to open. Says why if there is nothing to label.
+    """
+    with connect(service, token) as client:
+        made = client.open_batch(campaign, annotator, size)
+    if as_json:
+        print_json(made)
+    elif isinstance(made, BatchView):
+        console().print(
             f"{made.name}: {made.samples} images, the most useful first\n{made.url}",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
     else:
-        Console().print(made.reason, highlight=False, markup=False)
-    return 0
+        console().print(made.reason, highlight=False, markup=False)
 
 
-def close_batch(arguments: argparse.Namespace, client: Client) -> int:
-    """End a batch."""
-    closed = client.close_batch(arguments.campaign, arguments.number)
-    Console().print(f"{closed.name}: closed, {closed.labelled} of {closed.samples} labelled", highlight=False)
-    return 0
+def close_batch(
+    campaign: CampaignName,
+    number: Annotated[int, typer.Argument(help="Number of the batch.")],
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Read a batch to the last and remove it from SCANEO.
+
+    Its labels stay here.
+    """
+    with connect(service, token) as client:
+        closed = client.close_batch(campaign, number)
+    if as_json:
+        print_json(closed)
+        return
+    console().print(f"{closed.name}: closed, {closed.labelled} of {closed.samples} labelled", highlight=False)
 
 
-def push_boxes(arguments: argparse.Namespace, client: Client) -> int:
-    """Offer the boxes of a file.
+def push_boxes(
+    campaign: CampaignName,
+    file: Annotated[
+        Path, typer.Argument(metavar="BOXES", help="JSON: a list of {path, label, box: (left, top, right, bottom)}.")
+    ],
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Offer a detector's boxes to annotators, each once.
+
+    Boxes are in pixels from the upper left corner of the image. Says which were left out and why.
 
     Raises:
         InvalidValueError: The file cannot be read or is no list of boxes.
     """
-    file: Path = arguments.boxes
     try:
         boxes = msgspec.json.decode(file.read_bytes(), type=list[OfferedBox])
     except (OSError, msgspec.DecodeError) as error:
         raise InvalidValueError(str(file), f"not a JSON list of boxes: {error}") from error
-    report = client.push_boxes(arguments.campaign, boxes)
-    console = Console()
-    console.print(f"{report.pushed} boxes offered, {len(report.skipped)} left out")
+    with connect(service, token) as client:
+        report = client.push_boxes(campaign, boxes)
+    if as_json:
+        print_json(report)
+        return
+    out = console()
+    out.print(f"{report.pushed} boxes offered, {len(report.skipped)} left out")
     for entry in report.skipped[:20]:
-        console.print(f"  box {entry.index}: {entry.reason}", style="yellow", highlight=False, markup=False)
-    return 0
+        out.print(f"  box {entry.index}: {entry.reason}", style="yellow", highlight=False, markup=False)
 
 
 def campaign_name(theirs: str) -> str:
@@ -102,23 +183,23 @@ def campaign_name(theirs: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", theirs.lower()).strip("-")[:64] or "scaneo"
 
 
-def show(status: LinkStatus) -> None:
+def show(link: LinkStatus) -> None:
     """Print one link."""
-    table = Table(title=f"{status.campaign}  <->  {status.scaneo_campaign}", show_header=False, title_justify="left")
-    seen = "not asked yet" if status.asked_at is None else f"{status.asked_at:%Y-%m-%d %H:%M:%S} UTC"
-    table.add_row("SCANEO", status.url)
-    table.add_row("models there", ", ".join(status.models.values()))
-    table.add_row("images", f"{status.images}, {status.images_read} read, {status.images_unusable} cannot be used")
-    table.add_row("labels that came in", str(status.labels))
+    table = Table(title=f"{link.campaign}  <->  {link.scaneo_campaign}", show_header=False, title_justify="left")
+    seen = "not asked yet" if link.asked_at is None else f"{link.asked_at:%Y-%m-%d %H:%M:%S} UTC"
+    table.add_row("SCANEO", link.url)
+    table.add_row("models there", ", ".join(link.models.values()))
+    table.add_row("images", f"{link.images}, {link.images_read} read, {link.images_unusable} cannot be used")
+    table.add_row("labels that came in", str(link.labels))
     table.add_row("last answer", seen)
-    table.add_row("all images read", "not yet" if status.swept_at is None else f"{status.swept_at:%Y-%m-%d %H:%M} UTC")
-    table.add_row("requests a minute", f"{status.requests_a_minute:.0f}")
-    for entry in status.batches:
+    table.add_row("all images read", "not yet" if link.swept_at is None else f"{link.swept_at:%Y-%m-%d %H:%M} UTC")
+    table.add_row("requests a minute", f"{link.requests_a_minute:.0f}")
+    for entry in link.batches:
         table.add_row(f"batch {entry.number}", f"{entry.annotator}: {entry.labelled} of {entry.samples} labelled")
-    console = Console()
-    console.print(table)
-    for name, page in [("labelling page", status.labelling_page), *((b.name, b.url) for b in status.batches)]:
-        console.print(f"{name}: {page}", highlight=False, markup=False, soft_wrap=True)
-    for problem in [status.problem, *(f"{entry.path}: {entry.problem}" for entry in status.image_problems)]:
+    out = console()
+    out.print(table)
+    for name, page in [("labelling page", link.labelling_page), *((b.name, b.url) for b in link.batches)]:
+        out.print(f"{name}: {page}", highlight=False, markup=False, soft_wrap=True)
+    for problem in [link.problem, *(f"{entry.path}: {entry.problem}" for entry in link.image_problems)]:
         if problem is not None:
-            console.print(problem, style="yellow", highlight=False, markup=False)
+            out.print(problem, style="yellow", highlight=False, markup=False)

@@ -1,14 +1,28 @@
 """`al-loop serve`."""
 
-import argparse
 import logging
-from collections.abc import Mapping
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from service.settings import Settings, SettingsError
 
 
-def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Serve until stopped.
+def run(
+    data: Annotated[
+        Path | None, typer.Option(help="Directory of labels, models and rounds; al-loop-data if left out.")
+    ] = None,
+    imagery: Annotated[
+        list[Path] | None, typer.Option(help="Folder that campaign roots must lie in; may be repeated.")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 if left out.")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port; 8090 if left out.")] = None,
+) -> None:
+    """Run the service until it is stopped.
+
+    Further settings are environment variables (AL_LOOP_...); an address that others reach needs AL_LOOP_TOKENS.
 
     Raises:
         SettingsError: The settings are wrong or unsafe.
@@ -22,13 +36,12 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from models.inference.promptable import PromptableModel
     from service.app import create_app, open_workbench
 
-    imagery = None if arguments.imagery is None else ":".join(str(folder) for folder in arguments.imagery)
     settings = Settings.from_env(
-        environ,
-        data=None if arguments.data is None else str(arguments.data),
-        imagery=imagery,
-        host=arguments.host,
-        port=arguments.port,
+        os.environ,
+        data=None if data is None else str(data),
+        imagery=":".join(str(folder) for folder in imagery) if imagery else None,
+        host=host,
+        port=port,
     )
     if settings.sam_model is not None:
         try:
@@ -52,4 +65,3 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         log_config=None,
         timeout_graceful_shutdown=10,
     )
-    return 0

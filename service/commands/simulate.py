@@ -1,44 +1,104 @@
 """`al-loop simulate`."""
 
-import argparse
+import os
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
 
-from rich.console import Console
+import typer
+
+from service.commands.options import check_writable
+from service.commands.printing import console
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run strategies side by side on a labelled folder; print a table, leave `curve.png` and `curve.json`."""
+class ClassShare(NamedTuple):
+    """How much of a class stays in the pool."""
+
+    name: str
+    share: float
+    """In (0, 1]."""
+
+
+def class_share(text: str) -> ClassShare:
+    """`CLASS=SHARE` as name and number.
+
+    Raises:
+        BadParameter: Something else, or a share outside (0, 1].
+    """
+    name, _, share = text.rpartition("=")
+    try:
+        value = float(share)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not CLASS=SHARE, as in River=0.05") from error
+    if not name or not 0 < value <= 1:
+        raise typer.BadParameter(f"{text!r} is not CLASS=SHARE with a share above 0 and up to 1")
+    return ClassShare(name, value)
+
+
+def run(
+    directory: Annotated[Path, typer.Argument(help="Labelled folder, as for import.")],
+    out: Annotated[Path, typer.Option(help="Directory of curve.png and curve.json.")],
+    strategy: Annotated[str, typer.Option(help="Strategies, separated by commas.")] = "random,auto",
+    rounds: Annotated[int, typer.Option(help="Queries, each followed by training.")] = 5,
+    query_size: Annotated[int, typer.Option(help="Labels of each query.")] = 20,
+    first_query_size: Annotated[
+        int | None, typer.Option(help="Labels of the first round; --query-size if left out.")
+    ] = None,
+    growth: Annotated[float, typer.Option(help="Factor from one query to the next.")] = 1.0,
+    seeds: Annotated[int, typer.Option(help="Repetitions, paired across strategies.")] = 3,
+    mode: Annotated[
+        Literal["fast", "full"],
+        typer.Option(help="full retrains the network every round; fast refits heads on a self-supervised encoder."),
+    ] = "full",
+    pretrain_minutes: Annotated[
+        float, typer.Option(help="fast: minutes of self-supervised training, 0 for none.")
+    ] = 20.0,
+    thin: Annotated[
+        list[ClassShare] | None,
+        typer.Option(
+            parser=class_share,
+            metavar="CLASS=SHARE",
+            help="fast: keep this share of a class in the pool, as if it were rare; may be repeated.",
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Runs side by side.", show_default="number of cores")] = os.cpu_count()
+    or 1,
+) -> None:
+    """Compare query strategies on a labelled folder, without a service.
+
+    Prints a table, and leaves learning curves with intervals as curve.png and curve.json.
+    """
+    check_writable(out)
     # Here, as they load what draws curves: it would cost every other command two seconds.
     from al_loop.simulation.run import RunProgress, SimulationConfig
     from al_loop.simulation.run import run as run_simulation
     from al_loop.simulation.table import comparison_table, curve_table
 
-    console = Console(stderr=True)
+    log = console(stderr=True)
     config = SimulationConfig(
-        directory=arguments.directory,
-        strategies=[name.strip() for name in arguments.strategy.split(",") if name.strip()],
-        rounds=arguments.rounds,
-        query_size=arguments.query_size,
-        first_query_size=arguments.first_query_size,
-        growth=arguments.growth,
-        seeds=arguments.seeds,
-        out=arguments.out,
-        mode=arguments.mode,
-        pretrain_minutes=arguments.pretrain_minutes,
-        workers=arguments.workers,
-        thin=dict(arguments.thin or []),
+        directory=directory,
+        strategies=[name.strip() for name in strategy.split(",") if name.strip()],
+        rounds=rounds,
+        query_size=query_size,
+        first_query_size=first_query_size,
+        growth=growth,
+        seeds=seeds,
+        out=out,
+        mode=mode,
+        pretrain_minutes=pretrain_minutes,
+        workers=workers,
+        thin=dict(thin or []),
     )
 
     def report(progress: RunProgress) -> None:
         value = "no model" if progress.record.value is None else f"{progress.record.value:.3f}"
-        console.print(
+        log.print(
             f"{progress.strategy} seed {progress.seed}: round {progress.round_number} of {progress.rounds}, "
             f"{progress.record.labels} labels, {value}",
             highlight=False,
         )
 
-    curves = run_simulation(config, report, lambda words: console.print(words, highlight=False))
-    Console().print(curve_table(curves))
+    curves = run_simulation(config, report, lambda words: log.print(words, highlight=False))
+    console().print(curve_table(curves))
     if curves.comparisons:
-        Console().print(comparison_table(curves))
-    console.print(f"wrote {arguments.out}/curve.png and curve.json")
-    return 0
+        console().print(comparison_table(curves))
+    log.print(f"wrote {out}/curve.png and curve.json")

@@ -1,40 +1,46 @@
 """`al-loop status`."""
 
-import argparse
+from typing import Annotated
 
-from rich.console import Console
+import typer
 from rich.table import Table
 
 from al_loop.domain.quality import Savings
-from service.client import Client
+from service.answers import CampaignView
+from service.commands.options import DEFAULT_URL, AsJson, Service, Token, connect
+from service.commands.printing import console, print_json
 from service.commands.rounds import round_table
 
 
-def run(arguments: argparse.Namespace, client: Client) -> int:
-    """Print all campaigns, or one with its rounds."""
-    console = Console()
-    campaigns = client.campaigns() if arguments.campaign is None else [client.campaign(arguments.campaign)]
-    table = Table("campaign", "tasks", "pool", "leased", "labelled", "reserve (labelled)", "model", "last round")
-    for view in campaigns:
-        counts, last = view.samples, view.last_round
-        table.add_row(
-            view.name,
-            ", ".join(task.task for task in view.tasks),
-            str(counts.pool),
-            str(counts.leased),
-            str(counts.labelled),
-            f"{counts.reserve} ({counts.reserve_labelled})",
-            "" if view.current_model is None else view.current_model.version,
-            "" if last is None else f"{last.number} {last.state}",
-        )
-    console.print(table)
-    for view in campaigns:
-        for notice in view.notices:
-            console.print(f"{view.name}: {notice}", style="yellow", highlight=False, markup=False)
-    if arguments.campaign is not None:
-        console.print(saved(client.savings(arguments.campaign)), highlight=False, markup=False)
-        console.print(round_table(client.rounds(arguments.campaign).rounds))
-    return 0
+def show(
+    campaign: Annotated[str | None, typer.Argument(help="One campaign in detail; all if left out.")] = None,
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Show how campaigns stand.
+
+    Counts of samples, the serving model, the last round and notices; of one campaign also all rounds and what active
+    learning saved. With --json a list of campaigns, or of one an object with "campaign", "savings" and "rounds".
+    """
+    out = console()
+    with connect(service, token) as client:
+        if campaign is None:
+            views = client.campaigns()
+            if as_json:
+                print_json(views)
+            else:
+                out.print(_table(views))
+                _print_notices(views)
+            return
+        view, savings, rounds = client.campaign(campaign), client.savings(campaign), client.rounds(campaign).rounds
+    if as_json:
+        print_json({"campaign": view, "savings": savings, "rounds": rounds})
+        return
+    out.print(_table([view]))
+    _print_notices([view])
+    out.print(saved(savings), highlight=False, markup=False)
+    out.print(round_table(rounds))
 
 
 def saved(savings: Savings) -> str:
@@ -46,3 +52,26 @@ def saved(savings: Savings) -> str:
         f"active learning: {savings.verdict}; one label is worth {ratio.value:.2g} random ones "
         f"(95 % {ratio.low:.2g} to {ratio.high:.2g}) from {savings.labels} labels, {savings.control_labels} of control"
     )
+
+
+def _table(views: list[CampaignView]) -> Table:
+    table = Table("campaign", "tasks", "pool", "leased", "labelled", "reserve (labelled)", "model", "last round")
+    for view in views:
+        counts, last = view.samples, view.last_round
+        table.add_row(
+            view.name,
+            ", ".join(task.task for task in view.tasks),
+            str(counts.pool),
+            str(counts.leased),
+            str(counts.labelled),
+            f"{counts.reserve} ({counts.reserve_labelled})",
+            "" if view.current_model is None else view.current_model.version,
+            "" if last is None else f"{last.number} {last.state}",
+        )
+    return table
+
+
+def _print_notices(views: list[CampaignView]) -> None:
+    for view in views:
+        for notice in view.notices:
+            console().print(f"{view.name}: {notice}", style="yellow", highlight=False, markup=False)

@@ -16,7 +16,7 @@ from al_loop.errors import AlLoopError
 from models.card import TrainConfig
 from models.rasters.reading import read_header
 from models.synthetic.scenes import write_scenes
-from service.client import ServiceError, ServiceUnreachableError
+from service.client_errors import ClientError
 from service.demo.annotator import Annotator
 from service.demo.campaigns import DemoCampaign, spend_labels
 from service.demo.findings import curves_of, print_curves, report_data, write
@@ -41,7 +41,7 @@ def main() -> int:
     console = Console()
     try:
         return run(console, arguments.data, arguments.out, arguments.rounds, arguments.query_size)
-    except (AlLoopError, ServiceError, ServiceUnreachableError) as error:
+    except (AlLoopError, ClientError) as error:
         console.print(f"demo: {error}", style="red", highlight=False, markup=False)
         return 2
 

@@ -1,5 +1,6 @@
 """The command line against a real service: import, status, round with progress, export, promote."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -53,8 +54,13 @@ def test_import_train_export_and_promote(
     said = capfd.readouterr().err
     assert "28 classification labels" in said or "29 classification labels" in said
     assert "not a TIFF" in said
-    assert al_loop("round", "start", "land") == 0
-    assert "round 1 " in capfd.readouterr().err
+    assert al_loop("round", "start", "land", "--json") == 0
+    shown = capfd.readouterr()
+    assert "round 1 " in shown.err
+    ended = json.loads(shown.out)
+    assert (ended["number"], ended["state"]) in [(1, "promoted"), (1, "rejected")]
+    assert al_loop("round", "list", "land", "--json") == 0
+    assert [entry["number"] for entry in json.loads(capfd.readouterr().out)] == [1]
     assert al_loop("status", "land") == 0
     assert "land" in capfd.readouterr().out
     assert al_loop("model", "list", "land") == 0
@@ -63,6 +69,19 @@ def test_import_train_export_and_promote(
     assert (tmp_path / "labels.zip").read_bytes()[:2] == b"PK"
     capfd.readouterr()
     assert al_loop("import", str(folder), "--campaign", "land") == 0
+
+
+def test_cancelled_round_has_the_exit_code_of_what_did_not_end_well(
+    al_loop: Run, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert al_loop("import", str(folder), "--campaign", "land") == 0
+    capfd.readouterr()
+    assert al_loop("round", "start", "land", "--detach", "--json") == 0
+    assert json.loads(capfd.readouterr().out)["number"] == 1
+    assert al_loop("round", "cancel", "land", "--json") == 0
+    assert json.loads(capfd.readouterr().out)["state"] == "cancelled"
+    assert al_loop("round", "watch", "land", "1") == 1
+    assert "round 1 cancelled" in capfd.readouterr().err
 
 
 def test_known_error_is_one_sentence_without_a_traceback(al_loop: Run, capfd: pytest.CaptureFixture[str]) -> None:

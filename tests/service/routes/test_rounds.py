@@ -17,7 +17,8 @@ import pytest
 from litestar.testing import TestClient
 
 from service.app import create_app
-from service.client import Client, ServiceUnreachableError
+from service.client import Client
+from service.client_errors import ServiceUnreachableError
 from service.settings import Settings
 from tests.e2e.campaigns import (
     Http,

@@ -1,6 +1,5 @@
 """Clicked points over HTTP, as SCANEO would send them: what comes back lies where the click was."""
 
-import argparse
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -279,11 +278,15 @@ def test_operators_model_decides(settings: Settings, imagery: Path) -> None:
     assert likeness(path, outline) < 0.1
 
 
-def test_operators_model_of_another_kind_stops_the_start(settings: Settings, tmp_path: Path) -> None:
+def test_operators_model_of_another_kind_stops_the_start(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wrong = write_promptable(tmp_path / "wrong.onnx", output="iou")
-    arguments = argparse.Namespace(data=None, imagery=None, host=None, port=None)
-    environ = {"AL_LOOP_DATA": str(settings.data), "AL_LOOP_IMAGERY": settings.imagery}
+    monkeypatch.setenv("AL_LOOP_DATA", str(settings.data))
+    monkeypatch.setenv("AL_LOOP_IMAGERY", settings.imagery)
+    monkeypatch.setenv("AL_LOOP_SAM_MODEL", str(wrong))
     with pytest.raises(SettingsError, match="`masks`"):
-        serve(arguments, environ | {"AL_LOOP_SAM_MODEL": str(wrong)})
+        serve()
+    monkeypatch.setenv("AL_LOOP_SAM_MODEL", str(tmp_path / "none.onnx"))
     with pytest.raises(SettingsError, match="there is no file"):
-        serve(arguments, environ | {"AL_LOOP_SAM_MODEL": str(tmp_path / "none.onnx")})
+        serve()
