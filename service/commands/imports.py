@@ -59,7 +59,7 @@ def run(
         progress.remove_task(planning)
         import_plan(client, plan, campaign, annotator, progress)
     out.print(
-        f"[bold]{campaign}[/bold]: {plan.kind}, {len(plan.paths)} images, "
+        f"{campaign}: {plan.kind}, {len(plan.paths)} images, "
         + ", ".join(f"{count} {task} labels" for task, count in plan.label_counts.items())
     )
     print_skipped(out, plan.skipped)

@@ -10,9 +10,9 @@ PIPED_WIDTH = 10_000
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that fits a terminal, and writes whole lines into a pipe or file."""
+    """A console that fits a terminal, writes whole lines into pipes and files, and prints brackets as they are."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, width=None if stream.isatty() else PIPED_WIDTH)
+    return Console(stderr=stderr, markup=False, width=None if stream.isatty() else PIPED_WIDTH)
 
 
 def print_json(answer: object) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,11 +18,14 @@ import pytest
 
 from al_loop import __version__
 from al_loop.campaigns.layout import DataLayout
+from al_loop.domain.rounds import Round, RoundState
 from al_loop.loop import utc_now
 from al_loop.store import LabelStore
 from service.app import create_app
 from service.cli import main
 from service.commands.exit_codes import MEANINGS
+from service.commands.printing import console
+from service.commands.rounds import round_table
 from service.settings import Settings
 from tests.data.tiny_model import make_tiny_onnx
 from tests.e2e.campaigns import CLASSES, running_server, write_pool
@@ -109,6 +113,27 @@ def test_piped_output_is_complete_and_plain(url: str) -> None:
     assert "needs 20 more random control labels" in done.stdout
     for text in ("\x1b", "\u2026", "..."):
         assert text not in done.stdout
+
+
+def test_text_with_brackets_is_printed_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:
+    nothing = dict.fromkeys(Round.__struct_fields__) | {"log": []}
+    failed = Round(**(nothing | {"number": 1, "state": RoundState.FAILED, "error": "no [/bands] in [red]"}))
+    console().print(round_table([failed]))
+    assert "no [/bands] in [red]" in capfd.readouterr().out
+
+
+def test_stopping_a_command_has_an_exit_code_of_its_own() -> None:
+    program = str(Path(sys.executable).with_name("al-loop"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        command = [program, "round", "watch", "fields", "1", "--service", f"127.0.0.1:{listener.getsockname()[1]}"]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        connection, _ = listener.accept()  # it waits for an answer
+        with connection:
+            connection.recv(1000)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said.strip() == "al-loop: stopped"
 
 
 def test_address_needs_no_scheme(url: str, capfd: pytest.CaptureFixture[str]) -> None:
