@@ -13,9 +13,9 @@ from litestar.response import Redirect
 
 from al_loop import __version__
 from al_loop.loop import Loop
+from service.access.foreign_pages import ForeignPagesMiddleware
 from service.dependencies import WORKBENCH
 from service.errors import answer_error
-from service.foreign_pages import ForeignPagesMiddleware
 from service.metrics import Metrics, MetricsMiddleware
 from service.routes.agreement import AgreementController
 from service.routes.assists import AssistController

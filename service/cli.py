@@ -10,9 +10,9 @@ import typer
 
 from al_loop import __version__
 from al_loop.errors import AlLoopError
-from service.client_errors import ClientError, ForeignAnswerError, NoAnswerError, ServiceError
+from service.client.errors import ClientError, ForeignAnswerError, NoAnswerError, ServiceError
 from service.commands import agreement, assists, imports, models, pretrainings, rounds, scaneo, serve, simulate, status
-from service.commands.exit_codes import MEANINGS, ExitCode
+from service.commands.output import MEANINGS, ExitCode
 from service.settings import SettingsError
 
 SERVICE, CAMPAIGNS, TRAINING, QUALITY, SCANEO = "Service", "Campaigns", "Training", "Quality", "SCANEO"

@@ -36,6 +36,8 @@ NEVER = [  # importing the first must not load the second
     ("models.scoring", "torch"),
     ("models.heads", "torch"),
     ("service.app", "torch"),
+    ("service.client", "duckdb"),
+    ("service.client", "onnxruntime"),
 ]
 
 KNOWN_CLIMBS = {"al_loop.querying.sampler.Sampler"}  # scoring/refit publishes its scores through the sampler

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from al_loop.domain.campaigns import Campaign, CampaignRequest, CampaignSettings, RetrainPolicy, TaskRequest
+from al_loop.domain.campaigns import Campaign, CampaignRequest, RetrainPolicy, TaskRequest
 from al_loop.errors import InvalidValueError, UnsupportedError
 from al_loop.store import LabelStore
 from models.card import TaskSpec

@@ -4,7 +4,7 @@ from rich.table import Table
 
 from al_loop.domain.quality import Estimate, TaskAgreement
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
-from service.commands.printing import console, print_json
+from service.commands.output import console, print_json
 
 
 def show(campaign: CampaignName, as_json: AsJson = False, service: Service = DEFAULT_URL, token: Token = None) -> None:

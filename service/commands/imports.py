@@ -14,13 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from al_loop.domain.campaigns import CampaignRequest, RetrainPolicy, TaskRequest
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.samples import SkippedPath
-from service.client_errors import ServiceError
+from service.client.errors import ServiceError
 from service.commands.options import DEFAULT_URL, CampaignName, Service, Token, check_writable, connect
-from service.commands.printing import console
+from service.commands.output import console
 
 if TYPE_CHECKING:
     from al_loop.campaigns.importing import ImportPlan
-    from service.client import Client
+    from service.client.http import Client
 
 T = TypeVar("T")
 PATHS_A_REQUEST = 500

@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
-from service.commands.printing import console, print_json
+from service.commands.output import console, print_json
 
 
 def show_all(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from service.client import Client
+    from service.client.http import Client
 
 DEFAULT_URL = "http://127.0.0.1:8090"
 CONNECTION = "Connection"
@@ -40,7 +40,7 @@ def connect(service: str, token: str | None) -> "Client":
     """
     from httpx import URL, InvalidURL  # here: neither help nor completion need it
 
-    from service.client import Client
+    from service.client.http import Client
 
     address = service.strip() if "://" in service else f"http://{service.strip()}"
     try:

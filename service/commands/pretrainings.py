@@ -10,12 +10,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from al_loop.domain.rounds import Pretraining, PretrainingState
 from models.progress import ProgressLine
 from service.answers import PretrainingView
-from service.commands.exit_codes import ExitCode
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
-from service.commands.printing import console, print_json
+from service.commands.output import ExitCode, console, print_json
 
 if TYPE_CHECKING:
-    from service.client import Client
+    from service.client.http import Client
 
 POLL_S = 0.5
 

@@ -11,12 +11,11 @@ from al_loop.domain.rounds import Round, RoundState
 from al_loop.errors import NotFoundError
 from models.progress import ProgressLine
 from service.answers import RoundView
-from service.commands.exit_codes import ExitCode
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
-from service.commands.printing import console, print_json
+from service.commands.output import ExitCode, console, print_json
 
 if TYPE_CHECKING:
-    from service.client import Client
+    from service.client.http import Client
 
 Number = Annotated[int | None, typer.Argument(help="Number of the round; the newest if left out.")]
 

@@ -10,9 +10,9 @@ from rich.table import Table
 
 from al_loop.domain.scaneo_links import BatchView, LinkStatus, OfferedBox
 from al_loop.errors import InvalidValueError
-from service.client_errors import ServiceError
+from service.client.errors import ServiceError
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
-from service.commands.printing import console, print_json
+from service.commands.output import console, print_json
 
 
 def connect_campaign(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 import typer
 
 from service.commands.options import check_writable
-from service.commands.printing import console
+from service.commands.output import console
 
 
 class ClassShare(NamedTuple):

@@ -8,7 +8,7 @@ from rich.table import Table
 from al_loop.domain.quality import Savings
 from service.answers import CampaignView
 from service.commands.options import DEFAULT_URL, AsJson, Service, Token, connect
-from service.commands.printing import console, print_json
+from service.commands.output import console, print_json
 from service.commands.rounds import round_table
 
 

@@ -16,7 +16,7 @@ from al_loop.errors import AlLoopError
 from models.card import TrainConfig
 from models.rasters.reading import read_header
 from models.synthetic.scenes import write_scenes
-from service.client_errors import ClientError
+from service.client.errors import ClientError
 from service.demo.annotator import Annotator
 from service.demo.campaigns import DemoCampaign, spend_labels
 from service.demo.findings import curves_of, print_curves, report_data, write

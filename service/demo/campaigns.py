@@ -11,7 +11,7 @@ from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import QuerySample
 from al_loop.querying.strategies import Random, StrategyConfig
 from service.answers import RoundView
-from service.client import Client
+from service.client.http import Client
 from service.commands.imports import chunks, ensure_campaign, label_chunks
 from service.commands.rounds import follow_round, outcome
 from service.demo.annotator import Annotator

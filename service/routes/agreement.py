@@ -7,7 +7,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.quality import AgreementReport
 from al_loop.loop import Loop
 from al_loop.quality.agreement import agreement_report
-from service.auth import requires
+from service.access.tokens import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import AGREEMENT, answer

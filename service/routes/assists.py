@@ -11,8 +11,8 @@ from al_loop.domain.quality import AssistReport
 from al_loop.loop import Loop
 from al_loop.quality.suggestion_outcomes import assist_report
 from al_loop.serving.suggestions import accept_suggestion
+from service.access.tokens import requires
 from service.answers import RecordedLabels, Suggestion
-from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import ACCEPT, SUGGEST, SUGGESTIONS, answer, json_body

@@ -10,8 +10,8 @@ from al_loop.campaigns.create import check_policy, create_campaign
 from al_loop.domain.campaigns import Campaign, CampaignRequest, CampaignSettings, RetrainPolicy
 from al_loop.domain.quality import Savings
 from al_loop.loop import Loop
+from service.access.tokens import requires
 from service.answers import CampaignView, LearningCurve
-from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import CAMPAIGN, POLICY, SAVINGS, SETTINGS, answer, json_body

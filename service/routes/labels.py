@@ -14,8 +14,8 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label, LabelInput
 from al_loop.errors import InvalidValueError
 from al_loop.loop import Loop
+from service.access.tokens import requires
 from service.answers import LabelPage, RecordedLabels
-from service.auth import requires
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET
 from service.errors import problems

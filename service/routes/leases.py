@@ -10,8 +10,8 @@ from litestar.params import FromQuery, QueryParameter
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import Renewal
 from al_loop.loop import Loop
+from service.access.tokens import requires
 from service.answers import LeaseList, SkippedSamples
-from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import EXTEND, LEASES, SKIP, answer, json_body

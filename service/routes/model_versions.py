@@ -9,8 +9,8 @@ from litestar.params import FromPath, PathParameter
 from al_loop.domain.campaigns import Campaign
 from al_loop.loop import Loop
 from models.card import ModelCard
+from service.access.tokens import requires
 from service.answers import CampaignView, ModelList
-from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import PROMOTE, json_body

@@ -12,7 +12,7 @@ from litestar.params import FromPath, QueryParameter
 from al_loop.errors import NotFoundError, UnsupportedError
 from al_loop.loop import Loop
 from al_loop.serving.sam.prompt import read_prompt
-from service.auth import requires
+from service.access.tokens import requires
 from service.errors import problems
 from service.openapi.examples import OUTLINE, PROBABILITIES, answer
 from service.openapi.uploads import PROMPT_BODY, UPLOAD_BODY

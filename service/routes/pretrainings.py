@@ -10,8 +10,8 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.loop import Loop
 from al_loop.scoring.embedding_versions import available_embeddings
 from models.pretrain_config import PretrainConfig
+from service.access.tokens import requires
 from service.answers import PretrainingList, PretrainingView
-from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import PRETRAINED, PRETRAINING, json_body

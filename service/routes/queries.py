@@ -9,8 +9,8 @@ from litestar.di import NamedDependency
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import QueryAnswer
 from al_loop.loop import Loop
+from service.access.tokens import requires
 from service.answers import Released
-from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import QUERY, QUERY_ANSWER, RELEASE, answer, json_body

@@ -12,7 +12,7 @@ from al_loop.domain.quality import RelabelList
 from al_loop.domain.queries import QueryAnswer
 from al_loop.loop import Loop
 from models.card import TaskName
-from service.auth import is_operator, requires
+from service.access.tokens import is_operator, requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import RELABEL_QUERY, RELABELS, answer, json_body

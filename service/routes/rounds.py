@@ -14,8 +14,8 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import RoundState
 from al_loop.loop import Loop
+from service.access.tokens import requires
 from service.answers import RoundList, RoundView
-from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import ROUND, json_body

@@ -13,8 +13,8 @@ from al_loop.domain.samples import SampleState
 from al_loop.errors import InvalidValueError
 from al_loop.loop import Loop
 from al_loop.serving.pictures.service import OverlayName
+from service.access.tokens import requires
 from service.answers import SamplePage
-from service.auth import requires
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET
 from service.errors import problems

@@ -10,8 +10,8 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.scaneo_links import BatchView, BoxReport, LinkOptions, LinkStatus, OfferedBox
 from al_loop.loop import Loop
 from al_loop.scaneo.connect import ConnectRequest
+from service.access.tokens import requires
 from service.answers import NoBatch
-from service.auth import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import BATCH, BOXES, LINK, json_body

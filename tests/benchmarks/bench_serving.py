@@ -32,7 +32,7 @@ from al_loop.domain.campaigns import CampaignSettings, RetrainPolicy
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from models.registry import ONNX_FILE
-from service.client import Client
+from service.client.http import Client
 from service.demo.server import free_port
 from tests.data.make_scene import make_scene
 from tests.data.tiny_model import make_conv_onnx

@@ -23,8 +23,7 @@ from al_loop.loop import utc_now
 from al_loop.store import LabelStore
 from service.app import create_app
 from service.cli import main
-from service.commands.exit_codes import MEANINGS
-from service.commands.printing import console
+from service.commands.output import MEANINGS, console
 from service.commands.rounds import round_table
 from service.settings import Settings
 from tests.data.tiny_model import make_tiny_onnx
@@ -241,7 +240,7 @@ def test_connection_that_breaks_has_an_exit_code_of_its_own(
 def test_service_that_does_not_answer_in_time_has_an_exit_code_of_its_own(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.client.TIMEOUT", httpx.Timeout(0.2))
+    monkeypatch.setattr("service.client.http.TIMEOUT", httpx.Timeout(0.2))
     with socket.create_server(("127.0.0.1", 0)) as listener:  # the kernel accepts, nobody answers
         assert main(["status", "--service", f"127.0.0.1:{listener.getsockname()[1]}"]) == 3
     assert "did not answer in time" in capfd.readouterr().err
@@ -276,7 +275,7 @@ def test_shell_completes_commands(words: str, offered: set[str]) -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        "import service.client",
+        "import service.client.http",
         "from service.cli import main; main(['--help'])",
         "from service.cli import main; main(['status', '--help'])",
         "from service.cli import main; assert main(['scaneo', 'status', '--service', '127.0.0.1:1']) == 2",

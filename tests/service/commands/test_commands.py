@@ -14,7 +14,7 @@ from al_loop.domain.campaigns import CampaignRequest, TaskRequest
 from al_loop.domain.labels import LabelInput
 from service.app import create_app
 from service.cli import main
-from service.client import Client
+from service.client.http import Client
 from service.commands.imports import label_chunks, record
 from service.settings import Settings
 from tests.data.make_scene import make_scene

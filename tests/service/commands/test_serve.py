@@ -13,7 +13,7 @@ import pytest
 
 from al_loop.campaigns.layout import DataLayout
 from al_loop.store import LabelStore
-from service.client import Client
+from service.client.http import Client
 from tests.e2e.campaigns import Http, create, register, write_pool
 from tests.service.routes.test_rounds import wait_until
 

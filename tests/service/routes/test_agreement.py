@@ -7,7 +7,7 @@ import pytest
 
 from service.app import create_app
 from service.cli import main
-from service.client import Client
+from service.client.http import Client
 from service.settings import Settings
 from tests.e2e.campaigns import Http, create, field_of, register, running_server, write_pool
 

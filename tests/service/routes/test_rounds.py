@@ -17,8 +17,8 @@ import pytest
 from litestar.testing import TestClient
 
 from service.app import create_app
-from service.client import Client
-from service.client_errors import ServiceUnreachableError
+from service.client.errors import ServiceUnreachableError
+from service.client.http import Client
 from service.settings import Settings
 from tests.e2e.campaigns import (
     Http,

@@ -10,7 +10,7 @@ import pytest
 from litestar.testing import TestClient
 
 from service.app import create_app
-from service.client import Client
+from service.client.http import Client
 from service.settings import Settings
 from tests.e2e.campaigns import Http, create, register, running_server, write_pool
 

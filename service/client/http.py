@@ -33,7 +33,7 @@ from service.answers import (
     SamplePage,
     SkippedSamples,
 )
-from service.client_errors import ForeignAnswerError, NoAnswerError, ServiceError, ServiceUnreachableError
+from service.client.errors import ForeignAnswerError, NoAnswerError, ServiceError, ServiceUnreachableError
 
 if TYPE_CHECKING:
     from al_loop.querying.strategies import StrategyConfig  # loads numpy
