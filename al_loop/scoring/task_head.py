@@ -11,7 +11,7 @@ from al_loop.scoring.head_report import TaskHeadReport
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from models.heads.linear_head import TUNED_FROM, Head, fit_head
-from models.heads.losses import loss_of
+from models.heads.losses import is_learnable
 from models.metrics import detection_counts, macro_f1
 
 MOST_LABELS = 10_000
@@ -78,7 +78,7 @@ class TaskHead:
             material: Its labels and what is to be scored.
             space: Name of the space of embeddings; another one begins anew.
         """
-        if not len(material.rows) or not loss_of(multi_label=material.multi_label).is_learnable(material.targets):
+        if not len(material.rows) or not is_learnable(material.targets, multi_label=material.multi_label):
             return None
         rng = np.random.default_rng(campaign.campaign_id)
         if len(material.rows) > MOST_LABELS:

@@ -7,14 +7,13 @@ ranking within seconds; the network is retrained far less often.
 """
 
 import dataclasses
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import minimize_scalar
 
-from models.heads.losses import Loss, ManyClasses, loss_of, separation
+from models.heads.losses import accuracy, log_loss, majority_accuracy, probabilities, separation
 
 Matrix = NDArray[np.float32]
 
@@ -30,12 +29,16 @@ DEFAULT_PENALTY = 1e-3
 TUNED_ROWS = 1500
 """Cross-validation looks at so many rows at most, at random."""
 
-MAX_ITERATIONS = 120
-TUNING_ITERATIONS = 40
-"""Of each fold; the next penalty goes on from its weights."""
+MAX_ITERATIONS = 1000
+TOLERANCE = 1e-4
+"""Largest slope of the objective at which a fit ends (scikit-learn's default)."""
 
-RELATIVE_DECREASE = 1e-7
-"""Of the loss in one iteration, at which a fit ends."""
+ABSENT_WEIGHT = 0.01
+"""Weight of the one row, at the centre of the embeddings, that stands for a class without a label: scikit-learn answers
+with classes that it has seen only."""
+
+TEMPERATURES = (0.25, 4.0)
+"""Limits of the temperature."""
 
 ENSEMBLE = 5
 """Bootstrap heads whose disagreement is BALD."""
@@ -77,7 +80,7 @@ class Head:
     def probabilities(self, embeddings: Matrix) -> Matrix:
         """Class probabilities (N, K) of embeddings (N, D), calibrated: rows sum to 1 unless `multi_label`."""
         logits = (embeddings @ self.weights[:-1] + self.weights[-1]) / np.float32(self.temperature)
-        return loss_of(multi_label=self.multi_label).probabilities(logits)
+        return probabilities(logits, multi_label=self.multi_label)
 
 
 class _Tuned(NamedTuple):
@@ -98,7 +101,7 @@ def fit_head(
     like: Head | None = None,
     multi_label: bool = False,
 ) -> Head:
-    """Fit by L-BFGS; the penalty and a temperature come from 5-fold cross-validation where there are labels enough.
+    """Fit by scikit-learn; penalty and temperature come from 5-fold cross-validation where there are labels enough.
 
     Args:
         embeddings: Of the labelled samples, shape (n, D) float32, of about unit length (`al_loop.embedding_space`);
@@ -118,17 +121,18 @@ def fit_head(
         raise ValueError(f"{len(embeddings)} embeddings and {len(targets)} targets; at least one of each is needed")
     if not (np.isfinite(embeddings).all() and np.isfinite(targets).all()):
         raise ValueError("embeddings and targets must be finite")
-    loss = loss_of(multi_label=multi_label)
     tuned = _Tuned()
     if like is not None:
         tuned = _Tuned(like.penalty, like.temperature, like.held_out_accuracy, like.separation)
     elif len(embeddings) >= TUNED_FROM:
         rows = rng.permutation(len(embeddings))[:TUNED_ROWS]
-        tuned = _cross_validate(embeddings[rows], targets[rows], PENALTIES, loss)
-    weights = _fit(embeddings, targets, tuned.penalty, start, loss)
+        tuned = _cross_validate(embeddings[rows], targets[rows], multi_label=multi_label)
     return Head(
-        weights=weights, **tuned._asdict(), majority=loss.majority(targets), multi_label=multi_label,
-    )  # fmt: skip
+        weights=_fit(embeddings, targets, tuned.penalty, start, multi_label=multi_label),
+        **tuned._asdict(),
+        majority=majority_accuracy(targets, multi_label=multi_label),
+        multi_label=multi_label,
+    )
 
 
 def fit_ensemble(
@@ -138,62 +142,75 @@ def fit_ensemble(
 
     Bagging (Breiman 1996, doi 10.1007/BF00058655) stands in for Monte Carlo dropout, which a linear head has not.
     """
-    heads, loss = [], loss_of(multi_label=head.multi_label)
+    heads = []
     for _ in range(size):
         rows = rng.integers(0, len(embeddings), len(embeddings))
-        weights = _fit(embeddings[rows], targets[rows], head.penalty, head.weights, loss)
+        weights = _fit(embeddings[rows], targets[rows], head.penalty, head.weights, multi_label=head.multi_label)
         heads.append(dataclasses.replace(head, weights=weights, held_out_accuracy=None, majority=0.0))
     return heads
 
 
-def _cross_validate(embeddings: Matrix, targets: Matrix, penalties: Sequence[float], loss: Loss) -> _Tuned:
+def _cross_validate(embeddings: Matrix, targets: Matrix, *, multi_label: bool) -> _Tuned:
     """Penalty with the least held-out log loss, the temperature that mends it, and how good held-out answers are."""
-    folds = np.arange(len(embeddings)) % FOLDS
+    from sklearn.model_selection import KFold  # here, as below: importing scikit-learn takes a second or more
+
+    folds = list(KFold(FOLDS).split(embeddings))  # rows come in random order
     starts: list[Matrix | None] = [None] * FOLDS
-    best = penalties[0], np.inf, targets
-    for penalty in penalties:
+    tried: list[tuple[float, _Tuned]] = []
+    for penalty in PENALTIES:
         logits = np.empty(targets.shape, np.float32)
-        for fold in range(FOLDS):
-            held = folds == fold
-            weights = _fit(embeddings[~held], targets[~held], penalty, starts[fold], loss, TUNING_ITERATIONS)
+        for number, (kept, held) in enumerate(folds):
+            weights = _fit(embeddings[kept], targets[kept], penalty, starts[number], multi_label=multi_label)
             logits[held] = embeddings[held] @ weights[:-1] + weights[-1]
-            starts[fold] = weights
-        value = loss.mean(logits / np.float32(_temperature(logits, targets, loss)), targets)
-        if value >= best[1]:
+            starts[number] = weights
+        temperature = _temperature(logits, targets, multi_label=multi_label)
+        loss = log_loss(logits / np.float32(temperature), targets, multi_label=multi_label)
+        if tried and loss >= tried[-1][0]:
             break
-        best = penalty, value, logits
-    penalty, _, logits = best
-    apart = separation(logits, targets) if isinstance(loss, ManyClasses) else None
-    return _Tuned(penalty, _temperature(logits, targets, loss), loss.right(logits, targets), apart)
+        right = accuracy(logits, targets, multi_label=multi_label)
+        apart = separation(logits, targets) if multi_label else None
+        tried.append((loss, _Tuned(penalty, temperature, right, apart)))
+    return tried[-1][1]
 
 
-def _temperature(logits: Matrix, targets: Matrix, loss: Loss) -> float:
-    """Temperature between 1/4 and 4 with the least log loss, on a grid of steps of 9 %."""
-    grid = np.geomspace(0.25, 4.0, 33)
-    losses = [loss.mean(logits / np.float32(temperature), targets) for temperature in grid]
-    return float(grid[int(np.argmin(losses))])
+def _temperature(logits: Matrix, targets: Matrix, *, multi_label: bool) -> float:
+    """Temperature with the least log loss."""
+    found = minimize_scalar(
+        lambda power: log_loss(logits / np.float32(np.exp(power)), targets, multi_label=multi_label),
+        bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 0.02},
+    )  # fmt: skip
+    return float(np.exp(found.x))
 
 
-def _fit(
-    embeddings: Matrix,
-    targets: Matrix,
-    penalty: float,
-    start: Matrix | None,
-    loss: Loss,
-    iterations: int = MAX_ITERATIONS,
-) -> Matrix:
-    shape = embeddings.shape[1] + 1, targets.shape[1]
-    inputs = np.column_stack([embeddings, np.ones(len(embeddings), np.float32)])
+def _fit(embeddings: Matrix, targets: Matrix, penalty: float, start: Matrix | None, *, multi_label: bool) -> Matrix:
+    """Weights (D + 1, K) that minimise mean log loss + penalty / 2 * squared norm without intercepts."""
+    if multi_label:
+        answers = [np.column_stack([1 - present, present]) for present in targets.T]  # (n, 2) for each class
+        starts = [None] * len(answers) if start is None else np.split(start, len(answers), axis=1)
+        return np.column_stack(
+            [_logistic(embeddings, answer, penalty, first) for answer, first in zip(answers, starts, strict=True)]
+        )
+    if targets.shape[1] == 1:
+        return np.zeros((embeddings.shape[1] + 1, 1), np.float32)
+    if targets.shape[1] > 2:
+        return _logistic(embeddings, targets, penalty, start)
+    # Of two classes scikit-learn fits the difference w of their weights, -w / 2 and w / 2: half the squared norm of w.
+    half = _logistic(embeddings, targets, penalty / 2, None if start is None else start[:, [1]] - start[:, [0]]) / 2
+    return np.column_stack([-half, half])
 
-    def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        weights = flat.reshape(shape).astype(np.float32)
-        total, by_logits = loss.with_gradient(inputs @ weights, targets)
-        gradient = (inputs.T @ by_logits).astype(np.float64) / len(inputs)
-        body = flat.reshape(shape)[:-1]
-        gradient[:-1] += penalty * body
-        return total / len(inputs) + penalty / 2 * float(np.square(body).sum()), gradient.ravel()
 
-    first = np.zeros(shape) if start is None else start.astype(np.float64)
-    options = {"maxiter": iterations, "ftol": RELATIVE_DECREASE}
-    found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options=options)
-    return np.asarray(found.x.reshape(shape), np.float32)
+def _logistic(embeddings: Matrix, targets: Matrix, penalty: float, start: Matrix | None) -> Matrix:
+    """scikit-learn's weights: (D + 1, K), or (D + 1, 1) of the second class of two; fractions are weighted rows."""
+    from sklearn.linear_model import LogisticRegression
+
+    rows, classes = np.nonzero(targets)
+    absent = np.flatnonzero(~targets.any(axis=0))
+    inputs = np.concatenate([embeddings[rows], np.zeros((len(absent), embeddings.shape[1]), np.float32)])
+    weights = np.concatenate([targets[rows, classes], np.full(len(absent), ABSENT_WEIGHT, np.float32)])
+    model = LogisticRegression(
+        C=1 / (penalty * float(weights.sum())), tol=TOLERANCE, max_iter=MAX_ITERATIONS, warm_start=start is not None
+    )
+    if start is not None:
+        model.coef_, model.intercept_ = start[:-1].T, start[-1]
+    model.fit(inputs, np.concatenate([classes, absent]), sample_weight=weights)
+    return np.asarray(np.concatenate([model.coef_.T, model.intercept_[None]]), np.float32)

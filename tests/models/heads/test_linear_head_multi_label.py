@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from models.heads import linear_head as heads
 from models.heads.linear_head import Head, fit_ensemble, fit_head
-from models.heads.losses import ManyClasses, OneClass, separation
+from models.heads.losses import is_learnable, separation
 from models.heads.scores import bald, head_scores
 from models.scoring.uncertainty import all_scores
 
@@ -45,8 +45,7 @@ def test_probabilities_lie_in_zero_to_one_whatever_the_labels(count, classes, se
 @pytest.fixture
 def exact(monkeypatch):
     """Fits run to their end, so that equal optima are equal numbers."""
-    monkeypatch.setattr(heads, "RELATIVE_DECREASE", 1e-13)
-    monkeypatch.setattr(heads, "MAX_ITERATIONS", 2000)
+    monkeypatch.setattr(heads, "TOLERANCE", 1e-6)
 
 
 def test_one_class_is_a_logistic_regression(exact):
@@ -75,7 +74,7 @@ def test_an_empty_answer_teaches_that_nothing_is_there():
     head = fitted(embeddings, targets)
     assert head.probabilities(embeddings[nothing]).mean() < 0.15
     without = fitted(embeddings[~nothing], targets[~nothing])
-    assert head.probabilities(embeddings[nothing]).mean() < without.probabilities(embeddings[nothing]).mean() - 0.1
+    assert head.probabilities(embeddings[nothing]).mean() < without.probabilities(embeddings[nothing]).mean() / 2
 
 
 def test_embeddings_that_say_nothing_earn_no_trust():
@@ -113,24 +112,10 @@ def test_a_class_that_is_always_there_neither_earns_trust_nor_costs_it():
     assert fitted(embeddings, always).trust is None
 
 
-@pytest.mark.parametrize("loss", [OneClass(), ManyClasses()])
-def test_gradients_are_those_of_the_loss(loss):
-    rng = np.random.default_rng(3)
-    logits = rng.standard_normal((5, 3)).astype(np.float32)
-    targets = np.eye(3, dtype=np.float32)[rng.integers(0, 3, 5)]
-    value, gradient = loss.with_gradient(logits.copy(), targets)
-    assert value / 5 == pytest.approx(loss.mean(logits, targets), rel=1e-5)
-    for row, column in [(0, 0), (2, 1), (4, 2)]:
-        step = np.zeros_like(logits)
-        step[row, column] = 1e-2
-        slope = (loss.mean(logits + step, targets) - loss.mean(logits - step, targets)) * 5 / 2e-2
-        assert gradient[row, column] == pytest.approx(slope, abs=1e-3)
-
-
 def test_two_answers_are_a_class_that_some_have_and_others_have_not():
-    assert not ManyClasses().is_learnable(np.float32([[1, 1], [1, 1]]))
-    assert not ManyClasses().is_learnable(np.float32([[0, 0], [0, 0]]))
-    assert ManyClasses().is_learnable(np.float32([[1, 0], [0, 0]]))
+    assert not is_learnable(np.float32([[1, 1], [1, 1]]), multi_label=True)
+    assert not is_learnable(np.float32([[0, 0], [0, 0]]), multi_label=True)
+    assert is_learnable(np.float32([[1, 0], [0, 0]]), multi_label=True)
 
 
 def test_scores_are_means_over_yes_or_no_questions():
