@@ -111,8 +111,9 @@ def evidence(spec: TaskSpec, labels: Sequence[SourceLabel], board: PoolScores) -
     positions, there = positions_of(ids, board.sample_ids)
     values = np.empty((0, 1), np.float32)
     if board.table is not None and board.rows is not None and len(positions):
-        raw = np.asarray(board.table[board.rows[positions]], np.float32)
-        values = fit_space([raw]).apply([raw]).astype(np.float32)
+        values = np.asarray(board.table[board.rows[positions]], np.float32)
+        if board.is_raw:
+            values = fit_space([values]).apply([values]).astype(np.float32)
     else:
         there[:] = False
     codes = np.array([spec.classes.index((label.classes or [""])[0]) for label in used], np.int64)[there]

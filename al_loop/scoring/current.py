@@ -5,6 +5,7 @@ from collections.abc import Callable
 from al_loop.domain.campaigns import Campaign
 from al_loop.scoring.pool_scores import PoolScores, build_pool_scores
 from al_loop.store import LabelStore
+from models.scoring.embedding_space import fit_space
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES
 
@@ -23,9 +24,10 @@ class CurrentScores:
         return campaign.current_version, self._store.scores.revision(campaign.campaign_id)
 
     def newest(self, campaign: Campaign) -> PoolScores:
-        """Scores of the serving version, else of the one that served last before it, else features.
+        """Scores of the serving version, else of the one that served last before it, else features in their space.
 
         Raises:
+            NonFiniteScoresError: Features are NaN or infinite.
             ScoringError: The embeddings on disk do not fit together.
         """
         embeddings = self._embeddings_for(campaign)
@@ -45,4 +47,7 @@ class CurrentScores:
                     )
         nothing = self._store.scores.load(number, FEATURES)
         scored_at = self._store.scores.scored_at(number, FEATURES)
-        return build_pool_scores(FEATURES, nothing, embeddings.load(FEATURES), scored_at=scored_at)
+        features = embeddings.load(FEATURES)
+        if len(features.sample_ids):
+            features = features._replace(values=fit_space([features.values]).apply([features.values]))
+        return build_pool_scores(FEATURES, nothing, features, scored_at=scored_at)

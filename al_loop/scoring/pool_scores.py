@@ -13,7 +13,11 @@ from al_loop.scoring.head_data import HeadScores
 from al_loop.scoring.task_ranks import TaskScores, combined, one_score
 from models.ids import NO_IDS, Ids, positions_of
 from models.scoring.embeddings import NO_EMBEDDINGS, Embeddings
+from models.scoring.spec import FEATURES
 from models.scoring.uncertainty import ScoreName
+
+HEAD_PREFIX = "head:"
+"""Before the kinds of embeddings in the version that a query names, as in "head:features+ssl-1"."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,6 +58,11 @@ class PoolScores:
         tables = self.probability_table is not None or self.stratum_table is not None
         if tables and self.score_rows is None:
             raise ValueError("probability_table and stratum_table need score_rows")
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether `table` is as a model wrote it: those of features and heads lie in an `EmbeddingSpace`."""
+        return self.version is not None and self.version != FEATURES and not self.version.startswith(HEAD_PREFIX)
 
     def entropies(self, sample_ids: list[int]) -> list[float | None]:
         """Entropy of each sample in nats, largest over tasks, None where it was not scored."""

@@ -24,7 +24,7 @@ from al_loop.scoring.cell_targets import CellTargetCache
 from al_loop.scoring.embedding_versions import available_embeddings
 from al_loop.scoring.head_data import HeadData, JoinedCells, cell_head_data, class_head_data
 from al_loop.scoring.head_report import HeadReport
-from al_loop.scoring.pool_scores import pool_scores_of_heads
+from al_loop.scoring.pool_scores import HEAD_PREFIX, pool_scores_of_heads
 from al_loop.scoring.task_head import FittedTask, TaskHead
 from al_loop.store import LabelStore
 from models.card import TaskName, TaskSpec

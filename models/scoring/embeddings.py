@@ -20,8 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ScoringError
-from models.scoring.features import standardise
-from models.scoring.spec import EMBEDDINGS_FILE, FEATURES, IDS_FILE, next_part
+from models.scoring.spec import EMBEDDINGS_FILE, IDS_FILE, next_part
 
 CACHED_VERSIONS = 2
 """Versions of a campaign kept in memory: the current one and the one before, while the pool is scored again."""
@@ -33,7 +32,7 @@ class Embeddings(NamedTuple):
     sample_ids: NDArray[np.int64]
     """Shape (T,), ascending."""
     values: NDArray[np.floating]
-    """Shape (T, D) float16, perhaps a read-only memory map."""
+    """Shape (T, D) float16, features float32, perhaps a read-only memory map."""
 
 
 NO_EMBEDDINGS = Embeddings(np.empty(0, np.int64), np.empty((0, 0), np.float16))
@@ -64,7 +63,7 @@ class EmbeddingStore:
         return sorted((part for part in found if part.name.isdecimal()), key=lambda part: int(part.name))
 
     def load(self, version: str) -> Embeddings:
-        """Embeddings of a version, `NO_EMBEDDINGS` if none are finished; features come standardised over the pool.
+        """Raw embeddings of a version, `NO_EMBEDDINGS` if none are finished; `al_loop.embedding_space` scales them.
 
         Raises:
             ScoringError: The parts do not fit together.
@@ -73,14 +72,14 @@ class EmbeddingStore:
         with self._lock:
             known = self._loaded.pop(version, None)
             if known is None or known[0] != parts:
-                known = parts, _join(parts, standardised=version == FEATURES)
+                known = parts, _join(parts)
             self._loaded[version] = known  # to the end: the first is the least recently used
             while len(self._loaded) > CACHED_VERSIONS:
                 del self._loaded[next(iter(self._loaded))]
             return known[1]
 
 
-def _join(parts: Sequence[Path], *, standardised: bool) -> Embeddings:
+def _join(parts: Sequence[Path]) -> Embeddings:
     ids = [np.load(part / IDS_FILE) for part in parts]
     values = [np.load(part / EMBEDDINGS_FILE, mmap_mode="r") for part in parts]
     kept = [(some, rows, part) for some, rows, part in zip(ids, values, parts, strict=True) if len(some)]
@@ -94,4 +93,4 @@ def _join(parts: Sequence[Path], *, standardised: bool) -> Embeddings:
     else:  # newest first: np.unique keeps the first of equal ids
         sample_ids, first = np.unique(np.concatenate([some for some, _, _ in kept[::-1]]), return_index=True)
         joined = np.concatenate([rows for _, rows, _ in kept[::-1]])[first]
-    return Embeddings(sample_ids, standardise(joined) if standardised else joined)
+    return Embeddings(sample_ids, joined)

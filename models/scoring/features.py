@@ -14,8 +14,6 @@ MAX_PAIRS = 15
 
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 _SCALES_PX = (1, 4)
-_CLIP = 4.0
-_FIT_ROWS = 20_000
 
 
 def feature_size(bands: int) -> int:
@@ -56,46 +54,6 @@ def image_features(image: NDArray[np.float32]) -> NDArray[np.float32]:
     correlation = (centred[first] * centred[second]).mean(axis=1) / spread
     parts = [mean, deviation, quantiles.ravel(), *gradients, difference, correlation]
     return np.concatenate(parts).astype(np.float32)
-
-
-def standardise(features: NDArray[np.float32]) -> NDArray[np.float16]:
-    """Make features comparable over the pool, so that distances mean something.
-
-    Robust z-scores (median and interquartile range, clipped to 4), which a few odd images cannot stretch; then half
-    whitening: principal components divided by the square root of their standard deviation. Many features say the same
-    thing (brightness above all), and undamped it would be all that a distance sees. Both are estimated on at most
-    20,000 evenly spaced rows and applied in chunks, so that little memory is needed beside the result.
-
-    Args:
-        features: Shape (N, D), finite, in any units; at least one row.
-
-    Returns:
-        Shape (N, D), centred, rows of about unit root mean square length. Features that do not vary over the pool
-        become 0, and so does everything if all images are alike.
-    """
-    fitted = np.asarray(features[:: -(-len(features) // _FIT_ROWS)])
-    low, middle, high = np.percentile(fitted, (25, 50, 75), axis=0).astype(np.float32)
-    spread = (high - low) / np.float32(1.349)  # of a normal distribution
-    flat = spread <= 1e-6 * np.maximum(np.abs(middle), 1e-6)
-    divisor = np.where(flat, np.inf, spread)
-
-    def robust_scores(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(np.clip((rows - middle) / divisor, -_CLIP, _CLIP), np.float32)
-
-    scores = robust_scores(fitted)
-    centre = scores.mean(axis=0)
-    variances, axes = np.linalg.eigh(np.cov(scores, rowvar=False, bias=True).reshape(2 * (features.shape[1],)))
-    if variances[-1] <= 0:
-        return np.zeros(features.shape, np.float16)
-    deviations = np.sqrt(np.maximum(variances, 1e-4 * variances[-1]))  # ascending; a floor for what hardly varies
-    projection = axes / np.sqrt(deviations)
-    length = np.sqrt(np.square((scores - centre) @ projection).sum(axis=1).mean())
-    projection = (projection / length).astype(np.float32)
-    result = np.empty(features.shape, np.float16)
-    for start in range(0, len(features), _FIT_ROWS):
-        chunk = slice(start, start + _FIT_ROWS)
-        result[chunk] = (robust_scores(np.asarray(features[chunk])) - centre) @ projection
-    return result
 
 
 def _pairs(bands: int) -> NDArray[np.int64]:

@@ -1,7 +1,8 @@
 """The joined embeddings of a campaign on disk: several kinds in one space, kept up to date as samples come in.
 
 A space is a directory of parts like those of pool scoring (`al_loop.score_parts`), with the numbers that made it. It is
-fitted once and made anew when other kinds of embeddings are to be joined, or when the pool has grown by a fifth.
+fitted once, on raw embeddings, so that every sample lies in one basis; it is made anew when other kinds of embeddings
+are to be joined, or when the pool has grown by a fifth.
 """
 
 import threading
@@ -24,7 +25,12 @@ GROWTH = 1.2
 """A space fitted on N samples serves up to this many times N."""
 
 
+FORMAT = 2
+"""Of what is on disk: spaces of format 1 were fitted on features that were standardised beforehand."""
+
+
 class _Made(msgspec.Struct, frozen=True, kw_only=True):
+    format: int = 1
     versions: list[str]
     parts: dict[str, int]
     """Finished parts of each version that are in the space."""
@@ -70,7 +76,7 @@ class SpaceStore:
             if space is None or made is None:
                 self._forget(name)
                 space = fit_space([_rows(kind, sample_ids) for kind in raw])
-                made = _Made(versions=list(versions), parts=parts, fitted=len(sample_ids))
+                made = _Made(format=FORMAT, versions=list(versions), parts=parts, fitted=len(sample_ids))
                 self._write_space(name, space)
             else:
                 sample_ids = np.setdiff1d(sample_ids, self._store.load(name).sample_ids, assume_unique=True)
@@ -82,7 +88,8 @@ class SpaceStore:
 
     def _made(self, name: str) -> _Made | None:
         file = self._root / name / MADE_FILE
-        return msgspec.json.decode(file.read_bytes(), type=_Made) if file.is_file() else None
+        made = msgspec.json.decode(file.read_bytes(), type=_Made) if file.is_file() else None
+        return made if made is not None and made.format == FORMAT else None
 
     def _forget(self, name: str) -> None:
         """Take the old parts out of sight; who reads them through a memory map goes on undisturbed."""
@@ -98,24 +105,11 @@ class SpaceStore:
 
     def _write_space(self, name: str, space: EmbeddingSpace) -> None:
         (self._root / name).mkdir(parents=True, exist_ok=True)
-        projection = np.empty((0, 0), np.float32) if space.projection is None else space.projection
-        np.savez(
-            self._root / name / SPACE_FILE,
-            means=space.means,
-            factors=space.factors,
-            limits=space.limits,
-            projection=projection,
-        )
+        np.savez(self._root / name / SPACE_FILE, means=space.means, factors=space.factors, projection=space.projection)
 
     def _read_space(self, name: str) -> EmbeddingSpace:
         with np.load(self._root / name / SPACE_FILE) as file:
-            projection = file["projection"]
-            return EmbeddingSpace(
-                means=file["means"],
-                factors=file["factors"],
-                limits=file["limits"],
-                projection=projection if projection.size else None,
-            )
+            return EmbeddingSpace(means=file["means"], factors=file["factors"], projection=file["projection"])
 
 
 def _rows(kind: Embeddings, sample_ids: NDArray[np.int64]) -> NDArray[np.floating]:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +18,7 @@ from al_loop.scoring.refit import HeadRefitter
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from models.scoring.embeddings import EmbeddingStore
-from models.scoring.joined_embeddings import SpaceStore
+from models.scoring.joined_embeddings import MADE_FILE, SpaceStore
 from models.scoring.spec import EMBEDDINGS_FILE, FEATURES, IDS_FILE, SCORES_FILE
 from tests.fixtures_heads import serve_measured
 from tests.fixtures_store import plain_headers
@@ -203,3 +204,41 @@ def test_a_pool_that_outgrew_its_space_gets_a_new_one(bench):
     bench.add(SAMPLES)
     assert len(spaces.load([FEATURES]).sample_ids) == 2 * SAMPLES
     assert len(spaces.load([FEATURES]).sample_ids) == 2 * SAMPLES
+
+
+def twins(bench: Bench, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """A later part of features: each new sample looks exactly like the one with the largest first value."""
+    store = EmbeddingStore(bench.layout.scores("c"))
+    first = store.parts(FEATURES)[0]
+    ids, values = np.load(first / IDS_FILE), np.load(first / EMBEDDINGS_FILE)
+    original = int(values[:, 0].argmax())
+    part = store.new_part(FEATURES)
+    made = ids.max() + 1 + np.arange(count)
+    np.save(part / EMBEDDINGS_FILE, np.repeat(values[[original]], count, axis=0))
+    np.save(part / IDS_FILE, made)
+    return ids[[original]], made
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_samples_of_a_later_part_lie_in_the_basis_of_the_first(bench, restart):
+    """What looks alike has one vector, whenever it was scored, although the later part shifts the whole pool."""
+    spaces = SpaceStore(bench.layout.scores("c"))
+    spaces.load([FEATURES])
+    original, made = twins(bench, 40)
+    joined = (SpaceStore(bench.layout.scores("c")) if restart else spaces).load([FEATURES])
+    assert len(joined.sample_ids) == SAMPLES + 40
+    expected = joined.values[np.searchsorted(joined.sample_ids, original)]
+    np.testing.assert_array_equal(joined.values[np.searchsorted(joined.sample_ids, made)], np.repeat(expected, 40, 0))
+
+
+def test_a_space_of_an_earlier_format_is_made_anew(bench):
+    """Spaces without a format were fitted on features that were standardised beforehand."""
+    root = bench.layout.scores("c")
+    expected = np.array(SpaceStore(root).load([FEATURES]).values)
+    directory = root / SpaceStore(root).name([FEATURES])
+    made = msgspec.json.decode((directory / MADE_FILE).read_bytes())
+    del made["format"]
+    (directory / MADE_FILE).write_bytes(msgspec.json.encode(made))
+    part = EmbeddingStore(root).parts(directory.name)[0]
+    np.save(part / EMBEDDINGS_FILE, np.zeros_like(expected))
+    np.testing.assert_array_equal(SpaceStore(root).load([FEATURES]).values, expected)

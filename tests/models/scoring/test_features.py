@@ -1,11 +1,11 @@
-"""Simple image features: known values, nodata left out, standardised over the pool."""
+"""Simple image features: known values, nodata left out."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.scoring.features import feature_size, image_features, standardise
+from models.scoring.features import feature_size, image_features
 
 
 @pytest.mark.parametrize("bands", [1, 3, 4, 13])
@@ -49,34 +49,3 @@ def test_image_without_valid_pixel_is_refused():
 @pytest.mark.parametrize("shape", [(2, 1, 1), (2, 1, 9), (2, 3, 3)])
 def test_tiny_images_have_features(shape):
     assert np.isfinite(image_features(np.ones(shape, np.float32))).all()
-
-
-def test_standardised_features_do_not_depend_on_units_and_drop_constants():
-    features = np.random.default_rng(0).standard_normal((300, 5)).astype(np.float32)
-    features[:, 2] = 4
-    scaled = features * np.array([1, 1e4, 1, 1e-4, 10], np.float32) + np.array([0, 5, 1, 0, 0], np.float32)
-    first, second = standardise(features), standardise(scaled)
-    assert np.square(first).sum(axis=1).mean() == pytest.approx(1, rel=1e-4)
-    distances = [np.linalg.norm(rows[:20, None] - rows[20:40], axis=2) for rows in (first, second)]
-    np.testing.assert_allclose(distances[0], distances[1], atol=2e-3)
-
-
-def test_an_outlier_does_not_squeeze_the_others_together():
-    features = np.random.default_rng(0).standard_normal((200, 3)).astype(np.float32)
-    before = standardise(features)[:50].std()
-    features[199] = 1e6
-    assert standardise(features)[:50].std() > 0.8 * before
-
-
-def test_identical_images_standardise_to_zero():
-    assert not standardise(np.full((4, 3), 2.5, np.float32)).any()
-    assert not standardise(np.full((1, 3), 2.5, np.float32)).any()
-
-
-def test_many_rows_are_standardised_in_chunks_as_one():
-    """45,000 rows are more than two chunks; a row's value does not depend on where it stands."""
-    features = np.random.default_rng(0).standard_normal((45_000, 2)).astype(np.float32)
-    features[[10, 25_000, 44_999]] = 1.5
-    result = standardise(features).astype(np.float32)
-    assert (result[[25_000, 44_999]] == result[10]).all()
-    assert np.square(result).sum(axis=1).mean() == pytest.approx(1, rel=0.05)
