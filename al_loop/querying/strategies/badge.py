@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.querying.strategies.bounds import CANDIDATES_PER_PICK, some
-from al_loop.querying.strategies.clustering import draw
 from al_loop.querying.strategies.coverage import Matrix
 from al_loop.querying.strategies.fallback import NO_EMBEDDINGS, fall_back
 from al_loop.scoring.candidates import Candidates, Selection, size_of
@@ -83,13 +82,14 @@ def gradient_seeds(
     chosen: list[int] = []
     distances = np.zeros(size, np.float32)
     for step in range(size):
-        drawn = np.array([np.argmax(lengths)]) if first and step == 0 else draw(nearest, 1, rng)
-        if len(drawn) == 0:
+        total = nearest.sum(dtype=np.float64)
+        if total <= 0:
             rest = rng.permutation(np.setdiff1d(np.arange(len(lengths)), chosen))
             return np.array(chosen + rest[: size - step].tolist()), distances
-        pick = int(drawn[0])
+        longest = first and step == 0
+        pick = int(lengths.argmax() if longest else rng.choice(len(nearest), p=nearest.astype(np.float64) / total))
         chosen.append(pick)
-        distances[step] = lengths[pick] if first and step == 0 else nearest[pick]
+        distances[step] = lengths[pick] if longest else nearest[pick]
         alike = np.einsum("ck,k->c", residuals, residuals[pick])  # no BLAS, as in `coverage.squared_distances_to`
         products = alike * np.einsum("cd,d->c", embeddings, embeddings[pick])
         np.minimum(nearest, np.maximum(lengths + lengths[pick] - 2 * products, 0), out=nearest)
