@@ -23,44 +23,31 @@ def held_out_probabilities(
     """Class probabilities of each example by a classifier that was fitted without it and without its neighbours.
 
     Trainable examples are cut into folds by group, since a mistake is often repeated on near-duplicates, which would
-    vouch for it. All others (the test reserve) are never fitted on; the classifier of all trainable ones judges them.
+    vouch for it, and with about the same share of each class in every fold. All others (the test reserve) are never
+    fitted on; the classifier of all trainable ones judges them.
 
     Args:
         embeddings: Shape (n, D).
         targets: One-hot, shape (n, K).
         groups: Block of each example; where fewer than `FOLDS` hold trainable ones, each example stands alone.
-        trainable: Which examples may be fitted on, shape (n,); at least two.
+        trainable: Which examples may be fitted on, shape (n,); at least `FOLDS` of each class.
         fit: Fits a classifier.
 
     Returns:
         Shape (n, K).
     """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # here: the import takes a second
+
     result = np.empty(targets.shape, np.float32)
     if not trainable.all():
         result[~trainable] = fit(embeddings[trainable], targets[trainable])(embeddings[~trainable])
     rows = np.flatnonzero(trainable)
-    folds = balanced_folds([groups[row] for row in rows.tolist()])
-    for fold in range(int(folds.max()) + 1):
-        kept, held = rows[folds != fold], rows[folds == fold]
-        result[held] = fit(embeddings[kept], targets[kept])(embeddings[held])
+    blocks = np.unique([groups[row] for row in rows.tolist()], return_inverse=True)[1]
+    grouped = blocks.max() + 1 >= FOLDS
+    splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(FOLDS, shuffle=True, random_state=len(rows))
+    for kept, held in splitter.split(rows, targets[rows].argmax(axis=1), blocks if grouped else None):
+        result[rows[held]] = fit(embeddings[rows[kept]], targets[rows[kept]])(embeddings[rows[held]])
     return result
-
-
-def balanced_folds(groups: Sequence[str]) -> NDArray[np.int64]:
-    """Fold of each of n examples, 0 to `FOLDS` - 1: groups stay whole, largest first into the emptiest fold.
-
-    Equal for equal groups. With fewer than `FOLDS` groups, each example is a group of its own.
-    """
-    names, members, sizes = np.unique(np.asarray(groups, np.str_), return_inverse=True, return_counts=True)
-    if len(names) < FOLDS:
-        members, sizes = np.arange(len(groups)), np.ones(len(groups), np.int64)
-    folds, filled = np.empty(len(sizes), np.int64), [0] * FOLDS
-    order = np.random.default_rng(len(groups)).permutation(len(sizes))
-    for group in order[np.argsort(-sizes[order], kind="stable")].tolist():
-        emptiest = filled.index(min(filled))
-        folds[group] = emptiest
-        filled[emptiest] += int(sizes[group])
-    return folds[members]
 
 
 def head_fit(embeddings: Matrix, targets: Matrix) -> Fit:

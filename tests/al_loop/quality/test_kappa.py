@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score
 
 from al_loop.quality.agreement import class_ious
 from al_loop.quality.kappa import cohen_kappa, kappa_estimate, mean_estimate, one_against_rest, positive_agreement
@@ -17,6 +18,12 @@ def test_hand_computed_kappa() -> None:
     assert cohen_kappa(np.array([[10, 0], [0, 10]])) == 1.0
     assert cohen_kappa(np.array([[5, 5], [5, 5]])) == 0.0
     assert cohen_kappa(np.array([[0, 10], [10, 0]])) == -1.0
+
+
+def test_kappa_is_that_of_scikit_learn() -> None:
+    table = np.random.default_rng(0).integers(0, 30, (10, 10))
+    first, second = np.indices(table.shape).reshape(2, -1)
+    assert cohen_kappa(table) == pytest.approx(cohen_kappa_score(first, second, sample_weight=table.ravel()))
 
 
 def test_kappa_of_one_class_or_of_nothing_is_not_defined() -> None:
