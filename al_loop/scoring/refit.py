@@ -31,9 +31,6 @@ from models.card import TaskName, TaskSpec
 from models.scoring.embeddings import Embeddings, EmbeddingStore
 from models.scoring.joined_embeddings import SpaceStore
 
-HEAD_PREFIX = "head:"
-"""Before the kinds of embeddings in the version that a query names, as in "head:features+ssl-1"."""
-
 
 @dataclass(eq=False)
 class _KnownHeads:
