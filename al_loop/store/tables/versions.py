@@ -9,7 +9,7 @@ from al_loop.domain.rounds import ModelVersion, Promotion, RoundState
 from al_loop.errors import ConflictError, NotFoundError
 from al_loop.store.database import Database
 from al_loop.store.rows import execute, select
-from al_loop.store.tables.rounds import enter
+from al_loop.store.tables.rounds import RoundTable
 
 Versions = list[ModelVersion]
 Promotions = list[Promotion]
@@ -20,6 +20,7 @@ class VersionTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._rounds = RoundTable(database)
 
     def add(self, campaign_id: int, version: str, round_number: int, now: datetime) -> None:
         """Store that a version was exported.
@@ -71,7 +72,7 @@ class VersionTable:
                 version=version,
             )
             if round_number is not None:
-                enter(connection, campaign_id, round_number, RoundState.SCORING, now, detail=reason)
+                self._rounds.enter(connection, campaign_id, round_number, RoundState.SCORING, now, detail=reason)
 
         self._database.write(operation)
 
