@@ -1,18 +1,18 @@
 """Builds the loop from its parts, in the order they depend on each other, and takes it down again."""
 
-import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.rounds import RoundState
 from al_loop.quality.relabel_queue import RelabelQueue
 from al_loop.quality.savings import should_fall_back
 from al_loop.quality.savings_report import SavingsReporter
 from al_loop.quality.suggestion_outcomes import Assessor
 from al_loop.querying.sampler import Sampler
+from al_loop.runtime.executor import Executor
+from al_loop.runtime.processes import run_supervised
 from al_loop.runtime.slots import TrainingSlots
 from al_loop.runtime.tick_errors import TickErrors
 from al_loop.scaneo.links import ScaneoLinks
@@ -29,8 +29,6 @@ from al_loop.training.pretrainings import PretrainingRunner
 from al_loop.training.rounds import RoundRunner
 from models.inference.promptable import PromptableModel
 from models.scoring.embeddings import EmbeddingStore
-
-logger = logging.getLogger(__name__)
 
 HEAD_TICK_S = 0.5
 """Seconds between looks for labels that the ranking does not know of."""
@@ -59,6 +57,7 @@ class Loop:
         score_tick_s: float = 2.0,
         rounds_at_once: int = 1,
         sam_model: Path | None = None,
+        executor: Executor = run_supervised,
     ) -> None:
         """Open the data directory, load the serving models and take up what a stop left behind.
 
@@ -72,6 +71,7 @@ class Loop:
             score_tick_s: Seconds between looks for samples without a score.
             rounds_at_once: How many campaigns may train side by side.
             sam_model: ONNX file that outlines what was clicked (`models.promptable`); None: regions are grown.
+            executor: Runs training and pool scoring.
 
         Raises:
             StoreLockedError: Another process works on the same data directory.
@@ -84,12 +84,13 @@ class Loop:
         self.layout = DataLayout(data)
         self.store = LabelStore.open(self.layout.database)
         self.server = ModelServer(self.store, self.layout, threads=threads)
-        self.scorer = PoolScorer(self.store, self.layout, clock, threads=threads)
+        self.scorer = PoolScorer(self.store, self.layout, clock, threads=threads, executor=executor)
         slots = TrainingSlots(rounds_at_once)
         self.rounds = RoundRunner(
-            self.store, self.layout, self.server, self.scorer, clock, rounds_at_once=rounds_at_once, slots=slots
-        )
-        self.pretrainings = PretrainingRunner(self.store, self.layout, self.scorer, slots, clock)
+            self.store, self.layout, self.server, self.scorer, slots, clock,
+            rounds_at_once=rounds_at_once, executor=executor,
+        )  # fmt: skip
+        self.pretrainings = PretrainingRunner(self.store, self.layout, self.scorer, slots, clock, executor=executor)
         self.sampler = Sampler(self.store, self._embeddings)
         self.predictions = PredictionService(
             self.store, self.server, clock, journal=self.layout.shown_journal, max_values=max_image_values,
@@ -110,7 +111,9 @@ class Loop:
         self.links = ScaneoLinks(
             self.store, self.layout, self.sampler, open_scaneo, clock, self.predictions.flush, errors
         )
-        self._recover()
+        for campaign in self.store.campaigns.list():
+            self.pretrainings.recover(campaign)
+            self.rounds.recover(campaign)
         self.server.start(clock())
 
     def start(self) -> None:
@@ -135,26 +138,3 @@ class Loop:
 
     def _embeddings(self, campaign: Campaign) -> EmbeddingStore:
         return EmbeddingStore(self.layout.scores(campaign.name))
-
-    def _recover(self) -> None:
-        """Say what happened to the rounds and pretrainings that a stop cut off.
-
-        Queued rounds go on. A round whose model serves already counts as promoted; scoring is taken up by the
-        scheduler. All others are interrupted; the policy starts them again.
-        """
-        for campaign in self.store.campaigns.list():
-            self.pretrainings.recover(campaign)
-            for entry in self.store.rounds.unfinished(campaign.campaign_id):
-                if entry.state is RoundState.QUEUED:
-                    self.rounds.resume(campaign, entry.number)
-                    continue
-                end, message = RoundState.INTERRUPTED, f"the service stopped while the round was {entry.state}"
-                if entry.state is RoundState.SCORING:
-                    end = RoundState.PROMOTED
-                    message = (
-                        f"the service stopped while the pool was being scored; {entry.version} serves, scoring goes on"
-                    )
-                logger.warning("campaign %s: round %d: %s", campaign.name, entry.number, message)
-                self.store.rounds.set_state(
-                    campaign.campaign_id, entry.number, end, self.clock(), error=message, detail=message
-                )

@@ -129,7 +129,10 @@ def _new_lines(file: Path, offset: int) -> tuple[list[ProgressLine], int]:
         stream.seek(offset)
         data = stream.read()
     whole = data[: data.rfind(b"\n") + 1]
-    return [msgspec.json.decode(line, type=ProgressLine) for line in whole.splitlines()], offset + len(whole)
+    try:
+        return [msgspec.json.decode(line, type=ProgressLine) for line in whole.splitlines()], offset + len(whole)
+    except msgspec.MsgspecError as error:
+        raise ProcessFailedError(f"the process reported progress that cannot be read: {error}") from error
 
 
 def _answer(process: subprocess.Popen[bytes]) -> None:

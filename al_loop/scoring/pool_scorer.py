@@ -6,17 +6,21 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-import msgspec
+import numpy as np
 
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
-from al_loop.runtime.processes import run_supervised
+from al_loop.runtime.executor import Executor, run_program
+from al_loop.runtime.processes import ProcessFailedError, run_supervised
 from al_loop.scoring.embedding_versions import is_encoder, newest_encoder
 from al_loop.store import LabelStore
+from models.errors import ScoringError
 from models.progress import ProgressLine
 from models.registry import ModelRegistry
 from models.scoring.cells.grid import CellGrid
-from models.scoring.spec import FEATURES, SCORES_FILE, SKIPPED_FILE, SkippedSample, next_part, write_spec
+from models.scoring.embeddings import EmbeddingStore
+from models.scoring.part_check import check_part
+from models.scoring.spec import FEATURES, SCORES_FILE, next_part, write_spec
 
 _GRID = CellGrid()
 
@@ -31,6 +35,8 @@ class PoolScorer:
         clock: Callable[[], datetime],
         grid: CellGrid | None = _GRID,
         threads: int | None = None,
+        *,
+        executor: Executor = run_supervised,
     ) -> None:
         """Score samples of a store.
 
@@ -41,12 +47,14 @@ class PoolScorer:
             grid: How finely the samples of segmentation campaigns are cut into cells that features and encoders
                 describe as well; None: not at all.
             threads: CPU threads of a model that scores; None: all cores.
+            executor: Runs the scoring.
         """
         self._store = store
         self._layout = layout
         self._clock = clock
         self._grid = grid
         self._threads = threads
+        self._executor = executor
         self._skipped: dict[tuple[int, str], set[int]] = {}
         """Samples that a version could not score; they are tried again after a restart only."""
 
@@ -74,7 +82,7 @@ class PoolScorer:
         directory, which the next run removes.
 
         Raises:
-            ProcessFailedError: The subprocess ended badly.
+            ProcessFailedError: The subprocess ended badly, or left files that cannot be used.
             ProcessCancelledError: `cancelled` was set.
         """
         skipped = self._skipped.setdefault((campaign.campaign_id, version), set())
@@ -89,7 +97,8 @@ class PoolScorer:
         staging = directory / f".part-{final.name}"
         staging.mkdir()
         spec = self._write_spec(campaign, version, samples, staging)
-        run_supervised(
+        run_program(
+            self._executor,
             "models.score_pool",
             [str(spec.resolve())],
             staging,
@@ -97,8 +106,13 @@ class PoolScorer:
             on_progress=on_progress,
             cancelled=cancelled,
         )
+        sample_ids = np.array([sample_id for sample_id, _ in samples], np.int64)
+        try:
+            unusable = check_part(staging, EmbeddingStore(directory.parent).parts(version), sample_ids)
+        except ScoringError as error:
+            raise ProcessFailedError(str(error)) from error
         staging.replace(final)
-        skipped.update(_skipped_ids(final))
+        skipped.update(entry.sample_id for entry in unusable)
         return self._store.scores.ingest(campaign.campaign_id, version, final / SCORES_FILE, self._clock())
 
     def _write_spec(self, campaign: Campaign, version: str, samples: list[tuple[int, str]], staging: Path) -> Path:
@@ -115,8 +129,3 @@ class PoolScorer:
             staging, paths, version=version, model_dir=registry.path(version).resolve(), bands=card.bands,
             tasks=card.tasks, threads=self._threads, cells=cells,
         )  # fmt: skip
-
-
-def _skipped_ids(directory: Path) -> list[int]:
-    data = (directory / SKIPPED_FILE).read_bytes()
-    return [entry.sample_id for entry in msgspec.json.decode(data, type=list[SkippedSample])]

@@ -9,6 +9,7 @@ import numpy as np
 
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
+from al_loop.runtime.executor import Executor, check_digests, read_output, run_program
 from al_loop.runtime.processes import run_supervised
 from al_loop.scoring.embedding_versions import encoder_version
 from al_loop.store import LabelStore
@@ -29,6 +30,7 @@ def train_encoder(
     on_phase: Callable[[str], None],
     on_progress: Callable[[ProgressLine], None],
     cancelled: threading.Event,
+    executor: Executor = run_supervised,
 ) -> ModelCard:
     """Run `models.pretrain` on the campaign's images outside the test reserve and publish the encoder.
 
@@ -41,13 +43,15 @@ def train_encoder(
         on_phase: Called with "training" and "exporting" before each begins.
         on_progress: Called with each line of progress.
         cancelled: Set by another thread to end the whole process tree.
+        executor: Runs the training.
 
     Returns:
         Its card; `PoolScorer.score` embeds the pool with `card.version`.
 
     Raises:
         ProcessCancelledError: `cancelled` was set.
-        ProcessFailedError: The subprocess ended badly; the message is its own sentence.
+        ProcessFailedError: The subprocess ended badly, in its own sentence if it left one, or left files that cannot be
+            used.
         RegistryError: The encoder exists already.
         OSError: The disk is full or not writable.
     """
@@ -65,7 +69,8 @@ def train_encoder(
     )
     write_spec(directory, spec)
     staged = directory / "training"
-    run_supervised(
+    run_program(
+        executor,
         "models.pretrain",
         [str(directory.resolve())],
         staged,
@@ -73,7 +78,8 @@ def train_encoder(
         on_progress=on_progress,
         cancelled=cancelled,
     )
-    card = msgspec.json.decode((staged / CARD_FILE).read_bytes(), type=ModelCard)
+    card = read_output(staged / CARD_FILE, ModelCard)
+    check_digests(staged, card.digests)
     return ModelRegistry(layout.encoders(campaign.name)).publish(version, staged, card)
 
 

@@ -63,7 +63,7 @@ class EmbeddingStore:
         return sorted((part for part in found if part.name.isdecimal()), key=lambda part: int(part.name))
 
     def load(self, version: str) -> Embeddings:
-        """Raw embeddings of a version, `NO_EMBEDDINGS` if none are finished; `models.scoring.embedding_space` scales them.
+        """Raw embeddings of a version, `NO_EMBEDDINGS` if none are finished; `embedding_space` scales them.
 
         Raises:
             ScoringError: The parts do not fit together.

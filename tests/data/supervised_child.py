@@ -1,6 +1,8 @@
 """A child process for tests: speaks `models.progress`, starts a grandchild, and ends the way it is told to."""
 
 import argparse
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,12 +11,23 @@ from pathlib import Path
 from models.progress import Progress
 
 parser = argparse.ArgumentParser()
-parser.add_argument("ending", choices=["well", "known", "crash", "hang"])
+parser.add_argument("ending", choices=["well", "known", "crash", "hang", "deaf", "killed", "garbage", "unknown"])
 parser.add_argument("--out", type=Path)
 parser.add_argument("--supervised", action="store_true")
 arguments = parser.parse_args()
 
+if arguments.ending == "deaf":  # never reports, and does not end when asked to
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    (arguments.out / "deaf.pid").write_text(str(os.getpid()))
+    time.sleep(600)
+if arguments.ending == "killed":
+    os.kill(os.getpid(), signal.SIGKILL)
+if arguments.ending == "garbage":
+    (arguments.out / "progress.jsonl").write_bytes(b"Epoch 1: 100%|\xff\n")
+    time.sleep(600)
 with Progress(arguments.out, supervised=arguments.supervised) as progress:
+    if arguments.ending == "unknown":
+        progress.enter("dancing")
     progress.enter("training", total=3)
     for step in range(1, 4):
         progress.step(step, 3, loss=1.0 / step)

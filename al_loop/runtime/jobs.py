@@ -1,0 +1,330 @@
+"""Jobs of owners that run one after the other: queued, run, followed, cancelled, ended, and recovered after a stop.
+
+What one kind of job is and does, a `JobKind` says; its records lie behind `JobRecords`. Every state is stored before it
+is acted on, and every job comes to an end state, whatever happens to it.
+"""
+
+import errno
+import logging
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+from al_loop.errors import AlLoopError, ConflictError
+from al_loop.runtime.executor import see_log
+from al_loop.runtime.processes import ProcessCancelledError, ProcessFailedError, log_tail
+from al_loop.runtime.slots import TrainingSlots
+from models.errors import ModelsError
+from models.progress import ProgressLine
+
+logger = logging.getLogger(__name__)
+
+
+class JobOwner(Protocol):
+    """Whose jobs are numbered together and never run side by side."""
+
+    @property
+    def campaign_id(self) -> int:
+        """Its number."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """As people call it."""
+        ...
+
+
+class JobState(Protocol):
+    """A state of a job, as text as well."""
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing follows."""
+        ...
+
+
+class JobRecord(Protocol):
+    """A stored job."""
+
+    @property
+    def number(self) -> int:
+        """Among the jobs of its owner."""
+        ...
+
+    @property
+    def state(self) -> JobState:
+        """Newest."""
+        ...
+
+
+Field = str | int | msgspec.Struct | None
+Owner = TypeVar("Owner", bound=JobOwner)
+Record = TypeVar("Record", bound=JobRecord)
+State = TypeVar("State", bound=JobState)
+Record_co = TypeVar("Record_co", bound=JobRecord, covariant=True)
+State_contra = TypeVar("State_contra", bound=JobState, contravariant=True)
+
+
+class JobRecords(Protocol[Record_co, State_contra]):
+    """Where the jobs of one kind are stored."""
+
+    def get(self, campaign_id: int, number: int, /) -> Record_co:
+        """One job; raises `NotFoundError`."""
+        ...
+
+    def unfinished(self, campaign_id: int, /) -> Sequence[Record_co]:
+        """Jobs of an owner that have not ended, by number."""
+        ...
+
+    def set_state(
+        self, campaign_id: int, number: int, state: State_contra, now: datetime, *, detail: str | None, **fields: Field
+    ) -> Record_co:
+        """Store a change of state and what became known; `error` among the fields is why a job ended."""
+        ...
+
+
+class JobStates(NamedTuple, Generic[State]):
+    """The states that every kind of job has."""
+
+    queued: State
+    failed: State
+    cancelled: State
+    interrupted: State
+
+
+class Job(Generic[Owner, State]):
+    """One job, as what carries it out sees it."""
+
+    def __init__(self, owner: Owner, number: int, store: Callable[..., object], stopping: threading.Event) -> None:
+        self.owner = owner
+        self.number = number
+        self.cancelled = threading.Event()
+        """Set to end it: somebody cancelled it, or the service stops."""
+        self.stopping = stopping
+        """Set when the service stops."""
+        self.progress: ProgressLine | None = None
+        """Newest line."""
+        self.begun = False
+        self._store = store
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """As records are found."""
+        return self.owner.campaign_id, self.number
+
+    def enter(self, state: State, *, detail: str | None = None, **fields: Field) -> None:
+        """Store a change of state, with what became known."""
+        self._store(self, state, detail=detail, **fields)
+
+    def phases(self, states: Mapping[str, State]) -> Callable[[str], None]:
+        """Callback for a program's phases: enters the state that each stands for."""
+
+        def enter(phase: str) -> None:
+            if phase not in states:
+                raise ProcessFailedError(f"the program announced a phase {phase!r}; known are {', '.join(states)}")
+            self.enter(states[phase])
+
+        return enter
+
+    def note(self, line: ProgressLine) -> None:
+        """Keep a line of progress."""
+        self.progress = line
+
+
+class JobKind(ABC, Generic[Owner, Record, State]):
+    """What one kind of job is and does."""
+
+    noun: ClassVar[str]
+    start_again: ClassVar[str]
+    """Remedy after a full disk, as in "free space and {start_again}"."""
+    stopped: ClassVar[str]
+    """What is said of a job that a stop of the service cut off."""
+    waits_through_a_stop: ClassVar[bool]
+    """Whether what is queued at a stop of the service goes on at the next start, or is interrupted."""
+    states: JobStates[State]
+
+    @abstractmethod
+    def carry_out(self, job: Job[Owner, State]) -> None:
+        """Do the work, in the calling thread, up to an end state; whatever is raised fails the job."""
+
+    @abstractmethod
+    def directory(self, owner: Owner, number: int) -> Path:
+        """Where a job's program leaves its log."""
+
+    @abstractmethod
+    def after_a_kill(self, record: Record) -> tuple[State, str]:
+        """End state, and why, of a job that was at work when the service ended without a chance to say so."""
+
+
+class JobRunner(Generic[Owner, Record, State]):
+    """Runs the jobs of one kind, oldest first: one of an owner at a time."""
+
+    def __init__(
+        self,
+        kind: JobKind[Owner, Record, State],
+        records: JobRecords[Record, State],
+        slots: TrainingSlots,
+        clock: Callable[[], datetime],
+        *,
+        at_once: int = 1,
+    ) -> None:
+        """Make a runner without jobs.
+
+        Args:
+            kind: What is run.
+            records: Where states are kept.
+            slots: Places that jobs of several kinds share.
+            clock: Gives aware UTC times.
+            at_once: How many jobs may run side by side.
+        """
+        self._kind, self._records, self._slots, self._clock = kind, records, slots, clock
+        self._at_once = at_once
+        self._pool = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix=kind.noun)
+        self._jobs: dict[tuple[int, int], Job[Owner, State]] = {}
+        """Jobs without an end."""
+        self._waiting: list[Job[Owner, State]] = []
+        """Those that no worker has, oldest first."""
+        self._busy: set[int] = set()
+        """Owners of the others."""
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+
+    def submit(self, owner: Owner, create: Callable[[], Record]) -> Record:
+        """Store a job by `create`, which may return one that waits already, and run it when its turn comes."""
+        with self._lock:
+            created = create()
+            if (owner.campaign_id, created.number) not in self._jobs:
+                self._queue(owner, created.number)
+        return created
+
+    def cancel(self, owner: Owner, number: int) -> Record:
+        """Ask a job to stop; its whole process tree ends within seconds, and a queued job at once.
+
+        Raises:
+            NotFoundError: No such job.
+            ConflictError: It has ended already.
+        """
+        with self._lock:
+            record = self._records.get(owner.campaign_id, number)
+            job = self._jobs.get((owner.campaign_id, number))
+            if record.state.is_end or job is None:
+                what = f"{self._kind.noun} {number} of campaign {owner.name!r}"
+                raise ConflictError(f"{what} has ended already: {record.state}")
+            job.cancelled.set()
+            if not job.begun:
+                self._forget(job)
+                self._end(job, self._kind.states.cancelled, "cancelled while it was queued")
+        return self._records.get(owner.campaign_id, number)
+
+    def progress(self, campaign_id: int, number: int) -> ProgressLine | None:
+        """The newest line of progress of a job that runs in this process."""
+        job = self._jobs.get((campaign_id, number))
+        return None if job is None else job.progress
+
+    def log(self, owner: Owner, number: int) -> list[str]:
+        """Last lines of the program's output."""
+        return log_tail(self._kind.directory(owner, number))
+
+    def recover(self, owner: Owner) -> None:
+        """Take up what waited when the service ended, and say what happened to the jobs that this cut off."""
+        for record in self._records.unfinished(owner.campaign_id):
+            if record.state == self._kind.states.queued and self._kind.waits_through_a_stop:
+                with self._lock:
+                    self._queue(owner, record.number)
+            else:
+                state, why = self._kind.after_a_kill(record)
+                self._end(self._job(owner, record.number), state, why)
+
+    def close(self) -> None:
+        """Interrupt what runs and wait for its end. The store must be open. Safe to call twice."""
+        with self._lock:
+            self._stopping.set()
+            for job in list(self._jobs.values()):
+                job.cancelled.set()
+                if not job.begun:
+                    self._forget(job)
+                    if not self._kind.waits_through_a_stop:
+                        self._end(job, self._kind.states.interrupted, self._kind.stopped)
+        self._pool.shutdown(wait=True)
+
+    def _job(self, owner: Owner, number: int) -> Job[Owner, State]:
+        return Job(owner, number, self._store, self._stopping)
+
+    def _queue(self, owner: Owner, number: int) -> None:
+        job = self._job(owner, number)
+        self._jobs[job.key] = job
+        self._waiting.append(job)
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Give waiting jobs to free workers; under the lock."""
+        for job in list(self._waiting):
+            if len(self._busy) >= self._at_once or self._stopping.is_set():
+                return
+            if job.owner.campaign_id not in self._busy:
+                self._waiting.remove(job)
+                self._busy.add(job.owner.campaign_id)
+                self._pool.submit(self._work, job)
+
+    def _forget(self, job: Job[Owner, State]) -> None:
+        self._jobs.pop(job.key, None)
+        if job in self._waiting:
+            self._waiting.remove(job)
+
+    def _work(self, job: Job[Owner, State]) -> None:
+        """One job, unless it was cancelled meanwhile; then the next one's turn comes."""
+        try:
+            with self._slots.hold(job.owner.campaign_id, job.cancelled):
+                if self._begin(job):
+                    self._run(job)
+        except Exception:  # The supervisor's duty: the next job must have its turn.
+            logger.exception(
+                "campaign %s: the end of %s %d could not be stored; it has one after the next start of the service",
+                job.owner.name,
+                self._kind.noun,
+                job.number,
+            )
+        finally:
+            with self._lock:
+                self._busy.discard(job.owner.campaign_id)
+                self._hand_out()
+
+    def _begin(self, job: Job[Owner, State]) -> bool:
+        with self._lock:
+            job.begun = job.key in self._jobs and not self._stopping.is_set()
+            return job.begun
+
+    def _run(self, job: Job[Owner, State]) -> None:
+        """Carry one job to an end state, whatever happens."""
+        failed, log = self._kind.states.failed, self._kind.directory(job.owner, job.number)
+        try:
+            self._kind.carry_out(job)
+        except ProcessCancelledError as error:
+            if self._stopping.is_set():
+                self._end(job, self._kind.states.interrupted, self._kind.stopped)
+            else:
+                self._end(job, self._kind.states.cancelled, str(error))
+        except (AlLoopError, ModelsError) as error:
+            self._end(job, failed, f"{error}{see_log(log)}")
+        except OSError as error:
+            full = f"the disk is full; free space and {self._kind.start_again}"
+            self._end(job, failed, f"{full if error.errno == errno.ENOSPC else 'I/O error'}: {error}{see_log(log)}")
+        except Exception as error:  # The supervisor's duty: no fault in a job may leave it without an end.
+            logger.exception("campaign %s: %s %d", job.owner.name, self._kind.noun, job.number)
+            self._end(job, failed, f"{type(error).__name__}: {error}{see_log(log)}")
+        finally:
+            with self._lock:
+                self._forget(job)
+
+    def _end(self, job: Job[Owner, State], state: State, why: str) -> None:
+        logger.warning("campaign %s: %s %d %s: %s", job.owner.name, self._kind.noun, job.number, state, why)
+        self._store(job, state, detail=why, error=why)
+
+    def _store(self, job: Job[Owner, State], state: State, *, detail: str | None, **fields: Field) -> None:
+        self._records.set_state(job.owner.campaign_id, job.number, state, self._clock(), detail=detail, **fields)

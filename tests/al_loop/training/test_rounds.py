@@ -1,0 +1,242 @@
+"""Rounds whose programs leave unusable files: real store, registry, server and scoring; training replays a real run."""
+
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from al_loop.campaigns.layout import DataLayout
+from al_loop.domain.campaigns import Campaign, CampaignSettings, ReserveSettings, RetrainPolicy
+from al_loop.domain.labels import LabelInput
+from al_loop.domain.rounds import Pretraining, PretrainingState, Round, RoundState
+from al_loop.errors import NoModelError
+from al_loop.runtime.processes import ProcessFailedError, run_supervised
+from al_loop.runtime.slots import TrainingSlots
+from al_loop.scoring.pool_scorer import PoolScorer
+from al_loop.serving.model_server import ModelServer
+from al_loop.store import LabelStore
+from al_loop.training.pretrainings import PretrainingRunner
+from al_loop.training.rounds import RoundRunner
+from models.pretrain_config import PretrainConfig
+from models.scoring.embeddings import EmbeddingStore
+from models.scoring.spec import FEATURES
+from tests.al_loop.runtime.test_processes import wait_for
+from tests.fixtures_pretraining import PretrainedRun
+from tests.fixtures_store import NOW, make_header
+from tests.fixtures_training import CLASSIFICATION, TrainedRun
+
+Spoil = Callable[[Path], object]
+
+
+class Replay:
+    """Copies what a real training or pretraining left, spoilt; scoring is run, and spoilt as well."""
+
+    def __init__(self, trained: TrainedRun, pretrained: PretrainedRun) -> None:
+        self._outputs = {"models.train": trained.out, "models.pretrain": pretrained.out}
+        self.spoil: dict[str, Spoil] = {}
+
+    def __call__(self, module: str, arguments: list[str], directory: Path, **callbacks: Any) -> None:
+        if module in self._outputs:
+            shutil.copytree(self._outputs[module], directory, dirs_exist_ok=True)
+            (directory / "log.txt").write_text("replayed\n")
+            callbacks["on_phase"]("training")
+        else:
+            run_supervised(module, arguments, directory, **callbacks)
+        if module in self.spoil:
+            self.spoil[module](directory)
+
+
+class Service(NamedTuple):
+    store: LabelStore
+    server: ModelServer
+    scorer: PoolScorer
+    rounds: RoundRunner
+    pretrainings: PretrainingRunner
+    replay: Replay
+    embeddings: EmbeddingStore
+
+    @property
+    def campaign(self) -> Campaign:
+        return self.store.campaigns.get("demo")
+
+    def run_round(self) -> Round:
+        number = self.rounds.start(self.campaign, "ops").number
+        wait_for(lambda: self.store.rounds.get(self.campaign.campaign_id, number).state.is_end, 120)
+        return self.store.rounds.get(self.campaign.campaign_id, number)
+
+    def run_pretraining(self) -> Pretraining:
+        number = self.pretrainings.start(self.campaign, PretrainConfig(encoder="test_resnet")).number
+        wait_for(lambda: self.store.pretrainings.get(self.campaign.campaign_id, number).state.is_end, 120)
+        return self.store.pretrainings.get(self.campaign.campaign_id, number)
+
+    def score(self, version: str = FEATURES) -> int:
+        return self.scorer.score(
+            self.campaign, version, on_phase=lambda _: None, on_progress=lambda _: None, cancelled=threading.Event()
+        )
+
+
+@pytest.fixture
+def service(
+    label_store: LabelStore, trained_run: TrainedRun, pretrained_run: PretrainedRun, tmp_path: Path
+) -> Iterator[Service]:
+    """A campaign over the images of the trained run, with every sample labelled."""
+    layout, replay = DataLayout(tmp_path / "data"), Replay(trained_run, pretrained_run)
+    root = trained_run.snapshot.parent
+    label_store.campaigns.create(
+        name="demo", tasks=[CLASSIFICATION], root=str(root), bands=None, now=NOW,
+        settings=CampaignSettings(reserve=ReserveSettings(share=0.3, minimum=4)),
+        policy=RetrainPolicy(min_labels=6, min_reserve_labels=2),
+    )  # fmt: skip
+    campaign = label_store.campaigns.get("demo")
+    headers = [
+        make_header(path.name, width=32, height=32, band_count=3, crs=None, transform=None, bounds=None)
+        for path in sorted(root.glob("chip-*.tif"))
+    ]
+    label_store.samples.register(campaign.campaign_id, headers, NOW)
+    campaign = label_store.campaigns.get("demo")
+    labels = [
+        LabelInput(path=header.path, task="classification", annotator="ann", classes=[CLASSIFICATION.classes[i % 3]])
+        for i, header in enumerate(headers)
+    ]
+    label_store.labels.record(campaign, labels, NOW)
+    server, slots = ModelServer(label_store, layout), TrainingSlots()
+    scorer = PoolScorer(label_store, layout, lambda: NOW, executor=replay)
+    rounds = RoundRunner(label_store, layout, server, scorer, slots, lambda: NOW, executor=replay)
+    pretrainings = PretrainingRunner(label_store, layout, scorer, slots, lambda: NOW, executor=replay)
+    yield Service(label_store, server, scorer, rounds, pretrainings, replay, EmbeddingStore(layout.scores("demo")))
+    rounds.close()
+    pretrainings.close()
+    server.close()
+
+
+def remove(name: str) -> Spoil:
+    return lambda directory: (directory / name).unlink()
+
+
+def cut(name: str) -> Spoil:
+    """Lose the second half of a file."""
+
+    def spoil(directory: Path) -> None:
+        data = (directory / name).read_bytes()
+        (directory / name).write_bytes(data[: len(data) // 2])
+
+    return spoil
+
+
+def test_replayed_round_is_promoted_and_scores_the_pool(service: Service) -> None:
+    ended = service.run_round()
+    assert (ended.state, ended.error) == (RoundState.PROMOTED, None)
+    assert service.server.serving_version(service.campaign) == "v1"
+    assert len(service.embeddings.load("v1").sample_ids) == 48
+    states = [event.state.value for event in service.store.rounds.events(service.campaign.campaign_id, 1)]
+    assert states == ["queued", "snapshot", "snapshot", "training", "gate", "gate", "scoring", "promoted"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (remove("evaluation.json"), r"^the program ended without leaving evaluation.json; see .*training/log.txt$"),
+        (cut("evaluation.json"), r"^the program left a evaluation.json that cannot be used: .*; see .*/log.txt$"),
+        (remove("card.json"), r"^the program ended without leaving card.json; see .*training/log.txt$"),
+        (cut("card.json"), r"^the program left a card.json that cannot be used: .*; see .*training/log.txt$"),
+        (remove("model.onnx"), r"holds no model.onnx; see .*training/log.txt$"),
+        (cut("model.onnx"), r"'v1' is corrupt: ONNX Runtime cannot load model.onnx: .*; see .*training/log.txt$"),
+    ],
+)
+def test_unusable_files_of_a_training_fail_the_round_and_nothing_is_served(
+    service: Service, spoil: Spoil, said: str
+) -> None:
+    service.replay.spoil["models.train"] = spoil
+    failed = service.run_round()
+    assert failed.state is RoundState.FAILED
+    assert re.search(said, str(failed.error), re.DOTALL), failed.error
+    assert service.campaign.current_version is None
+    assert service.server.registry(service.campaign).current() is None
+    with pytest.raises(NoModelError):
+        service.server.batcher(service.campaign)
+    assert service.rounds.log(service.campaign, 1) == ["replayed"]
+
+
+def foreign_ids(directory: Path) -> None:
+    ids = np.load(directory / "embedding_ids.npy")
+    np.save(directory / "embedding_ids.npy", ids + 1000)
+
+
+def one_row_less(directory: Path) -> None:
+    values = np.load(directory / "embeddings.npy")
+    np.save(directory / "embeddings.npy", values[1:])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        remove("scores.parquet"),
+        cut("scores.parquet"),
+        remove("embedding_ids.npy"),
+        cut("embeddings.npy"),
+        cut("skipped.json"),
+        foreign_ids,
+        one_row_less,
+    ],
+)
+def test_unusable_scores_are_never_seen_and_the_pool_is_scored_again(service: Service, spoil: Spoil) -> None:
+    service.replay.spoil["models.score_pool"] = spoil
+    with pytest.raises(ProcessFailedError, match=r"cannot be used|is not of the samples"):
+        service.score()
+    assert service.embeddings.parts(FEATURES) == []
+    assert service.store.scores.counts(service.campaign.campaign_id) == {}
+    del service.replay.spoil["models.score_pool"]
+    assert service.score() == 48
+    assert len(service.embeddings.load(FEATURES).sample_ids) == 48
+
+
+def test_embeddings_of_another_size_than_those_before_are_refused(service: Service) -> None:
+    assert service.score() == 48
+    part = service.embeddings.parts(FEATURES)[0]
+    narrow = np.load(part / "embeddings.npy")[:, :-1]
+    np.save(part / "embeddings.npy", narrow)
+    source = Path(service.campaign.root) / "chip-000.tif"
+    shutil.copy(source, source.with_name("late.tif"))
+    header = make_header("late.tif", width=32, height=32, band_count=3, crs=None, transform=None, bounds=None)
+    service.store.samples.register(service.campaign.campaign_id, [header], NOW)
+    with pytest.raises(ProcessFailedError, match=r"have \d+ values, those before them \d+"):
+        service.score()
+    source.with_name("late.tif").unlink()
+    assert service.embeddings.parts(FEATURES) == [part]
+
+
+def test_unusable_scores_do_not_take_a_promotion_back(service: Service) -> None:
+    service.replay.spoil["models.score_pool"] = cut("embeddings.npy")
+    ended = service.run_round()
+    assert ended.state is RoundState.PROMOTED
+    assert str(ended.error).startswith("v1 serves, but scoring the pool ended early and will be resumed: the scores")
+    assert service.embeddings.parts("v1") == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (cut("card.json"), r"^the program left a card.json that cannot be used: .*; see .*training/log.txt$"),
+        (cut("model.onnx"), r"^the program left a model.onnx that does not match its digest; see .*/log.txt$"),
+        (remove("encoder.safetensors"), r"^the program left no encoder.safetensors that can be read: .*/log.txt$"),
+    ],
+)
+def test_unusable_files_of_a_pretraining_fail_it_and_no_encoder_is_used(
+    service: Service, spoil: Spoil, said: str
+) -> None:
+    service.replay.spoil["models.pretrain"] = spoil
+    failed = service.run_pretraining()
+    assert (failed.state, failed.version) == (PretrainingState.FAILED, None)
+    assert re.search(said, str(failed.error)), failed.error
+    assert service.scorer.wanted_versions(service.campaign) == [FEATURES]
+
+
+def test_replayed_pretraining_embeds_the_pool(service: Service) -> None:
+    ended = service.run_pretraining()
+    assert (ended.state, ended.version, ended.error) == (PretrainingState.FINISHED, "ssl-1", None)
+    assert len(service.embeddings.load("ssl-1").sample_ids) == 48
