@@ -82,7 +82,7 @@ def test_cancel_ends_the_whole_process_tree(tmp_path: Path) -> None:
 
 def test_child_dies_with_a_killed_parent(tmp_path: Path) -> None:
     code = (
-        "import sys, threading, pathlib; from al_loop.processes import run_supervised\n"
+        "import sys, threading, pathlib; from al_loop.runtime.processes import run_supervised\n"
         f"run_supervised({CHILD!r}, ['hang'], pathlib.Path(sys.argv[1]), on_phase=lambda p: None,"
         " on_progress=lambda l: None, cancelled=threading.Event())"
     )

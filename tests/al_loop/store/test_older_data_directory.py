@@ -19,7 +19,7 @@ from service.settings import Settings
 from tests.data.make_data_directory import answer_of
 from tests.e2e.campaigns import Http, all_labels, wait_for_round
 
-ARCHIVE = Path(__file__).parent.parent / "data" / "data-directory-2026-11"
+ARCHIVE = Path(__file__).parents[2] / "data" / "data-directory-2026-11"
 RECORDED: dict[str, Any] = json.loads(ARCHIVE.with_suffix(".json").read_bytes())
 TASKS = {"land": "classification", "fields": "segmentation"}
 
