@@ -28,8 +28,8 @@ Metric = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 def confusion(truth: NDArray[np.integer], answer: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
-    """Confusion matrix (classes, classes) of equally shaped code arrays; truth 255 is left out."""
-    known = truth != IGNORE
+    """Confusion matrix (classes, classes) of equally shaped code arrays; what is 255 in either is left out."""
+    known = (truth != IGNORE) & (answer != IGNORE)
     pairs = truth[known].astype(np.int64) * classes + answer[known]
     return np.bincount(pairs.ravel(), minlength=classes * classes).reshape(classes, classes)
 
@@ -49,15 +49,39 @@ def class_recall(tables: NDArray[np.float64]) -> NDArray[np.float64]:
     return _ratio(_diagonal(tables), tables.sum(axis=-1))
 
 
+def mask_iou(first: NDArray[np.integer], second: NDArray[np.integer], classes: int) -> NDArray[np.float64]:
+    """Intersection over union (classes,) of two masks (H, W) of codes 0..classes, none of which is the truth.
+
+    Pixels that either leaves open (255) are left out; the background is no class. NaN where neither has the class.
+    """
+    table = confusion(first, second, classes + 1).astype(np.float64)
+    return _overlap(table)[1:]
+
+
+def mean_mask_iou(ious: NDArray[np.float64]) -> float:
+    """Mean of `mask_iou` over the classes that either mask has; 1 where both are empty."""
+    return 1.0 if np.isnan(ious).all() else float(np.nanmean(ious))
+
+
+def box_iou(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Intersection over union (n, m) of boxes (n, 4) with boxes (m, 4), each left, lower, right and upper side.
+
+    Any axes will do, as long as left < right and lower < upper. Boxes that only touch have 0.
+    """
+    one, other = np.asarray(first, np.float64)[:, None], np.asarray(second, np.float64)[None]
+    sides = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
+    shared = np.maximum(sides, 0.0).prod(axis=-1)
+    areas = (one[..., 2:] - one[..., :2]).prod(axis=-1) + (other[..., 2:] - other[..., :2]).prod(axis=-1)
+    return _ratio(shared, areas - shared)
+
+
 def class_iou(tables: NDArray[np.float64]) -> NDArray[np.float64]:
     """Intersection over union (..., K) of classes 1..K from tables (..., K + 1, K + 1), background first.
 
     The background has no value of its own: it would hide a rare class behind a number near 1. Pixels confused with
     it still count against the classes. NaN where the truth has no such class.
     """
-    present = tables.sum(axis=-1)
-    union = present + tables.sum(axis=-2) - _diagonal(tables)
-    return _ratio(_diagonal(tables), np.where(present > 0, union, 0.0))[..., 1:]
+    return np.where(tables.sum(axis=-1) > 0, _overlap(tables), np.nan)[..., 1:]
 
 
 def miou(tables: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -132,6 +156,12 @@ def interval(values: NDArray[np.float64], estimate: float) -> tuple[float, float
     shift = np.clip(2 * _NORMAL.inv_cdf(float(np.clip(below, edge, 1 - edge))), -MOST_SHIFT, MOST_SHIFT)
     low, high = np.quantile(finite, [_NORMAL.cdf(shift + _NORMAL.inv_cdf(tail)) for tail in TAILS])
     return min(float(low), estimate), max(float(high), estimate)
+
+
+def _overlap(tables: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intersection over union (..., K) of each code of tables (..., K, K); NaN where neither side has it."""
+    both = _diagonal(tables)
+    return _ratio(both, tables.sum(axis=-1) + tables.sum(axis=-2) - both)
 
 
 def _diagonal(tables: NDArray[np.float64]) -> NDArray[np.float64]:

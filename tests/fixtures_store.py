@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
+from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import OpenedQuery, Pick
 from al_loop.domain.samples import SampleHeader
 from al_loop.store import LabelStore
@@ -38,6 +40,26 @@ def plain_headers(count: int, start: int = 0) -> list[SampleHeader]:
     """Headers without georeference: every sample is a block of its own."""
     names = (f"img_{i:05}.png" for i in range(start, start + count))
     return [make_header(name, crs=None, transform=None, bounds=None) for name in names]
+
+
+def drawn_square(name: str | None, left: float, top: float, size: float) -> dict[str, Any]:
+    """GeoJSON feature of a square in pixels; name None: "ignore"."""
+    right, bottom = left + size, top + size
+    ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
+    properties = {"label": name, "ignore": name is None}
+    return {"type": "Feature", "properties": properties, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+
+
+def drawn_label(*features: dict[str, Any], **changes: object) -> LabelInput:
+    """Segmentation label of `features` in pixels; `changes` replace its fields."""
+    fields: dict[str, object] = {
+        "path": "a.tif",
+        "task": "segmentation",
+        "annotator": "ann",
+        "features": {"type": "FeatureCollection", "features": list(features)},
+        "crs": "pixel",
+    }
+    return LabelInput(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 @pytest.fixture

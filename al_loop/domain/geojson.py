@@ -118,10 +118,15 @@ def areas_of(features: dict[str, Any]) -> Iterable[tuple[str | None, Area]]:
         yield feature["properties"]["label"], shapely.geometry.shape(feature["geometry"])
 
 
+def class_code(name: str | None, classes: Sequence[str]) -> int:
+    """Code of an area's pixels: 1 for the first class, 255 for "ignore" (None)."""
+    return IGNORE if name is None else classes.index(name) + 1
+
+
 def coded_polygons(
     features: dict[str, Any], crs: str, header: SampleHeader, classes: Sequence[str]
 ) -> list[tuple[int, bytes]]:
-    """A stored collection as `models.masks.polygons_to_codes` takes it.
+    """A stored collection as `models.rasters.masks.polygons_to_codes` takes it.
 
     Args:
         features: As stored.
@@ -133,7 +138,7 @@ def coded_polygons(
         Code and WKB in pixel coordinates of each polygon, in painting order; "ignore" has code 255.
     """
     return [
-        (IGNORE if name is None else classes.index(name) + 1, shapely.to_wkb(part))
+        (class_code(name, classes), shapely.to_wkb(part))
         for name, area in areas_of(features)
         for part in to_pixels(area, crs, header).geoms
     ]

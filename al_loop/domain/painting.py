@@ -1,13 +1,13 @@
-"""Colours of classes, the same wherever a campaign is drawn."""
+"""Labels as pixels, and the colours of classes: the same wherever a campaign is drawn."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.domain.geojson import coded_polygons
-from al_loop.domain.labels import Label
-from al_loop.domain.samples import Sample
+from al_loop.domain.samples import SampleHeader
 from models.card import BACKGROUND, TaskSpec
 from models.rasters.masks import polygons_to_codes
 
@@ -29,7 +29,31 @@ def rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
-def painted(spec: TaskSpec, label: Label, sample: Sample, fill: int = BACKGROUND) -> NDArray[np.uint8]:
-    """Codes (H, W) of a drawn label by the campaign's classes; `fill` inside no polygon, 255 = says nothing."""
-    polygons = coded_polygons(label.features or {"features": []}, label.crs or "", sample, spec.classes)
-    return polygons_to_codes(polygons, sample.height, sample.width, fill)
+class DrawnLabel(Protocol):
+    """A label of drawn areas: `Label`, or `LabelInput` once its areas are in the CRS they are stored in."""
+
+    @property
+    def features(self) -> dict[str, Any] | None:
+        """GeoJSON FeatureCollection; None counts as empty."""
+
+    @property
+    def crs(self) -> str | None:
+        """CRS of `features`: "EPSG:4326" or "pixel"."""
+
+
+def label_polygons(classes: Sequence[str], label: DrawnLabel, header: SampleHeader) -> list[tuple[int, bytes]]:
+    """Code (1 = first class, 255 = "ignore") and WKB in pixel coordinates of each polygon, in painting order.
+
+    Args:
+        classes: Classes of the task, which the label's areas name.
+        label: What was drawn.
+        header: The sample it was drawn on.
+    """
+    return coded_polygons(label.features or {"features": []}, label.crs or "", header, classes)
+
+
+def painted(
+    classes: Sequence[str], label: DrawnLabel, header: SampleHeader, fill: int = BACKGROUND
+) -> NDArray[np.uint8]:
+    """Class codes (H, W) of a drawn label: 1 = first class, 255 = "ignore", `fill` inside no polygon."""
+    return polygons_to_codes(label_polygons(classes, label, header), header.height, header.width, fill)

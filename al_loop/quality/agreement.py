@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.geojson import coded_polygons
 from al_loop.domain.labels import Label
+from al_loop.domain.painting import painted
 from al_loop.domain.quality import AgreementReport, ClassAgreement, GoldenScore, PairAgreement, TaskAgreement
 from al_loop.domain.samples import SampleHeader
 from al_loop.quality.kappa import kappa_estimate, mean_estimate, one_against_rest, positive_agreement
 from al_loop.store import LabelStore
-from models.card import IGNORE, TaskSpec
-from models.rasters.masks import polygons_to_codes
+from models.card import TaskSpec
+from models.metrics import mask_iou, mean_mask_iou
 
 GOLDEN_ANNOTATOR = "golden"
 """Whose labels are the known answers of golden samples."""
@@ -62,7 +62,7 @@ def _of_task(
         headers = store.samples.headers(campaign.campaign_id, {*shared, *checked})
         pairs = [_drawn(spec, pair, ious) for pair, ious in sorted(_ious(spec, shared, headers).items())]
         against = _ious(spec, checked, headers, only=GOLDEN_ANNOTATOR)
-        scores = {pair: np.array([_mean_iou(iou) for iou in ious]) for pair, ious in against.items()}
+        scores = {pair: np.array([mean_mask_iou(iou) for iou in ious]) for pair, ious in against.items()}
     else:
         pairs = [_named(spec, pair, answers) for pair, answers in sorted(_pairs(shared).items())]
         scores = {
@@ -135,7 +135,7 @@ def _drawn(spec: TaskSpec, pair: Pair, ious: Sequence[NDArray[np.float64]]) -> P
         second=pair[1],
         samples=len(ious),
         kappa=None,
-        iou=mean_estimate(np.array([_mean_iou(iou) for iou in ious])),
+        iou=mean_estimate(np.array([mean_mask_iou(iou) for iou in ious])),
         classes=[
             ClassAgreement(
                 name=name, agreement=None if np.isnan(values).all() else float(np.nanmean(values)), kappa=None
@@ -152,32 +152,9 @@ def _ious(
     compared: Compared = {}
     for sample_id, answers in samples.items():
         header = headers[sample_id]
-        masks = {name: _painted(spec, label, header) for name, label in answers.items()}
+        masks = {name: painted(spec.classes, label, header) for name, label in answers.items()}
         for first, second in combinations(sorted(answers), 2):
             if only is None or only in (first, second):
-                found = class_ious(masks[first], masks[second], len(spec.classes))
+                found = mask_iou(masks[first], masks[second], len(spec.classes))
                 compared.setdefault((first, second), []).append(found)
     return compared
-
-
-def class_ious(first: NDArray[np.uint8], second: NDArray[np.uint8], classes: int) -> NDArray[np.float64]:
-    """IoU of each class of two masks (H, W), shape (classes,); NaN where neither has it.
-
-    Pixels that either leaves open (255) are left out; the background is no class.
-    """
-    said = (first != IGNORE) & (second != IGNORE)
-    size = classes + 1
-    table = np.bincount(first[said].astype(np.int64) * size + second[said], minlength=size * size).reshape(size, size)
-    overlap = np.diagonal(table)[1:]
-    union = (table.sum(axis=0) + table.sum(axis=1))[1:] - overlap
-    return np.where(union > 0, overlap / np.maximum(union, 1), np.nan)
-
-
-def _mean_iou(ious: NDArray[np.float64]) -> float:
-    """Mean over the classes that either drew; 1 where both left the image empty."""
-    return 1.0 if np.isnan(ious).all() else float(np.nanmean(ious))
-
-
-def _painted(spec: TaskSpec, label: Label, header: SampleHeader) -> NDArray[np.uint8]:
-    polygons = coded_polygons(label.features or {"features": []}, label.crs or "", header, spec.classes)
-    return polygons_to_codes(polygons, header.height, header.width)

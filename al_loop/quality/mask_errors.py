@@ -199,7 +199,7 @@ def model_classes(model: ImageModel) -> list[str]:
 def _codes(campaign: Campaign, sample: Sample, label: Label, known: list[str]) -> NDArray[np.uint8]:
     """Codes (H, W) of the label by the model's classes."""
     spec = campaign.task("segmentation") or TaskSpec(task="segmentation", classes=[])
-    codes = painted(spec, label, sample, BACKGROUND if campaign.settings.unlabelled == "background" else IGNORE)
+    codes = painted(spec.classes, label, sample, BACKGROUND if campaign.settings.unlabelled == "background" else IGNORE)
     table = np.full(256, IGNORE, np.uint8)
     table[BACKGROUND] = BACKGROUND
     for code, name in enumerate(spec.classes, start=1):

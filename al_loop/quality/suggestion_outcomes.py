@@ -7,16 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.geojson import coded_polygons
 from al_loop.domain.labels import Label
+from al_loop.domain.painting import painted
 from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.quality import Anchoring, Assist, AssistReport, AssistSummary, Outcome
-from al_loop.domain.samples import SampleHeader
 from al_loop.runtime.tick_errors import TickErrors
 from al_loop.serving.suggestions import proposed_classes
 from al_loop.store import LabelStore
-from models.card import BACKGROUND, IGNORE, TaskSpec
-from models.rasters.masks import polygons_to_codes
+from models.card import IGNORE
+from models.metrics import mask_iou, mean_mask_iou
 
 AT_ONCE = 200
 """Labels assessed in one commit."""
@@ -76,7 +75,8 @@ class Assessor:
             probabilities = prediction.answer["probabilities"]
             outcome, agreement = compare_classes(proposed_classes(spec, probabilities), label.classes or [])
         elif prediction.mask is not None and prediction.mask.shape == (header.height, header.width):
-            outcome, agreement = _compare_drawn(spec, label, header, prediction.mask)
+            # what lies inside no area is background here, whatever training makes of it
+            outcome, agreement = compare_masks(prediction.mask, painted(spec.classes, label, header))
         else:
             return None
         return Assist(
@@ -91,14 +91,6 @@ class Assessor:
             agreement=agreement,
             labelled_at=label.labelled_at,
         )
-
-
-def _compare_drawn(
-    spec: TaskSpec, label: Label, header: SampleHeader, proposed: NDArray[np.uint8]
-) -> tuple[Outcome, float]:
-    """Compare a mask with drawn areas. What lies in none is background here, whatever training makes of it."""
-    polygons = coded_polygons(label.features or {"features": []}, label.crs or "", header, spec.classes)
-    return compare_masks(proposed, polygons_to_codes(polygons, header.height, header.width))
 
 
 ACCEPTED_IOU = 0.99
@@ -123,14 +115,7 @@ def compare_masks(proposed: NDArray[np.uint8], kept: NDArray[np.uint8]) -> tuple
         proposed: Codes of shape (H, W).
         kept: What the person drew, of the same shape; pixels of code 255 ("says nothing") are left out.
     """
-    both = proposed.reshape(-1).astype(np.int64) * 256 + kept.reshape(-1)
-    table = np.bincount(both, minlength=256 * 256).reshape(256, 256)
-    table[:, IGNORE] = 0
-    overlap = np.diagonal(table)
-    union = table.sum(axis=0) + table.sum(axis=1) - overlap
-    union[[BACKGROUND, IGNORE]] = 0
-    present = union > 0
-    agreement = float((overlap[present] / union[present]).mean()) if present.any() else 1.0
+    agreement = mean_mask_iou(mask_iou(proposed, kept, IGNORE - 1))
     if agreement >= ACCEPTED_IOU:
         return "accepted", agreement
     return ("rejected" if agreement < REJECTED_IOU else "edited"), agreement

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-import shapely
+import numpy as np
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.warp import transform_bounds
@@ -13,6 +13,7 @@ from al_loop.domain.samples import SampleHeader
 from al_loop.domain.scaneo_links import BoxReport, Link, OfferedBox, PushedBox, SkippedBox
 from al_loop.scaneo.port import ScaneoPort
 from al_loop.store import LabelStore
+from models.metrics import box_iou
 from models.rasters.crs import crs_of
 
 SAME_IOU = 0.5
@@ -35,9 +36,9 @@ def push_boxes(
         for image in store.scaneo.images(campaign.campaign_id, link.scaneo_campaign)
         if image.sample_id is not None
     }
-    offered: dict[tuple[int, str], list[shapely.Polygon]] = {}
+    offered: dict[tuple[int, str], list[list[float]]] = {}
     for known in store.scaneo.boxes(campaign.campaign_id):
-        offered.setdefault((known.image_id, known.label), []).append(_area(known.corners))
+        offered.setdefault((known.image_id, known.label), []).append(known.corners)
     pushed, skipped = 0, []
     for index, box in enumerate(boxes):
         image = images.get(box.path.removeprefix(link.prefix))
@@ -48,7 +49,7 @@ def push_boxes(
             continue
         corners = _corners(box, header)
         before = offered.setdefault((image.image_id, box.label), [])
-        if any(_iou(_area(corners), earlier) >= SAME_IOU for earlier in before):
+        if before and box_iou(np.array([corners]), np.array(before)).max() >= SAME_IOU:
             skipped.append(SkippedBox(index=index, reason="offered before"))
             continue
         south, west, north, east = corners
@@ -65,7 +66,7 @@ def push_boxes(
                 pushed_at=now,
             )
         )
-        before.append(_area(corners))
+        before.append(corners)
         pushed += 1
     return BoxReport(pushed=pushed, skipped=skipped)
 
@@ -92,13 +93,3 @@ def _corners(box: OfferedBox, header: SampleHeader) -> list[float]:
     own, geographic = crs_of(header.crs), CRS.from_epsg(4326)
     west, south, east, north = transform_bounds(own, geographic, min(xs), min(ys), max(xs), max(ys))
     return [south, west, north, east]
-
-
-def _area(corners: Sequence[float]) -> shapely.Polygon:
-    south, west, north, east = corners
-    return shapely.box(west, south, east, north)
-
-
-def _iou(one: shapely.Polygon, other: shapely.Polygon) -> float:
-    shared = one.intersection(other).area
-    return float(shared / (one.area + other.area - shared))

@@ -8,8 +8,8 @@ import shapely
 from numpy.typing import NDArray
 
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.geojson import coded_polygons
 from al_loop.domain.labels import Label
+from al_loop.domain.painting import label_polygons
 from al_loop.domain.samples import Sample
 from al_loop.store import LabelStore
 from models.card import BACKGROUND, IGNORE
@@ -118,7 +118,7 @@ def as_targets(rows: NDArray[np.int64], counts: NDArray[np.integer]) -> CellTarg
 
 
 def _count(label: Label, sample: Sample, classes: Sequence[str], cells: Cells, first: int) -> NDArray[np.int64]:
-    polygons = coded_polygons(label.features or {"features": []}, label.crs or "", sample, classes)
+    polygons = label_polygons(classes, label, sample)
     return count_codes(polygons, cells, sample.width, len(classes) + 1, BACKGROUND if first == 0 else IGNORE)
 
 
@@ -130,7 +130,7 @@ def count_codes(
     A row of cells is painted at a time: memory is that of a strip of the image, one byte a pixel.
 
     Args:
-        polygons: Code and WKB in pixel coordinates of each, in painting order (`al_loop.geometry.coded_polygons`).
+        polygons: Code and WKB in pixel coordinates of each, in painting order (see `label_polygons`).
         cells: Shape (M, 4), in row order.
         width: Columns of the image.
         codes: Number of codes to count, from 0.

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from al_loop.campaigns.readiness import readiness
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.geojson import coded_polygons
 from al_loop.domain.labels import Label
+from al_loop.domain.painting import label_polygons
 from al_loop.domain.reserve import block_position
 from al_loop.domain.samples import Sample
 from al_loop.errors import NotEnoughLabelsError
@@ -208,8 +208,7 @@ def _answer(spec: TaskSpec, label: Label | None, sample: Sample) -> list[Any] | 
         return None
     if label.features is None:
         return [spec.classes.index(name) for name in label.classes or []]
-    polygons = coded_polygons(label.features, label.crs or "", sample, spec.classes)
-    return [{"code": code, "wkb": wkb} for code, wkb in polygons]
+    return [{"code": code, "wkb": wkb} for code, wkb in label_polygons(spec.classes, label, sample)]
 
 
 def _statistics_paths(store: LabelStore, campaign: Campaign) -> list[str]:

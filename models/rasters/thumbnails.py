@@ -12,12 +12,6 @@ from models.card import BACKGROUND, IGNORE
 from models.rasters.files import open_file
 from models.rasters.pixels import has_alpha, read_values
 
-PALETTE: tuple[tuple[int, int, int], ...] = (
-    (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167),
-    (148, 103, 189), (140, 86, 75), (23, 190, 207), (188, 189, 34), (227, 119, 194),
-)  # fmt: skip
-"""Colours of class 1, 2, ..; the first seven are told apart by people with any colour vision (Okabe and Ito 2008)."""
-
 _IGNORE_COLOUR = (128, 128, 128)
 _PERCENTILES = (2.0, 98.0)
 _LEAST_CONTRAST = 0.5
@@ -39,34 +33,19 @@ def default_bands(band_count: int) -> tuple[int, int, int]:
     return (4, 3, 2) if band_count in (12, 13) else (3, 2, 1)
 
 
-def thumbnail_png(
-    path: Path,
-    *,
-    bands: Sequence[int] | None = None,
-    size_px: int = 256,
-    limits: Sequence[tuple[float, float]] | None = None,
-    name: str | None = None,
-) -> bytes:
-    """PNG of a raster; see `thumbnail`."""
-    return encode_png(thumbnail(path, bands=bands, size_px=size_px, limits=limits, name=name))
-
-
 def thumbnail(
     path: Path,
     *,
     bands: Sequence[int] | None = None,
     size_px: int = 256,
-    limits: Sequence[tuple[float, float]] | None = None,
     name: str | None = None,
 ) -> NDArray[np.uint8]:
-    """Picture of a raster.
+    """Picture of a raster: three-band uint8 as it is, all else stretched around its 2nd and 98th percentiles.
 
     Args:
         path: A raster file.
         bands: Three 1-based bands for red, green and blue; None: `default_bands`.
         size_px: Longest side at most; smaller rasters keep their size.
-        limits: Raw values shown as black and white, for each of the three bands. None: three-band uint8 as it is,
-            all else stretched around the 2nd and 98th percentiles of this raster.
         name: What messages call the file; default: its name.
 
     Returns:
@@ -83,16 +62,16 @@ def thumbnail(
         reduction = max(1.0, max(dataset.height, dataset.width) / size_px)
         shape = (max(1, round(dataset.height / reduction)), max(1, round(dataset.width / reduction)))
         values = read_values(dataset, name, shown, None, None if reduction == 1.0 else shape)
-        if limits is None and band_count == 3 and dataset.dtypes[0] == "uint8":
+        if band_count == 3 and dataset.dtypes[0] == "uint8":
             return _rgba(values / np.float32(255))
-    return _rgba(stretched(values, limits))
+    return _rgba(stretched(values))
 
 
 def overlay(
     picture: NDArray[np.uint8],
     codes: NDArray[np.uint8],
     *,
-    palette: Sequence[tuple[int, int, int]] = PALETTE,
+    palette: Sequence[tuple[int, int, int]],
     opacity: float = 0.5,
 ) -> NDArray[np.uint8]:
     """Draw class codes over a picture.
@@ -125,18 +104,15 @@ def encode_png(picture: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def stretched(values: NDArray[np.float32], limits: Sequence[tuple[float, float]] | None = None) -> NDArray[np.float32]:
-    """Values (3, H, W) scaled to [0, 1] between `limits`, as in `thumbnail`; NaN stays NaN."""
+def stretched(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Values (3, H, W) scaled to [0, 1] around their 2nd and 98th percentiles; NaN stays NaN."""
     valid = values[:, ~np.isnan(values).any(axis=0)]
     if not valid.size:
         return values
-    if limits is not None:
-        low, high = np.array(limits, np.float32).T[:, :, None, None]
-    else:
-        low, high = np.percentile(valid, _PERCENTILES, axis=1)[:, :, None, None].astype(np.float32)
-        # One span for all bands, and not a tiny one: forest and open sea must not turn into coloured noise.
-        span = max(float((high - low).max()), _LEAST_CONTRAST * float(np.abs(high).max()))
-        low, high = (low + high - span) / 2, (low + high + span) / 2
+    low, high = np.percentile(valid, _PERCENTILES, axis=1)[:, :, None, None].astype(np.float32)
+    # One span for all bands, and not a tiny one: forest and open sea must not turn into coloured noise.
+    span = max(float((high - low).max()), _LEAST_CONTRAST * float(np.abs(high).max()))
+    low, high = (low + high - span) / 2, (low + high + span) / 2
     scaled: NDArray[np.float32] = np.clip((values - low) / np.maximum(high - low, 1e-6), 0, 1) ** _GAMMA
     return scaled
 

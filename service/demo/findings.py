@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from al_loop.campaigns.importing import ImportPlan
+from al_loop.domain.painting import class_colours
 from al_loop.domain.samples import SampleView
-from al_loop.serving.pictures.rendering import class_colour, codes_png, heat_png, label_png
+from al_loop.serving.pictures.rendering import codes_png, heat_png, label_png
 from al_loop.simulation.curve_plot import curve_png
 from al_loop.simulation.curves import CurveRuns, LearningCurves
 from service.demo.campaigns import DemoCampaign, seconds_of
@@ -65,7 +66,7 @@ def report_data(arms: list[DemoCampaign], plan: ImportPlan, data: Path, seconds:
     first = arms[0]
     counts = first.client.campaign(first.name).samples
     strips = _strips(first, plan, console)
-    classes = plan.tasks[0].classes
+    colours = class_colours(plan.tasks)
     return ReportData(
         title="al-loop demo",
         subtitle=f"{len(plan.paths)} images in {data.name} ({plan.kind}), a simulated annotator, "
@@ -81,7 +82,7 @@ def report_data(arms: list[DemoCampaign], plan: ImportPlan, data: Path, seconds:
         rounds=_rounds(first),
         asked=[_asked(first, number) for number in range(len(first.asked))],
         strips=strips,
-        legend=[LegendEntry(name=name, colour=class_colour(index)) for index, name in enumerate(classes)],
+        legend=[LegendEntry(name=name, colour=colours[name]) for name in plan.tasks[0].classes],
         timings=[
             Timing(name=f"{arm.name} round {view.number}, both arms side by side", seconds=seconds_of(view))
             for arm in arms
@@ -158,13 +159,15 @@ def _strip(arm: DemoCampaign, plan: ImportPlan, sample: SampleView) -> PictureSt
     image = (plan.root / sample.path).read_bytes()
     prediction_png = truth_png = None
     notes = []
+    colour_of = class_colours(plan.tasks)
     for spec in plan.tasks:
         answer = arm.client.predict(arm.name, spec.task, image)
         if spec.task == "segmentation":
-            prediction_png = codes_png(answer)
+            colours = [colour_of[name] for name in spec.classes]
+            prediction_png = codes_png(answer, colours)
             features = _features(arm, sample.path)
             if features is not None:
-                truth_png = label_png(features, spec.classes, sample.height, sample.width)
+                truth_png = label_png(features, spec.classes, colours, sample.height, sample.width)
         else:
             probabilities = msgspec.json.decode(answer, type=list[float])
             best = max(range(len(probabilities)), key=probabilities.__getitem__)

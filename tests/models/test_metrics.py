@@ -30,6 +30,33 @@ def test_miou_of_a_reserve_without_any_class_is_nan() -> None:
     assert np.isnan(metrics.miou(np.array([[7.0, 1.0], [0.0, 0.0]])))
 
 
+def test_iou_of_each_class_of_two_masks_leaves_out_what_either_leaves_open() -> None:
+    first = np.array([[1, 1, 0, 255], [2, 2, 0, 1]], np.uint8)
+    second = np.array([[1, 0, 0, 1], [2, 2, 2, 255]], np.uint8)
+    ious = metrics.mask_iou(first, second, 3)
+    assert ious[:2] == pytest.approx([1 / 2, 2 / 3])
+    assert np.isnan(ious[2])
+    assert metrics.mean_mask_iou(ious) == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert metrics.mask_iou(second, first, 3)[:2] == pytest.approx(ious[:2])
+
+
+def test_two_empty_masks_agree_fully() -> None:
+    empty = np.zeros((2, 2), np.uint8)
+    assert metrics.mean_mask_iou(metrics.mask_iou(empty, empty, 2)) == 1.0
+
+
+def test_iou_against_the_truth_leaves_out_what_only_the_answer_has() -> None:
+    truth, answer = np.array([0, 1, 1], np.uint8), np.array([2, 1, 1], np.uint8)
+    np.testing.assert_allclose(metrics.mask_iou(truth, answer, 2), [1, 0])
+    np.testing.assert_allclose(metrics.class_iou(metrics.confusion(truth, answer, 3)), [1, np.nan])
+
+
+def test_iou_of_boxes_of_a_hand_computed_case() -> None:
+    boxes = np.array([[0, 0, 2, 2], [10, 10, 11, 11]])
+    others = np.array([[1, 0, 3, 2], [0, 0, 2, 2], [2, 0, 4, 2]])
+    np.testing.assert_allclose(metrics.box_iou(boxes, others), [[1 / 3, 1, 0], [0, 0, 0]])
+
+
 def test_macro_f1_of_a_hand_computed_table() -> None:
     counts = metrics.detection_counts(np.array([True, True, False, False]), np.array([True, False, True, False]))
     assert counts.tolist() == [[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]

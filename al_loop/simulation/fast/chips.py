@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.campaigns.importing import ImportPlan
-from al_loop.domain.geojson import coded_polygons
 from al_loop.domain.labels import LabelInput
+from al_loop.domain.painting import label_polygons
 from al_loop.domain.samples import Sample
 from al_loop.scoring.cell_targets import as_targets, count_codes, first_code
 from al_loop.simulation.fast.pool import SimulatedPool
@@ -94,5 +94,5 @@ def _chip_numbers(index: NDArray[np.int64], sample: Sample) -> NDArray[np.int64]
 def _counts(
     label: LabelInput, sample: Sample, classes: Sequence[str], index: NDArray[np.int64], fill: int
 ) -> NDArray[np.int64]:
-    polygons = coded_polygons(label.features or {"features": []}, label.crs or "", sample, classes)
+    polygons = label_polygons(classes, label, sample)
     return count_codes(polygons, index[:, 1:], sample.width, len(classes) + 1, fill)

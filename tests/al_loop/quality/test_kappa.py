@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from al_loop.quality.agreement import class_ious
 from al_loop.quality.kappa import cohen_kappa, kappa_estimate, mean_estimate, one_against_rest, positive_agreement
 
 HALF_AGREED = np.array([[20, 5], [10, 15]])
@@ -58,14 +57,6 @@ def test_kappa_does_not_depend_on_who_is_first_and_stays_in_its_interval(rows: l
         found = kappa_estimate(table)
         assert found is not None
         assert -1 <= found.low <= found.high <= 1
-
-
-def test_iou_of_each_class_leaves_out_what_either_leaves_open() -> None:
-    first = np.array([[1, 1, 0, 255], [2, 2, 0, 1]], np.uint8)
-    second = np.array([[1, 0, 0, 1], [2, 2, 2, 255]], np.uint8)
-    ious = class_ious(first, second, 3)
-    assert ious[:2] == pytest.approx([1 / 2, 2 / 3])
-    assert np.isnan(ious[2])
 
 
 def test_mean_of_equal_values_has_no_width() -> None:
