@@ -9,7 +9,12 @@ from models.card import TaskName
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """A value and its 95 % interval."""
+    """A figure and its 95 % bootstrap interval.
+
+    Records whose shape on the wire or on disk is another stay flat: `models.card.TaskEvaluation`, `PairedDifference`,
+    `CurvePoint` and `Anchoring` name the value otherwise or hold more fields (a renamed field would be wrong in the
+    OpenAPI document), and an `Interval` of `curve.json` has no bounds for a single run.
+    """
 
     value: float
     low: float

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.domain.quality import Estimate
+from models.metrics import percentile_interval, resampled_means
 
 RESAMPLES = 2000
 SEED = 20240229
@@ -39,7 +40,7 @@ def kappa_estimate(table: Counts) -> Estimate | None:
         return None
     drawn = np.random.default_rng(SEED).multinomial(table.sum(), table.ravel() / table.sum(), RESAMPLES)
     kappas = _kappas(drawn.reshape(RESAMPLES, *table.shape))
-    low, high = np.nanpercentile(kappas, [2.5, 97.5])
+    low, high = percentile_interval(kappas)
     return Estimate(value=value, low=float(low), high=float(high))
 
 
@@ -62,8 +63,7 @@ def one_against_rest(table: Counts, code: int) -> Counts:
 
 def mean_estimate(values: NDArray[np.float64]) -> Estimate:
     """Mean of at least one value and its interval."""
-    picks = np.random.default_rng(SEED).integers(0, len(values), (RESAMPLES, len(values)))
-    low, high = np.percentile(values[picks].mean(axis=1), [2.5, 97.5])
+    low, high = percentile_interval(resampled_means(values, RESAMPLES, np.random.default_rng(SEED)))
     return Estimate(value=float(values.mean()), low=float(low), high=float(high))
 
 

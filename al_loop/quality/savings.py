@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.domain.quality import Estimate, Savings, Verdict
+from models.metrics import percentile_interval
 
 Matrix = NDArray[np.float32]
 Guess = Callable[[Matrix], NDArray[np.int64]]
@@ -99,7 +100,7 @@ def not_known(
     )
 
 
-def savings(evidence: Evidence, fit: Fit, *, task: str, version: str | None, metric: str = "accuracy") -> Savings:
+def savings(evidence: Evidence, fit: Fit, *, task: str, version: str | None) -> Savings:
     """Compare the arms; see the module.
 
     Time: 2 * (1 + `REFITS`) curves of five heads on at most the control's labels, and seven heads on up to
@@ -108,12 +109,11 @@ def savings(evidence: Evidence, fit: Fit, *, task: str, version: str | None, met
     Args:
         evidence: The labels.
         fit: Fits a head.
-        task: For the record.
-        version: For the record.
-        metric: For the record.
+        task: Its name, for the answer.
+        version: Of the embeddings, for the answer.
     """
     control, chosen, reserve = (len(codes) for _, codes in (evidence.control, evidence.chosen, evidence.reserve))
-    unknown = not_known(task, version, missing(control, chosen, reserve) or "", control, chosen, reserve, metric=metric)
+    unknown = not_known(task, version, missing(control, chosen, reserve) or "", control, chosen, reserve)
     if unknown.note:
         return unknown
     judge = _Judge(evidence, fit)
@@ -224,7 +224,7 @@ def _read(x: NDArray[np.float64], y: NDArray[np.float64], at: NDArray[np.float64
 
 
 def _estimate(draws: NDArray[np.float64]) -> Estimate:
-    low, high = np.percentile(draws[1:], [2.5, 97.5])
+    low, high = percentile_interval(draws[1:])
     value = float(draws[0])
     return Estimate(value=value, low=min(float(low), value), high=max(float(high), value))
 

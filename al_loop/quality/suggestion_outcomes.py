@@ -15,7 +15,7 @@ from al_loop.runtime.tick_errors import TickErrors
 from al_loop.serving.suggestions import proposed_classes
 from al_loop.store import LabelStore
 from models.card import IGNORE
-from models.metrics import mask_iou, mean_mask_iou
+from models.metrics import mask_iou, mean_mask_iou, percentile_interval, resampled_means
 
 AT_ONCE = 200
 """Labels assessed in one commit."""
@@ -146,11 +146,8 @@ def anchoring(shown: Sequence[float], blind: Sequence[float]) -> Anchoring | Non
     if min(len(shown), len(blind)) < LEAST_FOR_ANCHORING:
         return None
     rng = np.random.default_rng(SEED)
-    means = [
-        np.array([values[rng.integers(0, len(values), len(values))].mean() for _ in range(RESAMPLES)])
-        for values in (np.asarray(shown), np.asarray(blind))
-    ]
-    low, high = np.percentile(means[0] - means[1], [2.5, 97.5])
+    means = [resampled_means(np.asarray(values), RESAMPLES, rng) for values in (shown, blind)]
+    low, high = percentile_interval(means[0] - means[1])
     return Anchoring(difference=float(np.mean(shown) - np.mean(blind)), low=float(low), high=float(high))
 
 

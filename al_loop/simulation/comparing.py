@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from al_loop.simulation.curves import CONFIDENCE, Comparison, Interval, LearningCurves, labels_to_reach
+from al_loop.simulation.curves import Comparison, Interval, LearningCurves, labels_to_reach
+from models.metrics import percentile_interval
 
 BASELINE = "random"
 RESAMPLES = 2_000
@@ -72,12 +73,12 @@ def _ratios(labels: list[int], means: Runs, baseline: Runs) -> Runs:
 
 
 def _intervals(statistic: Callable[[NDArray[np.int64]], Runs], seeds: int, picks: NDArray[np.int64]) -> list[Interval]:
-    """Percentile bootstrap (Efron and Tibshirani 1993) of a statistic of the seeds."""
+    """Percentile bootstrap of a statistic of the seeds."""
     values = statistic(np.arange(seeds))
     if seeds == 1:
         return [Interval(value=float(value), low=None, high=None) for value in values]
     draws = np.stack([statistic(rows) for rows in picks])
-    low, high = np.percentile(draws, (50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)), axis=0)
+    low, high = percentile_interval(draws)
     return [
         Interval(value=float(value), low=float(least), high=float(most))
         for value, least, most in zip(values, low, high, strict=True)

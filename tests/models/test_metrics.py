@@ -147,3 +147,20 @@ def test_interval_of_an_estimate_above_all_resamples_keeps_its_width() -> None:
 
 def test_interval_of_equal_resamples_is_their_value() -> None:
     assert metrics.interval(np.full(1000, 0.5), 0.5) == (0.5, 0.5)
+
+
+def test_percentile_interval_covers_a_known_mean_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(3)
+    covered = 0
+    for _ in range(200):
+        low, high = metrics.percentile_interval(metrics.resampled_means(rng.normal(0.5, 0.2, 60), 300, rng))
+        covered += low <= 0.5 <= high
+    assert 0.9 <= covered / 200 <= 0.99
+
+
+def test_percentile_interval_is_taken_of_each_statistic_without_its_missing_draws() -> None:
+    draws = np.column_stack([np.arange(101.0), np.full(101, 3.0)])
+    draws[0, 1] = np.nan
+    low, high = metrics.percentile_interval(draws)
+    assert low.tolist() == [2.5, 3.0]
+    assert high.tolist() == [97.5, 3.0]
