@@ -161,7 +161,8 @@ def interval(values: NDArray[np.float64], estimate: float) -> tuple[float, float
 def percentile_interval(draws: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """95 % intervals of statistics by plain percentiles of their resampled values.
 
-    Efron 1979, doi 10.1214/aos/1176344552. For means, differences and kappa. The metrics of a model over few blocks need the bias correction of `interval`.
+    Efron 1979, doi 10.1214/aos/1176344552. For means, differences and kappa; the metrics of a model over few blocks
+    need the bias correction of `interval`.
 
     Args:
         draws: Shape (B, ...), one resample a row; NaN where a resample has no value.

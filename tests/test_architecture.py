@@ -32,6 +32,7 @@ BANNED = {
 NEVER = [  # importing the first must not load the second
     ("al_loop.domain", "duckdb"),
     ("al_loop.store", "onnxruntime"),
+    ("al_loop.store", "rasterio"),
     ("models.inference", "torch"),
     ("models.scoring", "torch"),
     ("models.heads", "torch"),

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from al_loop.campaigns.labelling import check_label, record_labels
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.labels import Label, LabelInput, check_label
+from al_loop.domain.labels import Label, LabelInput
 from al_loop.domain.samples import Sample
 from al_loop.domain.scaneo_links import Link, LinkedImage
 from al_loop.errors import ConflictError, InvalidValueError
@@ -136,7 +137,7 @@ class Collector:
                 recorded[task] = stands.label_id
             else:
                 changed.append(label)
-        for stored in self._store.labels.record(campaign, changed, now):
+        for stored in record_labels(self._store, campaign, changed, now):
             recorded[stored.task] = stored.label_id
         return recorded
 

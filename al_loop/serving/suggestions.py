@@ -9,6 +9,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.geojson import PIXEL
 from al_loop.domain.labels import Label, LabelInput
@@ -63,7 +64,7 @@ def accept_suggestion(
     if prediction_ids is not None and {entry.prediction_id for _, entry in found} - set(prediction_ids):
         raise ConflictError("there is a newer suggestion for this sample; look at it before accepting")
     inputs = [_label(spec, prediction, sample_id, annotator) for spec, prediction in found]
-    return store.labels.record(campaign, inputs, now, at=["$"] * len(inputs))
+    return record_labels(store, campaign, inputs, now, at=["$"] * len(inputs))
 
 
 def mask_features(codes: NDArray[np.uint8], classes: Sequence[str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.campaigns.importing import ImportPlan
+from al_loop.campaigns.labelling import record_labels
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign, RetrainPolicy
 from al_loop.errors import InvalidValueError, NotEnoughLabelsError
@@ -196,7 +197,7 @@ class SimulatedRun:
             chunk = paths[start : start + self._answered_at_once]
             labels = [label for path in chunk for label in self._oracle.answer(path)]
             try:
-                self.store.labels.record(self.campaign, labels, self._tick())
+                record_labels(self.store, self.campaign, labels, self._tick())
                 answered += len(chunk)
             except InvalidValueError:
                 if len(chunk) == 1:

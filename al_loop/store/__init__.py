@@ -32,7 +32,7 @@ class LabelStore:
         self.pool_indexes = PoolIndexes(database)
         self.campaigns = CampaignTable(database, self.pool_indexes)
         self.samples = SampleTable(database, self.pool_indexes)
-        self.labels = LabelTable(database, self.samples, self.pool_indexes)
+        self.labels = LabelTable(database, self.pool_indexes)
         self.queries = QueryTable(database, self.pool_indexes, openings)
         self.leases = LeaseTable(database, self.pool_indexes)
         self.relabels = RelabelTable(database, self.pool_indexes, openings)

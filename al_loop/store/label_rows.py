@@ -26,7 +26,7 @@ EVENT_COLUMNS = {
 
 
 def append_all(connection: DuckDBPyConnection, requests: Sequence[list[CheckedLabel]]) -> list[list[Label]]:
-    """Append the labels of many requests and end the leases that they answer; see `LabelTable.record`.
+    """Append the labels of many requests and end the leases that they answer; see `LabelTable.append`.
 
     Raises:
         LeasedError: For the first label whose sample somebody else has on lease.

@@ -10,6 +10,7 @@ from litestar.response import Stream
 
 from al_loop.campaigns.exporting import FILE_ENDINGS, MEDIA_TYPES, ExportFormat
 from al_loop.campaigns.exporting.campaign import export_campaign
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label, LabelInput
 from al_loop.errors import InvalidValueError
@@ -50,7 +51,7 @@ class LabelController(Controller):
         none here". It is on disk when this answers.
         """
         inputs, at = (data, [f"$[{row}]" for row in range(len(data))]) if isinstance(data, list) else ([data], ["$"])
-        labels = loop.store.labels.record(target, inputs, loop.clock(), at=at)
+        labels = record_labels(loop.store, target, inputs, loop.clock(), at=at)
         return RecordedLabels(label_ids=[label.label_id for label in labels])
 
     @get("/labels", operation_id="listLabels", sync_to_thread=True, responses=problems(400, 401, 403, 404))

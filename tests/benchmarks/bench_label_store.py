@@ -19,8 +19,9 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
+from al_loop.campaigns.labelling import check_label, record_labels
 from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
-from al_loop.domain.labels import LabelInput, check_label
+from al_loop.domain.labels import LabelInput
 from al_loop.domain.samples import SampleHeader
 from al_loop.store import LabelStore
 from al_loop.store.label_rows import append_all
@@ -112,7 +113,7 @@ def main(samples: int) -> None:
         timed("register all again (all known)", lambda: store.samples.register(number, headers, NOW), 1)
         ids = store.samples.paths(number)[0].tolist()
         bulk = [label_of(sample_id) for sample_id in rng.sample(ids, samples // 5)]
-        timed(f"record {len(bulk)} labels in one request", lambda: store.labels.record(campaign, bulk, NOW), 1)
+        timed(f"record {len(bulk)} labels in one request", lambda: record_labels(store, campaign, bulk, NOW), 1)
         timed("available()", lambda: store.queries.available(number, NOW))
         timed("counts()", lambda: store.campaigns.counts(number, NOW))
         timed("page() of 100", lambda: store.samples.page(number, now=NOW, after=ids[samples // 2]))
@@ -125,7 +126,7 @@ def main(samples: int) -> None:
         store.samples.headers(number, chosen)  # in memory for both, as after the query that offered them
         baseline = concurrently(single_commits(directory, campaign, store), chosen)
         grouped = concurrently(
-            lambda sample_id: store.labels.record(campaign, [label_of(sample_id, "other")], LATER), chosen
+            lambda sample_id: record_labels(store, campaign, [label_of(sample_id, "other")], LATER), chosen
         )
         store.close()
         timed("open the file again", lambda: LabelStore.open(directory / "al_loop.duckdb").close(), 1)

@@ -30,6 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
@@ -99,7 +100,7 @@ def in_process(
 
     def answer(annotator: str, sample_id: int) -> None:
         label = LabelInput(sample_id=sample_id, task="classification", annotator=annotator, classes=["a"])
-        store.labels.record(campaign, [label], now())
+        record_labels(store, campaign, [label], now())
 
     floor(store)
     run("in process", ask, answer, seconds, answered)
@@ -166,7 +167,7 @@ def fill(store: LabelStore, embeddings: EmbeddingStore, samples: int, root: Path
         LabelInput(sample_id=int(sample_id), task="classification", annotator="before", classes=["a"])
         for sample_id in rng.choice(ids, min(2_000, samples // 4), replace=False)
     ]
-    store.labels.record(campaign, labels, now())
+    record_labels(store, campaign, labels, now())
     return campaign
 
 

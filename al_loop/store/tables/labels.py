@@ -1,6 +1,6 @@
 """Labels: append-only events; the newest of each (sample, task, annotator) is the current label."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -8,15 +8,11 @@ import numpy as np
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
-from al_loop.domain.campaigns import Campaign
-from al_loop.domain.labels import Label, LabelInput, check_label
+from al_loop.domain.labels import CheckedLabel, Label
 from al_loop.domain.queries import SourceLabel
-from al_loop.domain.samples import SampleHeader
-from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.store.database import Database
 from al_loop.store.label_rows import append_all, append_retraction, to_label
 from al_loop.store.pool_indexes import PoolIndexes
-from al_loop.store.tables.samples import SampleTable
 from models.card import TaskName
 
 NEWEST = """QUALIFY row_number() OVER (PARTITION BY sample_id, task, annotator ORDER BY label_id DESC) = 1
@@ -31,37 +27,25 @@ NEWEST_ANSWERS = """SELECT l.* FROM current_labels l JOIN samples s USING (sampl
 class LabelTable:
     """Verbs about labels."""
 
-    def __init__(self, database: Database, sample_table: SampleTable, pool_indexes: PoolIndexes) -> None:
-        self._database, self._sample_table, self._pool_indexes = database, sample_table, pool_indexes
+    def __init__(self, database: Database, pool_indexes: PoolIndexes) -> None:
+        self._database, self._pool_indexes = database, pool_indexes
 
-    def record(
-        self, campaign: Campaign, inputs: Sequence[LabelInput], now: datetime, *, at: Sequence[str] | None = None
-    ) -> list[Label]:
+    def append(self, campaign_id: int, labels: Sequence[CheckedLabel]) -> list[Label]:
         """Store labels, all or none; a label ends its annotator's lease on the sample.
 
         A label whose lease ran out on the way is kept, also when somebody else was given the sample since.
 
         Args:
-            campaign: Whose samples they are.
-            inputs: The labels as they came in.
-            now: When they are recorded.
-            at: JSON path of each label in the request; None: `$.labels[i]`.
+            campaign_id: Whose samples they are.
+            labels: Checked, as by `al_loop.campaigns.labelling.record_labels`.
 
         Raises:
-            InvalidValueError: A value breaks a rule; with the JSON path of the field.
-            NotFoundError: No such sample.
             LeasedError: Somebody else has the sample on lease, and `override_lease` is false.
         """
-        paths = at or [f"$.labels[{index}]" for index in range(len(inputs))]
-        samples = self._samples(campaign, inputs, paths)
-        checked = [
-            check_label(campaign, sample_id, header, label, now, path)
-            for (sample_id, header), label, path in zip(samples, inputs, paths, strict=True)
-        ]
-        if not checked:
+        if not labels:
             return []
         return self._database.write_together(
-            append_all, checked, lambda labels: self._pool_indexes.on_labels_recorded(campaign.campaign_id, labels)
+            append_all, list(labels), lambda stored: self._pool_indexes.on_labels_recorded(campaign_id, stored)
         )
 
     def retract(self, campaign_id: int, label_id: int, *, annotator: str | None, now: datetime) -> Label:
@@ -270,28 +254,3 @@ class LabelTable:
             reserve=reserve,
         )
         return int(rows[0]["samples"])
-
-    def _samples(
-        self, campaign: Campaign, inputs: Sequence[LabelInput], at: Sequence[str]
-    ) -> list[tuple[int, SampleHeader]]:
-        """Id and header of the sample of each label, found by its path or id."""
-        paths = [label.path for label in inputs if label.path is not None]
-        id_of = self._sample_table.by_paths(campaign.campaign_id, paths) if paths else {}
-        ids = [_sample_id(label, id_of, path) for label, path in zip(inputs, at, strict=True)]
-        headers = self._sample_table.headers(campaign.campaign_id, ids)
-        for sample_id, path in zip(ids, at, strict=True):
-            if sample_id not in headers:
-                raise NotFoundError("sample", sample_id, f"campaign {campaign.name!r} has none - at `{path}.sample_id`")
-        return [(sample_id, headers[sample_id]) for sample_id in ids]
-
-
-def _sample_id(label: LabelInput, id_of: Mapping[str, int], at: str) -> int:
-    if label.path is None:
-        if label.sample_id is None:
-            raise InvalidValueError(at, "a label needs `sample_id` or `path`")
-        return label.sample_id
-    if label.path not in id_of:
-        raise NotFoundError("sample", label.path, f"register it first - at `{at}.path`")
-    if label.sample_id not in (None, id_of[label.path]):
-        raise InvalidValueError(f"{at}.sample_id", f"{label.path} is sample {id_of[label.path]}; send one of the two")
-    return id_of[label.path]

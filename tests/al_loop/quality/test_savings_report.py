@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import Pick, QuerySource
@@ -38,7 +39,7 @@ def answer(store: LabelStore, campaign: Campaign, ids: Sequence[int], classes: S
         LabelInput(sample_id=number, task="classification", annotator=who, classes=[CLASSES[code]])
         for number, code in zip(ids, classes, strict=True)
     ]
-    store.labels.record(campaign, labels, NOW)
+    record_labels(store, campaign, labels, NOW)
 
 
 @pytest.fixture

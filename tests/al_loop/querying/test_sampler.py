@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import CampaignSettings, QuerySettings, ReserveSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
 from al_loop.errors import InvalidValueError
@@ -50,7 +51,7 @@ def label(label_store, campaign, sample_ids, annotator="ada", now=NOW):
         LabelInput(sample_id=sample_id, task="classification", annotator=annotator, classes=["forest"])
         for sample_id in sample_ids
     ]
-    label_store.labels.record(campaign, inputs, now)
+    record_labels(label_store, campaign, inputs, now)
 
 
 @pytest.mark.parametrize("query_size", [0, -1, 1001, 1_000_000])

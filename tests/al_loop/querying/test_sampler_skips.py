@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign, CampaignSettings, QuerySettings, ReserveSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP, QueryAnswer
@@ -85,7 +86,7 @@ def test_empty_answer_says_who_may_still_be_asked(
         LabelInput(sample_id=sample_id, task="classification", annotator="expert", classes=["forest"])
         for sample_id in (1, 2)
     ]
-    label_store.labels.record(campaign, labels, NOW)
+    record_labels(label_store, campaign, labels, NOW)
     assert sampler.query(campaign, annotator="dan", query_size=2, now=NOW).reason == "all 2 samples are labelled"
 
 

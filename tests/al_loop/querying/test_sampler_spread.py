@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign, CampaignSettings, QuerySettings, ReserveSettings
 from al_loop.domain.campaigns import SpreadSettings as Spread
 from al_loop.domain.labels import LabelInput
@@ -92,7 +93,7 @@ def test_every_place_is_asked_about_before_any_comes_twice(
             who, task, classes = f"annotator {turn % 3}", "classification", ["water"]
             ids = [sample.sample_id for sample in answer.samples]
             labels = [LabelInput(sample_id=number, task=task, annotator=who, classes=classes) for number in ids]
-            label_store.labels.record(campaign, labels, NOW)
+            record_labels(label_store, campaign, labels, NOW)
     assert len(asked) == 48
     assert len(set(asked[:12])) == 12
 

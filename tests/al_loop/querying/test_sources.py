@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign, CampaignSettings, QuerySettings, ReserveSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import QueryAnswer
@@ -60,7 +61,7 @@ def label(store: LabelStore, campaign: Campaign, sample_ids: list[int], annotato
         LabelInput(sample_id=i, task="classification", annotator=annotator, classes=[("forest", "water")[i % 2]])
         for i in sample_ids
     ]
-    store.labels.record(campaign, inputs, changes.get("now", NOW))  # type: ignore[arg-type]
+    record_labels(store, campaign, inputs, changes.get("now", NOW))  # type: ignore[arg-type]
 
 
 def test_share_of_the_pools_picks_is_random_and_remembered(

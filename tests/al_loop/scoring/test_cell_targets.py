@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import mapping
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign, CampaignSettings
 from al_loop.domain.labels import LabelInput
 from al_loop.scoring.cell_targets import CellTargetCache, count_codes
@@ -48,7 +49,7 @@ def test_targets_are_shares_of_labelled_pixels(
         sample_id=int(sample_ids[1]), task="segmentation", annotator="ann", crs="pixel",
         features={"type": "FeatureCollection", "features": features},
     )  # fmt: skip
-    label_store.labels.record(campaign, [label], NOW)
+    record_labels(label_store, campaign, [label], NOW)
     cells = cut_cells(64, 64, CellGrid())
     index = np.concatenate([np.column_stack([np.full(4, sample_id), cells]) for sample_id in sample_ids])
     painted = CellTargetCache()
@@ -77,7 +78,7 @@ def test_newer_answers_replace_older_ones_and_retractions_bring_them_back(
             sample_id=sample_id, task="segmentation", annotator=annotator, crs="pixel",
             features={"type": "FeatureCollection", "features": [area(label, 0, 0, 64, 64)]},
         )  # fmt: skip
-        return label_store.labels.record(campaign, [given], NOW)[0].label_id
+        return record_labels(label_store, campaign, [given], NOW)[0].label_id
 
     answer("ann", "field")
     assert painted.targets(label_store, campaign, index).targets.tolist() == [[0, 1, 0]] * 4

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign, CampaignSettings, ReserveSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
@@ -71,8 +72,8 @@ class Bench:
 
     def label(self, sample_ids: list[int]) -> None:
         self.now += timedelta(seconds=1)
-        self.store.labels.record(
-            self.campaign,
+        record_labels(
+            self.store, self.campaign,
             [
                 LabelInput(
                     sample_id=sample_id, task="classification", annotator="anna",

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import CampaignSettings, ReserveSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
@@ -58,7 +59,8 @@ def test_masks_rank_the_pool_by_cells(loop):
     scorer.score(campaign, FEATURES, on_phase=lambda _: None, on_progress=lambda _: None, cancelled=threading.Event())
     pool = store.samples.paths(campaign.campaign_id, reserve=False)[0].tolist()
     assert refitter.refit(campaign) is None
-    store.labels.record(
+    record_labels(
+        store,
         campaign,
         [
             LabelInput(sample_id=number, task="segmentation", annotator="a", features=field_of(96), crs="pixel")

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import CampaignSettings, ReserveSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
@@ -67,7 +68,7 @@ class Bench:
             )
             for number in sample_ids
         ]  # fmt: skip
-        self.store.labels.record(self.campaign, labels, NOW)
+        record_labels(self.store, self.campaign, labels, NOW)
 
     def query(self, strategy, size):
         return self.sampler.query(self.campaign, annotator="b", query_size=size, strategy=strategy, now=NOW)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import CampaignSettings, ReserveSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
@@ -78,7 +79,7 @@ class Bench:
             LabelInput(sample_id=number, task="classification", annotator="a", classes=[answer or self.classes[number]])
             for number in sample_ids
         ]
-        self.store.labels.record(self.campaign, labels, NOW)
+        record_labels(self.store, self.campaign, labels, NOW)
 
     def draw(self, sample_ids, features=None):
         labels = [
@@ -87,7 +88,7 @@ class Bench:
             )
             for number in sample_ids
         ]
-        self.store.labels.record(self.campaign, labels, NOW)
+        record_labels(self.store, self.campaign, labels, NOW)
 
     def refit(self):
         return self.refitter.refit(self.campaign)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import CampaignSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
 from al_loop.errors import StoreError
@@ -35,7 +36,7 @@ def annotate(worker):
         label = LabelInput(
             sample_id=turn % 50 + 1, task="classification", annotator=f"{sys.argv[2]} {worker} {turn}", classes=[]
         )
-        (stored,) = store.labels.record(campaign, [label], datetime.now(UTC))
+        (stored,) = record_labels(store, campaign, [label], datetime.now(UTC))
         sys.stdout.write(f"{stored.label_id} {stored.annotator}\\n")
         sys.stdout.flush()
 with ThreadPoolExecutor(4) as pool:
@@ -107,15 +108,15 @@ def test_full_disk_refuses_the_label_and_recovers(small_disk: Path) -> None:
     store = LabelStore.open(path)
     make_demo(store)
     campaign = store.campaigns.get("demo")
-    (before,) = store.labels.record(campaign, [note(1, "before")], NOW)
+    (before,) = record_labels(store, campaign, [note(1, "before")], NOW)
     disk = os.statvfs(small_disk)
     filler = small_disk / "filler"
     filler.write_bytes(b"x" * (disk.f_bavail * disk.f_frsize))
     with pytest.raises(StoreError, match="could not write"):
-        store.labels.record(campaign, [note(2, "x" * 200) for _ in range(500)], NOW)
+        record_labels(store, campaign, [note(2, "x" * 200) for _ in range(500)], NOW)
     assert store.labels.current(campaign.campaign_id) == [before]
     filler.unlink()
-    (after,) = store.labels.record(campaign, [note(3, "after")], NOW)
+    (after,) = record_labels(store, campaign, [note(3, "after")], NOW)
     store.close()
     again = LabelStore.open(path)
     assert again.labels.current(campaign.campaign_id) == [before, after]
@@ -131,9 +132,9 @@ def test_failed_checkpoint_leaves_the_store_at_work(small_disk: Path, caplog: py
     labels = [
         stored
         for turn in range(9)  # 2 MB each, incompressible: the log passes its limit, twice that is more than the disk
-        for stored in store.labels.record(campaign, [note(turn + 1, rng.randbytes(1_000_000).hex())], NOW)
+        for stored in record_labels(store, campaign, [note(turn + 1, rng.randbytes(1_000_000).hex())], NOW)
     ]
-    (last,) = store.labels.record(campaign, [note(40, "small")], NOW)
+    (last,) = record_labels(store, campaign, [note(40, "small")], NOW)
     assert "could not move its write-ahead log" in caplog.text
     assert store.labels.current(campaign.campaign_id) == [*labels, last]
     store.close()

@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import CampaignSettings, QuerySettings, ReserveSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
 from al_loop.querying.sampler import Sampler
@@ -112,14 +113,14 @@ class BookMachine(RuleBasedStateMachine):
             sample_id=sample_id, task="classification", annotator=person, classes=["water"],
             override_lease=forced or person not in held,
         )  # fmt: skip
-        (stored,) = self.store.labels.record(self.campaign, [label], self.now)
+        (stored,) = record_labels(self.store, self.campaign, [label], self.now)
         self.labels.append(stored.label_id)
 
     @rule(person=PEOPLE, count=st.integers(1, 4))
     def answer_what_one_holds(self, person: str, count: int) -> None:
         for lease in self.store.queries.leases(self.number, self.now, person)[:count]:
             label = LabelInput(sample_id=lease.sample_id, task="classification", annotator=person, classes=["urban"])
-            (stored,) = self.store.labels.record(self.campaign, [label], self.now)
+            (stored,) = record_labels(self.store, self.campaign, [label], self.now)
             self.labels.append(stored.label_id)
 
     @rule(choice=st.integers(0, 100))

@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import CampaignSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
 from al_loop.errors import ConflictError, LeasedError
@@ -64,9 +65,9 @@ class StoreMachine(RuleBasedStateMachine):
         holders = self.leased().get(sample, set())
         if holders and (sample, annotator) not in self.leases:  # one's own that ran out lets the label in
             with pytest.raises(LeasedError):
-                self.store.labels.record(self.campaign, [label], self.now)
+                record_labels(self.store, self.campaign, [label], self.now)
             return
-        (stored,) = self.store.labels.record(self.campaign, [label], self.now)
+        (stored,) = record_labels(self.store, self.campaign, [label], self.now)
         self.current[sample, annotator] = (stored.label_id, classes)
         self.events.append(stored.label_id)
         self.leases.pop((sample, annotator), None)

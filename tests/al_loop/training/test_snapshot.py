@@ -11,6 +11,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.campaigns.readiness import readiness
 from al_loop.domain.campaigns import Campaign, CampaignSettings, ReserveSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
@@ -30,7 +31,7 @@ def label(store: LabelStore, campaign: Campaign, sample_ids: list[int], *classes
         LabelInput(sample_id=sample_id, task="classification", annotator=annotator, classes=[classes[i % len(classes)]])
         for i, sample_id in enumerate(sample_ids)
     ]
-    store.labels.record(campaign, inputs, NOW)
+    record_labels(store, campaign, inputs, NOW)
 
 
 def sides(store: LabelStore, campaign: Campaign) -> tuple[list[int], list[int]]:
@@ -118,7 +119,7 @@ def test_polygons_become_coded_pixel_areas_in_order(
         )
         for i, sample_id in enumerate([*pool[:10], *reserve[:5]])
     ]  # fmt: skip
-    label_store.labels.record(campaign, answers, NOW)
+    record_labels(label_store, campaign, answers, NOW)
     take(label_store, campaign, tmp_path / "snapshot")
     rows = rows_of(tmp_path / "snapshot")
     assert rows[pool[0]]["segmentation"] == []
@@ -212,7 +213,7 @@ def test_background_counts_as_a_class_where_it_is_one(
         )
         for sample_id in [*pool[:3], *reserve[:3]]
     ]  # fmt: skip
-    label_store.labels.record(campaign, answers, NOW)
+    record_labels(label_store, campaign, answers, NOW)
     assert (readiness(label_store, campaign, NOW) is None) == ready
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from al_loop.campaigns.exporting import ExportFormat, export_labels
 from al_loop.campaigns.importing import ImportPlan, plan_import
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign, RetrainPolicy
 from al_loop.domain.samples import SampleHeader
 from al_loop.store import LabelStore
@@ -36,7 +37,7 @@ def imported(store: LabelStore, plan: ImportPlan) -> Campaign:
     store.samples.register(campaign.campaign_id, headers, NOW)
     store.samples.draw_reserve(campaign.campaign_id, NOW)
     campaign = store.campaigns.get("imported")
-    store.labels.record(campaign, list(plan.labels()), NOW)
+    record_labels(store, campaign, list(plan.labels()), NOW)
     return campaign
 
 

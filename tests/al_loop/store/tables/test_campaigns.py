@@ -4,6 +4,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import (
     Campaign,
     CampaignSettings,
@@ -139,7 +140,7 @@ def test_counts_follow_the_state_of_each_sample(label_store: LabelStore, make_ca
         LabelInput(sample_id=sample_id, task="classification", annotator="ann", classes=["water"])
         for sample_id in (pool[0], reserve[0])
     ]
-    label_store.labels.record(campaign, answers, NOW)
+    record_labels(label_store, campaign, answers, NOW)
     assert label_store.campaigns.counts(number, NOW) == counts(
         pool=66, leased=3, labelled=1, reserve=30, reserve_labelled=1
     )

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label, LabelInput
-from al_loop.errors import ConflictError, InvalidValueError, LeasedError, NotFoundError
+from al_loop.errors import ConflictError, LeasedError, NotFoundError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from tests.fixtures_store import NOW, open_query
@@ -33,18 +34,13 @@ def classes_of(labels: list[Label]) -> dict[int, list[str] | None]:
 
 def test_answer_reads_back_as_recorded(label_store: LabelStore, campaign: Campaign) -> None:
     yesterday = NOW - timedelta(days=1)
-    (label,) = label_store.labels.record(campaign, [answer(1, "water", labelled_at=yesterday)], NOW)
+    (label,) = record_labels(label_store, campaign, [answer(1, "water", labelled_at=yesterday)], NOW)
     assert label_store.labels.current(campaign.campaign_id) == [label]
     assert (label.classes, label.labelled_at, label.recorded_at) == (["water"], yesterday, NOW)
 
 
-def test_label_by_path(label_store: LabelStore, campaign: Campaign) -> None:
-    by_path = LabelInput(path="img_00002.png", task="classification", annotator="ann", classes=["water"])
-    assert label_store.labels.record(campaign, [by_path], NOW)[0].sample_id == 3
-
-
 def test_empty_answer_is_a_label(label_store: LabelStore, campaign: Campaign) -> None:
-    label_store.labels.record(campaign, [answer(1)], NOW)
+    record_labels(label_store, campaign, [answer(1)], NOW)
     assert classes_of(label_store.labels.current(campaign.campaign_id)) == {1: []}
     assert label_store.campaigns.counts(campaign.campaign_id, NOW).labelled == 1
 
@@ -53,56 +49,29 @@ def test_newest_answer_of_an_annotator_is_current_and_history_keeps_all(
     label_store: LabelStore, campaign: Campaign
 ) -> None:
     for name in ("water", "forest"):
-        label_store.labels.record(campaign, [answer(1, name)], NOW)
-    label_store.labels.record(campaign, [answer(1, "urban", annotator="bob")], NOW)
+        record_labels(label_store, campaign, [answer(1, name)], NOW)
+    record_labels(label_store, campaign, [answer(1, "urban", annotator="bob")], NOW)
     current = label_store.labels.current(campaign.campaign_id)
     assert [(label.annotator, label.classes) for label in current] == [("ann", ["forest"]), ("bob", ["urban"])]
     history = label_store.labels.history(campaign.campaign_id, 1)
     assert [label.classes for label in history] == [["water"], ["forest"], ["urban"]]
 
 
-@pytest.mark.parametrize(
-    ("bad", "error", "place"),
-    [
-        (answer(99, "water"), NotFoundError, "$.labels[1].sample_id"),
-        (answer(2, "lava"), InvalidValueError, "$.labels[1].classes[0]"),
-        (
-            LabelInput(path="nope.tif", task="classification", annotator="a", classes=[]),
-            NotFoundError,
-            "$.labels[1].path",
-        ),
-        (LabelInput(task="classification", annotator="a", classes=[]), InvalidValueError, "$.labels[1]"),
-        (
-            LabelInput(sample_id=2, path="img_00000.png", task="classification", annotator="a", classes=[]),
-            InvalidValueError,
-            "$.labels[1].sample_id",
-        ),
-    ],
-)
-def test_one_bad_label_refuses_all(
-    label_store: LabelStore, campaign: Campaign, bad: LabelInput, error: type[Exception], place: str
-) -> None:
-    with pytest.raises(error) as caught:
-        label_store.labels.record(campaign, [answer(1, "water"), bad], NOW)
-    assert f"`{place}`" in str(caught.value)
-    assert label_store.labels.current(campaign.campaign_id) == []
-
-
 def test_sample_leased_to_somebody_else_is_refused_with_its_holder(label_store: LabelStore, campaign: Campaign) -> None:
     lease(label_store, campaign, "bob", 1)
     with pytest.raises(LeasedError, match=r"leased to 'bob' until .*override_lease.*`\$\.labels\[1\]`"):
-        label_store.labels.record(campaign, [answer(2, "water"), answer(1, "water")], NOW)
+        record_labels(label_store, campaign, [answer(2, "water"), answer(1, "water")], NOW)
     assert label_store.labels.current(campaign.campaign_id) == []
-    label_store.labels.record(campaign, [answer(1, "water", override_lease=True)], NOW)
-    label_store.labels.record(campaign, [answer(1, "urban")], NOW + timedelta(seconds=60))
+    record_labels(label_store, campaign, [answer(1, "water", override_lease=True)], NOW)
+    record_labels(label_store, campaign, [answer(1, "urban")], NOW + timedelta(seconds=60))
 
 
 def test_label_ends_the_lease_and_names_its_query(label_store: LabelStore, campaign: Campaign) -> None:
     query_id = lease(label_store, campaign, "ann", 1, 2)
-    label_store.labels.record(campaign, [answer(1, "water")], NOW)
+    record_labels(label_store, campaign, [answer(1, "water")], NOW)
     area = {"type": "FeatureCollection", "features": []}
     second_task = LabelInput(sample_id=1, task="segmentation", annotator="ann", features=area)
-    label_store.labels.record(campaign, [second_task, answer(3, "water")], NOW)
+    record_labels(label_store, campaign, [second_task, answer(3, "water")], NOW)
     assert [held.sample_id for held in label_store.queries.leases(campaign.campaign_id, NOW)] == [2]
     rows = label_store._database.read("SELECT sample_id, query_id FROM label_events ORDER BY label_id")
     assert [(row["sample_id"], row["query_id"]) for row in rows] == [(1, query_id), (1, query_id), (3, None)]
@@ -111,13 +80,13 @@ def test_label_ends_the_lease_and_names_its_query(label_store: LabelStore, campa
 def test_shared_lease_lets_both_answer(label_store: LabelStore, campaign: Campaign) -> None:
     lease(label_store, campaign, "bob", 1)
     lease(label_store, campaign, "ann", 1)
-    label_store.labels.record(campaign, [answer(1, "water")], NOW)
-    label_store.labels.record(campaign, [answer(1, "water", annotator="bob")], NOW)
+    record_labels(label_store, campaign, [answer(1, "water")], NOW)
+    record_labels(label_store, campaign, [answer(1, "water", annotator="bob")], NOW)
     assert len(label_store.labels.current(campaign.campaign_id)) == 2
 
 
 def test_retraction_brings_the_sample_back_into_the_pool(label_store: LabelStore, campaign: Campaign) -> None:
-    (label,) = label_store.labels.record(campaign, [answer(1, "water")], NOW)
+    (label,) = record_labels(label_store, campaign, [answer(1, "water")], NOW)
     event = label_store.labels.retract(campaign.campaign_id, label.label_id, annotator="ann", now=NOW)
     assert (event.retracts, event.classes, event.sample_id) == (label.label_id, None, 1)
     assert label_store.labels.current(campaign.campaign_id) == []
@@ -127,7 +96,7 @@ def test_retraction_brings_the_sample_back_into_the_pool(label_store: LabelStore
 
 def test_retraction_is_refused_where_it_means_nothing(label_store: LabelStore, campaign: Campaign) -> None:
     number = campaign.campaign_id
-    first, second = (label_store.labels.record(campaign, [answer(1, name)], NOW)[0] for name in ("water", "urban"))
+    first, second = (record_labels(label_store, campaign, [answer(1, name)], NOW)[0] for name in ("water", "urban"))
     with pytest.raises(NotFoundError):
         label_store.labels.retract(number, 999, annotator=None, now=NOW)
     with pytest.raises(ConflictError, match="not current"):
@@ -144,10 +113,10 @@ def test_retraction_is_refused_where_it_means_nothing(label_store: LabelStore, c
 def test_labels_as_they_were_at_a_time(label_store: LabelStore, campaign: Campaign) -> None:
     number = campaign.campaign_id
     hours = [NOW + timedelta(hours=n) for n in range(4)]
-    (first,) = label_store.labels.record(campaign, [answer(1, "water")], hours[0])
-    (second,) = label_store.labels.record(campaign, [answer(1, "forest")], hours[1])
+    (first,) = record_labels(label_store, campaign, [answer(1, "water")], hours[0])
+    (second,) = record_labels(label_store, campaign, [answer(1, "forest")], hours[1])
     label_store.labels.retract(number, second.label_id, annotator="ann", now=hours[2])
-    label_store.labels.record(campaign, [answer(1, "urban")], hours[3])
+    record_labels(label_store, campaign, [answer(1, "urban")], hours[3])
     seen = [classes_of(label_store.labels.current(number, as_of=moment)) for moment in hours]
     assert seen == [{1: ["water"]}, {1: ["forest"]}, {}, {1: ["urban"]}]
     assert label_store.labels.current(number, as_of=NOW - timedelta(seconds=1)) == []
@@ -155,14 +124,14 @@ def test_labels_as_they_were_at_a_time(label_store: LabelStore, campaign: Campai
 
 
 def test_pages_of_labels(label_store: LabelStore, campaign: Campaign) -> None:
-    labels = label_store.labels.record(campaign, [answer(i, "water") for i in range(1, 6)], NOW)
+    labels = record_labels(label_store, campaign, [answer(i, "water") for i in range(1, 6)], NOW)
     page = label_store.labels.current(campaign.campaign_id, limit=2, after=labels[1].label_id)
     assert page == labels[2:4]
 
 
 def test_ids_ascend_in_the_order_given(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
     campaign = make_campaign(samples=5000)
-    labels = label_store.labels.record(campaign, [answer(i, "water") for i in range(5000, 0, -1)], NOW)
+    labels = record_labels(label_store, campaign, [answer(i, "water") for i in range(5000, 0, -1)], NOW)
     assert label_store.labels.current(campaign.campaign_id) == labels
     assert [label.sample_id for label in labels] == list(range(5000, 0, -1))
 
@@ -175,10 +144,10 @@ def test_new_samples_are_counted_without_the_reserve_and_relabelled_ones_once(
     label_store.samples.draw_reserve(number, NOW)
     pool, reserve = (ids.tolist() for ids in label_store.queries.available(number, NOW))
     assert label_store.labels.last_recorded_at(number) is None
-    label_store.labels.record(campaign, [answer(pool[0], "water"), answer(reserve[0], "water")], NOW)
+    record_labels(label_store, campaign, [answer(pool[0], "water"), answer(reserve[0], "water")], NOW)
     newest = label_store.labels.newest_event(number)
     later = NOW + timedelta(hours=1)
-    label_store.labels.record(campaign, [answer(pool[1], "water", annotator=name) for name in ("ann", "bob")], later)
+    record_labels(label_store, campaign, [answer(pool[1], "water", annotator=name) for name in ("ann", "bob")], later)
     assert label_store.labels.new_samples_since(number, None) == 2
     assert label_store.labels.new_samples_since(number, newest) == 1
     assert label_store.labels.last_recorded_at(number) == later
@@ -192,8 +161,8 @@ def test_class_counts_take_the_newest_answer_of_each_sample(label_store: LabelSt
     ]
     collection = {"type": "FeatureCollection", "features": features}
     area = LabelInput(sample_id=1, task="segmentation", annotator="ann", features=collection)
-    label_store.labels.record(campaign, [answer(1, "water"), answer(2, "water"), answer(3, "urban"), area], NOW)
-    label_store.labels.record(campaign, [answer(2, "forest", annotator="bob")], NOW)
+    record_labels(label_store, campaign, [answer(1, "water"), answer(2, "water"), answer(3, "urban"), area], NOW)
+    record_labels(label_store, campaign, [answer(2, "forest", annotator="bob")], NOW)
     number = campaign.campaign_id
     assert label_store.labels.class_counts(number, "classification") == {"water": 1, "forest": 1, "urban": 1}
     assert label_store.labels.class_counts(number, "segmentation") == {"road": 1, "field": 1}
@@ -206,6 +175,6 @@ def test_quotes_in_a_class_and_annotator_are_stored_verbatim(
 ) -> None:
     odd = "o'neil\"; DROP TABLE label_events; --"
     campaign = make_campaign(samples=1, tasks=[TaskSpec(task="classification", classes=[odd, "b"])])
-    (label,) = label_store.labels.record(campaign, [answer(1, odd, annotator=odd)], NOW)
+    (label,) = record_labels(label_store, campaign, [answer(1, odd, annotator=odd)], NOW)
     assert label_store.labels.current(campaign.campaign_id) == [label]
     assert label_store.labels.class_counts(campaign.campaign_id, "classification") == {odd: 1}

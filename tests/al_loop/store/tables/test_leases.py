@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP, OpenedQuery, Pick
@@ -29,7 +30,7 @@ def lease(store: LabelStore, campaign: Campaign, annotator: str, picks: list[int
 
 def answer(store: LabelStore, campaign: Campaign, sample_id: int, annotator: str, now: datetime = NOW) -> int:
     label = LabelInput(sample_id=sample_id, task="classification", annotator=annotator, classes=["forest"])
-    return store.labels.record(campaign, [label], now)[0].label_id
+    return record_labels(store, campaign, [label], now)[0].label_id
 
 
 def states(
@@ -83,7 +84,7 @@ def test_answers_name_the_classes_that_were_drawn_and_none_of_others(
     for sample_id, features in ((1, drawn), (2, [])):
         collection = {"type": "FeatureCollection", "features": features}
         label = LabelInput(sample_id=sample_id, task="segmentation", annotator="ann", features=collection)
-        label_store.labels.record(campaign, [label], NOW)
+        record_labels(label_store, campaign, [label], NOW)
     held = label_store.leases.held(campaign.campaign_id, "ann", NOW, since=DAY_BEFORE)
     assert [[(own.task, own.classes) for own in entry.answers] for entry in held] == [
         [("segmentation", ["road"])],

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import Pick
@@ -23,7 +24,7 @@ def answer(
     store: LabelStore, campaign: Campaign, sample_id: int, annotator: str, name: str = "forest", now: datetime = NOW
 ) -> int:
     label = LabelInput(sample_id=sample_id, task="classification", annotator=annotator, classes=[name])
-    return store.labels.record(campaign, [label], now)[0].label_id
+    return record_labels(store, campaign, [label], now)[0].label_id
 
 
 def second_look(

@@ -4,6 +4,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign, CampaignSettings, ReserveSettings
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.samples import SampleHeader, SampleState
@@ -118,7 +119,7 @@ def test_page_filters_by_state(label_store: LabelStore, make_campaign: MakeCampa
     pool = label_store.queries.available(number, NOW)[0].tolist()
     open_query(label_store, number, "ann", pool[:2])
     answer = LabelInput(sample_id=pool[0], task="classification", annotator="ann", classes=[])
-    label_store.labels.record(campaign, [answer], NOW)
+    record_labels(label_store, campaign, [answer], NOW)
     lengths = {}
     for state in get_args(SampleState):
         page = label_store.samples.page(number, now=NOW, state=state)

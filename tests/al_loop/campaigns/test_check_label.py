@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from al_loop.campaigns.labelling import check_label
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.labels import CheckedLabel, LabelInput, check_label
+from al_loop.domain.labels import CheckedLabel, LabelInput
 from al_loop.errors import InvalidValueError
 from models.card import TaskSpec
 from tests.fixtures_store import CLASSES, NOW, make_header

@@ -1,0 +1,132 @@
+"""Labels into the store: finds their samples, checks them, and stores all of a request or none."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.geojson import read_features
+from al_loop.domain.labels import CheckedLabel, Label, LabelInput
+from al_loop.domain.samples import SampleHeader
+from al_loop.errors import InvalidValueError, NotFoundError
+from al_loop.store import LabelStore
+from models.card import TaskSpec
+
+
+def record_labels(
+    store: LabelStore,
+    campaign: Campaign,
+    inputs: Sequence[LabelInput],
+    now: datetime,
+    *,
+    at: Sequence[str] | None = None,
+) -> list[Label]:
+    """Check and store labels, all or none; see `LabelTable.append` for what becomes of leases.
+
+    Args:
+        store: Where samples are looked up and labels go.
+        campaign: Whose samples they are.
+        inputs: The labels as they came in.
+        now: When they are recorded.
+        at: JSON path of each label in the request; None: `$.labels[i]`.
+
+    Raises:
+        InvalidValueError: A value breaks a rule; with the JSON path of the field.
+        NotFoundError: No such sample.
+        LeasedError: Somebody else has the sample on lease, and `override_lease` is false.
+    """
+    paths = at or [f"$.labels[{index}]" for index in range(len(inputs))]
+    samples = _samples(store, campaign, inputs, paths)
+    checked = [
+        check_label(campaign, sample_id, header, label, now, path)
+        for (sample_id, header), label, path in zip(samples, inputs, paths, strict=True)
+    ]
+    return store.labels.append(campaign.campaign_id, checked)
+
+
+def check_label(
+    campaign: Campaign, sample_id: int, header: SampleHeader, label: LabelInput, now: datetime, at: str
+) -> CheckedLabel:
+    """The label in the form that is stored.
+
+    Args:
+        campaign: Whose tasks and classes count.
+        sample_id: The sample it is about.
+        header: That sample's header.
+        label: As it came in.
+        now: When it is recorded.
+        at: JSON path of the label in the request, as `$.labels[2]`.
+
+    Raises:
+        InvalidValueError: With the JSON path of the field.
+    """
+    spec = campaign.task(label.task)
+    if spec is None:
+        known = ", ".join(spec.task for spec in campaign.tasks)
+        raise InvalidValueError(f"{at}.task", f"campaign {campaign.name!r} has no task {label.task!r}; it asks {known}")
+    if label.labelled_at is not None and label.labelled_at.tzinfo is None:
+        raise InvalidValueError(f"{at}.labelled_at", "the time has no zone; write it as 2026-01-31T12:00:00Z")
+    features, crs = None, None
+    if spec.task == "classification":
+        _check_classes(spec, label, at)
+    else:
+        if label.classes is not None:
+            raise InvalidValueError(f"{at}.classes", f"{spec.task} is answered with `features`, not `classes`")
+        if label.features is None:
+            raise InvalidValueError(f"{at}.features", f"{spec.task} needs `features`; an empty list means none here")
+        features, crs = read_features(label.features, header, spec.classes, crs=label.crs, at=f"{at}.features")
+    return CheckedLabel(
+        campaign_id=campaign.campaign_id,
+        sample_id=sample_id,
+        sample_path=header.path,
+        task=spec.task,
+        annotator=label.annotator,
+        classes=label.classes,
+        features=features,
+        crs=crs,
+        override_lease=label.override_lease,
+        labelled_at=label.labelled_at or now,
+        recorded_at=now,
+        at=at,
+    )
+
+
+def _check_classes(spec: TaskSpec, label: LabelInput, at: str) -> None:
+    if label.features is not None:
+        raise InvalidValueError(f"{at}.features", f"{spec.task} is answered with `classes`, not `features`")
+    if label.crs is not None:
+        raise InvalidValueError(f"{at}.crs", "only `features` have a CRS")
+    if label.classes is None:
+        raise InvalidValueError(f"{at}.classes", f"{spec.task} needs `classes`; an empty list means none of them")
+    for index, name in enumerate(label.classes):
+        if name not in spec.classes:
+            raise InvalidValueError(f"{at}.classes[{index}]", f"no class {name!r}; it is one of {spec.classes}")
+        if name in label.classes[:index]:
+            raise InvalidValueError(f"{at}.classes[{index}]", f"class {name!r} is named twice")
+    if len(label.classes) > 1 and not spec.multi_label:
+        raise InvalidValueError(f"{at}.classes", f"{len(label.classes)} classes, but the task takes one")
+
+
+def _samples(
+    store: LabelStore, campaign: Campaign, inputs: Sequence[LabelInput], at: Sequence[str]
+) -> list[tuple[int, SampleHeader]]:
+    """Id and header of the sample of each label, found by its path or id."""
+    paths = [label.path for label in inputs if label.path is not None]
+    id_of = store.samples.by_paths(campaign.campaign_id, paths) if paths else {}
+    ids = [_sample_id(label, id_of, path) for label, path in zip(inputs, at, strict=True)]
+    headers = store.samples.headers(campaign.campaign_id, ids)
+    for sample_id, path in zip(ids, at, strict=True):
+        if sample_id not in headers:
+            raise NotFoundError("sample", sample_id, f"campaign {campaign.name!r} has none - at `{path}.sample_id`")
+    return [(sample_id, headers[sample_id]) for sample_id in ids]
+
+
+def _sample_id(label: LabelInput, id_of: Mapping[str, int], at: str) -> int:
+    if label.path is None:
+        if label.sample_id is None:
+            raise InvalidValueError(at, "a label needs `sample_id` or `path`")
+        return label.sample_id
+    if label.path not in id_of:
+        raise NotFoundError("sample", label.path, f"register it first - at `{at}.path`")
+    if label.sample_id not in (None, id_of[label.path]):
+        raise InvalidValueError(f"{at}.sample_id", f"{label.path} is sample {id_of[label.path]}; send one of the two")
+    return id_of[label.path]
