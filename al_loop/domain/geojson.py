@@ -10,7 +10,6 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError  # what `transform` raises; rasterio has no public name for it
 from rasterio.crs import CRS
-from rasterio.warp import transform
 from shapely import MultiPolygon, Polygon
 from shapely.geometry import mapping
 
@@ -18,7 +17,7 @@ from al_loop.domain.samples import SampleHeader
 from al_loop.errors import InvalidValueError
 from models.card import IGNORE
 from models.errors import UnknownCrsError
-from models.geo.placement import WGS84, Area
+from models.geo.placement import WGS84, Area, near_longitude, polygons_only, reprojected
 from models.rasters.crs import crs_of, read_crs
 
 PIXEL = "pixel"
@@ -155,7 +154,7 @@ def to_pixels(area: Area, crs: str, header: SampleHeader) -> MultiPolygon:
     Returns:
         Polygons only: slivers and lines that the cut leaves are dropped; may be empty.
     """
-    return _polygons(shapely.intersection(shapely.make_valid(_in_pixels(area, crs, header)), _frame(header)))
+    return polygons_only(shapely.intersection(shapely.make_valid(_in_pixels(area, crs, header)), _frame(header)))
 
 
 def _check_types(features: dict[str, Any], at: str) -> None:
@@ -235,7 +234,7 @@ def _repaired(area: Area, at: str) -> Area:
         if area.area == 0:
             raise InvalidValueError(at, "the area is empty")
         return area
-    fixed = _polygons(shapely.make_valid(area))
+    fixed = polygons_only(shapely.make_valid(area))
     if abs(fixed.area - area.area) > REPAIR_TOLERANCE * fixed.area or fixed.area == 0:
         raise InvalidValueError(at, f"the polygon crosses itself: {shapely.is_valid_reason(area)}")
     return fixed
@@ -256,7 +255,7 @@ def _reprojected(area: Area, source: str, target: str, at: str) -> Area:
         if source == WGS84 and (abs(area.bounds[1]) > 90 or abs(area.bounds[3]) > 90):
             raise InvalidValueError(at, "latitude beyond 90 degrees; positions are [longitude, latitude]")
         return area
-    moved = _warped(area, read_crs(source), crs_of(target))
+    moved = reprojected(area, read_crs(source), crs_of(target))
     if not np.isfinite(shapely.get_coordinates(moved)).all():
         raise InvalidValueError(at, f"coordinates that cannot be projected: {source} does not reach so far")
     return moved
@@ -267,10 +266,10 @@ def _in_pixels(area: Area, crs: str, header: SampleHeader) -> Area:
         return area
     to_world = Affine(*header.transform)
     own = crs_of(header.crs)
-    native = _warped(area, crs_of(crs), own)
+    native = reprojected(area, crs_of(crs), own)
     if own.is_geographic:
         centre = to_world.a * header.width / 2 + to_world.b * header.height / 2 + to_world.c
-        native = shapely.transform(native, lambda xy: np.column_stack([_near(xy[:, 0], centre), xy[:, 1]]))
+        native = near_longitude(native, centre)
     to_image = ~to_world
     return shapely.transform(
         native,
@@ -281,27 +280,6 @@ def _in_pixels(area: Area, crs: str, header: SampleHeader) -> Area:
             ]
         ),
     )
-
-
-def _near(longitude: NDArray[np.float64], centre: float) -> NDArray[np.float64]:
-    """The same longitudes, whole turns added so that they lie within 180 degrees of `centre` (date line)."""
-    return longitude + 360.0 * np.round((centre - longitude) / 360.0)
-
-
-def _warped(area: Area, source: CRS, target: CRS) -> Area:
-    if source == target:
-        return area
-
-    def warp(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        x, y = transform(source, target, xy[:, 0].tolist(), xy[:, 1].tolist())[:2]
-        return np.column_stack([x, y])
-
-    return shapely.transform(area, warp)
-
-
-def _polygons(geometry: shapely.Geometry) -> MultiPolygon:
-    parts = shapely.get_parts(shapely.get_parts(geometry))
-    return MultiPolygon([part for part in parts if isinstance(part, Polygon) and part.area > 0])
 
 
 def _frame(header: SampleHeader) -> Polygon:

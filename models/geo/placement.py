@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import rasterio.warp
@@ -16,11 +16,13 @@ from shapely import MultiPolygon, Polygon
 
 from models.rasters.crs import crs_of
 
+WGS84 = "EPSG:4326"
 EDGE_PX = 256
 """Longest edge that is reprojected as one: straight lines of a CRS are curves in longitude and latitude."""
 PROJECTION_ERRORS = (CPLE_BaseError, CRSError, RasterioError, ValueError)
 """What rasterio raises for a CRS or coordinates that PROJ cannot take; "EPSG:word" is a ValueError."""
 Area: TypeAlias = Polygon | MultiPolygon
+AnyGeometry = TypeVar("AnyGeometry", bound=shapely.Geometry)
 
 
 def place(area: Area, crs: str, transform: Sequence[float]) -> MultiPolygon | None:
@@ -37,14 +39,16 @@ def place(area: Area, crs: str, transform: Sequence[float]) -> MultiPolygon | No
         Valid polygons, or None where PROJ cannot tell the place.
     """
     try:
-        geographic = _warped(shapely.segmentize(area, EDGE_PX), crs_of(crs), transform, CRS.from_epsg(4326))
+        geographic = pixels_to_crs(shapely.segmentize(area, EDGE_PX), crs_of(crs), transform, CRS.from_epsg(4326))
     except PROJECTION_ERRORS:
         return None
     coordinates = shapely.get_coordinates(geographic)
     if not coordinates.size or not np.isfinite(coordinates).all():
         return None
     parts = [_cut(_unbroken(part)) for part in shapely.get_parts(geographic)]
-    placed: MultiPolygon = shapely.orient_polygons(_polygons(shapely.union_all(parts) if len(parts) > 1 else parts[0]))
+    placed: MultiPolygon = shapely.orient_polygons(
+        polygons_only(shapely.union_all(parts) if len(parts) > 1 else parts[0])
+    )
     return None if placed.is_empty else placed
 
 
@@ -61,38 +65,59 @@ def area_m2(area: Area, crs: str, transform: Sequence[float]) -> float | None:
     """
     try:
         own = crs_of(crs)
-        middle = shapely.get_coordinates(_warped(area.representative_point(), own, transform, CRS.from_epsg(4326)))
+        middle = shapely.get_coordinates(
+            pixels_to_crs(area.representative_point(), own, transform, CRS.from_epsg(4326))
+        )
         if not np.isfinite(middle).all():
             return None
         (longitude, latitude), *_ = middle.tolist()
         equal_area = CRS.from_dict(proj="laea", lat_0=latitude, lon_0=longitude, datum="WGS84", units="m")
-        value = float(_warped(shapely.segmentize(area, EDGE_PX), own, transform, equal_area).area)
+        value = float(pixels_to_crs(shapely.segmentize(area, EDGE_PX), own, transform, equal_area).area)
     except PROJECTION_ERRORS:
         return None
     return value if math.isfinite(value) else None
 
 
-def _warped(geometry: shapely.Geometry, crs: CRS, transform: Sequence[float], target: CRS) -> shapely.Geometry:
+def pixels_to_crs(geometry: shapely.Geometry, crs: CRS, transform: Sequence[float], target: CRS) -> shapely.Geometry:
+    """A geometry in pixel coordinates of an image, which has a CRS and a transform, in another CRS.
+
+    Raises:
+        One of `PROJECTION_ERRORS`: PROJ cannot take the coordinates.
+    """
     a, b, c, d, e, f = transform
-    is_same = crs == target
+    placed = shapely.transform(geometry, lambda xy: np.column_stack([xy @ [a, b] + c, xy @ [d, e] + f]))
+    return reprojected(placed, crs, target)
 
-    def warp(pixels: NDArray[np.float64]) -> NDArray[np.float64]:  # Shape: (N, 2)
-        x, y = pixels @ [a, b] + c, pixels @ [d, e] + f
-        if is_same:
-            return np.column_stack([x, y])
-        return np.column_stack(rasterio.warp.transform(crs, target, x, y)[:2])
 
-    return shapely.transform(geometry, warp)
+def reprojected(geometry: AnyGeometry, source: CRS, target: CRS) -> AnyGeometry:
+    """A geometry in another CRS, x before y; itself if the two are the same.
+
+    Raises:
+        One of `PROJECTION_ERRORS`: PROJ cannot take the coordinates.
+    """
+    if source == target:
+        return geometry
+
+    def warp(xy: NDArray[np.float64]) -> NDArray[np.float64]:  # Shape: (N, 2)
+        return np.column_stack(rasterio.warp.transform(source, target, xy[:, 0], xy[:, 1])[:2])
+
+    moved: AnyGeometry = shapely.transform(geometry, warp)
+    return moved
+
+
+def near_longitude(geometry: AnyGeometry, longitude: float) -> AnyGeometry:
+    """A geometry in longitude and latitude, whole turns added so that each vertex is within 180 degrees of one."""
+
+    def turn(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack([xy[:, 0] + 360.0 * np.round((longitude - xy[:, 0]) / 360.0), xy[:, 1]])
+
+    turned: AnyGeometry = shapely.transform(geometry, turn)
+    return turned
 
 
 def _unbroken(polygon: Polygon) -> Polygon:
     """The same polygon, whole turns added to longitudes so that no edge jumps across the date line."""
-    start = shapely.get_coordinates(polygon)[0, 0]
-
-    def near_start(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.column_stack([xy[:, 0] + 360.0 * np.round((start - xy[:, 0]) / 360.0), xy[:, 1]])
-
-    return shapely.transform(polygon, near_start)
+    return near_longitude(polygon, float(shapely.get_coordinates(polygon)[0, 0]))
 
 
 def _cut(polygon: Polygon) -> shapely.Geometry:
@@ -111,10 +136,7 @@ def _turned(polygon: shapely.Geometry, turn: int) -> shapely.Geometry:
     return shapely.affinity.translate(part, -360.0 * turn)
 
 
-def _polygons(geometry: shapely.Geometry) -> MultiPolygon:
-    """Polygons only; points and lines that cutting leaves are dropped."""
+def polygons_only(geometry: shapely.Geometry) -> MultiPolygon:
+    """The polygons of a geometry; points, lines and slivers without an area, which cutting leaves, are dropped."""
     parts = shapely.get_parts(shapely.get_parts(geometry))
     return MultiPolygon([part for part in parts if isinstance(part, Polygon) and part.area > 0])
-
-
-WGS84 = "EPSG:4326"

@@ -2,16 +2,14 @@
 
 from typing import Any
 
-import numpy as np
-import rasterio.warp
 import shapely
-from numpy.typing import NDArray
 from rasterio.crs import CRS
 from shapely.geometry import mapping, shape
 
 from al_loop.domain.geojson import PIXEL
 from al_loop.domain.labels import Label
 from al_loop.domain.samples import SampleHeader
+from models.geo.placement import pixels_to_crs
 from models.rasters.crs import crs_of
 
 
@@ -30,15 +28,8 @@ def geographic_geometry(geometry: dict[str, Any], crs: str | None, sample: Sampl
         return geometry
     if sample.crs is None or sample.transform is None:
         return None
-    a, b, c, d, e, f = sample.transform
-    own, geographic = crs_of(sample.crs), CRS.from_epsg(4326)
-
-    def to_longitude_latitude(pixels: NDArray[np.float64]) -> NDArray[np.float64]:  # Shape: (N, 2)
-        x, y = pixels @ [a, b] + c, pixels @ [d, e] + f
-        return np.column_stack(rasterio.warp.transform(own, geographic, x, y))
-
-    placed: dict[str, Any] = mapping(shapely.transform(shape(geometry), to_longitude_latitude))
-    return placed
+    placed = pixels_to_crs(shape(geometry), crs_of(sample.crs), sample.transform, CRS.from_epsg(4326))
+    return dict(mapping(placed))
 
 
 def footprint(sample: SampleHeader) -> dict[str, Any] | None:

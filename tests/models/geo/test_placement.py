@@ -4,8 +4,9 @@ import rasterio.warp
 import shapely
 from hypothesis import given
 from hypothesis import strategies as st
+from rasterio.crs import CRS
 
-from models.geo.placement import area_m2, place
+from models.geo.placement import area_m2, near_longitude, place, polygons_only, reprojected
 
 ROTATED = [8.0, -6.0, 500_000.0, -6.0, -8.0, 4_600_000.0]
 PLACES = {
@@ -74,3 +75,26 @@ def test_place_that_proj_cannot_tell_is_none():
     assert place(HOLED, local, transform) is None
     assert area_m2(HOLED, local, transform) is None
     assert place(HOLED, "EPSG:32631", [1e30, 0.0, 0.0, 0.0, -1e30, 0.0]) is None
+
+
+def test_vertices_beyond_the_date_line_are_brought_near_a_longitude():
+    square = shapely.box(-181.0, 10.0, -179.0, 11.0)
+
+    turned = near_longitude(square, 179.5)
+
+    assert turned.bounds == (179.0, 10.0, 181.0, 11.0)
+    assert near_longitude(turned, -179.5).equals(square)
+
+
+def test_geometry_is_left_as_it_is_where_the_crs_is_the_same():
+    square = shapely.box(0.0, 0.0, 1.0, 1.0)
+
+    assert reprojected(square, CRS.from_epsg(4326), CRS.from_epsg(4326)) is square
+
+
+def test_only_what_has_an_area_is_kept():
+    mixed = shapely.GeometryCollection(
+        [shapely.box(0, 0, 1, 1), shapely.Point(2, 2), shapely.LineString([[0, 0], [3, 3]])]
+    )
+
+    assert polygons_only(mixed).equals(shapely.box(0, 0, 1, 1))
