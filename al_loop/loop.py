@@ -18,6 +18,7 @@ from al_loop.runtime.tick_errors import TickErrors
 from al_loop.scaneo.links import ScaneoLinks
 from al_loop.scaneo.port import OpenScaneo
 from al_loop.scheduler import LoopScheduler
+from al_loop.scoring.current import CurrentScores
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.scoring.refit import HeadRefitter
 from al_loop.serving.model_server import ModelServer
@@ -83,6 +84,7 @@ class Loop:
         self.clock = clock
         self.layout = DataLayout(data)
         self.store = LabelStore.open(self.layout.database)
+        self._embedding_stores: dict[str, EmbeddingStore] = {}
         self.server = ModelServer(self.store, self.layout, threads=threads)
         self.scorer = PoolScorer(self.store, self.layout, clock, threads=threads, executor=executor)
         slots = TrainingSlots(rounds_at_once)
@@ -91,20 +93,23 @@ class Loop:
             rounds_at_once=rounds_at_once, executor=executor,
         )  # fmt: skip
         self.pretrainings = PretrainingRunner(self.store, self.layout, self.scorer, slots, clock, executor=executor)
-        self.sampler = Sampler(self.store, self._embeddings)
+        self.scores = CurrentScores(self.store, self._embeddings)
+        self.sampler = Sampler(self.store, self.scores)
         self.predictions = PredictionService(
             self.store, self.server, clock, journal=self.layout.shown_journal, max_values=max_image_values,
             errors=errors,
         )  # fmt: skip
         self.relabels = RelabelQueue(self.store, self.server, self._embeddings)
-        self.savings = SavingsReporter(self.store, self.sampler.board)
+        self.savings = SavingsReporter(self.store, self.scores.of)
         self.pictures = PictureService(self.store, self.server)
         self.prompts = OutlineService(self.store, self.server, max_values=max_image_values, model=promptable)
         self.scheduler = LoopScheduler(
             self.store, self.rounds, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s,
             errors=errors,
         )  # fmt: skip
-        self.refitter = HeadRefitter(self.store, self.layout, self.sampler, self._is_worse_than_random, clock, errors)
+        self.refitter = HeadRefitter(
+            self.store, self.layout, self.scores, self._is_worse_than_random, self.sampler.wants_bald, clock, errors
+        )
         self.scheduler.every("heads", HEAD_TICK_S, self.refitter.tick, quiet=True)
         assessor = Assessor(self.store, self.predictions.flush, errors)
         self.scheduler.every("assists", ASSIST_TICK_S, assessor.assess_all, quiet=True)
@@ -137,4 +142,6 @@ class Loop:
         return should_fall_back(self.savings.savings(campaign))
 
     def _embeddings(self, campaign: Campaign) -> EmbeddingStore:
-        return EmbeddingStore(self.layout.scores(campaign.name))
+        """The one embedding store of a campaign, which keeps what it has read in memory."""
+        store = EmbeddingStore(self.layout.scores(campaign.name))
+        return self._embedding_stores.setdefault(campaign.name, store)

@@ -12,6 +12,7 @@ from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import OpenedQuery, Pick
 from al_loop.domain.samples import SampleHeader
 from al_loop.store import LabelStore
+from al_loop.store.tables.queries import Choice
 from models.card import TaskSpec
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -104,11 +105,13 @@ def make_campaign(label_store: LabelStore, tmp_path: Path) -> Callable[..., Camp
 
 def open_query(
     store: LabelStore, campaign_id: int, annotator: str, picks: Sequence[int | Pick], *,
-    lease_s: float = 60, now: datetime = NOW, version: str | None = None, lapsed: Sequence[int] = (),
+    lease_s: float = 60, now: datetime = NOW, version: str | None = None,
 ) -> OpenedQuery:  # fmt: skip
-    """Lease these samples as the sampler does, without asking the book whether they may be."""
-    return store.queries.open(
-        campaign_id, annotator=annotator, strategy='{"type":"random"}', query_size=len(picks), version=version,
-        picks=[Pick(pick, 0.5, "random") if isinstance(pick, int) else pick for pick in picks],
-        lapsed=lapsed, lease_s=lease_s, now=now,
-    ).secure()  # fmt: skip
+    """Lease these samples as the sampler does, without asking the pool index whether they may be."""
+    chosen = [Pick(pick, 0.5, "random") if isinstance(pick, int) else pick for pick in picks]
+    query = store.queries.grant(
+        campaign_id, lambda _: Choice(chosen, version), annotator=annotator, strategy='{"type":"random"}',
+        query_size=len(picks), lease_s=lease_s, now=now,
+    )  # fmt: skip
+    assert query is not None
+    return query

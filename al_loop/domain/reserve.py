@@ -146,16 +146,11 @@ def block_position(block: str, seed: int) -> float:
     return int.from_bytes(digest, "little") / 2**64
 
 
-def offer_order(sample_ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """The same ids in a random order that does not depend on which ids are present.
-
-    Reserve samples are offered in it, so that whatever prefix is labelled is a random part of the reserve.
-    """
-    return sample_ids[np.argsort(random_keys(sample_ids, seed), kind="stable")]
-
-
 def random_keys(sample_ids: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
-    """A random number of each id, the same for the same id and seed; shapes are equal."""
+    """A random number of each id, the same for the same id and seed; shapes are equal.
+
+    The reserve is offered in the order of these, so that whatever prefix is labelled is a random part of it.
+    """
     with np.errstate(over="ignore"):  # splitmix64 wraps around
         mixed = sample_ids.astype(np.uint64) + np.uint64(seed % 2**64) * np.uint64(0x9E3779B97F4A7C15)
         mixed += np.uint64(0x9E3779B97F4A7C15)

@@ -71,17 +71,15 @@ class RelabelQueue:
         store: LabelStore,
         server: ModelServer,
         embeddings_for: Callable[[Campaign], EmbeddingStore],
-        compare_s: float = COMPARE_S,
     ) -> None:
-        """Make a desk.
+        """Make a queue that has looked at nothing yet.
 
         Args:
             store: Where labels and leases are.
             server: Serving models.
             embeddings_for: The embedding store of a campaign.
-            compare_s: Seconds that one call spends on comparing masks.
         """
-        self._store, self._server, self._embeddings_for, self._compare_s = store, server, embeddings_for, compare_s
+        self._store, self._server, self._embeddings_for = store, server, embeddings_for
         self._lock = threading.Lock()
         self._known: dict[int, _KnownCandidates] = {}
 
@@ -236,7 +234,7 @@ class RelabelQueue:
     ) -> None:
         current = {entry.label.label_id for entry in answers}
         known.comparisons = {label_id: found for label_id, found in known.comparisons.items() if label_id in current}
-        deadline = time.monotonic() + self._compare_s
+        deadline = time.monotonic() + COMPARE_S
         for entry in sorted(answers, key=lambda entry: -entry.label.label_id):
             label = entry.label
             if label.label_id in known.comparisons:

@@ -1,28 +1,31 @@
-"""The board and the rankings of one campaign, and when to make them anew.
+"""One ranked list of picks for each strategy in use, made again when the scores change or it is used up.
 
-In the background, a query takes what stands and never waits for a better ranking; else each query has the ranking made
-first that it needs, so that equal seeds give equal answers.
+Greedy choice goes on where it stopped: the picks after the first k are those that the strategy would choose once the
+first k are leased. So one list serves the queries of many annotators. In the background, a query takes from the list
+that there is while the next one is made; else it waits for the list that it needs, so that equal seeds give equal
+answers.
 """
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Set
 
 import numpy as np
+from numpy.typing import NDArray
 
-from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import Pick
-from al_loop.querying.ranking import MOST_AHEAD, Ranking
-from al_loop.querying.sources import GoldenSchedule
-from al_loop.querying.spread import SpacingRules, unasked
+from al_loop.querying.spread import SpacingRules, first_of_each_place
 from al_loop.querying.strategies import StrategyConfig
-from al_loop.runtime.background import Background
-from al_loop.scoring.current import BoardKey, CurrentScores
+from al_loop.scoring.candidates import Candidates
 from al_loop.scoring.pool_scores import PoolScores
 from al_loop.store.pool_index import PoolIndex
+from models.ids import NO_IDS, Ids
+
+MOST_AHEAD = 512
+"""Picks ranked at most, unless one query wants more or annotators take more while the next list is made."""
 
 MOST_DEMAND = 4096
-"""Picks ranked at most, however many annotators take while a ranking is made."""
+"""Picks ranked at most, however many annotators take while a list is made."""
 
 CANDIDATES_PER_PICK = 3
 """Picks ranked for each that is needed where samples must lie apart, so that some can be passed over."""
@@ -31,181 +34,183 @@ IN_USE_S = 600.0
 """Seconds since its last query in which a strategy is ranked again when scores change."""
 
 
-class CampaignRankings:
-    """What the sampler remembers of a campaign; a cache, except for the random generators."""
+class RankedList:
+    """Picks of one strategy that were not handed out yet, best first."""
 
-    def __init__(
-        self,
-        source: CurrentScores,
-        known_book: Callable[[], PoolIndex | None],
-        background: Callable[[], Background | None],
-        seed: list[int],
-    ) -> None:
-        """Nothing is read yet.
+    def __init__(self, picks: Sequence[Pick], scores: PoolScores) -> None:
+        """Keep `picks`, which were ranked by `scores`."""
+        self.scores = scores
+        self.length = len(picks)
+        """Picks at first."""
+        self._picks = list(picks)
+        self._ids: Ids = np.array([pick.sample_id for pick in picks], np.int64)
+
+    def still_free(self, is_free: Callable[[Ids], NDArray[np.bool_]], left_out: Set[int] = frozenset()) -> list[Pick]:
+        """The picks that may still be handed out, best first.
 
         Args:
-            source: Builds boards.
-            known_book: The campaign's book, if it was read.
-            background: What ranks ahead; None: rank when asked.
-            seed: Of all chance in the campaign's queries.
+            is_free: Which of some ids may be queried now.
+            left_out: Ids that are not for the annotator who asks; they stay for others.
         """
-        self.rng, self._rank_rng, self._pace_rng = (np.random.default_rng([*seed, stream]) for stream in range(3))
-        self.board = PoolScores()
-        self.reserve_drawn = False
-        self.room: SpacingRules | None = None
+        free = is_free(self._ids)
+        if not free.all():
+            self._picks = [pick for pick, still in zip(self._picks, free.tolist(), strict=True) if still]
+            self._ids = self._ids[free]
+        return [pick for pick in self._picks if pick.sample_id not in left_out] if left_out else list(self._picks)
+
+
+def rank(
+    strategy: StrategyConfig,
+    scores: PoolScores,
+    offered: Ids,
+    covered: Ids,
+    size: int,
+    rng: np.random.Generator,
+    *,
+    labelled: int = 0,
+    most: int = MOST_AHEAD,
+    front: Sequence[Pick] = (),
+    last: Ids = NO_IDS,
+) -> RankedList:
+    """Rank at least `size` samples if there are so many; those that were not scored come last, at random.
+
+    How far ahead grows with the labelled and leased samples: coverage is planned for their number, and a long plan
+    would spread the first few picks too thin.
+
+    Args:
+        strategy: Chooses among the scored samples.
+        scores: The newest.
+        offered: Ids that may be queried, ascending.
+        covered: Ids labelled or leased.
+        size: Picks needed now.
+        rng: Source of chance.
+        labelled: Labelled samples outside the test reserve.
+        most: Picks ranked at most if `size` is smaller.
+        front: Picks of the list before that will be handed out while this one is made: they stay in front, and what
+            comes after is unlike them.
+        last: Further ids that may be queried, at random after all those offered: repeated acquisitions.
+
+    Raises:
+        NonFiniteScoresError: Scores or embeddings are NaN or infinite.
+    """
+    ahead = max(size, min(most, len(covered) // 2))
+    if front:
+        kept = np.array([pick.sample_id for pick in front], np.int64)
+        offered, last = (np.setdiff1d(ids, kept, assume_unique=True) for ids in (offered, last))
+        covered = np.concatenate([covered, kept])
+    picks = list(front)
+    if len(offered):
+        pool, unscored = scores.pool(offered, covered, labelled)
+        if len(pool) == 0 or not strategy.uses_scores:
+            pool, unscored = Candidates(sample_ids=offered, labelled_count=labelled), unscored[:0]
+        selection = strategy.select(pool, ahead, rng)
+        chosen = pool.sample_ids[selection.indices].tolist()
+        others = rng.permutation(unscored)[: max(0, ahead - len(chosen))].tolist()
+        reasons = [*selection.reasons, *["not scored yet: random"] * len(others)]
+        picks += map(Pick, chosen + others, scores.entropies(chosen + others), reasons)
+    again = rng.permutation(last)[: max(0, ahead - len(picks))].tolist() if len(last) else []
+    picks += [
+        Pick(sample_id, score, "of a place asked about before")
+        for sample_id, score in zip(again, scores.entropies(again), strict=True)
+    ]
+    return RankedList(picks, scores)
+
+
+class CampaignRankings:
+    """The ranked lists of one campaign by strategy; a cache, except for the random generator."""
+
+    def __init__(self, seed: Sequence[int]) -> None:
+        """Nothing is ranked yet; `seed` is that of all chance in it."""
+        self.spacing: SpacingRules | None = None
         """Rules of how far apart samples lie, if there are any."""
-        self._source, self._known_book, self._background = source, known_book, background
-        self._board_key: BoardKey | None = None
-        self._making = threading.RLock()
-        self._rankings: dict[StrategyConfig, Ranking] = {}
+        self._rng = np.random.default_rng(seed)
+        self._making = threading.Lock()
+        self._lists: dict[StrategyConfig, RankedList] = {}
         self._used: dict[StrategyConfig, float] = {}
         self._taken: dict[StrategyConfig, int] = {}
-        """Picks that were handed out while the last ranking was made."""
-        self._paces: dict[str, GoldenSchedule] = {}
-
-    def pace(self, annotator: str) -> GoldenSchedule:
-        """When an annotator meets the next golden sample."""
-        return self._paces.setdefault(annotator, GoldenSchedule(self._pace_rng))
-
-    def refresh(self, campaign: Campaign) -> None:
-        """See that the board is that of the newest scores, or soon will be."""
-        key = self._source.key(campaign)
-        if self._board_key == key:
-            return
-        background = self._background()
-        if background is None or self._board_key is None:
-            self._load(campaign, key)
-        else:
-            background.ask(
-                (campaign.campaign_id, "board"), lambda: self._replace(campaign), f"scores of {campaign.name}"
-            )
-
-    def set_board(self, campaign: Campaign, board: PoolScores) -> None:
-        """Rank by this board from now on."""
-        with self._making:
-            self._board_key = self._source.key(campaign)
-            self.board = board
-        self._rank_again(campaign)
+        """Picks that were handed out while the last list was made."""
 
     def in_use(self) -> list[StrategyConfig]:
         """Strategies that were asked for within the last ten minutes."""
         now = time.monotonic()
         return [strategy for strategy, used_at in list(self._used.items()) if now - used_at < IN_USE_S]
 
-    def first(self, strategy: StrategyConfig, book: PoolIndex, size: int, annotator: str) -> list[Pick] | None:
-        """The next picks for an annotator, more than `size` perhaps, or None if `make` is needed first.
+    def list_of(self, strategy: StrategyConfig) -> RankedList | None:
+        """The newest list of a strategy, if one was made."""
+        return self._lists.get(strategy)
+
+    def next_picks(
+        self, strategy: StrategyConfig, index: PoolIndex, size: int, annotator: str, scores: PoolScores | None = None
+    ) -> list[Pick] | None:
+        """The next picks for an annotator, perhaps more than `size`, or None if a list has to be made first.
 
         Args:
-            strategy: Which ranking.
-            book: Locked by the caller.
+            strategy: Which list.
+            index: Locked by the caller.
             size: Picks wanted; fewer come only if the pool has no more.
             annotator: What they skipped is left out.
+            scores: Those that the list must be ranked by; None: any.
         """
         self._used[strategy] = time.monotonic()
-        ranking = self._rankings.get(strategy)
-        if ranking is None:
+        ranked = self._lists.get(strategy)
+        if ranked is None or (scores is not None and ranked.scores is not scores):
             return None
-        skipped = book.skipped.get(annotator)
-        left_out = set(book.sample_ids[list(skipped)].tolist()) if skipped else frozenset[int]()
-        picks = ranking.left(book.free_among, left_out)
-        if len(picks) < min(size, book.free - book.count_skipped(annotator)):
-            return None
-        if self._background() is None and (ranking.board is not self.board or ranking.drift(book.free) > size):
-            return None
-        return picks
+        skipped = index.skipped.get(annotator)
+        left_out = set(index.sample_ids[list(skipped)].tolist()) if skipped else frozenset[int]()
+        picks = ranked.still_free(index.free_among, left_out)
+        return None if len(picks) < min(size, index.free - index.count_skipped(annotator)) else picks
 
-    def renew(self, strategy: StrategyConfig, book: PoolIndex, size: int) -> None:
-        """Rank the pool for a query that waits, unless another one that waited had that done meanwhile."""
-        spent = self._rankings.get(strategy)
-        with self._making:
-            if self._rankings.get(strategy) is spent:
-                self.make(strategy, book, size)
-
-    def make(self, strategy: StrategyConfig, book: PoolIndex, size: int, *, ahead: bool = False) -> None:
+    def make(
+        self,
+        strategy: StrategyConfig,
+        scores: PoolScores,
+        index: PoolIndex,
+        size: int,
+        *,
+        instead_of: RankedList | None = None,
+    ) -> None:
         """Rank the pool as it is now.
 
         Args:
             strategy: Chooses.
-            book: Not locked by the caller.
+            scores: The newest.
+            index: Not locked by the caller.
             size: Picks needed at least.
-            ahead: Nobody waits for it: what is handed out meanwhile is taken into account.
+            instead_of: The list that does not suffice: if another thread has replaced it meanwhile, nothing is done.
 
         Raises:
             NonFiniteScoresError: Scores or embeddings are NaN or infinite.
         """
         with self._making:
-            board, old = self.board, self._rankings.get(strategy)
-            with book.lock:
-                before = [] if old is None else old.left(book.free_among)
-                states = book.copy()
-            offered = states.free()
-            if not len(offered):
-                self._rankings[strategy] = Ranking([], 0, board)
+            old = self._lists.get(strategy)
+            if old is not None and old is not instead_of:
                 return
-            demand = self._taken.get(strategy, 0)
-            same = ahead and old is not None and old.board is board  # by new scores the old order is worth nothing
-            taken = demand if same else 0
-            room, last = self.room, offered[:0]
-            size *= 1 if room is None else CANDIDATES_PER_PICK
-            if room is not None and room.settings.once_per_place:
-                every, offered = offered, unasked(offered, states.asked(), room.footprints, self._rank_rng)
-                last = np.setdiff1d(every, offered, assume_unique=True)
-            ranking = Ranking.of(
-                strategy,
-                board,
-                offered,
-                states.covered(),
-                size,
-                self._rank_rng,
+            with index.lock:
+                before = [] if old is None else old.still_free(index.free_among)
+                states = index.copy()
+            demand, spacing, offered, last = self._taken.get(strategy, 0), self.spacing, states.free(), NO_IDS
+            if spacing is not None:
+                size *= CANDIDATES_PER_PICK
+                if spacing.settings.once_per_place:
+                    every = offered
+                    offered = first_of_each_place(every, states.queried(), spacing.footprints, self._rng)
+                    last = np.setdiff1d(every, offered, assume_unique=True)
+            made = rank(
+                strategy, scores, offered, states.covered(), size, self._rng,
                 labelled=states.labelled,
                 most=min(max(MOST_AHEAD, 3 * demand), MOST_DEMAND),
-                front=before[:taken],
+                front=before[:demand] if old is not None and old.scores is scores else (),
                 last=last,
-            )
-            with book.lock:
-                self._taken[strategy] = len(before) - (0 if old is None else len(old.left(book.free_among)))
-                self._rankings[strategy] = ranking
+            )  # fmt: skip
+            with index.lock:
+                self._taken[strategy] = len(before) - (0 if old is None else len(old.still_free(index.free_among)))
+                self._lists[strategy] = made
 
-    def look_ahead(self, campaign: Campaign, strategy: StrategyConfig, book: PoolIndex, size: int) -> None:
-        """After a query of `size`: have the next ranking made in the background, if it is time."""
-        background, ranking = self._background(), self._rankings.get(strategy)
-        if background is None or ranking is None:
-            return
-        with book.lock:
-            left, drift = len(ranking.left(book.free_among)), ranking.drift(book.free)
-        low = max(ranking.length // 4, size, 2 * self._taken.get(strategy, 0))
-        if ranking.board is not self.board or drift > max(ranking.length // 2, size) or left < low:
-            self._ask(background, campaign, strategy, size)
-
-    def source_of(self, strategy: StrategyConfig) -> PoolScores:
-        """The board that a strategy's ranking was made by."""
-        ranking = self._rankings.get(strategy)
-        return self.board if ranking is None else ranking.board
-
-    def _load(self, campaign: Campaign, key: BoardKey) -> None:
-        with self._making:
-            if self._board_key != key:
-                self.board = self._source.newest(campaign)
-                self._board_key = key
-
-    def _replace(self, campaign: Campaign) -> None:
-        self._load(campaign, self._source.key(campaign))
-        self._rank_again(campaign)
-
-    def _rank_again(self, campaign: Campaign) -> None:
-        """Rank by new scores whatever was asked for lately."""
-        background = self._background()
-        if background is None:
-            return
-        for strategy in self.in_use():
-            ranking = self._rankings.get(strategy)
-            if ranking is not None:
-                self._ask(background, campaign, strategy, ranking.length // 2)
-
-    def _ask(self, background: Background, campaign: Campaign, strategy: StrategyConfig, size: int) -> None:
-        def job() -> None:
-            book = self._known_book()
-            if book is not None:
-                self.make(strategy, book, size, ahead=True)
-
-        background.ask((campaign.campaign_id, strategy), job, f"ranking {campaign.name}")
+    def runs_low(self, strategy: StrategyConfig, index: PoolIndex, size: int) -> bool:
+        """Whether, after a query of `size`, it is time to make the next list."""
+        ranked = self._lists.get(strategy)
+        if ranked is None:
+            return False
+        with index.lock:
+            free = len(ranked.still_free(index.free_among))
+        return free < max(ranked.length // 4, size, 2 * self._taken.get(strategy, 0))

@@ -1,6 +1,7 @@
 """How far apart the samples of one query lie: ground distance, one acquisition a place, quotas of groups.
 
-Pure functions on the candidates of one query; nothing here grows with the pool but `unasked`, which is for ranking.
+Pure functions on the candidates of one query; nothing here grows with the pool but
+`first_of_each_place`, which is for ranking.
 """
 
 import re
@@ -28,7 +29,7 @@ class Spread:
     kept: Ids
     """Positions among the candidates, best first, `wanted` at most; repeated acquisitions last."""
     repeats: int
-    """So many of those kept, at the end, are of places that were asked about."""
+    """How many of those kept, at the end, are of places that were queried before."""
     near: int
     """Candidates passed over because they lie too near to others."""
     over_quota: int
@@ -68,7 +69,7 @@ def spread(
       of `leased` and of `beside`. Samples without a CRS are far from everything.
     * Quota: fewer than `max_per_group` samples of the same group were taken or are in `beside`. A path that the
       pattern does not match is of no group.
-    * Place: with `once_per_place`, candidates whose place was asked about, is that of a sample in `beside` or of an
+    * Place: with `once_per_place`, candidates whose place was queried, is that of a sample in `beside` or of an
       earlier candidate come after all others, in their order. See `Footprints.places`.
 
     What distance or quota forbids is not handed out in this query, however short it is: `Spread.shortfall` tells the
@@ -79,9 +80,9 @@ def spread(
         wanted: Samples taken at most.
         footprints: Where all these samples lie; candidates that are not there are left for later, others ignored.
         settings: The rules.
-        leased: Ids of samples on lease, to anybody.
+        leased: Ids of samples on lease, to any annotator.
         beside: Ids of samples that the query hands out anyway, such as its random control.
-        asked: For `once_per_place`; None: nobody was asked about anything.
+        asked: For `once_per_place`; None: nothing was queried.
     """
     rows, known = positions_of(np.asarray(candidates, np.int64), footprints.sample_ids)
     beside_rows = positions_of(np.asarray(beside, np.int64), footprints.sample_ids)[0]
@@ -109,20 +110,20 @@ def spread(
     return Spread(np.flatnonzero(known)[np.array(kept, np.int64)], repeats, near, over_quota)
 
 
-def unasked(offered: Ids, asked: Ids, footprints: Footprints, rng: np.random.Generator) -> Ids:
-    """The samples to rank under `once_per_place`: of each place that nobody was asked about, one acquisition.
+def first_of_each_place(offered: Ids, asked: Ids, footprints: Footprints, rng: np.random.Generator) -> Ids:
+    """The samples to rank under `once_per_place`: of each place that was not queried yet, one acquisition.
 
     For ranking, since it takes time in the size of the pool (50 ms for a million samples): `spread` alone can only
-    order what a strategy chose, and that might all be of places asked about while others are left.
+    order what a strategy chose, and that might all be of places queried before while others are left.
 
     Args:
-        offered: Ids that may be asked about, shape (N,), ascending.
+        offered: Ids that may be queried, shape (N,), ascending.
         asked: Ids of samples that are labelled or leased.
         footprints: Where they lie; samples that are not there stay.
         rng: Draws the acquisition.
 
     Returns:
-        Ascending; all of `offered` once every place was asked about.
+        Ascending; all of `offered` once every place was queried.
     """
     rows, known = positions_of(offered, footprints.sample_ids)
     positions = np.flatnonzero(known)
@@ -172,7 +173,7 @@ def _groups(footprints: Footprints, rows: Ids, settings: SpreadSettings) -> list
 def _by_place(
     footprints: Footprints, rows: Ids, settings: SpreadSettings, beside: Ids, asked: Asked | None
 ) -> tuple[list[int], list[int]]:
-    """Positions of candidates of places that nobody was asked about, one each, and of the others; both in order."""
+    """Positions of candidates of places that was not queried yet, one each, and of the others; both in order."""
     if not settings.once_per_place or not len(rows):
         return list(range(len(rows))), []
     places = footprints.places[rows]
@@ -188,7 +189,7 @@ def _by_place(
 FURTHER = 512
 """Random samples that are looked at when the ranked ones lie too near to each other."""
 Drawn = Callable[[int, set[int]], list[Pick]]
-"""So many free samples at random, but for some ids."""
+"""n free samples at random, without some ids."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +198,7 @@ class SpacingRules:
 
     settings: SpreadSettings
     footprints: Footprints
-    """Rows are positions in the book, which may have more samples by now."""
+    """Rows are positions in the pool index, which may have more samples by now."""
 
 
 @dataclass(frozen=True)
@@ -209,27 +210,27 @@ class Chosen:
 
 
 def choose(
-    book: PoolIndex, room: SpacingRules, order: Sequence[Pick], size: int, beside: Sequence[int], drawn: Drawn
+    index: PoolIndex, spacing: SpacingRules, order: Sequence[Pick], size: int, beside: Sequence[int], drawn: Drawn
 ) -> Chosen:
     """The first `size` picks that the rules allow; where those ranked do not suffice, random ones that they allow.
 
     Args:
-        book: Locked by the caller.
-        room: The rules.
+        index: Locked by the caller.
+        spacing: The rules.
         order: All that were ranked and are free, best first; empty: the whole choice is random.
         size: Picks wanted.
         beside: Ids that the query hands out anyway; none of them is in `order`.
         drawn: Source of chance.
     """
-    leased = book.sample_ids[list(book.holders)]
+    leased = index.sample_ids[list(index.holders)]
 
-    def asked(rows: Ids) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-        return np.asarray((book.state[rows] & (LABELLED | LEASED)) != 0)
+    def queried(rows: Ids) -> NDArray[np.bool_]:
+        return np.asarray((index.state[rows] & (LABELLED | LEASED)) != 0)
 
     def allowed(picks: Sequence[Pick], size: int, beside: Sequence[int]) -> tuple[list[Pick], int, str | None]:
         ids = [pick.sample_id for pick in picks]
-        found = spread(ids, size, room.footprints, room.settings, leased=leased, beside=beside, asked=asked)
-        return [picks[index] for index in found.kept], found.repeats, found.shortfall(size, room.settings)
+        found = spread(ids, size, spacing.footprints, spacing.settings, leased=leased, beside=beside, asked=queried)
+        return [picks[row] for row in found.kept], found.repeats, found.shortfall(size, spacing.settings)
 
     first, repeats, shortfall = allowed(order, size, beside)
     missing = size - len(first)
@@ -238,9 +239,6 @@ def choose(
     seen = {pick.sample_id for pick in order} | set(beside)
     kept = [*beside, *(pick.sample_id for pick in first)]
     more, again, further_shortfall = allowed(drawn(FURTHER + missing, seen), missing, kept)
-    if (
-        order and not repeats
-    ):  # what was ranked is of new places: others are left, so this query asks about no place twice
+    if order and not repeats:  # what was ranked is of new places, and others are left: no place twice in this query
         more = more[: len(more) - again]
-    shortfall = further_shortfall or shortfall
-    return Chosen(first + more, shortfall if len(more) < missing else None)
+    return Chosen(first + more, (further_shortfall or shortfall) if len(more) < missing else None)

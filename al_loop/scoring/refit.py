@@ -18,9 +18,9 @@ import numpy as np
 
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
-from al_loop.querying.sampler import Sampler
 from al_loop.runtime.tick_errors import TickErrors
 from al_loop.scoring.cell_targets import CellTargetCache
+from al_loop.scoring.current import CurrentScores
 from al_loop.scoring.embedding_versions import available_embeddings
 from al_loop.scoring.head_data import HeadData, JoinedCells, cell_head_data, class_head_data
 from al_loop.scoring.head_report import HeadReport
@@ -52,8 +52,9 @@ class HeadRefitter:
         self,
         store: LabelStore,
         layout: DataLayout,
-        sampler: Sampler,
+        scores: CurrentScores,
         is_worse_than_random: Callable[[Campaign], bool],
+        wants_bald: Callable[[Campaign], bool],
         clock: Callable[[], datetime],
         errors: TickErrors | None = None,
     ) -> None:
@@ -62,14 +63,15 @@ class HeadRefitter:
         Args:
             store: Where labels are.
             layout: Where embeddings are.
-            sampler: Ranks by what comes out.
+            scores: Where the scores of the heads are published.
             is_worse_than_random: Whether choosing by scores has done worse than chance so far; may take seconds.
+            wants_bald: Whether queries rank by BALD lately, which costs an ensemble to compute.
             clock: Gives aware UTC times.
             errors: Where campaigns that no head could be fitted for are shown; None: they are only logged.
         """
         self._errors = errors or TickErrors()
-        self._store, self._layout, self._sampler, self._clock = store, layout, sampler, clock
-        self._is_worse_than_random = is_worse_than_random
+        self._store, self._layout, self._scores, self._clock = store, layout, scores, clock
+        self._is_worse_than_random, self._wants_bald = is_worse_than_random, wants_bald
         self._known: dict[int, _KnownHeads] = {}
         self._lock = threading.Lock()
 
@@ -119,15 +121,15 @@ class HeadRefitter:
         trust = max(trusts, default=None)  # embeddings that help one task are worth ranking by
         ranks, several = all(part.judgement.ranks for part in fitted), len(campaign.tasks) > 1
         if ranks:
-            with_bald = self._sampler.wants_bald(campaign)
+            with_bald = self._wants_bald(campaign)
             scored = [part.score(with_bald=with_bald) for part in fitted]
-            board = pool_scores_of_heads(
+            scores = pool_scores_of_heads(
                 version, scored, embeddings,
                 labels=labels, scored_at=self._clock(), trust=trust, harmful=known.harmful,
             )  # fmt: skip
-            self._sampler.set_board(campaign, board)
-        elif (self._sampler.board(campaign).version or "").startswith(HEAD_PREFIX):
-            self._sampler.reset_board(campaign)  # heads that ranked until now fell behind the model
+            self._scores.publish(campaign, scores)
+        elif (self._scores.of(campaign).version or "").startswith(HEAD_PREFIX):
+            self._scores.publish_stored(campaign)  # heads that ranked until now fell behind the model
         head, judgement = fitted[0].head, fitted[0].judgement
         report = HeadReport(
             version=version, labels=labels,
@@ -188,4 +190,4 @@ class HeadRefitter:
         harmful = self._is_worse_than_random(campaign)
         if harmful != known.harmful:
             known.harmful = harmful
-            self._sampler.set_board(campaign, replace(self._sampler.board(campaign), harmful=harmful))
+            self._scores.publish(campaign, replace(self._scores.of(campaign), harmful=harmful))

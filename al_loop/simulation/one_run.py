@@ -21,6 +21,7 @@ from al_loop.errors import InvalidValueError, NotEnoughLabelsError
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import Random, StrategyConfig
 from al_loop.runtime.processes import ERROR_FILE, ProcessFailedError, run_supervised
+from al_loop.scoring.current import CurrentScores
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.simulation.oracle import ANNOTATOR, Oracle
 from al_loop.simulation.records import RoundRecord, SimulationConfig
@@ -69,7 +70,7 @@ class SimulatedRun:
         self.campaign = self._create_campaign(plan, seed)
         self._registry = ModelRegistry(self._layout.models(CAMPAIGN))
         self._embedding_store = EmbeddingStore(self._layout.scores(CAMPAIGN))
-        self._sampler = Sampler(self.store, lambda _: self._embedding_store, seed)
+        self._sampler = Sampler(self.store, CurrentScores(self.store, lambda _: self._embedding_store), seed)
         self._scorer = PoolScorer(self.store, self._layout, self._tick, grid)
 
     def label_reserve(self) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from al_loop.store.database import Database
-from al_loop.store.pending_queries import PendingQueries
+from al_loop.store.old_journal import store_journal
 from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.tables.assists import AssistTable
 from al_loop.store.tables.campaigns import CampaignTable
@@ -27,15 +27,15 @@ from al_loop.store.tables.versions import VersionTable
 class LabelStore:
     """One open DuckDB file; its verbs are grouped by what they are about. Safe to share between threads."""
 
-    def __init__(self, database: Database, openings: PendingQueries) -> None:
-        self._database, self._openings = database, openings
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self.pool_indexes = PoolIndexes(database)
         self.campaigns = CampaignTable(database, self.pool_indexes)
         self.samples = SampleTable(database, self.pool_indexes)
         self.labels = LabelTable(database, self.pool_indexes)
-        self.queries = QueryTable(database, self.pool_indexes, openings)
+        self.queries = QueryTable(database, self.pool_indexes)
         self.leases = LeaseTable(database, self.pool_indexes)
-        self.relabels = RelabelTable(database, self.pool_indexes, openings)
+        self.relabels = RelabelTable(database, self.queries)
         self.rounds = RoundTable(database)
         self.versions = VersionTable(database)
         self.scores = ScoreTable(database)
@@ -46,7 +46,7 @@ class LabelStore:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open or create the file; beside it lies a directory `<name>.queries`, empty at rest.
+        """Open or create the file.
 
         Raises:
             StoreLockedError: Another process has it open.
@@ -54,7 +54,8 @@ class LabelStore:
         """
         database = Database(path)
         try:
-            return cls(database, PendingQueries(database, path.with_suffix(".queries")))
+            store_journal(database, path.with_suffix(".queries"))
+            return cls(database)
         except BaseException:
             database.close()
             raise
@@ -62,4 +63,3 @@ class LabelStore:
     def close(self) -> None:
         """Finish queued writes and give the file back. Safe to call twice; every later call raises StoreClosedError."""
         self._database.close()
-        self._openings.close()

@@ -20,8 +20,10 @@ from al_loop.domain.reserve import random_keys
 from al_loop.domain.samples import SampleCounts
 from models.ids import Ids, positions_of
 
-RESERVE, GOLDEN, LABELLED, LEASED, GIVEN_UP = 1, 2, 4, 8, 16
+RESERVE, GOLD_STANDARD, LABELLED, LEASED, GIVEN_UP = 1, 2, 4, 8, 16
 """Bits of a sample's state. The pool that strategies choose from is what has none of them."""
+RESERVE_BLOCK = 1024
+"""Positions of the reserve that are looked at together."""
 NOBODY: frozenset[tuple[str, str]] = frozenset()
 
 
@@ -33,20 +35,20 @@ class States(NamedTuple):
     state: NDArray[np.uint8]
     """Shape (N,)."""
     labelled: int
-    """Labelled samples outside the test reserve, golden ones left out."""
+    """Labelled samples outside the test reserve, gold-standard ones left out."""
 
     def free(self) -> Ids:
         """Ids that strategies choose from, ascending."""
         return np.asarray(self.sample_ids[self.state == 0])
 
-    def asked(self) -> Ids:
+    def queried(self) -> Ids:
         """Ids that are labelled or leased, ascending."""
         return np.asarray(self.sample_ids[(self.state & (LABELLED | LEASED)) != 0])
 
     def covered(self) -> Ids:
-        """Ids outside the reserve that are labelled or leased, ascending; golden ones left out."""
-        asked = (self.state & (LABELLED | LEASED)) != 0
-        return np.asarray(self.sample_ids[asked & ((self.state & (RESERVE | GOLDEN)) == 0)])
+        """Ids outside the reserve that are labelled or leased, ascending; gold-standard ones left out."""
+        queried = (self.state & (LABELLED | LEASED)) != 0
+        return np.asarray(self.sample_ids[queried & ((self.state & (RESERVE | GOLD_STANDARD)) == 0)])
 
 
 class PoolIndex:
@@ -62,25 +64,25 @@ class PoolIndex:
         paths: pa.ChunkedArray,
         *,
         reserve: NDArray[np.bool_],
-        golden: NDArray[np.bool_],
+        gold_standard: NDArray[np.bool_],
         overlap_share: float = 0.0,
         overlap_annotators: int = 2,
         seed: int = 0,
     ) -> None:
-        """Begin with samples that nobody has, answered or skipped.
+        """Begin with samples without leases, answers or skips.
 
         Args:
             sample_ids: Shape (N,), ascending.
             paths: N strings.
             reserve: Which belong to the test reserve, shape (N,).
-            golden: Which have a known answer, shape (N,); whether they are in the reserve does not matter then.
-            overlap_share: Share of samples that several annotators are asked about.
+            gold_standard: Which have a known answer, shape (N,); whether they are in the reserve does not matter then.
+            overlap_share: Share of samples that several annotators answer.
             overlap_annotators: How many.
             seed: Of the order in which the reserve is offered, and of the overlap.
         """
         self.lock = threading.RLock()
         self.sample_ids, self.paths = sample_ids, paths
-        self.state = (reserve * RESERVE + golden * GOLDEN).astype(np.uint8)
+        self.state = (reserve * RESERVE + gold_standard * GOLD_STANDARD).astype(np.uint8)
         self.overlap_share, self.overlap_annotators, self.seed = overlap_share, overlap_annotators, seed
         self.overlap = in_overlap(sample_ids, overlap_share, seed)
         self.answers: NDArray[np.object_] = np.full(len(sample_ids), NOBODY, object)
@@ -92,18 +94,18 @@ class PoolIndex:
         self.skipped: dict[str, set[int]] = {}
         """Positions of what an annotator skipped."""
         self.shared_out: dict[int, None] = {}
-        """Positions of the overlap that wait for further annotators, those asked about first come first."""
+        """Positions of the overlap that wait for further annotators, those queried first come first."""
         self.clock: datetime | None = None
-        """The latest time that the book was told of."""
+        """The latest time that the index was notified of."""
         self.retired = False
-        """Whether another book was, or is being, read in its place: nothing may be granted by this one any more."""
+        """Whether another index was, or is being, read in its place: this one may grant nothing any more."""
         self.free = int(np.count_nonzero(self.state == 0))
         """Samples that strategies choose from."""
-        self.golden: NDArray[np.int64] = np.flatnonzero(golden)
-        """Positions of the golden samples."""
+        self.gold_standard: NDArray[np.int64] = np.flatnonzero(gold_standard)
+        """Positions of the gold-standard samples."""
         self.labelled = 0
-        """Labelled samples outside the test reserve, golden ones left out."""
-        self.reserve_asked = 0
+        """Labelled samples outside the test reserve, gold-standard ones left out."""
+        self.reserve_queried = 0
         """Samples of the test reserve that are labelled or leased."""
         self._skippers: dict[int, set[str]] = {}
         self._expiries: list[tuple[datetime, int, str]] = []
@@ -114,7 +116,7 @@ class PoolIndex:
         return len(self.sample_ids)
 
     def retire(self) -> None:
-        """Grant nothing by this book any more."""
+        """Grant nothing by this index any more."""
         with self.lock:
             self.retired = True
 
@@ -132,13 +134,13 @@ class PoolIndex:
         positions, _ = positions_of(np.array(sample_ids, np.int64), self.sample_ids)
         return [str(self.paths[position].as_py()) for position in positions.tolist()]
 
-    def copy(self) -> "States":
+    def copy(self) -> States:
         """The states as they are now, to be looked at without the lock."""
         with self.lock:
             return States(self.sample_ids, self.state.copy(), self.labelled)
 
     def counts(self) -> SampleCounts:
-        """Samples by state at the book's time."""
+        """Samples by state at the index's time."""
         with self.lock:
             of_state = np.bincount(self.state, minlength=32).tolist()
 
@@ -148,14 +150,14 @@ class PoolIndex:
             )
 
         return SampleCounts(
-            pool=count(0, RESERVE | GOLDEN | LABELLED | LEASED),
-            leased=count(LEASED, RESERVE | GOLDEN | LABELLED),
-            labelled=count(LABELLED, RESERVE | GOLDEN),
-            reserve=count(RESERVE, GOLDEN),
-            reserve_labelled=count(RESERVE | LABELLED, GOLDEN),
+            pool=count(0, RESERVE | GOLD_STANDARD | LABELLED | LEASED),
+            leased=count(LEASED, RESERVE | GOLD_STANDARD | LABELLED),
+            labelled=count(LABELLED, RESERVE | GOLD_STANDARD),
+            reserve=count(RESERVE, GOLD_STANDARD),
+            reserve_labelled=count(RESERVE | LABELLED, GOLD_STANDARD),
             total=len(self),
-            skipped=count(GIVEN_UP, LABELLED | GOLDEN),
-            golden=count(GOLDEN),
+            skipped=count(GIVEN_UP, LABELLED | GOLD_STANDARD),
+            golden=count(GOLD_STANDARD),
         )
 
     def free_among(self, sample_ids: Ids) -> NDArray[np.bool_]:
@@ -168,12 +170,8 @@ class PoolIndex:
         """Who gave a current label."""
         return {annotator for annotator, _ in self.answers[position]}
 
-    def skippers(self, position: int) -> set[str]:
-        """Who skipped a sample."""
-        return set(self._skippers.get(position, ()))
-
-    def has_met(self, position: int, annotator: str) -> bool:
-        """Whether somebody has the sample on lease, answered it, or skipped it."""
+    def has_seen(self, position: int, annotator: str) -> bool:
+        """Whether an annotator has the sample on lease, answered it, or skipped it."""
         return (
             annotator in self.holders.get(position, ())
             or annotator in self._skippers.get(position, ())
@@ -184,19 +182,30 @@ class PoolIndex:
         """Whether nothing but leases keeps a sample of the pool, or of the reserve, from being offered."""
         return int(self.state[position]) == (LEASED | RESERVE if reserve else LEASED)
 
+    def may_be_labelled_again(self, sample_id: int, annotator: str) -> bool:
+        """Whether an annotator may answer a labelled sample once more.
+
+        Not if it is leased, given up or skipped by them, and not if it waits for a further annotator anyway.
+        """
+        position = self.position(sample_id)
+        if position is None or position in self.shared_out or position in self.skipped.get(annotator, ()):
+            return False
+        return int(self.state[position]) & (LABELLED | LEASED | GIVEN_UP) == LABELLED
+
     def register(
-        self, sample_ids: Ids, paths: Sequence[str], reserve: NDArray[np.bool_], golden: NDArray[np.bool_]
+        self, sample_ids: Ids, paths: Sequence[str], reserve: NDArray[np.bool_], gold_standard: NDArray[np.bool_]
     ) -> None:
         """Append samples whose ids are above all others."""
         with self.lock:
             self.sample_ids = np.concatenate([self.sample_ids, sample_ids])
             self.paths = pa.chunked_array([*self.paths.chunks, pa.array(paths, pa.string())], pa.string())
-            state = (reserve * RESERVE + golden * GOLDEN).astype(np.uint8)
+            state = (reserve * RESERVE + gold_standard * GOLD_STANDARD).astype(np.uint8)
             self.state = np.concatenate([self.state, state])
             self.overlap = np.concatenate([self.overlap, in_overlap(sample_ids, self.overlap_share, self.seed)])
             self.answers = np.concatenate([self.answers, np.full(len(sample_ids), NOBODY, object)])
             self.free += int(np.count_nonzero(state == 0))
-            self.golden = np.concatenate([self.golden, np.flatnonzero(golden) + len(self.state) - len(golden)])
+            new = np.flatnonzero(gold_standard) + len(self.state) - len(gold_standard)
+            self.gold_standard = np.concatenate([self.gold_standard, new])
             self._order_reserve()
 
     def answer(self, sample_id: int, annotator: str, task: str) -> None:
@@ -233,7 +242,7 @@ class PoolIndex:
                 self._let_go(position, annotator)
 
     def skip(self, sample_id: int, annotator: str) -> None:
-        """Somebody cannot tell; their lease ends."""
+        """The annotator cannot tell; their lease ends."""
         with self.lock:
             position = self.position(sample_id)
             if position is not None:
@@ -245,7 +254,7 @@ class PoolIndex:
                     self._change(position, set_bits=GIVEN_UP)
 
     def advance(self, now: datetime) -> datetime:
-        """Let time pass to `now` and free what ran out; return the book's time, which never goes back."""
+        """Let time pass to `now` and free what ran out; return the index's time, which never goes back."""
         with self.lock:
             self.clock = now if self.clock is None else max(self.clock, now)
             while self._expiries and self._expiries[0][0] <= self.clock:
@@ -255,13 +264,13 @@ class PoolIndex:
                     self._let_go(position, annotator)
             return self.clock
 
-    def next_reserve(self, most: int, annotator: str, *, block: int = 1024) -> list[int]:
-        """Positions of the reserve to ask an annotator about next, in the reserve's own order."""
+    def next_reserve(self, most: int, annotator: str) -> list[int]:
+        """Positions of the reserve to offer an annotator next, in the reserve's own order."""
         with self.lock:
             skipped = self.skipped.get(annotator, set())
             found: list[int] = []
-            for start in range(self._reserve_start, len(self._reserve_order), block):
-                some = self._reserve_order[start : start + block]
+            for start in range(self._reserve_start, len(self._reserve_order), RESERVE_BLOCK):
+                some = self._reserve_order[start : start + RESERVE_BLOCK]
                 open_now = some[self.state[some] == RESERVE].tolist()
                 if not found and not open_now and start == self._reserve_start:
                     self._reserve_start += len(some)
@@ -271,12 +280,26 @@ class PoolIndex:
             return found[:most]
 
     def take_lapsed(self, sample_ids: Iterable[int]) -> list[int]:
-        """Those with a lease that ran out unanswered, which the caller ends in the store; named once."""
+        """Those with a lease that ran out unanswered, which the caller ends in the store; each is returned once."""
         with self.lock:
             places = {sample_id: self.position(sample_id) for sample_id in sample_ids}
             lapsed = [sample_id for sample_id, place in places.items() if place in self.lapsed]
             self.lapsed.difference_update(place for place in places.values() if place is not None)
             return lapsed
+
+    def refuse(self, sample_ids: Iterable[int], lapsed: Iterable[int], annotator: str, until: datetime) -> None:
+        """Leases that were granted could not be stored: free the samples again.
+
+        Args:
+            sample_ids: Those of the leases.
+            lapsed: Those of them that `take_lapsed` named.
+            annotator: Whose leases.
+            until: When they were to end.
+        """
+        with self.lock:
+            for sample_id in sample_ids:
+                self.release(sample_id, annotator, until)
+            self.lapsed.update(place for place in map(self.position, lapsed) if place is not None)
 
     def count_skipped(self, annotator: str) -> int:
         """Samples that strategies choose from, but not for this annotator."""
@@ -285,7 +308,7 @@ class PoolIndex:
 
     def _order_reserve(self) -> None:
         """Positions of the reserve in the order in which they are offered."""
-        places = np.flatnonzero((self.state & (RESERVE | GOLDEN)) == RESERVE)
+        places = np.flatnonzero((self.state & (RESERVE | GOLD_STANDARD)) == RESERVE)
         self._reserve_order = places[np.argsort(random_keys(self.sample_ids[places], self.seed), kind="stable")]
         self._reserve_start = 0
         """Nothing before it in the order is open, as far as is known."""
@@ -311,23 +334,23 @@ class PoolIndex:
         after = (before | set_bits) & ~clear_bits
         self.state[position] = after
         self.free += (after == 0) - (before == 0)
-        special, asked = before & (RESERVE | GOLDEN), LABELLED | LEASED
+        special, queried = before & (RESERVE | GOLD_STANDARD), LABELLED | LEASED
         if special == 0:
             self.labelled += bool(after & LABELLED) - bool(before & LABELLED)
         elif special == RESERVE:
-            self.reserve_asked += bool(after & asked) - bool(before & asked)
+            self.reserve_queried += bool(after & queried) - bool(before & queried)
             if after == RESERVE != before:
                 self._reserve_start = 0
         if self.overlap[position] and special == 0:
-            met = self.answerers(position) | self.holders.get(position, {}).keys()
-            if 0 < len(met) < self.overlap_annotators and not after & GIVEN_UP:
+            seen = self.answerers(position) | self.holders.get(position, {}).keys()
+            if 0 < len(seen) < self.overlap_annotators and not after & GIVEN_UP:
                 self.shared_out.setdefault(position)
             else:
                 self.shared_out.pop(position, None)
 
 
 def fill_pool_index(
-    book: PoolIndex,
+    index: PoolIndex,
     *,
     answers: Iterable[tuple[int, str, str]],
     skips: Iterable[tuple[int, str]],
@@ -335,19 +358,19 @@ def fill_pool_index(
 ) -> PoolIndex:
     """Enter what the store holds: (sample, annotator, task), (sample, annotator) and (sample, annotator, until)."""
     for answer in answers:
-        book.answer(*answer)
+        index.answer(*answer)
     for skip in skips:
-        book.skip(*skip)
+        index.skip(*skip)
     for lease in leases:  # last: an answer and a skip end leases, but these run or ran out
-        book.hold(*lease)
-    return book
+        index.hold(*lease)
+    return index
 
 
 _OVERLAP_SALT = 0x6F7665726C6170
 
 
 def in_overlap(sample_ids: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
-    """Which samples several annotators are asked about: the same at every call, shape (N,).
+    """Which samples several annotators answer: the same at every call, shape (N,).
 
     Args:
         sample_ids: Shape (N,).

@@ -1,7 +1,7 @@
-"""The pool_indexes of the campaigns: read from the tables once, then told of every commit by the writer, in order."""
+"""The pool indexes of the campaigns: read from the tables once, then kept in step by the writer, commit by commit."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -22,18 +22,18 @@ UNSTEADY = timedelta(seconds=1)
 
 
 class PoolIndexes:
-    """One `PoolIndex` for each campaign that was asked about. Safe to share between threads.
+    """One `PoolIndex` for each campaign that was queried. Safe to share between threads.
 
-    The verbs in the past tense are for the writer: what they tell was committed.
+    The writer calls the `on_` methods, after the commit of what they name.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._pool_indexes: dict[int, PoolIndex] = {}
+        self._indexes: dict[int, PoolIndex] = {}
         self._reading = threading.Lock()
 
     def of(self, campaign_id: int, now: datetime) -> PoolIndex:
-        """The book of a campaign at `now`, read if need be.
+        """The index of a campaign at `now`, read if need be.
 
         When the clock was moved back, leases that would run on for too long are shortened to the campaign's length
         from now: no sample stays with nobody for as long as the clock was wrong.
@@ -41,23 +41,29 @@ class PoolIndexes:
         Raises:
             StoreError: It cannot be read.
         """
-        book = self._pool_indexes.get(campaign_id)
-        while book is None or book.retired or (book.clock is not None and now < book.clock - UNSTEADY):
+        index = self._indexes.get(campaign_id)
+        while index is None or index.retired or (index.clock is not None and now < index.clock - UNSTEADY):
             with self._reading:
-                if self._pool_indexes.get(campaign_id) is book:
-                    self._read(campaign_id, now, moved_back=book is not None)
-                book = self._pool_indexes.get(campaign_id)
-        book.advance(now)
-        return book
+                if self._indexes.get(campaign_id) is index:
+                    self._read(campaign_id, now, moved_back=index is not None)
+                index = self._indexes.get(campaign_id)
+        index.advance(now)
+        return index
 
-    def read(self, campaign_id: int) -> PoolIndex:
-        """The book as the store has it now; that in use stays. No time has passed in it yet."""
-        return self._database.write(lambda connection: read_pool_index(connection, campaign_id))
+    def known(self, campaign_id: int) -> PoolIndex | None:
+        """The index of a campaign, if it was read."""
+        return self._indexes.get(campaign_id)
 
-    def keep_back(
+    def forget(self, campaign_id: int) -> None:
+        """Read the index again when it is needed: what it was made of changed at large."""
+        index = self._indexes.pop(campaign_id, None)
+        if index is not None:
+            index.retire()
+
+    def hold(
         self, campaign_id: int, annotator: str, sample_ids: Iterable[int], until: datetime, now: datetime
     ) -> list[int]:
-        """Hold samples while the store is asked whether the annotator may have them: no query gets them meanwhile.
+        """Hold samples while the store decides whether the annotator may have them: no query gets them meanwhile.
 
         Args:
             campaign_id: The campaign.
@@ -67,108 +73,93 @@ class PoolIndexes:
             now: The present.
 
         Returns:
-            Those that are held now and were not; `give_back` what the store refuses.
+            Those that are held now and were not; `release` what the store refuses.
         """
         while True:
-            book = self.of(campaign_id, now)
-            with book.lock:
-                if book.retired:
+            index = self.of(campaign_id, now)
+            with index.lock:
+                if index.retired:
                     continue
-                kept: list[int] = []
+                held: list[int] = []
                 for sample_id in sample_ids:
-                    position = book.position(sample_id)
-                    if position is not None and annotator not in book.holders.get(position, ()):
-                        book.hold(sample_id, annotator, until)
-                        kept.append(sample_id)
-                return kept
+                    position = index.position(sample_id)
+                    if position is not None and annotator not in index.holders.get(position, ()):
+                        index.hold(sample_id, annotator, until)
+                        held.append(sample_id)
+                return held
 
-    def give_back(self, campaign_id: int, annotator: str, sample_ids: Iterable[int], until: datetime) -> None:
-        """Let go of samples that were kept back and are not leased."""
-        book = self._pool_indexes.get(campaign_id)
-        if book is not None:
+    def release(
+        self, campaign_id: int, annotator: str, sample_ids: Iterable[int], until: datetime | None = None
+    ) -> None:
+        """Leases ended, or samples that were held are not leased; with `until` only those that were to end then."""
+        index = self._indexes.get(campaign_id)
+        if index is not None:
             for sample_id in sample_ids:
-                book.release(sample_id, annotator, until)
-
-    def known(self, campaign_id: int) -> PoolIndex | None:
-        """The book of a campaign, if it was read."""
-        return self._pool_indexes.get(campaign_id)
-
-    def forget(self, campaign_id: int) -> None:
-        """It is read anew when it is needed: what it was made of changed at large."""
-        book = self._pool_indexes.pop(campaign_id, None)
-        if book is not None:
-            book.retire()
+                index.release(sample_id, annotator, until)
 
     def on_samples_registered(self, campaign_id: int, added: Registered) -> None:
         """Samples were registered."""
-        book = self._pool_indexes.get(campaign_id)
-        if book is not None and added.paths:
+        index = self._indexes.get(campaign_id)
+        if index is not None and added.paths:
             ids = np.array(added.registration.sample_ids, np.int64)
-            book.register(ids, added.paths, np.array(added.reserve), np.array(added.golden))
+            index.register(ids, added.paths, np.array(added.reserve), np.array(added.golden))
 
     def on_labels_recorded(self, campaign_id: int, labels: Iterable[Label]) -> None:
         """Labels were recorded, or withdrawn where they retract."""
-        book = self._pool_indexes.get(campaign_id)
-        if book is not None:
+        index = self._indexes.get(campaign_id)
+        if index is not None:
             for label in labels:
-                change = book.answer if label.retracts is None else book.retract
+                change = index.answer if label.retracts is None else index.retract
                 change(label.sample_id, label.annotator, label.task)
 
-    def on_leased(self, opened: OpenedQuery | None) -> None:
-        """A query, if any, was granted that the book does not know of."""
-        book = None if opened is None else self._pool_indexes.get(opened.campaign_id)
-        if opened is not None and book is not None:
-            for pick in opened.picks:
-                book.hold(pick.sample_id, opened.annotator, opened.expires_at)
+    def on_refused(self, query: OpenedQuery) -> None:
+        """The leases of a query could not be stored."""
+        index = self._indexes.get(query.campaign_id)
+        if index is not None:
+            sample_ids = [pick.sample_id for pick in query.picks]
+            index.refuse(sample_ids, query.lapsed, query.annotator, query.expires_at)
 
     def on_renewed(self, campaign_id: int, annotator: str, sample_ids: Iterable[int], until: datetime) -> None:
         """Leases run on until then."""
-        book = self._pool_indexes.get(campaign_id)
-        if book is not None:
+        index = self._indexes.get(campaign_id)
+        if index is not None:
             for sample_id in sample_ids:
-                book.hold(sample_id, annotator, until)
+                index.hold(sample_id, annotator, until)
 
-    def on_released(self, campaign_id: int, annotator: str, sample_ids: Iterable[int]) -> None:
-        """Leases were given back."""
-        book = self._pool_indexes.get(campaign_id)
-        if book is not None:
+    def on_skipped(self, campaign_id: int, annotator: str, sample_ids: Iterable[int]) -> None:
+        """The annotator cannot tell what these show."""
+        index = self._indexes.get(campaign_id)
+        if index is not None:
             for sample_id in sample_ids:
-                book.release(sample_id, annotator)
-
-    def on_skipped(self, campaign_id: int, annotator: str, sample_ids: Sequence[int]) -> None:
-        """Somebody cannot tell what these show."""
-        book = self._pool_indexes.get(campaign_id)
-        if book is not None:
-            for sample_id in sample_ids:
-                book.skip(sample_id, annotator)
+                index.skip(sample_id, annotator)
 
     def _read(self, campaign_id: int, now: datetime, *, moved_back: bool) -> None:
         def operation(connection: DuckDBPyConnection) -> PoolIndex:
             _shorten(connection, campaign_id, now, moved_back=moved_back)
             return read_pool_index(connection, campaign_id)
 
-        def committed(book: PoolIndex) -> None:
-            self._pool_indexes[campaign_id] = book
+        def committed(index: PoolIndex) -> None:
+            self._indexes[campaign_id] = index
 
-        old = self._pool_indexes.get(campaign_id)
+        old = self._indexes.get(campaign_id)
         if old is not None:
-            old.retire()  # what it granted is on its way into the store before the new book is read from there
+            old.retire()  # what it granted is on its way into the store before the new index is read from there
         self._database.write(operation, committed)
 
 
 def read_pool_index(connection: DuckDBPyConnection, campaign_id: int) -> PoolIndex:
-    """The book as the tables have it; no time has passed in it yet."""
+    """The index as the tables have it; no time has passed in it yet."""
     settings = _settings(connection, campaign_id)
 
     def read(sql: str) -> pa.Table:
         return connection.sql(sql, params={"campaign_id": campaign_id}).to_arrow_table()
 
     samples = read("SELECT sample_id, path, reserve, golden FROM samples WHERE campaign_id = $campaign_id ORDER BY 1")
-    book = PoolIndex(
+    index = PoolIndex(
         samples["sample_id"].to_numpy(),
         samples["path"],
         reserve=samples["reserve"].to_numpy(),
-        golden=samples["golden"].to_numpy(),
+        gold_standard=samples["golden"].to_numpy(),
         overlap_share=settings.query.overlap_share,
         overlap_annotators=settings.query.overlap_annotators,
         seed=settings.reserve.seed,
@@ -182,7 +173,7 @@ def read_pool_index(connection: DuckDBPyConnection, campaign_id: int) -> PoolInd
         campaign_id=campaign_id,
     )
     return fill_pool_index(
-        book,
+        index,
         answers=zip(*(column.to_pylist() for column in answers.columns), strict=True),
         skips=zip(*(column.to_pylist() for column in skips.columns), strict=True),
         leases=[(row["sample_id"], row["annotator"], row["expires_at"]) for row in leases],

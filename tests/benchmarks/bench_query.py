@@ -35,6 +35,7 @@ from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
 from al_loop.querying.sampler import Sampler
+from al_loop.scoring.current import CurrentScores
 from al_loop.store import LabelStore
 from al_loop.store.database import Database
 from models.card import TaskSpec
@@ -87,7 +88,7 @@ def in_process(
     store: LabelStore, embeddings: EmbeddingStore, campaign: Campaign, seconds: float, answered: int
 ) -> None:
     """Queries by `Sampler.query`."""
-    sampler = Sampler(store, lambda _: embeddings)
+    sampler = Sampler(store, CurrentScores(store, lambda _: embeddings))
     sampler.start()
     before = memory()
     started = time.perf_counter()

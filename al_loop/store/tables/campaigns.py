@@ -160,11 +160,11 @@ class CampaignTable:
         self._database.write(operation)
 
     def counts(self, campaign_id: int, now: datetime) -> SampleCounts:
-        """Samples by state at `now`: from the book where it was read, since the store takes 50 ms for a million."""
-        book = self._pool_indexes.known(campaign_id)
-        if book is not None and not book.retired and (book.clock is None or now >= book.clock):
-            book.advance(now)
-            return book.counts()
+        """Samples by state at `now`: from the pool index if it was read: the store takes 50 ms for a million."""
+        index = self._pool_indexes.known(campaign_id)
+        if index is not None and not index.retired and (index.clock is None or now >= index.clock):
+            index.advance(now)
+            return index.counts()
         rows = self._database.read(
             f"""SELECT CASE WHEN golden THEN 'golden' ELSE {STATE} END AS state, count(*) AS samples,
                 count(*) FILTER (sample_id IN ({LABELLED})) AS labelled,

@@ -15,7 +15,7 @@ from al_loop.store.sample_rows import GIVEN_UP, LABELLED, LEASED
 from al_loop.store.tables.queries import ACTIVE
 
 SEVERAL = "'overlap', 'golden'"
-"""Arms whose samples are for several annotators."""
+"""Sources whose samples are for several annotators."""
 
 OWN = "campaign_id = $campaign_id AND annotator = $annotator"
 
@@ -57,7 +57,7 @@ class LeaseTable:
             campaign_id: The campaign.
             annotator: Whose.
             now: Leases that run at this time are active.
-            since: Leases that ended after this time are listed as well, but for those given back; None: active ones.
+            since: Leases that ended after this time are listed as well, but for those released; None: active ones.
         """
         whose: dict[str, int | str] = {"campaign_id": campaign_id, "annotator": annotator}
         rows = self._database.read(HELD, **whose, now=now, since=since)
@@ -79,7 +79,7 @@ class LeaseTable:
         """Let leases run for `lease_s` from `now`.
 
         Samples that are named get a lapsed lease back too, also one that ended with a label withdrawn since, unless
-        somebody else has or answered them.
+        another annotator has or answered them.
 
         Args:
             campaign_id: The campaign.
@@ -110,17 +110,17 @@ class LeaseTable:
 
         def committed(renewal: Renewal) -> None:
             self._pool_indexes.on_renewed(campaign_id, annotator, renewal.extended, expires_at)
-            self._pool_indexes.give_back(campaign_id, annotator, set(kept).difference(renewal.extended), expires_at)
+            self._pool_indexes.release(campaign_id, annotator, set(held).difference(renewal.extended), expires_at)
 
-        kept = self._pool_indexes.keep_back(campaign_id, annotator, sample_ids or (), expires_at, now)
+        held = self._pool_indexes.hold(campaign_id, annotator, sample_ids or (), expires_at, now)
         try:
             return self._database.write(operation, committed)
         except AlLoopError:
-            self._pool_indexes.give_back(campaign_id, annotator, kept, expires_at)
+            self._pool_indexes.release(campaign_id, annotator, held, expires_at)
             raise
 
     def skip(self, campaign_id: int, annotator: str, sample_ids: Sequence[int], reason: str, now: datetime) -> int:
-        """Note that the annotator cannot tell, and end their leases on these samples.
+        """Record that the annotator cannot tell, and end their leases on these samples.
 
         They are not offered these samples again, and nobody is once `SKIPS_TO_GIVE_UP` annotators skipped one. Safe to
         repeat.
@@ -163,15 +163,6 @@ class LeaseTable:
         return self._database.write(
             operation, lambda _: self._pool_indexes.on_skipped(campaign_id, annotator, sample_ids)
         )
-
-    def skipped_by(self, campaign_id: int, annotator: str) -> list[int]:
-        """Ids of the samples that an annotator skipped, ascending."""
-        rows = self._database.read(
-            f"SELECT sample_id FROM skips WHERE {OWN} ORDER BY sample_id",
-            campaign_id=campaign_id,
-            annotator=annotator,
-        )
-        return [row["sample_id"] for row in rows]
 
     def given_up(self, campaign_id: int) -> list[str]:
         """Paths of the samples without a label that nobody is offered any more, because too many skipped them."""

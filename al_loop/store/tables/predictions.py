@@ -91,11 +91,10 @@ class PredictionTable:
         sample_id: int,
         task: TaskName,
         *,
-        before: datetime | None = None,
         blind: bool | None = False,
     ) -> RememberedPrediction | None:
         """The newest prediction of a sample's pixels for a task; None if there is none. See `of_sample`."""
-        return next(iter(self.of_sample(campaign_id, sample_id, task, before=before, blind=blind, limit=1)), None)
+        return next(iter(self.of_sample(campaign_id, sample_id, task, blind=blind, limit=1)), None)
 
     def of_sample(
         self,

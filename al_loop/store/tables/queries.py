@@ -1,8 +1,11 @@
 """Queries and leases: who was handed which samples, and until when nobody else is."""
 
-from collections.abc import Sequence
+import itertools
+import logging
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -12,42 +15,111 @@ from numpy.typing import NDArray
 
 from al_loop.domain.queries import Lease, OpenedQuery, Pick
 from al_loop.store.database import Database
-from al_loop.store.pending_queries import PendingQueries
+from al_loop.store.pool_index import PoolIndex
 from al_loop.store.pool_indexes import PoolIndexes
-from al_loop.store.rows import select
+from al_loop.store.rows import execute, select
 from al_loop.store.sample_rows import GIVEN_UP, LABELLED, LEASED
+
+logger = logging.getLogger(__name__)
 
 ACTIVE = "campaign_id = $campaign_id AND ended_at IS NULL AND expires_at > $now"
 
 
-class PendingQuery(NamedTuple):
-    """A query on its way into the store."""
+class Choice(NamedTuple):
+    """The samples of a query, and what ranked them."""
 
-    query: OpenedQuery
-    sent: "Future[None]"
-    openings: PendingQueries
-
-    def secure(self) -> OpenedQuery:
-        """The query, once it is sure to be on record whatever happens: now it may be answered.
-
-        Raises:
-            StoreError: It could be noted no more than stored (full disk): it was not opened.
-        """
-        self.openings.secure(self.query, self.sent)
-        return self.query
+    picks: Sequence[Pick]
+    version: str | None
+    """Model version whose scores ranked the picks, if any."""
+    ranked_labels: int | None = None
+    """Labelled samples that the ranking knew of."""
+    ranked_at: datetime | None = None
+    """When its scores were computed."""
 
 
 class QueryTable:
     """Verbs about queries and leases."""
 
-    def __init__(self, database: Database, pool_indexes: PoolIndexes, openings: PendingQueries) -> None:
-        self._database, self._pool_indexes, self._openings = database, pool_indexes, openings
+    def __init__(self, database: Database, pool_indexes: PoolIndexes) -> None:
+        self._database, self._pool_indexes = database, pool_indexes
+        (newest,) = database.read("SELECT coalesce(max(query_id), 0) AS query_id FROM queries")
+        self._numbers = itertools.count(newest["query_id"] + 1)
+
+    def grant(
+        self,
+        campaign_id: int,
+        choose: Callable[[PoolIndex], Choice],
+        *,
+        annotator: str,
+        strategy: str,
+        query_size: int,
+        lease_s: float,
+        now: datetime,
+    ) -> OpenedQuery | None:
+        """Lease what `choose` picks, in one step that no other query can interleave with.
+
+        The one way to grant leases: the pool index holds the samples from now on, and the store gets the rows with
+        its next commit. Every read and write that begins later finds them; a kill before that commit forgets them.
+        If they cannot be stored, the samples become free again and the error is logged.
+
+        Args:
+            campaign_id: The campaign.
+            choose: Called with the locked index, again if another one was read meanwhile; must be quick, and pick only
+                samples that the annotator may get.
+            annotator: Who asks.
+            strategy: The strategy and its options as JSON.
+            query_size: Samples that were asked for.
+            lease_s: Length of the leases in seconds.
+            now: When they begin; the index's time, if that is later.
+
+        Returns:
+            The query with its picks in the order of their leases; None without picks.
+
+        Raises:
+            StoreClosedError: The store was closed.
+            StoreError: The index cannot be read.
+        """
+        while True:
+            index = self._pool_indexes.of(campaign_id, now)
+            with index.lock:
+                if index.retired:
+                    continue
+                begin = index.advance(now)
+                choice = choose(index)
+                if not choice.picks:
+                    return None
+                sample_ids = [pick.sample_id for pick in choice.picks]
+                query = OpenedQuery(
+                    query_id=next(self._numbers),
+                    campaign_id=campaign_id,
+                    annotator=annotator,
+                    strategy=strategy,
+                    query_size=query_size,
+                    version=choice.version,
+                    ranked_labels=choice.ranked_labels,
+                    ranked_at=choice.ranked_at,
+                    opened_at=begin,
+                    expires_at=begin + timedelta(seconds=lease_s),
+                    picks=list(choice.picks),
+                    lapsed=index.take_lapsed(sample_ids),
+                )
+                written = self._database.write_later(insert_queries, query)
+                for sample_id in sample_ids:
+                    index.hold(sample_id, annotator, query.expires_at)
+            written.add_done_callback(partial(self._free_if_refused, query))  # unlocked: it may have failed already
+            return query
+
+    def _free_if_refused(self, query: OpenedQuery, written: "Future[None]") -> None:
+        error = written.exception()
+        if error is not None:
+            logger.error("query %d could not be stored, its samples are free again: %s", query.query_id, error)
+            self._pool_indexes.on_refused(query)
 
     def available(self, campaign_id: int, now: datetime) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Ids of the samples that may be offered: of the pool, of the reserve.
 
-        Those with a current label or an active lease are left out, those that too many annotators skipped, and golden
-        ones; what one annotator skipped is not (see `LeaseTable.skipped_by`).
+        Those with a current label or an active lease are left out, those that too many annotators skipped, and
+        gold-standard ones; what one annotator skipped is not.
         """
         table = self._database.read_table(
             f"""SELECT sample_id, reserve FROM samples WHERE campaign_id = $campaign_id AND NOT golden
@@ -59,75 +131,6 @@ class QueryTable:
         sample_ids = table["sample_id"].to_numpy()
         reserve = table["reserve"].to_numpy()
         return sample_ids[~reserve], sample_ids[reserve]
-
-    def leased_samples(
-        self, campaign_id: int, now: datetime, exclude_annotator: str | None = None
-    ) -> NDArray[np.int64]:
-        """Ids of samples with an active lease, but for those of one annotator."""
-        table = self._database.read_table(
-            f"""SELECT DISTINCT sample_id FROM leases WHERE {ACTIVE}
-            AND ($annotator IS NULL OR annotator <> $annotator) ORDER BY sample_id""",
-            campaign_id=campaign_id,
-            now=now,
-            annotator=exclude_annotator,
-        )
-        ids: NDArray[np.int64] = table["sample_id"].to_numpy()
-        return ids
-
-    def open(
-        self,
-        campaign_id: int,
-        *,
-        annotator: str,
-        strategy: str,
-        query_size: int,
-        version: str | None,
-        picks: Sequence[Pick],
-        lapsed: Sequence[int] = (),
-        lease_s: float,
-        now: datetime,
-        ranked_labels: int | None = None,
-        ranked_at: datetime | None = None,
-    ) -> "PendingQuery":
-        """Number a query and put it on its way into the store, with a lease of each pick. Returns at once.
-
-        Who may get what is settled in the book (`al_loop.pool_book`): call this while holding its lock, after it keeps
-        the picks back, so that the store hears of leases in the order in which they were granted.
-
-        Args:
-            campaign_id: The campaign.
-            annotator: Who asks.
-            strategy: The strategy and its options as JSON.
-            query_size: Samples that were asked for.
-            version: Model version whose scores ranked the picks, if any.
-            picks: One lease each, in this order.
-            lapsed: Samples among them with leases that ran out and were not ended.
-            lease_s: Length of the leases in seconds.
-            now: When the leases begin.
-            ranked_labels: Labelled samples that the ranking knew of.
-            ranked_at: When its scores were computed.
-
-        Returns:
-            The query; nobody may be answered before `PendingQuery.secure`.
-
-        Raises:
-            StoreClosedError: The store was closed.
-        """
-        opened = OpenedQuery(
-            query_id=self._openings.number(),
-            campaign_id=campaign_id,
-            annotator=annotator,
-            strategy=strategy,
-            query_size=query_size,
-            version=version,
-            ranked_labels=ranked_labels,
-            ranked_at=ranked_at,
-            opened_at=now,
-            expires_at=now + timedelta(seconds=lease_s),
-            picks=list(picks),
-            lapsed=list(lapsed),
-        )
-        return PendingQuery(opened, self._openings.send(opened), self._openings)
 
     def leases(self, campaign_id: int, now: datetime, annotator: str | None = None) -> list[Lease]:
         """Active leases, of one annotator or of all."""
@@ -159,6 +162,60 @@ class QueryTable:
 
         return len(
             self._database.write(
-                operation, lambda released: self._pool_indexes.on_released(campaign_id, annotator, released)
+                operation, lambda released: self._pool_indexes.release(campaign_id, annotator, released)
             )
         )
+
+
+def insert_queries(connection: DuckDBPyConnection, queries: Sequence[OpenedQuery]) -> list[None]:
+    """Insert queries and their leases, which are numbered in the order of the picks."""
+    for query in queries:
+        if query.lapsed:
+            _end_lapsed(connection, query.campaign_id, query.lapsed, query.opened_at)
+    execute(
+        connection,
+        """INSERT INTO queries (query_id, campaign_id, annotator, strategy, query_size, version, opened_at,
+            ranked_labels, ranked_at)
+        SELECT unnest($query_ids::BIGINT[]), unnest($campaign_ids::BIGINT[]), unnest($annotators::VARCHAR[]),
+            unnest($strategies::VARCHAR[]), unnest($query_sizes::INTEGER[]), unnest($versions::VARCHAR[]),
+            unnest($opened::TIMESTAMP[]), unnest($ranked_labels::BIGINT[]), unnest($ranked::TIMESTAMP[])""",
+        query_ids=[query.query_id for query in queries],
+        campaign_ids=[query.campaign_id for query in queries],
+        annotators=[query.annotator for query in queries],
+        strategies=[query.strategy for query in queries],
+        query_sizes=[query.query_size for query in queries],
+        versions=[query.version for query in queries],
+        opened=[query.opened_at for query in queries],
+        ranked_labels=[query.ranked_labels for query in queries],
+        ranked=[query.ranked_at for query in queries],
+    )
+    leases = [(query, pick) for query in queries for pick in query.picks]
+    execute(
+        connection,
+        """INSERT INTO leases (campaign_id, query_id, sample_id, annotator, score, reason, leased_at, expires_at, arm)
+        SELECT unnest($campaign_ids::BIGINT[]), unnest($query_ids::BIGINT[]), unnest($sample_ids::BIGINT[]),
+            unnest($annotators::VARCHAR[]), unnest($scores::DOUBLE[]), unnest($reasons::VARCHAR[]),
+            unnest($leased::TIMESTAMP[]), unnest($expires::TIMESTAMP[]), unnest($arms::VARCHAR[])""",
+        campaign_ids=[query.campaign_id for query, _ in leases],
+        query_ids=[query.query_id for query, _ in leases],
+        sample_ids=[pick.sample_id for _, pick in leases],
+        annotators=[query.annotator for query, _ in leases],
+        scores=[pick.score for _, pick in leases],
+        reasons=[pick.reason for _, pick in leases],
+        leased=[query.opened_at for query, _ in leases],
+        expires=[query.expires_at for query, _ in leases],
+        arms=[pick.arm for _, pick in leases],
+    )
+    return [None] * len(queries)
+
+
+def _end_lapsed(connection: DuckDBPyConnection, campaign_id: int, sample_ids: Sequence[int], now: datetime) -> None:
+    """End leases that ran out before `now`: should the clock be moved back, they do not run again beside new ones."""
+    execute(
+        connection,
+        """UPDATE leases SET ended_at = expires_at, end_reason = 'expired' WHERE campaign_id = $campaign_id
+        AND ended_at IS NULL AND expires_at <= $now AND sample_id IN (SELECT unnest($sample_ids::BIGINT[]))""",
+        campaign_id=campaign_id,
+        sample_ids=list(sample_ids),
+        now=now,
+    ).fetchall()

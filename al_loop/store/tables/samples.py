@@ -121,15 +121,6 @@ class SampleTable:
         paths = pa.chunked_array([table["path"].combine_chunks()], pa.string())
         return Footprints(table["sample_id"].to_numpy(), np.column_stack(sides), paths)
 
-    def reserve_ids(self, campaign_id: int) -> NDArray[np.int64]:
-        """Ids of the test reserve, labelled or not, by id."""
-        table = self._database.read_table(
-            "SELECT sample_id FROM samples WHERE campaign_id = $campaign_id AND reserve ORDER BY sample_id",
-            campaign_id=campaign_id,
-        )
-        ids: NDArray[np.int64] = table["sample_id"].to_numpy()
-        return ids
-
     def page(
         self,
         campaign_id: int,
@@ -184,16 +175,6 @@ class SampleTable:
             sample_id=sample_id,
         )
         return (rows[0]["pixel_hash"], rows[0]["modified_ns"]) if rows else None
-
-    def by_pixel_hash(self, campaign_id: int, pixel_hash: str) -> int | None:
-        """The sample with these pixels, the most recently modified file if there are several."""
-        rows = self._database.read(
-            """SELECT sample_id FROM pixel_hashes WHERE pixel_hash = $pixel_hash AND campaign_id = $campaign_id
-            ORDER BY modified_ns DESC, sample_id DESC LIMIT 1""",
-            campaign_id=campaign_id,
-            pixel_hash=pixel_hash,
-        )
-        return rows[0]["sample_id"] if rows else None
 
     def at_place(self, campaign_id: int, width: int, height: int, crs: str, transform: Sequence[float]) -> list[Sample]:
         """Samples of this size, CRS and transform (to a millionth of a pixel), newest first."""

@@ -12,8 +12,8 @@ from al_loop.domain.reserve import (
     default_block_m,
     draw_blocks,
     later_side,
-    offer_order,
     place_blocks,
+    random_keys,
 )
 from models.geo.footprints import METRES_PER_DEGREE
 
@@ -144,6 +144,11 @@ def test_blocks_by_place_folder_sample_and_pattern() -> None:
     assert blocks(block_by="sample") == [f"sample:{path}" for path in paths]
     assert blocks(group_pattern=r"(tile\d)") == ["group:tile1", "group:tile1", "group:tile2", "sample:odd.tif"]
     assert blocks(group_pattern=r"tile\d") == ["group:tile1", "group:tile1", "group:tile2", "sample:odd.tif"]
+
+
+def offer_order(sample_ids: np.ndarray, seed: int) -> np.ndarray:
+    """The order in which the pool index offers the reserve."""
+    return sample_ids[np.argsort(random_keys(sample_ids, seed), kind="stable")]
 
 
 @given(st.sets(st.integers(1, 10**9), max_size=50), st.integers(-(2**62), 2**62), st.data())

@@ -48,8 +48,8 @@ def labelled(label_store: LabelStore, make_campaign: MakeCampaign) -> tuple[Camp
     campaign = make_campaign(samples=400)
     label_store.samples.draw_reserve(campaign.campaign_id, NOW)
     every = label_store.samples.paths(campaign.campaign_id)[0]
-    reserve = label_store.samples.reserve_ids(campaign.campaign_id)[:40]
-    pool = np.setdiff1d(every, label_store.samples.reserve_ids(campaign.campaign_id))
+    reserve = label_store.samples.paths(campaign.campaign_id, reserve=True)[0][:40]
+    pool = np.setdiff1d(every, label_store.samples.paths(campaign.campaign_id, reserve=True)[0])
     rng = np.random.default_rng(0)
     codes = rng.integers(0, len(CLASSES), len(every))
     noise = np.ones(len(every))

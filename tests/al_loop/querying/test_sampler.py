@@ -13,6 +13,7 @@ from al_loop.domain.labels import LabelInput
 from al_loop.errors import InvalidValueError
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import Auto, Entropy, Random
+from al_loop.scoring.current import CurrentScores
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from models.errors import NonFiniteScoresError
@@ -25,7 +26,7 @@ NO_RESERVE = CampaignSettings(query=QuerySettings(control_share=0), reserve=Rese
 
 @pytest.fixture
 def sampler(label_store, embedding_store) -> Sampler:
-    return Sampler(label_store, lambda campaign: embedding_store, seed=1)
+    return Sampler(label_store, CurrentScores(label_store, lambda campaign: embedding_store), seed=1)
 
 
 @pytest.fixture
@@ -212,7 +213,7 @@ def test_reserve_samples_hide_in_random_places(sampler, make_campaign, label_sto
     places = []
     for _ in range(8):
         answer = sampler.query(campaign, annotator="ada", query_size=10, now=NOW)
-        reserve = set(label_store.samples.reserve_ids(campaign.campaign_id).tolist())
+        reserve = set(label_store.samples.paths(campaign.campaign_id, reserve=True)[0].tolist())
         places += [place for place, sample_id in enumerate(ids_of(answer)) if sample_id in reserve]
         assert all(sample.reason != "test reserve" for sample in answer.samples)
     assert len(places) == 40
@@ -224,7 +225,7 @@ def test_labelled_reserve_covers_nothing(sampler, make_campaign, add_scores, lab
     campaign = make_campaign(samples=40, settings=CampaignSettings(reserve=ReserveSettings(share=0.5, minimum=20)))
     label_store.samples.draw_reserve(campaign.campaign_id, NOW)
     ids = np.array(every_id(label_store, campaign))
-    reserve = np.isin(ids, label_store.samples.reserve_ids(campaign.campaign_id))
+    reserve = np.isin(ids, label_store.samples.paths(campaign.campaign_id, reserve=True)[0])
     here = reserve | (np.cumsum(~reserve) <= 10)  # the reserve and half of the pool
     add_scores(campaign, FEATURES, ids)
     part = embedding_store.parts(FEATURES)[0]
@@ -260,7 +261,7 @@ def test_equal_seeds_answer_equally(tmp_path):
             name="a", tasks=tasks, root="/", bands=None, settings=CampaignSettings(), policy=RetrainPolicy(), now=NOW
         )
         store.samples.register(campaign.campaign_id, plain_headers(100), NOW)
-        sampler = Sampler(store, lambda campaign: EmbeddingStore(tmp_path / "scores"), seed=seed)
+        sampler = Sampler(store, CurrentScores(store, lambda campaign: EmbeddingStore(tmp_path / "scores")), seed=seed)
         answers.append([ids_of(sampler.query(campaign, annotator="ada", query_size=6, now=NOW)) for _ in range(2)])
         store.close()
     assert answers[0] == answers[1]

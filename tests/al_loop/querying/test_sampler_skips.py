@@ -15,6 +15,7 @@ from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP, QueryAnswer
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import Entropy
+from al_loop.scoring.current import CurrentScores
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from models.scoring.embeddings import EmbeddingStore
@@ -29,7 +30,7 @@ PEOPLE = ("ann", "bob", "cleo", "dan")
 
 @pytest.fixture
 def sampler(label_store: LabelStore, embedding_store: EmbeddingStore) -> Sampler:
-    return Sampler(label_store, lambda _: embedding_store, seed=1)
+    return Sampler(label_store, CurrentScores(label_store, lambda _: embedding_store), seed=1)
 
 
 def ids_of(answer: QueryAnswer) -> list[int]:
@@ -66,7 +67,7 @@ def test_skip_is_honoured_after_a_restart_and_by_shared_queries(
     skipped = ids_of(sampler.query(campaign, annotator="ann", query_size=2, now=NOW))
     label_store.leases.skip(campaign.campaign_id, "ann", skipped, "", NOW)
     assert len(ids_of(sampler.query(campaign, annotator="bob", query_size=2, now=NOW))) == 2
-    restarted = Sampler(label_store, lambda _: embedding_store, seed=2)
+    restarted = Sampler(label_store, CurrentScores(label_store, lambda _: embedding_store), seed=2)
     shared = ids_of(restarted.query(campaign, annotator="ann", query_size=6, now=NOW, shared=True))
     assert sorted([*shared, *skipped]) == list(range(1, 7))
 
@@ -108,7 +109,7 @@ def test_nobody_is_offered_what_they_skipped_nor_what_three_did(
             settings=WITH_RESERVE, policy=RetrainPolicy(), now=NOW,
         )  # fmt: skip
         store.samples.register(campaign.campaign_id, plain_headers(12), NOW)
-        sampler = Sampler(store, lambda _: EmbeddingStore(Path(folder) / "scores"))
+        sampler = Sampler(store, CurrentScores(store, lambda _: EmbeddingStore(Path(folder) / "scores")))
         skipped: dict[str, set[int]] = {person: set() for person in PEOPLE}
         for turn, (person, size, cannot_tell) in enumerate(turns):
             now = NOW + timedelta(seconds=20 * turn)

@@ -1,4 +1,4 @@
-"""Queries of campaigns whose samples have to lie apart: the real store, book, rankings and rules together."""
+"""Queries of campaigns whose samples have to lie apart: the real store, index, rankings and rules together."""
 
 from collections.abc import Callable
 from itertools import combinations
@@ -14,6 +14,7 @@ from al_loop.domain.queries import QueryAnswer
 from al_loop.domain.samples import SampleHeader
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import Auto, Entropy, Random, StrategyConfig
+from al_loop.scoring.current import CurrentScores
 from al_loop.store import LabelStore
 from models.geo.footprints import EARTH_RADIUS_M, centres
 from models.scoring.embeddings import EmbeddingStore
@@ -37,7 +38,7 @@ def spread_out(spread: Spread, control_share: float = 0.0) -> CampaignSettings:
 
 @pytest.fixture
 def sampler(label_store: LabelStore, embedding_store: EmbeddingStore) -> Sampler:
-    return Sampler(label_store, lambda campaign: embedding_store)
+    return Sampler(label_store, CurrentScores(label_store, lambda campaign: embedding_store))
 
 
 def ask(

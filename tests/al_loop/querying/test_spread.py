@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from al_loop.domain.campaigns import SpreadSettings
-from al_loop.querying.spread import is_on, spread, unasked
+from al_loop.querying.spread import first_of_each_place, is_on, spread
 from models.geo.footprints import EARTH_RADIUS_M, Footprints
 from tests.models.geo.test_places import NOWHERE, footprints, squares
 
@@ -123,17 +123,21 @@ def test_repeated_acquisitions_come_last() -> None:
 def test_one_acquisition_of_each_place_is_ranked_until_all_were_asked_about() -> None:
     points = footprints(np.concatenate([squares([(3.0, 0.0), (3.0, 0.0), (4.0, 0.0), (4.0, 0.0)]), [NOWHERE] * 2]))
     every, rng = np.arange(6), np.random.default_rng(0)
-    drawn = [tuple(unasked(every, np.array([4]), points, rng).tolist()) for _ in range(60)]
+    drawn = [tuple(first_of_each_place(every, np.array([4]), points, rng).tolist()) for _ in range(60)]
     assert set(drawn) == {(a, b, 5) for a in (0, 1) for b in (2, 3)}
-    assert unasked(every[[1, 3, 5]], np.array([0]), points, rng).tolist() == [3, 5]
-    assert unasked(every[[1, 3]], np.array([0, 2]), points, rng).tolist() == [1, 3]
+    assert first_of_each_place(every[[1, 3, 5]], np.array([0]), points, rng).tolist() == [3, 5]
+    assert first_of_each_place(every[[1, 3]], np.array([0, 2]), points, rng).tolist() == [1, 3]
 
 
 def test_samples_registered_since_the_footprints_were_read_wait() -> None:
     points = footprints(dots([(0.0, 0.0), (1.0, 0.0)]))
     found = spread([7, 1, 0], 3, points, SpreadSettings(min_distance_m=1.0), leased=[9], beside=[8])
     assert found.kept.tolist() == [1, 2]
-    assert unasked(np.array([0, 1, 7]), np.array([8]), points, np.random.default_rng(0)).tolist() == [0, 1, 7]
+    assert first_of_each_place(np.array([0, 1, 7]), np.array([8]), points, np.random.default_rng(0)).tolist() == [
+        0,
+        1,
+        7,
+    ]
     more = points.extended(Footprints(np.array([7]), dots([(0.0, 0.0)]), points.paths[:1]))
     assert kept(more, [7, 1, 0], SpreadSettings(min_distance_m=1.0)) == [7, 1]
 

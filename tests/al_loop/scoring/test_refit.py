@@ -15,6 +15,7 @@ from al_loop.domain.campaigns import Campaign, CampaignSettings, ReserveSettings
 from al_loop.domain.labels import LabelInput
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import Bald, Margin
+from al_loop.scoring.current import CurrentScores
 from al_loop.scoring.refit import HeadRefitter
 from al_loop.store import LabelStore
 from models.card import TaskSpec
@@ -40,10 +41,16 @@ class Bench:
             settings=CampaignSettings(reserve=ReserveSettings(share=0.2, minimum=10)), policy=RetrainPolicy(), now=NOW,
         )  # fmt: skip
         self.now = NOW
-        self.sampler = Sampler(self.store, lambda campaign: EmbeddingStore(self.layout.scores(campaign.name)))
+        self.scores = CurrentScores(self.store, lambda campaign: EmbeddingStore(self.layout.scores(campaign.name)))
+        self.sampler = Sampler(self.store, self.scores)
         self.harmful = False
         self.refitter = HeadRefitter(
-            self.store, self.layout, self.sampler, lambda campaign: self.harmful, lambda: self.now
+            self.store,
+            self.layout,
+            self.scores,
+            lambda campaign: self.harmful,
+            self.sampler.wants_bald,
+            lambda: self.now,
         )
         self.rng = np.random.default_rng(0)
         self.centres = self.rng.standard_normal((3, 16))
@@ -139,7 +146,7 @@ def test_one_class_is_not_enough(bench):
 
 
 def test_reserve_labels_judge_and_never_teach(bench):
-    reserve = bench.store.samples.reserve_ids(bench.campaign.campaign_id).tolist()
+    reserve = bench.store.samples.paths(bench.campaign.campaign_id, reserve=True)[0].tolist()
     bench.label(reserve)
     assert bench.refitter.refit(bench.campaign) is None
     bench.label(bench.pool()[:30])
@@ -149,25 +156,25 @@ def test_reserve_labels_judge_and_never_teach(bench):
 
 
 def test_a_head_that_falls_behind_the_model_hands_the_ranking_back(bench):
-    reserve = bench.store.samples.reserve_ids(bench.campaign.campaign_id).tolist()
+    reserve = bench.store.samples.paths(bench.campaign.campaign_id, reserve=True)[0].tolist()
     bench.label([*bench.pool()[:30], *reserve[:24]])
     serve_measured(bench.store, "c", {"classification": 0.9}, NOW, labels=30)
     assert bench.refitter.refit(bench.campaign).ranks
-    assert bench.sampler.board(bench.campaign).version == "head:features"
+    assert bench.scores.of(bench.campaign).version == "head:features"
     bench.answers |= {sample_id: (bench.answers[sample_id] + 1) % 3 for sample_id in reserve[24:]}
     bench.label(reserve[24:])
     assert not bench.refitter.refit(bench.campaign).ranks
-    assert bench.sampler.board(bench.campaign).version == FEATURES  # the newest in the store: "v1" scored nothing
+    assert bench.scores.of(bench.campaign).version == FEATURES  # the newest in the store: "v1" scored nothing
 
 
 def test_bald_is_computed_once_somebody_asks_for_it(bench):
     bench.label(bench.pool()[:30])
     bench.refitter.tick()
-    assert "bald" not in bench.sampler.board(bench.campaign).scores
+    assert "bald" not in bench.scores.of(bench.campaign).scores
     bench.sampler.query(bench.campaign, annotator="b", query_size=1, strategy=Bald(), now=bench.now)
     bench.label(bench.pool()[30:31])
     bench.refitter.tick()
-    assert "bald" in bench.sampler.board(bench.campaign).scores
+    assert "bald" in bench.scores.of(bench.campaign).scores
 
 
 def test_auto_falls_back_to_chance_where_choice_did_worse(bench):

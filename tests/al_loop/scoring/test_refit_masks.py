@@ -13,6 +13,7 @@ from al_loop.domain.labels import LabelInput
 from al_loop.domain.samples import SampleHeader
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import ClaspPE
+from al_loop.scoring.current import CurrentScores
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.scoring.refit import HeadRefitter
 from al_loop.store import LabelStore
@@ -46,15 +47,16 @@ def loop(tmp_path):
     campaign = store.campaigns.get("c")
     store.samples.register(campaign.campaign_id, headers, NOW)
     store.samples.draw_reserve(campaign.campaign_id, NOW)
-    sampler = Sampler(store, lambda campaign: EmbeddingStore(layout.scores(campaign.name)))
-    refitter = HeadRefitter(store, layout, sampler, lambda campaign: False, lambda: NOW)
+    scores = CurrentScores(store, lambda campaign: EmbeddingStore(layout.scores(campaign.name)))
+    sampler = Sampler(store, scores)
+    refitter = HeadRefitter(store, layout, scores, lambda campaign: False, sampler.wants_bald, lambda: NOW)
     scorer = PoolScorer(store, layout, lambda: NOW)
-    yield store, sampler, refitter, scorer
+    yield store, sampler, scores, refitter, scorer
     store.close()
 
 
 def test_masks_rank_the_pool_by_cells(loop):
-    store, sampler, refitter, scorer = loop
+    store, sampler, scores, refitter, scorer = loop
     campaign = store.campaigns.get("c")
     scorer.score(campaign, FEATURES, on_phase=lambda _: None, on_progress=lambda _: None, cancelled=threading.Event())
     pool = store.samples.paths(campaign.campaign_id, reserve=False)[0].tolist()
@@ -73,7 +75,7 @@ def test_masks_rank_the_pool_by_cells(loop):
     assert report.ranks
     assert report.labels == 6
     assert report.held_out_accuracy > 0.8
-    board = sampler.board(campaign)
+    board = scores.of(campaign)
     assert board.version == "head:features"
     assert len(board.sample_ids) == 16
     assert board.stratum_table.shape == (16, 2)  # background and field

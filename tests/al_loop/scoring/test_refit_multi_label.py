@@ -13,6 +13,7 @@ from al_loop.domain.campaigns import CampaignSettings, ReserveSettings, RetrainP
 from al_loop.domain.labels import LabelInput
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import Badge, Bald, Margin
+from al_loop.scoring.current import CurrentScores
 from al_loop.scoring.refit import HeadRefitter
 from al_loop.store import LabelStore
 from models.card import TaskSpec
@@ -49,8 +50,11 @@ class Bench:
         pq.write_table(pa.table({"sample_id": ids, "task": [""] * SAMPLES, **zeros}), part / SCORES_FILE)
         self.store.scores.ingest(self.campaign_id, FEATURES, part / SCORES_FILE, NOW)
         self.store.samples.draw_reserve(self.campaign_id, NOW)
-        self.sampler = Sampler(self.store, lambda campaign: EmbeddingStore(layout.scores(campaign.name)))
-        self.refitter = HeadRefitter(self.store, layout, self.sampler, lambda campaign: False, lambda: NOW)
+        self.scores = CurrentScores(self.store, lambda campaign: EmbeddingStore(layout.scores(campaign.name)))
+        self.sampler = Sampler(self.store, self.scores)
+        self.refitter = HeadRefitter(
+            self.store, layout, self.scores, lambda campaign: False, self.sampler.wants_bald, lambda: NOW
+        )
         self.pool = self.store.samples.paths(self.campaign_id, reserve=False)[0].tolist()
 
     @property
@@ -117,7 +121,7 @@ def test_answers_that_are_all_alike_teach_nothing_whatever_their_classes(bench):
 
 @pytest.mark.parametrize(("served", "ranks"), [(0.5, True), (0.999, False)])
 def test_head_and_model_are_compared_by_macro_f1(bench, served, ranks):
-    reserve = bench.store.samples.reserve_ids(bench.campaign_id).tolist()
+    reserve = bench.store.samples.paths(bench.campaign_id, reserve=True)[0].tolist()
     bench.label([*reserve, *bench.pool[:60]])
     serve_measured(bench.store, "c", {"classification": served}, NOW, labels=60, metrics={"classification": "macro_f1"})
     report = bench.refitter.refit(bench.campaign)
@@ -125,14 +129,14 @@ def test_head_and_model_are_compared_by_macro_f1(bench, served, ranks):
     assert report.model_metric == served
     assert 0.7 < report.reserve_accuracy < 0.999
     assert report.ranks == ranks
-    assert (bench.sampler.board(bench.campaign).version == "head:features") == ranks
+    assert (bench.scores.of(bench.campaign).version == "head:features") == ranks
 
 
 def test_bald_is_there_and_badge_says_what_it_lacks(bench):
     bench.query(Bald(), 1)
     bench.label(bench.pool[10:60])
     bench.refitter.tick()
-    board = bench.sampler.board(bench.campaign)
+    board = bench.scores.of(bench.campaign)
     assert 0 < board.scores["bald"].max() <= np.log(2)
     assert board.probability_table is None  # K independent probabilities are no distribution
     assert any("no class probabilities yet" in sample.reason for sample in bench.query(Badge(), 10).samples)

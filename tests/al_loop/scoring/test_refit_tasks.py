@@ -14,6 +14,7 @@ from al_loop.domain.labels import LabelInput
 from al_loop.domain.samples import SampleHeader
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import Badge, ClaspPE
+from al_loop.scoring.current import CurrentScores
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.scoring.refit import HeadRefitter
 from al_loop.store import LabelStore
@@ -60,11 +61,14 @@ class Bench:
     def __init__(self, root):
         layout = DataLayout(root)
         self.store = LabelStore.open(layout.database)
-        self.sampler = Sampler(self.store, lambda campaign: EmbeddingStore(layout.scores(campaign.name)))
-        self.refitter = HeadRefitter(self.store, layout, self.sampler, lambda campaign: False, lambda: NOW)
+        self.scores = CurrentScores(self.store, lambda campaign: EmbeddingStore(layout.scores(campaign.name)))
+        self.sampler = Sampler(self.store, self.scores)
+        self.refitter = HeadRefitter(
+            self.store, layout, self.scores, lambda campaign: False, self.sampler.wants_bald, lambda: NOW
+        )
         ids, paths = self.store.samples.paths(self.campaign.campaign_id)
         self.classes = {number: truth(path) for number, path in zip(ids.tolist(), paths, strict=True)}
-        self.reserve = self.store.samples.reserve_ids(self.campaign.campaign_id).tolist()
+        self.reserve = self.store.samples.paths(self.campaign.campaign_id, reserve=True)[0].tolist()
         self.pool = sorted(set(self.classes) - set(self.reserve))
 
     @property
@@ -94,7 +98,7 @@ class Bench:
         return self.refitter.refit(self.campaign)
 
     def entropies(self):
-        board = self.sampler.board(self.campaign)
+        board = self.scores.of(self.campaign)
         assert board.version == "head:features"
         return board.scores["entropy"]
 
@@ -118,7 +122,7 @@ def test_both_tasks_rank_one_pool(bench):
     assert (report.ranks, report.labels, report.samples) == (True, 10, SAMPLES)
     assert (report.held_out_accuracy, report.reserve_accuracy, report.model_metric) == (None, None, None)
     assert report.trust == max(part.trust for part in report.tasks if part.trust is not None)
-    board = bench.sampler.board(bench.campaign)
+    board = bench.scores.of(bench.campaign)
     assert (board.labels, board.trust) == (10, report.trust)
     for values in board.scores.values():
         assert (values.min() >= 0, values.max()) == (True, 1)
@@ -164,7 +168,7 @@ def test_a_task_with_one_class_only_is_left_out(bench):
     report = bench.refit()
     assert [part.task for part in report.tasks] == ["segmentation"]
     assert report.labels == 6
-    board = bench.sampler.board(bench.campaign)
+    board = bench.scores.of(bench.campaign)
     assert (board.probability_table, board.nats) == (None, None)
     assert board.scores["entropy"].max() <= np.log(2)  # of one task the values stay what they are
     bench.classify(bench.of("bright")[:4])
@@ -186,14 +190,14 @@ def test_heads_rank_only_if_each_is_the_better_judge_of_its_task(bench, classifi
     assert [part.model_metric for part in report.tasks] == [classification, 0.5]
     assert 0.4 < report.tasks[0].reserve_accuracy < 1.0
     assert report.ranks == all(better)
-    assert (bench.sampler.board(bench.campaign).version == "head:features") == all(better)
+    assert (bench.scores.of(bench.campaign).version == "head:features") == all(better)
 
 
 def test_a_head_that_joins_and_is_worse_hands_the_ranking_back(bench):
     bench.classify([*bench.reserve, *bench.pool[:8]])
     serve_measured(bench.store, "c", {"segmentation": 0.5, "classification": 0.4}, NOW, labels=8)
     assert bench.refit().ranks
-    assert bench.sampler.board(bench.campaign).version == "head:features"
+    assert bench.scores.of(bench.campaign).version == "head:features"
     bench.draw(bench.pool[:8])
     assert not bench.refit().ranks
-    assert bench.sampler.board(bench.campaign).version == FEATURES  # the newest in the store: "v1" scored nothing
+    assert bench.scores.of(bench.campaign).version == FEATURES  # the newest in the store: "v1" scored nothing

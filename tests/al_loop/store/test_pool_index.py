@@ -1,4 +1,4 @@
-"""The book agrees with the store whatever happens, and no sample is leased twice."""
+"""The index agrees with the store whatever happens, and no sample is leased twice."""
 
 import tempfile
 from datetime import timedelta
@@ -13,9 +13,10 @@ from al_loop.domain.campaigns import CampaignSettings, QuerySettings, ReserveSet
 from al_loop.domain.labels import LabelInput
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import Auto, Random
+from al_loop.scoring.current import CurrentScores
 from al_loop.store import LabelStore
 from al_loop.store.pool_index import PoolIndex
-from al_loop.store.pool_indexes import PoolIndexes
+from al_loop.store.pool_indexes import PoolIndexes, read_pool_index
 from al_loop.store.tables.campaigns import CampaignTable
 from models.card import TaskSpec
 from models.scoring.embeddings import EmbeddingStore
@@ -32,28 +33,29 @@ SETTINGS = CampaignSettings(
 )
 
 
-def facts(book: PoolIndex) -> dict[str, object]:
-    """All that a book says, in a form that can be compared."""
+def facts(index: PoolIndex) -> dict[str, object]:
+    """All that an index says, in a form that can be compared."""
     return {
-        "ids": book.sample_ids.tolist(),
-        "states": book.state.tolist(),
-        "answers": [sorted(answers) for answers in book.answers],
-        "holders": {position: dict(held) for position, held in book.holders.items() if held},
-        "skipped": {person: skipped for person, skipped in book.skipped.items() if skipped},
-        "shared out": set(book.shared_out),
-        "counts": (book.free, book.labelled, book.reserve_asked, book.golden.tolist()),
-        "paths": book.paths.to_pylist(),
-        "next reserve": book.next_reserve(100, "somebody"),
+        "ids": index.sample_ids.tolist(),
+        "states": index.state.tolist(),
+        "answers": [sorted(answers) for answers in index.answers],
+        "holders": {position: dict(held) for position, held in index.holders.items() if held},
+        "skipped": {person: skipped for person, skipped in index.skipped.items() if skipped},
+        "shared out": set(index.shared_out),
+        "counts": (index.free, index.labelled, index.reserve_queried, index.gold_standard.tolist()),
+        "paths": index.paths.to_pylist(),
+        "next reserve": index.next_reserve(100, "somebody"),
     }
 
 
-class BookMachine(RuleBasedStateMachine):
+class PoolIndexMachine(RuleBasedStateMachine):
     """Queries, labels, retractions, releases, skips, extensions, new samples and the passing of time, in any order."""
 
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
-        self.store = LabelStore.open(Path(self.directory.name) / "al_loop.duckdb")
+        self.folder = Path(self.directory.name)
+        self.store = LabelStore.open(self.folder / "al_loop.duckdb")
         self.campaign = self.store.campaigns.create(
             name="demo", tasks=[TaskSpec(task="classification", classes=CLASSES)], root="/", bands=None,
             settings=SETTINGS, policy=RetrainPolicy(min_reserve_labels=2), now=NOW,
@@ -61,7 +63,7 @@ class BookMachine(RuleBasedStateMachine):
         self.number = self.campaign.campaign_id
         self.registered = 0
         self.register(14)
-        self.sampler = Sampler(self.store, lambda _: EmbeddingStore(Path(self.directory.name) / "scores"))
+        self.sampler = Sampler(self.store, CurrentScores(self.store, lambda _: EmbeddingStore(self.folder / "scores")))
         self.now = NOW
         self.labels: list[int] = []
         self.shared: set[int] = set()
@@ -153,40 +155,40 @@ class BookMachine(RuleBasedStateMachine):
             self.shared |= set(range(1, self.registered + 1))  # what was asked of several stays so
 
     @invariant()
-    def book_is_what_the_store_says(self) -> None:
-        book = self.store.pool_indexes.of(self.number, self.now)
-        anew = self.store.pool_indexes.read(self.number)
-        anew.advance(book.clock or self.now)
-        assert facts(book) == facts(anew)
+    def index_is_what_the_store_says(self) -> None:
+        index = self.store.pool_indexes.of(self.number, self.now)
+        anew = self.store._database.write(lambda connection: read_pool_index(connection, self.number))
+        anew.advance(index.clock or self.now)
+        assert facts(index) == facts(anew)
 
     @invariant()
     def counts_are_those_of_the_store(self) -> None:
-        book = self.store.pool_indexes.of(self.number, self.now)
-        now = book.clock or self.now
-        without_book = CampaignTable(self.store._database, PoolIndexes(self.store._database))
-        assert self.store.campaigns.counts(self.number, now) == without_book.counts(self.number, now)
+        index = self.store.pool_indexes.of(self.number, self.now)
+        now = index.clock or self.now
+        without_index = CampaignTable(self.store._database, PoolIndexes(self.store._database))
+        assert self.store.campaigns.counts(self.number, now) == without_index.counts(self.number, now)
 
     @invariant()
     def nobody_else_has_what_somebody_holds(self) -> None:
-        book = self.store.pool_indexes.of(self.number, self.now)
+        index = self.store.pool_indexes.of(self.number, self.now)
         held: dict[int, list[str]] = {}
-        for lease in self.store.queries.leases(self.number, book.clock or self.now):
+        for lease in self.store.queries.leases(self.number, index.clock or self.now):
             held.setdefault(lease.sample_id, []).append(lease.annotator)
         for sample_id, people in held.items():
-            position = book.position(sample_id)
+            position = index.position(sample_id)
             assert position is not None
             assert len(set(people)) == len(people)
-            several = book.overlap[position] or sample_id in self.shared or book.paths_of([sample_id])[0] in GOLDEN
+            several = index.overlap[position] or sample_id in self.shared or index.paths_of([sample_id])[0] in GOLDEN
             assert several or len(people) == 1, (sample_id, people)
 
     @invariant()
     def what_is_free_is_what_the_store_offers(self) -> None:
-        book = self.store.pool_indexes.of(self.number, self.now)
-        pool, reserve = self.store.queries.available(self.number, book.clock or self.now)
-        assert book.copy().free().tolist() == pool.tolist()
-        positions = sorted(book.next_reserve(100, "somebody"))
-        assert book.sample_ids[positions].tolist() == reserve.tolist()
+        index = self.store.pool_indexes.of(self.number, self.now)
+        pool, reserve = self.store.queries.available(self.number, index.clock or self.now)
+        assert index.copy().free().tolist() == pool.tolist()
+        positions = sorted(index.next_reserve(100, "somebody"))
+        assert index.sample_ids[positions].tolist() == reserve.tolist()
 
 
-TestBookMachine = BookMachine.TestCase
-TestBookMachine.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
+TestPoolIndexMachine = PoolIndexMachine.TestCase
+TestPoolIndexMachine.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)

@@ -91,6 +91,8 @@ class StoreMachine(RuleBasedStateMachine):
         held, labelled = self.leased(), {sample for sample, _ in self.current}
         blocked = {sample for sample, holders in held.items() if not shared or annotator in holders}
         free = [sample for sample in picks if sample not in blocked | labelled][:size]
+        if not free:
+            return
         open_query(self.store, self.number, annotator, free, lease_s=LEASE_S, now=self.now)
         self.leases |= {(sample, annotator): self.seconds() + LEASE_S for sample in free}
 

@@ -33,7 +33,7 @@ def test_a_new_lease_ends_the_one_that_ran_out_should_the_clock_be_moved_back(
 ) -> None:
     ask(label_store, campaign, "ann", [1, 2])
     later = NOW + timedelta(seconds=60)
-    open_query(label_store, campaign.campaign_id, "bob", [1], now=later, lapsed=[1])
+    open_query(label_store, campaign.campaign_id, "bob", [1], now=later)
     held = label_store.queries.leases(campaign.campaign_id, NOW)
     assert [(lease.annotator, lease.sample_id) for lease in held] == [("ann", 2), ("bob", 1)]
 
@@ -42,9 +42,9 @@ def test_expired_lease_frees_the_sample(label_store: LabelStore, campaign: Campa
     ask(label_store, campaign, "ann", [1])
     before, after = NOW + timedelta(seconds=59), NOW + timedelta(seconds=60)
     number = campaign.campaign_id
-    assert label_store.queries.leased_samples(number, before).tolist() == [1]
-    assert label_store.queries.leased_samples(number, before, exclude_annotator="ann").tolist() == []
-    assert label_store.queries.leased_samples(number, after).tolist() == []
+    assert [lease.sample_id for lease in label_store.queries.leases(number, before)] == [1]
+    assert label_store.queries.leases(number, before, annotator="bob") == []
+    assert label_store.queries.leases(number, after) == []
     assert 1 in label_store.queries.available(number, after)[0]
 
 
@@ -53,7 +53,7 @@ def test_release_touches_the_own_leases_only(label_store: LabelStore, campaign: 
     ask(label_store, campaign, "ann", [1, 2])
     ask(label_store, campaign, "bob", [3])
     assert label_store.queries.release(number, "ann", [1, 3, 9], NOW) == 1
-    assert label_store.queries.leased_samples(number, NOW).tolist() == [2, 3]
+    assert [lease.sample_id for lease in label_store.queries.leases(number, NOW)] == [2, 3]
 
 
 def test_available_tells_pool_from_reserve(label_store: LabelStore, campaign: Campaign) -> None:

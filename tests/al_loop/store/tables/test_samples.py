@@ -139,15 +139,12 @@ def test_unknown_sample_and_path(label_store: LabelStore, make_campaign: MakeCam
     assert label_store.samples.by_paths(first.campaign_id, []) == {}
 
 
-def test_pixel_hash_finds_the_newest_file(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
-    campaign = make_campaign(samples=3)
-    number = campaign.campaign_id
-    label_store.samples.set_pixel_hashes(number, [(1, "aa", 10), (2, "aa", 20), (3, "bb", 5)])
-    assert label_store.samples.by_pixel_hash(number, "aa") == 2
+def test_pixel_hash_is_that_of_the_file_hashed_last(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
+    number = make_campaign(samples=3).campaign_id
+    label_store.samples.set_pixel_hashes(number, [(1, "aa", 10), (2, "aa", 20)])
     label_store.samples.set_pixel_hashes(number, [(2, "cc", 30)])
-    assert label_store.samples.by_pixel_hash(number, "aa") == 1
-    assert label_store.samples.by_pixel_hash(number, "dd") is None
-    assert label_store.samples.by_pixel_hash(make_campaign("other").campaign_id, "aa") is None
+    assert [label_store.samples.pixel_hash(number, sample) for sample in (1, 2, 3)] == [("aa", 10), ("cc", 30), None]
+    assert label_store.samples.pixel_hash(make_campaign("other").campaign_id, 1) is None
 
 
 def test_footprints_are_all_samples_by_id_and_only_later_ones_on_request(

@@ -1,7 +1,5 @@
 """A query is answered before the store has its leases: nothing may come between."""
 
-import errno
-import os
 import shutil
 import threading
 import time
@@ -16,12 +14,15 @@ import msgspec
 import pytest
 
 from al_loop.domain.campaigns import Campaign
-from al_loop.errors import StoreError
+from al_loop.domain.labels import LabelInput
+from al_loop.domain.queries import OpenedQuery, Pick
 from al_loop.querying.sampler import Sampler
+from al_loop.runtime.journal import Journal
+from al_loop.scoring.current import CurrentScores
 from al_loop.store import LabelStore
-from al_loop.store import query_rows as granting
+from al_loop.store.tables import queries
 from models.scoring.embeddings import EmbeddingStore
-from tests.fixtures_store import NOW
+from tests.fixtures_store import NOW, open_query
 
 MakeCampaign = Callable[..., Campaign]
 
@@ -33,8 +34,8 @@ def campaign(make_campaign: MakeCampaign) -> Campaign:
 
 @pytest.fixture
 def sampler(label_store: LabelStore, campaign: Campaign, tmp_path: Path) -> Sampler:
-    """It has answered a query of two, so that the campaign's book is read."""
-    sampler = Sampler(label_store, lambda _: EmbeddingStore(tmp_path / "scores"))
+    """It has answered a query of two, so that the campaign's pool index is read."""
+    sampler = Sampler(label_store, CurrentScores(label_store, lambda _: EmbeddingStore(tmp_path / "scores")))
     ask(sampler, campaign, "first", 2)
     return sampler
 
@@ -51,9 +52,7 @@ def held(store: LabelStore, campaign: Campaign) -> dict[int, str]:
 
 
 def full(*_: object, **__: object) -> None:
-    if threading.current_thread().name == "label-store-writer":
-        raise duckdb.IOException("No space left on device")
-    raise OSError(errno.ENOSPC, "No space left on device")
+    raise duckdb.IOException("No space left on device")
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -93,48 +92,87 @@ def test_annotators_get_different_samples_while_the_store_is_busy_and_it_has_all
     assert expected.items() <= stored.items()
 
 
-def test_query_answered_before_the_process_was_killed_is_kept(
+def test_kill_before_the_commit_forgets_the_leases_and_lets_the_labels_in(
     label_store: LabelStore, campaign: Campaign, sampler: Sampler, tmp_path: Path
 ) -> None:
     with busy_writer(label_store):
         given = ask(sampler, campaign, "ann")
         shutil.copytree(tmp_path / "store", tmp_path / "as if killed here")
-    for _ in range(2):  # and once only
-        reopened = LabelStore.open(tmp_path / "as if killed here" / "al_loop.duckdb")
-        assert [sample_id for sample_id, person in held(reopened, campaign).items() if person == "ann"] == given
-        other = Sampler(reopened, lambda _: EmbeddingStore(tmp_path / "scores"))
-        assert not set(given) & set(ask(other, campaign, "bob"))
-        reopened.close()
-        assert list((tmp_path / "as if killed here" / "al_loop.queries").iterdir()) == []
+    reopened = LabelStore.open(tmp_path / "as if killed here" / "al_loop.duckdb")
+    assert "ann" not in held(reopened, campaign).values()
+    other = Sampler(reopened, CurrentScores(reopened, lambda _: EmbeddingStore(tmp_path / "scores")))
+    assert len(ask(other, campaign, "bob", 35)) == 35
+    labels = [LabelInput(sample_id=i, task="classification", annotator="ann", classes=["water"]) for i in given]
+    free = [label for label in labels if label.sample_id not in held(reopened, campaign)]
+    assert len(reopened.labels.record(campaign, free, NOW)) == len(free)
+    reopened.close()
 
 
-def test_query_that_can_be_neither_noted_nor_stored_is_refused_and_gives_its_samples_back(
-    label_store: LabelStore, campaign: Campaign, sampler: Sampler, monkeypatch: pytest.MonkeyPatch
+def test_numbers_of_queries_go_on_after_those_in_the_store(
+    label_store: LabelStore, campaign: Campaign, sampler: Sampler, tmp_path: Path
 ) -> None:
-    free = label_store.pool_indexes.of(campaign.campaign_id, NOW).free
+    numbers = [open_query(label_store, campaign.campaign_id, "ann", [sample]).query_id for sample in (5, 6, 7)]
+    label_store.close()
+    reopened = LabelStore.open(tmp_path / "store" / "al_loop.duckdb")
+    numbers.append(open_query(reopened, campaign.campaign_id, "ann", [8]).query_id)
+    reopened.close()
+    assert numbers == list(range(numbers[0], numbers[0] + 4))
 
+
+def test_leases_that_cannot_be_stored_are_free_again_and_the_error_is_logged(
+    label_store: LabelStore,
+    campaign: Campaign,
+    sampler: Sampler,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    index = label_store.pool_indexes.of(campaign.campaign_id, NOW)
+    free = index.free
     with monkeypatch.context() as patch:
-        patch.setattr(granting, "execute", full)
-        patch.setattr(os, "fdatasync", full)
-        with pytest.raises(StoreError, match="No space left"):
-            ask(sampler, campaign, "ann")
-    assert label_store.pool_indexes.of(campaign.campaign_id, NOW).free == free
+        patch.setattr(queries, "execute", full)
+        assert len(ask(sampler, campaign, "ann", 20)) == 20
+        wait_until(lambda: index.free == free)
+    assert "No space left" in caplog.text
     assert "ann" not in held(label_store, campaign).values()
-    assert len(ask(sampler, campaign, "bob")) == 5
+    assert len(ask(sampler, campaign, "bob", 38)) == 38
+    assert "bob" in held(label_store, campaign).values()
 
 
-def test_query_that_is_noted_and_cannot_be_stored_yet_is_stored_with_the_next(
+def test_lapsed_lease_is_still_ended_by_the_next_one_after_one_that_could_not_be_stored(
     label_store: LabelStore, campaign: Campaign, sampler: Sampler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    number, late = campaign.campaign_id, NOW + timedelta(days=1)
+    open_query(label_store, number, "ann", [9])
+    index = label_store.pool_indexes.of(number, late)
     with monkeypatch.context() as patch:
-        patch.setattr(granting, "execute", full)
-        given = ask(sampler, campaign, "ann")
-        assert "ann" not in held(label_store, campaign).values()
-    others = ask(sampler, campaign, "bob")
-    assert not set(given) & set(others)
-    stored = held(label_store, campaign)
-    assert {stored[sample_id] for sample_id in given} == {"ann"}
-    assert {stored[sample_id] for sample_id in others} == {"bob"}
+        patch.setattr(queries, "execute", full)
+        open_query(label_store, number, "bob", [9], now=late)
+        wait_until(lambda: index.lapsed == {8, *index.lapsed} and not index.holders)
+    open_query(label_store, number, "cleo", [9], now=late)
+    (ended,) = label_store._database.read("SELECT end_reason FROM leases WHERE sample_id = 9 AND annotator = 'ann'")
+    assert ended["end_reason"] == "expired"
+
+
+def test_journal_of_an_earlier_version_is_stored_once_and_removed(
+    label_store: LabelStore, campaign: Campaign, tmp_path: Path
+) -> None:
+    stored = open_query(label_store, campaign.campaign_id, "ann", [1, 2])
+    label_store.close()
+    directory = tmp_path / "store" / "al_loop.queries"
+    journal = Journal(directory, OpenedQuery, forced=True)
+    journal.note(stored)
+    answered = msgspec.structs.replace(
+        stored, query_id=stored.query_id + 1, annotator="bob", picks=[Pick(3, None, "x"), Pick(4, 0.5, "y", "control")]
+    )
+    journal.note(answered)
+    with (directory / "000000000001.jsonl").open("ab") as file:
+        file.write(b'{"query_id": 7, "annot')  # cut off by the kill
+    for _ in range(2):
+        reopened = LabelStore.open(tmp_path / "store" / "al_loop.duckdb")
+        assert held(reopened, campaign) == {1: "ann", 2: "ann", 3: "bob", 4: "bob"}
+        assert not directory.exists()
+        assert open_query(reopened, campaign.campaign_id, "ann", [9], lease_s=0).query_id > answered.query_id
+        reopened.close()
 
 
 def test_lapsed_lease_taken_up_again_is_not_given_to_somebody_else_meanwhile(
@@ -147,8 +185,8 @@ def test_lapsed_lease_taken_up_again_is_not_given_to_somebody_else_meanwhile(
     with ThreadPoolExecutor(1) as pool:
         with busy_writer(label_store):
             renewal = pool.submit(label_store.leases.renew, number, "ann", given, lease_s=60, now=late)
-            book = label_store.pool_indexes.of(number, late)
-            wait_until(lambda: all(position in book.holders for position in map(book.position, given)))
+            index = label_store.pool_indexes.of(number, late)
+            wait_until(lambda: all(position in index.holders for position in map(index.position, given)))
             answer = sampler.query(campaign, annotator="bob", query_size=40, now=late)
         assert renewal.result().extended == sorted(given)
     others = {sample.sample_id for sample in answer.samples}

@@ -16,6 +16,7 @@ from al_loop.domain.queries import QueryAnswer
 from al_loop.errors import LeasedError
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import Entropy, Random
+from al_loop.scoring.current import CurrentScores
 from al_loop.scoring.pool_scores import PoolScores
 from al_loop.store import LabelStore
 from al_loop.training.snapshot import write_snapshot
@@ -27,7 +28,7 @@ MakeCampaign = Callable[..., Campaign]
 
 @pytest.fixture
 def sampler(label_store: LabelStore, embedding_store: EmbeddingStore) -> Sampler:
-    return Sampler(label_store, lambda _: embedding_store, seed=1)
+    return Sampler(label_store, CurrentScores(label_store, lambda _: embedding_store), seed=1)
 
 
 def asks(*, reserve: bool = False, lease_s: float = 60.0, **query: object) -> CampaignSettings:
@@ -112,10 +113,10 @@ def test_overlap_keeps_pace_and_leaves_other_samples_to_one_annotator(
     campaign = make_campaign(samples=300, settings=asks(overlap_share=0.3, overlap_annotators=2, control_share=0))
     for turn in range(10):
         sampler.query(campaign, annotator=("ann", "bob")[turn % 2], query_size=20, now=NOW)
-    book = label_store.pool_indexes.of(campaign.campaign_id, NOW)
+    index = label_store.pool_indexes.of(campaign.campaign_id, NOW)
     held = Counter(lease.sample_id for lease in label_store.queries.leases(campaign.campaign_id, NOW))
     several = {sample_id for sample_id, people in held.items() if people == 2}
-    assert several <= set(book.sample_ids[book.overlap].tolist())
+    assert several <= set(index.sample_ids[index.overlap].tolist())
     assert 30 <= len(several) <= 60
     assert max(held.values()) == 2
 
@@ -216,7 +217,7 @@ def test_clock_moved_back_neither_doubles_leases_nor_keeps_samples_from_everybod
     assert sorted(ids_of(sampler.query(campaign, annotator="bob", query_size=4, now=wrong))) == [1, 2, 3, 4]
     if restart:
         label_store.pool_indexes.forget(number)
-        sampler = Sampler(label_store, lambda _: embedding_store)
+        sampler = Sampler(label_store, CurrentScores(label_store, lambda _: embedding_store))
     back = NOW + timedelta(seconds=30)
     assert ids_of(sampler.query(campaign, annotator="cleo", query_size=4, now=back)) == []
     held = label_store.queries.leases(number, back)
@@ -241,7 +242,7 @@ def test_query_says_which_labels_its_ranking_knows_of(
     entropy = np.linspace(0, 1, 60, dtype=np.float32)
     scored_at = NOW + timedelta(seconds=2)
     board = PoolScores(version="v1", sample_ids=ids, scores={"entropy": entropy}, labels=5, scored_at=scored_at)
-    sampler.set_board(campaign, board)
+    sampler._scores.publish(campaign, board)
     again = sampler.query(campaign, annotator="ann", query_size=1, strategy=Entropy(), now=scored_at)
     assert again.ranking is not None
     assert (again.ranking.labels, again.ranking.labels_since, again.ranking.stale) == (5, 0, False)
@@ -277,7 +278,7 @@ def test_rankings_made_ahead_give_every_annotator_other_samples_and_follow_a_new
     entropy = np.zeros(500, np.float32)
     best = [i for i in range(1, 501) if i not in set(got)][:4]
     entropy[np.array(best) - 1] = 1
-    sampler.set_board(campaign, PoolScores(version="v1", sample_ids=ids, scores={"entropy": entropy}, labels=100))
+    sampler._scores.publish(campaign, PoolScores(version="v1", sample_ids=ids, scores={"entropy": entropy}, labels=100))
     sampler.wait()
     answer = sampler.query(campaign, annotator="ann", query_size=4, strategy=Entropy(), now=NOW)
     assert sorted(ids_of(answer)) == best
