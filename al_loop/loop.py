@@ -31,11 +31,11 @@ from al_loop.training.rounds import RoundRunner
 from models.inference.promptable import PromptableModel
 from models.scoring.embeddings import EmbeddingStore
 
-HEAD_TICK_S = 0.5
-"""Seconds between looks for labels that the ranking does not know of."""
+HEAD_PAUSE_S = 0.5
+"""Seconds between two refits of the light heads, at least."""
 
-ASSIST_TICK_S = 2.0
-"""Seconds between looks for labels that answer a suggestion."""
+ASSIST_PAUSE_S = 2.0
+"""Seconds between two looks for labels that answer a suggestion, at least."""
 
 
 def utc_now() -> datetime:
@@ -68,8 +68,8 @@ class Loop:
             clock: Gives aware UTC times.
             threads: CPU threads of one model run; None: all cores.
             max_image_values: Largest width x height x bands of an uploaded image.
-            retrain_tick_s: Seconds between looks at the retrain policies.
-            score_tick_s: Seconds between looks for samples without a score.
+            retrain_tick_s: Seconds between two looks at the retrain policies, at least.
+            score_tick_s: Seconds between two looks for samples without a score, at least.
             rounds_at_once: How many campaigns may train side by side.
             sam_model: ONNX file that outlines what was clicked (`models.promptable`); None: regions are grown.
             executor: Runs training and pool scoring.
@@ -108,11 +108,11 @@ class Loop:
             errors=errors,
         )  # fmt: skip
         self.refitter = HeadRefitter(
-            self.store, self.layout, self.scores, self._is_worse_than_random, self.sampler.wants_bald, clock, errors
+            self.store, self.layout, self.scores, self._is_worse_than_random, self.sampler.wants_bald, clock
         )
-        self.scheduler.every("heads", HEAD_TICK_S, self.refitter.tick, quiet=True)
-        assessor = Assessor(self.store, self.predictions.flush, errors)
-        self.scheduler.every("assists", ASSIST_TICK_S, assessor.assess_all, quiet=True)
+        self.scheduler.follow("heads", HEAD_PAUSE_S, self.refitter.look, quiet=True)
+        assessor = Assessor(self.store, self.predictions.flush)
+        self.scheduler.follow("assists", ASSIST_PAUSE_S, assessor.look, quiet=True)
         self.links = ScaneoLinks(
             self.store, self.layout, self.sampler, open_scaneo, clock, self.predictions.flush, errors
         )

@@ -1,32 +1,33 @@
-"""APScheduler wiring: ticks that start rounds by policy and score what is new. Decisions live elsewhere."""
+"""What the loop does by itself: rounds by policy, scores of what is new, refitted heads, outcomes of suggestions.
+
+Each kind of work follows the store: a commit wakes it for the campaign that changed, a deadline wakes it on time, and
+with nothing to do it sleeps. Decisions live elsewhere.
+"""
 
 import logging
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
-
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
+from datetime import datetime
 
 from al_loop.campaigns.readiness import readiness
 from al_loop.domain.campaigns import Campaign
-from al_loop.runtime.background import lower_priority
+from al_loop.runtime.follower import Follower
 from al_loop.runtime.processes import ProcessCancelledError, ProcessFailedError
 from al_loop.runtime.tick_errors import TickErrors
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.store import LabelStore
-from al_loop.training.policy import RetrainState, last_counted_snapshot, should_retrain
+from al_loop.training.policy import RetrainState, last_counted_snapshot, seconds_until_retrain, should_retrain
 from al_loop.training.rounds import RoundRunner
 
 logger = logging.getLogger(__name__)
-logging.getLogger("apscheduler").setLevel(logging.WARNING)  # it would log every tick
-logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)  # and every tick that finds the last one at work
 
 SCORE_RETRY_S = 300.0
+LONGEST_LOOK_S = 60.0
+"""A deadline is looked at again after this at the latest: the clock may be set meanwhile."""
 
 
 class LoopScheduler:
-    """Runs `tick_retraining`, `tick_scoring` and the ticks of others until closed."""
+    """Starts rounds by policy, scores new samples, and does the work that others add, until closed."""
 
     def __init__(
         self,
@@ -39,6 +40,17 @@ class LoopScheduler:
         score_tick_s: float = 2.0,
         errors: TickErrors | None = None,
     ) -> None:
+        """Nothing is done before `start`.
+
+        Args:
+            store: What is followed.
+            runner: Starts rounds.
+            scorer: Scores pools.
+            clock: Gives aware UTC times.
+            retrain_tick_s: Seconds between two looks at the retrain policies, at least.
+            score_tick_s: Seconds between two looks for samples without a score, at least.
+            errors: Where errors are shown; None: they are only logged.
+        """
         self._errors = errors or TickErrors()
         self._store = store
         self._runner = runner
@@ -46,63 +58,65 @@ class LoopScheduler:
         self._clock = clock
         self._closing = threading.Event()
         self._failed_scoring: dict[tuple[int, str], datetime] = {}
-        pools = {
-            "default": ThreadPoolExecutor(),
-            "quiet": ThreadPoolExecutor(2, pool_kwargs={"initializer": lower_priority}),
-        }
-        self._scheduler = BackgroundScheduler(timezone=UTC, executors=pools)
-        for name, tick, seconds in (
-            ("retrain", self.tick_retraining, retrain_tick_s),
-            ("score", self.tick_scoring, score_tick_s),
-        ):
-            self.every(name, seconds, tick)
+        self._followers: list[Follower[Campaign]] = []
+        self.follow("retrain", retrain_tick_s, self._retrain)
+        self.follow("score", score_tick_s, self._score)
 
-    def every(self, name: str, seconds: float, tick: Callable[[], None], *, quiet: bool = False) -> None:
-        """Run another tick again and again, never twice at once; a `quiet` one leaves the processor to others.
-
-        Whatever it raises is shown and logged (see `TickErrors`), and it is run again like any other.
-        """
-        self._scheduler.add_job(
-            self._errors.watched(name, tick),
-            "interval", seconds=seconds, id=name, max_instances=1, coalesce=True, misfire_grace_time=None,
-            executor="quiet" if quiet else "default",
-        )  # fmt: skip
+    def follow(
+        self, name: str, pause_s: float, look: Callable[[Campaign], float | None], *, quiet: bool = False
+    ) -> None:
+        """Have `look` called for each campaign at the start and whenever it changes; see `Follower`."""
+        self._followers.append(
+            Follower(
+                name,
+                lambda: self._store.campaigns.list(),
+                self._store.changes,
+                look,
+                self._errors,
+                pause_s=pause_s,
+                quiet=quiet,
+            )  # fmt: skip
+        )
 
     @property
     def running(self) -> bool:
-        """Whether the ticks are running."""
-        return bool(self._scheduler.running)
+        """Whether all of this is going on."""
+        return all(follower.running for follower in self._followers)
 
     def start(self) -> None:
-        """Begin to tick."""
-        self._scheduler.start()
+        """Begin."""
+        for follower in self._followers:
+            follower.start()
 
     def close(self) -> None:
-        """Stop ticking, end a scoring run that is going on, and wait for it."""
+        """End a scoring run that is going on, finish the rest and stop."""
         self._closing.set()
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=True)
+        for follower in self._followers:
+            follower.close()
 
-    def tick_retraining(self) -> None:
-        """Start a round in every campaign whose policy asks for one now."""
-        for campaign in self._store.campaigns.list():
-            with self._errors.watch(f"retrain {campaign.name}"):
-                reason = should_retrain(self._state(campaign), campaign.policy, self._clock())
-                if reason is not None:
-                    self._runner.start(campaign, reason, queue=True)
+    def _retrain(self, campaign: Campaign) -> float | None:
+        """Start a round if the policy asks for one now; returns in how many seconds it may."""
+        state, now = self._state(campaign), self._clock()
+        reason = should_retrain(state, campaign.policy, now)
+        if reason is not None:
+            self._runner.start(campaign, reason, queue=True)
+            return None
+        wait = seconds_until_retrain(state, campaign.policy, now)
+        return None if wait is None else min(wait, LONGEST_LOOK_S)
 
-    def tick_scoring(self) -> None:
+    def _score(self, campaign: Campaign) -> float | None:
         """Score samples that the serving version (or plain features) or the newest encoder has not seen yet."""
-        for campaign in self._store.campaigns.list():
-            if self._closing.is_set():
-                return
-            with self._errors.watch(f"score {campaign.name}"):
-                for version in self._scorer.wanted_versions(campaign):
-                    busy = self._closing.is_set() or self._store.rounds.active(campaign.campaign_id) is not None
-                    if not busy and not self._failed_lately(campaign, version):
-                        self._score(campaign, version)
+        retries = []
+        for version in self._scorer.wanted_versions(campaign):
+            if self._closing.is_set() or self._store.rounds.active(campaign.campaign_id) is not None:
+                return None  # the end of the round is a change
+            wait = self._seconds_to_wait(campaign, version)
+            if wait > 0 or not self._score_by(campaign, version):
+                retries.append(wait or SCORE_RETRY_S)
+        return min(retries, default=None)
 
-    def _score(self, campaign: Campaign, version: str) -> None:
+    def _score_by(self, campaign: Campaign, version: str) -> bool:
+        """Whether it went well."""
         try:
             self._scorer.score(
                 campaign,
@@ -116,10 +130,15 @@ class LoopScheduler:
         except (ProcessFailedError, OSError) as error:
             logger.warning("campaign %s: scoring with %s failed: %s", campaign.name, version, error)
             self._failed_scoring[(campaign.campaign_id, version)] = self._clock()
+            return False
+        return True
 
-    def _failed_lately(self, campaign: Campaign, version: str) -> bool:
+    def _seconds_to_wait(self, campaign: Campaign, version: str) -> float:
+        """Until a scoring that failed is tried again; 0: now."""
         failed_at = self._failed_scoring.get((campaign.campaign_id, version))
-        return failed_at is not None and (self._clock() - failed_at).total_seconds() < SCORE_RETRY_S
+        if failed_at is None:
+            return 0.0
+        return max(0.0, SCORE_RETRY_S - (self._clock() - failed_at).total_seconds())
 
     def _state(self, campaign: Campaign) -> RetrainState:
         rounds = self._store.rounds.list(campaign.campaign_id)

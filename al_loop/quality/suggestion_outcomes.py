@@ -11,7 +11,6 @@ from al_loop.domain.labels import Label
 from al_loop.domain.painting import painted
 from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.quality import Anchoring, Assist, AssistReport, AssistSummary, Outcome
-from al_loop.runtime.tick_errors import TickErrors
 from al_loop.serving.suggestions import proposed_classes
 from al_loop.store import LabelStore
 from models.card import IGNORE
@@ -24,25 +23,21 @@ AT_ONCE = 200
 class Assessor:
     """Looks for labels that answer a suggestion. What it did is in the store: it may be restarted at any time."""
 
-    def __init__(self, store: LabelStore, flush: Callable[[], None], errors: TickErrors | None = None) -> None:
+    def __init__(self, store: LabelStore, flush: Callable[[], None]) -> None:
         """Make an assessor.
 
         Args:
             store: Where labels and predictions are.
             flush: Brings predictions that wait to be written into the store.
-            errors: Where campaigns whose labels could not be assessed are shown; None: they are only logged.
         """
-        self._errors = errors or TickErrors()
         self._store = store
         self._flush = flush
         self._seen: dict[int, tuple[int, int]] = {}
         """By campaign: the newest label event, and how often pixel hashes had come in, when all was assessed."""
 
-    def assess_all(self) -> None:
-        """Assess what is new in every campaign; cheap where nothing is."""
-        for campaign in self._store.campaigns.list():
-            with self._errors.watch(f"assists {campaign.name}"):
-                self.assess(campaign)
+    def look(self, campaign: Campaign) -> None:
+        """`assess` for a campaign that may have changed."""
+        self.assess(campaign)
 
     def assess(self, campaign: Campaign) -> int:
         """Assess the labels that are new; returns how many suggestions they answered.

@@ -18,7 +18,6 @@ import numpy as np
 
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
-from al_loop.runtime.tick_errors import TickErrors
 from al_loop.scoring.cell_targets import CellTargetCache
 from al_loop.scoring.current import CurrentScores
 from al_loop.scoring.embedding_versions import available_embeddings
@@ -56,7 +55,6 @@ class HeadRefitter:
         is_worse_than_random: Callable[[Campaign], bool],
         wants_bald: Callable[[Campaign], bool],
         clock: Callable[[], datetime],
-        errors: TickErrors | None = None,
     ) -> None:
         """Make a refitter that has looked at nothing yet.
 
@@ -67,19 +65,15 @@ class HeadRefitter:
             is_worse_than_random: Whether choosing by scores has done worse than chance so far; may take seconds.
             wants_bald: Whether queries rank by BALD lately, which costs an ensemble to compute.
             clock: Gives aware UTC times.
-            errors: Where campaigns that no head could be fitted for are shown; None: they are only logged.
         """
-        self._errors = errors or TickErrors()
         self._store, self._layout, self._scores, self._clock = store, layout, scores, clock
         self._is_worse_than_random, self._wants_bald = is_worse_than_random, wants_bald
         self._known: dict[int, _KnownHeads] = {}
         self._lock = threading.Lock()
 
-    def tick(self) -> None:
-        """Refit every campaign that has labels, embeddings or a model which its last refit did not know."""
-        for campaign in self._store.campaigns.list():
-            with self._errors.watch(f"heads {campaign.name}"):
-                self.refit(campaign)
+    def look(self, campaign: Campaign) -> None:
+        """`refit` for a campaign that may have changed."""
+        self.refit(campaign)
 
     def report(self, campaign: Campaign) -> HeadReport | None:
         """What the newest refit did; None if there was none."""

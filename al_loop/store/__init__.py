@@ -29,6 +29,8 @@ class LabelStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.changes = database.campaign_changes
+        """Which campaigns changed; see `Changes`."""
         self.pool_indexes = PoolIndexes(database)
         self.campaigns = CampaignTable(database, self.pool_indexes)
         self.samples = SampleTable(database, self.pool_indexes)
@@ -59,6 +61,10 @@ class LabelStore:
         except BaseException:
             database.close()
             raise
+
+    def campaign_version(self, campaign_id: int) -> int:
+        """See `Changes.content_version`."""
+        return self.changes.content_version(campaign_id)
 
     def close(self) -> None:
         """Finish queued writes and give the file back. Safe to call twice; every later call raises StoreClosedError."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from al_loop.errors import StoreClosedError, StoreError, StoreLockedError
+from al_loop.store.changes import Changes
 from al_loop.store.migrations import migrate
 from al_loop.store.rows import Parameter, Row, bind, select
 from al_loop.store.writer import Writer
@@ -54,7 +55,11 @@ class Database:
         except BaseException:
             self._connection.close()
             raise
-        self._writer = Writer(self._connection.cursor(), self._reopen, self._needs_checkpoint)
+        self.campaign_changes = Changes()
+        """Told of every commit before its caller is answered."""
+        self._writer = Writer(
+            self._connection.cursor(), self._reopen, self._needs_checkpoint, self.campaign_changes.note
+        )
         self._ordering = threading.Lock()
         self._later: Future[Any] | None = None
         """The last write that nobody waited for; those before it are done when it is."""
@@ -89,24 +94,38 @@ class Database:
         with self._cursor() as cursor:
             return cursor.sql(sql, params=bound).to_arrow_table()
 
-    def write(self, operation: Callable[[DuckDBPyConnection], T], committed: Callable[[T], None] | None = None) -> T:
+    def write(
+        self,
+        operation: Callable[[DuckDBPyConnection], T],
+        committed: Callable[[T], None] | None = None,
+        *,
+        campaign_id: int | None = None,
+        content: bool = False,
+    ) -> T:
         """Run `operation` in a transaction that may be shared with others; return once it is on disk.
 
         Args:
             operation: Depends on nothing but the connection: it may be run a second time after a neighbour failed.
             committed: See `Writer.submit`.
+            campaign_id: The one campaign that it concerns; None: it may concern all.
+            content: It changes what scores and reports are made of; see `Changes.content_version`.
 
         Raises:
             StoreClosedError: The store was closed.
             StoreError: Nothing was stored (full disk, broken constraint).
         """
-        return self._writer.submit(lambda connection, _: [operation(connection)], None, committed).result()
+        return self._writer.submit(
+            lambda connection, _: [operation(connection)], None, committed, campaign_id=campaign_id, content=content
+        ).result()
 
     def write_together(
         self,
         function: Callable[[DuckDBPyConnection, Sequence[Item]], Sequence[T]],
         item: Item,
         committed: Callable[[T], None] | None = None,
+        *,
+        campaign_id: int | None = None,
+        content: bool = False,
     ) -> T:
         """Like `write` for a `function` that serves the items of many waiting callers in one call, and only appends.
 
@@ -116,10 +135,16 @@ class Database:
             StoreClosedError: The store was closed.
             StoreError: Nothing was stored.
         """
-        return self._writer.submit(function, item, committed, only_appends=True).result()
+        return self._writer.submit(
+            function, item, committed, only_appends=True, campaign_id=campaign_id, content=content
+        ).result()
 
     def write_later(
-        self, function: Callable[[DuckDBPyConnection, Sequence[Item]], Sequence[T]], item: Item
+        self,
+        function: Callable[[DuckDBPyConnection, Sequence[Item]], Sequence[T]],
+        item: Item,
+        *,
+        campaign_id: int | None = None,
     ) -> Future[T]:
         """Like `write_together` without waiting: every read and every write that begins after it finds it done.
 
@@ -127,7 +152,7 @@ class Database:
             StoreClosedError: The store was closed.
         """
         with self._ordering:
-            self._later = future = self._writer.submit(function, item, only_appends=True)
+            self._later = future = self._writer.submit(function, item, only_appends=True, campaign_id=campaign_id)
         return future
 
     def close(self) -> None:

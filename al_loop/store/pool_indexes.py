@@ -144,7 +144,7 @@ class PoolIndexes:
         old = self._indexes.get(campaign_id)
         if old is not None:
             old.retire()  # what it granted is on its way into the store before the new index is read from there
-        self._database.write(operation, committed)
+        self._database.write(operation, committed, campaign_id=campaign_id)
 
 
 def read_pool_index(connection: DuckDBPyConnection, campaign_id: int) -> PoolIndex:

@@ -15,6 +15,7 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from al_loop.errors import AlLoopError, StoreClosedError, StoreError
+from al_loop.store.changes import Change
 
 Item = TypeVar("Item")
 T = TypeVar("T")
@@ -29,7 +30,7 @@ MAX_BATCH = 256
 class _Entry:
     """One waiting operation: its function, its item, who hears of the commit first and where the result goes."""
 
-    __slots__ = ("committed", "function", "future", "item", "only_appends")
+    __slots__ = ("campaign_id", "committed", "content", "function", "future", "item", "only_appends")
 
     def __init__(
         self,
@@ -38,8 +39,11 @@ class _Entry:
         committed: Callable[[Any], None] | None,
         *,
         only_appends: bool,
+        campaign_id: int | None,
+        content: bool,
     ) -> None:
         self.function, self.item, self.committed, self.only_appends = function, item, committed, only_appends
+        self.campaign_id, self.content = campaign_id, content
         self.future: Future[Any] = Future()
 
 
@@ -51,9 +55,10 @@ class Writer:
         connection: DuckDBPyConnection,
         reopen: Callable[[], DuckDBPyConnection],
         needs_checkpoint: Callable[[], bool],
+        on_commit: Callable[[set[Change]], None],
     ) -> None:
         self._connection: DuckDBPyConnection | None = connection
-        self._reopen, self._needs_checkpoint = reopen, needs_checkpoint
+        self._reopen, self._needs_checkpoint, self._on_commit = reopen, needs_checkpoint, on_commit
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
         self._closed = False
@@ -69,6 +74,8 @@ class Writer:
         committed: Callable[[T], None] | None = None,
         *,
         only_appends: bool = False,
+        campaign_id: int | None = None,
+        content: bool = False,
     ) -> Future[T]:
         """Queue `function` for `item`; the future has its result, or why there is none, once that is on disk.
 
@@ -81,6 +88,8 @@ class Writer:
             committed: Called with the result once it is on disk, by the writing thread: in the order of the commits,
                 and before any later operation begins. Must be quick.
             only_appends: It changes no row that anybody keeps a copy of: see `changes`.
+            campaign_id: The one campaign that it concerns; None: it may concern all.
+            content: See `Changes.content_version`.
 
         Returns:
             A future that raises StoreError if DuckDB refused the statement or the commit; nothing of this operation is
@@ -89,7 +98,7 @@ class Writer:
         Raises:
             StoreClosedError: The writer was closed.
         """
-        entry = _Entry(function, item, committed, only_appends=only_appends)
+        entry = _Entry(function, item, committed, only_appends=only_appends, campaign_id=campaign_id, content=content)
         with self._gate:
             if self._closed:
                 raise StoreClosedError("the label store is closed")
@@ -163,6 +172,7 @@ class Writer:
                     entry.committed(result)
                 except Exception as error:  # delivered to the caller, as above; the writer goes on
                     entry.future.set_exception(error)
+        self._on_commit({Change(entry.campaign_id, entry.content) for entry in batch})
         for entry, result in zip(batch, results, strict=True):
             if not entry.future.done():
                 entry.future.set_result(result)

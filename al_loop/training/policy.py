@@ -41,6 +41,23 @@ def should_retrain(state: RetrainState, policy: RetrainPolicy, now: datetime) ->
     return None
 
 
+def seconds_until_retrain(state: RetrainState, policy: RetrainPolicy, now: datetime) -> float | None:
+    """In how many seconds `should_retrain` has a reason if nothing changes until then; None: never."""
+    if state.running or not state.ready or state.new_samples == 0:
+        return None
+    starts = []
+    if policy.new_labels is not None and state.new_samples >= policy.new_labels:
+        starts.append(now)
+    if policy.interval_s is not None:
+        starts.append(
+            now if state.last_round_at is None else state.last_round_at + timedelta(seconds=policy.interval_s)
+        )
+    if not starts:
+        return None
+    settled = now if state.last_label_at is None else state.last_label_at + timedelta(seconds=policy.debounce_s)
+    return max(0.0, (max(min(starts), settled) - now).total_seconds())
+
+
 def last_counted_snapshot(rounds: list[Round]) -> int | None:
     """Newest label event that a round has used up, from rounds in order of their number.
 

@@ -103,7 +103,7 @@ class AssistTable:
             )
 
         if rows:
-            self._database.write(operation)
+            self._database.write(operation, campaign_id=campaign_id)
 
     def list(self, campaign_id: int) -> Sequence[Assist]:
         """Everything that is known, by label."""

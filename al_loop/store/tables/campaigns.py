@@ -28,6 +28,7 @@ class CampaignTable:
         self._database, self._pool_indexes = database, pool_indexes
         self._cached: dict[str, tuple[int, Campaign]] = {}
         """Campaigns by name, each with `Database.changes` when it was read: every request asks for one."""
+        self._list: tuple[int, Campaigns] | None = None
 
     def create(
         self,
@@ -85,8 +86,13 @@ class CampaignTable:
         return campaign
 
     def list(self) -> Campaigns:
-        """All campaigns by name."""
-        return [_campaign(row) for row in self._database.read("SELECT * FROM campaigns ORDER BY name")]
+        """All campaigns by name; kept in memory between changes."""
+        changes = self._database.changes
+        known = self._list
+        if known is None or known[0] != changes:
+            rows = self._database.read("SELECT * FROM campaigns ORDER BY name")
+            known = self._list = changes, [_campaign(row) for row in rows]
+        return [*known[1]]
 
     def set_policy(self, campaign_id: int, policy: RetrainPolicy) -> None:
         """Replace the retrain policy."""
@@ -96,7 +102,8 @@ class CampaignTable:
                 "UPDATE campaigns SET policy = $policy WHERE campaign_id = $campaign_id",
                 policy=_json(policy),
                 campaign_id=campaign_id,
-            ).fetchall()
+            ).fetchall(),
+            campaign_id=campaign_id,
         )
 
     def set_settings(self, campaign_id: int, settings: CampaignSettings) -> None:
@@ -130,7 +137,9 @@ class CampaignTable:
             if old.query.golden != settings.query.golden:
                 _mark_golden(connection, campaign_id, settings.query.golden)
 
-        self._database.write(operation, lambda _: self._pool_indexes.forget(campaign_id))
+        self._database.write(
+            operation, lambda _: self._pool_indexes.forget(campaign_id), campaign_id=campaign_id, content=True
+        )
 
     def set_tasks(self, campaign_id: int, tasks: Sequence[TaskSpec]) -> None:
         """Replace the tasks by grown ones: classes may be appended and tasks added, nothing else may change.
@@ -157,7 +166,7 @@ class CampaignTable:
                 campaign_id=campaign_id,
             )
 
-        self._database.write(operation)
+        self._database.write(operation, campaign_id=campaign_id, content=True)
 
     def counts(self, campaign_id: int, now: datetime) -> SampleCounts:
         """Samples by state at `now`: from the pool index if it was read: the store takes 50 ms for a million."""
@@ -165,6 +174,11 @@ class CampaignTable:
         if index is not None and not index.retired and (index.clock is None or now >= index.clock):
             index.advance(now)
             return index.counts()
+        remember = self._database.campaign_changes.remember
+        counts = remember("counts", campaign_id, lambda: self._counts(campaign_id, now))
+        return self._counts(campaign_id, now) if counts.leased else counts  # leases run out without a commit
+
+    def _counts(self, campaign_id: int, now: datetime) -> SampleCounts:
         rows = self._database.read(
             f"""SELECT CASE WHEN golden THEN 'golden' ELSE {STATE} END AS state, count(*) AS samples,
                 count(*) FILTER (sample_id IN ({LABELLED})) AS labelled,

@@ -56,7 +56,8 @@ class JobTable(Generic[Job, State]):
             ConflictError: The job has ended.
         """
         return self._database.write(
-            lambda connection: self.enter(connection, campaign_id, number, state, now, detail=detail, **fields)
+            lambda connection: self.enter(connection, campaign_id, number, state, now, detail=detail, **fields),
+            campaign_id=campaign_id,
         )
 
     def enter(
@@ -104,19 +105,17 @@ class JobTable(Generic[Job, State]):
 
     def unfinished(self, campaign_id: int) -> list[Job]:
         """Jobs that have not ended, by number."""
-        rows = self._database.read(
-            f"""SELECT * FROM {self._table} WHERE campaign_id = $campaign_id AND state NOT IN ({self._ends})
-            ORDER BY number""",
-            campaign_id=campaign_id,
-        )
-        return [self._read(row) for row in rows]
+        return [job for job in self.list(campaign_id) if not job.state.is_end]
 
     def list(self, campaign_id: int) -> list[Job]:
-        """All jobs of a campaign by number."""
-        rows = self._database.read(
-            f"SELECT * FROM {self._table} WHERE campaign_id = $campaign_id ORDER BY number", campaign_id=campaign_id
-        )
-        return [self._read(row) for row in rows]
+        """All jobs of a campaign by number; kept in memory between changes of the campaign."""
+
+        def read() -> tuple[Job, ...]:
+            sql = f"SELECT * FROM {self._table} WHERE campaign_id = $campaign_id ORDER BY number"
+            return tuple(self._read(row) for row in self._database.read(sql, campaign_id=campaign_id))
+
+        jobs: tuple[Job, ...] = self._database.campaign_changes.remember(self._table, campaign_id, read)
+        return list(jobs)
 
     def _add(
         self, connection: DuckDBPyConnection, campaign_id: int, now: datetime, detail: str | None, **fields: Field

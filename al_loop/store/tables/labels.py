@@ -45,7 +45,11 @@ class LabelTable:
         if not labels:
             return []
         return self._database.write_together(
-            append_all, list(labels), lambda stored: self._pool_indexes.on_labels_recorded(campaign_id, stored)
+            append_all,
+            list(labels),
+            lambda stored: self._pool_indexes.on_labels_recorded(campaign_id, stored),
+            campaign_id=campaign_id,
+            content=True,
         )
 
     def retract(self, campaign_id: int, label_id: int, *, annotator: str | None, now: datetime) -> Label:
@@ -66,7 +70,10 @@ class LabelTable:
             return append_retraction(connection, campaign_id, label_id, annotator, now)
 
         return self._database.write(
-            operation, lambda event: self._pool_indexes.on_labels_recorded(campaign_id, [event])
+            operation,
+            lambda event: self._pool_indexes.on_labels_recorded(campaign_id, [event]),
+            campaign_id=campaign_id,
+            content=True,
         )
 
     def current(

@@ -114,7 +114,7 @@ class LeaseTable:
 
         held = self._pool_indexes.hold(campaign_id, annotator, sample_ids or (), expires_at, now)
         try:
-            return self._database.write(operation, committed)
+            return self._database.write(operation, committed, campaign_id=campaign_id)
         except AlLoopError:
             self._pool_indexes.release(campaign_id, annotator, held, expires_at)
             raise
@@ -161,17 +161,23 @@ class LeaseTable:
 
         self._check_known(campaign_id, sample_ids)
         return self._database.write(
-            operation, lambda _: self._pool_indexes.on_skipped(campaign_id, annotator, sample_ids)
+            operation,
+            lambda _: self._pool_indexes.on_skipped(campaign_id, annotator, sample_ids),
+            campaign_id=campaign_id,
         )
 
     def given_up(self, campaign_id: int) -> list[str]:
         """Paths of the samples without a label that nobody is offered any more, because too many skipped them."""
-        rows = self._database.read(
-            f"""SELECT path FROM samples WHERE campaign_id = $campaign_id
-            AND sample_id IN ({GIVEN_UP}) AND sample_id NOT IN ({LABELLED}) ORDER BY path""",
-            campaign_id=campaign_id,
-        )
-        return [row["path"] for row in rows]
+
+        def read() -> tuple[str, ...]:
+            rows = self._database.read(
+                f"""SELECT path FROM samples WHERE campaign_id = $campaign_id
+                AND sample_id IN ({GIVEN_UP}) AND sample_id NOT IN ({LABELLED}) ORDER BY path""",
+                campaign_id=campaign_id,
+            )
+            return tuple(row["path"] for row in rows)
+
+        return [*self._database.campaign_changes.remember("given up", campaign_id, read)]
 
     def _check_known(self, campaign_id: int, sample_ids: Sequence[int]) -> None:
         rows = self._database.read(

@@ -57,7 +57,8 @@ class PredictionTable:
                 **{name: [row[name] for row in rows] for name in COLUMNS},
             )
 
-        self._database.write(operation)
+        campaigns = {entry.campaign_id for entry in shown}
+        self._database.write(operation, campaign_id=campaigns.pop() if len(campaigns) == 1 else None)
 
     def missing(self, shown: Sequence[ShownPrediction]) -> Sequence[ShownPrediction]:
         """Those that are not stored yet."""

@@ -30,7 +30,7 @@ class PretrainingTable(JobTable[Pretraining, PretrainingState]):
                 raise PretrainingRunningError(first["name"], first["number"], first["state"])
             return self._add(connection, campaign_id, now, None, config=config)
 
-        return self._database.write(operation)
+        return self._database.write(operation, campaign_id=campaign_id)
 
     def finished(self, campaign_id: int) -> list[Pretraining]:
         """Those whose encoder can be used, newest first."""

@@ -103,7 +103,7 @@ class QueryTable:
                     picks=list(choice.picks),
                     lapsed=index.take_lapsed(sample_ids),
                 )
-                written = self._database.write_later(insert_queries, query)
+                written = self._database.write_later(insert_queries, query, campaign_id=campaign_id)
                 for sample_id in sample_ids:
                     index.hold(sample_id, annotator, query.expires_at)
             written.add_done_callback(partial(self._free_if_refused, query))  # unlocked: it may have failed already
@@ -162,7 +162,9 @@ class QueryTable:
 
         return len(
             self._database.write(
-                operation, lambda released: self._pool_indexes.release(campaign_id, annotator, released)
+                operation,
+                lambda released: self._pool_indexes.release(campaign_id, annotator, released),
+                campaign_id=campaign_id,
             )
         )
 

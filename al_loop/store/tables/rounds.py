@@ -46,7 +46,7 @@ class RoundTable(JobTable[Round, RoundState]):
                 return self._get(connection, campaign_id, waiting[-1])
             return self._add(connection, campaign_id, now, reason, reason=reason)
 
-        return self._database.write(operation)
+        return self._database.write(operation, campaign_id=campaign_id)
 
     def labels_of(self, campaign_id: int, version: str) -> int:
         """Labelled samples outside the reserve that a version was trained on; 0 if no round made it."""
@@ -65,11 +65,8 @@ class RoundTable(JobTable[Round, RoundState]):
 
     def last(self, campaign_id: int) -> Round | None:
         """The newest round."""
-        rows = self._database.read(
-            "SELECT * FROM rounds WHERE campaign_id = $campaign_id ORDER BY number DESC LIMIT 1",
-            campaign_id=campaign_id,
-        )
-        return self._read(rows[0]) if rows else None
+        rounds = self.list(campaign_id)
+        return rounds[-1] if rounds else None
 
     def events(self, campaign_id: int, number: int) -> RoundEvents:
         """The round's changes of state, oldest first."""

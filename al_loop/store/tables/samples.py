@@ -36,6 +36,7 @@ class SampleTable:
         return self._database.write(
             lambda connection: register(connection, campaign_id, headers, now),
             lambda added: self._pool_indexes.on_samples_registered(campaign_id, added),
+            campaign_id=campaign_id,
         ).registration
 
     def draw_reserve(self, campaign_id: int, now: datetime) -> int:
@@ -51,7 +52,9 @@ class SampleTable:
         if drawn:
             return int(drawn[0]["samples"])
         return self._database.write(
-            lambda connection: draw(connection, campaign_id, now), lambda _: self._pool_indexes.forget(campaign_id)
+            lambda connection: draw(connection, campaign_id, now),
+            lambda _: self._pool_indexes.forget(campaign_id),
+            campaign_id=campaign_id,
         )
 
     def get(self, campaign_id: int, sample_id: int) -> Sample:
@@ -164,7 +167,9 @@ class SampleTable:
         """Remember the pixels of samples: (sample_id, pixel hash, modification time of the file in ns)."""
         if rows:
             hashes = pa.table(dict(zip(HASH_COLUMNS, zip(*rows, strict=True), strict=True)))
-            self._database.write(lambda connection: replace_pixel_hashes(connection, campaign_id, hashes))
+            self._database.write(
+                lambda connection: replace_pixel_hashes(connection, campaign_id, hashes), campaign_id=campaign_id
+            )
 
     def pixel_hash(self, campaign_id: int, sample_id: int) -> tuple[str, int] | None:
         """The remembered pixel hash of a sample, and the modification time in ns of the file it was taken from."""

@@ -149,7 +149,8 @@ class ScaneoTable:
             )
             connection.unregister("readings")
 
-        self._database.write(operation)
+        campaigns = {image.campaign_id for image in images}
+        self._database.write(operation, campaign_id=campaigns.pop() if len(campaigns) == 1 else None)
 
     def counts(self, campaign_id: int, scaneo_campaign: str) -> Row:
         """`images`, `images_read` and `images_unusable` of one SCANEO campaign, `labels` that stand of all."""
@@ -253,7 +254,10 @@ class ScaneoTable:
 
     def save_box(self, box: PushedBox) -> None:
         """Remember a box that was put into SCANEO."""
-        self._database.write(lambda connection: _insert(connection, "scaneo_boxes", msgspec.structs.asdict(box)))
+        self._database.write(
+            lambda connection: _insert(connection, "scaneo_boxes", msgspec.structs.asdict(box)),
+            campaign_id=box.campaign_id,
+        )
 
     def boxes(self, campaign_id: int) -> list[PushedBox]:
         """Boxes put into SCANEO, oldest first."""
@@ -269,7 +273,8 @@ class ScaneoTable:
                 f"UPDATE scaneo_links SET {column} = $value WHERE campaign_id = $campaign_id",
                 campaign_id=campaign_id,
                 value=value,
-            ).fetchall()
+            ).fetchall(),
+            campaign_id=campaign_id,
         )
 
 

@@ -41,8 +41,12 @@ class ScoreTable:
         table = pq.read_table(parquet)
         scores = table.select(COLUMNS)
         hashes = table.select(HASH_COLUMNS) if set(HASH_COLUMNS) <= set(table.column_names) else None
-        self._database.write(lambda connection: _replace(connection, campaign_id, version, scores, hashes, now))
-        self._revisions[campaign_id] += 1
+        self._database.write(
+            lambda connection: _replace(connection, campaign_id, version, scores, hashes, now),
+            lambda _: self._revisions.update([campaign_id]),
+            campaign_id=campaign_id,
+            content=True,
+        )
         return int(scores.num_rows)
 
     def load(self, campaign_id: int, version: str) -> pa.Table:

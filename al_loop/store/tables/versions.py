@@ -41,7 +41,7 @@ class VersionTable:
                 now=now,
             )
 
-        self._database.write(operation)
+        self._database.write(operation, campaign_id=campaign_id)
 
     def promote(
         self, campaign_id: int, version: str, *, reason: str, now: datetime, round_number: int | None = None
@@ -74,7 +74,7 @@ class VersionTable:
             if round_number is not None:
                 self._rounds.enter(connection, campaign_id, round_number, RoundState.SCORING, now, detail=reason)
 
-        self._database.write(operation)
+        self._database.write(operation, campaign_id=campaign_id, content=True)
 
     def set_problem(self, campaign_id: int, version: str, problem: str | None) -> None:
         """Store why a version cannot be served now, or None once it can."""
@@ -86,7 +86,8 @@ class VersionTable:
                 campaign_id=campaign_id,
                 version=version,
                 problem=problem,
-            )
+            ),
+            campaign_id=campaign_id,
         )
 
     def promotions(self, campaign_id: int) -> Promotions:
@@ -97,7 +98,10 @@ class VersionTable:
         return [msgspec.convert(row, Promotion) for row in rows]
 
     def list(self, campaign_id: int) -> Versions:
-        """All versions by round."""
+        """All versions by round; kept in memory between changes of the campaign."""
+        return [*self._database.campaign_changes.remember("versions", campaign_id, lambda: self._read(campaign_id))]
+
+    def _read(self, campaign_id: int) -> tuple[ModelVersion, ...]:
         rows = self._database.read(
             """SELECT version, round_number, v.created_at, problem,
                 (SELECT max(promoted_at) FROM promotions p
@@ -107,7 +111,7 @@ class VersionTable:
             WHERE campaign_id = $campaign_id ORDER BY round_number""",
             campaign_id=campaign_id,
         )
-        return [msgspec.convert(row, ModelVersion) for row in rows]
+        return tuple(msgspec.convert(row, ModelVersion) for row in rows)
 
 
 def _exists(connection: DuckDBPyConnection, campaign_id: int, version: str) -> bool:

@@ -123,12 +123,12 @@ def test_labels_rank_the_pool_without_a_training_run(bench):
 def test_a_ranking_older_than_the_labels_says_so_until_the_next_refit(bench):
     pool = bench.pool()
     bench.label(pool[:30])
-    bench.refitter.tick()
+    bench.refitter.look(bench.campaign)
     bench.label(pool[30:34])
     stale = bench.sampler.query(bench.campaign, annotator="b", query_size=8, now=bench.now)
     assert stale.ranking.stale
     assert stale.ranking.labels_since == 4
-    bench.refitter.tick()
+    bench.refitter.look(bench.campaign)
     assert not bench.sampler.query(bench.campaign, annotator="b", query_size=8, now=bench.now).ranking.stale
 
 
@@ -169,18 +169,18 @@ def test_a_head_that_falls_behind_the_model_hands_the_ranking_back(bench):
 
 def test_bald_is_computed_once_somebody_asks_for_it(bench):
     bench.label(bench.pool()[:30])
-    bench.refitter.tick()
+    bench.refitter.look(bench.campaign)
     assert "bald" not in bench.scores.of(bench.campaign).scores
     bench.sampler.query(bench.campaign, annotator="b", query_size=1, strategy=Bald(), now=bench.now)
     bench.label(bench.pool()[30:31])
-    bench.refitter.tick()
+    bench.refitter.look(bench.campaign)
     assert "bald" in bench.scores.of(bench.campaign).scores
 
 
 def test_auto_falls_back_to_chance_where_choice_did_worse(bench):
     bench.harmful = True
     bench.label(bench.pool()[:30])
-    bench.refitter.tick()
+    bench.refitter.look(bench.campaign)
     answer = bench.sampler.query(bench.campaign, annotator="b", query_size=20, now=bench.now)
     assert any(sample.reason == "chance has done better so far: random" for sample in answer.samples)
 

@@ -135,7 +135,7 @@ def test_head_and_model_are_compared_by_macro_f1(bench, served, ranks):
 def test_bald_is_there_and_badge_says_what_it_lacks(bench):
     bench.query(Bald(), 1)
     bench.label(bench.pool[10:60])
-    bench.refitter.tick()
+    bench.refitter.look(bench.campaign)
     board = bench.scores.of(bench.campaign)
     assert 0 < board.scores["bald"].max() <= np.log(2)
     assert board.probability_table is None  # K independent probabilities are no distribution

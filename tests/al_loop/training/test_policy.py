@@ -3,10 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from al_loop.domain.campaigns import RetrainPolicy
 from al_loop.domain.rounds import Round, RoundState
-from al_loop.training.policy import RetrainState, last_counted_snapshot, should_retrain
+from al_loop.training.policy import RetrainState, last_counted_snapshot, seconds_until_retrain, should_retrain
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 POLICY = RetrainPolicy(new_labels=50, interval_s=3600, debounce_s=5)
@@ -68,3 +70,28 @@ def test_failed_round_uses_its_labels_up() -> None:
 
 def test_no_round_has_used_nothing() -> None:
     assert last_counted_snapshot([]) is None
+
+
+@given(
+    new=st.integers(0, 60),
+    since_label=st.floats(0, 100),
+    since_round=st.none() | st.floats(0, 1000),
+    interval=st.none() | st.floats(1, 500),
+    debounce=st.floats(0, 50),
+)
+def test_wait_for_a_round_ends_exactly_when_one_is_due(new, since_label, since_round, interval, debounce):
+    policy = RetrainPolicy(new_labels=50, interval_s=interval, debounce_s=debounce)
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+    state = RetrainState(
+        new_samples=new,
+        last_label_at=now - timedelta(seconds=since_label),
+        last_round_at=None if since_round is None else now - timedelta(seconds=since_round),
+        running=False,
+        ready=True,
+    )
+    wait = seconds_until_retrain(state, policy, now)
+    if wait is None:
+        assert should_retrain(state, policy, now + timedelta(days=10)) is None
+    else:
+        assert should_retrain(state, policy, now + timedelta(seconds=wait, milliseconds=1)) is not None
+        assert wait == 0 or should_retrain(state, policy, now + timedelta(seconds=wait * 0.99)) is None

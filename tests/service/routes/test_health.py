@@ -66,12 +66,12 @@ def test_whole_tick_that_fails_leaves_the_other_ticks_at_work(
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(store.campaigns, "list", fail)
-    wait_until(lambda: {"retrain", "score", "heads", "assists"} <= set(health(http)), 30)
-    monkeypatch.undo()
-    wait_until(lambda: problems(http) == {}, 30)
     write_pool(imagery / "pool", 2, size=32)
     create(http, imagery / "pool")
     register(http)
+    wait_until(lambda: {"retrain", "score", "heads", "assists"} <= set(health(http)), 30)
+    monkeypatch.undo()
+    wait_until(lambda: problems(http) == {}, 30)
     wait_until(lambda: embedded(http, "demo") == 2, 60)
 
 
