@@ -20,8 +20,16 @@ from numpy.typing import NDArray
 
 from models.card import BandStatistics, Evaluation, ModelCard, ModelConfig, ParityReport, TrainConfig
 from models.errors import ModelsError, RasterError, TrainingDataError, UnusableRasterError
-from models.pretrain_config import PretrainConfig, PretrainSummary, check_config
-from models.pretrain_spec import ENCODER_FILE, SPEC_FILE, SUMMARY_FILE, PretrainSpec, read_spec
+from models.pretrain_config import (
+    ENCODER_FILE,
+    SPEC_FILE,
+    SUMMARY_FILE,
+    PretrainConfig,
+    PretrainSpec,
+    PretrainSummary,
+    check_config,
+    read_spec,
+)
 from models.pretraining.barlow_twins import Fitted, StepReport, fit_barlow_twins
 from models.pretraining.chip_pool import ChipPool, read_chips
 from models.pretraining.encoder_network import EncoderNetwork, effective_rank, embed_chips, save_encoder
@@ -91,7 +99,7 @@ def pretrain(directory: Path, out: Path, progress: Progress) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of one pretraining; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.pretrain", description="Make an encoder without labels.")
-    parser.add_argument("spec", type=Path, help="folder of spec.json, see models.pretrain_spec")
+    parser.add_argument("spec", type=Path, help="folder of spec.json, see models.pretrain_config")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results; made if missing")
     parser.add_argument("--supervised", action="store_true", help="wait for the parent's answer before each phase")
     options = parser.parse_args(arguments)

@@ -6,7 +6,6 @@
 """
 
 import hashlib
-import os
 import re
 import shutil
 import tempfile
@@ -16,13 +15,12 @@ import msgspec
 
 from models.card import ModelCard
 from models.errors import CorruptVersionError, RegistryError, VersionExistsError, VersionNotFoundError
+from models.files import STAGING_PREFIX, sync, sync_directory, write_atomically
 
 CARD_FILE = "card.json"
 ONNX_FILE = "model.onnx"
 _CURRENT_FILE = "current.json"
-_STAGING_PREFIX = ".staging-"
 _VERSION = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_READ_ONLY_FILE = 0o444
 
 
 class _Current(msgspec.Struct, frozen=True):
@@ -64,13 +62,13 @@ class ModelRegistry:
         names = sorted(path.name for path in staged.iterdir() if path.is_file() and path.name != CARD_FILE)
         if ONNX_FILE not in names:
             raise RegistryError(f"{staged} holds no {ONNX_FILE}")
-        staging = Path(tempfile.mkdtemp(prefix=_STAGING_PREFIX, dir=self.root))
+        staging = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=self.root))
         try:
             digests = {name: _copy(staged / name, staging / name) for name in names}
             sealed = msgspec.structs.replace(card, digests=digests)
-            _write(staging / CARD_FILE, msgspec.json.format(msgspec.json.encode(sealed), indent=1))
+            with write_atomically(staging / CARD_FILE, read_only=True) as file:
+                file.write(msgspec.json.format(msgspec.json.encode(sealed), indent=1))
             staging.chmod(0o755)
-            _flush_directory(staging)
             self._rename(staging, final, version)
         except BaseException:
             _remove_tree(staging)
@@ -152,19 +150,12 @@ class ModelRegistry:
         """
         if version is not None:
             self.verify(version)
-        handle, name = tempfile.mkstemp(prefix=_STAGING_PREFIX, dir=self.root)
-        os.close(handle)
-        try:
-            _write(Path(name), msgspec.json.encode(_Current(version)))
-            Path(name).replace(self.root / _CURRENT_FILE)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        _flush_directory(self.root)
+        with write_atomically(self.root / _CURRENT_FILE, read_only=True) as file:
+            file.write(msgspec.json.encode(_Current(version)))
 
     def clean(self) -> list[str]:
         """Remove what a crash left behind and return the names. Call it only while nothing is being published."""
-        leftovers = sorted(self.root.glob(_STAGING_PREFIX + "*"))
+        leftovers = sorted(self.root.glob(STAGING_PREFIX + "*"))
         for path in leftovers:
             _remove_tree(path)
         return [path.name for path in leftovers]
@@ -184,7 +175,7 @@ class ModelRegistry:
             if final.exists():
                 raise VersionExistsError(version) from error
             raise
-        _flush_directory(self.root)
+        sync_directory(self.root)
 
 
 def read_card(directory: Path) -> ModelCard:
@@ -209,30 +200,8 @@ def _copy(source: Path, target: Path) -> str:
         while chunk := reading.read(1 << 20):
             digest.update(chunk)
             writing.write(chunk)
-        writing.flush()
-        _seal(writing.fileno())
+        sync(writing, read_only=True)
     return digest.hexdigest()
-
-
-def _write(target: Path, data: bytes) -> None:
-    with target.open("wb") as writing:
-        writing.write(data)
-        writing.flush()
-        _seal(writing.fileno())
-
-
-def _seal(descriptor: int) -> None:
-    os.fchmod(descriptor, _READ_ONLY_FILE)
-    os.fsync(descriptor)
-
-
-def _flush_directory(directory: Path) -> None:
-    """Make new names in a directory survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove_tree(path: Path) -> None:

@@ -7,8 +7,7 @@ import msgspec
 import pytest
 
 from models.pretrain import main
-from models.pretrain_config import PretrainConfig
-from models.pretrain_spec import PretrainSpec, write_spec
+from models.pretrain_config import PretrainConfig, PretrainSpec, write_spec
 from tests.data.make_scene import make_hostile, make_scene
 from tests.fixtures_training import write_chips
 

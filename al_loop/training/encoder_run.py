@@ -14,8 +14,7 @@ from al_loop.runtime.processes import run_supervised
 from al_loop.scoring.embedding_versions import encoder_version
 from al_loop.store import LabelStore
 from models.card import ModelCard
-from models.pretrain_config import PretrainConfig
-from models.pretrain_spec import PretrainSpec, write_spec
+from models.pretrain_config import PretrainConfig, PretrainSpec, write_spec
 from models.progress import ProgressLine
 from models.registry import CARD_FILE, ModelRegistry
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
 from al_loop.store import LabelStore
-from models.pretrain_spec import ENCODER_FILE
+from models.pretrain_config import ENCODER_FILE
 
 
 class StartingWeights(NamedTuple):

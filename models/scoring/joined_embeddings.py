@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.files import write_atomically
 from models.ids import positions_of
 from models.scoring.embedding_space import EmbeddingSpace, fit_space
 from models.scoring.embeddings import NO_EMBEDDINGS, Embeddings, EmbeddingStore
@@ -83,7 +84,8 @@ class SpaceStore:
                 made = msgspec.structs.replace(made, parts=parts)
             if len(sample_ids):
                 self._write_part(name, sample_ids, space.apply([_rows(kind, sample_ids) for kind in raw]))
-            (self._root / name / MADE_FILE).write_bytes(msgspec.json.encode(made))
+            with write_atomically(self._root / name / MADE_FILE) as file:
+                file.write(msgspec.json.encode(made))
             return self._store.load(name)
 
     def _made(self, name: str) -> _Made | None:
@@ -101,7 +103,8 @@ class SpaceStore:
     def _write_part(self, name: str, sample_ids: NDArray[np.int64], values: NDArray[np.float16]) -> None:
         part = self._store.new_part(name)
         np.save(part / EMBEDDINGS_FILE, values)
-        np.save(part / IDS_FILE, sample_ids)  # last: it makes the part count
+        with write_atomically(part / IDS_FILE) as file:
+            np.save(file, sample_ids)  # last: it makes the part count
 
     def _write_space(self, name: str, space: EmbeddingSpace) -> None:
         (self._root / name).mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,6 @@
 """Results of one pool scoring, collected in arrays of fixed size and written to a part's files in one go."""
 
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 import numpy as np
@@ -11,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from models.files import write_atomically
 from models.scoring.spec import EMBEDDINGS_FILE, IDS_FILE, SCORES_FILE, SKIPPED_FILE, SkippedSample
 from models.scoring.uncertainty import SCORE_NAMES, ScoreName
 
@@ -65,10 +63,14 @@ class ScoringResults:
         """Write the files of a part; each appears whole, and the one that makes the part count comes last."""
         done = self.done_rows
         skipped = msgspec.json.format(msgspec.json.encode(self._skipped), indent=1)
-        _write(directory / SKIPPED_FILE, lambda file: file.write(skipped))
-        _write(directory / SCORES_FILE, lambda file: pq.write_table(self._table(done), file))
-        _save_array(directory / EMBEDDINGS_FILE, self._embeddings[done])
-        _save_array(directory / IDS_FILE, self._sample_ids[done])
+        with write_atomically(directory / SKIPPED_FILE) as file:
+            file.write(skipped)
+        with write_atomically(directory / SCORES_FILE) as file:
+            pq.write_table(self._table(done), file)
+        with write_atomically(directory / EMBEDDINGS_FILE) as file:
+            np.save(file, self._embeddings[done])
+        with write_atomically(directory / IDS_FILE) as file:
+            np.save(file, self._sample_ids[done])
 
     def _table(self, done: NDArray[np.int64]) -> pa.Table:
         hashes = [digest.decode() or None for digest in self._hashes[done].tolist()]  # none of features
@@ -83,27 +85,3 @@ class ScoringResults:
             columns |= {name: pa.array(values[done, index]) for index, name in enumerate(SCORE_NAMES)}
             parts.append(pa.table(columns))
         return pa.concat_tables(parts)
-
-
-def _save_array(path: Path, values: NDArray[np.generic]) -> None:
-    _write(path, lambda file: np.save(file, values))
-
-
-def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a file that takes its name once it is on disk."""
-    unfinished = path.with_name(path.name + ".tmp")
-    with unfinished.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    _put(unfinished, path)
-
-
-def _put(unfinished: Path, path: Path) -> None:
-    """Rename, and make the rename durable."""
-    unfinished.replace(path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

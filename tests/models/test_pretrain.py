@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from models.card import BandStatistics, ModelCard, ModelConfig, TaskSpec, TrainConfig
 from models.inference.predictor import Predictor
-from models.pretrain_spec import ENCODER_FILE, SUMMARY_FILE
+from models.pretrain_config import ENCODER_FILE, SUMMARY_FILE
 from models.pretraining.encoder_network import EncoderNetwork, save_encoder
 from models.progress import PROGRESS_FILE
 from models.registry import ModelRegistry

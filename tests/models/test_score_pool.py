@@ -153,7 +153,7 @@ def test_subprocess_waits_for_its_parent_reports_and_ends(tmp_path, raster_pool,
     last = msgspec.json.decode(lines[-1], type=ProgressLine)
     assert (last.phase, last.done, last.total) == ("scoring", 9, 9)
     assert len(np.load(tmp_path / IDS_FILE)) == 9
-    assert not list(tmp_path.glob("*.tmp"))
+    assert not list(tmp_path.rglob(".staging-*"))
 
 
 def test_spec_survives_json(tmp_path, raster_pool):

@@ -6,16 +6,17 @@
 Cells of a sample lie together, in row order, samples by ascending id. Cells without a valid pixel are left out.
 """
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import BinaryIO, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from models.errors import ScoringError
+from models.files import write_atomically
 from models.scoring.cells.grid import Cells
 from models.scoring.spec import IDS_FILE
 
@@ -43,8 +44,9 @@ class CellWriter:
 
     def __init__(self, directory: Path, value_type: DTypeLike) -> None:
         """Write into an existing directory; nothing is there before the first cell."""
-        self._values = _GrowingArray(directory / CELLS_FILE, value_type)
-        self._index = _GrowingArray(directory / CELL_INDEX_FILE, np.int64)
+        self._files = ExitStack()
+        self._values = self._files.enter_context(_growing_array(directory / CELLS_FILE, value_type))
+        self._index = self._files.enter_context(_growing_array(directory / CELL_INDEX_FILE, np.int64))
 
     def __enter__(self) -> Self:
         return self
@@ -53,8 +55,7 @@ class CellWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Put the files in place, or after an error leave none."""
-        self._values.close(keep=error is None)
-        self._index.close(keep=error is None)
+        self._files.__exit__(kind, error, trace)
 
     def add(self, sample_id: int, cells: Cells, values: NDArray[np.float32]) -> None:
         """Append cells (K, 4) of one sample and their embeddings (K, D), finite; samples come by ascending id."""
@@ -115,13 +116,20 @@ def _keys(index: NDArray[np.int64], bounds: NDArray[np.int64]) -> NDArray[np.int
     return np.asarray((index[:, SAMPLE] * bounds[ROW] + index[:, ROW]) * bounds[COLUMN] + index[:, COLUMN])
 
 
-class _GrowingArray:
-    """A `.npy` file that rows are appended to; the header, of fixed length, is completed at the end."""
+@contextmanager
+def _growing_array(path: Path, value_type: DTypeLike) -> Iterator["_GrowingArray"]:
+    """A `.npy` file that rows are appended to; it appears, complete, after the block."""
+    with write_atomically(path) as file:
+        array = _GrowingArray(file, value_type)
+        yield array
+        array.complete()
 
-    def __init__(self, path: Path, value_type: DTypeLike) -> None:
-        self._path, self._type = path, np.dtype(value_type)
-        self._unfinished = path.with_name(path.name + ".tmp")
-        self._file = self._unfinished.open("wb")
+
+class _GrowingArray:
+    """Rows appended to an open `.npy` file; the header, of fixed length, is completed at the end."""
+
+    def __init__(self, file: BinaryIO, value_type: DTypeLike) -> None:
+        self._file, self._type = file, np.dtype(value_type)
         self._shape = (0, 0)
 
     def append(self, rows: NDArray[np.generic]) -> None:
@@ -131,17 +139,9 @@ class _GrowingArray:
         self._file.write(np.ascontiguousarray(np.clip(rows, -limit, limit), self._type).data)
         self._shape = self._shape[0] + len(rows), rows.shape[1]
 
-    def close(self, *, keep: bool) -> None:
-        if keep:
-            self._file.seek(0)
-            self._write_header(self._shape)  # NumPy leaves room for any number of rows
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        self._file.close()
-        if keep:
-            self._unfinished.replace(self._path)
-        else:
-            self._unfinished.unlink()
+    def complete(self) -> None:
+        self._file.seek(0)
+        self._write_header(self._shape)  # NumPy leaves room for any number of rows
 
     def _write_header(self, shape: tuple[int, int]) -> None:
         description = {"descr": np.lib.format.dtype_to_descr(self._type), "fortran_order": False, "shape": shape}

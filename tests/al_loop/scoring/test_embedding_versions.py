@@ -14,8 +14,7 @@ from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.store import LabelStore
 from al_loop.training.starting_weights import starting_weights
 from models.card import ModelConfig
-from models.pretrain_config import PretrainConfig
-from models.pretrain_spec import ENCODER_FILE
+from models.pretrain_config import ENCODER_FILE, PretrainConfig
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES, IDS_FILE
 from tests.fixtures_store import NOW
