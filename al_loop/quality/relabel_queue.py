@@ -154,8 +154,7 @@ class RelabelQueue:
     def _find(self, known: _KnownCandidates, campaign: Campaign) -> RelabelList:
         number = campaign.campaign_id
         version = self._server.serving_version(campaign) or FEATURES
-        revision = self._store.scores.revision(number)
-        key = version, revision, self._store.labels.newest_event(number), campaign.tasks, campaign.settings
+        key = version, self._store.campaign_version(number), campaign.tasks, campaign.settings
         if known.found is not None and known.key == key and not known.found.waiting:
             return known.found
         if known.version != version:

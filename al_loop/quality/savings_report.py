@@ -31,6 +31,7 @@ class _KnownSavings(NamedTuple):
     """What an answer was worked out from."""
 
     version: str | None
+    campaign_version: int
     labels: int
     classes: int
     answer: Savings
@@ -63,20 +64,23 @@ class SavingsReporter:
             NotFoundError: The campaign has no such task.
         """
         spec = _task(campaign, task)
-        labels = self._store.labels.by_arm(campaign.campaign_id, spec.task)
+        changed = self._store.campaign_version(campaign.campaign_id)
         if spec.task != "classification" or spec.multi_label:
-            return self._by_curve(campaign, spec, labels)
+            return self._by_curve(campaign, spec, self._store.labels.by_arm(campaign.campaign_id, spec.task))
         board = self._board_of(campaign)
-        usable = [label for label in labels if label.classes is not None and len(label.classes) == 1]
         key = campaign.campaign_id, spec.task
         with self._lock:
             known = self._known.get(key)
-            if known is not None and known[0] == board.version and known[2] == len(spec.classes):
+            if known is not None and (known.campaign_version, known.version) == (changed, board.version):
+                return known.answer
+            labels = self._store.labels.by_arm(campaign.campaign_id, spec.task)
+            usable = [label for label in labels if label.classes is not None and len(label.classes) == 1]
+            if known is not None and known.version == board.version and known.classes == len(spec.classes):
                 grown = abs(len(usable) - known.labels)
                 if grown <= STALE_SHARE * known.labels and known.answer.verdict != "not known yet":
                     return known.answer
             answer = _answer(spec, usable, board)
-            self._known[key] = _KnownSavings(board.version, len(usable), len(spec.classes), answer)
+            self._known[key] = _KnownSavings(board.version, changed, len(usable), len(spec.classes), answer)
             return answer
 
     def _by_curve(self, campaign: Campaign, spec: TaskSpec, labels: Sequence[SourceLabel]) -> Savings:

@@ -32,8 +32,8 @@ class Assessor:
         """
         self._store = store
         self._flush = flush
-        self._seen: dict[int, tuple[int, int]] = {}
-        """By campaign: the newest label event, and how often pixel hashes had come in, when all was assessed."""
+        self._seen: dict[int, tuple[int, int, int]] = {}
+        """By campaign, when all was assessed: its version, newest label event, and how often hashes had come in."""
 
     def look(self, campaign: Campaign) -> None:
         """`assess` for a campaign that may have changed."""
@@ -46,10 +46,11 @@ class Assessor:
         which sample a suggestion was for.
         """
         number = campaign.campaign_id
-        newest, revision = self._store.labels.newest_event(number), self._store.scores.revision(number)
-        before, revision_before = self._seen.get(number, (0, -1))
-        if (newest, revision) == (before, revision_before):
+        version = self._store.campaign_version(number)
+        seen, before, revision_before = self._seen.get(number, (-1, 0, -1))
+        if version == seen:
             return 0
+        newest, revision = self._store.labels.newest_event(number), self._store.scores.revision(number)
         self._flush()
         after, found = before if revision == revision_before else 0, 0
         while answered := self._store.assists.unassessed(number, after=after, limit=AT_ONCE):
@@ -57,7 +58,7 @@ class Assessor:
             assists = [entry for label, prediction in pairs if (entry := self._assist(campaign, label, prediction))]
             self._store.assists.record(number, assists)
             after, found = answered[-1][0], found + len(assists)
-        self._seen[number] = newest, revision
+        self._seen[number] = version, newest, revision
         return found
 
     def _assist(self, campaign: Campaign, label: Label, prediction: RememberedPrediction) -> Assist | None:

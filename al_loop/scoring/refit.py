@@ -90,13 +90,15 @@ class HeadRefitter:
             ScoringError: Embeddings do not fit together or are not finite.
         """
         with self._lock:
+            changed = self._store.campaign_version(campaign.campaign_id)
             known = self._known_of(campaign)
             versions = self._versions(campaign)
             key = (
-                self._store.labels.newest_event(campaign.campaign_id), campaign.current_version, tuple(versions),
-                self._store.scores.revision(campaign.campaign_id),
+                changed,
+                tuple(versions),
+                campaign.current_version,
                 tuple((spec.task, *spec.classes) for spec in campaign.tasks),
-            )  # fmt: skip
+            )
             if known.key == key or not versions:
                 return None
             report = self._refit(campaign, known, versions)
