@@ -116,6 +116,7 @@ class Loop:
         self.links = ScaneoLinks(
             self.store, self.layout, self.sampler, open_scaneo, clock, self.predictions.flush, errors
         )
+        self.server.remove_leftovers()
         for campaign in self.store.campaigns.list():
             self.pretrainings.recover(campaign)
             self.rounds.recover(campaign)

@@ -75,7 +75,7 @@ class LoopScheduler:
                 self._errors,
                 pause_s=pause_s,
                 quiet=quiet,
-            )  # fmt: skip
+            )
         )
 
     @property

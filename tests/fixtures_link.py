@@ -16,13 +16,12 @@ from al_loop.loop import Loop, utc_now
 from al_loop.scaneo.records import ScaneoCampaign, ScaneoImage
 from service.app import create_app
 from service.demo.server import free_port
-from service.scaneo.client import ScaneoClient
 from service.scaneo.transport import Transport
 from service.settings import Settings
 from tests.data.make_scene import make_scene
 from tests.data.tiny_model import make_tiny_onnx
 from tests.e2e.campaigns import running_server
-from tests.fixtures_scaneo import RunningScaneo
+from tests.fixtures_scaneo import AnnotatingClient, RunningScaneo
 
 LABELS = [("water", "#0048f0"), ("urban", "#fd0d0d"), ("forest", "#11aa33")]
 """As many as the tiny model has bands: it answers with the class of the brightest band."""
@@ -37,7 +36,7 @@ class Team:
 
     def __init__(self, scaneo: RunningScaneo, settings: Settings, folder: Path) -> None:
         self.scaneo, self.settings, self.folder = scaneo, settings, folder
-        self.client = ScaneoClient(Transport(scaneo.url, answer_s=15))
+        self.client = AnnotatingClient(Transport(scaneo.url, answer_s=15))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.api = httpx.Client(base_url=self.url, timeout=60, headers={"Authorization": f"Bearer {OPS_TOKEN}"})

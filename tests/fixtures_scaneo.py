@@ -8,11 +8,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from al_loop.scaneo.records import ScaneoAnnotation, ScaneoLabel
 from service.demo.server import free_port
+from service.scaneo.client import ScaneoClient
 
 RELEASE = "2025.12.10"
 HOME = Path(__file__).parent.parent / ".cache" / f"scaneo-{RELEASE}"
@@ -118,6 +121,29 @@ class RunningScaneo:
         """After `pause`."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
+
+
+class AnnotatingClient(ScaneoClient):
+    """What people do in SCANEO's page: they make labels, and give images classes and masks."""
+
+    def ensure_label(self, campaign_id: str, name: str, colour: str) -> ScaneoLabel:
+        """The label of that name, made if it is missing."""
+
+        def ensure() -> ScaneoLabel:
+            found = next((label for label in self.labels(campaign_id) if label.name == name), None)
+            body = {"name": name, "campaign": campaign_id, "color": colour}
+            return found or self.transport.send("POST", "/labels", ScaneoLabel, body)
+
+        with self._lock:
+            return self.transport.write(ensure)
+
+    def add_class(self, image_id: int, label: str) -> ScaneoAnnotation:
+        """Give an image a class; image and label must exist."""
+        return self._annotate("classification", {"imageId": image_id, "label": label})
+
+    def add_mask(self, image_id: int, label: str, feature: dict[str, Any]) -> ScaneoAnnotation:
+        """Draw a mask: a GeoJSON Feature with a MultiPolygon in EPSG:4326; image and label must exist."""
+        return self._annotate("segmentation", {"imageId": image_id, "label": label, "layer_data": feature})
 
 
 def _install(home: Path) -> None:

@@ -9,9 +9,11 @@ import pytest
 
 from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
+from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.queries import OpenedQuery, Pick
 from al_loop.domain.samples import SampleHeader
 from al_loop.store import LabelStore
+from al_loop.store.tables.predictions import remembered
 from al_loop.store.tables.queries import Choice
 from models.card import TaskSpec
 
@@ -61,6 +63,15 @@ def drawn_label(*features: dict[str, Any], **changes: object) -> LabelInput:
         "crs": "pixel",
     }
     return LabelInput(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def stored_predictions(store: LabelStore, campaign_id: int) -> list[RememberedPrediction]:
+    """All predictions of a campaign as the store has them, newest first."""
+    rows = store._database.read(
+        "SELECT * FROM predictions WHERE campaign_id = $campaign_id ORDER BY prediction_id DESC",
+        campaign_id=campaign_id,
+    )
+    return [remembered(row) for row in rows]
 
 
 @pytest.fixture

@@ -10,21 +10,6 @@ from numpy.typing import NDArray
 from models.card import TaskName
 
 
-class Prediction(msgspec.Struct, frozen=True, kw_only=True):
-    """A prediction that was shown to somebody."""
-
-    prediction_id: int
-    sample_id: int | None
-    """None when the pixels belong to no registered sample."""
-    pixel_hash: str
-    task: TaskName
-    version: str
-    answer: dict[str, Any]
-    shown_at: datetime
-    blind: bool = False
-    """Computed and kept, but not shown."""
-
-
 class ShownPrediction(msgspec.Struct, frozen=True, kw_only=True):
     """One answer on its way into the store, where its sample is recognised."""
 
@@ -40,8 +25,18 @@ class ShownPrediction(msgspec.Struct, frozen=True, kw_only=True):
     """Computed and kept, but not shown."""
 
 
-class RememberedPrediction(Prediction, frozen=True, kw_only=True):
-    """A prediction of one sample with its whole mask."""
+class RememberedPrediction(msgspec.Struct, frozen=True, kw_only=True):
+    """A prediction that was made for somebody, with its whole mask."""
 
+    prediction_id: int
+    sample_id: int | None
+    """None when the pixels belong to no registered sample."""
+    pixel_hash: str
+    task: TaskName
+    version: str
+    answer: dict[str, Any]
+    shown_at: datetime
+    blind: bool = False
+    """Computed and kept, but not shown."""
     mask: NDArray[np.uint8] | None = None
     """Segmentation: class codes (H, W) as they were shown, in the order of the campaign's classes; else None."""

@@ -77,39 +77,17 @@ def confident_classes(probabilities: Matrix, thresholds: NDArray[np.float64]) ->
     return np.where(reaching.max(axis=1) >= 0, reaching.argmax(axis=1), -1)
 
 
-def confident_joint(given: Rows, probabilities: Matrix) -> Rows:
-    """Counts (K, K) of examples by label (row) and by the class they count as (column).
-
-    Args:
-        given: Labels 0..K-1, shape (n,).
-        probabilities: Out of sample, shape (n, K), finite.
-
-    Raises:
-        ValueError: As `class_thresholds`.
-    """
-    counted = confident_classes(probabilities, class_thresholds(given, probabilities))
-    kept = counted >= 0
-    classes = probabilities.shape[1]
-    pairs = np.bincount(given[kept] * classes + counted[kept], minlength=classes * classes)
-    return pairs.astype(np.int64).reshape(classes, classes)
-
-
-def find_label_errors(
-    given: Rows, probabilities: Matrix, thresholds: NDArray[np.float64] | None = None
-) -> LabelErrorCandidates:
+def find_label_errors(given: Rows, probabilities: Matrix) -> LabelErrorCandidates:
     """Examples whose label a model confidently contradicts.
 
     Args:
         given: Labels 0..K-1, shape (n,).
         probabilities: Shape (n, K), finite, of a model that has not seen the labels it is asked about.
-        thresholds: Shape (K,); None: `class_thresholds` of these examples.
 
     Raises:
         ValueError: As `class_thresholds`.
     """
-    _check(given, probabilities)
-    limits = class_thresholds(given, probabilities) if thresholds is None else thresholds
-    counted = confident_classes(probabilities, limits)
+    counted = confident_classes(probabilities, class_thresholds(given, probabilities))
     every = np.arange(len(given))
     margins = probabilities[every, counted].astype(np.float64) - probabilities[every, given]
     rows = np.flatnonzero((counted >= 0) & (counted != given) & (margins > 0))

@@ -35,6 +35,13 @@ class ModelServer:
             if campaign.current_version is not None:
                 self._load_or_fall_back(campaign, now)
 
+    def remove_leftovers(self) -> None:
+        """Remove what a crash left half-published; call it before anything can be published."""
+        for campaign in self._store.campaigns.list():
+            if self._layout.models(campaign.name).is_dir():
+                for name in self.registry(campaign).clean():
+                    logger.warning("campaign %s: removed %s, left behind by a crash", campaign.name, name)
+
     def registry(self, campaign: Campaign) -> ModelRegistry:
         """The campaign's model registry."""
         return ModelRegistry(self._layout.models(campaign.name))

@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from al_loop.simulation.curves import CurveRuns, LearningCurves, values_of
 
 Theme = Literal["light", "dark"]
+DPI = 150
 
 BASELINE = "random"
 _COLOURS = ("#1f77d0", "#e07b00", "#2a9d5c", "#b5379c", "#c0392b", "#6a5acd")
@@ -23,14 +24,14 @@ _GRID: dict[Theme, str] = {"light": "#dfe4ea", "dark": "#38424e"}
 _PAPER: dict[Theme, str] = {"light": "#ffffff", "dark": "#161c23"}
 
 
-def curve_png(curves: LearningCurves, *, title: str = "", theme: Theme = "light", dpi: int = 150) -> bytes:
+def curve_png(curves: LearningCurves, *, title: str = "", theme: Theme = "light") -> bytes:
     """A PNG of mean test metric against labels spent, with 95 % intervals; the random baseline is grey.
 
     With more strategies than colours, line styles tell them apart, the legend stands beside the plot, and intervals are
     left out.
     """
     many = len(curves.strategies) > len(_COLOURS) + 1
-    figure = Figure(figsize=(9.6 if many else 7.2, 4.2), dpi=dpi, facecolor=_PAPER[theme], layout="constrained")
+    figure = Figure(figsize=(9.6 if many else 7.2, 4.2), dpi=DPI, facecolor=_PAPER[theme], layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     looks = cycle(product(_STYLES, _COLOURS))

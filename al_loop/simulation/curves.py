@@ -112,12 +112,3 @@ def write_curves(directory: Path, curves: LearningCurves) -> Path:
     path = directory / CURVE_FILE
     path.write_bytes(msgspec.json.format(msgspec.json.encode(curves), indent=1))
     return path
-
-
-def read_curves(path: Path) -> LearningCurves:
-    """Read `curve.json`.
-
-    Raises:
-        msgspec.ValidationError: Not a learning curve.
-    """
-    return msgspec.json.decode(path.read_bytes(), type=LearningCurves)

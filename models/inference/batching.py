@@ -51,26 +51,6 @@ class Batcher:
         """The model of this moment: it stays the same across calls, whatever is swapped in meanwhile."""
         return _Pinned(self, self._predictor)
 
-    def predict(self, image: NDArray[np.float32]) -> tuple[str, Outputs]:
-        """Version and outputs; see `ImageModel.predict`.
-
-        Raises:
-            OverloadedError: Too many images are waiting.
-            UnusableRasterError: The model cannot use the image.
-        """
-        model = self.pin()
-        return model.card.version, model.predict(image)
-
-    def classify(self, image: NDArray[np.float32]) -> tuple[str, NDArray[np.float32]]:
-        """Version and probabilities (K,); see `ImageModel.classify`. Raises as `predict` does."""
-        model = self.pin()
-        return model.card.version, model.classify(image)
-
-    def segment(self, image: NDArray[np.float32]) -> tuple[str, NDArray[np.uint8]]:
-        """Version and class codes (H, W); see `ImageModel.segment`. Raises as `predict` does."""
-        model = self.pin()
-        return model.card.version, model.segment(image)
-
     def swap(self, predictor: Predictor) -> None:
         """Answer new calls with another model; calls under way, and their further tiles, stay with theirs."""
         self._predictor = predictor

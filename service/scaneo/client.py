@@ -151,17 +151,6 @@ class ScaneoClient:
         with self._lock:
             self.transport.write(lambda: self.transport.send("DELETE", f"/_campaigns/{campaign_id}", dict[str, Any]))
 
-    def ensure_label(self, campaign_id: str, name: str, colour: str) -> ScaneoLabel:
-        """The label of that name, made if it is missing."""
-
-        def ensure() -> ScaneoLabel:
-            found = next((label for label in self.labels(campaign_id) if label.name == name), None)
-            body = {"name": name, "campaign": campaign_id, "color": colour}
-            return found or self.transport.send("POST", "/labels", ScaneoLabel, body)
-
-        with self._lock:
-            return self.transport.write(ensure)
-
     def ensure_model(self, name: str, url: str, task: str, description: str) -> ScaneoModel:
         """The model of that name with this URL and task. One that differs is deleted first: there is no update."""
 
@@ -230,14 +219,6 @@ class ScaneoClient:
         """Draw a box; image and label must exist, as SCANEO stores it either way."""
         body = {"imageId": image_id, "label": label, "bb": corners}
         return self._annotate("detection", body)
-
-    def add_class(self, image_id: int, label: str) -> ScaneoAnnotation:
-        """Give an image a class; image and label must exist."""
-        return self._annotate("classification", {"imageId": image_id, "label": label})
-
-    def add_mask(self, image_id: int, label: str, feature: dict[str, Any]) -> ScaneoAnnotation:
-        """Draw a mask: a GeoJSON Feature with a MultiPolygon in EPSG:4326; image and label must exist."""
-        return self._annotate("segmentation", {"imageId": image_id, "label": label, "layer_data": feature})
 
     def delete_annotation(self, annotation_id: str) -> None:
         """Delete one annotation."""

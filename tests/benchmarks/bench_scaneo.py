@@ -20,11 +20,10 @@ import httpx
 from al_loop.scaneo.records import ScaneoImage
 from service.app import create_app
 from service.demo.server import free_port
-from service.scaneo.client import ScaneoClient
 from service.settings import Settings
 from tests.data.make_scene import make_scene
 from tests.e2e.campaigns import running_server
-from tests.fixtures_scaneo import HOME, RunningScaneo
+from tests.fixtures_scaneo import HOME, AnnotatingClient, RunningScaneo
 
 FILES = 20
 IDLE_S = 60
@@ -63,7 +62,7 @@ def measure(folder: Path, images: int, ways: Sequence[str], *, by_file: bool) ->
     scaneo = RunningScaneo(HOME, folder / "cache")
     scaneo.start()
     settings = Settings(data=folder / "data", imagery=str(imagery), retrain_tick_s=3600, score_tick_s=3600)
-    with ScaneoClient.at(scaneo.url) as client, running_server(create_app(settings), free_port()) as url:
+    with AnnotatingClient.at(scaneo.url) as client, running_server(create_app(settings), free_port()) as url:
         api = httpx.Client(base_url=url, timeout=600)
         client.create_campaign("Pool", str(imagery / "pool"), [("water", "#0048f0"), ("urban", "#fd0d0d")])
         body = {"url": scaneo.url, "campaign": "Pool", "tasks": ["segmentation"]}
@@ -95,7 +94,7 @@ def measure(folder: Path, images: int, ways: Sequence[str], *, by_file: bool) ->
     scaneo.stop()
 
 
-def browsed(client: ScaneoClient, api: httpx.Client) -> list[list[ScaneoImage]]:
+def browsed(client: AnnotatingClient, api: httpx.Client) -> list[list[ScaneoImage]]:
     """Images one after the other from three places of the campaign: nobody could guess them."""
     del api
     images = images_of(client, "Pool")
@@ -104,7 +103,7 @@ def browsed(client: ScaneoClient, api: httpx.Client) -> list[list[ScaneoImage]]:
     ]
 
 
-def leased(client: ScaneoClient, api: httpx.Client) -> list[list[ScaneoImage]]:
+def leased(client: AnnotatingClient, api: httpx.Client) -> list[list[ScaneoImage]]:
     """What a query gave each annotator."""
     by_path = {image.path: image for image in images_of(client, "Pool")}
     found = []
@@ -115,7 +114,7 @@ def leased(client: ScaneoClient, api: httpx.Client) -> list[list[ScaneoImage]]:
     return found
 
 
-def batched(client: ScaneoClient, api: httpx.Client) -> list[list[ScaneoImage]]:
+def batched(client: AnnotatingClient, api: httpx.Client) -> list[list[ScaneoImage]]:
     """A batch for each annotator, in the order of its folders."""
     found = []
     for name in ("anna-b", "ben-b", "eva-b"):
@@ -125,7 +124,7 @@ def batched(client: ScaneoClient, api: httpx.Client) -> list[list[ScaneoImage]]:
     return found
 
 
-def images_of(client: ScaneoClient, name: str) -> list[ScaneoImage]:
+def images_of(client: AnnotatingClient, name: str) -> list[ScaneoImage]:
     """Images of one of SCANEO's campaigns."""
     campaign = client.find_campaign(name)
     assert campaign is not None
@@ -136,7 +135,7 @@ WAYS = {"browse": browsed, "leases": leased, "batches": batched}
 
 
 def work(
-    client: ScaneoClient, api: httpx.Client, plans: Sequence[Sequence[ScaneoImage]]
+    client: AnnotatingClient, api: httpx.Client, plans: Sequence[Sequence[ScaneoImage]]
 ) -> tuple[list[float], list[float], dict[str, float]]:
     """Three annotators draw, each on images of their own; returns delays, SCANEO's latencies and the link's status."""
     finished: dict[str, float] = {}

@@ -252,12 +252,12 @@ class LabelTable:
         )
         return [to_label(row) for row in rows]
 
-    def answered(self, campaign_id: int, task: TaskName, *, reserve: bool | None = False) -> int:
-        """Samples with a current label for a task; `reserve` as in `class_counts`."""
+    def answered(self, campaign_id: int, task: TaskName) -> int:
+        """Samples outside the test reserve with a current label for a task."""
         rows = self._database.read(
             f"SELECT count(*) AS samples FROM ({NEWEST_ANSWERS})",
             campaign_id=campaign_id,
             task=task,
-            reserve=reserve,
+            reserve=False,
         )
         return int(rows[0]["samples"])

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 from duckdb import DuckDBPyConnection
 
-from al_loop.domain.predictions import Prediction, RememberedPrediction, ShownPrediction
+from al_loop.domain.predictions import RememberedPrediction, ShownPrediction
 from al_loop.store.database import Database
 from al_loop.store.mask_codec import unpack
 from al_loop.store.rows import Row, execute
@@ -28,8 +28,6 @@ OF_SAMPLE = """(pixel_hash IN (
     OR sample_id = $sample_id AND NOT EXISTS (
         SELECT 1 FROM pixel_hashes WHERE campaign_id = $campaign_id AND sample_id = $sample_id))"""
 """Predictions of the pixels that a sample has now, whether or not they were known when the prediction was shown."""
-
-Predictions = list[Prediction]
 
 
 class PredictionTable:
@@ -75,16 +73,6 @@ class PredictionTable:
             for entry in shown
             if (entry.campaign_id, entry.pixel_hash, entry.task, entry.version, entry.shown_at) not in stored
         ]
-
-    def list(self, campaign_id: int, limit: int = 100) -> Predictions:
-        """The newest predictions, newest first, without masks."""
-        rows = self._database.read(
-            """SELECT * EXCLUDE (mask) FROM predictions WHERE campaign_id = $campaign_id
-            ORDER BY prediction_id DESC LIMIT $limit""",
-            campaign_id=campaign_id,
-            limit=limit,
-        )
-        return [msgspec.convert({**row, "answer": msgspec.json.decode(row["answer"])}, Prediction) for row in rows]
 
     def newest(
         self,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from al_loop.quality.confident_learning import class_thresholds, confident_joint, find_label_errors
+from al_loop.quality.confident_learning import class_thresholds, confident_classes, find_label_errors
 from al_loop.quality.label_errors import judge_answers
 from models.card import TaskSpec
 
@@ -14,9 +14,9 @@ PROBABILITIES = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8], [0.3, 
 """Thresholds are 1.8 / 3 = 0.6 and 1.65 / 3 = 0.55: rows 2 and 5 are on the wrong side."""
 
 
-def test_hand_computed_thresholds_joint_and_suspects() -> None:
+def test_hand_computed_thresholds_classes_and_suspects() -> None:
     assert class_thresholds(GIVEN, PROBABILITIES) == pytest.approx([0.6, 0.55])
-    assert confident_joint(GIVEN, PROBABILITIES).tolist() == [[2, 1], [1, 2]]
+    assert confident_classes(PROBABILITIES, class_thresholds(GIVEN, PROBABILITIES)).tolist() == [0, 0, 1, 1, 1, 0]
     suspects = find_label_errors(GIVEN, PROBABILITIES)
     assert suspects.rows.tolist() == [2, 5]
     assert suspects.suggested.tolist() == [1, 0]
@@ -26,7 +26,7 @@ def test_hand_computed_thresholds_joint_and_suspects() -> None:
 def test_example_that_reaches_no_threshold_counts_as_nothing() -> None:
     probabilities = np.vstack([PROBABILITIES, [[0.48, 0.52]]])
     labels = np.append(GIVEN, 0)  # t_0 falls to 0.57, t_1 stays 0.55: 0.52 contradicts, but not confidently
-    assert confident_joint(labels, probabilities).sum() == 6
+    assert confident_classes(probabilities, class_thresholds(labels, probabilities))[6] == -1
     assert 6 not in find_label_errors(labels, probabilities).rows
 
 

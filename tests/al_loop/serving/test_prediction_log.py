@@ -16,7 +16,7 @@ from al_loop.domain.predictions import ShownPrediction
 from al_loop.runtime.journal import Journal
 from al_loop.serving.prediction_log import PredictionLog
 from al_loop.store import LabelStore
-from tests.fixtures_store import NOW
+from tests.fixtures_store import NOW, stored_predictions
 
 ANSWERS_AND_DIES = """
 import os, signal, sys
@@ -56,7 +56,7 @@ def test_killed_process_forgets_no_answer(layout: DataLayout) -> None:
     assert died.returncode == -signal.SIGKILL
     store = LabelStore.open(layout.database)
     log = PredictionLog(store, layout.shown_journal)
-    stored = {entry.task: entry.answer for entry in store.predictions.list(1)}
+    stored = {entry.task: entry.answer for entry in stored_predictions(store, 1)}
     assert stored == {"classification": {"probabilities": [0.25, 0.75]}, "segmentation": {"mask": False}}
     assert not list(layout.shown_journal.iterdir())
     log.close()
@@ -72,7 +72,7 @@ def test_note_of_what_is_stored_already_doubles_nothing(layout: DataLayout) -> N
     # as if killed between the commit and the removal of the file
     Journal(layout.shown_journal, ShownPrediction).note(shown(1))
     PredictionLog(store, layout.shown_journal).close()
-    assert len(store.predictions.list(1)) == 1
+    assert len(stored_predictions(store, 1)) == 1
     store.close()
 
 
@@ -84,7 +84,7 @@ def test_note_that_was_cut_off_hides_no_other(layout: DataLayout) -> None:
         file.write(b'{"campaign_id": 1, "pixel')
     store = LabelStore.open(layout.database)
     PredictionLog(store, layout.shown_journal).close()
-    assert [entry.pixel_hash for entry in store.predictions.list(1)] == ["aa"]
+    assert [entry.pixel_hash for entry in stored_predictions(store, 1)] == ["aa"]
     store.close()
 
 
@@ -95,7 +95,7 @@ def test_answer_is_given_where_no_note_can_be_written(layout: DataLayout, caplog
     log.add(shown(1))
     assert "could not be noted" in caplog.text
     log.close()
-    assert len(store.predictions.list(1)) == 1
+    assert len(stored_predictions(store, 1)) == 1
     store.close()
 
 
@@ -104,7 +104,7 @@ def test_masks_are_stored_in_the_background(layout: DataLayout) -> None:
     log = PredictionLog(store, layout.shown_journal)
     log.add(shown(1, "segmentation"), np.full((3, 4), 2, np.uint8))
     log.flush()
-    assert store.predictions.list(1)[0].answer == {"pixels": {"2": 12}, "height": 3, "width": 4}
+    assert stored_predictions(store, 1)[0].answer == {"pixels": {"2": 12}, "height": 3, "width": 4}
     assert not list(layout.shown_journal.iterdir())
     log.close()
     store.close()

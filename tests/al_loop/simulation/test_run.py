@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from al_loop.errors import InvalidValueError
-from al_loop.simulation.curves import read_curves
+from al_loop.simulation.curves import LearningCurves
 from al_loop.simulation.run import RunProgress, SimulationConfig, run
 from models.card import TrainConfig
 from tests.fixtures_importing import write_raster
@@ -35,7 +35,7 @@ def test_simulation_writes_curves_and_goes_on_after_a_stop(labelled_folder: Path
     assert [(progress.strategy, progress.record.labels) for progress in seen] == [("auto", 12), ("auto", 24)]
     assert (curves.metric, curves.labels) == ("accuracy", [12, 24])
     assert all(value is not None and 0 <= value <= 1 for value in curves.strategies["auto"].runs[0])
-    assert read_curves(config.out / "curve.json") == curves
+    assert msgspec.json.decode((config.out / "curve.json").read_bytes(), type=LearningCurves) == curves
     assert (config.out / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert not (config.out / "work").exists()
 

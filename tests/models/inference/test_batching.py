@@ -37,6 +37,16 @@ class FailingPredictor(HeldPredictor):
         return outputs
 
 
+def classify(batcher, image):
+    model = batcher.pin()
+    return model.card.version, model.classify(image)
+
+
+def predict(batcher, image):
+    model = batcher.pin()
+    return model.card.version, model.predict(image)
+
+
 @pytest.fixture
 def held(tiny_version):
     return HeldPredictor(tiny_version)
@@ -58,7 +68,7 @@ def start_queue(pool, batcher, held, all_images):
     held.gate.clear()
     futures = []
     for index, image in enumerate(all_images):
-        futures.append(pool.submit(batcher.classify, image))
+        futures.append(pool.submit(classify, batcher, image))
         wait_until(lambda: held.sizes if index == 0 else len(batcher._queue) == index)  # noqa: B023 - called at once
     return futures
 
@@ -67,7 +77,7 @@ def test_idle_model_runs_a_call_at_once_and_alone(held):
     batcher = Batcher(held)
 
     for image in images(3):
-        version, probabilities = batcher.classify(image)
+        version, probabilities = classify(batcher, image)
         assert version == "v1"
         np.testing.assert_array_equal(probabilities, held.classify(image))
 
@@ -107,13 +117,13 @@ def test_full_queue_refuses_and_says_when_to_come_back(held):
     with ThreadPoolExecutor(3) as pool:
         futures = start_queue(pool, batcher, held, images(3))
         with pytest.raises(OverloadedError, match="2 predictions are waiting") as caught:
-            batcher.classify(images(1)[0])
+            classify(batcher, images(1)[0])
         held.gate.set()
         for future in futures:
             future.result(10)
 
     assert caught.value.retry_after_s >= 1
-    assert batcher.classify(images(1)[0])[0] == "v1"
+    assert classify(batcher, images(1)[0])[0] == "v1"
 
 
 def test_one_callers_trouble_fails_nobody_else(tiny_version):
@@ -130,14 +140,14 @@ def test_one_callers_trouble_fails_nobody_else(tiny_version):
         with pytest.raises(MemoryError, match="too bright"):
             futures[2].result(10)
 
-    assert batcher.classify(all_images[0])[0] == "v1"
+    assert classify(batcher, all_images[0])[0] == "v1"
 
 
 def test_unusable_image_never_reaches_the_queue(held):
     batcher = Batcher(held)
 
     with pytest.raises(UnusableRasterError):
-        batcher.classify(np.full((3, 32, 32), np.nan, np.float32))
+        classify(batcher, np.full((3, 32, 32), np.nan, np.float32))
     assert held.sizes == []
 
 
@@ -152,7 +162,7 @@ def test_swap_under_load_fails_no_call_and_mixes_no_versions(tmp_path):
     def client(number):
         seen = []
         while not stop.is_set():
-            version, outputs = batcher.predict(large if number % 4 == 0 else small)
+            version, outputs = predict(batcher, large if number % 4 == 0 else small)
             seen.append((version, float(outputs["classification"][0]) > 0.5))
         return seen
 
@@ -167,7 +177,7 @@ def test_swap_under_load_fails_no_call_and_mixes_no_versions(tmp_path):
         answers = [answer for future in futures for answer in future.result(10)]
 
     assert set(answers) == {("v1", False), ("v2", True)}
-    assert batcher.predict(small)[0] == "v2"
+    assert predict(batcher, small)[0] == "v2"
 
 
 def test_call_under_way_stays_with_its_version(held, tmp_path):
@@ -181,7 +191,7 @@ def test_call_under_way_stays_with_its_version(held, tmp_path):
         assert (running.result(10)[0], waiting.result(10)[0]) == ("v1", "v1")
 
     assert batcher.version == "v2"
-    assert batcher.classify(images(1)[0])[0] == "v2"
+    assert classify(batcher, images(1)[0])[0] == "v2"
 
 
 def test_closed_batcher_answers_what_is_under_way_and_refuses_the_rest(held):
@@ -195,4 +205,4 @@ def test_closed_batcher_answers_what_is_under_way_and_refuses_the_rest(held):
         assert [future.result(10)[0] for future in futures] == ["v1", "v1"]
 
     with pytest.raises(RuntimeError, match="shutting down"):
-        batcher.classify(images(1)[0])
+        classify(batcher, images(1)[0])

@@ -13,6 +13,7 @@ from al_loop.store import LabelStore
 from service.settings import Settings
 from tests.data.make_scene import make_hostile, make_scene
 from tests.e2e.campaigns import Http, encoded, predict, serve_tiny
+from tests.fixtures_store import stored_predictions
 
 CLASSES = ["class-1", "class-2", "class-3"]
 
@@ -108,7 +109,7 @@ def test_every_answer_is_remembered_by_its_pixels(served: Http, settings: Settin
         assert predict(served, task, encoded(file)).status_code == 200
     served.__exit__(None, None, None)
     store = LabelStore.open(DataLayout(settings.data).database)
-    shown = store.predictions.list(store.campaigns.get("demo").campaign_id)
+    shown = stored_predictions(store, store.campaigns.get("demo").campaign_id)
     store.close()
     assert {entry.task for entry in shown} == {"classification", "segmentation"}
     assert len({entry.pixel_hash for entry in shown}) == 1

@@ -9,23 +9,22 @@ import httpx
 import pytest
 
 from al_loop.errors import NotFoundError, ScaneoAnswerError, ScaneoLockedError, ScaneoUnreachableError
-from service.scaneo.client import ScaneoClient
 from service.scaneo.transport import Transport
 from tests.data.make_scene import make_scene
-from tests.fixtures_scaneo import RunningScaneo
+from tests.fixtures_scaneo import AnnotatingClient, RunningScaneo
 
 WATER_URBAN = [("water", "#0048f0"), ("urban", "#fd0d0d")]
 
 
 @pytest.fixture
-def client(scaneo: RunningScaneo) -> Iterator[ScaneoClient]:
-    with ScaneoClient(Transport(scaneo.url, answer_s=10)) as client:
+def client(scaneo: RunningScaneo) -> Iterator[AnnotatingClient]:
+    with AnnotatingClient(Transport(scaneo.url, answer_s=10)) as client:
         yield client
 
 
 @pytest.fixture
-def own_client(own_scaneo: RunningScaneo) -> Iterator[ScaneoClient]:
-    with ScaneoClient(Transport(own_scaneo.url, answer_s=10)) as client:
+def own_client(own_scaneo: RunningScaneo) -> Iterator[AnnotatingClient]:
+    with AnnotatingClient(Transport(own_scaneo.url, answer_s=10)) as client:
         yield client
 
 
@@ -37,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "camp"
 
 
-def test_campaign_is_made_found_and_deleted(client: ScaneoClient, folder: Path) -> None:
+def test_campaign_is_made_found_and_deleted(client: AnnotatingClient, folder: Path) -> None:
     frames: list[dict[str, object]] = []
     made = client.create_campaign("demo", str(folder), WATER_URBAN, on_frame=frames.append)
     assert client.campaign(made.id) == made
@@ -50,14 +49,14 @@ def test_campaign_is_made_found_and_deleted(client: ScaneoClient, folder: Path) 
         client.campaign(made.id)
 
 
-def test_taken_name_is_refused_before_it_can_lock_anything(client: ScaneoClient, folder: Path) -> None:
+def test_taken_name_is_refused_before_it_can_lock_anything(client: AnnotatingClient, folder: Path) -> None:
     made = client.create_campaign("demo", str(folder), WATER_URBAN)
     with pytest.raises(ScaneoAnswerError, match="already"):
         client.create_campaign("demo", str(folder), WATER_URBAN)
     assert client.ensure_label(made.id, "forest", "#00ff00").name == "forest"
 
 
-def test_failed_creation_leaves_nothing_behind(client: ScaneoClient, folder: Path) -> None:
+def test_failed_creation_leaves_nothing_behind(client: AnnotatingClient, folder: Path) -> None:
     make_scene(folder / "no-crs.tif", crs=None)
     with pytest.raises(ScaneoAnswerError, match="CRS"):
         client.create_campaign("demo", str(folder), WATER_URBAN)
@@ -66,7 +65,7 @@ def test_failed_creation_leaves_nothing_behind(client: ScaneoClient, folder: Pat
     assert client.create_campaign("demo", str(folder), WATER_URBAN).image_count == 3
 
 
-def test_model_is_registered_once_and_replaced_when_its_url_changes(client: ScaneoClient) -> None:
+def test_model_is_registered_once_and_replaced_when_its_url_changes(client: AnnotatingClient) -> None:
     first = client.ensure_model("al-loop demo", "http://127.0.0.1:1/a", "classification", "ours")
     assert client.ensure_model("al-loop demo", "http://127.0.0.1:1/a", "classification", "ours") == first
     second = client.ensure_model("al-loop demo", "http://127.0.0.1:1/b", "classification", "ours")
@@ -77,7 +76,7 @@ def test_model_is_registered_once_and_replaced_when_its_url_changes(client: Scan
     assert client.models() == []
 
 
-def test_many_that_register_at_once_make_one_model(client: ScaneoClient) -> None:
+def test_many_that_register_at_once_make_one_model(client: AnnotatingClient) -> None:
     made = []
 
     def register() -> None:
@@ -92,7 +91,7 @@ def test_many_that_register_at_once_make_one_model(client: ScaneoClient) -> None
     assert len(set(made)) == 1
 
 
-def test_mappings_of_other_models_survive_ours(client: ScaneoClient, folder: Path) -> None:
+def test_mappings_of_other_models_survive_ours(client: AnnotatingClient, folder: Path) -> None:
     made = client.create_campaign("demo", str(folder), WATER_URBAN)
     theirs = client.ensure_model("theirs", "http://127.0.0.1:1/t", "classification", "").id
     ours = client.ensure_model("ours", "http://127.0.0.1:1/o", "segmentation", "").id
@@ -104,7 +103,7 @@ def test_mappings_of_other_models_survive_ours(client: ScaneoClient, folder: Pat
     }  # fmt: skip
 
 
-def test_mapping_to_a_deleted_label_is_removed(client: ScaneoClient, folder: Path, scaneo: RunningScaneo) -> None:
+def test_mapping_to_a_deleted_label_is_removed(client: AnnotatingClient, folder: Path, scaneo: RunningScaneo) -> None:
     made = client.create_campaign("demo", str(folder), WATER_URBAN)
     ours = client.ensure_model("ours", "http://127.0.0.1:1/o", "segmentation", "").id
     client.ensure_mappings(made.id, {ours: {"water": 1, "urban": 2}})
@@ -115,7 +114,7 @@ def test_mapping_to_a_deleted_label_is_removed(client: ScaneoClient, folder: Pat
     assert len(client.mappings(made.id)) == 1
 
 
-def test_annotations_are_written_read_and_deleted(client: ScaneoClient, folder: Path) -> None:
+def test_annotations_are_written_read_and_deleted(client: AnnotatingClient, folder: Path) -> None:
     made = client.create_campaign("demo", str(folder), WATER_URBAN)
     image = client.images(made.id)[0]
     west, south, east, north = image.bbox
@@ -132,17 +131,17 @@ def test_annotations_are_written_read_and_deleted(client: ScaneoClient, folder: 
     assert client.annotations(image.id) == []
 
 
-def test_error_inside_a_200_is_an_error(client: ScaneoClient) -> None:
+def test_error_inside_a_200_is_an_error(client: AnnotatingClient) -> None:
     with pytest.raises(ScaneoAnswerError, match=r"(?i)not found"):
         client.transport.send("PUT", "/annotations/detection/nobody", dict, {"bb": [[0, 0], [1, 1]]})
 
 
-def test_web_page_is_no_answer(client: ScaneoClient) -> None:
+def test_web_page_is_no_answer(client: AnnotatingClient) -> None:
     with pytest.raises(ScaneoAnswerError, match="no such route"):
         client.transport.read("/_nobody", list)
 
 
-def test_locked_database_is_freed(own_scaneo: RunningScaneo, own_client: ScaneoClient) -> None:
+def test_locked_database_is_freed(own_scaneo: RunningScaneo, own_client: AnnotatingClient) -> None:
     own_client.ensure_model("ours", "http://127.0.0.1:1/a", "classification", "")
     body = {"name": "ours", "description": "", "url": "http://127.0.0.1:1/a", "task": "classification"}
     assert httpx.post(f"{own_scaneo.url}/_models", json=body, timeout=20).status_code == 500  # what we never do
@@ -151,9 +150,9 @@ def test_locked_database_is_freed(own_scaneo: RunningScaneo, own_client: ScaneoC
     assert own_client.ensure_model("third", "http://127.0.0.1:1/c", "classification", "").name == "third"
 
 
-def test_scaneo_that_is_down_or_hangs_is_named(own_scaneo: RunningScaneo, own_client: ScaneoClient) -> None:
+def test_scaneo_that_is_down_or_hangs_is_named(own_scaneo: RunningScaneo, own_client: AnnotatingClient) -> None:
     scaneo, client = own_scaneo, own_client
-    impatient = ScaneoClient(Transport(scaneo.url, answer_s=0.3))
+    impatient = AnnotatingClient(Transport(scaneo.url, answer_s=0.3))
     scaneo.pause()
     with impatient, pytest.raises(ScaneoUnreachableError, match=scaneo.url):
         impatient.campaigns()
@@ -166,7 +165,7 @@ def test_scaneo_that_is_down_or_hangs_is_named(own_scaneo: RunningScaneo, own_cl
     assert client.campaigns() == []
 
 
-def test_export_is_written_where_asked(client: ScaneoClient, folder: Path, tmp_path: Path) -> None:
+def test_export_is_written_where_asked(client: AnnotatingClient, folder: Path, tmp_path: Path) -> None:
     made = client.create_campaign("demo", str(folder), WATER_URBAN)
     client.add_class(client.images(made.id)[0].id, "water")
     out = tmp_path / "out"
@@ -176,6 +175,6 @@ def test_export_is_written_where_asked(client: ScaneoClient, folder: Path, tmp_p
     shutil.rmtree(out)
 
 
-def indices(client: ScaneoClient, campaign_id: str) -> dict[tuple[str, str], int]:
+def indices(client: AnnotatingClient, campaign_id: str) -> dict[tuple[str, str], int]:
     names = {label.id: label.name for label in client.labels(campaign_id)}
     return {(entry.model_id, names[entry.label_id]): entry.output_index for entry in client.mappings(campaign_id)}

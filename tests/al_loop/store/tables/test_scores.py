@@ -9,7 +9,7 @@ import pytest
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.predictions import ShownPrediction
 from al_loop.store import LabelStore
-from tests.fixtures_store import NOW
+from tests.fixtures_store import NOW, stored_predictions
 
 MakeCampaign = Callable[..., Campaign]
 
@@ -87,7 +87,6 @@ def test_shown_predictions_are_remembered_with_the_sample_they_belong_to(
     part = write_part(tmp_path / "a.parquet", [(1, "classification", 0.5)], {1: "aa"})
     label_store.scores.ingest(number, "v1", part, NOW)
     label_store.predictions.record([shown(number, "aa"), shown(number, "unknown")])
-    newest, oldest = label_store.predictions.list(number)
+    newest, oldest = stored_predictions(label_store, number)
     assert {newest.pixel_hash: newest.sample_id, oldest.pixel_hash: oldest.sample_id} == {"aa": 1, "unknown": None}
     assert (newest.answer, newest.shown_at) == ({"probabilities": [0.25, 0.75]}, NOW)
-    assert len(label_store.predictions.list(number, limit=1)) == 1
