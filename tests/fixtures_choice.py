@@ -1,7 +1,9 @@
 """Fixtures of choosing and scoring: a pool of small rasters, and a campaign whose parts are on disk and ingested."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.queries import QueryAnswer
+from al_loop.querying.sampler import Sampler
+from al_loop.scoring.current import CurrentScores
 from al_loop.store import LabelStore
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import EMBEDDINGS_FILE, FEATURES, IDS_FILE, SCORES_FILE
@@ -54,3 +59,30 @@ def add_scores(label_store: LabelStore, embedding_store: EmbeddingStore) -> Call
         label_store.scores.ingest(campaign.campaign_id, version, part / SCORES_FILE, NOW)
 
     return add
+
+
+class PatientSampler(Sampler):
+    """Answers a query once the background has done what it was asked before: the same answers in both modes."""
+
+    def query(self, campaign: Campaign, *, now: datetime, **wanted: Any) -> QueryAnswer:
+        self._prepare(campaign, now)
+        self.wait()
+        return super().query(campaign, now=now, **wanted)
+
+
+@pytest.fixture(params=[False, True], ids=["ranks when asked", "ranks ahead"])
+def make_sampler(
+    request: pytest.FixtureRequest, label_store: LabelStore, embedding_store: EmbeddingStore
+) -> Iterator[Callable[..., Sampler]]:
+    """Factory of samplers of the label store, in either mode; production ranks ahead in the background."""
+    made: list[Sampler] = []
+
+    def make(seed: int = 0) -> Sampler:
+        made.append(PatientSampler(label_store, CurrentScores(label_store, lambda _: embedding_store), seed))
+        if request.param:
+            made[-1].start()
+        return made[-1]
+
+    yield make
+    for sampler in made:
+        sampler.close()

@@ -239,7 +239,7 @@ class Sampler:
         for strategy in rankings.in_use():
             ranked = rankings.list_of(strategy)
             if ranked is not None:
-                self._rank_ahead(campaign, strategy, ranked.length // 2)
+                self._rank_ahead(campaign, strategy, max(1, ranked.length // 2))
 
     def _expect_labels(self, campaign: Campaign, picks: Sequence[Pick]) -> None:
         """Read the headers that the labels to come are checked by: all at once costs what one alone would then."""

@@ -171,9 +171,6 @@ class QueryTable:
 
 def insert_queries(connection: DuckDBPyConnection, queries: Sequence[OpenedQuery]) -> list[None]:
     """Insert queries and their leases, which are numbered in the order of the picks."""
-    for query in queries:
-        if query.lapsed:
-            _end_lapsed(connection, query.campaign_id, query.lapsed, query.opened_at)
     execute(
         connection,
         """INSERT INTO queries (query_id, campaign_id, annotator, strategy, query_size, version, opened_at,
@@ -208,6 +205,9 @@ def insert_queries(connection: DuckDBPyConnection, queries: Sequence[OpenedQuery
         expires=[query.expires_at for query, _ in leases],
         arms=[pick.arm for _, pick in leases],
     )
+    for query in queries:  # last: what lapsed may be a lease of the same commit
+        if query.lapsed:
+            _end_lapsed(connection, query.campaign_id, query.lapsed, query.opened_at)
     return [None] * len(queries)
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 
 import numpy as np
@@ -25,8 +26,8 @@ NO_RESERVE = CampaignSettings(query=QuerySettings(control_share=0), reserve=Rese
 
 
 @pytest.fixture
-def sampler(label_store, embedding_store) -> Sampler:
-    return Sampler(label_store, CurrentScores(label_store, lambda campaign: embedding_store), seed=1)
+def sampler(make_sampler: Callable[..., Sampler]) -> Sampler:
+    return make_sampler(seed=1)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,8 +30,8 @@ PEOPLE = ("ann", "bob", "cleo", "dan")
 
 
 @pytest.fixture
-def sampler(label_store: LabelStore, embedding_store: EmbeddingStore) -> Sampler:
-    return Sampler(label_store, CurrentScores(label_store, lambda _: embedding_store), seed=1)
+def sampler(make_sampler: Callable[..., Sampler]) -> Sampler:
+    return make_sampler(seed=1)
 
 
 def ids_of(answer: QueryAnswer) -> list[int]:
@@ -53,6 +54,8 @@ def test_skip_is_for_one_annotator_and_leaves_the_shared_ranking_whole(
     skipped = best[:3]
     label_store.leases.skip(campaign.campaign_id, "ann", skipped, "", NOW)
     later = NOW + timedelta(minutes=2)
+    label_store.pool_indexes.of(campaign.campaign_id, later)
+    sampler._scores.publish(campaign, replace(sampler._scores.of(campaign)))  # ranks again, with what lapsed
     again = ids_of(sampler.query(campaign, annotator="ann", query_size=5, strategy=Entropy(), now=later))
     assert again[:3] == best[3:]
     assert len(again) == 5
@@ -61,13 +64,16 @@ def test_skip_is_for_one_annotator_and_leaves_the_shared_ranking_whole(
 
 
 def test_skip_is_honoured_after_a_restart_and_by_shared_queries(
-    sampler: Sampler, make_campaign: Callable[..., Campaign], label_store: LabelStore, embedding_store: EmbeddingStore
+    sampler: Sampler,
+    make_sampler: Callable[..., Sampler],
+    make_campaign: Callable[..., Campaign],
+    label_store: LabelStore,
 ) -> None:
     campaign = make_campaign(samples=6, settings=NO_RESERVE)
     skipped = ids_of(sampler.query(campaign, annotator="ann", query_size=2, now=NOW))
     label_store.leases.skip(campaign.campaign_id, "ann", skipped, "", NOW)
     assert len(ids_of(sampler.query(campaign, annotator="bob", query_size=2, now=NOW))) == 2
-    restarted = Sampler(label_store, CurrentScores(label_store, lambda _: embedding_store), seed=2)
+    restarted = make_sampler(seed=2)
     shared = ids_of(restarted.query(campaign, annotator="ann", query_size=6, now=NOW, shared=True))
     assert sorted([*shared, *skipped]) == list(range(1, 7))
 

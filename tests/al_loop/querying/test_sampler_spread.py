@@ -14,10 +14,8 @@ from al_loop.domain.queries import QueryAnswer
 from al_loop.domain.samples import SampleHeader
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import Auto, Entropy, Random, StrategyConfig
-from al_loop.scoring.current import CurrentScores
 from al_loop.store import LabelStore
 from models.geo.footprints import EARTH_RADIUS_M, centres
-from models.scoring.embeddings import EmbeddingStore
 from tests.fixtures_store import NOW, make_header
 from tests.models.geo.test_places import squares
 
@@ -37,8 +35,8 @@ def spread_out(spread: Spread, control_share: float = 0.0) -> CampaignSettings:
 
 
 @pytest.fixture
-def sampler(label_store: LabelStore, embedding_store: EmbeddingStore) -> Sampler:
-    return Sampler(label_store, CurrentScores(label_store, lambda campaign: embedding_store))
+def sampler(make_sampler: Callable[..., Sampler]) -> Sampler:
+    return make_sampler(seed=0)
 
 
 def ask(

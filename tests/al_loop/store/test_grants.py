@@ -128,6 +128,7 @@ def test_leases_that_cannot_be_stored_are_free_again_and_the_error_is_logged(
 ) -> None:
     index = label_store.pool_indexes.of(campaign.campaign_id, NOW)
     free = index.free
+    assert held(label_store, campaign)  # the fixture's query is stored
     with monkeypatch.context() as patch:
         patch.setattr(queries, "execute", full)
         assert len(ask(sampler, campaign, "ann", 20)) == 20
@@ -143,6 +144,7 @@ def test_lapsed_lease_is_still_ended_by_the_next_one_after_one_that_could_not_be
 ) -> None:
     number, late = campaign.campaign_id, NOW + timedelta(days=1)
     open_query(label_store, number, "ann", [9])
+    assert 9 in held(label_store, campaign)
     index = label_store.pool_indexes.of(number, late)
     with monkeypatch.context() as patch:
         patch.setattr(queries, "execute", full)

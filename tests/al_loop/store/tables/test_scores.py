@@ -71,7 +71,7 @@ def test_pixel_hashes_of_a_part_recognise_the_samples(label_store: LabelStore, n
     label_store.scores.ingest(number, "v1", write_part(part, rows, {1: "aa"}), NOW)
     assert [label_store.samples.pixel_hash(number, sample) for sample in (1, 2)] == [("aa", 1), None]
     label_store.scores.ingest(number, "v2", write_part(part, rows, {1: "bb", 2: "aa"}), NOW)
-    assert [label_store.samples.pixel_hash(number, sample) for sample in (1, 2)] == [("bb", 1), ("aa", 1)]
+    assert [label_store.samples.pixel_hash(number, sample) for sample in (1, 2)] == [("bb", 1), ("aa", 2)]
 
 
 def shown(number: int, pixel_hash: str) -> ShownPrediction:
