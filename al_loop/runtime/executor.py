@@ -36,7 +36,6 @@ class Executor(Protocol):
         on_phase: Callable[[str], None],
         on_progress: Callable[[ProgressLine], None],
         cancelled: threading.Event,
-        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Run `python -m module *arguments --out directory --supervised` and return when it has ended well.
 
@@ -48,7 +47,6 @@ class Executor(Protocol):
             on_phase: Called with each phase before the program enters it; the program waits for its return.
             on_progress: Called with each line of progress.
             cancelled: Set by another thread to end the program, which takes less than `CANCEL_GRACE_S`.
-            environment: Environment variables besides ours.
 
         Raises:
             ProcessCancelledError: `cancelled` was set.
@@ -124,7 +122,7 @@ def read_output(file: Path, kind: type[Output]) -> Output:
     except FileNotFoundError as error:
         raise ProcessFailedError(f"the program ended without leaving {file.name}") from error
     except (OSError, msgspec.MsgspecError) as error:
-        raise ProcessFailedError(f"the program left a {file.name} that cannot be used: {error}") from error
+        raise ProcessFailedError(f"the program left {file.name}, which cannot be used: {error}") from error
 
 
 def check_digests(directory: Path, digests: Mapping[str, str]) -> None:
@@ -138,9 +136,9 @@ def check_digests(directory: Path, digests: Mapping[str, str]) -> None:
             with (directory / name).open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            raise ProcessFailedError(f"the program left no {name} that can be read: {error}") from error
+            raise ProcessFailedError(f"the program left no readable {name}: {error}") from error
         if found != digest:
-            raise ProcessFailedError(f"the program left a {name} that does not match its digest")
+            raise ProcessFailedError(f"the program left {name}, which does not match its digest")
 
 
 def see_log(directory: Path) -> str:

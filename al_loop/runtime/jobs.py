@@ -11,8 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -40,15 +41,6 @@ class JobOwner(Protocol):
         ...
 
 
-class JobState(Protocol):
-    """A state of a job, as text as well."""
-
-    @property
-    def is_end(self) -> bool:
-        """Whether nothing follows."""
-        ...
-
-
 class JobRecord(Protocol):
     """A stored job."""
 
@@ -58,17 +50,22 @@ class JobRecord(Protocol):
         ...
 
     @property
-    def state(self) -> JobState:
+    def state(self) -> StrEnum:
         """Newest."""
+        ...
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """None until its end."""
         ...
 
 
 Field = str | int | msgspec.Struct | None
 Owner = TypeVar("Owner", bound=JobOwner)
 Record = TypeVar("Record", bound=JobRecord)
-State = TypeVar("State", bound=JobState)
+State = TypeVar("State", bound=StrEnum)
 Record_co = TypeVar("Record_co", bound=JobRecord, covariant=True)
-State_contra = TypeVar("State_contra", bound=JobState, contravariant=True)
+State_contra = TypeVar("State_contra", bound=StrEnum, contravariant=True)
 
 
 class JobRecords(Protocol[Record_co, State_contra]):
@@ -87,15 +84,6 @@ class JobRecords(Protocol[Record_co, State_contra]):
     ) -> Record_co:
         """Store a change of state and what became known; `error` among the fields is why a job ended."""
         ...
-
-
-class JobStates(NamedTuple, Generic[State]):
-    """The states that every kind of job has."""
-
-    queued: State
-    failed: State
-    cancelled: State
-    interrupted: State
 
 
 class Job(Generic[Owner, State]):
@@ -147,7 +135,8 @@ class JobKind(ABC, Generic[Owner, Record, State]):
     """What is said of a job that a stop of the service cut off."""
     waits_through_a_stop: ClassVar[bool]
     """Whether what is queued at a stop of the service goes on at the next start, or is interrupted."""
-    states: JobStates[State]
+    states: type[State]
+    """Has at least `queued`, `failed`, `cancelled` and `interrupted`."""
 
     @abstractmethod
     def carry_out(self, job: Job[Owner, State]) -> None:
@@ -213,13 +202,13 @@ class JobRunner(Generic[Owner, Record, State]):
         with self._lock:
             record = self._records.get(owner.campaign_id, number)
             job = self._jobs.get((owner.campaign_id, number))
-            if record.state.is_end or job is None:
+            if record.ended_at is not None or job is None:
                 what = f"{self._kind.noun} {number} of campaign {owner.name!r}"
                 raise ConflictError(f"{what} has ended already: {record.state}")
             job.cancelled.set()
             if not job.begun:
                 self._forget(job)
-                self._end(job, self._kind.states.cancelled, "cancelled while it was queued")
+                self._end(job, self._kind.states("cancelled"), "cancelled while it was queued")
         return self._records.get(owner.campaign_id, number)
 
     def progress(self, campaign_id: int, number: int) -> ProgressLine | None:
@@ -234,7 +223,7 @@ class JobRunner(Generic[Owner, Record, State]):
     def recover(self, owner: Owner) -> None:
         """Take up what waited when the service ended, and say what happened to the jobs that this cut off."""
         for record in self._records.unfinished(owner.campaign_id):
-            if record.state == self._kind.states.queued and self._kind.waits_through_a_stop:
+            if record.state == self._kind.states("queued") and self._kind.waits_through_a_stop:
                 with self._lock:
                     self._queue(owner, record.number)
             else:
@@ -250,7 +239,7 @@ class JobRunner(Generic[Owner, Record, State]):
                 if not job.begun:
                     self._forget(job)
                     if not self._kind.waits_through_a_stop:
-                        self._end(job, self._kind.states.interrupted, self._kind.stopped)
+                        self._end(job, self._kind.states("interrupted"), self._kind.stopped)
         self._pool.shutdown(wait=True)
 
     def _job(self, owner: Owner, number: int) -> Job[Owner, State]:
@@ -302,19 +291,20 @@ class JobRunner(Generic[Owner, Record, State]):
 
     def _run(self, job: Job[Owner, State]) -> None:
         """Carry one job to an end state, whatever happens."""
-        failed, log = self._kind.states.failed, self._kind.directory(job.owner, job.number)
+        failed, log = self._kind.states("failed"), self._kind.directory(job.owner, job.number)
         try:
             self._kind.carry_out(job)
         except ProcessCancelledError as error:
             if self._stopping.is_set():
-                self._end(job, self._kind.states.interrupted, self._kind.stopped)
+                self._end(job, self._kind.states("interrupted"), self._kind.stopped)
             else:
-                self._end(job, self._kind.states.cancelled, str(error))
+                self._end(job, self._kind.states("cancelled"), str(error))
         except (AlLoopError, ModelsError) as error:
             self._end(job, failed, f"{error}{see_log(log)}")
         except OSError as error:
-            full = f"the disk is full; free space and {self._kind.start_again}"
-            self._end(job, failed, f"{full if error.errno == errno.ENOSPC else 'I/O error'}: {error}{see_log(log)}")
+            full = error.errno == errno.ENOSPC
+            what = f"the disk is full; free space and {self._kind.start_again}" if full else "I/O error"
+            self._end(job, failed, f"{what}: {error}{see_log(log)}")
         except Exception as error:  # The supervisor's duty: no fault in a job may leave it without an end.
             logger.exception("campaign %s: %s %d", job.owner.name, self._kind.noun, job.number)
             self._end(job, failed, f"{type(error).__name__}: {error}{see_log(log)}")

@@ -16,7 +16,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import Pretraining, PretrainingState
 from al_loop.errors import ConflictError, InvalidValueError
 from al_loop.runtime.executor import Executor, ignore
-from al_loop.runtime.jobs import Job, JobKind, JobRunner, JobStates
+from al_loop.runtime.jobs import Job, JobKind, JobRunner
 from al_loop.runtime.processes import ProcessCancelledError, ProcessFailedError, run_supervised
 from al_loop.runtime.slots import TrainingSlots
 from al_loop.scoring.pool_scorer import PoolScorer
@@ -79,9 +79,7 @@ class PretrainingKind(JobKind[Campaign, Pretraining, PretrainingState]):
     start_again = "start again"
     stopped = "the service was stopped; start it again"
     waits_through_a_stop = False
-    states = JobStates(
-        PretrainingState.QUEUED, PretrainingState.FAILED, PretrainingState.CANCELLED, PretrainingState.INTERRUPTED
-    )
+    states = PretrainingState
 
     def __init__(self, store: LabelStore, layout: DataLayout, scorer: PoolScorer, executor: Executor) -> None:
         self._store, self._layout, self._scorer, self._executor = store, layout, scorer, executor

@@ -13,7 +13,7 @@ from al_loop.campaigns.readiness import readiness
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import Round, RoundState
 from al_loop.runtime.executor import Executor, ignore, read_output, run_program
-from al_loop.runtime.jobs import Job, JobKind, JobRunner, JobStates
+from al_loop.runtime.jobs import Job, JobKind, JobRunner
 from al_loop.runtime.processes import ProcessCancelledError, ProcessFailedError, run_supervised
 from al_loop.runtime.slots import TrainingSlots
 from al_loop.scoring.pool_scorer import PoolScorer
@@ -94,7 +94,7 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
     start_again = "start a new round"
     stopped = "the service was stopped"
     waits_through_a_stop = True
-    states = JobStates(RoundState.QUEUED, RoundState.FAILED, RoundState.CANCELLED, RoundState.INTERRUPTED)
+    states = RoundState
 
     def __init__(
         self,

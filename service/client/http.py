@@ -210,10 +210,6 @@ class Client:
         """One pretraining and its progress."""
         return self._json("GET", f"/campaigns/{name}/pretrainings/{number}", PretrainingView)
 
-    def cancel_pretraining(self, name: str, number: int) -> PretrainingView:
-        """Stop a pretraining."""
-        return self._json("POST", f"/campaigns/{name}/pretrainings/{number}/cancel", PretrainingView)
-
     def connect_scaneo(self, name: str, request: dict[str, Any]) -> LinkStatus:
         """Link a campaign to SCANEO; `request` as `PUT /campaigns/{campaign}/scaneo` takes it."""
         return self._json("PUT", f"/campaigns/{name}/scaneo", LinkStatus, body=request, timeout=3600.0)

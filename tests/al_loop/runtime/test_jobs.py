@@ -15,7 +15,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import Round, RoundState
 from al_loop.errors import ConflictError, StoreError
 from al_loop.runtime.executor import Executor, read_output, run_program
-from al_loop.runtime.jobs import Job, JobKind, JobRunner, JobStates
+from al_loop.runtime.jobs import Job, JobKind, JobRunner
 from al_loop.runtime.processes import ProcessFailedError, run_supervised
 from al_loop.runtime.slots import TrainingSlots
 from al_loop.store import LabelStore
@@ -39,7 +39,7 @@ class Kind(JobKind[Campaign, Round, RoundState]):
     start_again = "start a new round"
     stopped = "the service was stopped"
     waits_through_a_stop = True
-    states = JobStates(RoundState.QUEUED, RoundState.FAILED, RoundState.CANCELLED, RoundState.INTERRUPTED)
+    states = RoundState
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -190,9 +190,9 @@ def test_program_that_ends_badly_fails_its_job_and_the_next_one_runs(
         (raising(RuntimeError("node lost")), r"^RuntimeError: node lost; see .*/demo/1/log.txt$"),
         (raising(ProcessFailedError("evicted")), r"^evicted; see .*/demo/1/log.txt$"),
         (answering(None), r"^the program ended without leaving answer.json; see .*/demo/1/log.txt$"),
-        (answering(b'{"value": 1'), r"^the program left a answer.json that cannot be used: .*; see .*/log.txt$"),
-        (answering(b'{"value": "one"}'), r"that cannot be used: Expected `int`, got `str`.*; see .*/demo/1/log.txt$"),
-        (answering(b"\xff\xfe"), r"that cannot be used: .*; see .*/demo/1/log.txt$"),
+        (answering(b'{"value": 1'), r"^the program left answer.json, which cannot be used: .*; see .*/log.txt$"),
+        (answering(b'{"value": "one"}'), r"which cannot be used: Expected `int`, got `str`.*; see .*/demo/1/log.txt$"),
+        (answering(b"\xff\xfe"), r"which cannot be used: .*; see .*/demo/1/log.txt$"),
     ],
 )
 def test_executor_that_dies_or_answers_garbage_fails_its_job_and_the_next_one_runs(

@@ -141,9 +141,9 @@ def test_replayed_round_is_promoted_and_scores_the_pool(service: Service) -> Non
     ("spoil", "said"),
     [
         (remove("evaluation.json"), r"^the program ended without leaving evaluation.json; see .*training/log.txt$"),
-        (cut("evaluation.json"), r"^the program left a evaluation.json that cannot be used: .*; see .*/log.txt$"),
+        (cut("evaluation.json"), r"^the program left evaluation.json, which cannot be used: .*; see .*/log.txt$"),
         (remove("card.json"), r"^the program ended without leaving card.json; see .*training/log.txt$"),
-        (cut("card.json"), r"^the program left a card.json that cannot be used: .*; see .*training/log.txt$"),
+        (cut("card.json"), r"^the program left card.json, which cannot be used: .*; see .*training/log.txt$"),
         (remove("model.onnx"), r"holds no model.onnx; see .*training/log.txt$"),
         (cut("model.onnx"), r"'v1' is corrupt: ONNX Runtime cannot load model.onnx: .*; see .*training/log.txt$"),
     ],
@@ -221,9 +221,9 @@ def test_unusable_scores_do_not_take_a_promotion_back(service: Service) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (cut("card.json"), r"^the program left a card.json that cannot be used: .*; see .*training/log.txt$"),
-        (cut("model.onnx"), r"^the program left a model.onnx that does not match its digest; see .*/log.txt$"),
-        (remove("encoder.safetensors"), r"^the program left no encoder.safetensors that can be read: .*/log.txt$"),
+        (cut("card.json"), r"^the program left card.json, which cannot be used: .*; see .*training/log.txt$"),
+        (cut("model.onnx"), r"^the program left model.onnx, which does not match its digest; see .*/log.txt$"),
+        (remove("encoder.safetensors"), r"^the program left no readable encoder.safetensors: .*; see .*/log.txt$"),
     ],
 )
 def test_unusable_files_of_a_pretraining_fail_it_and_no_encoder_is_used(
