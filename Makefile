@@ -11,7 +11,7 @@ LOCK := --universal --generate-hashes --python-version 3.11 --no-header --no-ann
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-only lint format types bench cli-docs lock clean
+.PHONY: help venv demo test test-only lint format types docs bench cli-docs lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -29,7 +29,7 @@ venv: $(VENV)/installed ## Make .venv with everything pinned in requirements*.lo
 demo: venv ## Run the whole loop with a simulated annotator (DATA=dir: on a labelled folder).
 	$(BIN)/python -m service.demo $(if $(DATA),--data $(DATA)) --out $(OUT)
 
-test: lint types test-only ## Lint, type check and all tests.
+test: lint types docs test-only ## Lint, type check, documentation and all tests.
 
 test-only: venv ## The tests alone.
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
@@ -46,6 +46,9 @@ format: venv ## Format and sort imports.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: venv ## Build the documentation into site/; warnings are errors, no network is needed.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 bench: venv ## Benchmarks: ratios against a baseline in the same run.
 	@set -e; for file in tests/benchmarks/bench_*.py; do echo "== $$file"; PYTHONPATH=. $(BIN)/python $$file; done
 
@@ -58,4 +61,4 @@ lock: venv ## Pin all dependencies anew (with hashes, without registry addresses
 	$(BIN)/uv pip compile $(LOCK) --group pyproject.toml:dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## Remove what the targets made.
-	rm -rf $(VENV) test-artefacts .mypy_cache .ruff_cache .pytest_cache .hypothesis $(OUT)
+	rm -rf $(VENV) test-artefacts .mypy_cache .ruff_cache .pytest_cache .hypothesis site $(OUT)
