@@ -16,6 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("url", help="address of the service")
     parser.add_argument("campaign")
+    parser.add_argument("--skip", type=int, default=3, help="go this far down the list of samples, or up (default: 3)")
     arguments = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
@@ -26,10 +27,10 @@ def main() -> None:
         page.wait_for_selector("[data-action=more]")
         page.keyboard.press("m")
         page.wait_for_selector(".row[aria-current]")
-        page.keyboard.press("1")
-        page.wait_for_selector('.row[data-state="labelled"]')
+        for _ in range(abs(arguments.skip)):
+            page.keyboard.press("ArrowDown" if arguments.skip > 0 else "ArrowUp")
         page.keyboard.press("v")
-        page.wait_for_timeout(4000)
+        page.wait_for_timeout(4000)  # until the model has answered and the picture is drawn
         page.screenshot(path=IMAGES / "annotate.png")
         context.close()
         browser.close()

@@ -1,10 +1,12 @@
 """A whole campaign with the Python client, on the scenes of `make_scenes.py`: `python examples/tutorial.py imagery`.
 
 Creates the campaign if there is none, answers queries in the place of an annotator, trains, and asks the model.
+`--steps label` does only that.
 """
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 from al_loop.campaigns.create import CampaignRequest, TaskRequest
@@ -14,6 +16,7 @@ from models.card import TrainConfig
 from service.client import Client, ServiceError
 
 ANNOTATOR = "anna"
+STEPS = ["create", "label", "train", "ask"]
 QUICK = TrainConfig(epochs=20, max_steps=100, batch_size=16)
 """A schedule for chips as small as these, half a minute on two cores; the default trains for longer."""
 
@@ -21,17 +24,23 @@ QUICK = TrainConfig(epochs=20, max_steps=100, batch_size=16)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("imagery", type=Path, help="directory that make_scenes.py wrote")
-    parser.add_argument("--service", default="http://127.0.0.1:8090")
+    parser.add_argument("--service", default=os.environ.get("AL_LOOP_URL", "http://127.0.0.1:8090"))
     parser.add_argument("--campaign", default="fields")
     parser.add_argument("--labels", type=int, default=60, help="samples to label outside the test reserve")
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS)
     arguments = parser.parse_args()
     answers = json.loads((arguments.imagery / "fields.json").read_text())
 
+    fields = arguments.imagery / "fields"
     with Client(arguments.service) as client:
-        create_if_missing(client, arguments.campaign, arguments.imagery / "fields", sorted(set(answers.values())))
-        label(client, arguments.campaign, answers, arguments.labels)
-        train(client, arguments.campaign)
-        ask(client, arguments.campaign, arguments.imagery / "fields" / next(iter(answers)))
+        if "create" in arguments.steps:
+            create_if_missing(client, arguments.campaign, fields, sorted(set(answers.values())))
+        if "label" in arguments.steps:
+            label(client, arguments.campaign, answers, arguments.labels)
+        if "train" in arguments.steps:
+            train(client, arguments.campaign)
+        if "ask" in arguments.steps:
+            ask(client, arguments.campaign, fields / next(iter(answers)))
 
 
 def create_if_missing(client: Client, name: str, root: Path, classes: list[str]) -> None:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Query, label and predict with curl: examples/with_curl.sh CAMPAIGN IMAGE CLASS [SERVICE]
+# Query, label and predict with curl: examples/with_curl.sh CAMPAIGN IMAGE CLASS
 set -euo pipefail
-campaign=$1 image=$2 class=$3 service=${4:-http://127.0.0.1:8090}
+campaign=$1 image=$2 class=$3 service=${AL_LOOP_URL:-http://127.0.0.1:8090}
 base="$service/campaigns/$campaign"
 send() { curl --silent --show-error --fail-with-body "$@"; echo; }
 

@@ -4,6 +4,7 @@ Nothing here needs al-loop to be installed: a client in any language sends the s
 """
 
 import argparse
+import os
 from pathlib import Path
 
 import httpx
@@ -15,7 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("campaign")
     parser.add_argument("image", type=Path, help="an image to ask the serving model about")
-    parser.add_argument("--service", default="http://127.0.0.1:8090")
+    parser.add_argument("--service", default=os.environ.get("AL_LOOP_URL", "http://127.0.0.1:8090"))
     parser.add_argument("--token", help="if the service asks for one")
     arguments = parser.parse_args()
 
