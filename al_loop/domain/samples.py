@@ -1,4 +1,4 @@
-"""The records that cross module borders: frozen Structs, one word for one thing (see docs/architecture.md)."""
+"""The records that cross module borders: frozen Structs, one word for one thing (see docs/glossary.md)."""
 
 from datetime import datetime
 from typing import Annotated, Literal

@@ -31,13 +31,14 @@ class Documented(NamedTuple):
 
 INTRODUCTION = """# HTTP API
 
-This page is made from the OpenAPI document of the service, which a running service shows at `/schema` with a form to try
-each route, and serves as JSON at `/schema/openapi.json`.
+This page is made from the OpenAPI document of the service. A running service shows it at `/schema`, with a form to try
+each route, and serves it as JSON at `/schema/openapi.json`.
 
-* Bodies are JSON and need `Content-Type: application/json`; images are sent as `multipart/form-data` in the field `image`.
+* Bodies are JSON and need `Content-Type: application/json`; images are sent as `multipart/form-data` in the field
+  `image`.
 * Where tokens are configured, send `Authorization: Bearer <token>`. Prediction routes also take `?token=<token>`.
-* Problems are answered as `application/problem+json` (RFC 9457); prediction routes answer one plain sentence instead, unless
-  the request accepts JSON.
+* Problems are answered as `application/problem+json` (RFC 9457); prediction routes answer one plain sentence instead,
+  unless the request accepts JSON.
 * Lists come in pages: pass `next_cursor` of one page as `cursor` of the next.
 """
 

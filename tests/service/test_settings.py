@@ -1,5 +1,6 @@
 """Settings refuse what is unsafe or misspelt, at the start and by name."""
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -7,7 +8,7 @@ import pytest
 
 from service.settings import Settings, SettingsError
 
-README = Path(__file__).parent.parent.parent / "README.md"
+SETTINGS = Path(__file__).parent.parent.parent / "docs" / "settings.md"
 
 
 def test_loopback_needs_no_token() -> None:
@@ -49,6 +50,9 @@ def test_client_variables_are_no_settings() -> None:
     Settings.from_env({"AL_LOOP_URL": "http://127.0.0.1:1", "AL_LOOP_TOKEN": "x"})
 
 
-@pytest.mark.parametrize("name", [field.name for field in msgspec.structs.fields(Settings)])
-def test_every_setting_is_in_the_readme(name: str) -> None:
-    assert f"`AL_LOOP_{name.upper()}`" in README.read_text()
+@pytest.mark.parametrize("field", msgspec.structs.fields(Settings), ids=lambda field: field.name)
+def test_every_setting_is_documented_with_its_default(field: msgspec.structs.FieldInfo) -> None:
+    row = re.search(rf"^\| `AL_LOOP_{field.name.upper()}` \| (.*?) \|", SETTINGS.read_text(), re.MULTILINE)
+    assert row
+    default = "" if field.default in (None, "") else str(field.default)
+    assert default in ("", row[1].strip("`"), f"{row[1].strip('`')}.0")

@@ -1,0 +1,97 @@
+"""The tutorial runs as it is written, and so do the examples, against a real service on generated scenes."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.demo.server import free_port
+
+ROOT = Path(__file__).parent.parent.parent
+TUTORIAL = ROOT / "docs" / "tutorial.md"
+BLOCKS = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SET_UP = ("make venv", ". .venv/bin/activate")
+IMAGE = "imagery/fields/scene-1/chip_03_03.tif"
+EXAMPLES = f"""
+echo == httpx; python examples/with_httpx.py fields {IMAGE}
+echo == curl; examples/with_curl.sh fields {IMAGE} cropland
+echo == script; python examples/tutorial.py imagery --campaign scripted --labels 20
+echo == end
+"""
+TIMEOUT_S = 600
+
+
+def tutorial_script(port: int) -> str:
+    """The commands of the tutorial on another port, the examples in their midst; stops at the first that fails."""
+    text = "\n".join(BLOCKS.findall(TUTORIAL.read_text(encoding="utf-8")))
+    lines = [line for line in text.splitlines() if line not in SET_UP]
+    at = next(number for number, line in enumerate(lines) if line.startswith("al-loop import"))
+    script = "\n".join([*lines[:at], EXAMPLES, *lines[at:], "wait"])
+    script = script.replace("localhost:8090", f"localhost:{port}").replace("curl -s ", "curl -s --fail-with-body ")
+    return f"set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{script}\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tutorial was followed."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    (folder / "examples").symlink_to(ROOT / "examples")
+    port = free_port()
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "AL_LOOP_PORT": str(port),
+        "AL_LOOP_URL": f"http://127.0.0.1:{port}",
+    }
+    with (folder / "output.txt").open("wb") as output:
+        done = subprocess.run(
+            ["bash", "-c", tutorial_script(port)],
+            cwd=folder,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    assert done.returncode == 0, (folder / "output.txt").read_text()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def output(folder: Path) -> str:
+    """What the tutorial and the examples said."""
+    return (folder / "output.txt").read_text(encoding="utf-8")
+
+
+def test_tutorial_trains_a_model_and_leaves_its_files(folder: Path, output: str) -> None:
+    assert re.search(r"round 1 (promoted|rejected): ", output)
+    assert (folder / "uncertainty.png").read_bytes().startswith(b"\x89PNG")
+    assert '"FeatureCollection"' in (folder / "masks.geojson").read_text(encoding="utf-8")
+    assert "masks: mask-pairs" in output or "masks" in output.rpartition("== end")[2]
+
+
+def test_httpx_example_queries_labels_and_predicts(output: str) -> None:
+    said = output.partition("== httpx")[2].partition("== curl")[0]
+    assert said.count("label scene-") == 3
+    assert "recorded [" in said
+    assert "given back 2" in said
+    probabilities = [float(text) for text in re.findall(r"^[\w-]+: (\d\.\d\d)$", said, re.MULTILINE)]
+    assert len(probabilities) == 5
+    assert abs(sum(probabilities) - 1) < 0.05
+
+
+def test_curl_example_queries_labels_and_predicts(folder: Path, output: str) -> None:
+    said = output.partition("== curl")[2].partition("== script")[0]
+    assert '"query_id"' in said
+    assert re.search(r'\{"label_ids":\[\d+\]\}', said)
+    assert re.search(r"^\[[\d.e,-]+\]$", said, re.MULTILINE)
+    (picture,) = folder.glob("sample-*.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_script_of_the_tutorial_runs_a_whole_campaign(output: str) -> None:
+    said = output.partition("== script")[2].partition("== end")[0]
+    assert "samples by auto" in said
+    assert re.search(r"round 1 (promoted|rejected): ", said)
