@@ -30,7 +30,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Architecture: everything needed to rebuild the torch module around its weights."""
 
     encoder: str = "resnet10_narrow"
-    """Name of a timm encoder that offers `features_only`; the default is our own, see `models.encoders`."""
+    """Name of a timm encoder that offers `features_only`; the default is our own
+    (`models.training.networks.encoders`)."""
     pretrained: bool = False
     """Start from timm's pretrained weights (timm fetches them, or finds them in its cache)."""
     pretrained_file: str | None = None
@@ -82,7 +83,7 @@ class TaskEvaluation(msgspec.Struct, frozen=True, kw_only=True):
     """95 % bootstrap interval, resampled by block."""
     high: float
     baseline: float
-    """The same metric for the majority answer of the training labels."""
+    """`metric` of a model that always answers the majority class of the training labels."""
     samples: int
     per_class: dict[str, float | None]
     """Recall (classification), F1 (multi-label) or IoU (segmentation); None where the reserve has no such class."""

@@ -39,7 +39,8 @@ class PretrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     chip_px: Annotated[int, msgspec.Meta(ge=32, le=256, multiple_of=32)] = 64
     """Side of a chip and of the two views of it; larger images give several random chips."""
     max_chips: Annotated[int, msgspec.Meta(ge=16, le=1_000_000)] = 50_000
-    """Chips kept in memory at most (and at most `models.chip_pool.CACHE_BYTES`); of a larger pool a random part."""
+    """Most chips kept in memory (and at most `models.pretraining.chip_pool.CACHE_BYTES`); a random part of a larger
+    pool."""
     batch_size: Annotated[int, msgspec.Meta(ge=8, le=4096)] = 256
     """Chips of a batch; all chips where there are fewer."""
     batch_pixels: Annotated[int, msgspec.Meta(ge=2**15, le=2**28)] = 2**21

@@ -1,6 +1,7 @@
 """Pool scoring as a subprocess: `python -m models.score_pool SPEC.json --out DIR [--supervised]`.
 
-Reads a `ScoreSpec`, leaves a part (see `al_loop.score_parts`) in DIR and reports in `progress.jsonl`, phase "scoring".
+Reads a `ScoreSpec`, writes a part (see `models.scoring.embeddings`) to DIR and reports in `progress.jsonl`, phase
+"scoring".
 A known failure exits with code 2 after one sentence in `DIR/error.txt`.
 """
 

@@ -95,7 +95,7 @@ def create_app(settings: Settings, loop: Loop | None = None) -> Litestar:
 
 @get("/", include_in_schema=False, sync_to_thread=False)
 def index() -> Redirect:
-    """Lead a person to the API's documentation."""
+    """Redirect a browser to the documentation of the API."""
     return Redirect("/schema")
 
 

@@ -1,4 +1,4 @@
-"""What handlers are given."""
+"""Dependencies that Litestar injects into route handlers: the loop, and the campaign named in the path."""
 
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide

@@ -41,7 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     score_tick_s: Annotated[float, msgspec.Meta(gt=0)] = 2.0
     """Seconds between looks for samples without a score."""
     sam_model: Path | None = None
-    """ONNX file that outlines what was clicked (`models/promptable.py` says which inputs); unset: regions are grown."""
+    """ONNX file that outlines what was clicked (`models/inference/promptable.py` lists its inputs); unset: region
+    growing."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], **overrides: object) -> Self:

@@ -135,6 +135,38 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
             assert (ROOT / path).exists() or (ROOT / f"{path}.py").exists(), path
 
 
+SOURCES = sorted(path for package in ("models", "al_loop", "service") for path in (ROOT / package).rglob("*.py"))
+RENAMED_ELSEWHERE = re.compile(
+    r"al_loop/(querying|training|scoring/cell_targets|store/tables/queries|serving/sam/prompt|domain/geojson)"
+    r"|models/scoring/joined_embeddings"
+)
+"""Files whose docstrings still use names of modules as they were before the move into rooms."""
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name is a module of ours, or a word in one."""
+    parts = name.split(".")
+    for length in range(len(parts), 1, -1):
+        path = ROOT.joinpath(*parts[:length])
+        module = path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py"
+        if module.is_file():
+            return length == len(parts) or re.search(rf"\b{parts[length]}\b", text_of(module)) is not None
+    return False
+
+
+def test_modules_and_files_that_docstrings_name_exist() -> None:
+    missing = []
+    for source in SOURCES:
+        if RENAMED_ELSEWHERE.search(source.relative_to(ROOT).as_posix()):
+            continue
+        text = text_of(source)
+        names = re.findall(r"`((?:models|al_loop|service)(?:\.[A-Za-z_]+)+)`", text)
+        paths = re.findall(r"`((?:models|al_loop|service|tests|docs)/[\w/.-]+)`", text)
+        missing += [f"{source}: {name}" for name in names if not exists(name)]
+        missing += [f"{source}: {path}" for path in paths if not (ROOT / path).exists()]
+    assert missing == []
+
+
 def test_every_strategy_and_option_is_in_the_table() -> None:
     rows = re.findall(r"^\| `(\w+)` \|(.*)$", text_of(DOCS / "strategies.md"), re.MULTILINE)
     tabled = dict(rows)

@@ -20,7 +20,7 @@ class ShownPrediction(msgspec.Struct, frozen=True, kw_only=True):
     answer: dict[str, Any]
     shown_at: datetime
     mask: bytes | None = None
-    """Segmentation: class codes as `al_loop.shown_masks` packs them; None without a mask, or too large to keep."""
+    """Segmentation: class codes as `al_loop.store.mask_codec` packs them; None without a mask, or too large to keep."""
     blind: bool = False
     """Computed and kept, but not shown."""
 

@@ -30,7 +30,7 @@ class LabelError(msgspec.Struct, frozen=True, kw_only=True):
     suggested: list[str]
     """The classes that it should rather name."""
     suspicion: float
-    """In (0, 1]; see `al_loop.confident_learning`. Of several contradicted classes, the highest."""
+    """In (0, 1]; see `al_loop.quality.confident_learning`. Of several contradicted classes, the highest."""
 
 
 def judge_answers(

@@ -1,4 +1,4 @@
-"""Gathers what `al_loop.savings` compares: labels by arm from the store, embeddings from the board that ranks now."""
+"""Gathers what `al_loop.quality.savings` compares: labels by query source from the store, and current embeddings."""
 
 import itertools
 import threading

@@ -68,7 +68,7 @@ class Background:
 
 
 BACKGROUND_NICE = 10
-"""As for the children of `al_loop.processes`: a tenth of the share of a thread that answers."""
+"""As for the children of `al_loop.runtime.processes`: a tenth of the share of a thread that answers."""
 
 
 def lower_priority() -> None:

@@ -43,11 +43,11 @@ class Candidates:
     """Labelled samples outside the test reserve: the budget spent so far."""
     trust: float | None = None
     """How far the embeddings tell the classes apart, 0 (no better than the majority answer) to 1; None: not known yet.
-    From held-out labels, see `al_loop.heads`; the largest over tasks."""
+    From held-out labels, see `models.heads.linear_head`; the largest over tasks."""
     harmful: bool = False
-    """Whether choosing by scores has done worse in this campaign than its random control (`al_loop.savings`)."""
+    """Whether choosing by scores did worse in this campaign than its random control (`al_loop.quality.savings`)."""
     combined: bool = False
-    """Whether `scores` are those of several tasks (`al_loop.task_scores`), while the tables know of one each."""
+    """Whether `scores` are those of several tasks (`al_loop.scoring.task_ranks`), while the tables know of one each."""
 
     def __post_init__(self) -> None:
         for name, values in self.scores.items():

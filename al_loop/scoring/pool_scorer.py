@@ -26,7 +26,7 @@ _GRID = CellGrid()
 
 
 class PoolScorer:
-    """Runs `al_loop.score_pool` over the samples that lack a score, or an encoder's embedding, of one version."""
+    """Runs `models.score_pool` over the samples that lack a score, or an encoder's embedding, of one version."""
 
     def __init__(
         self,

@@ -30,7 +30,7 @@ class PoolScores:
     """Shape (T,), ascending."""
     scores: Mapping[ScoreName, NDArray[np.float32]] = field(default_factory=dict)
     """Shape (T,) each; empty for features. With several tasks, each task's scores are ranked over the pool to [0, 1],
-    and the largest rank counts: a sample is worth asking about if any task is (`al_loop.task_scores`)."""
+    and the largest rank counts: a sample is worth asking about if any task is (`al_loop.scoring.task_ranks`)."""
     table: NDArray[np.floating] | None = None
     """Embeddings, shape (E, D); None if there are none."""
     rows: Ids | None = None
@@ -150,7 +150,7 @@ def pool_scores_of_heads(
 ) -> PoolScores:
     """One board of what the heads scored; samples without an embedding are left out.
 
-    With several tasks each is ranked over the pool and the largest rank counts (`al_loop.task_scores`). Class
+    With several tasks each is ranked over the pool and the largest rank counts (`al_loop.scoring.task_ranks`). Class
     probabilities are those of the single-label classification task, strata those of the segmentation task; a sample
     that the task did not score has NaN there.
 

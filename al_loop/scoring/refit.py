@@ -1,10 +1,10 @@
 """A label in, a better ranking out: refits light heads on cached embeddings after new labels, and ranks by them.
 
 A campaign has a head for each task whose labels hold two different answers, of embeddings that all tasks share. A task
-that has none yet is left out; if none has, nothing is refitted. Heads or serving model, the better judge ranks: the
-heads know every label, the model sees the pixels. The heads rank if each of them is the better judge of its task
-(`al_loop.head_judging`), else the model does: there is one ranking, and a head that is worse would spoil it. A sample
-counts by the task that it ranks highest in (`al_loop.task_scores`).
+that has none yet is left out; if none has, nothing is refitted. Either the heads rank, which know every
+label, or the serving model, which sees the pixels: the heads do if each of them is more accurate than the model at
+its task (`al_loop.scoring.task_head`). There is one ranking for all tasks, and a head that is worse would spoil it. A
+sample counts by the task that it ranks highest in (`al_loop.scoring.task_ranks`).
 """
 
 import threading

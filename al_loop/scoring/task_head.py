@@ -143,7 +143,8 @@ def judge(store: LabelStore, campaign: Campaign, spec: TaskSpec, material: HeadD
 def reserve_metric(material: HeadData, head: Head, least: int) -> float | None:
     """The head's accuracy on the labelled test reserve; macro F1 over the classes that are there if it is multi-label.
 
-    A class counts as answered above a probability of 0.5, and F1 is that of the summed counts, as in `models.tallies`.
+    A class counts as answered above a probability of 0.5, and F1 is that of the summed counts, as in
+    `models.training.tallies`.
 
     Args:
         material: With the rows of the test reserve.

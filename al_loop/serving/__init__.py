@@ -1,1 +1,1 @@
-"""Loaded models, predictions, suggestions."""
+"""What promoted models answer: loading them, predictions, suggestions, pictures and outlines of clicked objects."""

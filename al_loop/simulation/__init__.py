@@ -1,1 +1,1 @@
-"""The parts of `al_loop.simulation.run`: the simulated annotator, one run, its steps, what is remembered, the table."""
+"""Learning curves on labelled folders (`al-loop simulate`): simulated annotator, runs, comparison, plot and table."""

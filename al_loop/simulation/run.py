@@ -51,7 +51,7 @@ def run(config: SimulationConfig, report: Report, tell: Tell = ignore) -> Learni
 
     A finished run is kept in `OUT/runs`; the same call later does only what is missing. Mode "full" retrains the
     network in every round. Mode "fast" trains an encoder once, without labels and without the test reserve, and refits
-    a linear head on its embeddings in every round (`al_loop.simulation.preparing`).
+    a linear head on its embeddings in every round (`al_loop.simulation.fast.preparing`).
 
     Args:
         config: What to simulate.

@@ -1,1 +1,1 @@
-"""Snapshot, training run, gate; pretraining; when to retrain."""
+"""From labels to a promoted model: when to retrain, snapshot, training run, gate; pretraining of encoders."""

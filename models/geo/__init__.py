@@ -1,1 +1,1 @@
-"""Where things lie on the ground: footprints, places, projections."""
+"""Where images lie on the ground: footprints, locations, projections."""

@@ -50,12 +50,12 @@ class Footprints:
     def places(self) -> Ids:
         """Place of each sample, shape (N,): the row of one of its acquisitions, equal for all of them.
 
-        See `al_loop.places`; a few seconds for a million samples, once.
+        See `models.geo.places`; a few seconds for a million samples, once.
         """
         return places(centres(self.bounds) * EARTH_RADIUS_M, sides_m(self.bounds))
 
     def acquisitions(self, rows: Ids) -> tuple[Ids, Ids]:
-        """All samples of the places of some samples.
+        """All samples at the locations of the given ones.
 
         Args:
             rows: Shape (K,).

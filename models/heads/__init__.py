@@ -1,1 +1,1 @@
-"""Light linear heads on cached embeddings."""
+"""Light linear heads on cached embeddings, refitted after each label. Without torch."""

@@ -51,7 +51,7 @@ def held_out_probabilities(
 
 
 def head_fit(embeddings: Matrix, targets: Matrix) -> Fit:
-    """A `Fit` of light heads (`al_loop.heads`) whose penalty and temperature are chosen once, on all of these.
+    """A `Fit` of `models.heads.linear_head` whose penalty and temperature are chosen once, on all of these.
 
     Args:
         embeddings: Shape (n, D), of about unit length.

@@ -1,6 +1,6 @@
 """Light heads: logistic regression on cached embeddings, refitted whenever labels came in.
 
-Multinomial where a sample has one class, independent for each class where it may have several (`al_loop.head_losses`).
+Multinomial where a sample has one class, independent for each class where it may have several (`models.heads.losses`).
 
 Arrays in, arrays out: knows nothing of the store, of samples or of models. A head is what turns a label into a better
 ranking within seconds; the network is retrained far less often.
@@ -104,7 +104,8 @@ def fit_head(
     """Fit by scikit-learn; penalty and temperature come from 5-fold cross-validation where there are labels enough.
 
     Args:
-        embeddings: Of the labelled samples, shape (n, D) float32, of about unit length (`al_loop.embedding_space`);
+        embeddings: Of the labelled samples, shape (n, D) float32, of about unit length
+            (`models.scoring.embedding_space`);
             n >= 1.
         targets: Shares of each class, shape (n, K), rows summing to 1: one-hot for a class, fractions for a region.
             With `multi_label` 1 for each class that is present, 0 for each other; all 0 is a valid answer.

@@ -1,7 +1,7 @@
 """From a light head on cells to the scores of samples: a sample is worth its most uncertain cells, not its mean.
 
-Mackowiak et al. 2018 (CEREALS, arXiv 1810.09726) score regions; `al_loop.regions` says why a mean over all of them, or
-the largest alone, misleads.
+Mackowiak et al. 2018 (CEREALS, arXiv 1810.09726) score regions; `models.scoring.region_means` says why a mean
+over all of them, or the largest alone, misleads.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ def cell_scores(
 
     Args:
         table: Embeddings of all cells, shape (M, D), perhaps a memory map; read in chunks.
-        cell_index: Whose cells they are, shape (M, 5), by ascending sample (`al_loop.cell_parts`).
+        cell_index: Whose cells they are, shape (M, 5), by ascending sample (`models.scoring.cells.files`).
         head: Fitted on `embeddings` and `targets`.
         embeddings: Of the labelled cells, shape (n, D).
         targets: Shares of each class of the labelled cells, shape (n, C).
@@ -165,7 +165,7 @@ def bald(embeddings: Matrix, ensemble: Sequence[Head]) -> Matrix:
 
     The heads of the ensemble stand in for samples of the posterior. Multi-label heads answer K yes-or-no questions:
     each has its mutual information, from binary entropies, and the mean over them counts, as in
-    `al_loop.acquisition.entropy`.
+    `models.scoring.uncertainty.entropy`.
 
     Args:
         embeddings: Shape (N, D).

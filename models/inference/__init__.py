@@ -1,1 +1,1 @@
-"""Run an exported model: sessions, batching, prompts. Without torch."""
+"""Runs exported models with ONNX Runtime: sessions, batching, tiling, prompts. Without torch."""

@@ -1,1 +1,1 @@
-"""Self-supervised pretraining of an encoder."""
+"""Trains an encoder on images without labels (Barlow Twins), with torch."""

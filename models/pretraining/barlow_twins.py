@@ -28,7 +28,7 @@ REPORT_EVERY_S = 1.0
 
 
 class Fitted(msgspec.Struct, frozen=True, kw_only=True):
-    """How a training went; means over the last epoch."""
+    """Outcome of a training; means over the last epoch."""
 
     epochs: int
     steps: int
@@ -40,7 +40,7 @@ class Fitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StepReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a training stands."""
+    """Progress of a training after a step."""
 
     step: int
     steps: int

@@ -125,7 +125,7 @@ def read_chips(
 
 
 def standardise(image: NDArray[np.float32], statistics: BandStatistics) -> NDArray[np.float32]:
-    """The same as `models.architectures.Normalise`, but invalid pixels stay NaN.
+    """Standardised bands, as `models.training.networks.architectures.Normalise` makes them, but with NaN kept.
 
     Args:
         image: (C, H, W) raw values; a pixel that is NaN in any band is invalid as a whole.

@@ -46,7 +46,7 @@ class EncoderNetwork(nn.Module):
 
 
 def save_encoder(network: EncoderNetwork, encoder: str, path: Path) -> None:
-    """Write the encoder's weights as `models.architectures.local_weights` takes them.
+    """Write the encoder's weights as `models.training.networks.architectures.local_weights` takes them.
 
     timm renames modules when it makes a feature encoder, and cuts off what comes after the last stage. The file has the
     names of the whole model without its classifier; layers after the last stage are in it as timm initialises them,

@@ -1,1 +1,1 @@
-"""Reading and writing rasters: windows, masks, regions, thumbnails."""
+"""Reads and writes rasters: windows, masks, regions, thumbnails, CRSs. Knows nodata and band order."""

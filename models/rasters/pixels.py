@@ -53,7 +53,7 @@ def read_values(
     window: tuple[int, int, int, int] | None,
     out_shape: tuple[int, int] | None,
 ) -> NDArray[np.float32]:
-    """Raw values of 1-based bands, (C, H, W), NaN where invalid; see `models.rasters.read_raster`."""
+    """Raw values of 1-based bands, (C, H, W), NaN where invalid; see `models.rasters.reading.read_raster`."""
     alpha = has_alpha(dataset)
     check_bands(bands, dataset.count - alpha, name)
     where = None

@@ -42,7 +42,7 @@ MAX_FILE_VALUES = 2**34
 """Width x height x bands of a file; files are read window by window, so this only stops nonsense."""
 
 MAX_UPLOAD_VALUES = 2**28
-"""The same for an upload, which is decoded whole: 1 GiB as float32."""
+"""Most values of an upload, which is decoded whole: 1 GiB as float32."""
 
 _HASH_ROWS = 512
 """Rows that enter a pixel hash at once. Changing it changes every hash of a taller image."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Window(NamedTuple):
-    """A rectangle of pixels, in the order that `models.rasters.read_raster` takes."""
+    """A rectangle of pixels, in the order that `models.rasters.reading.read_raster` takes."""
 
     column: int
     row: int

@@ -1,1 +1,1 @@
-"""Scores and embeddings of a pool of images."""
+"""Scores and embeddings of a pool of images: computed in a subprocess, kept in files, read back. Without torch."""

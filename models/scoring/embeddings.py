@@ -8,7 +8,7 @@ A part is a directory `<campaign dir>/scores/<version>/<part>/` with
     embedding_ids.npy     (N,) int64, ascending; written last: a part without it is unfinished and ignored
     skipped.json          samples that could not be scored, and why
 
-and, where regions are asked for, the embeddings of their cells (`al_loop.cell_parts`).
+and, where regions are asked for, the embeddings of their cells (`models.scoring.cells.files`).
 """
 
 import threading

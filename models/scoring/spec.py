@@ -8,7 +8,7 @@ A part is a directory `<campaign dir>/scores/<version>/<part>/` with
     embedding_ids.npy     (N,) int64, ascending; written last: a part without it is unfinished and ignored
     skipped.json          samples that could not be scored, and why
 
-and, where regions are asked for, the embeddings of their cells (`al_loop.cell_parts`).
+and, where regions are asked for, the embeddings of their cells (`models.scoring.cells.files`).
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ SKIPPED_FILE = "skipped.json"
 
 
 class ScoreSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run of `al_loop.score_pool` does."""
+    """What one run of `models.score_pool` does."""
 
     format: int = 1
     version: str

@@ -1,7 +1,7 @@
 """Acquisition functions: probabilities of N samples -> one score a sample, higher = ask first.
 
 Pure functions on arrays; they know nothing of samples, files or models. A map of probabilities (segmentation) is scored
-by `al_loop.regions`, so that a few hard places count and an easy background does not drown them.
+by `models.scoring.region_means`, so that a few hard places count and an easy background does not drown them.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from models.scoring.region_means import RegionMeans
 Floats = NDArray[np.float32]
 ScoreName = Literal["least_confidence", "margin", "entropy", "bald"]
 SCORE_NAMES: tuple[ScoreName, ...] = ("least_confidence", "margin", "entropy")
-"""What one model alone can tell; "bald" needs an ensemble (`al_loop.ranking_scores`)."""
+"""What one model alone can tell; "bald" needs an ensemble (`models.heads.scores`)."""
 
 
 def least_confidence(probabilities: Floats, *, multi_label: bool = False) -> Floats:

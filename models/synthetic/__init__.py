@@ -1,1 +1,1 @@
-"""Generated scenes with labels."""
+"""Generated satellite scenes with known land cover, for tests, the demo and the tutorial."""

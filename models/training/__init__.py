@@ -1,1 +1,1 @@
-"""Everything that trains and measures a network with torch."""
+"""Trains, calibrates, evaluates and exports a network; the only room, with `pretraining`, that imports torch."""

@@ -1,6 +1,6 @@
 """Candidate and incumbent on the labelled test reserve, with intervals and their paired difference.
 
-Knows nothing of torch: see `models.tallies` for what a model is.
+Knows nothing of torch: see `models.training.tallies` for what a model is.
 """
 
 from collections.abc import Sequence

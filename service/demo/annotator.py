@@ -10,13 +10,13 @@ from al_loop.domain.labels import LabelInput
 
 @dataclass(frozen=True)
 class Annotator:
-    """Answers by path."""
+    """A simulated annotator: the right answers of a labelled folder, by path of the image."""
 
     truth: dict[str, list[LabelInput]]
 
     @classmethod
     def from_plan(cls, plan: ImportPlan) -> "Annotator":
-        """Read all labels of a folder."""
+        """An annotator who knows all labels of an import plan."""
         truth: dict[str, list[LabelInput]] = {}
         for label in plan.labels():
             if label.path is not None:

@@ -24,7 +24,7 @@ BY_HAND = RetrainPolicy(new_labels=None, min_labels=4)
 
 @dataclass
 class DemoCampaign:
-    """A campaign and its record."""
+    """A campaign of the demo, what its annotators were asked about, and its rounds."""
 
     client: Client
     name: str

@@ -1,1 +1,1 @@
-"""What the OpenAPI document needs beyond the routes: examples and upload bodies."""
+"""What the OpenAPI document has beyond the routes: examples and bodies of uploads."""

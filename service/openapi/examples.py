@@ -1,4 +1,4 @@
-"""Examples in the OpenAPI document; `tests/unit/test_examples.py` decodes each with the type that it stands for."""
+"""Examples in the OpenAPI document; `tests/service/openapi/test_examples.py` decodes each with its type."""
 
 from typing import Any
 

@@ -49,7 +49,7 @@ FILES = read_page()
 
 @get(["/annotate", "/annotate/{campaign:str}"], include_in_schema=False, sync_to_thread=False)
 def show_page(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """The same document for every campaign; its script reads the address."""
+    """The annotator page. It is one document for all campaigns; its script reads the campaign from the address."""
     return _answer(request, FILES[DOCUMENT])
 
 

@@ -1,1 +1,1 @@
-"""Calls to a running SCANEO."""
+"""HTTP client of a running SCANEO: the requests that `al_loop.scaneo` asks for, and nothing of what they mean."""

@@ -45,7 +45,7 @@ class ScaneoClient:
         return cls(Transport(url) if patient else Transport(url, answer_s=IMPATIENT_S, pauses_s=()))
 
     def __enter__(self) -> Self:
-        """Itself."""
+        """The client; connections are closed at the end of the `with` block."""
         return self
 
     def __exit__(self, *exception: object) -> None:

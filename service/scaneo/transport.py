@@ -59,7 +59,7 @@ class Transport:
         self._http = httpx.Client(base_url=self.url, timeout=httpx.Timeout(answer_s, connect=CONNECT_S))
 
     def __enter__(self) -> Self:
-        """Itself."""
+        """The transport; connections are closed at the end of the `with` block."""
         return self
 
     def __exit__(

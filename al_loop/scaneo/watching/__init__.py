@@ -1,1 +1,1 @@
-"""Notice what changed in SCANEO with few requests."""
+"""Notices what changed in SCANEO, with few requests."""

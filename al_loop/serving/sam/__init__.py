@@ -1,1 +1,1 @@
-"""From clicked points to the outline of the thing that was clicked."""
+"""From points that a person clicked to the outline of the object there."""

@@ -2,7 +2,7 @@
 
 A chip has about `CHIP_PX` a side and is one label; its cells have about 32 px. An encoder sees a cell amid its
 surroundings, beyond the chip's edge too: pixels cost nothing, labels do. The chips of an image lie on one side of the
-test reserve, and where names tell the place (`al_loop.importing.mask_pairs`) so do the images of one place.
+test reserve, and where names tell the place (`al_loop.campaigns.importing.mask_pairs`) so do the images of one place.
 """
 
 from collections.abc import Sequence

@@ -21,7 +21,7 @@ class SimulatedPool:
     """
 
     embeddings: NDArray[np.float16]
-    """Of the cells, shape (M, D), of one `al_loop.embedding_space`; a memory map when it was read from disk."""
+    """Of the cells, shape (M, D), of one `models.scoring.embedding_space`; a memory map when it was read from disk."""
     targets: NDArray[np.float32]
     """Shape (M, K): share of each class, rows summing to 1; one-hot for classification, 0 where nothing is known."""
     reserve: NDArray[np.bool_]

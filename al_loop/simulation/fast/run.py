@@ -31,7 +31,7 @@ def play_fast(
     """All rounds of one run; ends early when the pool is exhausted.
 
     Where samples have cells, the head learns and answers cells: a sample's scores are those of its most uncertain
-    quarter of cells (`al_loop.cell_scores`).
+    quarter of cells (`models.heads.scores`).
 
     Args:
         pool: What can be asked about, and the right answers.

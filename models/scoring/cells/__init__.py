@@ -1,1 +1,1 @@
-"""Scores and embeddings of parts of an image."""
+"""Scores and embeddings of the cells of an image, for segmentation."""

@@ -1,4 +1,4 @@
-"""Embeddings of cells on disk, beside those of the samples in a part (`al_loop.score_parts`).
+"""Embeddings of cells on disk, beside those of the samples in a part (`models.scoring.embeddings`).
 
     cells.npy             (M, D), float16 of an encoder, float32 of features (raw, in the units of the bands)
     cell_index.npy        (M, 5) int64: sample_id, row, column, height, width, the latter four in pixels of the sample

@@ -32,7 +32,7 @@ class Crop(NamedTuple):
     """The part of an image around a cell, and where it lies in a square of `side` pixels centred on the cell."""
 
     window: tuple[int, int, int, int]
-    """Column, row, width, height, inside the image: as `models.rasters.read_raster` takes it."""
+    """Column, row, width, height, inside the image: as `models.rasters.reading.read_raster` takes it."""
     shape: tuple[int, int]
     """Height and width that the window is reduced to."""
     padding: tuple[tuple[int, int], tuple[int, int]]

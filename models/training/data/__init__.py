@@ -1,1 +1,1 @@
-"""From a snapshot to batches of tensors."""
+"""From a snapshot to batches of tensors: reading, crops, augmentation, band statistics."""

@@ -30,7 +30,7 @@ class TrainingBatch(msgspec.Struct, frozen=True, kw_only=True):
     """(N, H, W) int64 segmentation codes; 255 = no loss."""
 
     def to(self, device: torch.device) -> "TrainingBatch":
-        """The same on another device."""
+        """This batch with its tensors moved to a device."""
         return TrainingBatch(
             images=self.images.to(device), classes=self.classes.to(device), codes=self.codes.to(device)
         )

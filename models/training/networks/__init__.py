@@ -1,1 +1,1 @@
-"""The network and its encoders."""
+"""The network: encoder, embedding and the head of each task."""

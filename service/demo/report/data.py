@@ -66,7 +66,7 @@ class LegendEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """How long one part took."""
+    """A part of the demo and its duration in seconds."""
 
     name: str
     seconds: float
@@ -80,7 +80,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportData(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything on the page."""
+    """What the report page shows; empty parts have no section."""
 
     title: str
     subtitle: str

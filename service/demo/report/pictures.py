@@ -1,4 +1,4 @@
-"""Pictures inside the page."""
+"""PNG pictures embedded in the report page, so that it is one file."""
 
 import base64
 from html import escape
