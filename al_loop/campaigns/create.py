@@ -1,4 +1,4 @@
-"""Creating a campaign: a root inside the imagery folders; its other rules are in `al_loop.campaign_rules`."""
+"""Creating a campaign: a root inside the imagery folders; its other rules are in `al_loop.domain.campaign_rules`."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Makes the data directory of an older service that `tests/integration/test_older_data_directory.py` opens.
+"""Makes the data directory of an older service that `tests/al_loop/store/test_older_data_directory.py` opens.
 
 `tests/data/data-directory-2026-11.tar.xz` and the `.json` beside it were made by
 
