@@ -128,7 +128,7 @@ class ExportParityError(ModelsError):
 
 
 class PromptableModelError(ModelsError):
-    """The operator's promptable ONNX file is not what it has to be."""
+    """The operator's promptable ONNX file has the wrong inputs or outputs."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"promptable model {path}: {reason}")

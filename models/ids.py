@@ -8,7 +8,7 @@ NO_IDS: Ids = np.empty(0, np.int64)
 
 
 def positions_of(wanted: Ids, known: Ids) -> tuple[Ids, NDArray[np.bool_]]:
-    """Where ids stand in an ascending array.
+    """Positions of ids in an ascending array.
 
     Args:
         wanted: Shape (N,).

@@ -1,4 +1,4 @@
-"""What a pretraining is asked for and what it found out; every number of the recipe, with its bounds.
+"""Configuration and summary of a pretraining: every number of the recipe, with its bounds.
 
 `PretrainSpec` is the border to the pretraining subprocess: a directory with `spec.json`. Knows nothing of torch.
 
@@ -95,7 +95,7 @@ class PretrainSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_config(config: PretrainConfig) -> tuple[str, str] | None:
-    """What is contradictory about a request: JSON path below it and a sentence; None if nothing is."""
+    """The first contradiction in a request: its JSON path and a sentence; None if there is none."""
     if config.pretrained and config.pretrained_file is not None:
         return "pretrained_file", "pretrained and pretrained_file exclude each other"
     if config.method == "pretrained" and not config.pretrained and config.pretrained_file is None:

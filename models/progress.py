@@ -1,4 +1,4 @@
-"""What a subprocess tells its parent while it works, and how it dies with it.
+"""Progress that a subprocess reports to its parent, and its end when the parent dies.
 
 One JSON line a step goes to `progress.jsonl`. Under supervision (`--supervised`) the child asks before it enters a
 phase and waits for one line on stdin, so that the parent can store the state before it is acted on; when stdin ends,

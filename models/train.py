@@ -121,7 +121,7 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
 
 
 def pick_device(asked: str) -> torch.device:
-    """The GPU for `auto` where there is one, else what is asked."""
+    """The device to train on: for `auto` the GPU if there is one, else the CPU; otherwise the device asked for."""
     if asked == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(asked)

@@ -60,7 +60,7 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
 
 
 def status_of(error: Exception) -> int:
-    """HTTP status of a domain error; 500 for what nobody foresaw."""
+    """HTTP status of a domain error; 500 for an error without an entry in `STATUS`."""
     for kind in type(error).__mro__:
         if kind in STATUS:
             return STATUS[kind]

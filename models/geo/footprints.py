@@ -79,7 +79,7 @@ class Footprints:
 
 
 def centres(bounds: NDArray[np.float64]) -> Vectors:
-    """Centres of footprints as unit vectors, shape (K, 3); NaN where there is no place.
+    """Centres of footprints as unit vectors, shape (K, 3); NaN without a footprint.
 
     A footprint that spans all longitudes and touches a pole is centred on the pole.
 
@@ -97,7 +97,7 @@ def centres(bounds: NDArray[np.float64]) -> Vectors:
 
 
 def sides_m(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Side of a square of each footprint's area in metres, at least 1; NaN where there is no place.
+    """Side of a square of each footprint's area in metres, at least 1; NaN without a footprint.
 
     Args:
         bounds: Shape (K, 4) as in `Footprints`.

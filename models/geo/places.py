@@ -1,4 +1,4 @@
-"""Which samples show the same place: repeated acquisitions of one footprint, found without comparing all with all."""
+"""Groups samples by location: repeated acquisitions of one footprint, found without comparing all pairs."""
 
 from collections.abc import Iterator, Sequence
 from itertools import product
@@ -22,7 +22,7 @@ Rows = NDArray[np.int64]
 
 
 def places(centres_m: NDArray[np.float64], sides: NDArray[np.float64]) -> Rows:
-    """Place of each footprint, named by the row of one of its acquisitions.
+    """Location of each footprint, named by the row of one of its acquisitions.
 
     Two footprints are *alike* if their centres lie within half of the smaller one's side and their sides differ by a
     quarter at most. That is not transitive: tiles that overlap by more than half would form a chain round the Earth.
@@ -86,7 +86,7 @@ def _gather(
 
 
 def _alone(keys: Rows) -> NDArray[np.bool_]:
-    """Who has nobody else in its own or a neighbouring cell; most samples of a campaign that covers ground once."""
+    """Footprints without another in their own or a neighbouring cell; most of them where the ground is covered once."""
     cells, cell_of, members = np.unique(keys, return_inverse=True, return_counts=True)
     alone = members == 1
     for here, there in _neighbours(cells, cells, _DIRECTIONS[: len(_DIRECTIONS) // 2]):  # the others are the reverse

@@ -1,4 +1,4 @@
-"""A segmentation model that is told by points what to outline (SAM and its kin), as an ONNX file of the operator's.
+"""A segmentation model prompted by points (SAM and similar), as an ONNX file that the operator provides.
 
 Inputs, all float32: `image` (1, 3, H, W), red, green and blue in [0, 1]; `point_coords` (1, N, 2), x = column and
 y = row in pixels of that image; `point_labels` (1, N), all 1 (part of the thing). Output: `masks` (1, 1, H, W), logits:
@@ -58,7 +58,7 @@ class PromptableModel:
             raise PromptableModelError(path, f"its outputs are {_described(outputs)}; `masks` of 4 axes is missing")
 
     def segment(self, image: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """The thing that the points lie on.
+        """Mask of the object that the points lie on.
 
         Args:
             image: Shape (3, H, W), in [0, 1].

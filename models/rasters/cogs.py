@@ -33,7 +33,7 @@ _COG_OPTIONS = {
 
 
 class ValueWriter:
-    """Takes the windows of one raster in any order; pixels that nobody writes are NaN."""
+    """Takes the windows of one raster in any order; pixels that are not written are NaN."""
 
     def __init__(self, dataset: DatasetWriter) -> None:
         self._dataset = dataset

@@ -1,4 +1,4 @@
-"""CRSs from text. What comes from outside is checked first, as GDAL would take a CRS from any URL or file it is named.
+"""CRSs from text. Text from outside is checked first, because GDAL would read a CRS from any URL or file named in it.
 
 `OSRSetFromUserInput` (rasterio's `CRS.from_user_input`, and every function of rasterio that is given a CRS as text)
 fetches `http://` and `/vsicurl/` and opens local paths, and rasterio holds the GIL meanwhile. So it is never given free

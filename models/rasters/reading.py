@@ -49,7 +49,7 @@ _HASH_ROWS = 512
 
 
 class RasterHeader(msgspec.Struct, frozen=True, kw_only=True):
-    """What a header tells, no pixel read."""
+    """Facts from a raster's header; no pixel was read."""
 
     width: int
     height: int

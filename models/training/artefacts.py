@@ -37,7 +37,7 @@ class TrainingReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What a training run found out."""
+    """Results of a training run."""
 
     tasks: list[TaskSpec]
     statistics: BandStatistics

@@ -1,4 +1,4 @@
-"""What a web page of somebody else can make a browser send here is refused, and JSON is taken as JSON only.
+"""Refuses requests that web pages of other sites make a browser send, and takes JSON only as JSON.
 
 A service on a loopback address may run without tokens, as only programs of this machine reach it. A browser is one of
 them, and it runs the scripts of every page it shows: such a page may send forms to `http://127.0.0.1:8090`, and a page
@@ -81,7 +81,7 @@ class ForeignPagesMiddleware(ASGIMiddleware):
 
 
 def _check_json(request: Request[Any, Any, Any]) -> None:
-    """A form or plain text is what a web page may send anywhere without asking first; JSON is not."""
+    """Refuse other types: a web page may send forms and plain text anywhere without a preflight, but not JSON."""
     handler = request.scope["route_handler"]
     if not isinstance(handler, HTTPRouteHandler) or handler.parsed_data_field is None:
         return
@@ -95,7 +95,7 @@ def _check_json(request: Request[Any, Any, Any]) -> None:
 
 
 def _place(url: str) -> tuple[str, int] | None:
-    """Name or address in lower case, and port; None for what is no web address, such as the origin `null`."""
+    """Host name in lower case and port of a web address; None for anything else, such as the origin `null`."""
     try:
         parts = urlsplit(url)
         port = parts.port or PORTS[parts.scheme]

@@ -41,7 +41,7 @@ def requires(role: Role, *, in_query: bool = False) -> Guard:
 
 
 def is_operator(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
-    """Whether a request may see what annotators must not learn; without configured tokens everybody may."""
+    """Whether a request may see what annotators must not, such as the test reserve; always, where no tokens are set."""
     roles: dict[str, Role] = connection.app.state.roles
     given = _bearer(connection) or ""
     return not roles or any(

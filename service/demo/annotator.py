@@ -31,7 +31,7 @@ class Annotator:
         ]
 
     def in_words(self, path: str) -> str:
-        """What the answer says, in a few words."""
+        """The right answer about one image, as text for the report."""
         words = []
         for label in self.truth.get(path, []):
             if label.classes is not None:

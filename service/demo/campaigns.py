@@ -47,7 +47,7 @@ class DemoCampaign:
         return arm
 
     def ask(self, query_size: int) -> list[QuerySample]:
-        """Let the annotators ask in turn and answer what they were given."""
+        """Let the annotators query in turn and label the samples they are given; returns those."""
         given: list[QuerySample] = []
         for position, name in enumerate(ANNOTATORS):
             share = -(-(query_size - len(given)) // (len(ANNOTATORS) - position))

@@ -1,4 +1,4 @@
-"""What the demo found: curves of both arms, the table in the terminal, pictures and the report page."""
+"""Results of the demo: learning curves of both campaigns, the table in the terminal, pictures and the report page."""
 
 from datetime import UTC, datetime
 from pathlib import Path

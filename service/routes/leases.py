@@ -1,4 +1,4 @@
-"""Leases as annotators live with them: the list to work through, more time, and what they cannot tell."""
+"""Leases of an annotator: list them, extend them, skip samples."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -63,7 +63,7 @@ class LeaseController(Controller):
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
     ) -> Renewal:
-        """Let leases run for the campaign's `lease_s` from now: a heartbeat while somebody works.
+        """Extend leases to the campaign's `lease_s` from now: a heartbeat while an annotator works.
 
         Samples that are named get a lapsed lease back too, unless somebody else has or answered them: those are `lost`.
         """

@@ -1,4 +1,4 @@
-"""The annotator page. Its files hold no data, so they need no token; what they ask the API for does."""
+"""The annotator page. Its files hold no data, so they need no token; the API requests they make do."""
 
 import hashlib
 from importlib.resources import files

@@ -82,7 +82,7 @@ class PredictionController(Controller):
         loop: NamedDependency[Loop],
         token: Annotated[str | None, TOKEN] = None,
     ) -> dict[str, Any]:
-        """The outline of what was clicked: one GeoJSON Feature, a MultiPolygon in EPSG:4326.
+        """The outline of the clicked object: one GeoJSON Feature, a MultiPolygon in EPSG:4326.
 
         Grown from the points over the pixels of the sample at this place and what the serving model says about them;
         the promptable model of `AL_LOOP_SAM_MODEL` decides where there is one. Not remembered as a prediction: SCANEO

@@ -64,7 +64,7 @@ class RelabelController(Controller):
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
     ) -> Response[QueryAnswer]:
-        """Lease samples whose label is in doubt to somebody who did not give it.
+        """Lease samples whose label may be wrong to an annotator who did not give it.
 
         They are labelled as any other sample, without being told of the first answer; the newest answer counts, and
         the same answer again settles the doubt until another model version serves. Without a doubt left it is 200, no

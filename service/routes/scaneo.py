@@ -67,7 +67,7 @@ class ScaneoController(Controller):
         responses=problems(401, 403, 404),
     )
     def status(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> LinkStatus:
-        """What is linked, how fresh it is, and what a person has to put right."""
+        """The link: what is linked, when it was last read, and which problems a person has to solve."""
         return loop.links.status(target)
 
     @delete(

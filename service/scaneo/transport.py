@@ -1,4 +1,4 @@
-"""One SCANEO over HTTP and WebSocket: time-outs, retries, and telling real answers from what only looks like one.
+"""HTTP and WebSocket requests to one SCANEO: time-outs, retries, and errors inside successful answers.
 
 SCANEO answers unknown paths with 200 and a web page, puts some errors inside a 200, and answers most others with 500
 whatever the cause; after a repeated name its database stays locked until Python collects garbage.

@@ -1,4 +1,4 @@
-"""What the training labels hold: which tasks can be trained, how classes are weighted, what the majority answer is."""
+"""Counts of the training labels: which tasks can be trained, class weights, the majority answer."""
 
 from collections.abc import Mapping, Sequence
 
@@ -39,7 +39,7 @@ def count_labels(samples: Sequence[LabelledSample], tasks: Sequence[TaskSpec], r
 
 
 def is_labelled(sample: LabelledSample, spec: TaskSpec) -> bool:
-    """Whether a sample says something about a task; an empty single-label answer says nothing that can be trained.
+    """Whether a sample has a label of a task that can be trained on; an empty single-label answer cannot.
 
     Raises:
         TrainingDataError: The label does not fit the task.

@@ -47,7 +47,7 @@ class AskedRound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PictureStrip(msgspec.Struct, frozen=True, kw_only=True):
-    """One sample beside what is known and thought about it. Pictures (PNG) of one size; None: not available."""
+    """Pictures of one sample (PNG, equal sizes): image, truth, prediction, uncertainty. None: not available."""
 
     caption: str
     image_png: bytes
