@@ -9,7 +9,8 @@ import msgspec
 
 from models.pretrain_config import PretrainConfig, PretrainSummary
 
-TaskName = Literal["classification", "segmentation"]
+TaskName = str
+"""Name of a task, as `models.tasks` lists them."""
 
 BACKGROUND = 0
 """Segmentation code of pixels that belong to no class; class k of `TaskSpec.classes` has code k + 1."""
@@ -76,8 +77,9 @@ class TaskEvaluation(msgspec.Struct, frozen=True, kw_only=True):
     """One model on the labelled test reserve, one task."""
 
     task: TaskName
-    metric: Literal["accuracy", "macro_f1", "miou"]
-    """accuracy: single-label classification; macro_f1: multi-label; miou: segmentation, over the classes present."""
+    metric: str
+    """As the task names it. accuracy: single-label classification; macro_f1: multi-label; miou: segmentation, over the
+    classes present."""
     value: float
     low: float
     """95 % bootstrap interval, resampled by block."""

@@ -166,3 +166,11 @@ def _some(numbers: list[int], most: int = 10) -> str:
     """The first few numbers, and how many more there are."""
     shown = ", ".join(str(number) for number in numbers[:most])
     return shown + (f" and {len(numbers) - most} more" if len(numbers) > most else "")
+
+
+class NoSuchTaskError(ModelsError, LookupError):
+    """No task of that name is built or registered."""
+
+    def __init__(self, task: str, known: list[str]) -> None:
+        self.task, self.known = task, known
+        super().__init__(f"there is no task {task!r}; the tasks are {', '.join(known)}")

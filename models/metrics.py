@@ -134,9 +134,9 @@ def resample_weights(blocks: Sequence[str], seed: int) -> NDArray[np.float64]:
     return draws[:, members].astype(np.float64)
 
 
-def resampled(metric: Metric, tables: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def resampled(metric: Metric, tables: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """The metric (RESAMPLES,) of every resample of the tables (S, R, C)."""
-    sums = weights @ tables.reshape(len(tables), -1).astype(np.float64)
+    sums = weights @ tables.reshape(len(tables), -1)
     return metric(sums.reshape(len(weights), *tables.shape[1:]))
 
 

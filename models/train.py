@@ -18,6 +18,7 @@ from models.errors import ModelsError
 from models.manifest import read_manifest
 from models.progress import Progress
 from models.registry import ONNX_FILE
+from models.tasks import tasks_of
 from models.training.artefacts import TrainingRecord, TrainingReport, write_artefacts
 from models.training.calibration import CalibratedNetwork, calibrate
 from models.training.data.batches import epoch_size, training_batches
@@ -69,22 +70,20 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
     torch.manual_seed(manifest.train.seed)
     rng = np.random.default_rng(manifest.train.seed)
     network = build(manifest.model, tasks, statistics)
-    classification = next((spec for spec in tasks if spec.task == "classification"), None)
-    multi_label = classification is not None and classification.multi_label
     chip_pixels = max(reader.chip_pixels(sample) for sample in samples)
     plan = schedule(manifest.train, epoch_size(samples, reader), chip_pixels)
-    batches = training_batches(samples, reader, classification, statistics, plan.batch_size, rng)
+    batches = training_batches(samples, reader, tasks, statistics, plan.batch_size, rng)
     history: list[TrainingReport] = []
 
     def report(step: int, loss: float) -> None:
-        uncalibrated = CalibratedNetwork(network, {spec.task: 1.0 for spec in tasks}, multi_label=multi_label)
+        uncalibrated = CalibratedNetwork(network, tasks, {spec.task: 1.0 for spec in tasks})
         measured = tally(calibration, reader, tasks[:1], torch_infer(uncalibrated, device), TILE_PX)
         history.append(TrainingReport(step=step, loss=loss, metric=metric_value(measured[0])))
         progress.step(step, plan.steps, loss=loss, metric=history[-1].metric)
 
     fit(
         network,
-        TaskLoss(counts, multi_label=multi_label),
+        TaskLoss(tasks, counts),
         batches,
         plan.steps,
         manifest.train,
@@ -93,7 +92,7 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
         report_every=report_interval(plan, chip_pixels, sum(sample.height * sample.width for sample in calibration)),
     )
     temperature = calibrate(torch_infer(network, device), calibration, reader, tasks, TILE_PX)
-    calibrated = CalibratedNetwork(network, temperature, multi_label=multi_label)
+    calibrated = CalibratedNetwork(network, tasks, temperature)
     seconds = time.monotonic() - started
 
     incumbent, message = load_incumbent(manifest)
@@ -150,7 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _labelled(samples: Sequence[LabelledSample], tasks: Sequence[TaskSpec]) -> list[LabelledSample]:
-    return [sample for sample in samples if any(is_labelled(sample, spec) for spec in tasks)]
+    asked = tasks_of(tasks).values()
+    return [sample for sample in samples if any(is_labelled(sample, task) for task in asked)]
 
 
 def leave_sentence(out: Path, sentence: str) -> int:

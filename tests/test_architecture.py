@@ -36,6 +36,7 @@ NEVER = [  # importing the first must not load the second
     ("models.inference", "torch"),
     ("models.scoring", "torch"),
     ("models.heads", "torch"),
+    ("models.tasks", "torch"),
     ("service.app", "torch"),
     ("service.client", "duckdb"),
     ("service.client", "onnxruntime"),
@@ -114,6 +115,7 @@ def test_planted_climb_is_found() -> None:
 def test_import_does_not_load(name: str, banned: str) -> None:
     folder = ROOT / name.replace(".", "/")
     names = [name] if not folder.is_dir() else [n for n, _ in modules(name.replace(".", "/"))]
+    names = [n for n in names if not (n.startswith("models.tasks.") and n.endswith(".network"))]  # training's half
     code = f"import {', '.join(names)}, sys; sys.exit({banned!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
@@ -144,3 +146,39 @@ def test_class_names_are_unique_in_a_package(package: str) -> None:
         if isinstance(node, ast.ClassDef)
     )
     assert {name: n for name, n in names.items() if n > 1} == {}
+
+
+TASK_NAMES = {"classification", "segmentation"}
+FOREIGN = (  # where a format of others names the tasks, and the tasks themselves
+    "models.tasks", "al_loop.scaneo", "al_loop.campaigns.importing", "al_loop.campaigns.exporting",
+    "al_loop.campaigns.scaneo_format", "service.scaneo", "service.openapi",
+)  # fmt: skip
+MOST_BRANCHES = 26
+
+
+def branches(source: str) -> int:
+    """Names of tasks in the code, and conditions on `multi_label`: each is a place that asks which task it is."""
+    tree = ast.parse(source)
+    nodes = list(ast.walk(tree))
+    texts = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}  # docstrings
+    named = sum(isinstance(node, ast.Constant) and node.value in TASK_NAMES and id(node) not in texts for node in nodes)
+    tests = [node.test for node in nodes if isinstance(node, ast.If | ast.IfExp | ast.While)]
+    tests += [test for node in nodes if isinstance(node, ast.comprehension) for test in node.ifs]
+    return named + sum(
+        any(getattr(part, "attr", getattr(part, "id", "")) == "multi_label" for part in ast.walk(test))
+        for test in tests
+    )
+
+
+def test_code_asks_the_task_instead_of_its_name() -> None:
+    found = {
+        name: count
+        for package in BANNED
+        for name, file in modules(package)
+        if not name.startswith(FOREIGN) and (count := branches(file.read_text()))
+    }
+    assert sum(found.values()) <= MOST_BRANCHES, found
+
+
+def test_planted_branches_are_counted() -> None:
+    assert branches('"""Of classification."""\nx = 1 if spec.multi_label and spec.task == "segmentation" else 2') == 2

@@ -10,8 +10,7 @@ from al_loop.domain.campaigns import Campaign, CampaignRequest, RetrainPolicy, T
 from al_loop.errors import InvalidValueError, UnsupportedError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
-
-BUILT_TASKS = ("classification", "segmentation")
+from models.tasks import task_kinds
 
 
 def create_campaign(store: LabelStore, request: CampaignRequest, imagery: Sequence[Path], now: datetime) -> Campaign:
@@ -72,9 +71,9 @@ def resolve_root(root: str, imagery: Sequence[Path]) -> Path:
 
 
 def _task(index: int, request: TaskRequest) -> TaskSpec:
-    path = f"$.tasks[{index}]"
+    path, kinds = f"$.tasks[{index}]", task_kinds()
     if request.task == "detection":
-        raise UnsupportedError(f"detection is not built yet; use classification or segmentation - at `{path}.task`")
-    if request.task not in BUILT_TASKS:
-        raise InvalidValueError(f"{path}.task", f"unknown task {request.task!r}; use one of {', '.join(BUILT_TASKS)}")
+        raise UnsupportedError(f"detection is not built yet; use {' or '.join(kinds)} - at `{path}.task`")
+    if request.task not in kinds:
+        raise InvalidValueError(f"{path}.task", f"unknown task {request.task!r}; use one of {', '.join(kinds)}")
     return msgspec.convert(msgspec.structs.asdict(request), TaskSpec)

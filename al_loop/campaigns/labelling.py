@@ -10,6 +10,7 @@ from al_loop.domain.samples import SampleHeader
 from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
+from models.tasks import task_of
 
 
 def record_labels(
@@ -66,7 +67,7 @@ def check_label(
     if label.labelled_at is not None and label.labelled_at.tzinfo is None:
         raise InvalidValueError(f"{at}.labelled_at", "the time has no zone; write it as 2026-01-31T12:00:00Z")
     features, crs = None, None
-    if spec.task == "classification":
+    if task_of(spec).answered_with == "classes":
         _check_classes(spec, label, at)
     else:
         if label.classes is not None:
@@ -97,13 +98,10 @@ def _check_classes(spec: TaskSpec, label: LabelInput, at: str) -> None:
         raise InvalidValueError(f"{at}.crs", "only `features` have a CRS")
     if label.classes is None:
         raise InvalidValueError(f"{at}.classes", f"{spec.task} needs `classes`; an empty list means none of them")
-    for index, name in enumerate(label.classes):
-        if name not in spec.classes:
-            raise InvalidValueError(f"{at}.classes[{index}]", f"no class {name!r}; it is one of {spec.classes}")
-        if name in label.classes[:index]:
-            raise InvalidValueError(f"{at}.classes[{index}]", f"class {name!r} is named twice")
-    if len(label.classes) > 1 and not spec.multi_label:
-        raise InvalidValueError(f"{at}.classes", f"{len(label.classes)} classes, but the task takes one")
+    refused = task_of(spec).refused(label.classes)
+    if refused is not None:
+        index, reason = refused
+        raise InvalidValueError(f"{at}.classes" if index is None else f"{at}.classes[{index}]", reason)
 
 
 def _samples(

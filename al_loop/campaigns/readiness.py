@@ -6,6 +6,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.errors import NotEnoughLabelsError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
+from models.tasks import task_of
 
 
 def readiness(store: LabelStore, campaign: Campaign, now: datetime) -> NotEnoughLabelsError | None:
@@ -46,14 +47,7 @@ def _one_class_only(store: LabelStore, campaign: Campaign, spec: TaskSpec) -> st
     """Why a task's training labels teach nothing, or None."""
     counts = store.labels.class_counts(campaign.campaign_id, spec.task, reserve=False)
     answered = store.labels.answered(campaign.campaign_id, spec.task)
-    if spec.task == "segmentation":
-        kinds = len(counts) + (campaign.settings.unlabelled == "background")
-        varied = bool(counts) and kinds >= 2
-    elif spec.multi_label:
-        varied = any(count < answered for count in counts.values())
-    else:
-        varied = len(counts) >= 2
-    if varied:
+    if task_of(spec).varied(counts, answered, background=campaign.settings.unlabelled == "background"):
         return None
     seen = f"only {', '.join(repr(name) for name in counts)}" if counts else "no class"
     return f"the training labels of {spec.task} name {seen}; label a sample of another class"

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from al_loop.domain.campaigns import CampaignSettings
 from al_loop.errors import InvalidValueError
 from models.card import TaskSpec
+from models.tasks import task_kinds, task_of
 
 NAME = re.compile(r"[a-z0-9-]{1,64}")
-MAX_CLASSES = 254
-"""Segmentation codes are uint8; 0 is background and 255 is ignore."""
 
 
 def check_campaign(
@@ -28,13 +27,14 @@ def check_campaign(
         path = f"$.tasks[{position}]"
         if spec.task in {earlier.task for earlier in tasks[:position]}:
             raise InvalidValueError(f"{path}.task", f"{spec.task} is listed twice; a task may appear once only")
-        if spec.multi_label and spec.task != "classification":
-            raise InvalidValueError(f"{path}.multi_label", "multi_label is for classification only")
-        least = 2 if spec.task == "classification" and not spec.multi_label else 1
-        if not least <= len(spec.classes) <= MAX_CLASSES:
+        if spec.multi_label and not task_kinds()[spec.task].takes_several:
+            able = [name for name, kind in task_kinds().items() if kind.takes_several]
+            raise InvalidValueError(f"{path}.multi_label", f"multi_label is for {' and '.join(able)} only")
+        least, most = task_of(spec).class_bounds
+        if not least <= len(spec.classes) <= most:
             raise InvalidValueError(
                 f"{path}.classes",
-                f"{spec.task} needs at least {least} classes and at most {MAX_CLASSES}, got {len(spec.classes)}",
+                f"{spec.task} needs at least {least} classes and at most {most}, got {len(spec.classes)}",
             )
         for index, label in enumerate(spec.classes):
             if not label.strip():

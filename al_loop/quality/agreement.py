@@ -20,6 +20,7 @@ from al_loop.quality.kappa import kappa_estimate, mean_estimate, one_against_res
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from models.metrics import mask_iou, mean_mask_iou
+from models.tasks import task_of
 
 GOLDEN_ANNOTATOR = "golden"
 """Whose labels are the known answers of golden samples."""
@@ -58,7 +59,7 @@ def _of_task(
     }
     shared = {sample_id: answers for sample_id, answers in people.items() if len(answers) > 1}
     checked = {sample_id: people[sample_id] | {GOLDEN_ANNOTATOR: label} for sample_id, label in known.items()}
-    if spec.task == "segmentation":
+    if task_of(spec).per_pixel:
         headers = store.samples.headers(campaign.campaign_id, {*shared, *checked})
         pairs = [_drawn(spec, pair, ious) for pair, ious in sorted(_ious(spec, shared, headers).items())]
         against = _ious(spec, checked, headers, only=GOLDEN_ANNOTATOR)

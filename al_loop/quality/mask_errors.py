@@ -24,11 +24,12 @@ from al_loop.domain.painting import painted
 from al_loop.domain.samples import Sample
 from models.card import BACKGROUND, IGNORE, TaskSpec
 from models.errors import RasterError, UnusableRasterError
-from models.inference.image_model import ImageModel, TilePrediction, most_probable, select_bands
+from models.inference.image_model import ImageModel, TilePrediction, select_bands
 from models.rasters.files import allow_missing_georeference
 from models.rasters.reading import read_raster, resolve_inside
 from models.rasters.regions import label_regions
 from models.rasters.tiling import Window
+from models.tasks.segmentation.tiles import most_probable
 
 Codes = NDArray[np.uint8]
 LEAST_INSIDE_PX = 9

@@ -40,6 +40,7 @@ from models.inference.image_model import ImageModel
 from models.scoring.embedding_space import fit_space
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES
+from models.tasks import task_of
 
 MAX_QUERY_SIZE = 1000
 COMPARE_S = 5.0
@@ -164,7 +165,7 @@ class RelabelQueue:
         waiting = 0
         for spec in campaign.tasks:
             answers = self._store.relabels.answers(number, spec.task)
-            if spec.task == "segmentation":
+            if task_of(spec).per_pixel:
                 some, waiting = self._masks(known, campaign, answers)
                 relabels += some
             else:

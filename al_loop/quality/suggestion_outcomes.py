@@ -11,10 +11,10 @@ from al_loop.domain.labels import Label
 from al_loop.domain.painting import painted
 from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.quality import Anchoring, Assist, AssistReport, AssistSummary, Outcome
-from al_loop.serving.suggestions import proposed_classes
 from al_loop.store import LabelStore
 from models.card import IGNORE
 from models.metrics import mask_iou, mean_mask_iou, percentile_interval, resampled_means
+from models.tasks import task_of
 
 AT_ONCE = 200
 """Labels assessed in one commit."""
@@ -68,8 +68,7 @@ class Assessor:
         if spec is None or header is None:
             return None
         if label.features is None:
-            probabilities = prediction.answer["probabilities"]
-            outcome, agreement = compare_classes(proposed_classes(spec, probabilities), label.classes or [])
+            outcome, agreement = compare_classes(task_of(spec).proposed(prediction.answer), label.classes or [])
         elif prediction.mask is not None and prediction.mask.shape == (header.height, header.width):
             # what lies inside no area is background here, whatever training makes of it
             outcome, agreement = compare_masks(prediction.mask, painted(spec.classes, label, header))

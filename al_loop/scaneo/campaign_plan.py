@@ -93,7 +93,7 @@ def infer_tasks(annotations: Iterable[ScaneoAnnotation]) -> list[TaskName]:
         InvalidValueError: None yet.
     """
     kinds = {annotation.type for annotation in annotations}
-    found = [task for task in TASKS if task in kinds]
+    found: list[TaskName] = [task for task in TASKS if task in kinds]
     if not found:
         raise InvalidValueError(
             "$.tasks", f"nothing is annotated yet that would tell the tasks; name them: --tasks {','.join(TASKS)}"

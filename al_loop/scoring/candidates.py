@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from al_loop.errors import EmptyPoolError
 from models.errors import NonFiniteScoresError
-from models.scoring.uncertainty import ScoreName
+from models.tasks.uncertainty import ScoreName
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,7 +12,7 @@ from al_loop.domain.labels import Label
 from al_loop.domain.painting import label_polygons
 from al_loop.domain.samples import Sample
 from al_loop.store import LabelStore
-from models.card import BACKGROUND, IGNORE
+from models.card import BACKGROUND, IGNORE, TaskSpec
 from models.rasters.masks import polygons_to_codes
 from models.scoring.cells.files import SAMPLE
 from models.scoring.cells.grid import Cells
@@ -58,20 +58,22 @@ class CellTargetCache:
     def __init__(self) -> None:
         self._painted: dict[int, _Painted] = {}
 
-    def targets(self, store: LabelStore, campaign: Campaign, cell_index: NDArray[np.int64]) -> CellTargets:
-        """Classes in the cells of each labelled sample outside the test reserve, by its newest segmentation label.
+    def targets(
+        self, store: LabelStore, campaign: Campaign, spec: TaskSpec, cell_index: NDArray[np.int64]
+    ) -> CellTargets:
+        """Classes in the cells of each labelled sample outside the test reserve, by its newest label.
 
         Pixels marked "ignore" do not count; cells without a labelled pixel are left out, and so are golden samples. The
         image is not opened, so that its invalid pixels count as they are painted.
 
         Args:
             store: Where the labels are.
-            campaign: With a segmentation task.
+            campaign: Whose labels.
+            spec: A task whose labels are drawn.
             cell_index: Shape (M, 5), by ascending sample (`al_loop.cell_parts`).
         """
-        spec = next(task for task in campaign.tasks if task.task == "segmentation")
         first, codes = first_code(campaign), len(spec.classes) + 1
-        sample_ids, label_ids = store.labels.answer_ids(campaign.campaign_id, "segmentation")
+        sample_ids, label_ids = store.labels.answer_ids(campaign.campaign_id, spec.task)
         starts, ends = (np.searchsorted(cell_index[:, SAMPLE], ids) for ids in (sample_ids, sample_ids + 1))
         spans = dict(zip(label_ids.tolist(), zip(starts.tolist(), ends.tolist(), strict=True), strict=True))
         fresh = [

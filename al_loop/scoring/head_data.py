@@ -93,9 +93,11 @@ def class_head_data(store: LabelStore, campaign: Campaign, spec: TaskSpec, embed
     )
 
 
-def cell_head_data(store: LabelStore, campaign: Campaign, cells: CellEmbeddings, painted: CellTargetCache) -> HeadData:
+def cell_head_data(
+    store: LabelStore, campaign: Campaign, spec: TaskSpec, cells: CellEmbeddings, painted: CellTargetCache
+) -> HeadData:
     """Cells with the share of each class among their labelled pixels."""
-    known = painted.targets(store, campaign, cells.cell_index)
+    known = painted.targets(store, campaign, spec, cells.cell_index)
     return HeadData(
         table=cells.values,
         rows=known.rows,

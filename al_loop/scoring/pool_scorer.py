@@ -21,6 +21,7 @@ from models.scoring.cells.grid import CellGrid
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.part_check import check_part
 from models.scoring.spec import FEATURES, SCORES_FILE, next_part, write_spec
+from models.tasks import task_of
 
 _GRID = CellGrid()
 
@@ -117,7 +118,7 @@ class PoolScorer:
 
     def _write_spec(self, campaign: Campaign, version: str, samples: list[tuple[int, str]], staging: Path) -> Path:
         paths = [(sample_id, str(Path(campaign.root) / path)) for sample_id, path in samples]
-        segments = any(spec.task == "segmentation" for spec in campaign.tasks)
+        segments = any(task_of(spec).per_pixel for spec in campaign.tasks)
         cells = self._grid if segments and (version == FEATURES or is_encoder(version)) else None
         if version == FEATURES:
             bands = campaign.bands or list(range(1, (campaign.source_bands or 1) + 1))

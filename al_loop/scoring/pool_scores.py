@@ -14,7 +14,7 @@ from al_loop.scoring.task_ranks import TaskScores, combined, one_score
 from models.ids import NO_IDS, Ids, positions_of
 from models.scoring.embeddings import NO_EMBEDDINGS, Embeddings
 from models.scoring.spec import FEATURES
-from models.scoring.uncertainty import ScoreName
+from models.tasks.uncertainty import ScoreName
 
 HEAD_PREFIX = "head:"
 """Before the kinds of embeddings in the version that a query names, as in "head:features+ssl-1"."""

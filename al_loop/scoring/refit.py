@@ -29,6 +29,7 @@ from al_loop.store import LabelStore
 from models.card import TaskName, TaskSpec
 from models.scoring.embeddings import Embeddings, EmbeddingStore
 from models.scoring.joined_embeddings import SpaceStore
+from models.tasks import task_of
 
 
 @dataclass(eq=False)
@@ -170,16 +171,17 @@ class HeadRefitter:
         cells, so that campaigns with segmentation go without it.
         """
         found = {entry.kind: entry.version for entry in available_embeddings(self._store, self._layout, campaign)}
-        second = found.get("encoder") or (None if campaign.task("segmentation") else found.get("model"))
+        has_cells = any(task_of(spec).per_pixel for spec in campaign.tasks)
+        second = found.get("encoder") or (None if has_cells else found.get("model"))
         return [version for version in (found.get("features"), second) if version is not None]
 
     def _material(
         self, campaign: Campaign, spec: TaskSpec, known: _KnownHeads, versions: Sequence[str], embeddings: Embeddings
     ) -> HeadData | None:
-        if spec.task == "classification":
+        if not task_of(spec).per_pixel:
             return class_head_data(self._store, campaign, spec, embeddings)
         cells = known.cells.load(versions)
-        return None if cells is None else cell_head_data(self._store, campaign, cells, known.painted)
+        return None if cells is None else cell_head_data(self._store, campaign, spec, cells, known.painted)
 
     def _look_for_harm(self, campaign: Campaign, known: _KnownHeads) -> None:
         """After the new ranking is handed over: whether the strategy does worse than chance, which changes `auto`."""

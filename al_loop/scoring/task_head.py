@@ -132,7 +132,7 @@ def judge(store: LabelStore, campaign: Campaign, spec: TaskSpec, material: HeadD
     network = _model_metric(store, campaign, spec)
     if network is None:
         ranks = True
-    elif spec.task == "classification":
+    elif material.cell_index is None:
         ranks = accuracy is not None and accuracy >= network
     else:
         trained_on = store.rounds.labels_of(campaign.campaign_id, campaign.current_version or "")

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from models.scoring.uncertainty import SCORE_NAMES, ScoreName
+from models.tasks.uncertainty import SCORE_NAMES, ScoreName
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]

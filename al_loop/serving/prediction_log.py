@@ -15,6 +15,7 @@ from al_loop.runtime.journal import Journal
 from al_loop.runtime.tick_errors import TickErrors
 from al_loop.store import LabelStore
 from al_loop.store.mask_codec import pack
+from models.tasks import kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class PredictionLog:
 
         Args:
             shown: Without its mask.
-            codes: Its mask, shape (H, W), which the caller changes no more; None for classification.
+            codes: Its mask, shape (H, W), which the caller changes no more; None for a task without.
         """
         with self._lock:
             try:
@@ -142,6 +143,6 @@ def _bounded(shown: list[ShownPrediction]) -> list[ShownPrediction]:
 
 def _without_mask(shown: ShownPrediction) -> ShownPrediction:
     """The same where the mask could not be kept, which the answer says."""
-    if shown.task != "segmentation":
+    if not kind_of(shown.task).per_pixel:
         return shown
     return msgspec.structs.replace(shown, answer=shown.answer | {"mask": False}, mask=None)

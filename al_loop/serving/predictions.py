@@ -18,10 +18,9 @@ from al_loop.serving.prediction_log import PredictionLog, packed
 from al_loop.serving.suggestions import is_withheld
 from al_loop.store import LabelStore
 from models.card import TaskName
-from models.inference.class_order import codes_in_campaign_order, in_campaign_order
 from models.inference.image_model import ImageModel, select_bands
-from models.rasters.reading import Upload, encode_codes, open_upload, read_file, resolve_inside
-from models.rasters.specks import remove_specks
+from models.rasters.reading import Upload, open_upload, read_file, resolve_inside
+from models.tasks import Task, task_of, tasks_of
 
 
 class PredictionService:
@@ -47,8 +46,12 @@ class PredictionService:
         self._max_values = max_values
         self._log = PredictionLog(store, journal, errors)
 
-    def classify(self, campaign_name: str, data: bytes) -> list[float]:
-        """Calibrated class probabilities of an encoded image: finite, in the order of the campaign's classes.
+    def predict(self, campaign_name: str, task: TaskName, data: bytes) -> Any:  # noqa: ANN401  # each task's own
+        """The answer to one task for an encoded image, in the form of `Task.response`.
+
+        Classification: calibrated class probabilities, finite, in the order of the campaign's classes. Segmentation: a
+        one-band uint8 GeoTIFF of class codes in that order, without specks, with the image's height, width, CRS and
+        transform.
 
         Raises:
             NotFoundError: No such campaign, or it has no such task.
@@ -58,44 +61,29 @@ class PredictionService:
             UnusableRasterError: The model cannot use it: number of bands, no valid pixel.
             OverloadedError: Too many images are waiting.
         """
-        campaign, model = self._model(campaign_name, "classification")
-        shown, probabilities = self._classify(campaign, model, open_upload(data, max_values=self._max_values))
-        self._show(shown)
-        return probabilities
-
-    def segment(self, campaign_name: str, data: bytes) -> bytes:
-        """A one-band uint8 GeoTIFF of class codes with the image's height, width, CRS and transform.
-
-        Codes follow the order of the campaign's classes; specks are removed.
-
-        Raises:
-            As `classify`.
-        """
-        campaign, model = self._model(campaign_name, "segmentation")
+        campaign, asked, model = self._model(campaign_name, task)
         upload = open_upload(data, max_values=self._max_values)
-        shown, codes = self._segment(campaign, model, upload)
-        self._show(shown, codes)
-        return encode_codes(codes, upload.header.crs, upload.header.transform)
+        shown, answer, codes = self._answer(campaign, model, asked, upload)
+        self._log.add(shown, codes)
+        if shown.blind:
+            raise WithheldError
+        return asked.response(answer, upload.header.crs, upload.header.transform)
 
     def suggest(self, campaign: Campaign, sample_id: int) -> list[RememberedPrediction]:
         """Run the model on a sample's own file and remember what it says as shown, one prediction a task.
 
         Raises:
             NotFoundError: No such sample.
-            As `classify`.
+            As `predict`.
         """
         sample = self._store.samples.get(campaign.campaign_id, sample_id)
         model = self._serving(campaign)
-        tasks = [spec.task for spec in campaign.tasks if _classes(model, spec.task) is not None]
+        tasks = {name: task for name, task in tasks_of(campaign.tasks).items() if name in model.tasks}
         if not tasks:
             raise _untrained(model, campaign.tasks[0].task)
         upload = read_file(resolve_inside(Path(campaign.root), sample.path), sample.path, max_values=self._max_values)
-        shown = [
-            self._classify(campaign, model, upload)[0]
-            if task == "classification"
-            else packed(*self._segment(campaign, model, upload))
-            for task in tasks
-        ]
+        answers = [self._answer(campaign, model, task, upload) for task in tasks.values()]
+        shown = [packed(entry, codes) for entry, _, codes in answers]
         self._store.samples.set_pixel_hashes(
             campaign.campaign_id, [(sample_id, upload.pixel_hash, upload.header.modified_ns)]
         )
@@ -113,16 +101,17 @@ class PredictionService:
         """Write what is still waiting; the store must still be open."""
         self._log.close()
 
-    def _model(self, campaign_name: str, task: TaskName) -> tuple[Campaign, ImageModel]:
-        """The campaign and a serving model of the task, or an error that tells an annotator what is missing."""
+    def _model(self, campaign_name: str, task: TaskName) -> tuple[Campaign, Task, ImageModel]:
+        """The campaign, what it asks and a serving model of it, or an error that tells an annotator what is missing."""
         campaign = self._store.campaigns.get(campaign_name)
-        if campaign.task(task) is None:
+        spec = campaign.task(task)
+        if spec is None:
             tasks = ", ".join(spec.task for spec in campaign.tasks)
             raise NotFoundError("task", task, f"campaign {campaign_name!r} has {tasks}")
         model = self._serving(campaign)
-        if _classes(model, task) is None:
+        if task not in model.tasks:
             raise _untrained(model, task)
-        return campaign, model
+        return campaign, task_of(spec), model
 
     def _serving(self, campaign: Campaign) -> ImageModel:
         try:
@@ -132,67 +121,28 @@ class PredictionService:
             hint = "start a training round" if problem is None else f"label {problem.missing} more images"
             raise NoModelError(f"No trained model for this campaign yet: {hint}.") from error
 
-    def _classify(self, campaign: Campaign, model: ImageModel, upload: Upload) -> tuple[ShownPrediction, list[float]]:
-        """Run the model; nothing is remembered or shown yet."""
-        known, wanted = _classes(model, "classification") or [], _wanted(campaign, "classification")
-        probabilities = in_campaign_order(model.classify(_read(upload, model)), known, wanted)
-        hidden = self._store.scaneo.hidden(campaign.campaign_id)
-        if hidden:
-            probabilities = [
-                0.0 if name in hidden else value for name, value in zip(wanted, probabilities, strict=True)
-            ]
-        return self._prediction(campaign, "classification", model, upload, {"probabilities": probabilities}), (
-            probabilities
+    def _answer(
+        self, campaign: Campaign, model: ImageModel, task: Task, upload: Upload
+    ) -> tuple[ShownPrediction, NDArray[Any], NDArray[np.uint8] | None]:
+        """Run the model; nothing is remembered or shown yet. What to remember, the answer, and its map of codes."""
+        image = upload.read(select_bands(upload.header.band_count, model.card))
+        answer = task.presentable(
+            model.answer(task.name, image),
+            model.tasks[task.name],
+            hidden=() if task.per_pixel else self._store.scaneo.hidden(campaign.campaign_id),
+            valid=_valid(image) if task.per_pixel else None,
+            min_area_px=campaign.settings.assist.min_area_px,
         )
-
-    def _segment(
-        self, campaign: Campaign, model: ImageModel, upload: Upload
-    ) -> tuple[ShownPrediction, NDArray[np.uint8]]:
-        """Run the model and clean its mask; nothing is remembered or shown yet."""
-        known, wanted = _classes(model, "segmentation") or [], _wanted(campaign, "segmentation")
-        image = _read(upload, model)
-        codes = codes_in_campaign_order(model.segment(image), known, wanted)
-        codes = remove_specks(codes, _valid(image), campaign.settings.assist.min_area_px)
-        return self._prediction(campaign, "segmentation", model, upload, {}), codes
-
-    def _prediction(
-        self, campaign: Campaign, task: TaskName, model: ImageModel, upload: Upload, answer: dict[str, Any]
-    ) -> ShownPrediction:
-        return ShownPrediction(
+        shown = ShownPrediction(
             campaign_id=campaign.campaign_id,
             pixel_hash=upload.pixel_hash,
-            task=task,
+            task=task.name,
             version=model.card.version,
-            answer=answer,
+            answer=task.record(answer),
             shown_at=self._clock(),
             blind=is_withheld(campaign.name, upload.pixel_hash, campaign.settings.assist.blind_share),
         )
-
-    def _show(self, shown: ShownPrediction, codes: NDArray[np.uint8] | None = None) -> None:
-        """Remember an answer.
-
-        Raises:
-            WithheldError: It must not be shown.
-        """
-        self._log.add(shown, codes)
-        if shown.blind:
-            raise WithheldError
-
-
-def _read(upload: Upload, model: ImageModel) -> NDArray[np.float32]:
-    """The model's bands, (C, H, W)."""
-    return upload.read(select_bands(upload.header.band_count, model.card))
-
-
-def _wanted(campaign: Campaign, task: TaskName) -> list[str]:
-    """Classes of the campaign's task; none if it has no such task."""
-    spec = campaign.task(task)
-    return [] if spec is None else spec.classes
-
-
-def _classes(model: ImageModel, task: TaskName) -> list[str] | None:
-    """Classes of the model's head for a task; None if it has no such head."""
-    return next((spec.classes for spec in model.card.tasks if spec.task == task), None)
+        return shown, answer, answer if task.per_pixel else None
 
 
 def _untrained(model: ImageModel, task: TaskName) -> NoModelError:

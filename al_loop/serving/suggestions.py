@@ -18,6 +18,7 @@ from al_loop.errors import ConflictError, InvalidValueError, NotFoundError, With
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from models.rasters.masks import codes_to_polygons
+from models.tasks import task_of
 
 
 def accept_suggestion(
@@ -94,8 +95,9 @@ def mask_features(codes: NDArray[np.uint8], classes: Sequence[str]) -> dict[str,
 
 def _label(spec: TaskSpec, prediction: RememberedPrediction, sample_id: int, annotator: str) -> LabelInput:
     fields: dict[str, Any] = {"sample_id": sample_id, "task": spec.task, "annotator": annotator}
-    if spec.task == "classification":
-        return LabelInput(**fields, classes=proposed_classes(spec, prediction.answer["probabilities"]))
+    task = task_of(spec)
+    if not task.per_pixel:
+        return LabelInput(**fields, classes=task.proposed(prediction.answer))
     if prediction.mask is None:
         raise ConflictError("the suggested mask was too large to be kept; draw the label by hand")
     return LabelInput(**fields, features=mask_features(prediction.mask, spec.classes), crs=PIXEL)
@@ -113,15 +115,3 @@ def is_withheld(campaign_name: str, pixel_hash: str, share: float) -> bool:
         return False
     digest = hashlib.blake2b(f"blind:{campaign_name}:{pixel_hash}".encode(), digest_size=8).digest()
     return int.from_bytes(digest) / 2**64 < share
-
-
-def proposed_classes(spec: TaskSpec, probabilities: Sequence[float]) -> list[str]:
-    """The classes that a classification proposes: the likeliest; for multi-label those of 0.5 and above.
-
-    Args:
-        spec: The campaign's task. It may have more classes than when the prediction was made, never others.
-        probabilities: Of its first classes.
-    """
-    if spec.multi_label:
-        return [name for name, value in zip(spec.classes, probabilities, strict=False) if value >= 0.5]
-    return [spec.classes[int(np.argmax(probabilities))]]

@@ -38,6 +38,7 @@ from models.scoring.cells.files import common_cells, load_cells
 from models.scoring.cells.grid import CellGrid
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES
+from models.tasks import task_of
 
 CAMPAIGN = "simulation"
 _START = datetime(2000, 1, 1, tzinfo=UTC)
@@ -62,7 +63,7 @@ class SimulatedRun:
     ) -> None:
         self._config, self._oracle, self._strategy, self._cancelled = config, oracle, strategy, cancelled
         self._now = _START
-        self._answered_at_once = 1 if any(spec.task == "segmentation" for spec in plan.tasks) else 200
+        self._answered_at_once = 1 if any(task_of(spec).per_pixel for spec in plan.tasks) else 200
         self._layout = DataLayout(directory)
         self.refused = 0
         """Answers that the label store refused."""

@@ -28,15 +28,13 @@ from al_loop.simulation.one_run import SimulatedRun, play
 from al_loop.simulation.oracle import Oracle
 from al_loop.simulation.records import RUNS, RoundRecord, RunProgress, RunRecord, SimulationConfig
 from models.progress import ProgressLine
+from models.tasks import task_of
 
 __all__ = ["CURVE_PICTURE", "RunProgress", "SimulationConfig", "run"]
 
 CURVE_PICTURE = "curve.png"
 WORK = "work"
 """Folder of the runs under way, removed at the end."""
-
-_METRICS = {"segmentation": "miou", "classification": "accuracy"}
-_MULTI_LABEL_METRIC = "macro_f1"
 
 Report = Callable[[RunProgress], None]
 Tell = Callable[[str], None]
@@ -230,8 +228,7 @@ def _keep(config: SimulationConfig, record: RunRecord, directory: Path) -> RunRe
 
 
 def _metric(plan: ImportPlan) -> str:
-    spec = plan.tasks[0]
-    return _MULTI_LABEL_METRIC if spec.multi_label else _METRICS[spec.task]
+    return task_of(plan.tasks[0]).metric.name
 
 
 def _write(config: SimulationConfig, plan: ImportPlan, records: dict[tuple[str, int], RunRecord]) -> LearningCurves:

@@ -25,6 +25,7 @@ from al_loop.store import LabelStore
 from al_loop.training.starting_weights import StartingWeights
 from models.card import TaskName, TaskSpec
 from models.manifest import SAMPLES_FILE, Manifest, Split, write_manifest
+from models.tasks import task_kinds, task_of
 
 CALIBRATION_SHARE = 0.15
 CALIBRATION_MOST = 0.3
@@ -32,16 +33,7 @@ CALIBRATION_FROM = 10
 """Labels from which calibration is never empty."""
 STATISTICS_SAMPLES = 200
 
-SCHEMA = pa.schema(
-    [
-        ("sample_id", pa.int64()),
-        ("path", pa.string()),
-        ("split", pa.string()),
-        ("block", pa.string()),
-        ("classification", pa.list_(pa.int32())),
-        ("segmentation", pa.list_(pa.struct([("code", pa.int32()), ("wkb", pa.binary())]))),
-    ]
-)
+COLUMNS = [("sample_id", pa.int64()), ("path", pa.string()), ("split", pa.string()), ("block", pa.string())]
 
 Answers = dict[TaskName, Label]
 
@@ -103,7 +95,7 @@ def write_snapshot(
     tasks = _usable_tasks(campaign, answers, samples)
     rows = _rows(campaign, tasks, answers, samples)
     directory.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), directory / SAMPLES_FILE)
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema()), directory / SAMPLES_FILE)
     counts = {"train": 0, "calibration": 0, "test": 0}
     for row in rows:
         counts[row["split"]] += 1
@@ -132,6 +124,11 @@ def write_snapshot(
         trained_from=None if start is None else start.version,
     )
     return Snapshot(manifest, write_manifest(directory, manifest), counts)
+
+
+def schema() -> pa.Schema:
+    """Columns of `samples.parquet`: one for each task, whether or not the campaign asks it."""
+    return pa.schema([*COLUMNS, *((name, kind.column()) for name, kind in task_kinds().items())])
 
 
 def newest_answers(labels: Sequence[Label]) -> dict[int, Answers]:
@@ -179,7 +176,7 @@ def _usable_tasks(campaign: Campaign, answers: dict[int, Answers], samples: dict
 def _rows(
     campaign: Campaign, tasks: Sequence[TaskSpec], answers: dict[int, Answers], samples: dict[int, Sample]
 ) -> list[dict[str, Any]]:
-    """Rows of `SCHEMA`, by sample."""
+    """Rows of `schema()`, by sample."""
     names = [spec.task for spec in tasks]
     used = [sample_id for sample_id in sorted(answers) if not answers[sample_id].keys().isdisjoint(names)]
     blocks = {sample_id: samples[sample_id].block for sample_id in used}
@@ -203,12 +200,11 @@ def _rows(
 
 
 def _answer(spec: TaskSpec, label: Label | None, sample: Sample) -> list[Any] | None:
-    """Class indices, or coded polygons in pixels; None where the task is not labelled."""
+    """The target of a label; None where the task is not labelled."""
     if label is None:
         return None
-    if label.features is None:
-        return [spec.classes.index(name) for name in label.classes or []]
-    return [{"code": code, "wkb": wkb} for code, wkb in label_polygons(spec.classes, label, sample)]
+    polygons = [] if label.features is None else label_polygons(spec.classes, label, sample)
+    return task_of(spec).encode(label.classes or [], polygons)
 
 
 def _statistics_paths(store: LabelStore, campaign: Campaign) -> list[str]:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from models.heads.linear_head import Head, fit_ensemble
 from models.scoring.cells.files import SAMPLE
-from models.scoring.region_means import HARDEST_SHARE
-from models.scoring.uncertainty import ScoreName, all_scores
+from models.tasks.region_means import HARDEST_SHARE
+from models.tasks.uncertainty import ScoreName, all_scores
 
 Matrix = NDArray[np.float32]
 

@@ -1,4 +1,4 @@
-"""From an image of any size to answers, given something that runs the graph: padding, tiling, pooling, class codes.
+"""From an image of any size to answers, given something that runs the graph: padding and tiling.
 
 Knows nothing of ONNX Runtime, queues or files.
 """
@@ -7,18 +7,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.card import BACKGROUND, ModelCard, TaskName
+from models.card import ModelCard, TaskName
 from models.errors import UnknownTaskError, UnusableRasterError
 from models.rasters.tiling import Tile, Window, tiles
+from models.tasks import Task, tasks_of
+from models.tasks.tiles import MeanOverTiles
 
 Outputs: TypeAlias = dict[str, NDArray[np.float32]]
-"""`classification` (K,), `segmentation` (K+1, H, W), `embedding` (D,), as far as the model has them; with a leading N
-axis where a batch is meant."""
+"""Of each task a vector (K,) or a map (K, H, W), and `embedding` (D,); with a leading N axis where a batch is meant."""
 
 ReadWindow: TypeAlias = Callable[[Window], NDArray[np.float32]]
 """Reads the model's bands of one window of an image: (C, height, width), NaN where invalid."""
@@ -33,7 +34,7 @@ class TilePrediction:
     valid: NDArray[np.bool_]
     """(height, width) of `window`; False where a band is NaN."""
     outputs: Outputs
-    """`segmentation` is cut to `window`: (K+1, height, width)."""
+    """Maps are cut to `window`: (K, height, width)."""
 
 
 class ImageModel(ABC):
@@ -42,6 +43,11 @@ class ImageModel(ABC):
     card: ModelCard
     tiles_per_run: int = 1
     """Tiles of a large image that go through the graph at once."""
+
+    @property
+    def tasks(self) -> dict[TaskName, Task]:
+        """What the model answers."""
+        return tasks_of(self.card.tasks)
 
     @abstractmethod
     def run(self, images: NDArray[np.float32]) -> Outputs:
@@ -58,7 +64,7 @@ class ImageModel(ABC):
     def predict(self, image: NDArray[np.float32]) -> Outputs:
         """All outputs of one image; a large one is tiled.
 
-        The full `segmentation` is held in memory: use `segment` or `predict_tiles` for scenes.
+        Full maps are held in memory: use `answer` or `predict_tiles` for scenes.
 
         Args:
             image: Shape (C, H, W), raw values of the card's `bands` in their order, NaN where invalid.
@@ -70,18 +76,12 @@ class ImageModel(ABC):
         if not self._is_large(image):
             return _finite(_first(self._run_padded(image[None])))
         _, height, width = image.shape
-        pool = _Pool()
-        scene = None
+        gathered = {name: task.gather_outputs(height, width) for name, task in self.tasks.items()}
+        gathered["embedding"] = MeanOverTiles()
         for tile in self.predict_tiles(height, width, lambda window: _cut(image, window)):
-            pool.add(tile)
-            part = tile.outputs.get("segmentation")
-            if part is not None:
-                if scene is None:
-                    scene = np.zeros((len(part), height, width), np.float32)
-                    scene[BACKGROUND] = 1.0
-                scene[(slice(None), *_slices(tile.window))] = part
-        outputs = pool.mean()
-        return outputs if scene is None else outputs | {"segmentation": scene}
+            for name, part in gathered.items():
+                part.add(tile.window, tile.valid, tile.outputs[name])
+        return {name: part.result() for name, part in gathered.items()}
 
     def predict_batch(self, images: NDArray[np.float32]) -> Outputs:
         """All outputs of N images of one size, none larger than a tile, with a leading N axis.
@@ -98,50 +98,34 @@ class ImageModel(ABC):
                 raise UnusableRasterError("image", f"larger than a tile of {self.card.tile_px} px; predict it alone")
         return _finite(self._run_padded(images))
 
-    def classify(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities of the classes, shape (K,).
+    def answer(self, name: TaskName, image: NDArray[np.float32]) -> NDArray[Any]:
+        """The answer to one task: probabilities of the classes (K,), or class codes (H, W), as `Task.gather` says.
 
         Raises:
-            UnknownTaskError: The model has no classification head.
+            UnknownTaskError: The model has no head for the task.
             UnusableRasterError: As in `predict`.
         """
-        self._check_task("classification")
+        task = self._task(name)
         self._check(image)
-        if not self._is_large(image):
-            return _finite(_first(self._run_padded(image[None])))["classification"]
+        if not task.per_pixel and not self._is_large(image):
+            return _finite(_first(self._run_padded(image[None])))[name]
         _, height, width = image.shape
-        pool = _Pool()
-        for tile in self.predict_tiles(height, width, lambda window: _cut(image, window)):
-            pool.add(tile)
-        return pool.mean()["classification"]
+        return self.answer_windows(name, height, width, lambda window: _cut(image, window))
 
-    def segment(self, image: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Class codes, shape (H, W): 0 = background or invalid, k = k-th class.
+    def answer_windows(self, name: TaskName, height: int, width: int, read: ReadWindow) -> NDArray[Any]:
+        """The answer for an image that is read window by window, so that a scene need not fit in memory.
 
         Raises:
-            UnknownTaskError: The model has no segmentation head.
-            UnusableRasterError: As in `predict`.
+            As `answer`.
         """
-        self._check(image)
-        _, height, width = image.shape
-        return self.segment_windows(height, width, lambda window: _cut(image, window))
-
-    def segment_windows(self, height: int, width: int, read: ReadWindow) -> NDArray[np.uint8]:
-        """Class codes of an image that is read window by window, so that a scene need not fit in memory.
-
-        Raises:
-            UnknownTaskError: The model has no segmentation head.
-            UnusableRasterError: As in `predict`.
-        """
-        self._check_task("segmentation")
-        codes = np.zeros((height, width), np.uint8)
+        gathered = self._task(name).gather(height, width)
         answered = False
         for tile in self.predict_tiles(height, width, read):
-            codes[_slices(tile.window)] = most_probable(tile.outputs["segmentation"]) * tile.valid
+            gathered.add(tile.window, tile.valid, tile.outputs[name])
             answered = True
         if not answered:
             raise UnusableRasterError("image", "every pixel is nodata")
-        return codes
+        return gathered.result()
 
     def predict_tiles(self, height: int, width: int, read: ReadWindow) -> Iterator[TilePrediction]:
         """Answer tile by tile; an image no larger than a tile is one tile. Tiles without a valid pixel are skipped.
@@ -154,7 +138,7 @@ class ImageModel(ABC):
         Raises:
             UnusableRasterError: Wrong number of bands, or values that the model cannot digest.
         """
-        card = self.card
+        card, maps = self.card, self._maps
         work = self._readable(self.plan(height, width), read)
         while group := list(islice(work, self.tiles_per_run)):
             size = _rounded_up((group[0].image.shape[1], group[0].image.shape[2]), card.stride_px)
@@ -169,8 +153,7 @@ class ImageModel(ABC):
                     )
                 )
                 own = {name: values[index] for name, values in outputs.items()}
-                if "segmentation" in own:
-                    own["segmentation"] = own["segmentation"][(slice(None), *inner)]
+                own |= {name: own[name][(slice(None), *inner)] for name in maps}
                 yield TilePrediction(tile.write, valid[inner], _finite(own))
 
     def plan(self, height: int, width: int) -> Iterator[Tile]:
@@ -191,9 +174,11 @@ class ImageModel(ABC):
     def _run_padded(self, images: NDArray[np.float32]) -> Outputs:
         height, width = images.shape[2:]
         outputs = self.run(_padded(images, _rounded_up((height, width), self.card.stride_px)))
-        if "segmentation" in outputs:
-            outputs = outputs | {"segmentation": outputs["segmentation"][:, :, :height, :width]}
-        return outputs
+        return outputs | {name: outputs[name][:, :, :height, :width] for name in self._maps}
+
+    @property
+    def _maps(self) -> list[TaskName]:
+        return [name for name, task in self.tasks.items() if task.per_pixel]
 
     def _is_large(self, image: NDArray[np.float32]) -> bool:
         return bool(max(image.shape[1:]) > self.card.tile_px)
@@ -209,10 +194,11 @@ class ImageModel(ABC):
         if image.ndim != 3 or len(image) != expected or not image.size:
             raise UnusableRasterError("image", f"an array of shape {image.shape}, but the model reads {expected} bands")
 
-    def _check_task(self, task: TaskName) -> None:
-        known = [spec.task for spec in self.card.tasks]
-        if task not in known:
-            raise UnknownTaskError(task, list(known))
+    def _task(self, name: TaskName) -> Task:
+        tasks = self.tasks
+        if name not in tasks:
+            raise UnknownTaskError(name, list(tasks))
+        return tasks[name]
 
 
 def select_bands(band_count: int, card: ModelCard, name: str = "image") -> Sequence[int]:
@@ -228,50 +214,12 @@ def select_bands(band_count: int, card: ModelCard, name: str = "image") -> Seque
     return card.bands
 
 
-def most_probable(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Index of the largest value along the first axis; the first of equals.
-
-    Much faster than `numpy.argmax` along an outer axis, and it lets other threads run.
-
-    Args:
-        probabilities: Shape (K, H, W), K at most 256.
-
-    Returns:
-        Shape (H, W).
-    """
-    best = probabilities[0].copy()
-    codes = np.zeros(best.shape, np.uint8)
-    for code in range(1, len(probabilities)):
-        better = probabilities[code] > best
-        np.copyto(codes, code, where=better)
-        np.maximum(best, probabilities[code], out=best)
-    return codes
-
-
 class _ReadTile(NamedTuple):
     """A tile and its pixels."""
 
     tile: Tile
     image: NDArray[np.float32]
     valid: NDArray[np.bool_]
-
-
-class _Pool:
-    """Mean of the per-image outputs over tiles, weighted by their valid pixels."""
-
-    def __init__(self) -> None:
-        self._sums: Outputs = {}
-        self._weight = 0.0
-
-    def add(self, tile: TilePrediction) -> None:
-        weight = np.float32(np.count_nonzero(tile.valid))
-        self._weight += float(weight)
-        for name, values in tile.outputs.items():
-            if name != "segmentation":
-                self._sums[name] = self._sums.get(name, np.float32(0)) + weight * values
-
-    def mean(self) -> Outputs:
-        return {name: (total / self._weight).astype(np.float32) for name, total in self._sums.items()}
 
 
 def _first(outputs: Outputs) -> Outputs:

@@ -13,9 +13,10 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from models.errors import CorruptVersionError
+from models.errors import CorruptVersionError, NoSuchTaskError
 from models.inference.image_model import ImageModel, Outputs
 from models.registry import ONNX_FILE, read_card
+from models.tasks import tasks_of
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 
@@ -53,8 +54,9 @@ class Predictor(ImageModel):
         version = directory.name
         try:
             self.card = read_card(directory)
+            tasks_of(self.card.tasks)
             model = (directory / ONNX_FILE).read_bytes()
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, msgspec.MsgspecError, NoSuchTaskError) as error:
             raise CorruptVersionError(version, str(error)) from error
         if hashlib.sha256(model).hexdigest() != self.card.digests.get(ONNX_FILE):
             raise CorruptVersionError(version, f"{ONNX_FILE} does not match its digest")

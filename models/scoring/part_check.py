@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.errors import ScoringError
 from models.scoring.cells.files import CELL_INDEX_FILE, CELLS_FILE, SAMPLE
 from models.scoring.spec import EMBEDDINGS_FILE, IDS_FILE, SCORES_FILE, SKIPPED_FILE, SkippedSample
-from models.scoring.uncertainty import SCORE_NAMES
+from models.tasks.uncertainty import SCORE_NAMES
 
 
 def check_part(part: Path, earlier: Sequence[Path], sample_ids: NDArray[np.int64]) -> list[SkippedSample]:

@@ -4,7 +4,7 @@ Knows nothing of the store, of rounds or of the command line.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 
 from models.card import TaskSpec
 from models.errors import RasterError, UnusableRasterError
-from models.inference.image_model import ImageModel, Outputs
+from models.inference.image_model import ImageModel
 from models.progress import Progress
 from models.scoring.features import image_features
 from models.scoring.reader import PoolImage, prefetch, read_for_features, read_for_model
-from models.scoring.region_means import RegionMeans
-from models.scoring.results import Scores, ScoringResults
-from models.scoring.uncertainty import SCORE_NAMES, all_scores, pixel_scores
+from models.scoring.results import ScoringResults
+from models.tasks import Task, tasks_of
+from models.tasks.task import Scores
+from models.tasks.tiles import MeanOverTiles
+from models.tasks.uncertainty import SCORE_NAMES
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -83,7 +85,7 @@ class _Batches:
     """Collects images by shape and runs them when a batch is full."""
 
     def __init__(self, model: ImageModel, tasks: Sequence[TaskSpec], results: ScoringResults) -> None:
-        self._model, self._tasks, self._results = model, tasks, results
+        self._model, self._tasks, self._results = model, tasks_of(tasks), results
         self._waiting: dict[tuple[int, ...], list[tuple[int, NDArray[np.float32]]]] = {}
         self._waiting_px = 0
 
@@ -131,43 +133,25 @@ class _Batches:
 
     def _record(self, rows: list[int], images: NDArray[np.float32]) -> None:
         outputs = self._model.predict_batch(images)
-        scores: dict[str, Scores] = {}
-        for spec in self._tasks:
-            probabilities = outputs[spec.task]
-            if spec.task == "segmentation":
-                nodata = np.isnan(images).any(axis=1, keepdims=True)  # (N, 1, H, W)
-                probabilities = np.where(nodata, np.float32(np.nan), probabilities)
-            scores[spec.task] = all_scores(probabilities, multi_label=_multi_label(spec))
+        invalid: NDArray[np.bool_] = np.logical_or.reduce(np.isnan(images), axis=1)  # (N, H, W)
+        scores = {name: task.scores(outputs[name], invalid) for name, task in self._tasks.items()}
         self._results.record(rows, outputs["embedding"], scores)
 
 
 def _score_tiles(
-    model: ImageModel, tasks: Sequence[TaskSpec], image: PoolImage
+    model: ImageModel, tasks: Mapping[str, Task], image: PoolImage
 ) -> tuple[NDArray[np.float32], dict[str, Scores]]:
     """Embedding (D,) and scores (1,) of an image that is read, predicted and summed tile by tile."""
-    regions = {name: RegionMeans(1, image.height, image.width) for name in SCORE_NAMES}
-    sums: Outputs = {}
-    weight = 0
+    scores = {name: task.gather_scores(image.height, image.width) for name, task in tasks.items()}
+    embedding, answered = MeanOverTiles(), False
     for tile in model.predict_tiles(image.height, image.width, image.read):
-        valid_px = int(np.count_nonzero(tile.valid))
-        weight += valid_px
-        for name, values in tile.outputs.items():
-            if name != "segmentation":
-                sums[name] = sums.get(name, np.zeros_like(values)) + values * np.float32(valid_px)
-        if "segmentation" in tile.outputs:
-            probabilities = np.where(tile.valid, tile.outputs["segmentation"], np.float32(np.nan))
-            for name, values in pixel_scores(probabilities[None]).items():
-                regions[name].add(values, tile.window.row, tile.window.column)
-    if weight == 0:
+        answered = True
+        embedding.add(tile.window, tile.valid, tile.outputs["embedding"])
+        for name, part in scores.items():
+            part.add(tile.window, tile.valid, tile.outputs[name])
+    if not answered:
         raise UnusableRasterError("image", "every pixel is nodata")
-    scores: dict[str, Scores] = {}
-    for spec in tasks:
-        if spec.task == "segmentation":
-            scores[spec.task] = {name: means.most_uncertain() for name, means in regions.items()}
-        else:
-            mean = sums[spec.task] / np.float32(weight)
-            scores[spec.task] = all_scores(mean[None], multi_label=_multi_label(spec))
-    return sums["embedding"] / np.float32(weight), scores
+    return embedding.result(), {name: part.result() for name, part in scores.items()}
 
 
 def _features(path: Path, bands: Sequence[int]) -> NDArray[np.float32]:
@@ -214,7 +198,3 @@ class Reporter:
         if count == self._total or now - self._reported >= REPORT_EVERY_S:
             self._progress.step(count, self._total)
             self._reported = now
-
-
-def _multi_label(spec: TaskSpec) -> bool:
-    return spec.multi_label and spec.task == "classification"

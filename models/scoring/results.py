@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from models.files import write_atomically
 from models.scoring.spec import EMBEDDINGS_FILE, IDS_FILE, SCORES_FILE, SKIPPED_FILE, SkippedSample
-from models.scoring.uncertainty import SCORE_NAMES, ScoreName
-
-Scores = dict[ScoreName, NDArray[np.float32]]
+from models.tasks.task import Scores
+from models.tasks.uncertainty import SCORE_NAMES
 
 
 class ScoringResults:

@@ -8,16 +8,16 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from torch import Tensor, nn
 
-from models.card import IGNORE, TaskSpec
-from models.training.data.dataset import Chip, ChipReader, LabelledSample
-from models.training.data.label_counts import class_vector, is_labelled
+from models.card import TaskSpec
+from models.tasks import tasks_of
+from models.tasks.network import network_of
+from models.tasks.task import CalibrationRows
+from models.training.data.dataset import ChipReader, LabelledSample, truth_in
+from models.training.data.label_counts import is_labelled
 from models.training.tallies import Infer
 
 LIMITS = (0.25, 10.0)
 """A temperature outside means too few rows or a broken model, not a calibration."""
-
-PIXELS_PER_IMAGE = 4096
-"""Pixels of a segmentation sample that calibration looks at, drawn at random."""
 
 SHRINKAGE_ROWS = 20
 """Rows at which the fitted temperature and no change (T = 1) weigh the same, on a log scale."""
@@ -26,11 +26,11 @@ SHRINKAGE_ROWS = 20
 class CalibratedNetwork(nn.Module):
     """The network with probabilities in place of logits: what is evaluated and exported."""
 
-    def __init__(self, network: nn.Module, temperature: Mapping[str, float], *, multi_label: bool) -> None:
+    def __init__(self, network: nn.Module, tasks: Sequence[TaskSpec], temperature: Mapping[str, float]) -> None:
         super().__init__()
         self.network = network
+        self.tasks = tasks_of(tasks)
         self.temperature = dict(temperature)
-        self.multi_label = multi_label
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Probabilities and embedding.
@@ -39,15 +39,12 @@ class CalibratedNetwork(nn.Module):
             image: (N, C, H, W) float32 raw values, NaN invalid.
 
         Returns:
-            `classification` (N, K) and `segmentation` (N, K + 1, H, W) where the task exists, summing to 1 over axis 1
-            (multi-label classes are independent), and `embedding` (N, D).
+            Probabilities of each task, (N, K) or (N, K, H, W), and `embedding` (N, D).
         """
         outputs = self.network(image)
         answers = {"embedding": outputs["embedding"]}
-        for task, temperature in self.temperature.items():
-            scaled = outputs[task] / temperature
-            independent = task == "classification" and self.multi_label
-            answers[task] = scaled.sigmoid() if independent else scaled.softmax(dim=1)
+        for name, task in self.tasks.items():
+            answers[name] = network_of(task).probabilities(task, outputs[name] / self.temperature[name])
         return answers
 
 
@@ -99,39 +96,20 @@ def calibrate(
         Temperature by task, 1.0 where no sample is labelled.
     """
     rng = np.random.default_rng(0)
-    logits: dict[str, list[NDArray[np.float32]]] = {spec.task: [] for spec in tasks}
-    truth: dict[str, list[NDArray[np.integer]]] = {spec.task: [] for spec in tasks}
+    asked = tasks_of(tasks)
+    rows: dict[str, list[CalibrationRows]] = {name: [] for name in asked}
     for sample in samples:
-        labelled = [spec for spec in tasks if is_labelled(sample, spec)]
+        labelled = [task for task in asked.values() if is_labelled(sample, task)]
         windows = list(reader.windows(sample, window_px)) if labelled else []
         outputs = [infer(chip.image[np.newaxis]) for chip in windows]
-        for spec in labelled:
-            if spec.task == "classification":
-                logits[spec.task].append(np.mean([output["classification"] for output in outputs], axis=0))
-                truth[spec.task].append(_class_truth(sample, spec))
-                continue
-            pixels = [_pixels(output["segmentation"][0], chip) for output, chip in zip(outputs, windows, strict=True)]
-            values, codes = np.concatenate([part for part, _ in pixels]), np.concatenate([part for _, part in pixels])
-            picked = rng.permutation(len(codes))[:PIXELS_PER_IMAGE]
-            logits[spec.task].append(values[picked])
-            truth[spec.task].append(codes[picked])
-    return {
-        task: fit_temperature(np.concatenate(logits[task]), np.concatenate(truth[task]), rows=len(logits[task]))
-        if logits[task]
-        else 1.0
-        for task in logits
-    }
+        for task in labelled:
+            truths = [truth_in(chip, task, sample) for chip in windows]
+            found = task.calibration_rows(truths, [output[task.name][0] for output in outputs], rng)
+            if found is not None:
+                rows[task.name].append(found)
+    return {name: _temperature(found) if found else 1.0 for name, found in rows.items()}
 
 
-def _class_truth(sample: LabelledSample, spec: TaskSpec) -> NDArray[np.integer]:
-    """One row: (1,) class index, or (1, K) of 0 and 1 for multi-label."""
-    if spec.multi_label:
-        return class_vector(sample, len(spec.classes))[np.newaxis].astype(np.int64)
-    return np.array(sample.classification)
-
-
-def _pixels(logits: NDArray[np.float32], chip: Chip) -> tuple[NDArray[np.float32], NDArray[np.integer]]:
-    """Logits (n, K + 1) and codes (n,) of a window's labelled pixels."""
-    codes = np.full(chip.image.shape[1:], IGNORE, np.uint8) if chip.codes is None else chip.codes
-    known = codes != IGNORE
-    return logits[:, known].T, codes[known].astype(np.int64)
+def _temperature(rows: Sequence[CalibrationRows]) -> float:
+    logits, truth = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+    return fit_temperature(logits, truth, rows=len(rows))

@@ -4,7 +4,6 @@ Knows nothing of torch: see `models.training.tallies` for what a model is.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import msgspec
 import numpy as np
@@ -18,9 +17,6 @@ from models.training.tallies import Infer, Tally, tally
 
 SEED = 20240229
 """Of the bootstrap: candidate and incumbent are resampled alike, which makes their difference paired."""
-
-
-MetricName = Literal["accuracy", "macro_f1", "miou"]
 
 
 class Contender(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,69 +69,42 @@ def evaluate(
 
 def metric_value(counted: Tally) -> float | None:
     """The task's metric over all samples; None where their truth holds no class."""
-    value = float(_metric(counted.spec)[1](counted.tables.sum(axis=0).astype(np.float64)))
+    value = float(counted.task.metric.value(counted.tables.sum(axis=0)))
     return value if np.isfinite(value) else None
 
 
 def _by_task(tallies: Sequence[Tally]) -> dict[str, Tally]:
     """Tallies whose truth holds at least one class: the metric is a number."""
-    return {counted.spec.task: counted for counted in tallies if metric_value(counted) is not None}
-
-
-def _metric(spec: TaskSpec) -> tuple[MetricName, metrics.Metric, metrics.Metric]:
-    """Name, metric and the metric of each class."""
-    if spec.task == "segmentation":
-        return "miou", metrics.miou, metrics.class_iou
-    if spec.multi_label:
-        return "macro_f1", metrics.macro_f1, metrics.class_f1
-    return "accuracy", metrics.accuracy, metrics.class_recall
+    return {counted.task.name: counted for counted in tallies if metric_value(counted) is not None}
 
 
 def _summary(counted: Tally, train_counts: Counts, weights: NDArray[np.float64]) -> TaskEvaluation:
-    spec, tables = counted.spec, counted.tables[counted.labelled]
-    name, metric, class_metric = _metric(spec)
-    total = tables.sum(axis=0).astype(np.float64)
-    value = float(metric(total))
-    low, high = metrics.interval(metrics.resampled(metric, tables, weights), value)
-    per_class = class_metric(total)
+    task, tables = counted.task, counted.tables[counted.labelled]
+    metric = task.metric
+    total = tables.sum(axis=0)
+    value = float(metric.value(total))
+    low, high = metrics.interval(metrics.resampled(metric.value, tables, weights), value)
     return TaskEvaluation(
-        task=spec.task,
-        metric=name,
+        task=task.name,
+        metric=metric.name,
         value=value,
         low=low,
         high=high,
-        baseline=float(metric(_majority(total, spec, train_counts))),
+        baseline=float(metric.value(task.majority(total, train_counts[task.name]))),
         samples=len(tables),
         per_class={
             label: None if np.isnan(value) else float(value)
-            for label, value in zip(spec.classes, per_class, strict=True)
+            for label, value in zip(task.classes, metric.by_class(total), strict=True)
         },
         expected_calibration_error=metrics.expected_calibration_error(counted.bins.sum(axis=0)),
     )
 
 
-def _majority(total: NDArray[np.float64], spec: TaskSpec, train_counts: Counts) -> NDArray[np.float64]:
-    """The table if every answer were the most frequent class of the training labels.
-
-    Segmentation: its most frequent class other than background everywhere. Multi-label: every class always, which no
-    constant answer beats in F1.
-    """
-    if spec.multi_label:
-        true_positive, false_positive, false_negative, true_negative = total.T
-        nothing = np.zeros_like(true_positive)
-        return np.stack([true_positive + false_negative, false_positive + true_negative, nothing, nothing], axis=1)
-    counts = train_counts[spec.task]
-    answer = int(counts.argmax()) if spec.task == "classification" else int(counts[1:].argmax()) + 1
-    table = np.zeros_like(total)
-    table[:, answer] = total.sum(axis=1)
-    return table
-
-
 def _difference(new: Tally, old: Tally, weights: NDArray[np.float64]) -> PairedDifference:
-    _, metric, _ = _metric(new.spec)
+    metric = new.task.metric.value
     tables = [counted.tables[counted.labelled] for counted in (new, old)]
-    values = [float(metric(table.sum(axis=0).astype(np.float64))) for table in tables]
+    values = [float(metric(table.sum(axis=0))) for table in tables]
     resampled = [metrics.resampled(metric, table, weights) for table in tables]
     difference = values[0] - values[1]
     low, high = metrics.interval(resampled[0] - resampled[1], difference)
-    return PairedDifference(task=new.spec.task, difference=difference, low=low, high=high, samples=len(tables[0]))
+    return PairedDifference(task=new.task.name, difference=difference, low=low, high=high, samples=len(tables[0]))

@@ -97,7 +97,7 @@ def fit(
 
     Args:
         network: Freshly built.
-        loss: (outputs, classes, codes) -> scalar.
+        loss: (outputs, targets of each task) -> scalar.
         batches: At least `steps` of them.
         steps: Length of the run.
         config: Learning rate and weight decay.
@@ -117,7 +117,7 @@ def fit(
     for step in range(1, steps + 1):
         batch = next(batches).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            value = loss(network(batch.images), batch.classes, batch.codes)
+            value = loss(network(batch.images), batch.targets)
         if not torch.isfinite(value):
             raise TrainingDataError(
                 f"the loss is {value.item()} at step {step} of {steps}; look for extreme values in the "

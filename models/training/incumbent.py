@@ -9,6 +9,7 @@ from models.card import TaskSpec
 from models.errors import CorruptVersionError
 from models.inference.predictor import Predictor
 from models.manifest import Manifest
+from models.tasks import task_of
 from models.training.evaluate import Contender
 from models.training.tallies import Answers, Infer, padded_infer
 
@@ -48,14 +49,9 @@ def _with_classes_of(infer: Infer, own: TaskSpec, asked: TaskSpec) -> Infer:
     """`infer` with probability 0 for the classes that its head does not know: it never gives them as its answer."""
     if own.classes == asked.classes:
         return infer
-    first = 1 if asked.task == "segmentation" else 0  # background comes before the classes
-    places = [*range(first), *(first + asked.classes.index(name) for name in own.classes)]
 
     def grown(images: NDArray[np.float32]) -> Answers:
         answers = infer(images)
-        known = answers[asked.task]
-        values = np.zeros((len(known), first + len(asked.classes), *known.shape[2:]), np.float32)
-        values[:, places] = known
-        return {**answers, asked.task: values}
+        return {**answers, asked.task: task_of(asked).with_classes_of(task_of(own), answers[asked.task])}
 
     return grown

@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import metrics
-from models.card import IGNORE, TaskSpec
-from models.training.data.dataset import Chip, ChipReader, LabelledSample
-from models.training.data.label_counts import class_vector, is_labelled
+from models.card import TaskSpec
+from models.tasks import Task, tasks_of
+from models.training.data.dataset import Chip, ChipReader, LabelledSample, truth_in
+from models.training.data.label_counts import is_labelled
 
 Answers = Mapping[str, NDArray[np.float32]]
 
 Infer = Callable[[NDArray[np.float32]], Answers]
-"""Raw images (N, C, H, W) of any H and W -> `classification` (N, K), `segmentation` (N, K + 1, H, W) probabilities."""
+"""Raw images (N, C, H, W) of any H and W -> the outputs of each task, (N, K) or (N, K, H, W)."""
 
 BATCH_PIXELS = 2**18
 """Windows of equal size are run together up to this many pixels."""
@@ -26,47 +27,31 @@ class Tally:
     """One model's answers for one task on S samples, counted; samples without a label count nothing.
 
     Attributes:
-        spec: The task.
+        task: The task.
         labelled: (S,) whether the sample has a label for the task.
-        tables: (S, R, C) int64, see `models.metrics`.
+        tables: (S, R, C), see `Task.tally`.
         bins: (S, 15, 3) calibration bins.
     """
 
-    def __init__(self, spec: TaskSpec, samples: Sequence[LabelledSample]) -> None:
-        self.spec = spec
-        self.labelled = np.array([is_labelled(sample, spec) for sample in samples], dtype=np.bool_)
-        size = len(spec.classes) + (spec.task == "segmentation")
-        self.tables = np.zeros((len(samples), size, 4 if spec.multi_label else size), dtype=np.int64)
+    def __init__(self, task: Task, samples: Sequence[LabelledSample]) -> None:
+        self.task = task
+        self.labelled = np.array([is_labelled(sample, task) for sample in samples], dtype=np.bool_)
+        self.tables = np.zeros((len(samples), *task.table_shape))
         self.bins = np.zeros((len(samples), metrics.CALIBRATION_BINS, 3))
 
     def add(self, index: int, sample: LabelledSample, windows: Sequence[tuple[Chip, Answers]]) -> None:
         """Count the answers for all windows of sample `index`; answers come without the batch axis."""
         if not self.labelled[index]:
             return
-        if self.spec.task == "classification":
+        answered = [(truth_in(chip, self.task, sample), answers[self.task.name]) for chip, answers in windows]
+        if not self.task.per_pixel:
             weights = [max(float((~np.isnan(chip.image).any(axis=0)).sum()), 1e-6) for chip, _ in windows]
-            stacked = np.stack([answers["classification"] for _, answers in windows])
-            self._add_classes(index, sample, np.average(stacked, axis=0, weights=weights))
-            return
-        for chip, answers in windows:
-            if chip.codes is not None:
-                self._add_codes(index, chip.codes, answers["segmentation"])
-
-    def _add_classes(self, index: int, sample: LabelledSample, probabilities: NDArray[np.float64]) -> None:
-        if self.spec.multi_label:
-            truth = class_vector(sample, len(probabilities))
-            self.tables[index] = metrics.detection_counts(truth, probabilities > 0.5)
-            self.bins[index] = metrics.calibration_bins(probabilities, truth)
-            return
-        label, answer = np.array(sample.classification), np.array([probabilities.argmax()])
-        self.tables[index] = metrics.confusion(label, answer, len(probabilities))
-        self.bins[index] = metrics.calibration_bins(probabilities.max(keepdims=True), answer == label)
-
-    def _add_codes(self, index: int, codes: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> None:
-        known = codes != IGNORE
-        answer = probabilities.argmax(axis=0)
-        self.tables[index] += metrics.confusion(codes, answer, len(probabilities))
-        self.bins[index] += metrics.calibration_bins(probabilities.max(axis=0)[known], (answer == codes)[known])
+            mean = np.average(np.stack([answer for _, answer in answered]), axis=0, weights=weights)
+            answered = [(answered[0][0], mean)]
+        for truth, answer in answered:
+            table, bins = self.task.tally(truth, answer)
+            self.tables[index] += table
+            self.bins[index] += bins
 
 
 def tally(
@@ -74,8 +59,8 @@ def tally(
 ) -> list[Tally]:
     """Run a model once over every sample and count its answers for each task.
 
-    Images larger than `window_px` are cut into windows without overlap; class probabilities are averaged over the
-    windows by valid pixels.
+    Images larger than `window_px` are cut into windows without overlap; one answer an image is the
+    mean over the windows, weighted by valid pixels.
 
     Args:
         samples: With or without labels for each of the tasks.
@@ -84,7 +69,7 @@ def tally(
         infer: The model.
         window_px: Side of the windows.
     """
-    tallies = [Tally(spec, samples) for spec in tasks]
+    tallies = [Tally(task, samples) for task in tasks_of(tasks).values()]
     for batch in _batches(samples, reader, window_px):
         if len(batch) == 1:  # one sample, any number of windows
             index, chips = batch[0]

@@ -44,7 +44,7 @@ class PredictionController(Controller):
     ) -> list[float]:
         """Calibrated class probabilities of the uploaded image, a flat list in class order."""
         data = await _image(request)
-        return await sync_to_thread(loop.predictions.classify, campaign, data)
+        return await sync_to_thread(loop.predictions.predict, campaign, "classification", data)
 
     @post(
         "/segmentation",
@@ -66,7 +66,8 @@ class PredictionController(Controller):
         0 = background, k = k-th class.
         """
         data = await _image(request)
-        return Response(await sync_to_thread(loop.predictions.segment, campaign, data), media_type="image/tiff")
+        answer = await sync_to_thread(loop.predictions.predict, campaign, "segmentation", data)
+        return Response(answer, media_type="image/tiff")
 
     @post(
         "/sam",
@@ -106,13 +107,16 @@ class PredictionController(Controller):
     )
     async def other(
         self,
+        request: Request[Any, Any, Any],
         campaign: FromPath[str],
         task: FromPath[str],
         loop: NamedDependency[Loop],
         token: Annotated[str | None, TOKEN] = None,
-    ) -> None:
-        """`detection` is named by the interface but not built yet."""
-        await sync_to_thread(loop.store.campaigns.get, campaign)
+    ) -> Response[Any]:
+        """The answer to a task without a route of its own; `detection` is named by the interface but not built yet."""
+        target = await sync_to_thread(loop.store.campaigns.get, campaign)
+        if target.task(task) is not None:
+            return Response(await sync_to_thread(loop.predictions.predict, campaign, task, await _image(request)))
         if task == "detection":
             raise UnsupportedError(f"The task {task!r} is not built yet; use classification, segmentation or sam.")
         raise NotFoundError("task", task, "use classification, segmentation or sam")

@@ -1,13 +1,14 @@
 """What serving adds to ONNX Runtime, on a small real network.
 
 Measured, always against the plain loop in the same process and interleaved with it:
-- one client: time that `classify` and `segment` of a pinned `Batcher` add to `session.run` on the same array;
+- one client: time that `answer` of a pinned `Batcher` adds to `session.run` on the same array;
 - eight clients: images a second against the best batch size of raw `session.run`;
 - decode: `open_upload` + hash + `encode_codes` against the same with bare rasterio.
 
 Run: python -m tests.benchmarks.bench_predictor
 """
 
+import functools
 import platform
 import tempfile
 import threading
@@ -48,8 +49,7 @@ def main() -> None:
 
 def one_client(task: str, predictor: Predictor, image: NDArray[np.float32]) -> None:
     """Added latency of one call."""
-    model = Batcher(predictor).pin()
-    serve = model.classify if task == "classification" else model.segment
+    serve = functools.partial(Batcher(predictor).pin().answer, task)
     raw, served = interleaved(lambda: predictor.run(image[None]), lambda: serve(image))
     added = np.sort(served) - np.sort(raw)
     print(
@@ -60,8 +60,7 @@ def one_client(task: str, predictor: Predictor, image: NDArray[np.float32]) -> N
 
 def many_clients(task: str, predictor: Predictor, image: NDArray[np.float32]) -> None:
     """Throughput of eight threads against raw batches, in turn, a fraction of a second each."""
-    model = Batcher(predictor).pin()
-    serve = model.classify if task == "classification" else model.segment
+    serve = functools.partial(Batcher(predictor).pin().answer, task)
     raw: dict[int, list[float]] = {size: [] for size in (1, 2, 4, 8, 16)}
     served = []
     for _ in range(SLICES):

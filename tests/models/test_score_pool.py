@@ -15,7 +15,6 @@ from models.progress import PROGRESS_FILE, ProgressLine
 from models.rasters.reading import pixel_hash, read_raster
 from models.registry import ONNX_FILE
 from models.score_pool import main
-from models.scoring import uncertainty as acquisition
 from models.scoring.features import feature_size
 from models.scoring.spec import (
     EMBEDDINGS_FILE,
@@ -27,6 +26,7 @@ from models.scoring.spec import (
     SkippedSample,
     write_spec,
 )
+from models.tasks import uncertainty as acquisition
 from tests.data.make_scene import make_hostile, make_scene
 from tests.data.tiny_model import make_tiny_onnx
 
@@ -102,7 +102,7 @@ def test_multi_label_campaigns_score_yes_or_no_questions(tmp_path, raster_pool):
     rows = {row["sample_id"]: row for row in pq.read_table(part / SCORES_FILE).to_pylist()}
     predictor = Predictor(model_dir)
     for sample_id, path in raster_pool:
-        probabilities = predictor.classify(read_raster(Path(path), [1, 2, 3]))
+        probabilities = predictor.answer("classification", read_raster(Path(path), [1, 2, 3]))
         expected = acquisition.entropy(probabilities[None], multi_label=True)[0]
         assert rows[sample_id]["entropy"] == pytest.approx(expected, abs=1e-4)
 

@@ -55,7 +55,7 @@ def test_card_matches_the_manifest(trained_run: TrainedRun) -> None:
     assert (card.version, card.bands, card.tasks) == (manifest.version, manifest.bands, manifest.tasks)
     splits = read_samples(trained_run.snapshot, manifest)
     seen = [sample for split in ("train", "calibration") for sample in splits[split]]
-    assert card.labels == sum(sample.classification is not None or sample.segmentation is not None for sample in seen)
+    assert card.labels == sum(bool(sample.targets) for sample in seen)
     assert card.parity.differences.keys() == {"classification", "segmentation", "embedding"}
     assert max(card.parity.differences.values()) <= card.parity.tolerance
     assert card.digests == {}
@@ -79,7 +79,9 @@ def test_padding_with_invalid_pixels_leaves_the_class_alone(published: Path, tra
     image = read_raster(paths[1], [1, 2, 3])
     padded = np.full((3, 32, 64), np.nan, np.float32)
     padded[:, :, :32] = image
-    assert predictor.classify(image).argmax() == predictor.classify(padded).argmax() == 1
+    assert (
+        predictor.answer("classification", image).argmax() == predictor.answer("classification", padded).argmax() == 1
+    )
 
 
 def test_retraining_is_compared_with_the_serving_version_on_the_same_samples(

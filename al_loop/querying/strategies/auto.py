@@ -12,7 +12,7 @@ from al_loop.querying.strategies.by_score import available
 from al_loop.querying.strategies.clasp_pe import ClaspPE
 from al_loop.querying.strategies.fallback import NO_EMBEDDINGS, fall_back
 from al_loop.scoring.candidates import Candidates, Selection, size_of
-from models.scoring.uncertainty import ScoreName
+from models.tasks.uncertainty import ScoreName
 
 TRUSTED = 0.05
 """Trust in the embeddings below which nothing is built on them; see `al_loop.heads.Head.trust`."""

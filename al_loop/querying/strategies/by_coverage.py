@@ -9,7 +9,7 @@ from al_loop.querying.strategies.bounds import CANDIDATES, CANDIDATES_PER_PICK, 
 from al_loop.querying.strategies.by_score import because, words
 from al_loop.querying.strategies.coverage import cover, kernel, kernel_width
 from al_loop.scoring.candidates import Candidates, PercentileRanks, Selection, highest
-from models.scoring.uncertainty import ScoreName
+from models.tasks.uncertainty import ScoreName
 
 LEAST_WEIGHT = np.float32(1e-6)
 """Weight of a certain sample: a pool of certainties is still covered."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from al_loop.scoring.candidates import Candidates, PercentileRanks, Selection, highest, size_of
-from models.scoring.uncertainty import ScoreName
+from models.tasks.uncertainty import ScoreName
 
 STAND_INS: tuple[ScoreName, ...] = ("entropy", "margin", "least_confidence", "bald")
 """What is taken for an uncertainty that the pool lacks, the first that there is."""

@@ -12,7 +12,7 @@ from al_loop.querying.strategies.fallback import most_uncertain_or_else
 from al_loop.querying.strategies.power import noisy
 from al_loop.scoring.candidates import Candidates, Selection, highest, size_of
 from models.errors import NonFiniteScoresError
-from models.scoring.uncertainty import entropy
+from models.tasks.uncertainty import entropy
 
 STRATUM_VALUES = 4_000_000
 """Scores by class that are looked at, at most (16 MB): of a larger pool a random part, 363,636 samples at ten classes

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from al_loop.querying.strategies.by_score import available, because, words
 from al_loop.querying.strategies.fallback import fall_back
 from al_loop.scoring.candidates import Candidates, PercentileRanks, Selection, highest, size_of
-from models.scoring.uncertainty import ScoreName
+from models.tasks.uncertainty import ScoreName
 
 Variant = Literal["power", "softmax", "softrank"]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.inference.image_model import ImageModel, ReadWindow
 from models.rasters.tiling import Tile, Window
-from models.scoring.uncertainty import entropy
+from models.tasks import Task
 
 CELLS = 8
 """An image is divided into about this many cells a side."""
@@ -36,7 +36,7 @@ class _Cell:
 
 
 def occlusion(
-    model: ImageModel, height: int, width: int, read: ReadWindow, *, multi_label: bool
+    model: ImageModel, task: Task, height: int, width: int, read: ReadWindow
 ) -> Iterator[tuple[Window, NDArray[np.float32]]]:
     """How far an image's predictive entropy moves, up or down, when a cell of it is taken away.
 
@@ -45,11 +45,11 @@ def occlusion(
     prediction and of about 64 tiles more, whatever the size.
 
     Args:
-        model: With a classification head.
+        model: With a head for the task.
+        task: One that answers the whole image.
         height: Rows of the image.
         width: Columns of the image.
         read: Reads the model's bands of a window.
-        multi_label: Whether the classes are independent.
 
     Yields:
         Windows that cover the image's readable part once, and their values (height, width) in nats, 0 or more;
@@ -65,20 +65,21 @@ def occlusion(
         image = read(tile.read)
         valid: NDArray[np.bool_] = np.logical_not(np.isnan(image).any(axis=0))[_inner(tile)]
         if valid.any():
-            probabilities = model.predict_batch(image[None])["classification"][0].astype(np.float64)
+            probabilities = model.predict_batch(image[None])[task.name][0].astype(np.float64)
             weight += np.count_nonzero(valid)
             total = total + np.count_nonzero(valid) * probabilities
-            cells += _cells(model, tile, image, valid, probabilities, cells_a_side, alone=len(plan) == 1)
-    whole = _entropy(total / max(weight, 1.0), multi_label)
+            cells += _cells(model, task, tile, image, valid, probabilities, cells_a_side, alone=len(plan) == 1)
+    whole = _entropy(task, total / max(weight, 1.0))
     for cell in cells:
         left = weight + cell.weight_change
-        change = abs(whole - _entropy((total + cell.sum_change) / left, multi_label)) if left > 0 else 0.0
+        change = abs(whole - _entropy(task, (total + cell.sum_change) / left)) if left > 0 else 0.0
         values = np.full((cell.window.height, cell.window.width), change, np.float32)
         yield cell.window, values if cell.valid is None else np.where(cell.valid, values, np.float32(np.nan))
 
 
 def _cells(
     model: ImageModel,
+    task: Task,
     tile: Tile,
     image: NDArray[np.float32],
     valid: NDArray[np.bool_],
@@ -95,7 +96,7 @@ def _cells(
     ]
     whole_tile = len(windows) == 1 and not alone
     pixels = np.count_nonzero(valid)
-    answers = np.zeros((1, 1)) if whole_tile else _without(model, image, _inner(tile), windows, probabilities)
+    answers = np.zeros((1, 1)) if whole_tile else _without(model, task, image, _inner(tile), windows, probabilities)
     cells = []
     for window, answer in zip(windows, answers, strict=True):
         inside = valid[window.row : window.row + window.height, window.column : window.column + window.width]
@@ -113,6 +114,7 @@ def _cells(
 
 def _without(
     model: ImageModel,
+    task: Task,
     image: NDArray[np.float32],
     inner: tuple[slice, slice],
     windows: list[Window],
@@ -128,7 +130,7 @@ def _without(
             part[:, window.row : window.row + window.height, window.column : window.column + window.width] = np.nan
         kept = np.flatnonzero([not np.isnan(occluded).any(axis=0).all() for occluded in batch])
         if kept.size:
-            answers[start + kept] = model.predict_batch(batch[kept])["classification"]
+            answers[start + kept] = model.predict_batch(batch[kept])[task.name]
     return answers
 
 
@@ -138,5 +140,5 @@ def _inner(tile: Tile) -> tuple[slice, slice]:
     return slice(row, row + tile.write.height), slice(column, column + tile.write.width)
 
 
-def _entropy(probabilities: NDArray[np.float64], multi_label: bool) -> float:
-    return float(entropy(probabilities[None].astype(np.float32), multi_label=multi_label)[0])
+def _entropy(task: Task, output: NDArray[np.float64]) -> float:
+    return float(task.scores(output[None].astype(np.float32), np.zeros((1, 1, 1), np.bool_))["entropy"][0])

@@ -1,6 +1,5 @@
 """Answers requests for pictures of samples: thumbnails with overlays, uncertainty as a raster and as regions."""
 
-import math
 import tempfile
 from collections.abc import Hashable, Iterator
 from dataclasses import replace
@@ -20,21 +19,19 @@ from al_loop.serving.model_server import ModelServer
 from al_loop.serving.pictures.cache import PictureCache
 from al_loop.serving.pictures.drawing import Picture, enlarged, with_caption, with_codes, with_heat
 from al_loop.serving.pictures.hot_regions import hot_regions, region_collection
-from al_loop.serving.pictures.uncertainty import DESCRIPTIONS, coarse_uncertainty, mapped_task, uncertainty
+from al_loop.serving.pictures.uncertainty import coarse_uncertainty, mapped_task, uncertainty
 from al_loop.store import LabelStore
-from models.card import TaskName
 from models.inference.image_model import ImageModel, ReadWindow, select_bands
 from models.rasters.cogs import open_cog
 from models.rasters.reading import read_raster, resolve_inside
 from models.rasters.thumbnails import encode_png, thumbnail
 from models.rasters.tiling import Window
+from models.tasks import kind_of, task_of
 
 OverlayName = Literal["uncertainty", "suggestion"]
 
 MAX_MODEL_PX = 2000
 """For a picture, the model sees images with a longer side than this reduced to it."""
-FULL_NATS: dict[TaskName, float] = {"segmentation": math.log(2), "classification": 0.25}
-"""Uncertainty at the end of the colour ramp: two classes equally likely; a quarter nat of doubt from one cell."""
 REGION_GRID = 256
 """Regions are found on a grid of at most this many cells a side."""
 CACHE_BYTES = 64_000_000
@@ -94,7 +91,7 @@ class PictureService:
         model = self._server.batcher(campaign).pin()
         factor, height, width = _reduction(sample, max_side_px)
         read = _reader(model, sample, path, factor)
-        description = DESCRIPTIONS[mapped_task(model)]
+        description = mapped_task(model).uncertainty_unit
         tags = {
             "TIFFTAG_IMAGEDESCRIPTION": f"Uncertainty of model {model.card.version} of campaign {campaign.name} about "
             f"{sample.path}: {description}{_reduced(factor)}",
@@ -155,7 +152,7 @@ class PictureService:
         shown = [
             entry
             for entry in newest
-            if entry is not None and not entry.blind and (entry.task == "classification" or entry.mask is not None)
+            if entry is not None and not entry.blind and (entry.mask is not None or not kind_of(entry.task).per_pixel)
         ]
         if not shown:
             hint = "run the model on it in SCANEO or by a prediction route"
@@ -213,7 +210,7 @@ def _heat(model: ImageModel, campaign: Campaign, sample: Sample, path: Path, siz
 
     coarse = coarse_uncertainty(model, *shape, read, size_px)
     picture = enlarged(_natural(campaign, path, sample, size_px), size_px)
-    return with_heat(picture, coarse.values, FULL_NATS[mapped_task(model)])
+    return with_heat(picture, coarse.values, mapped_task(model).full_uncertainty)
 
 
 def _suggested(
@@ -227,14 +224,6 @@ def _suggested(
             picture = with_codes(picture, entry.mask, [rgb(colours[name]) for name in spec.classes])
     for entry in shown:
         spec = campaign.task(entry.task)
-        if spec is not None and entry.task == "classification":
-            probabilities = entry.answer["probabilities"]
-            picture = with_caption(picture, _caption(spec.classes, probabilities, multi_label=spec.multi_label))
+        if spec is not None and entry.mask is None:
+            picture = with_caption(picture, task_of(spec).caption(entry.answer))
     return picture
-
-
-def _caption(classes: list[str], probabilities: list[float], *, multi_label: bool) -> list[str]:
-    """The answer in words: the likeliest class, or all that are likelier than not."""
-    ranked = sorted(zip(probabilities, classes, strict=False), reverse=True)  # classes may have been added since
-    shown = [entry for entry in ranked if entry[0] >= 0.5] if multi_label else ranked[:1]
-    return [f"{name} {probability:.0%}" for probability, name in shown] or ["none of the classes"]

@@ -7,16 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.serving.pictures.occlusion import occlusion
-from models.card import TaskName
 from models.inference.image_model import ImageModel, ReadWindow
 from models.rasters.tiling import Window
-from models.scoring.region_means import RegionMeans
-from models.scoring.uncertainty import pixel_entropy
-
-DESCRIPTIONS: dict[TaskName, str] = {
-    "segmentation": "predictive entropy (nats): 0 = sure, ln(number of classes + 1) = no idea",
-    "classification": "change of the predictive entropy when the place is hidden (nats): high = the answer hangs on it",
-}
+from models.tasks import Task
+from models.tasks.region_means import RegionMeans
+from models.tasks.uncertainty import pixel_entropy
 
 
 @dataclass(frozen=True)
@@ -31,15 +26,16 @@ class CoarseMap:
     """(columns + 1,)"""
 
 
-def mapped_task(model: ImageModel) -> TaskName:
-    """The task whose uncertainty is mapped: segmentation where the model has it."""
-    return "segmentation" if any(spec.task == "segmentation" for spec in model.card.tasks) else "classification"
+def mapped_task(model: ImageModel) -> Task:
+    """The task whose uncertainty is mapped: one that answers each pixel where the model has it."""
+    tasks = list(model.tasks.values())
+    return next((task for task in tasks if task.per_pixel), tasks[0])
 
 
 def uncertainty(
     model: ImageModel, height: int, width: int, read: ReadWindow
 ) -> Iterator[tuple[Window, NDArray[np.float32]]]:
-    """Uncertainty in nats: the predictive entropy of each pixel, or `occlusion` for a model without segmentation.
+    """Uncertainty in nats: the predictive entropy of each pixel, or `occlusion` for a model without maps.
 
     Args:
         model: The model, pinned: one version answers for the whole image.
@@ -54,12 +50,12 @@ def uncertainty(
     Raises:
         UnusableRasterError: Values that the model cannot digest.
     """
-    if mapped_task(model) == "classification":
-        multi_label = any(spec.multi_label for spec in model.card.tasks if spec.task == "classification")
-        yield from occlusion(model, height, width, read, multi_label=multi_label)
+    task = mapped_task(model)
+    if not task.per_pixel:
+        yield from occlusion(model, task, height, width, read)
         return
     for tile in model.predict_tiles(height, width, read):
-        values = pixel_entropy(tile.outputs["segmentation"][None])[0]
+        values = pixel_entropy(tile.outputs[task.name][None])[0]
         yield tile.window, np.where(tile.valid, values, np.float32(np.nan))
 
 

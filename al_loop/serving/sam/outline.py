@@ -111,10 +111,10 @@ class OutlineService:
             model = self._server.batcher(campaign).pin()
         except NoModelError:
             return None
-        segments = any(spec.task == "segmentation" for spec in model.card.tasks)
-        if not segments or model.card.source_bands != len(values):
+        mapped = next((name for name, task in model.tasks.items() if task.per_pixel), None)
+        if mapped is None or model.card.source_bands != len(values):
             return None
-        return model.predict(values[[band - 1 for band in model.card.bands]])["segmentation"]
+        return model.predict(values[[band - 1 for band in model.card.bands]])[mapped]
 
 
 def _path(campaign: Campaign, sample: Sample) -> Path:

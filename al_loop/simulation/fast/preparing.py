@@ -25,6 +25,7 @@ from al_loop.simulation.records import SimulationConfig
 from models.progress import ProgressLine
 from models.scoring.embedding_space import fit_space
 from models.scoring.spec import FEATURES
+from models.tasks import task_of
 
 TELL_EVERY_S = 60.0
 POOL = "pool"
@@ -58,7 +59,7 @@ def prepare(
     spec = plan.tasks[0]
     if spec.multi_label:
         raise UnsupportedError("fast mode simulates campaigns of one class a sample; use --mode full")
-    grid = SIMULATED_GRID if spec.task == "segmentation" else None
+    grid = SIMULATED_GRID if task_of(spec).per_pixel else None
     shutil.rmtree(directory, ignore_errors=True)
     (directory / "work").mkdir(parents=True)
     tell("reading the labels")

@@ -19,7 +19,7 @@ from models.scoring.cells.grid import CROP_PX, CellGrid, Cells, crop_around, cro
 from models.scoring.features import MAX_SIDE_PX, image_features
 from models.scoring.pool import BATCH_IMAGES, Reporter, Skipped, skippable
 from models.scoring.reader import prefetch
-from models.scoring.region_means import RegionMeans
+from models.tasks.region_means import RegionMeans
 
 Image = NDArray[np.float32]
 """Shape (C, H, W), NaN where invalid."""

@@ -4,29 +4,27 @@ Torch-free. Knows nothing of losses, schedules or annotators.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow.parquet as pq
-import shapely
 from numpy.typing import NDArray
 
-from models.card import BACKGROUND, IGNORE
+from models.card import BACKGROUND, IGNORE, TaskName
 from models.errors import RasterError, TrainingDataError, UnusableRasterError
 from models.manifest import SAMPLES_FILE, Manifest, Split
-from models.rasters.masks import polygons_to_codes
 from models.rasters.reading import read_header, read_raster
+from models.tasks import Task, tasks_of
+from models.tasks.task import Truth, Window
 
 CACHE_BYTES = 2 * 1024**3
 """Images and masks kept in memory together; what does not fit is read again, window by window."""
 
 CROP_ATTEMPTS = 8
 """Random crops tried until one holds labelled pixels."""
-
-Window = tuple[int, int, int, int]
-"""Column offset, row offset, width, height in pixels."""
 
 
 class LabelledSample(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,10 +33,8 @@ class LabelledSample(msgspec.Struct, frozen=True, kw_only=True):
     sample_id: int
     path: Path
     block: str
-    classification: list[int] | None
-    """Class indices; None = not labelled for the task."""
-    segmentation: list[tuple[int, bytes]] | None
-    """(code, WKB polygon in pixel coordinates) in painting order; None = not labelled for the task."""
+    targets: Mapping[TaskName, Any]
+    """Of each task that the sample is labelled for, see `Task.read`."""
     height: int
     width: int
 
@@ -48,8 +44,8 @@ class Chip(msgspec.Struct, frozen=True, kw_only=True):
 
     image: NDArray[np.float32]
     """(C, H, W) raw values, NaN invalid."""
-    codes: NDArray[np.uint8] | None
-    """(H, W) segmentation codes, 255 at invalid pixels; None = not labelled for the task."""
+    maps: Mapping[TaskName, NDArray[np.uint8]]
+    """(H, W) codes, 255 at invalid pixels, of each task that answers pixels and that the sample is labelled for."""
 
 
 def read_samples(directory: Path, manifest: Manifest) -> dict[Split, list[LabelledSample]]:
@@ -57,7 +53,9 @@ def read_samples(directory: Path, manifest: Manifest) -> dict[Split, list[Labell
 
     Raises:
         TrainingDataError: A raster cannot be read or lacks a band; names the file.
+        NoSuchTaskError: The manifest asks for a task that is not built.
     """
+    tasks = tasks_of(manifest.tasks)
     samples: dict[Split, list[LabelledSample]] = {"train": [], "calibration": [], "test": []}
     for row in pq.read_table(directory / SAMPLES_FILE).to_pylist():
         path = Path(row["path"])
@@ -69,14 +67,12 @@ def read_samples(directory: Path, manifest: Manifest) -> dict[Split, list[Labell
             raise TrainingDataError(
                 f"{path} has {header.band_count} bands, the campaign trains on bands {manifest.bands}"
             )
-        polygons = row["segmentation"]
         samples[row["split"]].append(
             LabelledSample(
                 sample_id=row["sample_id"],
                 path=path,
                 block=row["block"],
-                classification=row["classification"],
-                segmentation=None if polygons is None else [(part["code"], part["wkb"]) for part in polygons],
+                targets={name: task.read(row[name]) for name, task in tasks.items() if row[name] is not None},
                 height=header.height,
                 width=header.width,
             )
@@ -89,6 +85,7 @@ class ChipReader:
 
     def __init__(self, manifest: Manifest, *, cache_bytes: int = CACHE_BYTES) -> None:
         self._bands = manifest.bands
+        self._mapped = {name: task for name, task in tasks_of(manifest.tasks).items() if task.per_pixel}
         self._fill = BACKGROUND if manifest.unlabelled == "background" else IGNORE
         self._chip_size_px = manifest.train.chip_size_px
         self._cache: dict[int, Chip] = {}
@@ -105,15 +102,18 @@ class ChipReader:
             column = int(rng.integers(0, sample.width - width + 1))
             row = int(rng.integers(0, sample.height - height + 1))
             window = column, row, width, height
-            if sample.segmentation is None or self._fill != IGNORE or attempt == CROP_ATTEMPTS - 1:
+            names = self._mapped.keys() & sample.targets.keys()
+            if not names or self._fill != IGNORE or attempt == CROP_ATTEMPTS - 1:
                 break
-            if (self._codes(sample, window) != IGNORE).any():
+            if any((self._map(name, sample, window) != IGNORE).any() for name in names):
                 break
         return self._read(sample, window)
 
-    def codes(self, sample: LabelledSample) -> NDArray[np.uint8]:
-        """Codes (H, W) of the whole image; the image itself is not read, so invalid pixels keep their code."""
-        return self._codes(sample, (0, 0, sample.width, sample.height))
+    def truth(self, task: Task, sample: LabelledSample) -> Truth:
+        """What a label says of the whole image, which is not read: invalid pixels of a map keep their code."""
+        if not task.per_pixel:
+            return sample.targets[task.name]
+        return self._map(task.name, sample, (0, 0, sample.width, sample.height))
 
     def windows(self, sample: LabelledSample, size_px: int) -> Iterator[Chip]:
         """The image cut into windows of at most `size_px` a side, without overlap."""
@@ -141,57 +141,54 @@ class ChipReader:
         chip = self._cache[sample.sample_id]
         column, row, width, height = window
         part = np.s_[..., row : row + height, column : column + width]
-        return Chip(image=chip.image[part], codes=None if chip.codes is None else chip.codes[part])
+        return Chip(image=chip.image[part], maps={name: codes[part] for name, codes in chip.maps.items()})
 
     def _read_window(self, sample: LabelledSample, window: Window) -> Chip:
         try:
             image = read_raster(sample.path, self._bands, window=window)
         except (RasterError, UnusableRasterError) as error:
             raise TrainingDataError(f"sample {sample.sample_id} cannot be read: {error}") from error
-        if sample.segmentation is None:
-            return Chip(image=image, codes=None)
-        codes = self._codes(sample, window)
-        codes[np.isnan(image).any(axis=0)] = IGNORE
-        return Chip(image=image, codes=codes)
+        maps = {name: self._map(name, sample, window) for name in self._mapped.keys() & sample.targets.keys()}
+        if maps:
+            invalid = np.isnan(image).any(axis=0)
+            for codes in maps.values():
+                codes[invalid] = IGNORE
+        return Chip(image=image, maps=maps)
 
-    def _codes(self, sample: LabelledSample, window: Window) -> NDArray[np.uint8]:
+    def _map(self, name: TaskName, sample: LabelledSample, window: Window) -> NDArray[np.uint8]:
         if sample.sample_id in self._cache:
-            cached = self._cache[sample.sample_id].codes
-            if cached is not None:
-                return cached[window[1] : window[1] + window[3], window[0] : window[0] + window[2]]
-        return _paint(sample.segmentation or [], window, self._fill)
+            cached = self._cache[sample.sample_id].maps[name]
+            return cached[window[1] : window[1] + window[3], window[0] : window[0] + window[2]]
+        return self._mapped[name].paint(sample.targets[name], window, self._fill)
 
 
-def pad_batch(chips: Sequence[Chip], stride_px: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+def truth_in(chip: Chip, task: Task, sample: LabelledSample) -> Truth | None:
+    """What the label of a task says of a chip of the sample; None = not labelled for it."""
+    return chip.maps.get(task.name) if task.per_pixel else sample.targets.get(task.name)
+
+
+def pad_batch(
+    chips: Sequence[Chip], stride_px: int, mapped: Sequence[TaskName]
+) -> tuple[NDArray[np.float32], dict[TaskName, NDArray[np.uint8]]]:
     """Stack chips of unequal sizes, padded at the bottom and right.
 
     Args:
         chips: At least one, equal numbers of bands.
         stride_px: Height and width of the batch are multiples of this.
+        mapped: Tasks that answer pixels.
 
     Returns:
-        Images (N, C, H, W) padded with NaN, and codes (N, H, W) padded with 255; all 255 where a chip has no codes.
+        Images (N, C, H, W) padded with NaN, and of each task codes (N, H, W) padded with 255; all 255 where a chip has
+        no map.
     """
     height, width = (
         stride_px * math.ceil(max(chip.image.shape[axis] for chip in chips) / stride_px) for axis in (1, 2)
     )
     images = np.full((len(chips), chips[0].image.shape[0], height, width), np.nan, np.float32)
-    codes = np.full((len(chips), height, width), IGNORE, np.uint8)
+    maps = {name: np.full((len(chips), height, width), IGNORE, np.uint8) for name in mapped}
     for index, chip in enumerate(chips):
         rows, columns = chip.image.shape[1:]
         images[index, :, :rows, :columns] = chip.image
-        if chip.codes is not None:
-            codes[index, :rows, :columns] = chip.codes
-    return images, codes
-
-
-def _paint(polygons: list[tuple[int, bytes]], window: Window, fill: int) -> NDArray[np.uint8]:
-    """Codes (height, width) of a window of the image."""
-    column, row, width, height = window
-    if (column, row) != (0, 0):
-        offset = np.array([column, row])
-        polygons = [
-            (code, shapely.to_wkb(shapely.transform(shapely.from_wkb(wkb), lambda xy: xy - offset)))
-            for code, wkb in polygons
-        ]
-    return polygons_to_codes(polygons, height, width, fill)
+        for name in chip.maps.keys() & maps.keys():
+            maps[name][index, :rows, :columns] = chip.maps[name]
+    return images, maps

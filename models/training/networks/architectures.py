@@ -12,20 +12,17 @@ import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
 from torch import Tensor, nn
 
 import models.training.networks.encoders  # noqa: F401  # registers our encoder with timm
 from models.card import BandStatistics, ModelConfig, TaskSpec
 from models.errors import TrainingDataError
+from models.tasks import tasks_of
+from models.tasks.network import EncodedImages, EncoderShape, network_of
 from models.training.data.statistics import CLIP
 
 STRIDE_PX = 32
 """Height and width of the input must be multiples of this: the deepest stage of every encoder we take."""
-
-DECODER_CHANNELS = {16: 96, 8: 64, 4: 48, 2: 32}
-"""Channels of the segmentation decoder at each stride. It ends at stride 2 and its logits are interpolated: the full
-resolution would cost as much as all the rest."""
 
 
 class Normalise(nn.Module):
@@ -79,29 +76,6 @@ class EmbeddingHead(nn.Module):
         return F.relu(self.norm(self.project(torch.cat(pooled, dim=1))))
 
 
-class SegmentationDecoder(nn.Module):
-    """U-Net decoder on the encoder's stages (Ronneberger et al. 2015, arXiv:1505.04597)."""
-
-    def __init__(self, channels: Sequence[int], strides: Sequence[int], codes: int) -> None:
-        super().__init__()
-        skips = dict(zip(strides[:-1], channels[:-1], strict=True))
-        self.skip_strides = [stride for stride in DECODER_CHANNELS if stride < strides[-1]]
-        blocks, last = [], channels[-1]
-        for stride in self.skip_strides:
-            blocks.append(UnetDecoderBlock(last, skips.get(stride, 0), DECODER_CHANNELS[stride]))
-            last = DECODER_CHANNELS[stride]
-        self.blocks = nn.ModuleList(blocks)
-        self.head = nn.Conv2d(last, codes, kernel_size=3, padding=1)
-
-    def forward(self, stages: Sequence[Tensor], strides: Sequence[int], height: int, width: int) -> Tensor:
-        """Logits (N, K + 1, H, W) from the stages, shallow to deep."""
-        skips = dict(zip(strides[:-1], stages[:-1], strict=True))
-        features = stages[-1]
-        for stride, block in zip(self.skip_strides, self.blocks, strict=True):
-            features = block(features, height // stride, width // stride, skip_connection=skips.get(stride))
-        return F.interpolate(self.head(features), size=(height, width), mode="bilinear")
-
-
 class MultiTaskNetwork(nn.Module):
     """Normalisation, encoder, embedding and the heads of the asked tasks."""
 
@@ -110,14 +84,12 @@ class MultiTaskNetwork(nn.Module):
         self.normalise = Normalise(statistics)
         self.encoder, channels, self.strides = build_encoder(config, len(statistics.low))
         self.embedding = EmbeddingHead(sum(channels), config.embedding_size)
-        self.dropout = nn.Dropout(config.dropout)
-        self.classifier: nn.Linear | None = None
-        self.decoder: SegmentationDecoder | None = None
-        for spec in tasks:
-            if spec.task == "classification":
-                self.classifier = nn.Linear(config.embedding_size, len(spec.classes))
-            else:
-                self.decoder = SegmentationDecoder(channels, self.strides, len(spec.classes) + 1)
+        shape = EncoderShape(channels, self.strides, config.embedding_size, config.dropout)
+        self.heads: dict[str, str] = {}
+        for name, task in tasks_of(tasks).items():
+            network = network_of(task)
+            self.heads[name] = network.HEAD
+            self.add_module(network.HEAD, network.head(task, shape))
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Logits and embedding.
@@ -126,19 +98,14 @@ class MultiTaskNetwork(nn.Module):
             image: (N, C, H, W) float32 raw values, NaN at invalid pixels; H and W multiples of `STRIDE_PX`.
 
         Returns:
-            `classification` (N, K) and `segmentation` (N, K + 1, H, W) logits where the task exists, `embedding`
-            (N, D).
+            Logits under the name of each task, (N, K) or (N, K, H, W), and `embedding` (N, D).
         """
         height, width = image.shape[-2:]
         normalised, valid = self.normalise(image)
         stages = self.encoder(normalised)
         embedding = self.embedding(stages, valid)
-        outputs = {"embedding": embedding}
-        if self.classifier is not None:
-            outputs["classification"] = self.classifier(self.dropout(embedding))
-        if self.decoder is not None:
-            outputs["segmentation"] = self.decoder(stages, self.strides, height, width)
-        return outputs
+        encoded = EncodedImages(stages, embedding, height, width)
+        return {"embedding": embedding} | {name: self.get_submodule(head)(encoded) for name, head in self.heads.items()}
 
 
 def build(config: ModelConfig, tasks: Sequence[TaskSpec], statistics: BandStatistics) -> MultiTaskNetwork:

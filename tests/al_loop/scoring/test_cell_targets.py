@@ -53,7 +53,7 @@ def test_targets_are_shares_of_labelled_pixels(
     cells = cut_cells(64, 64, CellGrid())
     index = np.concatenate([np.column_stack([np.full(4, sample_id), cells]) for sample_id in sample_ids])
     painted = CellTargetCache()
-    rows, targets, weights = painted.targets(label_store, campaign, index)
+    rows, targets, weights = painted.targets(label_store, campaign, campaign.tasks[1], index)
     if background:  # the cell that is ignored as a whole says nothing
         assert rows.tolist() == [4, 6, 7]
         np.testing.assert_allclose(targets, [[0.375, 0.5, 0.125], [1, 0, 0], [1, 0, 0]])
@@ -71,7 +71,7 @@ def test_newer_answers_replace_older_ones_and_retractions_bring_them_back(
     sample_id = int(label_store.samples.paths(campaign.campaign_id)[0][0])
     index = np.column_stack([np.full(4, sample_id), cut_cells(64, 64, CellGrid())])
     painted = CellTargetCache()
-    assert painted.targets(label_store, campaign, index).targets.shape == (0, 3)
+    assert painted.targets(label_store, campaign, campaign.tasks[1], index).targets.shape == (0, 3)
 
     def answer(annotator: str, label: str) -> int:
         given = LabelInput(
@@ -81,11 +81,11 @@ def test_newer_answers_replace_older_ones_and_retractions_bring_them_back(
         return record_labels(label_store, campaign, [given], NOW)[0].label_id
 
     answer("ann", "field")
-    assert painted.targets(label_store, campaign, index).targets.tolist() == [[0, 1, 0]] * 4
+    assert painted.targets(label_store, campaign, campaign.tasks[1], index).targets.tolist() == [[0, 1, 0]] * 4
     newer = answer("ben", "road")
-    assert painted.targets(label_store, campaign, index).targets.tolist() == [[0, 0, 1]] * 4
+    assert painted.targets(label_store, campaign, campaign.tasks[1], index).targets.tolist() == [[0, 0, 1]] * 4
     label_store.labels.retract(campaign.campaign_id, newer, annotator="ben", now=NOW)
-    assert painted.targets(label_store, campaign, index).targets.tolist() == [[0, 1, 0]] * 4
+    assert painted.targets(label_store, campaign, campaign.tasks[1], index).targets.tolist() == [[0, 1, 0]] * 4
     halved = cut_cells(64, 64, CellGrid(side_px=64))  # embedded again on another grid
-    again = painted.targets(label_store, campaign, np.array([[sample_id, *halved[0]]]))
+    again = painted.targets(label_store, campaign, campaign.tasks[1], np.array([[sample_id, *halved[0]]]))
     assert again.weights.tolist() == [64 * 64]

@@ -8,9 +8,10 @@ from hypothesis.extra.numpy import arrays
 
 from al_loop.domain.geojson import PIXEL, coded_polygons, read_features
 from al_loop.quality.suggestion_outcomes import anchoring, compare_classes, compare_masks
-from al_loop.serving.suggestions import is_withheld, mask_features, proposed_classes
+from al_loop.serving.suggestions import is_withheld, mask_features
 from models.card import TaskSpec
 from models.rasters.masks import polygons_to_codes
+from models.tasks import task_of
 from tests.fixtures_store import make_header
 
 CLASSES = ["water", "forest", "urban"]
@@ -29,9 +30,9 @@ def test_share_of_images_is_withheld_and_stays_the_same() -> None:
 def test_proposal_is_the_likeliest_class_or_those_that_are_likely() -> None:
     single = TaskSpec(task="classification", classes=CLASSES)
     multi = TaskSpec(task="classification", classes=CLASSES, multi_label=True)
-    assert proposed_classes(single, [0.2, 0.5, 0.3]) == ["forest"]
-    assert proposed_classes(multi, [0.5, 0.49, 0.9]) == ["water", "urban"]
-    assert proposed_classes(single, [0.2, 0.8]) == ["forest"]  # a class was added since
+    assert task_of(single).proposed({"probabilities": [0.2, 0.5, 0.3]}) == ["forest"]
+    assert task_of(multi).proposed({"probabilities": [0.5, 0.49, 0.9]}) == ["water", "urban"]
+    assert task_of(single).proposed({"probabilities": [0.2, 0.8]}) == ["forest"]  # a class was added since
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from models.heads import linear_head as heads
 from models.heads.linear_head import Head, fit_ensemble, fit_head
 from models.heads.losses import is_learnable, separation
 from models.heads.scores import bald, head_scores
-from models.scoring.uncertainty import all_scores
+from models.tasks.uncertainty import all_scores
 
 
 def halves(count: int, classes: int = 3, size: int = 8, *, seed: int = 0):

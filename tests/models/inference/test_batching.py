@@ -39,7 +39,7 @@ class FailingPredictor(HeldPredictor):
 
 def classify(batcher, image):
     model = batcher.pin()
-    return model.card.version, model.classify(image)
+    return model.card.version, model.answer("classification", image)
 
 
 def predict(batcher, image):
@@ -79,7 +79,7 @@ def test_idle_model_runs_a_call_at_once_and_alone(held):
     for image in images(3):
         version, probabilities = classify(batcher, image)
         assert version == "v1"
-        np.testing.assert_array_equal(probabilities, held.classify(image))
+        np.testing.assert_array_equal(probabilities, held.answer("classification", image))
 
     assert held.sizes == [1] * 6
 
@@ -95,7 +95,7 @@ def test_calls_that_come_during_a_run_share_the_next_one(held):
 
     assert held.sizes == [1, 5]
     for image, answer in zip(all_images, answers, strict=True):
-        np.testing.assert_allclose(answer, held.classify(image), atol=1e-6)
+        np.testing.assert_allclose(answer, held.answer("classification", image), atol=1e-6)
 
 
 def test_images_of_other_shapes_run_apart(held):

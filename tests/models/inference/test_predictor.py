@@ -1,12 +1,15 @@
+import functools
+
 import msgspec
 import numpy as np
 import onnx
 import pytest
 
 from models.errors import CorruptVersionError, UnknownTaskError, UnusableRasterError
-from models.inference.image_model import most_probable, select_bands
+from models.inference.image_model import select_bands
 from models.inference.predictor import Predictor
 from models.registry import ModelRegistry
+from models.tasks.segmentation.tiles import most_probable
 from tests.data.tiny_model import SCALE, make_tiny_onnx
 
 
@@ -34,8 +37,8 @@ def test_small_image_of_any_size_is_answered_exactly(tiny_predictor, height, wid
     np.testing.assert_allclose(outputs["embedding"], image.mean(axis=(1, 2)), rtol=1e-4)
     np.testing.assert_allclose(outputs["classification"], softmax(SCALE * image.mean(axis=(1, 2))), atol=1e-5)
     assert outputs["segmentation"].shape == (4, height, width)
-    np.testing.assert_array_equal(tiny_predictor.segment(image), expected_codes(image))
-    np.testing.assert_array_equal(tiny_predictor.classify(image), outputs["classification"])
+    np.testing.assert_array_equal(tiny_predictor.answer("segmentation", image), expected_codes(image))
+    np.testing.assert_array_equal(tiny_predictor.answer("classification", image), outputs["classification"])
 
 
 @pytest.mark.parametrize(("height", "width"), [(129, 20), (300, 410), (128, 1000)])
@@ -46,7 +49,7 @@ def test_large_image_is_tiled_and_answered_like_a_small_one(tiny_predictor, heig
 
     outputs = tiny_predictor.predict(image)
 
-    np.testing.assert_array_equal(tiny_predictor.segment(image), expected_codes(image))
+    np.testing.assert_array_equal(tiny_predictor.answer("segmentation", image), expected_codes(image))
     powers = softmax(np.concatenate([np.zeros((1, height, width)), SCALE * image]))
     valid = ~np.isnan(image).any(axis=0)
     np.testing.assert_allclose(outputs["segmentation"][:, valid], powers[:, valid], atol=1e-5)
@@ -54,7 +57,7 @@ def test_large_image_is_tiled_and_answered_like_a_small_one(tiny_predictor, heig
     # Tiles overlap, so their pooled mean is near the mean of all pixels, not equal to it.
     np.testing.assert_allclose(outputs["embedding"], np.nanmean(image, axis=(1, 2)), rtol=0.05)
     assert outputs["classification"].sum() == pytest.approx(1, abs=1e-5)
-    np.testing.assert_array_equal(tiny_predictor.classify(image), outputs["classification"])
+    np.testing.assert_array_equal(tiny_predictor.answer("classification", image), outputs["classification"])
 
 
 def test_scene_is_segmented_window_by_window(tiny_predictor):
@@ -66,7 +69,7 @@ def test_scene_is_segmented_window_by_window(tiny_predictor):
         largest = max(largest, window.width, window.height)
         return image[:, window.row : window.row + window.height, window.column : window.column + window.width]
 
-    codes = tiny_predictor.segment_windows(500, 300, read)
+    codes = tiny_predictor.answer_windows("segmentation", 500, 300, read)
 
     np.testing.assert_array_equal(codes, expected_codes(image))
     assert largest <= 128
@@ -100,7 +103,8 @@ def test_image_without_a_valid_pixel_is_refused(tiny_predictor, size):
     image = noise(size, size)
     image[2] = np.nan
 
-    for answer in (tiny_predictor.predict, tiny_predictor.classify, tiny_predictor.segment):
+    answers = [functools.partial(tiny_predictor.answer, name) for name in ("classification", "segmentation")]
+    for answer in (tiny_predictor.predict, *answers):
         with pytest.raises(UnusableRasterError, match="every pixel is nodata"):
             answer(image)
 
@@ -109,7 +113,7 @@ def test_values_that_overflow_are_refused(tiny_predictor):
     image = np.full((3, 32, 32), 3e38, np.float32)
 
     with pytest.raises(UnusableRasterError, match="not finite"):
-        tiny_predictor.classify(image)
+        tiny_predictor.answer("classification", image)
 
 
 @pytest.mark.parametrize("bands", [1, 2, 4])
@@ -130,7 +134,7 @@ def test_task_that_the_model_lacks_is_named(tmp_path):
     predictor = Predictor(make_tiny_onnx(tmp_path / "models", tasks=["classification"]))
 
     with pytest.raises(UnknownTaskError, match="does not do segmentation; it does classification"):
-        predictor.segment(noise(32, 32))
+        predictor.answer("segmentation", noise(32, 32))
 
 
 def test_multi_label_probabilities_are_independent(tmp_path):
@@ -138,7 +142,7 @@ def test_multi_label_probabilities_are_independent(tmp_path):
     image = noise(32, 32)
 
     scores = SCALE * image.mean(axis=(1, 2))
-    np.testing.assert_allclose(predictor.classify(image), 1 / (1 + np.exp(-scores)), atol=1e-5)
+    np.testing.assert_allclose(predictor.answer("classification", image), 1 / (1 + np.exp(-scores)), atol=1e-5)
 
 
 def test_changed_model_is_not_loaded(tiny_version):

@@ -24,7 +24,7 @@ def chips() -> list[np.ndarray]:
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[CalibratedNetwork, Path]:
     torch.manual_seed(0)
     network = build(ModelConfig(encoder="test_resnet", embedding_size=8), TASKS, STATISTICS)
-    calibrated = CalibratedNetwork(network, {"classification": 1.7}, multi_label=True)
+    calibrated = CalibratedNetwork(network, TASKS, {"classification": 1.7})
     path = tmp_path_factory.mktemp("export") / "model.onnx"
     export_onnx(calibrated, 2, path)
     return calibrated, path

@@ -63,7 +63,7 @@ def test_candidate_that_knows_the_new_class_is_better_by_its_share(tmp_path: Pat
     incumbent, _ = load_incumbent(manifest)
     assert incumbent is not None
     samples, reader = read_test(tmp_path / "snapshot", manifest)
-    truth = iter(np.eye(4, dtype=np.float32)[[sample.classification[0] for sample in samples]])
+    truth = iter(np.eye(4, dtype=np.float32)[[sample.targets["classification"][0] for sample in samples]])
 
     def know_all(images: np.ndarray) -> dict[str, np.ndarray]:
         return {"classification": np.stack([next(truth) for _ in images])}

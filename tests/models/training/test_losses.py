@@ -6,8 +6,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.training.losses import MAX_WEIGHT, NOT_LABELLED, TaskLoss, balanced_weights
+from models.card import TaskSpec
+from models.tasks.classification.task import NOT_LABELLED
+from models.tasks.network import MAX_WEIGHT, balanced_weights
+from models.training.losses import TaskLoss
 
+TASKS = [TaskSpec(task="classification", classes=["a", "b", "c"]), TaskSpec(task="segmentation", classes=["a"])]
 COUNTS = {"classification": np.array([10, 10, 10]), "segmentation": np.array([100, 100])}
 
 
@@ -20,8 +24,8 @@ def outputs(seed: int = 0) -> dict[str, torch.Tensor]:
     }
 
 
-def unlabelled() -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.full((4,), NOT_LABELLED), torch.full((4, 8, 8), 255)
+def unlabelled() -> dict[str, torch.Tensor]:
+    return {"classification": torch.full((4,), NOT_LABELLED), "segmentation": torch.full((4, 8, 8), 255)}
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=2, max_size=8).filter(any))
@@ -36,16 +40,16 @@ def test_balanced_weights_favour_rare_classes_within_the_cap(counts: list[int]) 
 
 def test_loss_of_a_batch_without_labels_is_zero_and_finite() -> None:
     values = outputs()
-    loss = TaskLoss(COUNTS, multi_label=False)(values, *unlabelled())
+    loss = TaskLoss(TASKS, COUNTS)(values, unlabelled())
     loss.backward()
     assert loss.item() == 0.0
 
 
 def test_rows_without_a_label_get_no_gradient() -> None:
-    values, (classes, codes) = outputs(), unlabelled()
-    classes[1] = 2
-    codes[2, :4] = 1
-    TaskLoss(COUNTS, multi_label=False)(values, classes, codes).backward()
+    values, targets = outputs(), unlabelled()
+    targets["classification"][1] = 2
+    targets["segmentation"][2, :4] = 1
+    TaskLoss(TASKS, COUNTS)(values, targets).backward()
     by_row = values["classification"].grad.abs().sum(dim=1)
     assert (by_row > 0).tolist() == [False, True, False, False]
     by_pixel = values["segmentation"].grad.abs().sum(dim=1) > 0
@@ -54,7 +58,7 @@ def test_rows_without_a_label_get_no_gradient() -> None:
 
 
 def test_loss_falls_when_answers_get_better() -> None:
-    loss = TaskLoss(COUNTS, multi_label=False)
+    loss = TaskLoss(TASKS, COUNTS)
     classes, codes = torch.tensor([0, 1, 2, 0]), torch.zeros(4, 8, 8, dtype=torch.int64)
     codes[:, :4] = 1
     values = [
@@ -65,17 +69,18 @@ def test_loss_falls_when_answers_get_better() -> None:
         }
         for scale in (-2.0, 0.0, 2.0)
     ]
-    worse, even, better = (loss(value, classes, codes).item() for value in values)
+    worse, even, better = (loss(value, {"classification": classes, "segmentation": codes}).item() for value in values)
     assert worse > even > better
 
 
 def test_multi_label_loss_weighs_rare_positives() -> None:
     counts = {"classification": np.array([5, 50, 0, 100])}  # two classes with labels, one without, 100 samples
-    loss = TaskLoss(counts, multi_label=True)
-    assert loss.get_buffer("classification_weight").tolist() == pytest.approx([19**0.5, 1.0, MAX_WEIGHT])
+    task = TaskSpec(task="classification", classes=["a", "b", "c"], multi_label=True)
+    loss = TaskLoss([task], counts)
+    assert loss.get_buffer("losses.classification.weight").tolist() == pytest.approx([19**0.5, 1.0, MAX_WEIGHT])
     truth = torch.tensor([[1.0, 0.0, 0.0], [NOT_LABELLED] * 3])
     values = {"classification": torch.zeros(2, 3, requires_grad=True), "embedding": torch.zeros(2, 5)}
-    loss(values, truth, torch.full((2, 8, 8), 255)).backward()
+    loss(values, {"classification": truth}).backward()
     gradient = values["classification"].grad
     assert (gradient[1] == 0).all()
     assert gradient[0, 0] < 0 < gradient[0, 1]

@@ -27,7 +27,7 @@ from al_loop.querying.strategies.power import noisy
 from al_loop.querying.strategies.prob_cover import pure_radius
 from al_loop.querying.strategies.typiclust import typicality
 from al_loop.scoring.candidates import Candidates, highest
-from models.scoring.uncertainty import all_scores
+from models.tasks.uncertainty import all_scores
 
 SCORES = ("least_confidence", "margin", "entropy", "bald")
 

@@ -28,7 +28,7 @@ def image_of(height, width, base=(1000.0, 900.0, 500.0)):
 
 def occluded(predictor, image):
     values = np.full(image.shape[1:], np.nan, np.float32)
-    for window, part in occlusion(predictor, *image.shape[1:], reader(image), multi_label=False):
+    for window, part in occlusion(predictor, predictor.tasks["classification"], *image.shape[1:], reader(image)):
         place = (slice(window.row, window.row + window.height), slice(window.column, window.column + window.width))
         assert np.isnan(values[place]).all()
         values[place] = part
@@ -59,7 +59,10 @@ def test_occlusion_is_the_entropy_without_the_cell(tiny_predictor):
     def entropy(probabilities):
         return -(probabilities * np.log(probabilities)).sum()
 
-    expected = abs(entropy(tiny_predictor.classify(image)) - entropy(tiny_predictor.classify(without)))
+    expected = abs(
+        entropy(tiny_predictor.answer("classification", image))
+        - entropy(tiny_predictor.answer("classification", without))
+    )
     assert occluded(tiny_predictor, image)[3, 3] == pytest.approx(expected, abs=1e-5)
 
 

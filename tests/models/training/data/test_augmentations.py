@@ -41,11 +41,11 @@ def test_augment_keeps_codes_and_invalid_pixels_aligned(seed: int) -> None:
     codes = rng.integers(0, 4, size=(6, 9)).astype(np.uint8)
     image = np.where(codes == 3, np.nan, np.float32(10) * codes)[np.newaxis].repeat(2, axis=0).astype(np.float32)
     flat = BandStatistics(low=[0.0, 0.0], high=[1e-3, 1e-3], mean=[0.5, 0.5], std=[0.2, 0.2], samples=1)
-    changed = augment(Chip(image=image, codes=codes), flat, rng)
-    assert changed.codes is not None
-    assert np.array_equal(np.isnan(changed.image[0]), changed.codes == 3)
-    valid = changed.codes != 3
-    assert np.allclose(changed.image[0][valid], 10 * changed.codes[valid], rtol=0.2, atol=1e-2)
+    changed = augment(Chip(image=image, maps={"segmentation": codes}), flat, rng)
+    turned = changed.maps["segmentation"]
+    assert np.array_equal(np.isnan(changed.image[0]), turned == 3)
+    valid = turned != 3
+    assert np.allclose(changed.image[0][valid], 10 * turned[valid], rtol=0.2, atol=1e-2)
 
 
 @given(st.integers(0, 2**32 - 1))

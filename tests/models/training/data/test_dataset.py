@@ -30,8 +30,7 @@ def whole(reader: ChipReader, sample: LabelledSample) -> Chip:
 def test_read_samples_keeps_labels_and_takes_sizes_from_the_header(tmp_path: Path) -> None:
     _, sample = snapshot(tmp_path, make_scene(tmp_path / "a.tif", width=90, height=50))
     assert (sample.height, sample.width) == (50, 90)
-    assert sample.classification == [1]
-    assert sample.segmentation == [SQUARE]
+    assert sample.targets == {"classification": [1], "segmentation": [SQUARE]}
 
 
 def test_read_samples_refuses_a_raster_without_the_bands(tmp_path: Path) -> None:
@@ -42,8 +41,7 @@ def test_read_samples_refuses_a_raster_without_the_bands(tmp_path: Path) -> None
 @pytest.mark.parametrize(("unlabelled", "fill"), [("background", 0), ("ignore", 255)])
 def test_codes_outside_of_polygons_follow_the_campaign(tmp_path: Path, unlabelled: str, fill: int) -> None:
     manifest, sample = snapshot(tmp_path, make_scene(tmp_path / "a.tif", width=90, height=50), unlabelled=unlabelled)
-    codes = whole(ChipReader(manifest), sample).codes
-    assert codes is not None
+    codes = whole(ChipReader(manifest), sample).maps["segmentation"]
     assert (codes[20:40, 50:60] == 1).all()
     assert (codes == 1).sum() == 200
     assert (codes == fill).sum() == 90 * 50 - 200
@@ -53,10 +51,9 @@ def test_codes_are_ignored_where_the_image_is_invalid(tmp_path: Path) -> None:
     path = make_scene(tmp_path / "a.tif", width=90, height=50, nodata=0, nodata_as="value")
     manifest, sample = snapshot(tmp_path, path)
     chip = whole(ChipReader(manifest), sample)
-    assert chip.codes is not None
     invalid = np.isnan(chip.image).any(axis=0)
     assert invalid[:25, :45].all()
-    np.testing.assert_array_equal(chip.codes == 255, invalid)
+    np.testing.assert_array_equal(chip.maps["segmentation"] == 255, invalid)
 
 
 @settings(max_examples=30, deadline=None)
@@ -69,26 +66,24 @@ def test_crops_from_memory_and_from_disk_are_the_same(tmp_path_factory: pytest.T
     )
     assert cached.image.shape == (3, 32, 32)
     np.testing.assert_array_equal(cached.image, uncached.image)
-    np.testing.assert_array_equal(cached.codes, uncached.codes)
+    np.testing.assert_array_equal(cached.maps["segmentation"], uncached.maps["segmentation"])
 
 
 def test_crops_look_for_labelled_pixels_where_the_rest_is_ignored(tmp_path: Path) -> None:
     path = make_scene(tmp_path / "a.tif", width=400, height=64)
     manifest, sample = snapshot(tmp_path, path, unlabelled="ignore")
     reader, rng = ChipReader(manifest), np.random.default_rng(0)
-    biased = [bool((reader.crop(sample, rng).codes == 1).any()) for _ in range(100)]
+    biased = [bool((reader.crop(sample, rng).maps["segmentation"] == 1).any()) for _ in range(100)]
     manifest, sample = snapshot(tmp_path, path, unlabelled="background")
     reader = ChipReader(manifest)
-    plain = [bool((reader.crop(sample, rng).codes == 1).any()) for _ in range(100)]
+    plain = [bool((reader.crop(sample, rng).maps["segmentation"] == 1).any()) for _ in range(100)]
     assert sum(biased) > 2 * sum(plain)
 
 
 @given(st.integers(1, 100), st.integers(1, 100), st.integers(8, 64))
 def test_windows_cover_an_image_once(height: int, width: int, size: int) -> None:
     reader = WindowRecorder()
-    sample = LabelledSample(
-        sample_id=0, path=Path(), block="", classification=None, segmentation=None, height=height, width=width
-    )
+    sample = LabelledSample(sample_id=0, path=Path(), block="", targets={}, height=height, width=width)
     covered = np.zeros((height, width), int)
     list(reader.windows(sample, size))
     for column, row, columns, rows in reader.read:
@@ -105,15 +100,16 @@ class WindowRecorder(ChipReader):
 
     def _read(self, sample: LabelledSample, window: tuple[int, int, int, int]) -> Chip:
         self.read.append(window)
-        return Chip(image=np.zeros((1, window[3], window[2]), np.float32), codes=None)
+        return Chip(image=np.zeros((1, window[3], window[2]), np.float32), maps={})
 
 
 def test_pad_batch_fills_with_invalid_pixels_and_ignored_codes() -> None:
     chips = [
-        Chip(image=np.ones((2, 20, 33), np.float32), codes=np.ones((20, 33), np.uint8)),
-        Chip(image=np.ones((2, 40, 10), np.float32), codes=None),
+        Chip(image=np.ones((2, 20, 33), np.float32), maps={"segmentation": np.ones((20, 33), np.uint8)}),
+        Chip(image=np.ones((2, 40, 10), np.float32), maps={}),
     ]
-    images, codes = pad_batch(chips, 32)
+    images, maps = pad_batch(chips, 32, ["segmentation"])
+    codes = maps["segmentation"]
     assert images.shape == (2, 2, 64, 64)
     assert np.isfinite(images[0]).sum() == 2 * 20 * 33
     assert (codes[0, :20, :33] == 1).all()

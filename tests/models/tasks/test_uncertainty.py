@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from models.errors import AllNodataError
-from models.scoring import uncertainty as acquisition
-from models.scoring.region_means import RegionMeans
+from models.tasks import uncertainty as acquisition
+from models.tasks.region_means import RegionMeans
 
 FUNCTIONS = [acquisition.least_confidence, acquisition.margin, acquisition.entropy]
 ROWS = np.array([[1.0, 0.0, 0.0], [0.5, 0.3, 0.2], [1 / 3, 1 / 3, 1 / 3]], np.float32)

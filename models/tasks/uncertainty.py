@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import AllNodataError
-from models.scoring.region_means import RegionMeans
+from models.tasks.region_means import RegionMeans
 
 Floats = NDArray[np.float32]
 ScoreName = Literal["least_confidence", "margin", "entropy", "bald"]

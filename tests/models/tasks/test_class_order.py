@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.inference.class_order import codes_in_campaign_order, in_campaign_order
+from models.tasks.class_order import codes_in_campaign_order, in_campaign_order
 
 NAMES = ["a", "b", "c", "d", "e"]
 

@@ -1,0 +1,88 @@
+"""Segmentation with torch: a U-Net decoder, cross-entropy and Dice over the labelled pixels. See `TaskNetwork`."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
+from torch import Tensor, nn
+
+from models.card import IGNORE
+from models.tasks.network import EncodedImages, EncoderShape, balanced_weights
+from models.tasks.segmentation.task import Segmentation
+
+HEAD = "decoder"
+
+DECODER_CHANNELS = {16: 96, 8: 64, 4: 48, 2: 32}
+"""Channels of the decoder at each stride. It ends at stride 2 and its logits are interpolated: the full resolution
+would cost as much as all the rest."""
+
+
+class SegmentationDecoder(nn.Module):
+    """U-Net decoder on the encoder's stages (Ronneberger et al. 2015, arXiv:1505.04597)."""
+
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], codes: int) -> None:
+        super().__init__()
+        self.strides = list(strides)
+        skips = dict(zip(strides[:-1], channels[:-1], strict=True))
+        self.skip_strides = [stride for stride in DECODER_CHANNELS if stride < strides[-1]]
+        blocks, last = [], channels[-1]
+        for stride in self.skip_strides:
+            blocks.append(UnetDecoderBlock(last, skips.get(stride, 0), DECODER_CHANNELS[stride]))
+            last = DECODER_CHANNELS[stride]
+        self.blocks = nn.ModuleList(blocks)
+        self.head = nn.Conv2d(last, codes, kernel_size=3, padding=1)
+
+    def forward(self, encoded: EncodedImages) -> Tensor:
+        """Logits (N, K + 1, H, W); see `TaskNetwork.head`."""
+        stages, height, width = encoded.stages, encoded.height, encoded.width
+        skips = dict(zip(self.strides[:-1], stages[:-1], strict=True))
+        features = stages[-1]
+        for stride, block in zip(self.skip_strides, self.blocks, strict=True):
+            features = block(features, height // stride, width // stride, skip_connection=skips.get(stride))
+        return F.interpolate(self.head(features), size=(height, width), mode="bilinear")
+
+
+class SegmentationLoss(nn.Module):
+    """Weighted cross-entropy plus soft Dice over the batch, both over the pixels that say something."""
+
+    def __init__(self, counts: NDArray[np.int64]) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.as_tensor(balanced_weights(counts)))
+        self.weight: Tensor
+
+    def forward(self, logits: Tensor, codes: Tensor) -> Tensor:
+        """Loss of a batch.
+
+        Args:
+            logits: (N, K + 1, H, W).
+            codes: (N, H, W) int64; 255 = no loss.
+        """
+        known = codes != IGNORE
+        if not known.any():
+            return logits.sum() * 0.0
+        entropy = F.cross_entropy(logits, codes, self.weight, ignore_index=IGNORE)
+        pixels = logits.movedim(1, -1)[known]  # Shape: (pixels, K + 1)
+        truth = F.one_hot(codes[known], logits.shape[1]).to(pixels.dtype)
+        likely = pixels.softmax(dim=1)
+        overlap, total = (likely * truth).sum(dim=0), (likely + truth).sum(dim=0)
+        present = truth.sum(dim=0) > 0
+        dice = 1.0 - (2.0 * overlap[present] / total[present].clamp(min=1.0)).mean()
+        return entropy + dice
+
+
+def head(task: Segmentation, shape: EncoderShape) -> nn.Module:
+    """See `TaskNetwork.head`."""
+    return SegmentationDecoder(shape.channels, shape.strides, task.outputs)
+
+
+def loss(task: Segmentation, counts: NDArray[np.int64]) -> nn.Module:
+    """See `TaskNetwork.loss`."""
+    return SegmentationLoss(counts)
+
+
+def probabilities(task: Segmentation, logits: Tensor) -> Tensor:
+    """They sum to 1 over axis 1."""
+    return logits.softmax(dim=1)

@@ -1,0 +1,258 @@
+"""What the rest of the code asks a task. A task is one question about each sample; `models.tasks` lists the tasks.
+
+Everything here works without torch. What only training needs is in `models/tasks/<task>/network.py` (`TaskNetwork`).
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.metrics import Metric
+from models.tasks.tiles import Gathered, MeanOverTiles
+from models.tasks.uncertainty import ScoreName
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Floats = NDArray[np.float32]
+
+Scores: TypeAlias = dict[ScoreName, Floats]
+"""Uncertainties of N samples, shape (N,) each; higher = ask first."""
+
+Truth: TypeAlias = Any
+"""What the labels say about a sample: its target, as `Task.read` gives it, or for a task that answers each pixel a map
+of codes, uint8 (H, W), 255 = says nothing."""
+
+Window: TypeAlias = tuple[int, int, int, int]
+"""Column offset, row offset, width, height in pixels."""
+
+CalibrationRows: TypeAlias = tuple[Floats, NDArray[np.integer]]
+"""Logits (n, K) and what is true: class indices (n,), or 0 and 1 of independent classes (n, K)."""
+
+MAX_CLASSES = 254
+"""Codes of classes are uint8; 0 is background and 255 is ignore."""
+
+
+class TaskMetric(NamedTuple):
+    """How answers are measured, from the summed tables of `Task.tally`. Higher is better."""
+
+    name: str
+    value: Metric
+    by_class: Metric
+    """One value a class of the task."""
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
+    """A task of a campaign; a subclass for each kind. Defaults are those of a task with one answer a sample."""
+
+    classes: list[str]
+    multi_label: bool = False
+
+    answered_with: ClassVar[Literal["classes", "features"]] = "classes"
+    """What a label carries: names of classes, or polygons of a GeoJSON FeatureCollection."""
+    per_pixel: ClassVar[bool] = False
+    """Whether the model answers each pixel, a map (K, H, W), instead of each image, a vector (K,)."""
+    first_code: ClassVar[int] = 0
+    """Place of the first class in the model's output; 1 where background comes before it."""
+    takes_several: ClassVar[bool] = False
+    """Whether `multi_label` may be set."""
+    uncertainty_unit: ClassVar[str]
+    """What a picture of the model's uncertainty shows."""
+    full_uncertainty: ClassVar[float]
+    """Uncertainty at the end of that picture's colour ramp."""
+
+    @property
+    def name(self) -> str:
+        """The name in labels, cards, routes and the model's outputs."""
+        return str(self.__struct_config__.tag)
+
+    @property
+    def outputs(self) -> int:
+        """K: values that the model answers for each image or pixel."""
+        return self.first_code + len(self.classes)
+
+    @property
+    def class_bounds(self) -> tuple[int, int]:
+        """How many classes a task of this kind has, least and most."""
+        return 1, MAX_CLASSES
+
+    @property
+    def metric(self) -> TaskMetric:
+        """How its answers are measured."""
+        raise NotImplementedError
+
+    # Labels, and what training makes of them
+
+    def refused(self, names: Sequence[str]) -> tuple[int | None, str] | None:
+        """Why classes are no answer: position of the one at fault, if it is one, and the reason; None: they are."""
+        raise NotImplementedError
+
+    def varied(self, samples: Mapping[str, int], answered: int, *, background: bool) -> bool:
+        """Whether labels hold two answers to tell apart, as far as the store can tell.
+
+        Args:
+            samples: How many samples each class is named for; classes that none names are left out.
+            answered: Labelled samples.
+            background: Whether pixels inside no polygon count as background.
+        """
+        return len(samples) >= 2
+
+    @staticmethod
+    def column() -> "pa.DataType":
+        """Type of the task's column in a snapshot; always a list, null = not labelled."""
+        raise NotImplementedError
+
+    def encode(self, names: Sequence[str], polygons: Sequence[tuple[int, bytes]]) -> list[Any]:
+        """The target of a label as its column holds it.
+
+        Args:
+            names: Classes of the label, where it is answered with classes.
+            polygons: Code and WKB in pixel coordinates of each polygon, in painting order, where it is not.
+        """
+        raise NotImplementedError
+
+    @staticmethod
+    def read(cell: list[Any]) -> Any:  # noqa: ANN401  # each task has targets of its own
+        """The target from its column."""
+        return cell
+
+    def says(self, target: Any) -> bool:  # noqa: ANN401
+        """Whether a target says something that can be trained.
+
+        Raises:
+            ValueError: It does not fit the task; what it has, as in "has classes [7]".
+        """
+        raise NotImplementedError
+
+    def paint(self, target: Any, window: Window, fill: int) -> NDArray[np.uint8]:  # noqa: ANN401
+        """Codes (height, width) of a window, for a task that answers each pixel; `fill` where nothing is drawn."""
+        raise NotImplementedError
+
+    def count(self, truths: Iterable[Truth]) -> NDArray[Any]:
+        """What the training labels hold in all; the other methods say what of it matters."""
+        raise NotImplementedError
+
+    def is_learnable(self, counts: NDArray[Any]) -> bool:
+        """Whether counted labels hold at least two answers to tell apart."""
+        raise NotImplementedError
+
+    def batch(self, truths: Sequence[Truth | None]) -> NDArray[Any]:
+        """Truths of N samples as one array, as the loss takes it; None = not labelled."""
+        raise NotImplementedError
+
+    # Evaluation and calibration
+
+    @property
+    def table_shape(self) -> tuple[int, int]:
+        """Shape of a table of `tally`."""
+        return self.outputs, self.outputs
+
+    def tally(self, truth: Truth, output: NDArray[np.floating]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """Compare one output of the model with the truth.
+
+        Returns:
+            A table for the metric, shape `table_shape`, and calibration bins (15, 3). Both add up over samples, and
+            over the windows of a large image where the task answers each pixel.
+        """
+        raise NotImplementedError
+
+    def majority(self, total: NDArray[np.float64], counts: NDArray[Any]) -> NDArray[np.float64]:
+        """The summed table if every answer were the best constant one, judged by the training labels' counts."""
+        raise NotImplementedError
+
+    def calibration_rows(
+        self, truths: Sequence[Truth], logits: Sequence[Floats], rng: np.random.Generator
+    ) -> CalibrationRows | None:
+        """What a sample says about calibration; None: the task's outputs have no temperature.
+
+        Args:
+            truths: Of each window of the image.
+            logits: What the network says about each window.
+            rng: Picks rows, where there are too many.
+        """
+        return None
+
+    def with_classes_of(self, known: "Task", probabilities: Floats) -> Floats:
+        """Probabilities (N, K, ...) of a task with fewer classes by this task's: 0 for those that it does not know."""
+        places = [*range(self.first_code), *(self.first_code + self.classes.index(name) for name in known.classes)]
+        values = np.zeros((len(probabilities), self.outputs, *probabilities.shape[2:]), np.float32)
+        values[:, places] = probabilities
+        return values
+
+    # Answers and uncertainties
+
+    def gather_outputs(self, height: int, width: int) -> Gathered[Floats]:
+        """The model's output for a whole image, from its tiles."""
+        return MeanOverTiles()
+
+    def gather(self, height: int, width: int) -> Gathered[NDArray[Any]]:
+        """The answer for a whole image, from its tiles; for a task that answers each pixel also from a single one."""
+        return self.gather_outputs(height, width)
+
+    def scores(self, outputs: Floats, invalid: NDArray[np.bool_]) -> Scores:
+        """Uncertainties of N images.
+
+        Args:
+            outputs: The model's, (N, K) or (N, K, H, W).
+            invalid: Pixels that are NaN in some band, (N, H, W).
+
+        Raises:
+            AllNodataError: An image has no valid pixel.
+        """
+        raise NotImplementedError
+
+    def gather_scores(self, height: int, width: int) -> Gathered[Scores]:
+        """Uncertainties (1,) of a large image, from its tiles."""
+        return _ScoresOfMean(self)
+
+    # What an annotator is shown
+
+    def presentable(
+        self,
+        answer: NDArray[Any],
+        known: "Task",
+        *,
+        hidden: Collection[str],
+        valid: NDArray[np.bool_] | None,
+        min_area_px: int,
+    ) -> NDArray[Any]:
+        """A model's answer as an annotator sees it.
+
+        Args:
+            answer: From `gather`, or the model's output for a small image.
+            known: The task as the model was trained for it; its classes may be others, or in another order.
+            hidden: Classes that are not to be proposed.
+            valid: Pixels (H, W) that have a value in every band; None: all.
+            min_area_px: Connected regions of a map smaller than this are noise.
+        """
+        return answer
+
+    def response(self, answer: NDArray[Any], crs: str | None, transform: Sequence[float] | None) -> Any:  # noqa: ANN401
+        """Body of the prediction route: bytes of a file, or what becomes JSON. `crs`, `transform`: of the image."""
+        return self.record(answer)
+
+    def record(self, answer: NDArray[Any]) -> dict[str, Any]:
+        """What the store keeps of a presentable answer, as JSON; maps are kept beside it."""
+        return {}
+
+    def proposed(self, record: Mapping[str, Any]) -> list[str]:
+        """The label's classes if an annotator accepts a recorded answer."""
+        raise NotImplementedError
+
+    def caption(self, record: Mapping[str, Any]) -> list[str]:
+        """A recorded answer in words, line by line, to be written on a picture."""
+        return []
+
+
+class _ScoresOfMean:
+    """Uncertainties of the mean output over tiles."""
+
+    def __init__(self, task: Task) -> None:
+        self._task, self._mean = task, MeanOverTiles()
+        self.add = self._mean.add
+
+    def result(self) -> Scores:
+        return self._task.scores(self._mean.result()[None], np.zeros((1, 1, 1), np.bool_))
