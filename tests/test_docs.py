@@ -22,6 +22,7 @@ from al_loop.querying.strategies import StrategyConfig
 from docs.hooks.http_api import http_page
 from docs.hooks.offline_assets import foreign_assets
 from models import errors as models_errors
+from models.tasks import Task
 from service.app import create_app
 from service.cli import build_parser
 from service.settings import Settings
@@ -253,3 +254,11 @@ def test_calls_of_the_documentation_are_understood(tmp_path: Path) -> None:
             else:
                 assert answer.status_code == wanted[0], (page.name, words, answer.text)
                 assert wanted[1] in answer.text
+
+
+def test_every_question_to_a_task_is_in_the_table() -> None:
+    page = (ROOT / "docs" / "adding-a-task.md").read_text(encoding="utf-8")
+    table = page.split("|---|")[1].split("Things to know")[0]
+    named = {name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.rpartition("|")[0])}
+    asked = {name for name in vars(Task) if not name.startswith("_")} | set(Task.__annotations__)
+    assert named | {"name", "classes", "multi_label", "per_pixel"} == asked | {"per_pixel"}

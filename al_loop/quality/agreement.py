@@ -65,7 +65,7 @@ def _of_task(
         against = _ious(spec, checked, headers, only=GOLDEN_ANNOTATOR)
         scores = {pair: np.array([mean_mask_iou(iou) for iou in ious]) for pair, ious in against.items()}
     else:
-        pairs = [_named(spec, pair, answers) for pair, answers in sorted(_pairs(shared).items())]
+        pairs = [_named(spec, pair, answers) for pair, answers in sorted(_pairs(shared).items()) if spec.classes]
         scores = {
             pair: np.array([set(a.classes or []) == set(b.classes or []) for a, b in answers], np.float64)
             for pair, answers in _pairs(checked, only=GOLDEN_ANNOTATOR).items()

@@ -168,7 +168,7 @@ class RelabelQueue:
             if task_of(spec).per_pixel:
                 some, waiting = self._masks(known, campaign, answers)
                 relabels += some
-            else:
+            elif spec.classes:
                 relabels += self._classes(campaign, spec, answers, version)
         kept = [entry for entry in relabels if (entry.sample_id, entry.task) not in settled]
         kept.sort(key=lambda entry: (-entry.suspicion, entry.label_id))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.metrics import Metric
-from models.tasks.tiles import Gathered, MeanOverTiles
+from models.tasks.tiles import FromMean, Gathered, MeanOverTiles
 from models.tasks.uncertainty import ScoreName
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
 
     def gather_scores(self, height: int, width: int) -> Gathered[Scores]:
         """Uncertainties (1,) of a large image, from its tiles."""
-        return _ScoresOfMean(self)
+        return FromMean(lambda mean: self.scores(mean[None], np.zeros((1, 1, 1), np.bool_)))
 
     # What an annotator is shown
 
@@ -245,14 +245,3 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
     def caption(self, record: Mapping[str, Any]) -> list[str]:
         """A recorded answer in words, line by line, to be written on a picture."""
         return []
-
-
-class _ScoresOfMean:
-    """Uncertainties of the mean output over tiles."""
-
-    def __init__(self, task: Task) -> None:
-        self._task, self._mean = task, MeanOverTiles()
-        self.add = self._mean.add
-
-    def result(self) -> Scores:
-        return self._task.scores(self._mean.result()[None], np.zeros((1, 1, 1), np.bool_))

@@ -1,6 +1,7 @@
 """One answer for a large image from the answers for its tiles."""
 
-from typing import Protocol, TypeVar
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,3 +45,15 @@ class MeanOverTiles:
     def result(self) -> NDArray[np.float32]:
         """See `Gathered.result`."""
         return np.asarray(self._sum / self._weight, np.float32)
+
+
+class FromMean(MeanOverTiles, Generic[T_co]):
+    """What a function makes of the mean over tiles."""
+
+    def __init__(self, function: Callable[[NDArray[np.float32]], T_co]) -> None:
+        super().__init__()
+        self._function = function
+
+    def result(self) -> T_co:  # type: ignore[override]
+        """See `Gathered.result`."""
+        return self._function(super().result())

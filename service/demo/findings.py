@@ -14,6 +14,7 @@ from al_loop.domain.samples import SampleView
 from al_loop.serving.pictures.rendering import codes_png, heat_png, label_png
 from al_loop.simulation.curve_plot import curve_png
 from al_loop.simulation.curves import CurveRuns, LearningCurves
+from models.tasks import task_of
 from service.demo.campaigns import DemoCampaign, seconds_of
 from service.demo.report import (
     AskedRound,
@@ -162,7 +163,7 @@ def _strip(arm: DemoCampaign, plan: ImportPlan, sample: SampleView) -> PictureSt
     colour_of = class_colours(plan.tasks)
     for spec in plan.tasks:
         answer = arm.client.predict(arm.name, spec.task, image)
-        if spec.task == "segmentation":
+        if task_of(spec).per_pixel:
             colours = [colour_of[name] for name in spec.classes]
             prediction_png = codes_png(answer, colours)
             features = _features(arm, sample.path)

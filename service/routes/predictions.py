@@ -102,7 +102,7 @@ class PredictionController(Controller):
         "/{task:str}",
         operation_id="predictOther",
         status_code=200,
-        responses=problems(401, 403, 404, 501),
+        responses=SPEC,
         operation_class=UPLOAD_BODY,
     )
     async def other(

@@ -10,8 +10,10 @@ from litestar.params import FromQuery, QueryParameter
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.quality import RelabelList
 from al_loop.domain.queries import QueryAnswer
+from al_loop.errors import InvalidValueError
 from al_loop.loop import Loop
 from models.card import TaskName
+from models.tasks import task_kinds
 from service.access.tokens import is_operator, requires
 from service.dependencies import TARGET
 from service.errors import problems
@@ -46,6 +48,8 @@ class RelabelController(Controller):
         model suggests: who is to answer unaided should not read it. Labels of the test reserve are among them;
         `reserve` says so to operators, and is null for everybody else.
         """
+        if task is not None and task not in task_kinds():
+            raise InvalidValueError("task", f"unknown task {task!r}; use one of {', '.join(task_kinds())}")
         found = loop.relabels.suspects(target, task)
         relabels = found.relabels[:limit]
         if not is_operator(request):
