@@ -71,7 +71,7 @@ class Loop:
             retrain_tick_s: Seconds between two looks at the retrain policies, at least.
             score_tick_s: Seconds between two looks for samples without a score, at least.
             rounds_at_once: How many campaigns may train side by side.
-            sam_model: ONNX file that outlines what was clicked (`models.promptable`); None: regions are grown.
+            sam_model: ONNX file that outlines what was clicked (`models.inference.promptable`); None: regions grow.
             executor: Runs training and pool scoring.
 
         Raises:

@@ -30,7 +30,7 @@ KNOWN_FAILURE = 2
 def main(arguments: Sequence[str]) -> int:
     """Run one scoring; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.score_pool", description="Score samples with one model.")
-    parser.add_argument("spec", type=Path, help="spec.json, see al_loop.score_parts.write_spec")
+    parser.add_argument("spec", type=Path, help="spec.json, see models.scoring.spec.write_spec")
     parser.add_argument("--out", type=Path, required=True, help="existing directory for the part's files")
     parser.add_argument("--supervised", action="store_true", help="ask on stdin before working, die with the parent")
     options = parser.parse_args(arguments)

@@ -70,7 +70,7 @@ class CellTargetCache:
             store: Where the labels are.
             campaign: Whose labels.
             spec: A task whose labels are drawn.
-            cell_index: Shape (M, 5), by ascending sample (`al_loop.cell_parts`).
+            cell_index: Shape (M, 5), by ascending sample (`models.scoring.cells.files`).
         """
         first, codes = first_code(campaign), len(spec.classes) + 1
         sample_ids, label_ids = store.labels.answer_ids(campaign.campaign_id, spec.task)

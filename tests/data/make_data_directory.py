@@ -96,7 +96,7 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 def fill() -> None:
     """Make two campaigns in two lives of the service, the second of which is killed."""
-    al_loop.rounds.run_supervised = _stand_in_for_training  # type: ignore[assignment]
+    al_loop.training.rounds.run_supervised = _stand_in_for_training  # type: ignore[assignment]
     settings = Settings(data=WORK / "data", imagery=str(WORK / "imagery"))
     (WORK / "imagery").mkdir()
     with TestClient(create_app(settings)) as http:

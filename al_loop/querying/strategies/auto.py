@@ -15,7 +15,7 @@ from al_loop.scoring.candidates import Candidates, Selection, size_of
 from models.tasks.uncertainty import ScoreName
 
 TRUSTED = 0.05
-"""Trust in the embeddings below which nothing is built on them; see `al_loop.heads.Head.trust`."""
+"""Trust in the embeddings below which nothing is built on them; see `models.heads.linear_head.Head.trust`."""
 
 MANY_RADIUS = 0.5
 """Factor on the kernel width once labels are many: the choice turns to the particular."""
@@ -47,7 +47,7 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def select(self, pool: Candidates, query_size: int, rng: np.random.Generator) -> Selection:
         """Choose greedily; without embeddings the most uncertain, without either at random.
 
-        Time and memory grow with the query, not with the pool (`al_loop.strategies.by_coverage`);
+        Time and memory grow with the query, not with the pool (`al_loop.querying.strategies.by_coverage`);
         `tests/benchmarks/bench_query.py` measures the time.
         """
         size = size_of(pool, query_size)

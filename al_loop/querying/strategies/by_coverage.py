@@ -46,7 +46,7 @@ def herd(
         name: What `uncertainty` is, for the reasons.
         prefilter: The most uncertain candidates, at most.
         weigh: Importance of some positions of the pool, shape (R,) -> (R,), >= 0.
-        radius: Factor on the kernel width, which shrinks as labels grow (`al_loop.coverage.kernel_width`).
+        radius: Factor on the kernel width, which shrinks as labels grow (see `coverage.kernel_width`).
         missing: Put before the reasons if the strategy wanted something else.
 
     Raises:

@@ -51,7 +51,7 @@ class Entropy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Bald(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="bald"):
     """The samples that models disagree about (BALD; Houlsby et al. 2011, arXiv 1112.5745): I = H(E[p]) - E[H(p)].
 
-    The expectation is over a small ensemble of heads on bootstrap samples of the labels (`al_loop.ranking_scores`), not
+    The expectation is over a small ensemble of heads on bootstrap samples of the labels (`models.heads.scores`), not
     over MC dropout. What is hard for every head alike, noise in the labels for one, scores low. Entropy where the pool
     has no such score, coverage before the first model.
     """

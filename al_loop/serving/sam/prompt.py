@@ -34,7 +34,7 @@ def read_prompt(
     Args:
         points: JSON, a list of [column, row].
         label: Name of a class.
-        crs: As `models.crs.read_crs` takes it.
+        crs: As `models.rasters.crs.read_crs` takes it.
         transform: JSON, in GDAL's order: c, a, b, f, d, e.
         classes: Of the campaign.
 
