@@ -109,7 +109,8 @@ def build_pool_scores(
     Args:
         version: A model version or "features".
         scores: Rows by sample as `LabelStore.scores.load` gives them; empty for features.
-        embeddings: As `EmbeddingStore.load` gives them; if empty, the board has scores only.
+        embeddings: As `EmbeddingStore.load` gives them; if empty, there are scores only. Class probabilities
+            and strata come with them.
         labels: Labelled samples outside the test reserve that the version was trained on.
         scored_at: When it scored last.
     """
@@ -121,9 +122,17 @@ def build_pool_scores(
             version=version, sample_ids=embeddings.sample_ids, table=embeddings.values, rows=every, scored_at=scored_at
         )
     sample_ids, columns, nats = one_score(scores)
+    several = len(scores["task"].unique()) > 1
+    tables = embeddings.probabilities is not None or embeddings.strata is not None
     if embeddings is NO_EMBEDDINGS:
         return PoolScores(
-            version=version, sample_ids=sample_ids, scores=columns, nats=nats, labels=labels, scored_at=scored_at
+            version=version,
+            sample_ids=sample_ids,
+            scores=columns,
+            nats=nats,
+            labels=labels,
+            scored_at=scored_at,
+            combined=several,
         )
     both, from_scores, rows = np.intersect1d(sample_ids, embeddings.sample_ids, assume_unique=True, return_indices=True)
     return PoolScores(
@@ -135,6 +144,10 @@ def build_pool_scores(
         rows=rows,
         labels=labels,
         scored_at=scored_at,
+        probability_table=embeddings.probabilities,
+        stratum_table=embeddings.strata,
+        score_rows=rows if tables else None,
+        combined=several,
     )
 
 
@@ -148,7 +161,7 @@ def pool_scores_of_heads(
     trust: float | None,
     harmful: bool,
 ) -> PoolScores:
-    """One board of what the heads scored; samples without an embedding are left out.
+    """What the heads scored; samples without an embedding are left out.
 
     With several tasks each is ranked over the pool and the largest rank counts (`al_loop.scoring.task_ranks`). Class
     probabilities are those of the single-label classification task, strata those of the segmentation task; a sample

@@ -6,6 +6,9 @@ A part is a directory `<campaign dir>/scores/<version>/<part>/` with
                           task), and for features and encoders one row a sample with task "" and zeros
     embeddings.npy        (N, D), float16 of a model, float32 of features (raw, in the units of the bands)
     embedding_ids.npy     (N,) int64, ascending; written last: a part without it is unfinished and ignored
+    probabilities.npy     (N, K) float16: class probabilities of a single-label classification model
+    strata.npy            (N, K + 1) float16 of a segmentation model: highest entropy among the grid cells predicted as
+                          each class, background first; NaN where no cell is. Both by rows of embedding_ids.npy
     skipped.json          samples that could not be scored, and why
 
 and, where regions are asked for, the embeddings of their cells (`models.scoring.cells.files`).
@@ -20,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ScoringError
-from models.scoring.spec import EMBEDDINGS_FILE, IDS_FILE, next_part
+from models.scoring.spec import EMBEDDINGS_FILE, IDS_FILE, PROBABILITIES_FILE, STRATA_FILE, next_part
 
 CACHED_VERSIONS = 2
 """Versions of a campaign kept in memory: the current one and the one before, while the pool is scored again."""
@@ -33,6 +36,11 @@ class Embeddings(NamedTuple):
     """Shape (T,), ascending."""
     values: NDArray[np.floating]
     """Shape (T, D) float16, features float32, perhaps a read-only memory map."""
+    probabilities: NDArray[np.floating] | None = None
+    """Class probabilities, shape (T, K); None unless every part has them."""
+    strata: NDArray[np.floating] | None = None
+    """Highest entropy among the regions predicted as each class, background first, shape (T, K + 1), NaN where no
+    region is; None unless every part has them."""
 
 
 NO_EMBEDDINGS = Embeddings(np.empty(0, np.int64), np.empty((0, 0), np.float16))
@@ -88,9 +96,28 @@ def _join(parts: Sequence[Path]) -> Embeddings:
     sizes = {rows.shape[1] for _, rows, _ in kept}
     if len(sizes) > 1 or any(len(some) != len(rows) for some, rows, _ in kept):
         raise ScoringError(f"the parts in {kept[0][2].parent} do not fit together; remove them and score again")
-    if len(kept) == 1:
-        sample_ids, joined = kept[0][0], kept[0][1]
-    else:  # newest first: np.unique keeps the first of equal ids
-        sample_ids, first = np.unique(np.concatenate([some for some, _, _ in kept[::-1]]), return_index=True)
-        joined = np.concatenate([rows for _, rows, _ in kept[::-1]])[first]
-    return Embeddings(sample_ids, joined)
+    order = None
+    sample_ids = kept[0][0]
+    if len(kept) > 1:  # newest first: np.unique keeps the first of equal ids
+        sample_ids, order = np.unique(np.concatenate([some for some, _, _ in kept[::-1]]), return_index=True)
+    joined = _rows([rows for _, rows, _ in kept], order)
+    folders = [part for _, _, part in kept]
+    return Embeddings(
+        sample_ids,
+        joined,
+        _table(folders, PROBABILITIES_FILE, order),
+        _table(folders, STRATA_FILE, order),
+    )
+
+
+def _rows(parts: Sequence[NDArray[np.floating]], order: NDArray[np.int64] | None) -> NDArray[np.floating]:
+    """Rows of all parts, newest part first, in an order; the array itself of a single part."""
+    return parts[0] if order is None else np.concatenate(parts[::-1])[order]
+
+
+def _table(parts: Sequence[Path], name: str, order: NDArray[np.int64] | None) -> NDArray[np.floating] | None:
+    """A table that lies beside the embeddings of each part; None if one lacks it or has other columns."""
+    if not all((part / name).exists() for part in parts):
+        return None
+    tables = [np.load(part / name, mmap_mode="r") for part in parts]
+    return _rows(tables, order) if len({table.shape[1] for table in tables}) == 1 else None

@@ -21,7 +21,7 @@ from models.scoring.features import image_features
 from models.scoring.reader import PoolImage, prefetch, read_for_features, read_for_model
 from models.scoring.results import ScoringResults
 from models.tasks import Task, tasks_of
-from models.tasks.task import Scores
+from models.tasks.task import Scores, Tables
 from models.tasks.tiles import MeanOverTiles
 from models.tasks.uncertainty import SCORE_NAMES
 
@@ -125,33 +125,41 @@ class _Batches:
 
     def _run_large(self, row: int, image: PoolImage) -> None:
         try:
-            embedding, scores = _score_tiles(self._model, self._tasks, image)
+            embedding, scores, tables = _score_tiles(self._model, self._tasks, image)
         except _FAILURES as error:
             self._results.skip(row, _reason(error))
             return
-        self._results.record([row], embedding[None], scores)
+        self._results.record([row], embedding[None], scores, tables)
 
     def _record(self, rows: list[int], images: NDArray[np.float32]) -> None:
         outputs = self._model.predict_batch(images)
         invalid: NDArray[np.bool_] = np.logical_or.reduce(np.isnan(images), axis=1)  # (N, H, W)
         scores = {name: task.scores(outputs[name], invalid) for name, task in self._tasks.items()}
-        self._results.record(rows, outputs["embedding"], scores)
+        tables: Tables = {}
+        for name, task in self._tasks.items():
+            tables |= task.tables(outputs[name], invalid)
+        self._results.record(rows, outputs["embedding"], scores, tables)
 
 
 def _score_tiles(
     model: ImageModel, tasks: Mapping[str, Task], image: PoolImage
-) -> tuple[NDArray[np.float32], dict[str, Scores]]:
-    """Embedding (D,) and scores (1,) of an image that is read, predicted and summed tile by tile."""
+) -> tuple[NDArray[np.float32], dict[str, Scores], Tables]:
+    """Embedding (D,), scores (1,) and tables (1, ...) of an image that is read, predicted and summed tile by tile."""
     scores = {name: task.gather_scores(image.height, image.width) for name, task in tasks.items()}
+    tables = {name: task.gather_tables(image.height, image.width) for name, task in tasks.items()}
     embedding, answered = MeanOverTiles(), False
     for tile in model.predict_tiles(image.height, image.width, image.read):
         answered = True
         embedding.add(tile.window, tile.valid, tile.outputs["embedding"])
-        for name, part in scores.items():
-            part.add(tile.window, tile.valid, tile.outputs[name])
+        for name in tasks:
+            scores[name].add(tile.window, tile.valid, tile.outputs[name])
+            tables[name].add(tile.window, tile.valid, tile.outputs[name])
     if not answered:
         raise UnusableRasterError("image", "every pixel is nodata")
-    return embedding.result(), {name: part.result() for name, part in scores.items()}
+    joined: Tables = {}
+    for part in tables.values():
+        joined |= part.result()
+    return embedding.result(), {name: part.result() for name, part in scores.items()}, joined
 
 
 def _features(path: Path, bands: Sequence[int]) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.files import write_atomically
 from models.scoring.spec import EMBEDDINGS_FILE, IDS_FILE, SCORES_FILE, SKIPPED_FILE, SkippedSample
-from models.tasks.task import Scores
+from models.tasks.task import Scores, Tables
 from models.tasks.uncertainty import SCORE_NAMES
 
 
@@ -26,15 +26,19 @@ class ScoringResults:
         self._done = np.zeros(len(sample_ids), np.bool_)
         self._embedding_type = embedding_type
         self._embeddings = np.empty((len(sample_ids), 0), embedding_type)
+        self._tables: dict[str, NDArray[np.float16]] = {}
         self._skipped: list[SkippedSample] = []
 
-    def record(self, rows: list[int], embeddings: NDArray[np.float32], scores: dict[str, Scores]) -> None:
+    def record(
+        self, rows: list[int], embeddings: NDArray[np.float32], scores: dict[str, Scores], tables: Tables | None = None
+    ) -> None:
         """Store results.
 
         Args:
             rows: Positions of K samples.
             embeddings: Shape (K, D), finite.
             scores: Of each task, shape (K,) each.
+            tables: The same of every call.
         """
         if self._embeddings.shape[1] == 0:
             self._embeddings = np.zeros((len(self._sample_ids), embeddings.shape[1]), self._embedding_type)
@@ -42,6 +46,10 @@ class ScoringResults:
         self._embeddings[rows] = np.clip(embeddings, -limit, limit)
         for task, values in scores.items():
             self._scores[task][rows] = np.stack([values[name] for name in SCORE_NAMES], axis=1)
+        for name, table in (tables or {}).items():
+            if name not in self._tables:
+                self._tables[name] = np.full((len(self._sample_ids), table.shape[1]), np.nan, np.float16)
+            self._tables[name][rows] = table
         self._done[rows] = True
 
     def record_file(self, row: int, pixel_hash: str, modified_ns: int) -> None:
@@ -68,6 +76,9 @@ class ScoringResults:
             pq.write_table(self._table(done), file)
         with write_atomically(directory / EMBEDDINGS_FILE) as file:
             np.save(file, self._embeddings[done])
+        for name, table in self._tables.items():
+            with write_atomically(directory / f"{name}.npy") as file:
+                np.save(file, table[done])
         with write_atomically(directory / IDS_FILE) as file:
             np.save(file, self._sample_ids[done])
 

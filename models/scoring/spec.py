@@ -6,6 +6,9 @@ A part is a directory `<campaign dir>/scores/<version>/<part>/` with
                           task), and for features and encoders one row a sample with task "" and zeros
     embeddings.npy        (N, D), float16 of a model, float32 of features (raw, in the units of the bands)
     embedding_ids.npy     (N,) int64, ascending; written last: a part without it is unfinished and ignored
+    probabilities.npy     (N, K) float16: class probabilities of a single-label classification model
+    strata.npy            (N, K + 1) float16 of a segmentation model: highest entropy among the grid cells predicted as
+                          each class, background first; NaN where no cell is. Both by rows of embedding_ids.npy
     skipped.json          samples that could not be scored, and why
 
 and, where regions are asked for, the embeddings of their cells (`models.scoring.cells.files`).
@@ -28,6 +31,8 @@ SAMPLES_FILE = "samples.parquet"
 SCORES_FILE = "scores.parquet"
 EMBEDDINGS_FILE = "embeddings.npy"
 IDS_FILE = "embedding_ids.npy"
+PROBABILITIES_FILE = "probabilities.npy"
+STRATA_FILE = "strata.npy"
 SKIPPED_FILE = "skipped.json"
 
 

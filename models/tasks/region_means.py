@@ -57,22 +57,45 @@ class RegionMeans:
         means = self._sums / np.maximum(self._counts, 1)
         return np.where(self._counts > 0, means, np.nan).astype(np.float32)
 
+    def usable(self) -> NDArray[np.bool_]:
+        """Which cells have enough valid pixels to count, shape (N, cells); see `MIN_FILL`."""
+        counts = self._counts.reshape(len(self._counts), -1)
+        fullest = counts.max(axis=1, initial=0, keepdims=True)
+        return np.asarray((counts > 0) & (counts >= MIN_FILL * fullest))
+
     def most_uncertain(self) -> NDArray[np.float32]:
         """Mean over the highest quarter of the cells, at least one.
 
         Returns:
             Shape (N,), NaN for a map without a valid pixel.
         """
-        counts = self._counts.reshape(len(self._counts), -1)  # (N, cells)
-        means = self._sums.reshape(counts.shape) / np.maximum(counts, 1)
-        fullest = counts.max(axis=1, initial=0, keepdims=True)
-        usable = (counts > 0) & (counts >= MIN_FILL * fullest)
+        usable, means = self.usable(), self.means().reshape(len(self._counts), -1)  # (N, cells)
         kept = usable.sum(axis=1)
         hardest = np.maximum(1, np.ceil(HARDEST_SHARE * kept)).astype(np.int64)
         ranked = -np.sort(-np.where(usable, means, -np.inf), axis=1)  # highest first, left-out cells last
         inside = np.arange(ranked.shape[1]) < hardest[:, None]
         totals = np.where(inside, ranked, 0).sum(axis=1)
         return np.where(kept > 0, totals / hardest, np.nan).astype(np.float32)
+
+
+def entropy_by_class(entropy: RegionMeans, probabilities: RegionMeans) -> NDArray[np.float32]:
+    """Highest entropy among the cells of each map that are predicted as each class.
+
+    Args:
+        entropy: Of N maps.
+        probabilities: Of N x C maps of the same size, the C classes of a map one after the other.
+
+    Returns:
+        Shape (N, C), NaN where no cell is predicted as that class.
+    """
+    usable = entropy.usable()
+    likely = probabilities.means().reshape(len(usable), -1, usable.shape[1])  # (N, C, cells)
+    predicted = np.where(np.isnan(likely), -1, likely).argmax(axis=1)  # (N, cells)
+    strata = np.full(likely.shape[:2], -np.inf, np.float32)
+    maps, cells = np.nonzero(usable)
+    means = entropy.means().reshape(usable.shape)
+    np.maximum.at(strata, (maps, predicted[maps, cells]), means[maps, cells])
+    return np.where(np.isneginf(strata), np.float32(np.nan), strata)
 
 
 def _edges(size: int, cells: int) -> NDArray[np.int64]:

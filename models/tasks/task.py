@@ -22,6 +22,10 @@ Floats = NDArray[np.float32]
 Scores: TypeAlias = dict[ScoreName, Floats]
 """Uncertainties of N samples, shape (N,) each; higher = ask first."""
 
+Tables: TypeAlias = dict[Literal["probabilities", "strata"], Floats]
+"""What query strategies may know of N samples besides: class probabilities (N, K); of a task that answers each pixel
+the highest entropy among the regions predicted as each class (N, K), NaN where there is none."""
+
 Truth: TypeAlias = Any
 """What the labels say about a sample: its target, as `Task.read` gives it, or for a task that answers each pixel a map
 of codes, uint8 (H, W), 255 = says nothing."""
@@ -207,6 +211,14 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
     def gather_scores(self, height: int, width: int) -> Gathered[Scores]:
         """Uncertainties (1,) of a large image, from its tiles."""
         return FromMean(lambda mean: self.scores(mean[None], np.zeros((1, 1, 1), np.bool_)))
+
+    def tables(self, outputs: Floats, invalid: NDArray[np.bool_]) -> Tables:
+        """What query strategies may know of N images besides their scores; arguments as for `scores`."""
+        return {}
+
+    def gather_tables(self, height: int, width: int) -> Gathered[Tables]:
+        """`tables` (1, ...) of a large image, from its tiles."""
+        return FromMean(lambda mean: self.tables(mean[None], np.zeros((1, 1, 1), np.bool_)))
 
     # What an annotator is shown
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models import metrics
 from models.tasks.class_order import in_campaign_order
-from models.tasks.task import MAX_CLASSES, CalibrationRows, Floats, Scores, Task, TaskMetric
+from models.tasks.task import MAX_CLASSES, CalibrationRows, Floats, Scores, Tables, Task, TaskMetric
 from models.tasks.uncertainty import all_scores
 
 if TYPE_CHECKING:
@@ -135,6 +135,10 @@ class Classification(Task, frozen=True, kw_only=True, tag="classification"):
     def scores(self, outputs: Floats, invalid: NDArray[np.bool_]) -> Scores:
         """See `Task.scores`."""
         return all_scores(outputs, multi_label=self.multi_label)
+
+    def tables(self, outputs: Floats, invalid: NDArray[np.bool_]) -> Tables:
+        """Class probabilities, if an image has one class."""
+        return {} if self.multi_label else {"probabilities": outputs}
 
     def presentable(
         self,

@@ -14,8 +14,8 @@ from models.rasters.masks import polygons_to_codes
 from models.rasters.reading import encode_codes
 from models.rasters.specks import remove_specks
 from models.tasks.class_order import codes_in_campaign_order
-from models.tasks.segmentation.tiles import CodesOverTiles, ProbabilitiesOverTiles, ScoresOverTiles
-from models.tasks.task import CalibrationRows, Floats, Scores, Task, TaskMetric, Window
+from models.tasks.segmentation.tiles import CodesOverTiles, ProbabilitiesOverTiles, ScoresOverTiles, StrataOverTiles
+from models.tasks.task import CalibrationRows, Floats, Scores, Tables, Task, TaskMetric, Window
 from models.tasks.uncertainty import all_scores
 
 if TYPE_CHECKING:
@@ -133,6 +133,16 @@ class Segmentation(Task, frozen=True, kw_only=True, tag="segmentation"):
     def gather_scores(self, height: int, width: int) -> ScoresOverTiles:
         """See `Task.gather_scores`."""
         return ScoresOverTiles(height, width)
+
+    def tables(self, outputs: Floats, invalid: NDArray[np.bool_]) -> Tables:
+        """Strata of the grid cells; see `entropy_by_class`."""
+        strata = StrataOverTiles(invalid.shape[1], invalid.shape[2], samples=len(outputs))
+        strata.add_maps(np.where(invalid[:, None], np.float32(np.nan), outputs))
+        return strata.result()
+
+    def gather_tables(self, height: int, width: int) -> StrataOverTiles:
+        """See `Task.gather_tables`."""
+        return StrataOverTiles(height, width)
 
     def presentable(
         self,

@@ -5,9 +5,9 @@ from numpy.typing import NDArray
 
 from models.card import BACKGROUND
 from models.rasters.tiling import Window
-from models.tasks.region_means import RegionMeans
-from models.tasks.task import Floats, Scores
-from models.tasks.uncertainty import SCORE_NAMES, pixel_scores
+from models.tasks.region_means import RegionMeans, entropy_by_class
+from models.tasks.task import Floats, Scores, Tables
+from models.tasks.uncertainty import SCORE_NAMES, pixel_entropy, pixel_scores
 
 
 class CodesOverTiles:
@@ -56,6 +56,30 @@ class ScoresOverTiles:
     def result(self) -> Scores:
         """See `Gathered.result`."""
         return {name: means.most_uncertain() for name, means in self._regions.items()}
+
+
+class StrataOverTiles:
+    """Strata of N maps of one size; see `entropy_by_class`."""
+
+    def __init__(self, height: int, width: int, samples: int = 1) -> None:
+        self._size, self._samples = (height, width), samples
+        self._entropy = RegionMeans(samples, height, width)
+        self._likely: RegionMeans | None = None
+
+    def add(self, window: Window, valid: NDArray[np.bool_], output: Floats) -> None:
+        """See `Gathered.add`."""
+        self.add_maps(np.where(valid, output, np.float32(np.nan))[None], window.row, window.column)
+
+    def add_maps(self, probabilities: Floats, row: int = 0, column: int = 0) -> None:
+        """Take in a window of all maps, shape (N, K, h, w), NaN where nodata; see `RegionMeans.add`."""
+        if self._likely is None:
+            self._likely = RegionMeans(self._samples * probabilities.shape[1], *self._size)
+        self._entropy.add(pixel_entropy(probabilities), row, column)
+        self._likely.add(probabilities.reshape(-1, *probabilities.shape[2:]), row, column)
+
+    def result(self) -> Tables:
+        """See `Gathered.result`."""
+        return {} if self._likely is None else {"strata": entropy_by_class(self._entropy, self._likely)}
 
 
 def most_probable(probabilities: Floats) -> NDArray[np.uint8]:

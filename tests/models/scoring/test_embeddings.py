@@ -18,7 +18,7 @@ def write_part(store: EmbeddingStore, version: str, ids: list[int], value: float
 
 
 def test_load_without_parts_is_empty(tmp_path):
-    sample_ids, values = EmbeddingStore(tmp_path / "scores").load("v1")
+    sample_ids, values, *_ = EmbeddingStore(tmp_path / "scores").load("v1")
     assert len(sample_ids) == len(values) == 0
 
 
@@ -35,7 +35,7 @@ def test_newest_part_wins(tmp_path):
     assert store.load("v1").sample_ids.tolist() == [2, 5]
     write_part(store, "v1", [3, 5], 2)
     write_part(store, "v2", [2], 9)
-    sample_ids, values = store.load("v1")
+    sample_ids, values, *_ = store.load("v1")
     assert sample_ids.tolist() == [2, 3, 5]
     assert values[:, 0].tolist() == [1, 2, 2]
 
