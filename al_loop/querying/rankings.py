@@ -213,4 +213,4 @@ class CampaignRankings:
             return False
         with index.lock:
             free = len(ranked.still_free(index.free_among))
-        return free < max(ranked.length // 4, size, 2 * self._taken.get(strategy, 0))
+        return free < max(ranked.length // 2, size, 2 * self._taken.get(strategy, 0))
