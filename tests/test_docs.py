@@ -166,7 +166,7 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!http|#)([^)#]+)", text):
         assert (page.parent / target).exists() or target == "http.md", target
     for path in re.findall(r"`((?:service|al_loop|models|tests|docs|examples)/[\w./-]+)`", text):
-        assert (ROOT / path).exists(), path
+        assert "NAME" in path or (ROOT / path).exists(), path
     for _, block in FENCED.findall(text):
         for path in re.findall(r"^((?:service|al_loop|models)/[\w/]+)", block, re.MULTILINE):
             assert (ROOT / path).exists() or (ROOT / f"{path}.py").exists(), path
@@ -286,8 +286,8 @@ def test_calls_of_the_documentation_are_understood(tmp_path: Path) -> None:
 
 
 def test_every_question_to_a_task_is_in_the_table() -> None:
-    page = (ROOT / "docs" / "adding-a-task.md").read_text(encoding="utf-8")
-    table = page.split("|---|")[1].split("Things to know")[0]
-    named = {name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.rpartition("|")[0])}
-    asked = {name for name in vars(Task) if not name.startswith("_")} | set(Task.__annotations__)
-    assert named | {"name", "classes", "multi_label", "per_pixel"} == asked | {"per_pixel"}
+    paper = (ROOT / "docs" / "adding-a-task.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| [\w ]+ \|(.*`.*)\|.*\|$", paper, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    asked = {name for name in {*vars(Task), *Task.__annotations__} if not name.startswith("_")}
+    assert named == asked - {"name", "classes", "multi_label"}

@@ -1,6 +1,6 @@
 """From a light head on cells to the scores of samples: a sample is worth its most uncertain cells, not its mean.
 
-Mackowiak et al. 2018 (CEREALS, arXiv 1810.09726) score regions; `models.scoring.region_means` says why a mean
+Mackowiak et al. 2018 (CEREALS, arXiv 1810.09726) score regions; `models.tasks.region_means` says why a mean
 over all of them, or the largest alone, misleads.
 """
 
@@ -165,7 +165,7 @@ def bald(embeddings: Matrix, ensemble: Sequence[Head]) -> Matrix:
 
     The heads of the ensemble stand in for samples of the posterior. Multi-label heads answer K yes-or-no questions:
     each has its mutual information, from binary entropies, and the mean over them counts, as in
-    `models.scoring.uncertainty.entropy`.
+    `models.tasks.uncertainty.entropy`.
 
     Args:
         embeddings: Shape (N, D).

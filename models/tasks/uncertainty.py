@@ -1,7 +1,7 @@
 """Acquisition functions: probabilities of N samples -> one score a sample, higher = ask first.
 
 Pure functions on arrays; they know nothing of samples, files or models. A map of probabilities (segmentation) is scored
-by `models.scoring.region_means`, so that a few hard places count and an easy background does not drown them.
+by `models.tasks.region_means`, so that a few hard places count and an easy background does not drown them.
 """
 
 from collections.abc import Callable

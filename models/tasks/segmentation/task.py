@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from models import metrics
 from models.card import BACKGROUND, IGNORE
-from models.rasters.masks import polygons_to_codes
-from models.rasters.reading import encode_codes
 from models.rasters.specks import remove_specks
 from models.tasks.class_order import codes_in_campaign_order
 from models.tasks.segmentation.tiles import CodesOverTiles, ProbabilitiesOverTiles, ScoresOverTiles, StrataOverTiles
@@ -78,6 +76,8 @@ class Segmentation(Task, frozen=True, kw_only=True, tag="segmentation"):
                 (code, shapely.to_wkb(shapely.transform(shapely.from_wkb(wkb), lambda xy: xy - offset)))
                 for code, wkb in target
             ]
+        from models.rasters.masks import polygons_to_codes  # rasterio, which what only stores labels does without
+
         return polygons_to_codes(target, height, width, fill)
 
     def count(self, truths: Iterable[Codes]) -> NDArray[np.int64]:
@@ -158,4 +158,6 @@ class Segmentation(Task, frozen=True, kw_only=True, tag="segmentation"):
 
     def response(self, answer: Codes, crs: str | None, transform: Sequence[float] | None) -> bytes:
         """A one-band uint8 GeoTIFF of the image's height, width, CRS and transform."""
+        from models.rasters.reading import encode_codes  # rasterio, as above
+
         return encode_codes(answer, crs, transform)
