@@ -17,7 +17,7 @@ from torch import Tensor, nn
 import models.training.networks.encoders  # noqa: F401  # registers our encoder with timm
 from models.card import BandStatistics, ModelConfig, TaskSpec
 from models.errors import TrainingDataError
-from models.tasks import tasks_of
+from models.tasks import task_kinds, tasks_of
 from models.tasks.network import EncodedImages, EncoderShape, network_of
 from models.training.data.statistics import CLIP
 
@@ -85,11 +85,14 @@ class MultiTaskNetwork(nn.Module):
         self.encoder, channels, self.strides = build_encoder(config, len(statistics.low))
         self.embedding = EmbeddingHead(sum(channels), config.embedding_size)
         shape = EncoderShape(channels, self.strides, config.embedding_size, config.dropout)
-        self.heads: dict[str, str] = {}
+        heads: dict[str, str] = {}
         for name, task in tasks_of(tasks).items():
             network = network_of(task)
-            self.heads[name] = network.HEAD
+            heads[name] = network.HEAD
             self.add_module(network.HEAD, network.head(task, shape))
+        self.heads = {
+            name: heads[name] for name in task_kinds() if name in heads
+        }  # one order, whoever asks: equal graphs
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Logits and embedding.
