@@ -46,7 +46,7 @@ class Served:
         scorer.score(
             self.campaign, "v1", on_phase=lambda _: None, on_progress=lambda _: None, cancelled=threading.Event()
         )
-        self.part = layout.scores("demo") / "v1" / "1"
+        self.part = layout.scores("demo") / "v1" / "0001"
         self.scores = CurrentScores(store, lambda _: EmbeddingStore(layout.scores("demo")))
         self.sampler = Sampler(store, self.scores)
 

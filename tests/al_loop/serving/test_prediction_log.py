@@ -25,7 +25,7 @@ import numpy as np
 from al_loop.campaigns.layout import DataLayout
 from al_loop.serving.prediction_log import PredictionLog
 from al_loop.store import LabelStore
-from tests.al_loop.serving.model_server.test_prediction_log import shown
+from tests.al_loop.serving.test_prediction_log import shown
 
 layout = DataLayout(Path(sys.argv[1]))
 log = PredictionLog(LabelStore.open(layout.database), layout.shown_journal)

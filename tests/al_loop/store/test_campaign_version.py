@@ -67,6 +67,7 @@ def test_who_reads_a_version_finds_what_it_counts(label_store: LabelStore, make_
     label_store._database.write(
         lambda connection: None,
         lambda _: seen.append(label_store.campaign_version(campaign.campaign_id)),
-        changes=campaign.campaign_id,
+        campaign_id=campaign.campaign_id,
+        content=True,
     )
-    assert seen == [label_store.campaign_version(campaign.campaign_id)]
+    assert label_store.campaign_version(campaign.campaign_id) == seen[0] + 1

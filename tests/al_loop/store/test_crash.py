@@ -26,6 +26,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.labels import LabelInput
 from al_loop.store import LabelStore
 

@@ -13,6 +13,7 @@ import duckdb
 import msgspec
 import pytest
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import OpenedQuery, Pick
@@ -104,7 +105,7 @@ def test_kill_before_the_commit_forgets_the_leases_and_lets_the_labels_in(
     assert len(ask(other, campaign, "bob", 35)) == 35
     labels = [LabelInput(sample_id=i, task="classification", annotator="ann", classes=["water"]) for i in given]
     free = [label for label in labels if label.sample_id not in held(reopened, campaign)]
-    assert len(reopened.labels.record(campaign, free, NOW)) == len(free)
+    assert len(record_labels(reopened, campaign, free, NOW)) == len(free)
     reopened.close()
 
 

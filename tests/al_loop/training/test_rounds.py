@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from al_loop.campaigns.labelling import record_labels
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign, CampaignSettings, ReserveSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
@@ -103,7 +104,7 @@ def service(
         LabelInput(path=header.path, task="classification", annotator="ann", classes=[CLASSIFICATION.classes[i % 3]])
         for i, header in enumerate(headers)
     ]
-    label_store.labels.record(campaign, labels, NOW)
+    record_labels(label_store, campaign, labels, NOW)
     server, slots = ModelServer(label_store, layout), TrainingSlots()
     scorer = PoolScorer(label_store, layout, lambda: NOW, executor=replay)
     rounds = RoundRunner(label_store, layout, server, scorer, slots, lambda: NOW, executor=replay)

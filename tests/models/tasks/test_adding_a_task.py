@@ -10,6 +10,7 @@ import pytest
 
 import models.tasks
 from al_loop.campaigns.create import CampaignRequest, TaskRequest, create_campaign
+from al_loop.campaigns.labelling import record_labels
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign, CampaignSettings, ReserveSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
@@ -86,7 +87,7 @@ def campaign(store: LabelStore, imagery: Path) -> Campaign:
 
 def label(store: LabelStore, campaign: Campaign, path: str, *names: str) -> None:
     answer = LabelInput(path=path, task="regression", annotator="ann", classes=list(names))
-    store.labels.record(campaign, [answer], utc_now())
+    record_labels(store, campaign, [answer], utc_now())
 
 
 def train_version(store: LabelStore, campaign: Campaign, layout: DataLayout) -> tuple[Path, ModelCard]:
@@ -108,7 +109,7 @@ def train_version(store: LabelStore, campaign: Campaign, layout: DataLayout) -> 
 
 def score_samples(store: LabelStore, campaign: Campaign, layout: DataLayout, model_dir: Path, card: ModelCard) -> None:
     """Score every sample by the model: what the pool scorer does."""
-    part = layout.scores("demo") / "v1" / "1"
+    part = layout.scores("demo") / "v1" / "0001"
     part.mkdir(parents=True)
     samples = [
         (sample_id, str(Path(campaign.root) / path))
@@ -157,7 +158,7 @@ def test_task_goes_from_label_to_suggestion(
 
     score_samples(store, campaign, layout, model_dir, card)
     deviation = np.exp(predictor.answer("regression", bright)[1] / 2)
-    rows = {row["sample_id"]: row for row in pq.read_table(layout.scores("demo") / "v1/1" / SCORES_FILE).to_pylist()}
+    rows = {row["sample_id"]: row for row in pq.read_table(layout.scores("demo") / "v1/0001" / SCORES_FILE).to_pylist()}
     sample_id = store.samples.by_paths(campaign.campaign_id, [f"chip-{CHIPS - 3:02d}.tif"])[f"chip-{CHIPS - 3:02d}.tif"]
     assert rows[sample_id]["entropy"] == pytest.approx(float(deviation), rel=1e-3)
     store.close()

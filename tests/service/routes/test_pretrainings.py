@@ -83,7 +83,7 @@ def test_encoder_embeds_the_pool_and_starts_the_next_training(http: Http, root: 
     assert seen.isdisjoint(sample["path"] for sample in reserve)
     assert len(seen) + len(reserve) == 24
 
-    ids, values = EmbeddingStore(layout.scores("demo")).load("ssl-1")
+    ids, values, *_ = EmbeddingStore(layout.scores("demo")).load("ssl-1")
     assert len(ids) == embedded(http)["ssl-1"] == 24
     assert values.shape == (24, done["summary"]["embedding_size"])
     assert np.isfinite(values).all()

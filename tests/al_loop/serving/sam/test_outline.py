@@ -20,7 +20,7 @@ from service.commands.serve import run as serve
 from service.settings import Settings, SettingsError
 from tests.data.make_scene import make_scene
 from tests.e2e.campaigns import Http, create, register
-from tests.models.training.torch_inference.test_promptable import write_promptable
+from tests.models.inference.test_promptable import write_promptable
 
 PLACES = {
     "EPSG:32630": ((442_560.0, 4_480_000.0), 10.0),
