@@ -6,7 +6,7 @@ AlLoopError
     UnsupportedError            named by the interface, not built yet (501)
     ConflictError               the state does not allow it now
         DuplicateCampaignError
-        LeasedError                 the sample is leased to somebody else
+        LeasedError                 the sample is leased to another annotator
         RoundRunningError           one round at a time per campaign
         PretrainingRunningError     one pretraining at a time per campaign
         NotEnoughLabelsError        says how many labels are missing
@@ -63,7 +63,7 @@ class DuplicateCampaignError(ConflictError):
 
 
 class LeasedError(ConflictError):
-    """The sample is leased to somebody else."""
+    """The sample is leased to another annotator."""
 
     def __init__(self, path: str, sample_id: int, annotator: str, expires_at: str) -> None:
         self.path, self.sample_id, self.annotator, self.expires_at = path, sample_id, annotator, expires_at

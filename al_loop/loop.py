@@ -60,7 +60,7 @@ class Loop:
         sam_model: Path | None = None,
         executor: Executor = run_supervised,
     ) -> None:
-        """Open the data directory, load the serving models and take up what a stop left behind.
+        """Open the data directory, load the serving models and recover what a stop interrupted.
 
         Args:
             data: Directory of the service; made if missing.

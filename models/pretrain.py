@@ -53,7 +53,7 @@ def pretrain(directory: Path, out: Path, progress: Progress) -> None:
     Args:
         directory: Holds `spec.json`.
         out: Existing folder for the results.
-        progress: Told of the phases `training` and `exporting`.
+        progress: Called during the phases `training` and `exporting`.
 
     Raises:
         TrainingDataError: The images cannot be trained on, or the encoder cannot be built.

@@ -81,7 +81,7 @@ class PretrainSummary(msgspec.Struct, frozen=True, kw_only=True):
     loss: float | None = None
     """Mean of the last epoch; None without training."""
     invariance: float | None = None
-    """Mean correlation of two views of one chip over the projector's outputs, last epoch: 1 = told apart by nothing."""
+    """Mean correlation of two views of one chip over the projector's outputs, last epoch: 1 = identical."""
     redundancy: float | None = None
     """Root mean square correlation of two different outputs of the projector, last epoch: 0 = they say different
     things."""

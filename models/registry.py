@@ -154,7 +154,7 @@ class ModelRegistry:
             file.write(msgspec.json.encode(_Current(version)))
 
     def clean(self) -> list[str]:
-        """Remove what a crash left behind and return the names. Call it only while nothing is being published."""
+        """Remove the staging folders of a crash and return their names. Call it only while nothing is published."""
         leftovers = sorted(self.root.glob(STAGING_PREFIX + "*"))
         for path in leftovers:
             _remove_tree(path)

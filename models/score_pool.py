@@ -49,7 +49,7 @@ def score_pool(spec: ScoreSpec, directory: Path, progress: Progress) -> None:
     Args:
         spec: What to do.
         directory: Of the part; it must exist.
-        progress: Told about the phase "scoring".
+        progress: Called during the phase "scoring".
 
     Raises:
         ScoringError: The spec names a task that the model does not have, or no model.

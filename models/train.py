@@ -51,7 +51,7 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
     Args:
         directory: Holds the manifest and its samples.
         out: Existing folder for the results.
-        progress: Told of the phases `training`, `evaluating` and `exporting`.
+        progress: Called during the phases `training`, `evaluating` and `exporting`.
 
     Raises:
         TrainingDataError: The manifest cannot be trained on.

@@ -40,14 +40,14 @@ class MetricsMiddleware(ASGIMiddleware):
         started = perf_counter()
         status = "500"
 
-        async def note_status(message: Message) -> None:
+        async def record_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = str(message["status"])
             await send(message)
 
         try:
-            await next_app(scope, receive, note_status)
+            await next_app(scope, receive, record_status)
         finally:
             route = scope.get("path_template") or "unknown"
             metrics.requests.labels(str(scope.get("method")), route, status).inc()

@@ -27,11 +27,11 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     strategy: StrategyConfig | None = None
     """Null: `auto`."""
     shared: bool = False
-    """Whether samples leased to somebody else may be offered too."""
+    """Whether samples leased to other annotators may be offered too."""
 
 
 class RelabelRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who takes a second look at how many samples."""
+    """The annotator who re-annotates, and how many samples."""
 
     annotator: AnnotatorName
     query_size: int
@@ -60,7 +60,7 @@ class SkipRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     annotator: AnnotatorName
     sample_ids: Annotated[list[SampleId], msgspec.Meta(min_length=1, max_length=10_000)]
     reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
-    """For whoever looks at it later: "under cloud"."""
+    """A comment for later readers, such as "under cloud"."""
 
 
 class RoundRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -33,7 +33,7 @@ def record_labels(
     Raises:
         InvalidValueError: A value breaks a rule; with the JSON path of the field.
         NotFoundError: No such sample.
-        LeasedError: Somebody else has the sample on lease, and `override_lease` is false.
+        LeasedError: Another annotator has the sample on lease, and `override_lease` is false.
     """
     paths = at or [f"$.labels[{index}]" for index in range(len(inputs))]
     samples = _samples(store, campaign, inputs, paths)

@@ -12,7 +12,7 @@ from models.tasks import task_of
 def readiness(store: LabelStore, campaign: Campaign, now: datetime) -> NotEnoughLabelsError | None:
     """Why a round cannot train yet, or None if it can.
 
-    Draws the test reserve if nobody did: without it no label can be told to be for testing.
+    Draws the test reserve if it was not drawn yet: without it, no label is known to be for testing.
 
     Args:
         store: Where the labels are.

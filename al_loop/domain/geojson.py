@@ -158,7 +158,7 @@ def to_pixels(area: Area, crs: str, header: SampleHeader) -> MultiPolygon:
 
 
 def _check_types(features: dict[str, Any], at: str) -> None:
-    """Say plainly what msgspec would say in its own terms: a collection of something else than areas."""
+    """Raise a clear error for a collection of something other than areas, where msgspec's would be hard to read."""
     if features.get("type") != "FeatureCollection":
         raise InvalidValueError(f"{at}.type", f"expected a GeoJSON FeatureCollection, got {features.get('type')!r}")
     listed = features.get("features")

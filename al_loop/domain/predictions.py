@@ -26,7 +26,7 @@ class ShownPrediction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RememberedPrediction(msgspec.Struct, frozen=True, kw_only=True):
-    """A prediction that was made for somebody, with its whole mask."""
+    """A prediction that was shown to an annotator, with its whole mask."""
 
     prediction_id: int
     sample_id: int | None

@@ -178,11 +178,11 @@ class Relabel(msgspec.Struct, frozen=True, kw_only=True):
     regions: list[RelabelRegion] | None = None
     """Masks: the worst first; None for classes."""
     reserve: bool | None = None
-    """Whether it is a label of the test reserve, which is not trained on; told to operators only."""
+    """Whether it is a label of the test reserve, which is not trained on; shown to operators only."""
 
 
 class RelabelList(msgspec.Struct, frozen=True, kw_only=True):
-    """Labels worth a second look, the most suspicious first."""
+    """Label error candidates, the most suspicious first."""
 
     relabels: list[Relabel]
     version: str

@@ -8,13 +8,13 @@ import msgspec
 from models.card import TaskName
 
 SKIPS_TO_GIVE_UP = 3
-"""So many annotators who cannot tell what a sample shows: nobody is offered it any more."""
+"""After this many annotators have skipped a sample, it is not offered any more."""
 LeaseState = Literal["open", "labelled", "skipped", "lapsed", "taken"]
 """open: to be answered; labelled, skipped: done by this annotator; lapsed: ran out (or its label was withdrawn) and can
-be asked for again; taken: ran out, and somebody else has or answered the sample since."""
+be asked for again; taken: ran out, and another annotator has leased or answered the sample since."""
 QuerySource = Literal["strategy", "control", "reserve", "overlap", "golden", "relabel"]
 """What a sample is asked for: the strategy's choice, a random one to compare it with, the test reserve, a further
-answer of somebody else, a check of the annotator, or a doubted label. Annotators are not told."""
+answer of another annotator, a check of the annotator, or a label error candidate. Annotators do not see it."""
 
 
 class SourceLabel(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +109,7 @@ class Renewal(msgspec.Struct, frozen=True, kw_only=True):
     extended: list[int]
     """Samples whose lease runs on."""
     lost: list[int]
-    """Samples asked for by id that somebody else has or answered, or that were never this annotator's."""
+    """Samples asked for by id that another annotator has leased or answered, or that were never this annotator's."""
     expires_at: datetime | None
     """When the extended leases end; None if there is none."""
 

@@ -1,8 +1,8 @@
-"""How far annotators agree where several answered the same sample, and with the known answers of golden samples.
+"""How far annotators agree with each other and with the known answers of gold-standard samples.
 
-Only labels that were given independently count: not retracted ones, and not those of a second look, whose samples
-were chosen because something is wrong with them. The known answer of a golden sample (`settings.query.golden`) is the
-label that the annotator "golden" gave it.
+Only labels that were given independently count: not retracted ones, and not those of a re-annotation, whose samples
+were chosen because their label may be wrong. The known answer of a gold-standard sample (`settings.query.golden`) is
+the label that the annotator "golden" gave it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ from models.metrics import mask_iou, mean_mask_iou
 from models.tasks import task_of
 
 GOLDEN_ANNOTATOR = "golden"
-"""Whose labels are the known answers of golden samples."""
+"""The annotator whose labels are the known answers of gold-standard samples."""
 
 Answers = dict[str, Label]
 """Labels of one sample by annotator."""

@@ -6,17 +6,17 @@ makes up for a model that is more sure of one class than of another:
     t_j = mean of p_j(x) over the x that are labelled j
 
 An example counts as class j if p_j >= t_j, the most probable such j. The confident joint C[i, j] counts examples
-labelled i that count as j; what lies off its diagonal are label errors. Of these, those are suspects for which j is
-also more probable than the label, ranked by the normalised margin p_j - p_i.
+labelled i that count as j; what lies off its diagonal are label errors. Candidates are those for which j is also
+more probable than the label, ranked by the normalised margin p_j - p_i.
 
 What counts must be surer than the average of its class, so precision comes before recall: in 24 draws of separable
-clouds with 3 to 15 % of the labels changed, every suspect was an error, and 94 % of the errors (53 % in the worst
-draw found since) were suspects.
+clouds with 3 to 15 % of the labels changed, every candidate was an error, and 94 % of the errors (53 % in the worst
+draw found since) were candidates.
 
 Why not the library cleanlab, looked at again in November 2026 with scikit-learn in place: its licence would do (2.9.0
 of January 2026 is Apache-2.0; it was AGPL-3.0 before), and it is still released. But it needs pandas, tqdm and
 termcolor at run time, which nothing else here uses (pandas alone is 44 MB unpacked), for what these 40 lines do:
-compared on 200 random data sets it found the same 6,507 suspects and the same joint (`filter_by="confident_learning"`).
+on 200 random data sets it found the same 6,507 candidates and the same joint (`filter_by="confident_learning"`).
 What it adds, the cross-validation, is already scikit-learn's here and keeps blocks whole (`models.heads.held_out`). Its
 search for errors in masks judges pixel by pixel and keeps the probabilities of all images; ours judges regions, image
 by image.
@@ -33,7 +33,7 @@ Rows = NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class LabelErrorCandidates:
-    """S suspects, the most suspicious first; of equals, the first row."""
+    """S label error candidates, the most suspicious first; of equals, the first row."""
 
     rows: Rows
     """Shape (S,): which examples."""

@@ -14,8 +14,8 @@ from models.heads.linear_head import Matrix
 LEAST_LABELS = 20
 """Labels outside the test reserve below which nothing is judged."""
 LEAST_OF_CLASS = 5
-"""A class with fewer labels outside the reserve is neither judged nor suggested: each fold would hardly know it."""
-LEAST_TRUST = 0.5
+"""A class with fewer labels outside the reserve is neither judged nor suggested: folds would have too few."""
+LEAST_SKILL = 0.5
 """Held-out accuracy, from 0 = always guess the commonest class to 1 = always right, below which embeddings are too
 poor to contradict a person."""
 
@@ -95,7 +95,7 @@ def _judge(
     reserve: NDArray[np.bool_],
     fit_for: FitFor,
 ) -> list[tuple[int, int, float]]:
-    """(row, suggested code, suspicion) of the suspects among examples of codes (n,), -1 = not judged."""
+    """(row, suggested code, suspicion) of the candidates among examples of codes (n,), -1 = not judged."""
     counts = np.bincount(codes[(codes >= 0) & ~reserve], minlength=classes)
     usable = counts >= LEAST_OF_CLASS
     rows = np.flatnonzero((codes >= 0) & usable[codes])
@@ -109,20 +109,20 @@ def _judge(
     probabilities = held_out_probabilities(
         some, targets, [blocks[row] for row in rows.tolist()], trainable, fit_for(some[trainable], targets[trainable])
     )
-    if _trust(given[trainable], probabilities[trainable]) < LEAST_TRUST:
+    if _skill(given[trainable], probabilities[trainable]) < LEAST_SKILL:
         return []
-    suspects = find_label_errors(given, probabilities)
+    candidates = find_label_errors(given, probabilities)
     return list(
         zip(
-            rows[suspects.rows].tolist(),
-            names[suspects.suggested].tolist(),
-            suspects.suspicion.tolist(),
+            rows[candidates.rows].tolist(),
+            names[candidates.suggested].tolist(),
+            candidates.suspicion.tolist(),
             strict=True,
         )
     )
 
 
-def _trust(given: NDArray[np.int64], probabilities: Matrix) -> float:
+def _skill(given: NDArray[np.int64], probabilities: Matrix) -> float:
     accuracy = float((probabilities.argmax(axis=1) == given).mean())
     majority = float(np.bincount(given).max() / len(given))
     return (accuracy - majority) / (1 - majority) if majority < 1 else 0.0

@@ -2,7 +2,7 @@
 
 A region is 4-connected and of one label and one prediction, so that a field that was forgotten in a large background
 stands out instead of vanishing in the mean of all background. It is an example of confident learning with its mean
-probabilities: a suspect if the predicted class reaches its threshold and is more probable than the labelled one.
+probabilities: a candidate if the predicted class reaches its threshold and is more probable than the labelled one.
 Thresholds are means over the pixels that carry a class, of all masks that were compared. Strips along borders, where
 every model and every hand is a pixel off, are no regions: a region has an inside.
 """
@@ -33,7 +33,7 @@ from models.tasks.segmentation.tiles import most_probable
 
 Codes = NDArray[np.uint8]
 LEAST_INSIDE_PX = 9
-"""Pixels whose four neighbours belong to the same region: a square of 5 px has so many, a strip of 2 px none."""
+"""Pixels whose four neighbours belong to the same region: a square of 5 px has 9 of them, a strip of 2 px none."""
 MOST_REGIONS = 8
 """Regions kept of one mask, the largest disagreements first."""
 

@@ -3,7 +3,8 @@
 Classification is judged by light heads on the embeddings of the version that serves, each label by a head that was
 fitted without it and its neighbours. Masks are judged by the serving model itself. It has learned from the masks it
 was trained on, so among those it finds the mistakes that it did not learn by heart; masks of the test reserve and
-newer ones it has not seen. Labels of the test reserve are judged, and never fitted on. Golden samples are not judged.
+newer ones it has not seen. Labels of the test reserve are judged, and never fitted on. Gold-standard samples
+are not judged.
 """
 
 import threading
@@ -46,8 +47,8 @@ MAX_QUERY_SIZE = 1000
 COMPARE_S = 5.0
 """Seconds that one call spends on comparing masks; the next one goes on."""
 
-SECOND_LOOK = "second look"
-"""All that an annotator is told: neither the first answer nor the model's, nor whether it is a test sample."""
+REASON = "second look"
+"""The reason shown to the annotator: no hint at the first answer, the model's answer, or the test reserve."""
 
 Answers = list[AnsweredSample]
 
@@ -65,7 +66,7 @@ class _KnownCandidates:
 
 
 class RelabelQueue:
-    """Finds labels worth a second look, and leases them."""
+    """Finds labels that may be wrong, and leases their samples for re-annotation."""
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class RelabelQueue:
         self._lock = threading.Lock()
         self._known: dict[int, _KnownCandidates] = {}
 
-    def suspects(self, campaign: Campaign, task: TaskName | None = None) -> RelabelList:
+    def candidates(self, campaign: Campaign, task: TaskName | None = None) -> RelabelList:
         """Labels that are confidently contradicted and were not confirmed since, the most suspicious first.
 
         Computed once for the labels and the model as they are; masks take several calls (`waiting`). `reserve` is
@@ -109,7 +110,7 @@ class RelabelQueue:
         return msgspec.structs.replace(found, relabels=[entry for entry in found.relabels if entry.task == task])
 
     def query(self, campaign: Campaign, *, annotator: str, query_size: int, now: datetime) -> QueryAnswer:
-        """Lease suspects to an annotator, the most suspicious first.
+        """Lease label error candidates to an annotator, the most suspicious first.
 
         Nobody is asked about their own label, unless nobody else has ever asked this campaign for samples.
 
@@ -124,18 +125,18 @@ class RelabelQueue:
         """
         if not 1 <= query_size <= MAX_QUERY_SIZE:
             raise InvalidValueError("$.query_size", f"{query_size} is not between 1 and {MAX_QUERY_SIZE}")
-        found = self.suspects(campaign)
+        found = self.candidates(campaign)
         mine = [entry for entry in found.relabels if entry.annotator == annotator]
-        doubts = [entry for entry in found.relabels if entry.annotator != annotator]
+        candidates = [entry for entry in found.relabels if entry.annotator != annotator]
         if not self._store.relabels.others_ask(campaign.campaign_id, annotator):
-            doubts += mine
+            candidates += mine
         opened = self._store.relabels.open(
             campaign.campaign_id,
             annotator=annotator,
             query_size=query_size,
             version=found.version,
-            doubts=[(entry.sample_id, entry.label_id) for entry in doubts],
-            reason=SECOND_LOOK,
+            candidates=[(entry.sample_id, entry.label_id) for entry in candidates],
+            reason=REASON,
             lease_s=campaign.settings.lease_s,
             now=now,
         )
@@ -147,7 +148,7 @@ class RelabelQueue:
                 QuerySample(sample_id=pick.sample_id, path=path_of[pick.sample_id], score=None, reason=pick.reason)
                 for pick in ([] if opened is None else opened.picks)
             ],
-            reason=_why_nothing(found, doubts, annotator) if opened is None else None,
+            reason=_why_nothing(found, candidates, annotator) if opened is None else None,
             strategy="relabel",
             version=found.version,
         )
@@ -289,11 +290,11 @@ def _region(region: Contradicted, names: Sequence[str], sample: Sample) -> Relab
     )
 
 
-def _why_nothing(found: RelabelList, doubts: Sequence[Relabel], annotator: str) -> str:
+def _why_nothing(found: RelabelList, candidates: Sequence[Relabel], annotator: str) -> str:
     if found.waiting:
         return f"{found.waiting} masks are still to be compared with {found.version}: ask again"
     if not found.relabels:
         return f"no label is confidently contradicted by {found.version}"
-    if not doubts:
+    if not candidates:
         return f"the {len(found.relabels)} labels in doubt are all by {annotator}, so they wait for others"
-    return f"the {len(doubts)} labels in doubt are leased, or were skipped"
+    return f"the {len(candidates)} labels in doubt are leased, or were skipped"

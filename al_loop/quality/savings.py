@@ -10,7 +10,7 @@ as good with n labels as the control's with m, one of its labels is worth m / n 
   label counts, so that equal arms give 1 also where the curve is no power law.
 * The strategy's labels count in the order in which they were given, and without the control: adding it would lend the
   strategy what its rival found, and make the arms depend on each other.
-* Interval: percentiles over resamples of both arms' labels (heads fitted anew; duplicates keep their place, so that
+* Interval: percentiles over resamples of both arms' labels (heads fitted again; duplicates keep their place, so that
   both curves lose alike and the ratio does not) times resamples of the reserve by block (Efron 1979; samples of a block
   are alike).
 * Saved labels: labels * (ratio - 1), as if the strategy's later labels were worth as much as its first. Drawing
@@ -61,9 +61,9 @@ class Evidence:
     control: tuple[Matrix, NDArray[np.int64]]
     """Embeddings (m, D) and class codes (m,) of the random labels, in the order in which they were given."""
     chosen: tuple[Matrix, NDArray[np.int64]]
-    """The same, (n, D) and (n,), of the labels that the strategy chose."""
+    """Embeddings (n, D) and class codes (n,) of the labels that the strategy chose, in the same order."""
     reserve: tuple[Matrix, NDArray[np.int64]]
-    """The same, (R, D) and (R,), of the test reserve."""
+    """Embeddings (R, D) and class codes (R,) of the test reserve."""
     blocks: Sequence[str]
     """Block of each reserve sample, R of them."""
 

@@ -40,14 +40,14 @@ class _KnownSavings(NamedTuple):
 class SavingsReporter:
     """Answers how many labels were saved, and keeps the answer until it is out of date. Safe to share by threads."""
 
-    def __init__(self, store: LabelStore, board_of: Callable[[Campaign], PoolScores]) -> None:
-        """Make a desk.
+    def __init__(self, store: LabelStore, scores_of: Callable[[Campaign], PoolScores]) -> None:
+        """Make a reporter.
 
         Args:
             store: Where the labels are.
-            board_of: The embeddings that rank a campaign's pool now.
+            scores_of: The scores and embeddings that rank a campaign's pool now.
         """
-        self._store, self._board_of = store, board_of
+        self._store, self._scores_of = store, scores_of
         self._lock = threading.Lock()
         self._known: dict[tuple[int, str], _KnownSavings] = {}
 
@@ -67,20 +67,20 @@ class SavingsReporter:
         changed = self._store.campaign_version(campaign.campaign_id)
         if spec.task != "classification" or spec.multi_label:
             return self._by_curve(campaign, spec, self._store.labels.by_arm(campaign.campaign_id, spec.task))
-        board = self._board_of(campaign)
+        scores = self._scores_of(campaign)
         key = campaign.campaign_id, spec.task
         with self._lock:
             known = self._known.get(key)
-            if known is not None and (known.campaign_version, known.version) == (changed, board.version):
+            if known is not None and (known.campaign_version, known.version) == (changed, scores.version):
                 return known.answer
             labels = self._store.labels.by_arm(campaign.campaign_id, spec.task)
             usable = [label for label in labels if label.classes is not None and len(label.classes) == 1]
-            if known is not None and known.version == board.version and known.classes == len(spec.classes):
+            if known is not None and known.version == scores.version and known.classes == len(spec.classes):
                 grown = abs(len(usable) - known.labels)
                 if grown <= STALE_SHARE * known.labels and known.answer.verdict != "not known yet":
                     return known.answer
-            answer = _answer(spec, usable, board)
-            self._known[key] = _KnownSavings(board.version, changed, len(usable), len(spec.classes), answer)
+            answer = _answer(spec, usable, scores)
+            self._known[key] = _KnownSavings(scores.version, changed, len(usable), len(spec.classes), answer)
             return answer
 
     def _by_curve(self, campaign: Campaign, spec: TaskSpec, labels: Sequence[SourceLabel]) -> Savings:
@@ -101,22 +101,22 @@ class SavingsReporter:
         return not_known(spec.task, campaign.current_version, note, control, chosen, reserve, metric=metric)
 
 
-def evidence(spec: TaskSpec, labels: Sequence[SourceLabel], board: PoolScores) -> Evidence:
+def evidence(spec: TaskSpec, labels: Sequence[SourceLabel], scores: PoolScores) -> Evidence:
     """The arms as arrays; samples without an embedding are left out.
 
     Args:
         spec: A single-label task.
         labels: With one class each, in the order in which they were given.
-        board: Has the embeddings.
+        scores: Have the embeddings.
     """
     arms = _arms(labels)
     used = [label for arm in arms for label in arm]
     ids = np.array([label.sample_id for label in used], np.int64)
-    positions, there = positions_of(ids, board.sample_ids)
+    positions, there = positions_of(ids, scores.sample_ids)
     values = np.empty((0, 1), np.float32)
-    if board.table is not None and board.rows is not None and len(positions):
-        values = np.asarray(board.table[board.rows[positions]], np.float32)
-        if board.is_raw:
+    if scores.table is not None and scores.rows is not None and len(positions):
+        values = np.asarray(scores.table[scores.rows[positions]], np.float32)
+        if scores.is_raw:
             values = fit_space([values]).apply([values]).astype(np.float32)
     else:
         there[:] = False
@@ -150,16 +150,16 @@ def ridge_head(classes: int) -> Fit:
     return fit
 
 
-def _answer(spec: TaskSpec, labels: Sequence[SourceLabel], board: PoolScores) -> Savings:
-    found = evidence(spec, labels, board)
+def _answer(spec: TaskSpec, labels: Sequence[SourceLabel], scores: PoolScores) -> Savings:
+    found = evidence(spec, labels, scores)
     with_embedding = [len(codes) for _, codes in (found.control, found.chosen, found.reserve)]
     counts = [len(arm) for arm in _arms(labels)]
     if missing(*counts) is None and missing(*with_embedding) is not None:
         note = (
             f"of {sum(counts)} labelled samples {sum(with_embedding)} have an embedding yet; the pool is being scored"
         )
-        return not_known(spec.task, board.version, note, counts[0], counts[1], counts[2])
-    return savings(found, ridge_head(len(spec.classes)), task=spec.task, version=board.version)
+        return not_known(spec.task, scores.version, note, counts[0], counts[1], counts[2])
+    return savings(found, ridge_head(len(spec.classes)), task=spec.task, version=scores.version)
 
 
 def _arms(labels: Sequence[SourceLabel]) -> tuple[list[SourceLabel], list[SourceLabel], list[SourceLabel]]:

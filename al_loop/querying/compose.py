@@ -247,7 +247,7 @@ def rounded(expected: float, rng: np.random.Generator) -> int:
 
 
 def mix(pool: Sequence[T], reserve: Sequence[T], rng: np.random.Generator) -> list[T]:
-    """Both in one list, each in its own order, interleaved at random: the reserve cannot be told by its place."""
+    """Both in one list, each in its own order, interleaved at random: its position does not reveal a reserve sample."""
     from_reserve = rng.permutation(np.repeat([False, True], [len(pool), len(reserve)]))
     sides = iter(pool), iter(reserve)
     return [next(sides[side]) for side in from_reserve.astype(int)]

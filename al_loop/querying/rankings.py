@@ -72,7 +72,7 @@ def rank(
     front: Sequence[Pick] = (),
     last: Ids = NO_IDS,
 ) -> RankedList:
-    """Rank at least `size` samples if there are so many; those that were not scored come last, at random.
+    """Rank at least `size` samples if there are enough; those that were not scored come last, at random.
 
     How far ahead grows with the labelled and leased samples: coverage is planned for their number, and a long plan
     would spread the first few picks too thin.

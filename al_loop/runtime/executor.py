@@ -68,7 +68,7 @@ def run_program(
 ) -> None:
     """Run a program by an executor, and stop waiting for one that does not end its program when it is cancelled.
 
-    The executor works in a thread of its own, which is left behind in that case: a child in an uninterruptible wait
+    The executor works in a thread of its own, which is abandoned in that case: a child in an uninterruptible wait
     for a network disk, a cluster that does not answer.
 
     Args:
@@ -112,7 +112,7 @@ def run_program(
 
 
 def read_output(file: Path, kind: type[Output]) -> Output:
-    """Decode a JSON file that a program left behind.
+    """Decode a JSON file that a program wrote.
 
     Raises:
         ProcessFailedError: It is missing, unreadable or not what it has to be.
@@ -126,7 +126,7 @@ def read_output(file: Path, kind: type[Output]) -> Output:
 
 
 def check_digests(directory: Path, digests: Mapping[str, str]) -> None:
-    """Compare files that a program left behind with the sha256 that it gave for each.
+    """Compare files that a program wrote with the sha256 that it gave for each.
 
     Raises:
         ProcessFailedError: A file is missing, unreadable or another one.

@@ -93,7 +93,7 @@ class Job(Generic[Owner, State]):
         self.owner = owner
         self.number = number
         self.cancelled = threading.Event()
-        """Set to end it: somebody cancelled it, or the service stops."""
+        """Set when the job is cancelled or the service stops."""
         self.stopping = stopping
         """Set when the service stops."""
         self.progress: ProgressLine | None = None

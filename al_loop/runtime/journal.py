@@ -39,8 +39,8 @@ class Journal(Generic[Note]):
         self._left_behind = sorted(directory.glob(PATTERN))
         self._number = max((int(path.stem) for path in self._left_behind), default=0)
         self._descriptor: int | None = None
-        self._torn = b""
-        """A new line, where a full disk cut off the note before: the next one is whole."""
+        self._partial = b""
+        """A newline after a partial write (full disk), so that the next record starts on its own line; else empty."""
         self.length = 0
         """Notes on the present page."""
 
@@ -68,11 +68,11 @@ class Journal(Generic[Note]):
             if self._descriptor is None:
                 self._number += 1
                 self._descriptor = os.open(self._path(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            line = self._torn + self._line(what) + b"\n"
-            self._torn = b"\n"
+            line = self._partial + self._line(what) + b"\n"
+            self._partial = b"\n"
             if os.write(self._descriptor, line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path()))
-            self._torn = b""
+            self._partial = b""
             if self._forced:
                 os.fdatasync(self._descriptor)
             self.length += 1
@@ -83,7 +83,7 @@ class Journal(Generic[Note]):
             if self._descriptor is None:
                 return []
             os.close(self._descriptor)
-            self._descriptor, self._torn, self.length = None, b"", 0
+            self._descriptor, self._partial, self.length = None, b"", 0
             return [self._path()]
 
     def discard(self, pages: Sequence[Path]) -> None:

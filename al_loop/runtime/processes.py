@@ -92,7 +92,7 @@ def run_supervised(
 
 
 def _python_path() -> str:
-    """The same as ours, and the folder of this package where it is not installed but imported from a checkout."""
+    """Our own PYTHONPATH, plus the folder of this package if it is imported from a checkout instead of installed."""
     given = [str(Path(entry).absolute()) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     home = Path(__file__).resolve().parents[1]
     installed = home == Path(sysconfig.get_path("purelib")).resolve()
@@ -176,7 +176,7 @@ def _why(code: int, directory: Path) -> str:
     if (free := shutil.disk_usage(directory).free) < FULL_DISK_BYTES:
         return f"the disk of {directory} is full ({free:,} bytes left); free space and start a new round"
     if code == -signal.SIGKILL:
-        return "the process was killed (SIGKILL), often for want of memory: use a smaller batch_size or chip_size_px"
+        return "the process was killed (SIGKILL), often for lack of memory: use a smaller batch_size or chip_size_px"
     if code < 0:
         return f"the process was ended by signal {-code} ({signal.Signals(-code).name})"
     tail = log_tail(directory)

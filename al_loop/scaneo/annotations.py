@@ -1,8 +1,8 @@
 """An image's annotations in SCANEO -> what a person answered there, with what a machine wrote left out.
 
-SCANEO stores a model's output as if a person had drawn it. A model's mask keeps a `crs` member until somebody draws on
-it; a model's class leaves no trace at all, so that it is recognised by its value and the moment it was written, against
-the predictions that we have shown.
+SCANEO stores a model's output as if a person had drawn it. A model's mask keeps a `crs` member until an annotator
+draws on it; a model's class leaves no trace at all, so that it is recognised by its value and the moment it was
+written, against the predictions that we have shown.
 """
 
 from collections.abc import Sequence

@@ -56,7 +56,7 @@ def open_batch(
     number = store.scaneo.next_batch_number(campaign.campaign_id)
     taken = {entry.name for entry in port.campaigns()}
     while (name := f"{link.scaneo_name} · batch {number} · {annotator}") in taken:
-        number += 1  # of a link that was made anew
+        number += 1  # of a link that was made again
     folder = layout.batch(campaign.name, number)
     there = PathMap.parse(link.options.path_map).theirs(folder.absolute())
     labels = [(label.name, label.color) for label in reversed(port.labels(link.scaneo_campaign))]
@@ -137,7 +137,7 @@ def view(store: LabelStore, link: Link, batch: Batch) -> BatchView:
 
 
 def _delete_if_possible(port: ScaneoPort, scaneo_campaign: str) -> None:
-    """Undo a creation after a failure, which is what the caller is told; a second failure is only written down."""
+    """Undo a creation after a failure, which is what the caller receives; a second failure is only logged."""
     try:
         port.delete_campaign(scaneo_campaign)
     except ScaneoError as error:

@@ -32,7 +32,7 @@ def write_mappings(
 
 
 def keep_mapped(store: LabelStore, port: ScaneoPort, campaign: Campaign, link: Link, watched: Iterable[str]) -> bool:
-    """Take new labels over as classes, and mend mappings that a deleted label has left behind.
+    """Take new labels over as classes, and repair mappings to labels that were deleted.
 
     Args:
         store: Where the campaign is.
@@ -59,7 +59,7 @@ def keep_mapped(store: LabelStore, port: ScaneoPort, campaign: Campaign, link: L
 
 
 def labels_missing(campaign: Campaign, labels: Iterable[ScaneoLabel]) -> list[str]:
-    """Our classes whose label somebody deleted in SCANEO."""
+    """Our classes whose label was deleted in SCANEO."""
     names = {label.name for label in labels}
     classes = dict.fromkeys(name for spec in campaign.tasks if spec.task in TASKS for name in spec.classes)
     return [name for name in classes if name not in names]

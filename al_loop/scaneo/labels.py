@@ -144,7 +144,7 @@ class Collector:
     def _retract(self, campaign: Campaign, label: Label, now: datetime) -> None:
         try:
             self._store.labels.retract(campaign.campaign_id, label.label_id, annotator=None, now=now)
-        except ConflictError:  # somebody replaced it this moment: it is not ours to withdraw any more
+        except ConflictError:  # it was replaced just now, so it is no longer ours to withdraw
             return
 
     def _current(self, campaign: Campaign, sample_id: int, annotator: str) -> dict[TaskName, Label]:
@@ -232,7 +232,7 @@ def _usable(
         annotator=annotator,
         classes=answer.classes,
         features=answer.features,
-        override_lease=True,  # drawing it is a fact, whoever holds the lease
+        override_lease=True,  # it is drawn already, regardless of who holds the lease
         labelled_at=labelled_at,
     )
     if _refusal(campaign, sample, label, now) is None:

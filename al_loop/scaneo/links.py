@@ -166,7 +166,7 @@ class ScaneoLinks:
         return None if link is None else link.page()
 
     def placed(self, campaign: Campaign, annotator: str, leases: Sequence[HeldLease]) -> list[HeldLease]:
-        """The same leases, with where each is labelled in SCANEO."""
+        """Leases with the address at which each is labelled in SCANEO."""
         link = self._store.scaneo.find(campaign.campaign_id)
         if link is None:
             return list(leases)

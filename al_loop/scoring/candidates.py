@@ -38,13 +38,13 @@ class Candidates:
     score_rows: NDArray[np.int64] | None = None
     """Row of `probability_table` and `stratum_table` of each candidate, shape (N,)."""
     covered_score_rows: NDArray[np.int64] | None = None
-    """The same of each sample of `covered_rows`, shape (M,); None: not known."""
+    """Row of `probability_table` and `stratum_table` of each sample of `covered_rows`, shape (M,); None: not known."""
     labelled_count: int = 0
     """Labelled samples outside the test reserve: the budget spent so far."""
-    trust: float | None = None
-    """How far the embeddings tell the classes apart, 0 (no better than the majority answer) to 1; None: not known yet.
-    From held-out labels, see `models.heads.linear_head`; the largest over tasks."""
-    harmful: bool = False
+    skill: float | None = None
+    """Skill of the embeddings on held-out labels, 0 (no better than the majority answer) to 1; None: not known yet.
+    See `models.heads.linear_head`; the largest over tasks."""
+    worse_than_random: bool = False
     """Whether choosing by scores did worse in this campaign than its random control (`al_loop.quality.savings`)."""
     combined: bool = False
     """Whether `scores` are those of several tasks (`al_loop.scoring.task_ranks`), while the tables know of one each."""

@@ -63,8 +63,8 @@ class CellTargetCache:
     ) -> CellTargets:
         """Classes in the cells of each labelled sample outside the test reserve, by its newest label.
 
-        Pixels marked "ignore" do not count; cells without a labelled pixel are left out, and so are golden samples. The
-        image is not opened, so that its invalid pixels count as they are painted.
+        Pixels marked "ignore" do not count; cells without a labelled pixel are left out, and so are gold-standard
+        samples. The         image is not opened, so that its invalid pixels count as they are painted.
 
         Args:
             store: Where the labels are.

@@ -80,7 +80,7 @@ class HeadData:
 
 
 def class_head_data(store: LabelStore, campaign: Campaign, spec: TaskSpec, embeddings: Embeddings) -> HeadData:
-    """Samples with one class each, or with any number if the task is multi-label; golden samples are left out."""
+    """Samples with one class each, or any number if the task is multi-label; gold-standard samples are left out."""
     rows, targets = _class_targets(store, campaign, spec, embeddings, reserve=False)
     return HeadData(
         table=embeddings.values,
@@ -110,7 +110,7 @@ def cell_head_data(
 
 
 class JoinedCells:
-    """The cells of a campaign in one space, joined anew when parts were added; in memory."""
+    """The cells of a campaign in one space, joined again when parts were added; in memory."""
 
     def __init__(self, store: EmbeddingStore) -> None:
         """Use the raw embeddings of a campaign."""

@@ -19,7 +19,7 @@ class TaskHeadReport(msgspec.Struct, frozen=True, kw_only=True):
     reserve_accuracy: float | None
     model_metric: float | None
     ranks: bool
-    """Whether this head is the better judge of its task; `HeadReport.ranks` says whether the heads rank."""
+    """Whether this head is more accurate than the serving model; `HeadReport.ranks` says whether the heads rank."""
 
 
 class HeadReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,14 +38,14 @@ class HeadReport(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the labels that heads fitted without them get right; multi-label: of the yes-or-no answers, mean over
     the classes. None with too few labels, and with several tasks: see `tasks`."""
     trust: float | None
-    """The same against guessing, multi-label the order of held-out answers: 0 = the embeddings say nothing, 1 = all.
-    The largest over tasks."""
+    """Skill on held-out labels: 0 = no better than guessing, 1 = always right; multi-label: from the ranking of the
+    held-out answers. The largest over tasks."""
     reserve_accuracy: float | None
     """Accuracy on the labelled part of the test reserve, macro F1 if multi-label; None: too few labels there,
     segmentation, or several tasks: see `tasks`."""
     model_metric: float | None
     """Metric of the serving model on the test reserve; None: there is no model, or several tasks: see `tasks`."""
     ranks: bool
-    """Whether it ranks; if not, the serving model is the better judge, of one task at least."""
+    """Whether it ranks; if not, the serving model is more accurate, in one task at least."""
     tasks: list[TaskHeadReport] = []
     """Of a campaign with several tasks: the head of each that has one. Empty with one task."""

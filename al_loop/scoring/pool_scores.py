@@ -45,10 +45,10 @@ class PoolScores:
     """Uncertainty among the regions of each predicted class, shape (S, K+1); None: no segmentation scores."""
     score_rows: Ids | None = None
     """Row of `probability_table` and `stratum_table` of each sample, shape (T,); None without either."""
-    trust: float | None = None
-    """How far the embeddings tell the classes apart, as in `Candidates.trust`."""
-    harmful: bool = False
-    """Whether choosing by scores has done worse than chance so far, as in `Candidates.harmful`."""
+    skill: float | None = None
+    """Skill of the embeddings on held-out labels, as in `Candidates.skill`."""
+    worse_than_random: bool = False
+    """Whether choosing by scores has done worse than chance so far, as in `Candidates.worse_than_random`."""
     nats: NDArray[np.float32] | None = None
     """Entropy for people, largest over tasks, shape (T,); None: `scores` has it as it is."""
     combined: bool = False
@@ -94,8 +94,8 @@ class PoolScores:
             score_rows=None if self.score_rows is None else self.score_rows[positions],
             covered_score_rows=None if self.score_rows is None else self.score_rows[taken],
             labelled_count=labelled,
-            trust=self.trust,
-            harmful=self.harmful,
+            skill=self.skill,
+            worse_than_random=self.worse_than_random,
             combined=self.combined,
         )
         return scored, offered[~known]
@@ -158,8 +158,8 @@ def pool_scores_of_heads(
     *,
     labels: int,
     scored_at: datetime,
-    trust: float | None,
-    harmful: bool,
+    skill: float | None,
+    worse_than_random: bool,
 ) -> PoolScores:
     """What the heads scored; samples without an embedding are left out.
 
@@ -173,8 +173,8 @@ def pool_scores_of_heads(
         embeddings: Of the samples.
         labels: Labelled samples that the heads know of.
         scored_at: When.
-        trust: As in `Candidates.trust`.
-        harmful: As in `Candidates.harmful`.
+        skill: As in `Candidates.skill`.
+        worse_than_random: As in `Candidates.worse_than_random`.
     """
     one = combined([TaskScores(task.sample_ids, task.scores) for task in tasks])
     both, rows, from_scores = np.intersect1d(
@@ -184,7 +184,7 @@ def pool_scores_of_heads(
     return PoolScores(
         version=version, sample_ids=both, table=embeddings.values, rows=rows,
         scores={name: values[from_scores] for name, values in one.scores.items()},
-        labels=labels, scored_at=scored_at, trust=trust, harmful=harmful, score_rows=from_scores,
+        labels=labels, scored_at=scored_at, skill=skill, worse_than_random=worse_than_random, score_rows=from_scores,
         probability_table=_table([(task.sample_ids, task.probabilities) for task in tasks], one.sample_ids),
         stratum_table=_table([(task.sample_ids, task.strata) for task in tasks], one.sample_ids),
         nats=one.nats[from_scores] if several else None, combined=several,

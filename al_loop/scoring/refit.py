@@ -41,7 +41,7 @@ class _KnownHeads:
     painted: CellTargetCache
     key: tuple[object, ...] = ()
     heads: dict[TaskName, TaskHead] = field(default_factory=dict)
-    harmful: bool = False
+    worse_than_random: bool = False
     report: HeadReport | None = None
 
 
@@ -82,7 +82,7 @@ class HeadRefitter:
         return None if known is None else known.report
 
     def refit(self, campaign: Campaign) -> HeadReport | None:
-        """Refit the heads of a campaign if something is new, and let them rank if they are the better judges.
+        """Refit the heads of a campaign if something is new, and let them rank if they are more accurate.
 
         Returns:
             What was done; None if nothing is new, or no task has two different answers with embeddings yet.
@@ -114,15 +114,15 @@ class HeadRefitter:
             return None
         version = HEAD_PREFIX + "+".join(versions)
         labels = len(reduce(np.union1d, [part.material.labelled for part in fitted]))
-        trusts = [part.head.trust for part in fitted if part.head.trust is not None]
-        trust = max(trusts, default=None)  # embeddings that help one task are worth ranking by
+        skills = [part.head.skill for part in fitted if part.head.skill is not None]
+        skill = max(skills, default=None)  # embeddings that help one task are worth ranking by
         ranks, several = all(part.judgement.ranks for part in fitted), len(campaign.tasks) > 1
         if ranks:
             with_bald = self._wants_bald(campaign)
             scored = [part.score(with_bald=with_bald) for part in fitted]
             scores = pool_scores_of_heads(
                 version, scored, embeddings,
-                labels=labels, scored_at=self._clock(), trust=trust, harmful=known.harmful,
+                labels=labels, scored_at=self._clock(), skill=skill, worse_than_random=known.worse_than_random,
             )  # fmt: skip
             self._scores.publish(campaign, scores)
         elif (self._scores.of(campaign).version or "").startswith(HEAD_PREFIX):
@@ -132,12 +132,12 @@ class HeadRefitter:
             version=version, labels=labels,
             samples=len(reduce(np.union1d, [part.material.sample_ids for part in fitted])),
             fitted_at=self._clock(), seconds=time.perf_counter() - started,
-            held_out_accuracy=None if several else head.held_out_accuracy, trust=trust,
+            held_out_accuracy=None if several else head.held_out_accuracy, trust=skill,
             reserve_accuracy=None if several else judgement.reserve_accuracy,
             model_metric=None if several else judgement.model_metric,
             ranks=ranks, tasks=[part.report() for part in fitted] if several else [],
         )  # fmt: skip
-        self._look_for_harm(campaign, known)
+        self._check_against_random(campaign, known)
         return report
 
     def _fit(
@@ -183,9 +183,9 @@ class HeadRefitter:
         cells = known.cells.load(versions)
         return None if cells is None else cell_head_data(self._store, campaign, spec, cells, known.painted)
 
-    def _look_for_harm(self, campaign: Campaign, known: _KnownHeads) -> None:
+    def _check_against_random(self, campaign: Campaign, known: _KnownHeads) -> None:
         """After the new ranking is handed over: whether the strategy does worse than chance, which changes `auto`."""
-        harmful = self._is_worse_than_random(campaign)
-        if harmful != known.harmful:
-            known.harmful = harmful
-            self._scores.publish(campaign, replace(self._scores.of(campaign), harmful=harmful))
+        worse_than_random = self._is_worse_than_random(campaign)
+        if worse_than_random != known.worse_than_random:
+            known.worse_than_random = worse_than_random
+            self._scores.publish(campaign, replace(self._scores.of(campaign), worse_than_random=worse_than_random))

@@ -17,7 +17,7 @@ from models.metrics import detection_counts, macro_f1
 MOST_LABELS = 10_000
 """Labels that a head is fitted on, at most; a random part of them when there are more."""
 RETUNED_AT = 1.15
-"""Penalty and temperature are chosen anew when the labels have grown by this factor since."""
+"""Penalty and temperature are chosen again once the labels have grown by this factor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class HeadComparison:
     model_metric: float | None
     """Metric of the serving model there, as its round measured it; None: no model, or not measured."""
     ranks: bool
-    """Whether the head is the better judge: always where no model was measured."""
+    """Whether the head is more accurate than the model; true if no model was measured."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,7 +53,7 @@ class FittedTask:
         """Of a task among several."""
         return TaskHeadReport(
             task=self.spec.task, labels=self.material.samples, held_out_accuracy=self.head.held_out_accuracy,
-            trust=self.head.trust, reserve_accuracy=self.judgement.reserve_accuracy,
+            trust=self.head.skill, reserve_accuracy=self.judgement.reserve_accuracy,
             model_metric=self.judgement.model_metric, ranks=self.judgement.ranks,
         )  # fmt: skip
 
@@ -76,7 +76,7 @@ class TaskHead:
             campaign: Its number seeds the generator: equal labels give equal heads, whatever the other tasks do.
             spec: The task.
             material: Its labels and what is to be scored.
-            space: Name of the space of embeddings; another one begins anew.
+            space: Name of the space of embeddings; another one starts over.
         """
         if not len(material.rows) or not is_learnable(material.targets, multi_label=material.multi_label):
             return None
@@ -100,7 +100,7 @@ class TaskHead:
         *,
         multi_label: bool,
     ) -> Head:
-        """A head that starts from the last; what cross-validation chose is kept while labels have hardly grown."""
+        """A head that starts from the last; what cross-validation chose is kept while there are few new labels."""
         last = self._head if self._tuned_on == space else None
         if last is not None and last.weights.shape != (vectors.shape[1] + 1, targets.shape[1]):
             last = None

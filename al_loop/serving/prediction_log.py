@@ -132,7 +132,7 @@ def packed(shown: ShownPrediction, codes: NDArray[np.uint8] | None) -> ShownPred
 
 
 def _bounded(shown: list[ShownPrediction]) -> list[ShownPrediction]:
-    """The same, without the masks of the oldest where all of them would take too much memory."""
+    """Predictions without the masks of the oldest if all masks would take too much memory."""
     kept, total = [], 0
     for entry in reversed(shown):
         total += len(entry.mask or b"")
@@ -142,7 +142,7 @@ def _bounded(shown: list[ShownPrediction]) -> list[ShownPrediction]:
 
 
 def _without_mask(shown: ShownPrediction) -> ShownPrediction:
-    """The same where the mask could not be kept, which the answer says."""
+    """The prediction without its mask; its answer says that the mask was not kept."""
     if not kind_of(shown.task).per_pixel:
         return shown
     return msgspec.structs.replace(shown, answer=shown.answer | {"mask": False}, mask=None)

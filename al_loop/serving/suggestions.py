@@ -47,7 +47,7 @@ def accept_suggestion(
         InvalidValueError: The campaign has no such task.
         WithheldError: The sample is one of those that get no suggestion.
         ConflictError: There is a newer suggestion, or its mask was too large to keep.
-        LeasedError: Somebody else has the sample on lease.
+        LeasedError: Another annotator has the sample on lease.
     """
     store.samples.get(campaign.campaign_id, sample_id)
     specs = [spec for spec in campaign.tasks if task in (None, spec.task)]

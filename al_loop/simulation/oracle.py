@@ -38,7 +38,7 @@ class Oracle:
         return cls(headers, answers)
 
     def only(self, paths: Iterable[str]) -> "Oracle":
-        """The same for some of the samples."""
+        """An oracle of the samples with these paths."""
         return Oracle({path: self._headers[path] for path in paths}, self._answers)
 
     @property

@@ -24,7 +24,7 @@ class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
     first_query_size: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """Labels of the first round; None: `query_size`."""
     growth: Annotated[float, msgspec.Meta(ge=1, le=10)] = 1.0
-    """Each round after the second asks for so many times the labels of the one before; 1: equal steps."""
+    """Each round after the second asks for this many times the labels of the one before; 1: equal steps."""
     seeds: Annotated[int, msgspec.Meta(ge=1)] = 3
     """Runs of each strategy. Seed s has the same test reserve and training seed for all of them."""
     out: Path
@@ -86,7 +86,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """Told after every round of every run."""
+    """Reported after every round of every run."""
 
     strategy: str
     seed: int

@@ -56,7 +56,7 @@ class Database:
             self._connection.close()
             raise
         self.campaign_changes = Changes()
-        """Told of every commit before its caller is answered."""
+        """Notified of every commit before its caller gets an answer."""
         self._writer = Writer(
             self._connection.cursor(), self._reopen, self._needs_checkpoint, self.campaign_changes.note
         )
@@ -84,7 +84,7 @@ class Database:
             return select(cursor, sql, **parameters)
 
     def read_table(self, sql: str, **parameters: Parameter) -> pa.Table:
-        """The same as an Arrow table, for many rows. Times stay naive UTC.
+        """Rows of one query as an Arrow table, for many rows. Times stay naive UTC.
 
         Raises:
             StoreClosedError: The store was closed.

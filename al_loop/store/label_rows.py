@@ -29,7 +29,7 @@ def append_all(connection: DuckDBPyConnection, requests: Sequence[list[CheckedLa
     """Append the labels of many requests and end the leases that they answer; see `LabelTable.append`.
 
     Raises:
-        LeasedError: For the first label whose sample somebody else has on lease.
+        LeasedError: For the first label whose sample is leased to another annotator.
     """
     labels = [label for request in requests for label in request]
     answered = [_answered_lease(label, leases) for label, leases in _leases_of(connection, labels)]
@@ -147,7 +147,7 @@ def _answered_lease(label: CheckedLabel, leases: Sequence[Row]) -> Row | None:
     """The annotator's own lease on the sample: one that runs, else one that ran out or was answered.
 
     Raises:
-        LeasedError: Somebody else has one that runs, and the annotator none that runs or ran out.
+        LeasedError: Another annotator has one that runs, and this one none that runs or ran out.
     """
     own = [
         lease

@@ -90,7 +90,7 @@ class PoolIndex:
         self.holders: dict[int, dict[str, datetime]] = {}
         """Until when who has a sample on lease, by position; of leases that run."""
         self.lapsed: set[int] = set()
-        """Positions of leases that ran out unanswered, to be ended in the store when the sample is leased anew."""
+        """Positions of leases that ran out unanswered, to be ended in the store when the sample is leased again."""
         self.skipped: dict[str, set[int]] = {}
         """Positions of what an annotator skipped."""
         self.shared_out: dict[int, None] = {}

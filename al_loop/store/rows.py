@@ -11,7 +11,7 @@ Row = dict[str, Any]
 
 
 def utc(moment: datetime) -> datetime:
-    """The same moment as the naive UTC datetime that is stored.
+    """The naive UTC datetime that is stored for a moment.
 
     Raises:
         ValueError: `moment` carries no time zone.
@@ -49,7 +49,7 @@ def select(connection: DuckDBPyConnection, sql: str, **parameters: Parameter) ->
 
 
 INLINE = 4
-"""So many ids are written into a statement; a scan passes over blocks that hold none of them."""
+"""At most n ids are written into a statement; a scan passes over blocks that hold none of them."""
 
 
 def among(column: str, ids: Sequence[int]) -> str:

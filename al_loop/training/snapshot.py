@@ -63,8 +63,8 @@ def write_snapshot(
     """Write `manifest.json` and `samples.parquet` for a training run.
 
     Of several annotators of one (sample, task) the newest answer counts. Reserve samples become the test split; the
-    others are train, but for about 15 % calibration, chosen by block and the same from round to round. Golden samples
-    are left out.
+    others are train, but for about 15 % calibration, chosen by block and the same from round to round. Gold-standard
+    samples are left out.
 
     Args:
         store: Where the labels are.
@@ -132,7 +132,7 @@ def schema() -> pa.Schema:
 
 
 def newest_answers(labels: Sequence[Label]) -> dict[int, Answers]:
-    """The newest label of each sample and task, whoever gave it."""
+    """The newest label of each sample and task, by any annotator."""
     answers: dict[int, Answers] = {}
     for label in sorted(labels, key=lambda label: label.label_id):
         answers.setdefault(label.sample_id, {})[label.task] = label

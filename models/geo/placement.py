@@ -116,7 +116,7 @@ def near_longitude(geometry: AnyGeometry, longitude: float) -> AnyGeometry:
 
 
 def _unbroken(polygon: Polygon) -> Polygon:
-    """The same polygon, whole turns added to longitudes so that no edge jumps across the date line."""
+    """The polygon with whole turns added to longitudes so that no edge jumps across the date line."""
     return near_longitude(polygon, float(shapely.get_coordinates(polygon)[0, 0]))
 
 

@@ -43,7 +43,7 @@ def places(centres_m: NDArray[np.float64], sides: NDArray[np.float64]) -> Rows:
     if len(somewhere) == 0:
         return place
     somewhere = np.random.default_rng(0).permutation(somewhere)
-    xyz, sides = centres_m[somewhere], sides[somewhere]  # position from here on: whoever comes first leads
+    xyz, sides = centres_m[somewhere], sides[somewhere]  # position from here on: the first one leads
     logarithms = np.log(sides) / np.log(ALIKE)
     size_class = np.floor(logarithms - logarithms.min()).astype(np.int64)
     leader = np.full(len(sides), -1)
@@ -71,7 +71,7 @@ def _gather(
     members, keys, may_lead = members[~alone], keys[~alone], may_lead[~alone]
     while may_lead.any():
         cells, first = np.unique(keys[may_lead], return_index=True)
-        heads = members[may_lead][first]  # whoever comes first in its cell
+        heads = members[may_lead][first]  # the first one in its cell
         leads = np.ones(len(heads), np.bool_)
         for here, there in _neighbours(cells, cells):
             later = heads[there] < heads[here]

@@ -27,7 +27,7 @@ TUNED_FROM = 20
 
 DEFAULT_PENALTY = 1e-3
 TUNED_ROWS = 1500
-"""Cross-validation looks at so many rows at most, at random."""
+"""Cross-validation uses at most this many rows, drawn at random."""
 
 MAX_ITERATIONS = 1000
 TOLERANCE = 1e-4
@@ -65,8 +65,8 @@ class Head:
     """Multi-label: how far held-out logits order present before absent (`head_losses.separation`)."""
 
     @property
-    def trust(self) -> float | None:
-        """How far the embeddings tell the classes apart: 0 = no better than guessing, 1 = always right.
+    def skill(self) -> float | None:
+        """Skill on held-out labels: 0 = no better than guessing, 1 = always right.
 
         (held-out accuracy - majority) / (1 - majority), cut to [0, 1]. Multi-label: `separation`, since "absent" is
         right so often where classes are rare that accuracy says nothing.
@@ -111,7 +111,7 @@ def fit_head(
             With `multi_label` 1 for each class that is present, 0 for each other; all 0 is a valid answer.
         rng: Draws the folds.
         start: Weights (D + 1, K) to start from, of an earlier head; None: zeros.
-        like: A head whose penalty, temperature and held-out accuracy are taken over instead of cross-validating anew.
+        like: A head whose penalty, temperature and held-out accuracy are taken over instead of cross-validating again.
         multi_label: Fit K independent binary regressions, K >= 1: the sum of their cross-entropies, one penalty and one
             temperature for all. At one penalty the weights of a class are those of a fit on this class alone.
 

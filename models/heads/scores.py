@@ -178,8 +178,8 @@ def bald(embeddings: Matrix, ensemble: Sequence[Head]) -> Matrix:
     answers = np.stack([head.probabilities(embeddings) for head in ensemble])  # (B, N, K)
     if ensemble[0].multi_label:
         questions = np.stack([answers, 1 - answers], axis=-1)  # (B, N, K, 2)
-        told = _entropy(questions.mean(axis=0)) - _entropy(questions).mean(axis=0)  # (N, K)
-        return np.asarray(np.maximum(told, 0).mean(axis=-1), np.float32)
+        information = _entropy(questions.mean(axis=0)) - _entropy(questions).mean(axis=0)  # (N, K)
+        return np.asarray(np.maximum(information, 0).mean(axis=-1), np.float32)
     return np.asarray(np.maximum(_entropy(answers.mean(axis=0)) - _entropy(answers).mean(axis=0), 0), np.float32)
 
 

@@ -17,7 +17,7 @@ from models.inference.image_model import ImageModel, Outputs
 from models.inference.predictor import Predictor
 
 _BUCKETS = (1, 2, 4, 8, 16, 32)
-"""Batch sizes on a GPU: cuDNN plans anew for every new shape."""
+"""Batch sizes on a GPU: cuDNN plans again for every new shape."""
 _MAX_BATCH_PX = 2**21
 """Pixels of a batch at most (eight tiles of 512 px), to bound memory."""
 _SMOOTHING = 0.2
@@ -148,7 +148,7 @@ class _Job:
         return self.predictor is other.predictor and self.images.shape[1:] == other.images.shape[1:]
 
     def wait(self) -> None:
-        """Until somebody answered this job, or it is its turn to lead."""
+        """Block until another thread answered this job, or it is its turn to lead."""
         self._woken.acquire()
 
     def wake(self) -> None:

@@ -22,7 +22,7 @@ Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
-_CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC"}  # the exhaustive default searches anew for every new shape
+_CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC"}  # the exhaustive default searches again for every new shape
 _CUDA_TILES_PER_RUN = 8
 _LOG_ERRORS_ONLY = 3
 _LOAD_ERRORS = (

@@ -36,7 +36,7 @@ MIN_CHIPS = 8
 
 WHOLE_VALUES = 2**25
 """Width x height x bands of an image that is read at once for all its chips, 128 MB: a JPEG or PNG has to be decoded
-anew for every window."""
+again for every window."""
 
 REFUSALS_NAMED = 3
 

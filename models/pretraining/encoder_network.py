@@ -87,7 +87,7 @@ def embed_chips(network: EncoderNetwork, chips: NDArray[np.float16], device: tor
 def effective_rank(embeddings: NDArray[np.float32]) -> float:
     """Directions that embeddings use: exp of the entropy of their singular values (Roy & Vetterli 2007, EUSIPCO).
 
-    Outputs are standardised first, so that stages of different scale count alike; those that hardly vary are left out.
+    Outputs are standardised first, so that stages of different scale count alike; those that barely vary are left out.
 
     Args:
         embeddings: Shape (M, D), finite.

@@ -16,7 +16,7 @@ MAX_VERTICES = 250_000
 
 _VERTICES_PER_CORNER = 4
 _NODATA = 255
-"""Stands for invalid pixels while regions are told apart; codes of classes end at 254."""
+"""Stands for invalid pixels while regions are separated; codes of classes end at 254."""
 
 
 def remove_specks(

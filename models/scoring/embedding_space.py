@@ -26,7 +26,7 @@ TAILS = (1, 99)
 """Percentiles beyond which values do not count for mean and deviation, so that a few odd images stretch nothing."""
 
 LEAST_VARIANCE = 1e-4
-"""Of an axis, as a share of the largest, for half whitening: what hardly varies is lifted tenfold at most."""
+"""Of an axis, as a share of the largest, for half whitening: what barely varies is amplified tenfold at most."""
 
 Matrix = NDArray[np.float32]
 
@@ -96,7 +96,7 @@ def _half_whitening(scaled: Matrix) -> NDArray[np.floating]:
     if variances[0] <= 0:
         return np.zeros((scaled.shape[1], 1))
     projection = axes / np.maximum(variances, LEAST_VARIANCE * variances[0]) ** 0.25
-    projection = projection[:, : max(len(scaled) - 1, 1)]  # the other axes are where no sample told anything
+    projection = projection[:, : max(len(scaled) - 1, 1)]  # the other axes are those along which no sample varies
     return np.asarray(projection / np.sqrt(np.square(scaled @ projection).sum(axis=1).mean()))
 
 

@@ -17,7 +17,7 @@ _SCALES_PX = (1, 4)
 
 
 def feature_size(bands: int) -> int:
-    """Length of the vector that `image_features` returns for an image of so many bands."""
+    """Length of the vector that `image_features` returns for an image of n bands."""
     return bands * (2 + len(_QUANTILES) + len(_SCALES_PX)) + 2 * len(_pairs(bands))
 
 

@@ -1,7 +1,7 @@
 """The joined embeddings of a campaign on disk: several kinds in one space, kept up to date as samples come in.
 
 A space is a directory of parts like those of pool scoring (`models.scoring.spec`), with the numbers that made it. It is
-fitted once, on raw embeddings, so that every sample lies in one basis; it is made anew when other kinds of embeddings
+fitted once, on raw embeddings, so that every sample lies in one basis; it is made again when other kinds of embeddings
 are to be joined, or when the pool has grown by a fifth.
 """
 

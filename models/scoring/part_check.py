@@ -1,4 +1,4 @@
-"""Whether what a pool scoring left behind can be used, looked at before anything reads it."""
+"""Checks that the files of a pool scoring can be used, before anything reads them."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -53,7 +53,7 @@ def score_with_model(
         paths: One file a row of `results`.
         tasks: Tasks to score, all of them heads of the model.
         results: Filled in.
-        progress: Told about every half second.
+        progress: Called about every half second.
     """
     work = _Batches(model, tasks, results)
     report = Reporter(progress, len(paths))
@@ -201,7 +201,7 @@ class Reporter:
         self._reported = time.monotonic()
 
     def done(self, count: int) -> None:
-        """So many samples are finished."""
+        """Report that `count` samples are finished."""
         now = time.monotonic()
         if count == self._total or now - self._reported >= REPORT_EVERY_S:
             self._progress.step(count, self._total)

@@ -86,7 +86,7 @@ def read_for_features(path: Path, bands: Sequence[int]) -> NDArray[np.float32]:
     except RasterTooLargeError as error:
         height, width = error.height, error.width
     scale = MAX_SIDE_PX / max(height, width)
-    if scale >= 1:  # small, but of so many bands that it was not read whole
+    if scale >= 1:  # few pixels, but too many bands to be read whole
         return read_raster(path, bands)
     return read_raster(path, bands, out_shape=(max(1, round(height * scale)), max(1, round(width * scale))))
 

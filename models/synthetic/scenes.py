@@ -45,8 +45,8 @@ def write_scenes(
 ) -> list[SyntheticChip]:
     """Write scenes, cut into chips, as `<directory>/scene-<n>/chip_<row>_<column>.tif` with `*_mask.tif` beside them.
 
-    Classes are unequal in number; crops and bare soil, and forest and dark crops, are told apart by texture more than
-    by colour; each scene has its own haze and light. Chips without a valid pixel or without land cover are left out.
+    Classes are unequal in number; crops and bare soil, and forest and dark crops, differ in texture more than in
+    colour; each scene has its own haze and light. Chips without a valid pixel or without land cover are left out.
     `<directory>/classes.json` names the classes.
 
     Args:

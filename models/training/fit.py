@@ -102,7 +102,7 @@ def fit(
         steps: Length of the run.
         config: Learning rate and weight decay.
         device: Where to train.
-        report: Told how it goes.
+        report: Called with the progress.
         report_every: In steps.
 
     Raises:

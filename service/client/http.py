@@ -130,12 +130,12 @@ class Client:
         return self._json("POST", f"/campaigns/{name}/queries", QueryAnswer, body=body)
 
     def relabels(self, name: str, *, task: str | None = None, limit: int = 100) -> RelabelList:
-        """Labels worth a second look, the most suspicious first."""
+        """Label error candidates, the most suspicious first."""
         params = {"limit": limit} | ({} if task is None else {"task": task})
         return self._json("GET", f"/campaigns/{name}/relabels", RelabelList, params=params)
 
     def query_relabels(self, name: str, annotator: str, query_size: int) -> QueryAnswer:
-        """Ask for samples whose label needs a second look."""
+        """Ask for samples to re-annotate."""
         body = {"annotator": annotator, "query_size": query_size}
         return self._json("POST", f"/campaigns/{name}/relabels/queries", QueryAnswer, body=body)
 

@@ -11,7 +11,7 @@ def show(campaign: CampaignName, as_json: AsJson = False, service: Service = DEF
     """Show how far annotators agree with one another.
 
     Cohen's kappa or IoU with 95 % intervals by task, pair of annotators and class, and each annotator against the
-    golden samples.
+    gold-standard samples.
     """
     with connect(service, token) as client:
         report = client.agreement(campaign)
@@ -24,10 +24,11 @@ def show(campaign: CampaignName, as_json: AsJson = False, service: Service = DEF
         if task.pairs:
             out.print(_pairs(task))
         if task.golden:
-            golden = Table("annotator", "golden samples", "IoU" if task.task == "segmentation" else "accuracy")
+            metric = "IoU" if task.task == "segmentation" else "accuracy"
+            gold_standard = Table("annotator", "gold-standard samples", metric)
             for score in task.golden:
-                golden.add_row(score.annotator, str(score.samples), _estimate(score.score))
-            out.print(golden)
+                gold_standard.add_row(score.annotator, str(score.samples), _estimate(score.score))
+            out.print(gold_standard)
 
 
 def _pairs(task: TaskAgreement) -> Table:

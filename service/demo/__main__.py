@@ -34,7 +34,7 @@ def main() -> int:
     """Run the demo; exit code 0 if every round ended with a verdict."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="labelled folder (default: generated scenes)")
-    parser.add_argument("--out", type=Path, default=Path("demo-out"), help="directory for the report; made anew")
+    parser.add_argument("--out", type=Path, default=Path("demo-out"), help="directory for the report; replaced")
     parser.add_argument("--rounds", type=int, help=f"default: {ROUNDS}, one less for a large pool")
     parser.add_argument("--query-size", type=int, help="labels a round (default: chosen by the folder's size)")
     arguments = parser.parse_args()

@@ -31,6 +31,6 @@ class AgreementController(Controller):
 
         Cohen's kappa for classes (for several labels a sample, of each class), IoU for masks, with 95 % intervals.
         `golden` compares each annotator with the known answers: the labels of annotator `golden` on the samples that
-        `settings.query.golden` lists. Retracted labels and second looks do not count.
+        `settings.query.golden` lists. Retracted labels and re-annotations do not count.
         """
         return agreement_report(loop.store, target)

@@ -65,7 +65,8 @@ class LeaseController(Controller):
     ) -> Renewal:
         """Extend leases to the campaign's `lease_s` from now: a heartbeat while an annotator works.
 
-        Samples that are named get a lapsed lease back too, unless somebody else has or answered them: those are `lost`.
+        Samples that are named get a lapsed lease back too, unless another annotator has leased or answered them: those
+        are `lost`.
         """
         return loop.store.leases.renew(
             target.campaign_id,

@@ -1,4 +1,4 @@
-"""Labels that the model contradicts: see which, and take a second look."""
+"""Labels that the model contradicts: list them, and re-annotate their samples."""
 
 from typing import Annotated, Any
 
@@ -50,7 +50,7 @@ class RelabelController(Controller):
         """
         if task is not None and task not in task_kinds():
             raise InvalidValueError("task", f"unknown task {task!r}; use one of {', '.join(task_kinds())}")
-        found = loop.relabels.suspects(target, task)
+        found = loop.relabels.candidates(target, task)
         relabels = found.relabels[:limit]
         if not is_operator(request):
             relabels = [msgspec.structs.replace(entry, reserve=None) for entry in relabels]
@@ -70,9 +70,9 @@ class RelabelController(Controller):
     ) -> Response[QueryAnswer]:
         """Lease samples whose label may be wrong to an annotator who did not give it.
 
-        They are labelled as any other sample, without being told of the first answer; the newest answer counts, and
-        the same answer again settles the doubt until another model version serves. Without a doubt left it is 200, no
-        samples and the reason.
+        They are labelled as any other sample, and the first answer is not shown. The newest answer counts; the same
+        answer again confirms the label until another model version serves. If no candidate is left, the status is 200,
+        with no samples and the reason.
         """
         answer: QueryAnswer = loop.relabels.query(
             target, annotator=data.annotator, query_size=data.query_size, now=loop.clock()

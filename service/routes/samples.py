@@ -117,7 +117,8 @@ class SampleController(Controller):
         image moves when a part of it is hidden. NaN = nodata.
 
         A scene of 10,000 px takes minutes. With `max_side` (px), the model sees a larger image reduced by a whole
-        factor to at most that, which the tag `REDUCTION` and the description say: small doubts are missing then.
+        factor to at most that, which the tag `REDUCTION` and the description say: small uncertain areas are then
+        missing.
         """
         return Stream(loop.pictures.uncertainty_tif(target, sample_id, max_side), media_type="image/tiff")
 

@@ -116,10 +116,10 @@ class ScaneoClient:
             labels: Names and colours.
             description: For people.
             mappings: Output indices of models, by model id.
-            on_frame: Told of the progress.
+            on_frame: Called with the progress.
 
         Raises:
-            ScaneoAnswerError: The name is taken, or SCANEO could not read the folder; nothing is left behind.
+            ScaneoAnswerError: The name is taken, or SCANEO could not read the folder; nothing is kept.
         """
 
         def create() -> ScaneoCampaign:

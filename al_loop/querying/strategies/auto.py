@@ -14,8 +14,8 @@ from al_loop.querying.strategies.fallback import NO_EMBEDDINGS, fall_back
 from al_loop.scoring.candidates import Candidates, Selection, size_of
 from models.tasks.uncertainty import ScoreName
 
-TRUSTED = 0.05
-"""Trust in the embeddings below which nothing is built on them; see `models.heads.linear_head.Head.trust`."""
+LEAST_SKILL = 0.05
+"""Skill below which embeddings are not used; see `models.heads.linear_head.Head.skill`."""
 
 MANY_RADIUS = 0.5
 """Factor on the kernel width once labels are many: the choice turns to the particular."""
@@ -31,7 +31,7 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
       model knows nothing of, margin for the borders between classes that it already knows (docs/strategies.md).
     * Segmentation with scores: `clasp_pe`, equal shares for the predicted classes (arXiv 2601.13677), which was ahead
       of coverage there. Not where several tasks are scored: it would pass over the others.
-    * Where held-out labels show that the embeddings hardly tell the classes apart, or the random control that chance
+    * Where held-out labels show that the embeddings barely separate the classes, or the random control that chance
       has done better so far: chance.
 
     The reason of each sample says which of these it was.
@@ -53,9 +53,9 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         size = size_of(pool, query_size)
         if pool.table is None:
             return fall_back(pool, size, rng, NO_EMBEDDINGS)
-        if pool.trust is not None and pool.trust < TRUSTED:
+        if pool.skill is not None and pool.skill < LEAST_SKILL:
             return at_random(pool, size, rng, "embeddings hardly tell the classes apart: random")
-        if pool.harmful:
+        if pool.worse_than_random:
             return at_random(pool, size, rng, "chance has done better so far: random")
         if pool.stratum_table is not None and not pool.combined and self.uncertainty is None:
             return ClaspPE().select(pool, size, rng)

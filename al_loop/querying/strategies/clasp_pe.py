@@ -39,14 +39,14 @@ class ClaspPE(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     first_beta: Coldness = 1.0
     """Coldness without labels: 1 is much noise."""
     last_beta: Coldness = 100.0
-    """Coldness from `schedule_labels` labels on: 100 is hardly any."""
+    """Coldness from `schedule_labels` labels on: 100 means almost no randomness."""
     schedule_labels: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 500
     """Labelled samples at which the schedule ends."""
 
     uses_scores: ClassVar[bool] = True
 
     def beta(self, labels: int) -> float:
-        """Coldness after so many labels."""
+        """Coldness after `labels` labels."""
         return float(self.first_beta * (self.last_beta / self.first_beta) ** min(labels / self.schedule_labels, 1))
 
     def select(self, pool: Candidates, query_size: int, rng: np.random.Generator) -> Selection:

@@ -89,7 +89,7 @@ def typicality(points: Matrix, neighbours: int) -> Matrix:
 
     Args:
         points: Shape (M, D), M >= 1.
-        neighbours: Neighbours, fewer if there are not so many.
+        neighbours: Number of neighbours; fewer if there are not enough.
 
     Returns:
         Shape (M,), finite, > 0; a point alone has 1.

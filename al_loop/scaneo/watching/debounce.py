@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 import msgspec
 
 AT_IT = timedelta(seconds=12)
-"""Somebody draws on an image that was changed within this."""
+"""An image that changed within this time is being drawn on."""
 
 IN_WORK = timedelta(seconds=90)
-"""Somebody may come back to an image that was changed within this."""
+"""An annotator may come back to an image that changed within this time."""
 
 
 class _Change(msgspec.Struct, frozen=True):
@@ -55,10 +55,10 @@ class Debouncer:
         }
 
     def drawn_on(self, now: datetime) -> list[int]:
-        """Images that somebody draws on now, the latest first."""
+        """Images that are being drawn on now, the latest first."""
         return [image_id for image_id in self.in_work(now) if now - self._changed_at[image_id] <= AT_IT]
 
     def in_work(self, now: datetime) -> list[int]:
-        """Images that somebody has changed lately, the latest first."""
+        """Images that changed recently, the latest first."""
         self._changed_at = {image_id: at for image_id, at in self._changed_at.items() if now - at <= IN_WORK}
         return sorted(self._changed_at, key=self._changed_at.__getitem__, reverse=True)

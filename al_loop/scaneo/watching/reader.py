@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class ImageReader:
-    """Reads what it is told to, by requests or from SCANEO's file."""
+    """Reads the images it is asked for, by requests or from SCANEO's file."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class ImageReader:
         """Read for one link; see `LinkWatcher`."""
         self.link = link
         self.images = WatchedImages(store, link.campaign_id)
-        self.settling = Debouncer(timedelta(seconds=link.options.settle_s))
+        self.debouncer = Debouncer(timedelta(seconds=link.options.settle_s))
         self.file_problem: str | None = None
         """Why SCANEO's file is done without."""
         self._store, self._port, self._name, self._clock = store, port, campaign_name, clock
@@ -52,7 +52,7 @@ class ImageReader:
         return self._file is not None
 
     def longest_unread(self, image_ids: Iterable[int]) -> list[int]:
-        """The same images, those first that were read longest ago or never."""
+        """Sort images by their last reading, those first that were read longest ago or never."""
         return sorted(image_ids, key=lambda image_id: self._read_at.get(image_id, 0.0))
 
     def read(self, image_id: int, chase: ChangeSearch | None, *, again: bool = False) -> float:
@@ -87,8 +87,8 @@ class ImageReader:
         return self._read_at[image_id] - started
 
     def read_settled(self, ends: Callable[[], bool]) -> None:
-        """Make labels of the images that have come to rest."""
-        rested = self.settling.rested(self._clock())
+        """Make labels of the images whose changes are debounced."""
+        rested = self.debouncer.rested(self._clock())
         from_file = self._from_file(list(rested))
         for image_id, rest in rested.items():
             image = self.images.find(image_id)
@@ -97,7 +97,7 @@ class ImageReader:
             rows = self._port.annotations(image_id) if from_file is None else from_file.get(image_id, [])
             digest = digest_of(stamps_of(rows))
             if digest == rest:
-                self.settling.drop(image_id)
+                self.debouncer.drop(image_id)
                 self._collect(image, rows)
             else:
                 self._notice(image, digest)
@@ -152,10 +152,10 @@ class ImageReader:
     def _notice(self, image: LinkedImage, digest: str) -> bool:
         """Whether an image's annotations differ from those that its labels were made of; if so, it settles."""
         if digest == image.digest:
-            self.settling.drop(image.image_id)
+            self.debouncer.drop(image.image_id)
             return False
         now = self._clock()
-        if self.settling.see(image.image_id, digest, now):
+        if self.debouncer.see(image.image_id, digest, now):
             self._extend_leases(image, now)
         return True
 
@@ -165,7 +165,7 @@ class ImageReader:
         return latest is None or self._clock() - latest > IN_WORK
 
     def _extend_leases(self, image: LinkedImage, now: datetime) -> None:
-        """Somebody draws: what they have on lease must not be given to others meanwhile."""
+        """Extend leases while their annotator draws, so that nobody else is offered those samples."""
         campaign = self._campaign()
         active = self._store.queries.leases(campaign.campaign_id, now)
         holder = next((lease.annotator for lease in active if lease.sample_id == image.sample_id), None)

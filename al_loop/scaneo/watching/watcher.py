@@ -28,8 +28,8 @@ LABELS_EVERY_S = 30.0
 EDITS_EVERY_S = 3.0
 """Seconds between readings of one of the likely images: edits of boxes and repeated classes move no signal."""
 
-SWEEP_EVERY_S = 3.0
-"""Seconds between readings of one image of all: the safety net for what no signal told."""
+BACKGROUND_SCAN_EVERY_S = 3.0
+"""Seconds between two images of the background scan, which finds changes that no signal announced."""
 
 FILE_EVERY_S = 15.0
 """Seconds between readings of SCANEO's file while its signal rests: edits of boxes do not move it."""
@@ -45,7 +45,8 @@ TIME_SHARE = 0.4
 """Share of SCANEO's time that a search may take, so that annotators do not feel it."""
 
 QUIET_SHARE = 0.05
-"""The same when nothing is known to be missing: counts drift, so every image is read once more after each change."""
+"""Share of SCANEO's time for a search when nothing is known to be missing: counts drift, so every image is read once
+more after each change."""
 
 TICK_S = 1.5
 """Longest time a tick searches before it returns."""
@@ -80,10 +81,10 @@ class LinkWatcher:
         self.asked_at: datetime | None = None
         self.problem: str | None = None
         self.deleted: set[str] = set()
-        """Batches that somebody deleted in SCANEO."""
+        """Batches that were deleted in SCANEO."""
         self._store, self._name, self._clock, self._closing = store, campaign_name, clock, closing
         self._reader = ImageReader(store, port, campaign_name, link, clock, flush)
-        self._images, self._settling = self._reader.images, self._reader.settling
+        self._images, self._debouncer = self._reader.images, self._reader.debouncer
         self._pace = PollSchedule()
         self._signals: dict[str, Signal | None] = {link.scaneo_campaign: Signal.parse(link.signal)}
         self._chases: dict[str, ChangeSearch] = {}
@@ -119,7 +120,7 @@ class LinkWatcher:
         self._images.reload(watched)
         self._signals = {name: self._signals.get(name) for name in watched}
         self._chases = {name: chase for name, chase in self._chases.items() if name in watched}
-        self._settling.keep_only({image.image_id for image in self._images.every()})
+        self._debouncer.keep_only({image.image_id for image in self._images.every()})
         self._turn = deque(self._images.of(self.link.scaneo_campaign))
 
     def answered(self) -> None:
@@ -223,12 +224,13 @@ class LinkWatcher:
             chase.again(now, *self._first(name))
 
     def _first(self, name: str) -> tuple[list[int], list[int]]:
-        """Images of one campaign that have to be read, as somebody may be at work on them, and their neighbours.
+        """Images of one campaign that have to be read, as an annotator may be at work on them, and their neighbours.
 
-        Those that somebody draws on come first, then those that were read longest ago: a look may cut the search short.
+        Those that are being drawn on come first, then those that were read longest ago, as a look may cut the
+        search short.
         """
         images, now = self._images.of(name), self._clock()
-        drawn, lately = self._settling.drawn_on(now), self._settling.in_work(now)
+        drawn, lately = self._debouncer.drawn_on(now), self._debouncer.in_work(now)
         near = [other for image_id in lately[:4] for other in (image_id + 1, image_id - 1)]
         hoped = dict.fromkeys(image_id for image_id in (*self._images.likely(name, now), *lately) if image_id in images)
         must = [
@@ -260,7 +262,7 @@ class LinkWatcher:
 
     def _has_better_to_do(self) -> bool:
         """Whether a look is due, or a label can be made."""
-        return self._ends or self._pace.is_due("look") or bool(self._settling.rested(self._clock()))
+        return self._ends or self._pace.is_due("look") or bool(self._debouncer.rested(self._clock()))
 
     def _read_in_turn(self) -> None:
         """Read one of the likely images, and one of all, now and then."""
@@ -269,14 +271,14 @@ class LinkWatcher:
             if not self._edit_turn:
                 now = self._clock()
                 likely = [image_id for name in self._images.names for image_id in self._images.likely(name, now)]
-                self._edit_turn = deque(dict.fromkeys([*likely, *self._settling.in_work(now)]))
+                self._edit_turn = deque(dict.fromkeys([*likely, *self._debouncer.in_work(now)]))
             if self._edit_turn:
                 self._reader.read(self._edit_turn.popleft(), None)
         if self._chases or not self._turn:
             return
         until = time.monotonic() + TICK_S
-        if self._pace.is_due("sweep"):
-            self._pace.after("sweep", SWEEP_EVERY_S)
+        if self._pace.is_due("background scan"):
+            self._pace.after("background scan", BACKGROUND_SCAN_EVERY_S)
             self._read_next_in_turn()
         while self._turns_left > 0 and time.monotonic() < until and not self._has_better_to_do():
             waited_s = self._read_next_in_turn()
@@ -293,9 +295,9 @@ class LinkWatcher:
         return waited_s
 
     def _remember_signal(self) -> None:
-        """Once labels were made of all that a signal told, a restart need not look for it again."""
+        """Once labels were made of all that a signal announced, a restart need not look for it again."""
         signal = self._signals.get(self.link.scaneo_campaign)
-        if signal is not None and str(signal) != self.link.signal and not self._settling and not self._chases:
+        if signal is not None and str(signal) != self.link.signal and not self._debouncer and not self._chases:
             self._store.scaneo.set_signal(self.link.campaign_id, str(signal))
             self._reload_link()
 

@@ -1,10 +1,10 @@
-"""Which parts of an image the doubt about its class hangs on: take one away, and see how far the doubt moves.
+"""Which parts of an image the uncertainty about its class depends on: hide each and see how the uncertainty changes.
 
 Occlusion (Zeiler and Fergus 2014, arXiv 1311.2901), but of the predictive entropy and not of the winner's probability,
 as in the attribution of uncertainty (Perez et al. 2022, arXiv 2107.08756). A part is taken away by making it nodata,
 which our models leave out of the mean that they classify by, so that they need not explain an artificial grey patch.
-Both directions count: a river that speaks against "forest" raises the doubt when it is there, a road in a "highway"
-when it is gone, and an annotator has to look at either.
+Both directions count: a river that speaks against "forest" raises the uncertainty when it is there, a road in a
+"highway" when it is gone, and an annotator has to look at either.
 """
 
 from collections.abc import Iterator

@@ -50,9 +50,9 @@ class PictureService:
         """PNG of a sample in natural colours, its longer side at most `size_px`; nodata is transparent.
 
         `uncertainty` draws where the serving model is unsure; an image larger than 2,000 px is shown to the model
-        reduced to that, so small doubts of a scene are missing. `suggestion` draws the newest prediction that was
-        shown to somebody: outlines for segmentation, a caption for classification. Small samples are enlarged by a
-        whole factor for either.
+        reduced to that, so small uncertain areas of a scene are missing. `suggestion` draws the newest prediction that
+        was shown to an annotator: outlines for segmentation, a caption for classification. Small samples are enlarged
+        by a whole factor for either.
 
         Raises:
             NotFoundError: No such sample; or no suggestion was shown, or the newest was kept back to measure anchoring.

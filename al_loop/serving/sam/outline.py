@@ -59,7 +59,7 @@ class OutlineService:
         Raises:
             InvalidValueError: Points outside of the image, on nodata, or more than 1,024 px apart.
             RasterError: The picture, or the sample's file, is no raster that we take.
-            UnusableRasterError: The place cannot be told in longitude and latitude, or nothing was found.
+            UnusableRasterError: The location has no longitude and latitude, or nothing was found.
             PromptableModelError: The operator's model fails.
         """
         upload = open_upload(picture, max_values=self._max_values)

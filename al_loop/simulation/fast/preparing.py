@@ -42,7 +42,7 @@ def prepare(
     Args:
         config: What to simulate.
         plan: The folder as it is imported.
-        tell: Told what is going on.
+        tell: Receives messages about the progress.
         cancelled: Set by another thread to stop.
 
     Raises:
@@ -119,12 +119,12 @@ def _pretrained(config: SimulationConfig, run: SimulatedRun, tell: Callable[[str
     if config.pretrain_minutes == 0:
         return []
     tell(f"self-supervised training on the images outside of the test reserve: {config.pretrain_minutes:g} minutes")
-    told = time.monotonic()
+    reported_at = time.monotonic()
 
     def report(line: ProgressLine) -> None:
-        nonlocal told
-        if line.loss is not None and time.monotonic() - told >= TELL_EVERY_S:
-            told = time.monotonic()
+        nonlocal reported_at
+        if line.loss is not None and time.monotonic() - reported_at >= TELL_EVERY_S:
+            reported_at = time.monotonic()
             tell(f"{line.message}: loss {line.loss:.1f}, {(line.seconds_left or 0) / 60:.1f} minutes left")
 
     return [run.pretrain(config.pretrain_minutes, report)]

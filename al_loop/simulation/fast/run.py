@@ -39,7 +39,7 @@ def play_fast(
         seed: Equal seeds give equal runs; every strategy draws from a generator of its own.
         label_counts: Labels spent after each round, ascending.
         metric: "accuracy" or "miou".
-        report: Told of each round, numbered from 0.
+        report: Called with each round, numbered from 0.
     """
     rng = np.random.default_rng(seed)
     askable = np.flatnonzero(~pool.reserve)
@@ -97,5 +97,5 @@ def _scored(
     return Candidates(
         sample_ids=free, scores=scores, table=pool.table, rows=free, covered_rows=labelled,
         probability_table=probabilities if strata is None else None, stratum_table=strata,
-        score_rows=np.arange(len(free)), labelled_count=len(labelled), trust=head.trust,
+        score_rows=np.arange(len(free)), labelled_count=len(labelled), skill=head.skill,
     )  # fmt: skip

@@ -21,7 +21,7 @@ NEWEST = """QUALIFY row_number() OVER (PARTITION BY sample_id, task, annotator O
 NEWEST_ANSWERS = """SELECT l.* FROM current_labels l JOIN samples s USING (sample_id)
     WHERE l.campaign_id = $campaign_id AND task = $task AND ($reserve IS NULL OR s.reserve = $reserve) AND NOT s.golden
     QUALIFY row_number() OVER (PARTITION BY l.sample_id ORDER BY label_id DESC) = 1"""
-"""The newest current label of each sample, whoever gave it; golden samples left out."""
+"""The newest current label of each sample, by any annotator; gold-standard samples left out."""
 
 
 class LabelTable:
@@ -33,14 +33,14 @@ class LabelTable:
     def append(self, campaign_id: int, labels: Sequence[CheckedLabel]) -> list[Label]:
         """Store labels, all or none; a label ends its annotator's lease on the sample.
 
-        A label whose lease ran out on the way is kept, also when somebody else was given the sample since.
+        A label whose lease ran out on the way is kept, also if the sample was leased to another annotator since.
 
         Args:
             campaign_id: Whose samples they are.
             labels: Checked, as by `al_loop.campaigns.labelling.record_labels`.
 
         Raises:
-            LeasedError: Somebody else has the sample on lease, and `override_lease` is false.
+            LeasedError: Another annotator has the sample on lease, and `override_lease` is false.
         """
         if not labels:
             return []
@@ -63,7 +63,7 @@ class LabelTable:
 
         Raises:
             NotFoundError: No such label.
-            ConflictError: It was retracted or replaced already, or is somebody else's.
+            ConflictError: It was retracted or replaced already, or is another annotator's.
         """
 
         def operation(connection: DuckDBPyConnection) -> Label:
@@ -151,8 +151,8 @@ class LabelTable:
     def by_arm(self, campaign_id: int, task: TaskName) -> list[SourceLabel]:
         """Each labelled sample's newest answer and what it was asked for, in the order of their first labels.
 
-        The arm is that of the lease that the sample's first label answered: what is asked of somebody else later was
-        chosen by then. It is None for labels that nobody was asked for. Golden samples are left out.
+        The source is that of the lease that the sample's first label answered, as later leases of a sample depend on
+        the first. It is None for labels that no query asked for. Gold-standard samples are left out.
         """
         rows = self._database.read(
             f"""WITH answers AS ({NEWEST_ANSWERS}), asked AS (
@@ -190,7 +190,7 @@ class LabelTable:
     def class_answers(
         self, campaign_id: int, task: TaskName, *, reserve: bool = False
     ) -> tuple[NDArray[np.int64], list[str]]:
-        """Newest answers of one class, golden samples left out.
+        """Newest answers of one class, gold-standard samples left out.
 
         Args:
             campaign_id: The campaign.
@@ -212,7 +212,7 @@ class LabelTable:
     def class_lists(
         self, campaign_id: int, task: TaskName, *, reserve: bool = False
     ) -> tuple[NDArray[np.int64], list[list[str]]]:
-        """Newest answers of any number of classes, golden samples left out.
+        """Newest answers of any number of classes, gold-standard samples left out.
 
         Args:
             campaign_id: The campaign.
@@ -233,7 +233,7 @@ class LabelTable:
     def answer_ids(
         self, campaign_id: int, task: TaskName, *, reserve: bool | None = False
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Ids of each labelled sample, ascending, and of its newest answer; golden samples are left out."""
+        """Ids of each labelled sample, ascending, and of its newest answer; gold-standard samples are left out."""
         table = self._database.read_table(
             f"SELECT sample_id, label_id FROM ({NEWEST_ANSWERS}) ORDER BY sample_id",
             campaign_id=campaign_id,

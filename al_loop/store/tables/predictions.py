@@ -1,4 +1,4 @@
-"""Predictions that were shown to somebody: what a model said must never be mistaken for what a person said."""
+"""Predictions that were shown to an annotator: what a model said must never be mistaken for what a person said."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -16,8 +16,8 @@ from models.card import TaskName
 SOURCE: QuerySource = "relabel"
 STRATEGY = '{"type":"relabel"}'
 
-Doubt = tuple[int, int]
-"""Ids of a sample and of its label that is in doubt."""
+Candidate = tuple[int, int]
+"""Ids of a sample and of its label that may be wrong."""
 
 
 class AnsweredSample(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +35,7 @@ class RelabelTable:
         self._database, self._queries = database, queries
 
     def answers(self, campaign_id: int, task: TaskName) -> list[AnsweredSample]:
-        """The newest answer of each sample for a task, by sample; golden samples are left out."""
+        """The newest answer of each sample for a task, by sample; gold-standard samples are left out."""
         rows = self._database.read(
             """SELECT l.*, s.path, s.block, s.reserve FROM current_labels l JOIN samples s USING (sample_id)
             WHERE l.campaign_id = $campaign_id AND task = $task AND NOT s.golden
@@ -94,7 +94,7 @@ class RelabelTable:
         annotator: str,
         query_size: int,
         version: str,
-        doubts: Sequence[Doubt],
+        candidates: Sequence[Candidate],
         reason: str,
         lease_s: float,
         now: datetime,
@@ -106,17 +106,17 @@ class RelabelTable:
             annotator: Who asks.
             query_size: Leases granted at most.
             version: Model version that contradicts the labels.
-            doubts: In order of preference. Passed over are samples that are leased, or skipped by this annotator or by
-                too many, those that wait for a second opinion anyway, and labels that are not current any more.
+            candidates: In order of preference. Passed over are samples that are leased, or skipped by this annotator or
+                by too many, those that wait for a second opinion anyway, and labels that are not current any more.
             reason: What the annotator is shown.
             lease_s: Length of the leases in seconds.
             now: When they begin.
 
         Returns:
-            The query, with picks in the order of the doubts; None where nothing is left.
+            The query, with picks in the order of the candidates; None where nothing is left.
         """
-        current = self._current(campaign_id, [label_id for _, label_id in doubts])
-        sample_ids = list(dict.fromkeys(sample_id for sample_id, label_id in doubts if label_id in current))
+        current = self._current(campaign_id, [label_id for _, label_id in candidates])
+        sample_ids = list(dict.fromkeys(sample_id for sample_id, label_id in candidates if label_id in current))
 
         def choose(index: PoolIndex) -> Choice:
             free = [sample_id for sample_id in sample_ids if index.may_be_labelled_again(sample_id, annotator)]

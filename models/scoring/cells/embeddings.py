@@ -50,8 +50,8 @@ def describe_cells(
         bands: 1-based bands, in the model's order.
         grid: How to cut samples.
         model: The encoder; None: image features.
-        cells: Told the embeddings.
-        report: Told how many samples are finished.
+        cells: Receives the embeddings.
+        report: Called with how many samples are finished.
         whole_values: Width x height x bands of a file that is decoded whole.
     """
     paths = [path for _, path in samples]

@@ -13,7 +13,7 @@ Cells = NDArray[np.int64]
 """Shape (M, 4): row and column of the upper left pixel, height and width of each cell, in pixels."""
 
 CROP_PX = 128
-"""An encoder sees a cell and its surroundings with at most so many pixels a side, so that its cost is bounded."""
+"""An encoder sees a cell and its surroundings with at most this many pixels a side, so that its cost is bounded."""
 
 CROP_STEP_PX = 32
 """Crops that are not reduced have a multiple of this a side: what encoders take without padding."""

@@ -92,7 +92,7 @@ class MultiTaskNetwork(nn.Module):
             self.add_module(network.HEAD, network.head(task, shape))
         self.heads = {
             name: heads[name] for name in task_kinds() if name in heads
-        }  # one order, whoever asks: equal graphs
+        }  # one order whatever the order of a campaign's tasks, so that graphs are equal
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Logits and embedding.

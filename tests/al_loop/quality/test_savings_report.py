@@ -1,4 +1,4 @@
-"""What a campaign's labels say about its strategy: real store, leases with arms, embeddings on a board."""
+"""What a campaign's labels say about its strategy: real store, leases with sources, embeddings."""
 
 from collections.abc import Callable, Sequence
 
@@ -63,15 +63,15 @@ def labelled(label_store: LabelStore, make_campaign: MakeCampaign) -> tuple[Camp
     ]
     for arm, ids in arms:
         ask_and_label(label_store, campaign, ids.tolist(), arm, [code_of[number] for number in ids.tolist()])
-    board = PoolScores(version="v1", sample_ids=every, table=table, rows=np.arange(len(every)))
-    return campaign, board
+    scores = PoolScores(version="v1", sample_ids=every, table=table, rows=np.arange(len(every)))
+    return campaign, scores
 
 
 def test_labels_are_told_apart_by_what_they_were_asked_for(
     label_store: LabelStore, labelled: tuple[Campaign, PoolScores]
 ) -> None:
-    campaign, board = labelled
-    found = SavingsReporter(label_store, lambda _: board).savings(campaign)
+    campaign, scores = labelled
+    found = SavingsReporter(label_store, lambda _: scores).savings(campaign)
     assert (found.task, found.version, found.metric) == ("classification", "v1", "accuracy")
     assert (found.labels, found.control_labels, found.reserve_labels) == (100, 40, 40)
     assert found.verdict == "harms"
@@ -82,14 +82,14 @@ def test_labels_are_told_apart_by_what_they_were_asked_for(
 def test_an_answer_is_kept_until_the_labels_have_grown(
     label_store: LabelStore, labelled: tuple[Campaign, PoolScores]
 ) -> None:
-    campaign, board = labelled
-    desk = SavingsReporter(label_store, lambda _: board)
-    first = desk.savings(campaign)
+    campaign, scores = labelled
+    reporter = SavingsReporter(label_store, lambda _: scores)
+    first = reporter.savings(campaign)
     pool = label_store.queries.available(campaign.campaign_id, NOW)[0].tolist()
     ask_and_label(label_store, campaign, pool[:2], "strategy", [0, 0])
-    assert desk.savings(campaign) is first
+    assert reporter.savings(campaign) is first
     ask_and_label(label_store, campaign, pool[2:8], "strategy", [0] * 6)
-    assert desk.savings(campaign).labels == 108
+    assert reporter.savings(campaign).labels == 108
 
 
 def test_second_opinions_and_unasked_labels_belong_to_no_other_arm(
@@ -111,23 +111,23 @@ def test_second_opinions_and_unasked_labels_belong_to_no_other_arm(
 def test_samples_without_an_embedding_are_missed_by_name(
     label_store: LabelStore, labelled: tuple[Campaign, PoolScores]
 ) -> None:
-    campaign, board = labelled
+    campaign, scores = labelled
     found = SavingsReporter(label_store, lambda _: PoolScores()).savings(campaign)
     assert found.verdict == "not known yet"
     assert found.note == "of 180 labelled samples 0 have an embedding yet; the pool is being scored"
     assert (found.labels, found.control_labels) == (100, 40)
-    few = PoolScores(version="v1", sample_ids=board.sample_ids[:50], table=board.table, rows=np.arange(50))
+    few = PoolScores(version="v1", sample_ids=scores.sample_ids[:50], table=scores.table, rows=np.arange(50))
     assert SavingsReporter(label_store, lambda _: few).savings(campaign).verdict == "not known yet"
 
 
 def test_segmentation_and_several_classes_claim_nothing(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
     campaign = make_campaign(samples=5)
-    desk = SavingsReporter(label_store, lambda _: PoolScores())
-    found = desk.savings(campaign, "segmentation")
+    reporter = SavingsReporter(label_store, lambda _: PoolScores())
+    found = reporter.savings(campaign, "segmentation")
     assert found.verdict == "not known yet"
     assert "a head for each region" in found.note
     several = make_campaign("several", tasks=[TaskSpec(task="classification", classes=["a", "b"], multi_label=True)])
-    assert "several classes" in desk.savings(several).note
+    assert "several classes" in reporter.savings(several).note
     with pytest.raises(NotFoundError):
-        desk.savings(campaign, "detection")
-    assert desk.savings(campaign).note.startswith("needs 20 more random control labels")
+        reporter.savings(campaign, "detection")
+    assert reporter.savings(campaign).note.startswith("needs 20 more random control labels")

@@ -23,34 +23,34 @@ def scores_of(rows: list[tuple[int, str, float]]) -> pa.Table:
 EMBEDDINGS = Embeddings(np.array([2, 5, 7, 9]), np.arange(8, dtype=np.float16).reshape(4, 2))
 
 
-def test_board_of_several_tasks_takes_the_largest_rank_and_shows_the_largest_entropy():
+def test_scores_of_several_tasks_take_the_largest_rank_and_show_the_largest_entropy():
     """Classification's values are ten times those of segmentation; ranked, each task brings its most uncertain."""
     classification = [(2, "classification", 2.0), (5, "classification", 1.75), (7, "classification", 1.5)]
     segmentation = [(2, "segmentation", 0.125), (5, "segmentation", 0.0), (7, "segmentation", 0.25)]
-    board = build_pool_scores("v1", scores_of(sorted(classification + segmentation)), EMBEDDINGS)
-    assert board.sample_ids.tolist() == [2, 5, 7]
-    assert board.scores["entropy"].tolist() == [1.0, 0.5, 1.0]
-    assert board.entropies([2, 5, 7]) == [2.0, 1.75, 1.5]
-    assert board.rows.tolist() == [0, 1, 2]
+    scores = build_pool_scores("v1", scores_of(sorted(classification + segmentation)), EMBEDDINGS)
+    assert scores.sample_ids.tolist() == [2, 5, 7]
+    assert scores.scores["entropy"].tolist() == [1.0, 0.5, 1.0]
+    assert scores.entropies([2, 5, 7]) == [2.0, 1.75, 1.5]
+    assert scores.rows.tolist() == [0, 1, 2]
 
 
-def test_board_of_one_task_keeps_the_values():
-    board = build_pool_scores("v1", scores_of([(2, "segmentation", 0.75), (7, "segmentation", 0.5)]), EMBEDDINGS)
-    assert board.scores["entropy"].tolist() == [0.75, 0.5]
-    assert board.scores["margin"].tolist() == [0.1875, 0.125]
+def test_scores_of_one_task_keep_their_values():
+    scores = build_pool_scores("v1", scores_of([(2, "segmentation", 0.75), (7, "segmentation", 0.5)]), EMBEDDINGS)
+    assert scores.scores["entropy"].tolist() == [0.75, 0.5]
+    assert scores.scores["margin"].tolist() == [0.1875, 0.125]
 
 
 def test_tasks_on_different_samples_are_ranked_apart():
     rows = [(2, "classification", 2.0), (5, "classification", 1.0), (7, "segmentation", 0.1), (9, "segmentation", 0.2)]
-    board = build_pool_scores("v1", scores_of(rows), EMBEDDINGS)
-    assert board.scores["entropy"].tolist() == [1.0, 0.0, 0.0, 1.0]
+    scores = build_pool_scores("v1", scores_of(rows), EMBEDDINGS)
+    assert scores.scores["entropy"].tolist() == [1.0, 0.0, 0.0, 1.0]
 
 
 def test_task_that_is_equally_sure_of_everything_says_nothing():
     same = [(i, "segmentation", 0.5) for i in (2, 5, 7)]
     other = [(2, "classification", 0.1), (5, "classification", 0.3), (7, "classification", 0.2)]
-    board = build_pool_scores("v1", scores_of(sorted(same + other)), EMBEDDINGS)
-    assert board.scores["entropy"].tolist() == [0.0, 1.0, 0.5]
+    scores = build_pool_scores("v1", scores_of(sorted(same + other)), EMBEDDINGS)
+    assert scores.scores["entropy"].tolist() == [0.0, 1.0, 0.5]
 
 
 @given(values=st.lists(st.floats(0, 3, width=32), min_size=1, max_size=40))
@@ -71,26 +71,26 @@ def test_ranks_leave_what_is_not_finite_to_be_refused():
 
 
 def test_samples_without_embedding_or_score_are_left_out():
-    board = build_pool_scores("v1", scores_of([(1, "classification", 1), (5, "classification", 0.5)]), EMBEDDINGS)
-    assert board.sample_ids.tolist() == [5]
-    assert board.entropies([1, 5, 7]) == [None, 0.5, None]
+    scores = build_pool_scores("v1", scores_of([(1, "classification", 1), (5, "classification", 0.5)]), EMBEDDINGS)
+    assert scores.sample_ids.tolist() == [5]
+    assert scores.entropies([1, 5, 7]) == [None, 0.5, None]
 
 
 def test_board_without_embeddings_has_scores_only():
-    board = build_pool_scores("v1", scores_of([(1, "classification", 1)]), NO_EMBEDDINGS)
-    assert (board.table, board.sample_ids.tolist()) == (None, [1])
+    scores = build_pool_scores("v1", scores_of([(1, "classification", 1)]), NO_EMBEDDINGS)
+    assert (scores.table, scores.sample_ids.tolist()) == (None, [1])
 
 
 def test_features_have_embeddings_only():
     empty = scores_of([(1, "", 0)]).slice(0, 0)
-    board = build_pool_scores("features", empty, EMBEDDINGS)
-    assert (dict(board.scores), board.sample_ids.tolist()) == ({}, [2, 5, 7, 9])
+    scores = build_pool_scores("features", empty, EMBEDDINGS)
+    assert (dict(scores.scores), scores.sample_ids.tolist()) == ({}, [2, 5, 7, 9])
     assert build_pool_scores("features", empty, NO_EMBEDDINGS).version is None
 
 
 def test_pool_has_the_scored_part_of_the_offer():
-    board = build_pool_scores("v1", scores_of([(i, "classification", i / 10) for i in (2, 5, 7, 9)]), EMBEDDINGS)
-    pool, rest = board.pool(np.array([1, 5, 9, 12]), covered=np.array([2, 3]))
+    scores = build_pool_scores("v1", scores_of([(i, "classification", i / 10) for i in (2, 5, 7, 9)]), EMBEDDINGS)
+    pool, rest = scores.pool(np.array([1, 5, 9, 12]), covered=np.array([2, 3]))
     assert pool.sample_ids.tolist() == [5, 9]
     assert rest.tolist() == [1, 12]
     assert pool.scores["entropy"].tolist() == pytest.approx([0.5, 0.9])
@@ -105,12 +105,12 @@ def test_positions_in_an_empty_board_are_none():
 
 def test_pool_passes_on_the_tables_and_what_the_scores_know():
     table = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], np.float16)
-    board = PoolScores(
-        version="v1", sample_ids=np.array([3, 5, 8]), probability_table=table, score_rows=np.array([2, 0, 1]), trust=0.5
+    scores = PoolScores(
+        version="v1", sample_ids=np.array([3, 5, 8]), probability_table=table, score_rows=np.array([2, 0, 1]), skill=0.5
     )
-    pool, _ = board.pool(np.array([3, 8]), np.array([5]), labelled=7)
+    pool, _ = scores.pool(np.array([3, 8]), np.array([5]), labelled=7)
     assert pool.probabilities(np.array([0, 1])).round(1).tolist() == np.float32([[0.5, 0.5], [0.2, 0.8]]).tolist()
-    assert (pool.labelled_count, pool.trust) == (7, 0.5)
+    assert (pool.labelled_count, pool.skill) == (7, 0.5)
     with pytest.raises(ValueError, match="score_rows"):
         PoolScores(probability_table=table)
 

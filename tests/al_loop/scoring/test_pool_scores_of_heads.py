@@ -1,4 +1,4 @@
-"""Scores of the heads of several tasks on one board."""
+"""Scores of the heads of several tasks in one table."""
 
 from datetime import UTC, datetime
 
@@ -28,12 +28,14 @@ MASKS = HeadScores(
 )  # fmt: skip
 
 
-def board(*tasks):
-    return pool_scores_of_heads("head:features", tasks, EMBEDDINGS, labels=3, scored_at=NOW, trust=0.5, harmful=False)
+def merged(*tasks):
+    return pool_scores_of_heads(
+        "head:features", tasks, EMBEDDINGS, labels=3, scored_at=NOW, skill=0.5, worse_than_random=False
+    )
 
 
 def test_one_task_keeps_its_values_and_tables():
-    found = board(CLASSES)
+    found = merged(CLASSES)
     assert found.sample_ids.tolist() == [2, 5, 7, 9]
     assert found.scores["entropy"].tolist() == [2.0, 1.5, 1.0, 0.5]
     assert found.probability_table is CLASSES.probabilities
@@ -41,7 +43,7 @@ def test_one_task_keeps_its_values_and_tables():
 
 
 def test_each_sample_counts_by_the_task_that_it_ranks_highest_in():
-    found = board(CLASSES, MASKS)
+    found = merged(CLASSES, MASKS)
     assert found.sample_ids.tolist() == [2, 5, 7, 9]  # 12 has no embedding
     assert found.scores["margin"].tolist() == pytest.approx([1.0, 2 / 3, 1 / 3, 1.0])
     assert found.entropies([2, 5, 7, 9]) == [2.0, 1.5, 1.0, 0.5]
@@ -49,7 +51,7 @@ def test_each_sample_counts_by_the_task_that_it_ranks_highest_in():
 
 
 def test_tables_follow_the_samples_and_miss_what_a_task_did_not_score():
-    pool, _ = board(CLASSES, MASKS).pool(np.array([5, 7, 9]), np.array([2]))
+    pool, _ = merged(CLASSES, MASKS).pool(np.array([5, 7, 9]), np.array([2]))
     every = np.arange(3)
     np.testing.assert_array_equal(pool.probabilities(every), [[0.625, 0.375], [0.75, 0.25], [1, 0]])
     np.testing.assert_array_equal(pool.strata(every), np.float32([[0.1, 0.2], [np.nan, np.nan], [0.3, np.nan]]))
@@ -58,6 +60,6 @@ def test_tables_follow_the_samples_and_miss_what_a_task_did_not_score():
 def test_auto_asks_by_predicted_region_only_where_masks_are_all_there_is():
     rng = np.random.default_rng(0)
     for tasks, by_region in (([MASKS], True), ([CLASSES, MASKS], False)):
-        pool, _ = board(*tasks).pool(np.array([5, 9]), np.array([2]))
+        pool, _ = merged(*tasks).pool(np.array([5, 9]), np.array([2]))
         reasons = Auto().select(pool, 1, rng).reasons
         assert all("regions predicted as" in reason for reason in reasons) == by_region

@@ -43,12 +43,12 @@ class Bench:
         self.now = NOW
         self.scores = CurrentScores(self.store, lambda campaign: EmbeddingStore(self.layout.scores(campaign.name)))
         self.sampler = Sampler(self.store, self.scores)
-        self.harmful = False
+        self.worse_than_random = False
         self.refitter = HeadRefitter(
             self.store,
             self.layout,
             self.scores,
-            lambda campaign: self.harmful,
+            lambda campaign: self.worse_than_random,
             self.sampler.wants_bald,
             lambda: self.now,
         )
@@ -178,7 +178,7 @@ def test_bald_is_computed_once_somebody_asks_for_it(bench):
 
 
 def test_auto_falls_back_to_chance_where_choice_did_worse(bench):
-    bench.harmful = True
+    bench.worse_than_random = True
     bench.label(bench.pool()[:30])
     bench.refitter.look(bench.campaign)
     answer = bench.sampler.query(bench.campaign, annotator="b", query_size=20, now=bench.now)

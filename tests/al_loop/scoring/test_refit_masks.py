@@ -75,11 +75,11 @@ def test_masks_rank_the_pool_by_cells(loop):
     assert report.ranks
     assert report.labels == 6
     assert report.held_out_accuracy > 0.8
-    board = scores.of(campaign)
-    assert board.version == "head:features"
-    assert len(board.sample_ids) == 16
-    assert board.stratum_table.shape == (16, 2)  # background and field
-    assert np.isfinite(board.scores["entropy"]).all()
+    current = scores.of(campaign)
+    assert current.version == "head:features"
+    assert len(current.sample_ids) == 16
+    assert current.stratum_table.shape == (16, 2)  # background and field
+    assert np.isfinite(current.scores["entropy"]).all()
     answer = sampler.query(campaign, annotator="b", query_size=4, strategy=ClaspPE(), now=NOW)
     assert answer.ranking.version == "head:features"
     assert not answer.ranking.stale

@@ -136,7 +136,7 @@ def test_bald_is_there_and_badge_says_what_it_lacks(bench):
     bench.query(Bald(), 1)
     bench.label(bench.pool[10:60])
     bench.refitter.look(bench.campaign)
-    board = bench.scores.of(bench.campaign)
-    assert 0 < board.scores["bald"].max() <= np.log(2)
-    assert board.probability_table is None  # K independent probabilities are no distribution
+    scores = bench.scores.of(bench.campaign)
+    assert 0 < scores.scores["bald"].max() <= np.log(2)
+    assert scores.probability_table is None  # K independent probabilities are no distribution
     assert any("no class probabilities yet" in sample.reason for sample in bench.query(Badge(), 10).samples)

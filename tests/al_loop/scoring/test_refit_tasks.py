@@ -98,9 +98,9 @@ class Bench:
         return self.refitter.refit(self.campaign)
 
     def entropies(self):
-        board = self.scores.of(self.campaign)
-        assert board.version == "head:features"
-        return board.scores["entropy"]
+        scores = self.scores.of(self.campaign)
+        assert scores.version == "head:features"
+        return scores.scores["entropy"]
 
 
 @pytest.fixture
@@ -122,12 +122,12 @@ def test_both_tasks_rank_one_pool(bench):
     assert (report.ranks, report.labels, report.samples) == (True, 10, SAMPLES)
     assert (report.held_out_accuracy, report.reserve_accuracy, report.model_metric) == (None, None, None)
     assert report.trust == max(part.trust for part in report.tasks if part.trust is not None)
-    board = bench.scores.of(bench.campaign)
-    assert (board.labels, board.trust) == (10, report.trust)
-    for values in board.scores.values():
+    scores = bench.scores.of(bench.campaign)
+    assert (scores.labels, scores.skill) == (10, report.trust)
+    for values in scores.scores.values():
         assert (values.min() >= 0, values.max()) == (True, 1)
-    assert 0 < max(board.entropies(bench.pool)) <= np.log(2)
-    assert board.probability_table.shape == board.stratum_table.shape == (SAMPLES, 2)
+    assert 0 < max(scores.entropies(bench.pool)) <= np.log(2)
+    assert scores.probability_table.shape == scores.stratum_table.shape == (SAMPLES, 2)
     answer = bench.sampler.query(bench.campaign, annotator="b", query_size=5, now=NOW)
     assert not answer.ranking.stale
     assert not any("predicted as" in sample.reason for sample in answer.samples)  # all tasks count
@@ -168,9 +168,9 @@ def test_a_task_with_one_class_only_is_left_out(bench):
     report = bench.refit()
     assert [part.task for part in report.tasks] == ["segmentation"]
     assert report.labels == 6
-    board = bench.scores.of(bench.campaign)
-    assert (board.probability_table, board.nats) == (None, None)
-    assert board.scores["entropy"].max() <= np.log(2)  # of one task the values stay what they are
+    scores = bench.scores.of(bench.campaign)
+    assert (scores.probability_table, scores.nats) == (None, None)
+    assert scores.scores["entropy"].max() <= np.log(2)  # of one task the values stay what they are
     bench.classify(bench.of("bright")[:4])
     assert [part.task for part in bench.refit().tasks] == ["classification", "segmentation"]
 

@@ -24,8 +24,8 @@ def test_separable_classes_are_learned_from_a_few_labels():
     assert (answered == targets[30:].argmax(axis=1)).mean() > 0.97
     assert head.held_out_accuracy is not None
     assert head.held_out_accuracy > 0.9
-    assert head.trust is not None
-    assert head.trust > 0.8
+    assert head.skill is not None
+    assert head.skill > 0.8
 
 
 @given(count=st.integers(1, 40), seed=st.integers(0, 50))
@@ -43,8 +43,8 @@ def test_embeddings_that_say_nothing_earn_no_trust():
     embeddings = rng.standard_normal((120, 16)).astype(np.float32) / 4
     targets = np.eye(4, dtype=np.float32)[rng.integers(0, 4, 120)]
     head = fit_head(embeddings, targets, rng=rng)
-    assert head.trust is not None
-    assert head.trust < 0.2
+    assert head.skill is not None
+    assert head.skill < 0.2
 
 
 def test_calibrated_confidence_matches_accuracy_on_noisy_labels():
@@ -68,7 +68,7 @@ def test_one_class_only_is_answered_with_it():
     targets[:, 1] = 1
     head = fit_head(embeddings, targets, rng=np.random.default_rng(0))
     assert (head.probabilities(embeddings).argmax(axis=1) == 1).all()
-    assert head.trust is None
+    assert head.skill is None
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -30,7 +30,7 @@ def test_every_combination_of_classes_is_learned():
     assert (answered == (targets[300:] > 0.5)).mean() > 0.93
     assert {tuple(row) for row in answered.tolist()} == {tuple(row) for row in (targets[300:] > 0.5).tolist()}
     assert head.held_out_accuracy > 0.9
-    assert head.trust > 0.75
+    assert head.skill > 0.75
 
 
 @given(count=st.integers(1, 40), classes=st.integers(1, 4), seed=st.integers(0, 50))
@@ -81,7 +81,7 @@ def test_embeddings_that_say_nothing_earn_no_trust():
     rng = np.random.default_rng(1)
     embeddings = rng.standard_normal((120, 16)).astype(np.float32) / 4
     head = fitted(embeddings, (rng.random((120, 4)) < 0.3).astype(np.float32))
-    assert head.trust < 0.1
+    assert head.skill < 0.1
 
 
 def test_rare_classes_earn_trust_although_absent_is_mostly_right():
@@ -91,7 +91,7 @@ def test_rare_classes_earn_trust_although_absent_is_mostly_right():
     embeddings[:, :3] += 0.5 * targets
     head = fitted(embeddings, targets)
     assert head.majority > 0.95
-    assert head.trust > 0.5
+    assert head.skill > 0.5
 
 
 @given(seed=st.integers(0, 1000))
@@ -106,10 +106,10 @@ def test_separation_is_that_of_every_pair(seed):
 def test_a_class_that_is_always_there_neither_earns_trust_nor_costs_it():
     embeddings, targets = halves(120, 2)
     always = np.ones((120, 1), np.float32)
-    assert fitted(embeddings, np.hstack([targets, always])).trust == pytest.approx(
-        fitted(embeddings, targets).trust, abs=0.03
+    assert fitted(embeddings, np.hstack([targets, always])).skill == pytest.approx(
+        fitted(embeddings, targets).skill, abs=0.03
     )
-    assert fitted(embeddings, always).trust is None
+    assert fitted(embeddings, always).skill is None
 
 
 def test_two_answers_are_a_class_that_some_have_and_others_have_not():

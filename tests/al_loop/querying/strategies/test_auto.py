@@ -37,10 +37,10 @@ def test_margin_takes_over_from_ten_labels_a_class(labelled, word):
 
 
 def test_chance_where_embeddings_are_not_to_be_trusted():
-    pool = dataclasses.replace(make_pool(300), trust=0.01)
+    pool = dataclasses.replace(make_pool(300), skill=0.01)
     found = choice(Auto(), pool)
     assert set(found.reasons) == {"embeddings hardly tell the classes apart: random"}
-    assert set(choice(Auto(), dataclasses.replace(pool, trust=0.3)).reasons) != set(found.reasons)
+    assert set(choice(Auto(), dataclasses.replace(pool, skill=0.3)).reasons) != set(found.reasons)
 
 
 def test_one_uncertainty_may_be_asked_for_throughout():

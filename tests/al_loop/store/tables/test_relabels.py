@@ -28,22 +28,23 @@ def answer(
 
 
 def second_look(
-    store: LabelStore, campaign: Campaign, annotator: str, doubts: Sequence[tuple[int, int]], now: datetime = NOW
+    store: LabelStore, campaign: Campaign, annotator: str, candidates: Sequence[tuple[int, int]], now: datetime = NOW
 ) -> list[Pick]:
     opened = store.relabels.open(
-        campaign.campaign_id, annotator=annotator, query_size=2, version="v1", doubts=doubts, reason="second look",
+        campaign.campaign_id, annotator=annotator, query_size=2, version="v1", candidates=candidates,
+        reason="second look",
         lease_s=60, now=now,
     )  # fmt: skip
     return [] if opened is None else opened.picks
 
 
-def test_doubts_are_leased_in_order_and_again_when_they_lapsed(label_store: LabelStore, campaign: Campaign) -> None:
+def test_candidates_are_leased_in_order_and_again_when_they_lapsed(label_store: LabelStore, campaign: Campaign) -> None:
     label_store.queries.available(campaign.campaign_id, NOW)
-    doubts = [(sample_id, answer(label_store, campaign, sample_id, "ann")) for sample_id in (4, 2, 5)]
-    assert [lease.sample_id for lease in second_look(label_store, campaign, "bob", doubts)] == [4, 2]
-    assert [lease.sample_id for lease in second_look(label_store, campaign, "cleo", doubts)] == [5]
-    assert second_look(label_store, campaign, "dan", doubts) == []
-    assert [lease.sample_id for lease in second_look(label_store, campaign, "dan", doubts, LATE)] == [4, 2]
+    candidates = [(sample_id, answer(label_store, campaign, sample_id, "ann")) for sample_id in (4, 2, 5)]
+    assert [lease.sample_id for lease in second_look(label_store, campaign, "bob", candidates)] == [4, 2]
+    assert [lease.sample_id for lease in second_look(label_store, campaign, "cleo", candidates)] == [5]
+    assert second_look(label_store, campaign, "dan", candidates) == []
+    assert [lease.sample_id for lease in second_look(label_store, campaign, "dan", candidates, LATE)] == [4, 2]
     held = label_store.leases.held(campaign.campaign_id, "dan", LATE)
     assert [(lease.sample_id, lease.state, lease.reason) for lease in held] == [
         (4, "open", "second look"),
