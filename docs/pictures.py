@@ -1,4 +1,4 @@
-"""Take the pictures of the documentation anew: `python docs/pictures.py URL CAMPAIGN`.
+"""Retake the pictures of the documentation: `python docs/pictures.py URL CAMPAIGN`.
 
 Needs a running service whose campaign has a serving model (the tutorial leaves one), and Chromium.
 """

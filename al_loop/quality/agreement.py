@@ -22,7 +22,7 @@ from models.card import TaskSpec
 from models.metrics import mask_iou, mean_mask_iou
 from models.tasks import task_of
 
-GOLDEN_ANNOTATOR = "golden"
+GOLD_STANDARD_ANNOTATOR = "golden"
 """The annotator whose labels are the known answers of gold-standard samples."""
 
 Answers = dict[str, Label]
@@ -37,38 +37,38 @@ def agreement_report(store: LabelStore, campaign: Campaign) -> AgreementReport:
     number = campaign.campaign_id
     second_looks = store.relabels.second_looks(number)
     labels = [label for label in store.labels.current(number) if label.label_id not in second_looks]
-    golden = set(store.samples.by_paths(number, campaign.settings.query.golden).values())
-    return AgreementReport(tasks=[_of_task(store, campaign, spec, labels, golden) for spec in campaign.tasks])
+    gold_standard = set(store.samples.by_paths(number, campaign.settings.query.golden).values())
+    return AgreementReport(tasks=[_of_task(store, campaign, spec, labels, gold_standard) for spec in campaign.tasks])
 
 
 def _of_task(
-    store: LabelStore, campaign: Campaign, spec: TaskSpec, labels: Iterable[Label], golden: set[int]
+    store: LabelStore, campaign: Campaign, spec: TaskSpec, labels: Iterable[Label], gold_standard: set[int]
 ) -> TaskAgreement:
     by_sample: dict[int, Answers] = {}
     for label in labels:
         if label.task == spec.task:
             by_sample.setdefault(label.sample_id, {})[label.annotator] = label
     known = {
-        sample_id: answers[GOLDEN_ANNOTATOR]
+        sample_id: answers[GOLD_STANDARD_ANNOTATOR]
         for sample_id, answers in by_sample.items()
-        if sample_id in golden and GOLDEN_ANNOTATOR in answers
+        if sample_id in gold_standard and GOLD_STANDARD_ANNOTATOR in answers
     }
     people = {
-        sample_id: {name: label for name, label in answers.items() if name != GOLDEN_ANNOTATOR}
+        sample_id: {name: label for name, label in answers.items() if name != GOLD_STANDARD_ANNOTATOR}
         for sample_id, answers in by_sample.items()
     }
     shared = {sample_id: answers for sample_id, answers in people.items() if len(answers) > 1}
-    checked = {sample_id: people[sample_id] | {GOLDEN_ANNOTATOR: label} for sample_id, label in known.items()}
+    checked = {sample_id: people[sample_id] | {GOLD_STANDARD_ANNOTATOR: label} for sample_id, label in known.items()}
     if task_of(spec).per_pixel:
         headers = store.samples.headers(campaign.campaign_id, {*shared, *checked})
         pairs = [_drawn(spec, pair, ious) for pair, ious in sorted(_ious(spec, shared, headers).items())]
-        against = _ious(spec, checked, headers, only=GOLDEN_ANNOTATOR)
+        against = _ious(spec, checked, headers, only=GOLD_STANDARD_ANNOTATOR)
         scores = {pair: np.array([mean_mask_iou(iou) for iou in ious]) for pair, ious in against.items()}
     else:
         pairs = [_named(spec, pair, answers) for pair, answers in sorted(_pairs(shared).items()) if spec.classes]
         scores = {
             pair: np.array([set(a.classes or []) == set(b.classes or []) for a, b in answers], np.float64)
-            for pair, answers in _pairs(checked, only=GOLDEN_ANNOTATOR).items()
+            for pair, answers in _pairs(checked, only=GOLD_STANDARD_ANNOTATOR).items()
         }
     return TaskAgreement(
         task=spec.task,
@@ -92,7 +92,7 @@ def _pairs(samples: Mapping[int, Answers], only: str | None = None) -> dict[Pair
 
 
 def _other(pair: Pair) -> str:
-    return pair[0] if pair[1] == GOLDEN_ANNOTATOR else pair[1]
+    return pair[0] if pair[1] == GOLD_STANDARD_ANNOTATOR else pair[1]
 
 
 def _named(spec: TaskSpec, pair: Pair, answers: Sequence[tuple[Label, Label]]) -> PairAgreement:

@@ -236,5 +236,5 @@ def _note(ratio: Estimate, level: int, extrapolated: bool) -> str:
     elif ratio.high < 1:
         text = f"a random label is worth {1 / ratio.value:.1f} that the strategy chose, {about}"
     else:
-        text = f"cannot be told from random choice yet, {about}"
+        text = f"no measurable difference from random choice yet, {about}"
     return f"{text}; saved labels take it that later ones are worth the same" if extrapolated else text

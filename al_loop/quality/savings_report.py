@@ -95,7 +95,7 @@ class SavingsReporter:
             first, last = points[0], points[-1]
             note += (
                 f"; the rounds went from {first.metric} {first.value:.3f} with {first.labels} labels "
-                f"to {last.value:.3f} (95 % {last.low:.3f} to {last.high:.3f}) with {last.labels}, whoever chose them"
+                f"to {last.value:.3f} (95 % {last.low:.3f} to {last.high:.3f}) with {last.labels}, from all sources"
             )
         metric = points[-1].metric if points else "accuracy"
         return not_known(spec.task, campaign.current_version, note, control, chosen, reserve, metric=metric)
@@ -107,7 +107,7 @@ def evidence(spec: TaskSpec, labels: Sequence[SourceLabel], scores: PoolScores) 
     Args:
         spec: A single-label task.
         labels: With one class each, in the order in which they were given.
-        scores: Have the embeddings.
+        scores: The pool's scores, with its embeddings.
     """
     arms = _arms(labels)
     used = [label for arm in arms for label in arm]

@@ -161,7 +161,7 @@ def compose(
     second = [
         *picks(control, "control", BY_CHANCE),
         *picks(offer.overlap[: counts.overlap], "overlap", "for a second opinion"),
-        *picks(offer.others[: counts.others], "strategy", "on lease to somebody else too"),
+        *picks(offer.others[: counts.others], "strategy", "on lease to another annotator too"),
     ]
     shown = mix(chosen.picks, [second[row] for row in rng.permutation(len(second))], rng)
     shown = mix(shown, picks(offer.reserve[: counts.reserve], "reserve", BY_CHANCE), rng)

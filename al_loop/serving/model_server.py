@@ -40,7 +40,7 @@ class ModelServer:
         for campaign in self._store.campaigns.list():
             if self._layout.models(campaign.name).is_dir():
                 for name in self.registry(campaign).clean():
-                    logger.warning("campaign %s: removed %s, left behind by a crash", campaign.name, name)
+                    logger.warning("campaign %s: removed %s, left by a crash", campaign.name, name)
 
     def registry(self, campaign: Campaign) -> ModelRegistry:
         """The campaign's model registry."""

@@ -39,7 +39,7 @@ def comparison_table(curves: LearningCurves) -> Table:
     seeds = max((len(curve.runs) for curve in curves.strategies.values()), default=0)
     table = Table(
         title=f"against random, {seeds} paired seeds (95 % bootstrap interval)",
-        caption="labels saved: labels of random / labels of the strategy for what random reaches with so many; "
+        caption="labels saved: labels of random / labels of the strategy for what random reaches with them; "
         "differences in points of the metric",
     )
     table.add_column("strategy", no_wrap=True)

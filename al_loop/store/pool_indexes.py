@@ -102,7 +102,7 @@ class PoolIndexes:
         index = self._indexes.get(campaign_id)
         if index is not None and added.paths:
             ids = np.array(added.registration.sample_ids, np.int64)
-            index.register(ids, added.paths, np.array(added.reserve), np.array(added.golden))
+            index.register(ids, added.paths, np.array(added.reserve), np.array(added.gold_standard))
 
     def on_labels_recorded(self, campaign_id: int, labels: Iterable[Label]) -> None:
         """Labels were recorded, or withdrawn where they retract."""

@@ -43,7 +43,7 @@ class Registered(NamedTuple):
     registration: Registration
     paths: list[str]
     reserve: list[bool]
-    golden: list[bool]
+    gold_standard: list[bool]
 
 
 def register(
@@ -57,14 +57,14 @@ def register(
         return Registered(Registration(registered=0, sample_ids=[], skipped=skipped), [], [], [])
     paths = [header.path for header in accepted]
     listed = set(_settings(campaign).query.golden)
-    golden = [path in listed for path in paths]
+    gold_standard = [path in listed for path in paths]
     blocks, reserve = [""] * len(accepted), [False] * len(accepted)
     if campaign["reserve_drawn_at"] is not None:
         settings = _settings(campaign).reserve
         blocks = assign_blocks(paths, _bounds(accepted), settings, campaign["reserve_block_m"])
         sides = later_side(blocks, _block_sides(connection, campaign_id), settings)
-        reserve = [side and not known for side, known in zip(sides, golden, strict=True)]
-    sample_ids = _insert(connection, campaign_id, accepted, blocks, reserve, golden, now)
+        reserve = [side and not known for side, known in zip(sides, gold_standard, strict=True)]
+    sample_ids = _insert(connection, campaign_id, accepted, blocks, reserve, gold_standard, now)
     if campaign["source_bands"] is None:
         execute(
             connection,
@@ -73,7 +73,7 @@ def register(
             campaign_id=campaign_id,
         )
     registration = Registration(registered=len(sample_ids), sample_ids=sample_ids, skipped=skipped)
-    return Registered(registration, paths, reserve, golden)
+    return Registered(registration, paths, reserve, gold_standard)
 
 
 def draw(connection: DuckDBPyConnection, campaign_id: int, now: datetime) -> int:
@@ -152,13 +152,13 @@ def _insert(
     headers: Sequence[SampleHeader],
     blocks: list[str],
     reserve: list[bool],
-    golden: list[bool],
+    gold_standard: list[bool],
     now: datetime,
 ) -> list[int]:
     rows = connection.execute("SELECT nextval('sample_ids') FROM range($n)", {"n": len(headers)}).fetchall()
     sample_ids = sorted(row[0] for row in rows)
     columns = {name: [getattr(header, name) for header in headers] for name in SampleHeader.__struct_fields__}
-    columns |= {"sample_id": sample_ids, "block": blocks, "reserve": reserve, "golden": golden}
+    columns |= {"sample_id": sample_ids, "block": blocks, "reserve": reserve, "golden": gold_standard}
     connection.register("incoming", pa.table(columns, schema=INCOMING))
     execute(
         connection,

@@ -135,7 +135,7 @@ class CampaignTable:
                 campaign_id=campaign_id,
             )
             if old.query.golden != settings.query.golden:
-                _mark_golden(connection, campaign_id, settings.query.golden)
+                _mark_gold_standard(connection, campaign_id, settings.query.golden)
 
         self._database.write(
             operation, lambda _: self._pool_indexes.forget(campaign_id), campaign_id=campaign_id, content=True
@@ -201,7 +201,7 @@ class CampaignTable:
         )
 
 
-def _mark_golden(connection: DuckDBPyConnection, campaign_id: int, paths: Sequence[str]) -> None:
+def _mark_gold_standard(connection: DuckDBPyConnection, campaign_id: int, paths: Sequence[str]) -> None:
     execute(
         connection,
         """UPDATE samples SET golden = NOT golden WHERE campaign_id = $campaign_id
