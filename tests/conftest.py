@@ -1,4 +1,4 @@
-"""Fixtures that every test may use; those of one area live in `tests/fixtures_<area>.py`."""
+"""Fixtures that every test may use; those of one room live in the `fixtures.py` beside its tests."""
 
 import os
 import socket
@@ -15,17 +15,17 @@ from service.app import create_app
 from service.settings import Settings
 
 pytest_plugins = [  # a module before those that import it
-    "tests.fixtures_store",
-    "tests.fixtures_imagery",
-    "tests.fixtures_importing",
-    "tests.fixtures_training",
-    "tests.fixtures_choice",
-    "tests.fixtures_scaneo",
-    "tests.fixtures_link",
-    "tests.fixtures_browser",
-    "tests.fixtures_annotators",
-    "tests.fixtures_serving",
-    "tests.fixtures_pretraining",
+    "tests.al_loop.store.fixtures",
+    "tests.models.rasters.fixtures",
+    "tests.al_loop.campaigns.importing.fixtures",
+    "tests.models.training.fixtures",
+    "tests.al_loop.querying.fixtures",
+    "tests.service.scaneo.fixtures",
+    "tests.al_loop.scaneo.fixtures",
+    "tests.service.page.fixtures_browser",
+    "tests.service.page.fixtures_annotators",
+    "tests.al_loop.serving.fixtures",
+    "tests.models.pretraining.fixtures",
 ]
 
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])

@@ -12,7 +12,7 @@ from al_loop.scaneo.port import ScaneoPort
 from models.card import TaskSpec
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import EMBEDDINGS_FILE, FEATURES, IDS_FILE
-from tests.fixtures_store import NOW
+from tests.al_loop.store.fixtures import NOW
 
 
 def no_scaneo(address: str) -> ScaneoPort:

@@ -27,7 +27,7 @@ from al_loop.store import LabelStore
 from al_loop.store.label_rows import append_all
 from al_loop.store.migrations import migrate
 from models.card import TaskSpec
-from tests.fixtures_store import open_query
+from tests.al_loop.store.fixtures import open_query
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

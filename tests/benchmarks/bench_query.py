@@ -42,7 +42,7 @@ from models.card import TaskSpec
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import EMBEDDINGS_FILE, IDS_FILE, SCORES_FILE
 from service.demo.server import running_service
-from tests.fixtures_store import make_header
+from tests.al_loop.store.fixtures import make_header
 
 EMBEDDING_SIZE = 256
 QUERY_SIZE = 20

@@ -23,7 +23,7 @@ from service.demo.server import free_port
 from service.settings import Settings
 from tests.data.make_scene import make_scene
 from tests.e2e.campaigns import running_server
-from tests.fixtures_scaneo import HOME, AnnotatingClient, RunningScaneo
+from tests.service.scaneo.fixtures import HOME, AnnotatingClient, RunningScaneo
 
 FILES = 20
 IDLE_S = 60

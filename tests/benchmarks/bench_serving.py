@@ -34,9 +34,9 @@ from models.card import TaskSpec
 from models.registry import ONNX_FILE
 from service.client.http import Client
 from service.demo.server import free_port
+from tests.al_loop.store.fixtures import plain_headers
 from tests.data.make_scene import make_scene
 from tests.data.tiny_model import make_conv_onnx
-from tests.fixtures_store import plain_headers
 
 REPEATS = 300
 CLIENTS = 8

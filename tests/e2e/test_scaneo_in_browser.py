@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.fixtures_link import OPS_TOKEN, Team
+from tests.al_loop.scaneo.fixtures import OPS_TOKEN, Team
 
 SHIPS = [("ship", "#fd0d0d"), ("wake", "#0048f0"), ("cloud", "#ffffff")]
 ROWS = "table tbody tr"

@@ -21,8 +21,8 @@ from models.train import KNOWN_FAILURE
 from models.train import main as train_main
 from models.training.networks.architectures import build
 from tests.data.make_scene import make_scene
-from tests.fixtures_pretraining import PretrainedRun, run_pretraining, spec_of
-from tests.fixtures_training import CLASSIFICATION, split_of, write_snapshot
+from tests.models.pretraining.fixtures import PretrainedRun, run_pretraining, spec_of
+from tests.models.training.fixtures import CLASSIFICATION, split_of, write_snapshot
 
 TASKS = [TaskSpec(task="classification", classes=["a", "b"])]
 

@@ -15,7 +15,7 @@ from models.rasters.reading import read_raster
 from models.registry import ModelRegistry
 from models.train import KNOWN_FAILURE, main
 from models.training.data.dataset import read_samples
-from tests.fixtures_training import CLASSIFICATION, TINY_MODEL, TrainedRun, split_of, write_chips, write_snapshot
+from tests.models.training.fixtures import CLASSIFICATION, TINY_MODEL, TrainedRun, split_of, write_chips, write_snapshot
 
 
 def card_of(run: TrainedRun) -> ModelCard:

@@ -9,7 +9,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import CheckedLabel, LabelInput
 from al_loop.errors import InvalidValueError
 from models.card import TaskSpec
-from tests.fixtures_store import CLASSES, NOW, make_header
+from tests.al_loop.store.fixtures import CLASSES, NOW, make_header
 
 EMPTY = {"type": "FeatureCollection", "features": []}
 

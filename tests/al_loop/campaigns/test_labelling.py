@@ -7,7 +7,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import LabelInput
 from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.store import LabelStore
-from tests.fixtures_store import NOW
+from tests.al_loop.store.fixtures import NOW
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from al_loop.domain import geojson as geometry
 from al_loop.domain.geojson import areas_of, read_features, to_pixels
 from al_loop.domain.samples import SampleHeader
 from al_loop.errors import InvalidValueError
-from tests.fixtures_store import make_header
+from tests.al_loop.store.fixtures import make_header
 
 CLASSES = ["field", "road"]
 AT = "$.labels[2].features"

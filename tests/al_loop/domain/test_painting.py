@@ -2,7 +2,7 @@ import numpy as np
 
 from al_loop.domain.painting import class_colours, painted, rgb
 from models.card import IGNORE, TaskSpec
-from tests.fixtures_store import drawn_label, drawn_square, make_header
+from tests.al_loop.store.fixtures import drawn_label, drawn_square, make_header
 
 
 def test_later_areas_lie_on_top_and_the_rest_is_filled():

@@ -14,7 +14,7 @@ from al_loop.quality.savings_report import SavingsReporter
 from al_loop.scoring.pool_scores import PoolScores
 from al_loop.store import LabelStore
 from models.card import TaskSpec
-from tests.fixtures_store import CLASSES, NOW, open_query
+from tests.al_loop.store.fixtures import CLASSES, NOW, open_query
 
 MakeCampaign = Callable[..., Campaign]
 CENTRES = np.random.default_rng(5).normal(size=(len(CLASSES), 32)) * 0.5

@@ -21,7 +21,7 @@ from al_loop.scoring.pool_scores import PoolScores
 from al_loop.store import LabelStore
 from al_loop.training.snapshot import write_snapshot
 from models.scoring.embeddings import EmbeddingStore
-from tests.fixtures_store import NOW, plain_headers
+from tests.al_loop.store.fixtures import NOW, plain_headers
 
 MakeCampaign = Callable[..., Campaign]
 

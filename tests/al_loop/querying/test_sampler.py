@@ -20,7 +20,7 @@ from models.card import TaskSpec
 from models.errors import NonFiniteScoresError
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import EMBEDDINGS_FILE, FEATURES
-from tests.fixtures_store import NOW, plain_headers
+from tests.al_loop.store.fixtures import NOW, plain_headers
 
 NO_RESERVE = CampaignSettings(query=QuerySettings(control_share=0), reserve=ReserveSettings(share=0, minimum=0))
 

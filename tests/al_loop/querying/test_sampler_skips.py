@@ -20,7 +20,7 @@ from al_loop.scoring.current import CurrentScores
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from models.scoring.embeddings import EmbeddingStore
-from tests.fixtures_store import CLASSES, NOW, plain_headers
+from tests.al_loop.store.fixtures import CLASSES, NOW, plain_headers
 
 NO_RESERVE = CampaignSettings(
     query=QuerySettings(control_share=0), reserve=ReserveSettings(share=0, minimum=0), lease_s=60

@@ -16,7 +16,7 @@ from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import Auto, Entropy, Random, StrategyConfig
 from al_loop.store import LabelStore
 from models.geo.footprints import EARTH_RADIUS_M, centres
-from tests.fixtures_store import NOW, make_header
+from tests.al_loop.store.fixtures import NOW, make_header
 from tests.models.geo.test_places import squares
 
 MakeCampaign = Callable[..., Campaign]

@@ -21,7 +21,7 @@ from al_loop.runtime.slots import TrainingSlots
 from al_loop.store import LabelStore
 from models.progress import ProgressLine
 from tests.al_loop.runtime.test_processes import CHILD, is_alive, wait_for
-from tests.fixtures_store import NOW
+from tests.al_loop.store.fixtures import NOW
 
 MakeCampaign = Callable[..., Campaign]
 PHASES = {"training": RoundState.TRAINING, "exporting": RoundState.EXPORTING}

@@ -8,7 +8,7 @@ import pytest
 
 from al_loop.errors import ScaneoUnreachableError
 from service.scaneo.client import ScaneoClient
-from tests.fixtures_link import OPS_TOKEN, Team
+from tests.al_loop.scaneo.fixtures import OPS_TOKEN, Team
 
 
 def open_batch(team: Team, annotator: str = "anna", size: int = 12) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import rasterio
 from rasterio.features import rasterize
 from rasterio.warp import transform_geom
 
+from tests.al_loop.scaneo.fixtures import CLASSES, LABELS, Team
 from tests.e2e.campaigns import encoded
-from tests.fixtures_link import CLASSES, LABELS, Team
 
 
 def written(team: Team) -> dict[str, Any]:

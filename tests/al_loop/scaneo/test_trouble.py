@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from al_loop.errors import ScaneoAnswerError
+from tests.al_loop.scaneo.fixtures import Team
 from tests.data.make_scene import make_scene
-from tests.fixtures_link import Team
 
 
 def test_scaneo_that_stops_is_named_and_caught_up_with(own_team: Team) -> None:

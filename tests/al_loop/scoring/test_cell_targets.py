@@ -16,7 +16,7 @@ from al_loop.scoring.cell_targets import CellTargetCache, count_codes
 from al_loop.store import LabelStore
 from models.rasters.masks import polygons_to_codes
 from models.scoring.cells.grid import CellGrid, cut_cells
-from tests.fixtures_store import NOW
+from tests.al_loop.store.fixtures import NOW
 
 POINT = st.tuples(st.integers(-20, 150), st.integers(-20, 150))
 BOX = st.tuples(st.sampled_from([1, 2, 255]), POINT, POINT)

@@ -17,7 +17,7 @@ from models.card import ModelConfig
 from models.pretrain_config import ENCODER_FILE, PretrainConfig
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES, IDS_FILE
-from tests.fixtures_store import NOW
+from tests.al_loop.store.fixtures import NOW
 
 MakeCampaign = Callable[..., Campaign]
 

@@ -22,8 +22,8 @@ from models.card import TaskSpec
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.joined_embeddings import MADE_FILE, SpaceStore
 from models.scoring.spec import EMBEDDINGS_FILE, FEATURES, IDS_FILE, SCORES_FILE
-from tests.fixtures_heads import serve_measured
-from tests.fixtures_store import plain_headers
+from tests.al_loop.scoring.fixtures import serve_measured
+from tests.al_loop.store.fixtures import plain_headers
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 CLASSES = ["water", "forest", "field"]

@@ -22,8 +22,8 @@ from models.card import TaskSpec
 from models.rasters.reading import read_header
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES
+from tests.al_loop.scoring.fixtures import serve_measured
 from tests.e2e.campaigns import CLASSES, field_of, truth, write_pool
-from tests.fixtures_heads import serve_measured
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 FIELDS = [field for field in SampleHeader.__struct_fields__ if field != "path"]

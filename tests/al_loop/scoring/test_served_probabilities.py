@@ -19,9 +19,9 @@ from models.inference.predictor import Predictor
 from models.rasters.reading import read_raster
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import PROBABILITIES_FILE, STRATA_FILE
+from tests.al_loop.store.fixtures import NOW, make_header
 from tests.data.make_scene import make_scene
 from tests.data.tiny_model import make_tiny_onnx
-from tests.fixtures_store import NOW, make_header
 
 CLASSES = ["class-1", "class-2", "class-3"]
 SETTINGS = CampaignSettings(query=QuerySettings(control_share=0), reserve=ReserveSettings(share=0, minimum=0))

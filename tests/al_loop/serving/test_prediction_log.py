@@ -16,7 +16,7 @@ from al_loop.domain.predictions import ShownPrediction
 from al_loop.runtime.journal import Journal
 from al_loop.serving.prediction_log import PredictionLog
 from al_loop.store import LabelStore
-from tests.fixtures_store import NOW, stored_predictions
+from tests.al_loop.store.fixtures import NOW, stored_predictions
 
 ANSWERS_AND_DIES = """
 import os, signal, sys

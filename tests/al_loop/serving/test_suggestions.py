@@ -12,7 +12,7 @@ from al_loop.serving.suggestions import is_withheld, mask_features
 from models.card import TaskSpec
 from models.rasters.masks import polygons_to_codes
 from models.tasks import task_of
-from tests.fixtures_store import make_header
+from tests.al_loop.store.fixtures import make_header
 
 CLASSES = ["water", "forest", "urban"]
 HASHES = [f"{number:032x}" for number in range(2000)]

@@ -8,7 +8,7 @@ from al_loop.querying.strategies import Power
 from al_loop.simulation.fast.thinning import thin
 from al_loop.simulation.oracle import Oracle
 from al_loop.simulation.run import SimulationConfig, parse_strategy, run
-from tests.fixtures_importing import write_raster
+from tests.al_loop.campaigns.importing.fixtures import write_raster
 
 
 def config(directory: Path, out: Path, **changes: object) -> SimulationConfig:

@@ -10,7 +10,7 @@ from al_loop.errors import InvalidValueError
 from al_loop.simulation.curves import LearningCurves
 from al_loop.simulation.run import RunProgress, SimulationConfig, run
 from models.card import TrainConfig
-from tests.fixtures_importing import write_raster
+from tests.al_loop.campaigns.importing.fixtures import write_raster
 
 
 @pytest.fixture

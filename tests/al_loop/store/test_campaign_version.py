@@ -13,7 +13,7 @@ from al_loop.domain.labels import LabelInput
 from al_loop.errors import InvalidValueError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
-from tests.fixtures_store import NOW, open_query, plain_headers
+from tests.al_loop.store.fixtures import NOW, open_query, plain_headers
 
 MakeCampaign = Callable[..., Campaign]
 

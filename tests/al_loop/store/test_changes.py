@@ -6,7 +6,7 @@ import time
 import pytest
 
 from al_loop.store.changes import Change, Changes
-from tests.fixtures_store import NOW, plain_headers
+from tests.al_loop.store.fixtures import NOW, plain_headers
 
 
 def test_version_grows_for_the_campaign_that_changed_only():

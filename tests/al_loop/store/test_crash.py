@@ -17,7 +17,7 @@ from al_loop.domain.labels import LabelInput
 from al_loop.errors import StoreError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
-from tests.fixtures_store import CLASSES, NOW, plain_headers
+from tests.al_loop.store.fixtures import CLASSES, NOW, plain_headers
 
 KILLS = 6
 

@@ -23,7 +23,7 @@ from al_loop.scoring.current import CurrentScores
 from al_loop.store import LabelStore
 from al_loop.store.tables import queries
 from models.scoring.embeddings import EmbeddingStore
-from tests.fixtures_store import NOW, open_query
+from tests.al_loop.store.fixtures import NOW, open_query
 
 MakeCampaign = Callable[..., Campaign]
 

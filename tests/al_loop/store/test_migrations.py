@@ -11,7 +11,7 @@ import pytest
 from al_loop.errors import StoreError
 from al_loop.store import LabelStore
 from al_loop.store.migrations import migrate, read_scripts
-from tests.fixtures_store import NOW
+from tests.al_loop.store.fixtures import NOW
 
 OLD_ROWS = """
 INSERT INTO campaigns (name, tasks, root, settings, policy, created_at)

@@ -20,7 +20,7 @@ from al_loop.store.pool_indexes import PoolIndexes, read_pool_index
 from al_loop.store.tables.campaigns import CampaignTable
 from models.card import TaskSpec
 from models.scoring.embeddings import EmbeddingStore
-from tests.fixtures_store import CLASSES, NOW, make_header
+from tests.al_loop.store.fixtures import CLASSES, NOW, make_header
 
 PEOPLE = st.sampled_from(["ann", "bob", "cleo", "dan"])
 PLACES = st.integers(0, 30)

@@ -15,7 +15,7 @@ from al_loop.domain.labels import LabelInput
 from al_loop.errors import ConflictError, LeasedError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
-from tests.fixtures_store import CLASSES, NOW, open_query, plain_headers
+from tests.al_loop.store.fixtures import CLASSES, NOW, open_query, plain_headers
 
 SAMPLES = st.integers(1, 5)
 ANNOTATORS = st.sampled_from(["ann", "bob", "eve"])

@@ -27,9 +27,9 @@ from models.pretrain_config import PretrainConfig
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES
 from tests.al_loop.runtime.test_processes import wait_for
-from tests.fixtures_pretraining import PretrainedRun
-from tests.fixtures_store import NOW, make_header
-from tests.fixtures_training import CLASSIFICATION, TrainedRun
+from tests.al_loop.store.fixtures import NOW, make_header
+from tests.models.pretraining.fixtures import PretrainedRun
+from tests.models.training.fixtures import CLASSIFICATION, TrainedRun
 
 Spoil = Callable[[Path], object]
 

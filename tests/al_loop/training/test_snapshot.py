@@ -20,7 +20,7 @@ from al_loop.store import LabelStore
 from al_loop.training.snapshot import Snapshot, split_samples, write_snapshot
 from models.card import TaskSpec
 from models.manifest import read_manifest
-from tests.fixtures_store import CLASSES, NOW, make_header
+from tests.al_loop.store.fixtures import CLASSES, NOW, make_header
 
 MakeCampaign = Callable[..., Campaign]
 

@@ -11,7 +11,7 @@ from models.pretrain_config import PretrainConfig, check_config
 from models.pretraining.barlow_twins import StepReport, barlow_twins_loss, cross_correlation, fit_barlow_twins
 from models.pretraining.encoder_network import EncoderNetwork, effective_rank
 from models.pretraining.views import random_views
-from tests.fixtures_pretraining import TINY
+from tests.models.pretraining.fixtures import TINY
 
 STILL = PretrainConfig(crop_area=1.0, crop_aspect=0.0, jitter=0.0, band_jitter=0.0, blur_share=0.0)
 

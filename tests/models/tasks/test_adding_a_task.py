@@ -29,8 +29,8 @@ from models.training.incumbent import load_incumbent
 from service.settings import Settings
 from tests.data.make_scene import make_scene
 from tests.e2e.campaigns import Http, predict
-from tests.fixtures_training import TINY_MODEL
 from tests.models.tasks.regression.task import Regression
+from tests.models.training.fixtures import TINY_MODEL
 
 CHIPS = 40
 

@@ -12,7 +12,7 @@ from models.training.data.dataset import ChipReader, LabelledSample, read_sample
 from models.training.data.label_counts import count_labels
 from models.training.evaluate import Contender, evaluate
 from tests.data.make_scene import make_scene
-from tests.fixtures_training import write_snapshot
+from tests.models.training.fixtures import write_snapshot
 
 CLASSES = TaskSpec(task="classification", classes=["dark", "bright"])
 MULTI = TaskSpec(task="classification", classes=["dark", "bright"], multi_label=True)

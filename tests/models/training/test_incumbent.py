@@ -14,7 +14,7 @@ from models.training.evaluate import Contender, evaluate
 from models.training.incumbent import load_incumbent
 from tests.data.make_scene import make_scene
 from tests.data.tiny_model import make_tiny_onnx
-from tests.fixtures_training import write_snapshot
+from tests.models.training.fixtures import write_snapshot
 
 KNOWN = ["one", "two", "three"]
 

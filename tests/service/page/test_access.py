@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
-from tests.fixtures_annotators import Desk
+from tests.service.page.fixtures_annotators import Desk
 
 UNNAMED = """() => {
     const named = (one) => one.getAttribute("aria-label") || one.textContent.trim() || one.labels?.length

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from service.app import create_app
 from service.settings import Settings
 from tests.e2e.campaigns import running_server
-from tests.fixtures_annotators import Desk
+from tests.service.page.fixtures_annotators import Desk
 
 OpenDesk = Callable[[], Desk]
 ROW = ".list .row"

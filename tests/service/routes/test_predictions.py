@@ -11,9 +11,9 @@ import rasterio
 from al_loop.campaigns.layout import DataLayout
 from al_loop.store import LabelStore
 from service.settings import Settings
+from tests.al_loop.store.fixtures import stored_predictions
 from tests.data.make_scene import make_hostile, make_scene
 from tests.e2e.campaigns import Http, encoded, predict, serve_tiny
-from tests.fixtures_store import stored_predictions
 
 CLASSES = ["class-1", "class-2", "class-3"]
 

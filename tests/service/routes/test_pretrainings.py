@@ -17,7 +17,7 @@ from service.app import create_app
 from service.cli import main
 from service.settings import Settings
 from tests.e2e.campaigns import Http, create, label_all, register, running_server, wait_for_round, write_pool
-from tests.fixtures_pretraining import TINY
+from tests.models.pretraining.fixtures import TINY
 from tests.service.routes.test_rounds import children_of, wait_until
 
 SLOW = TINY | {"epochs": 100_000}

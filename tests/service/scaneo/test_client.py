@@ -11,7 +11,7 @@ import pytest
 from al_loop.errors import NotFoundError, ScaneoAnswerError, ScaneoLockedError, ScaneoUnreachableError
 from service.scaneo.transport import Transport
 from tests.data.make_scene import make_scene
-from tests.fixtures_scaneo import AnnotatingClient, RunningScaneo
+from tests.service.scaneo.fixtures import AnnotatingClient, RunningScaneo
 
 WATER_URBAN = [("water", "#0048f0"), ("urban", "#fd0d0d")]
 

@@ -20,7 +20,16 @@ from al_loop.domain.labels import Label, LabelInput
 from al_loop.domain.samples import SampleHeader
 from models.card import TaskSpec
 from models.rasters.reading import read_header
-from tests.fixtures_importing import DEGREES, NORTH, WEST, annotation, collection, square, write_json, write_raster
+from tests.al_loop.campaigns.importing.fixtures import (
+    DEGREES,
+    NORTH,
+    WEST,
+    annotation,
+    collection,
+    square,
+    write_json,
+    write_raster,
+)
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 TASKS = [

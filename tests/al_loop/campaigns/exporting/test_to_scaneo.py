@@ -10,7 +10,7 @@ import shapely
 
 from service.cli import main
 from service.scaneo.client import ScaneoClient
-from tests.fixtures_link import OPS_TOKEN, Team
+from tests.al_loop.scaneo.fixtures import OPS_TOKEN, Team
 
 HOLED = [
     [[2.001, 41.002], [2.009, 41.002], [2.009, 41.006], [2.001, 41.006], [2.001, 41.002]],

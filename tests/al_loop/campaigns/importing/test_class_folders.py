@@ -5,7 +5,7 @@ import pytest
 
 from al_loop.campaigns.importing import ImportPlan, plan_import
 from al_loop.errors import InvalidValueError
-from tests.fixtures_importing import write_raster
+from tests.al_loop.campaigns.importing.fixtures import write_raster
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from al_loop.training.snapshot import write_snapshot
 from models.manifest import SAMPLES_FILE
 from models.rasters.masks import polygons_to_codes
 from models.rasters.reading import read_header
-from tests.fixtures_importing import annotation, collection, square, write_json, write_raster
+from tests.al_loop.campaigns.importing.fixtures import annotation, collection, square, write_json, write_raster
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 COUNT = 12

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from al_loop.campaigns.importing import ImportPlan, plan_import
 from al_loop.domain.labels import LabelInput
 from al_loop.errors import InvalidValueError
-from tests.fixtures_importing import write_json, write_raster
+from tests.al_loop.campaigns.importing.fixtures import write_json, write_raster
 
 CODES = np.zeros((8, 10), np.uint8)
 CODES[:3, :4] = 1

@@ -5,7 +5,7 @@ import pytest
 
 from al_loop.campaigns.importing import ImportPlan, plan_import
 from al_loop.errors import InvalidValueError, UnsupportedError
-from tests.fixtures_importing import annotation, collection, square, write_json, write_raster
+from tests.al_loop.campaigns.importing.fixtures import annotation, collection, square, write_json, write_raster
 
 
 def reasons(plan: ImportPlan) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 from al_loop.simulation.fast.chips import mean_embeddings
 from al_loop.simulation.fast.pool import SimulatedPool
 from al_loop.simulation.run import SimulationConfig, run
-from tests.fixtures_importing import write_raster
+from tests.al_loop.campaigns.importing.fixtures import write_raster
 
 
 @pytest.fixture

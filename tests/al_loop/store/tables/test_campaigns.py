@@ -18,7 +18,7 @@ from al_loop.domain.samples import SampleCounts
 from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
-from tests.fixtures_store import NOW, open_query
+from tests.al_loop.store.fixtures import NOW, open_query
 
 MakeCampaign = Callable[..., Campaign]
 

@@ -10,7 +10,7 @@ from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP, OpenedQuery, Pick
 from al_loop.errors import NotFoundError
 from al_loop.store import LabelStore
-from tests.fixtures_store import NOW, open_query
+from tests.al_loop.store.fixtures import NOW, open_query
 
 MakeCampaign = Callable[..., Campaign]
 LEASE_S = 60

@@ -13,7 +13,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.predictions import ShownPrediction
 from al_loop.store import LabelStore
 from al_loop.store.mask_codec import pack, unpack
-from tests.fixtures_store import NOW
+from tests.al_loop.store.fixtures import NOW
 
 CODES = np.arange(12, dtype=np.uint8).reshape(3, 4)
 

@@ -8,7 +8,7 @@ from al_loop.domain.rounds import PretrainingState
 from al_loop.errors import ConflictError, NotFoundError, PretrainingRunningError
 from al_loop.store import LabelStore
 from models.pretrain_config import PretrainConfig, PretrainSummary
-from tests.fixtures_store import NOW
+from tests.al_loop.store.fixtures import NOW
 
 SUMMARY = PretrainSummary(
     chips=100, images=50, epochs=3, steps=12, batch_size=32, loss=80.5, invariance=0.8, redundancy=0.1,

@@ -6,7 +6,7 @@ import pytest
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import OpenedQuery
 from al_loop.store import LabelStore
-from tests.fixtures_store import NOW, open_query
+from tests.al_loop.store.fixtures import NOW, open_query
 
 MakeCampaign = Callable[..., Campaign]
 

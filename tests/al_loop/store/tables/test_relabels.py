@@ -10,7 +10,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import Pick
 from al_loop.store import LabelStore
-from tests.fixtures_store import NOW
+from tests.al_loop.store.fixtures import NOW
 
 LATE = NOW + timedelta(seconds=120)
 

@@ -8,7 +8,7 @@ from al_loop.domain.rounds import RoundState
 from al_loop.errors import ConflictError, NotFoundError, RoundRunningError
 from al_loop.store import LabelStore
 from models.card import Evaluation, TaskEvaluation
-from tests.fixtures_store import NOW
+from tests.al_loop.store.fixtures import NOW
 
 MakeCampaign = Callable[..., Campaign]
 EVALUATION = Evaluation(

@@ -10,7 +10,7 @@ from al_loop.domain.labels import LabelInput
 from al_loop.domain.samples import SampleHeader, SampleState
 from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.store import LabelStore
-from tests.fixtures_store import NOW, make_header, open_query, plain_headers
+from tests.al_loop.store.fixtures import NOW, make_header, open_query, plain_headers
 
 MakeCampaign = Callable[..., Campaign]
 

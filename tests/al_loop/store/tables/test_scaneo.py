@@ -9,7 +9,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.scaneo_links import Batch, Link, LinkedImage, LinkOptions
 from al_loop.scaneo.batches import CLOSE_AFTER, close_batch, is_done
 from al_loop.store import LabelStore
-from tests.fixtures_store import NOW, open_query
+from tests.al_loop.store.fixtures import NOW, open_query
 
 MINUTE = timedelta(minutes=1)
 

@@ -9,7 +9,7 @@ import pytest
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.predictions import ShownPrediction
 from al_loop.store import LabelStore
-from tests.fixtures_store import NOW, stored_predictions
+from tests.al_loop.store.fixtures import NOW, stored_predictions
 
 MakeCampaign = Callable[..., Campaign]
 

@@ -11,7 +11,7 @@ from models.errors import TrainingDataError
 from models.manifest import Manifest
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, pad_batch, read_samples
 from tests.data.make_scene import make_scene
-from tests.fixtures_training import CLASSIFICATION, SEGMENTATION, write_snapshot
+from tests.models.training.fixtures import CLASSIFICATION, SEGMENTATION, write_snapshot
 
 SQUARE = (1, shapely.to_wkb(shapely.box(50, 20, 60, 40)))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-PICTURES = Path(__file__).parent.parent / "test-artefacts"
+PICTURES = Path(__file__).parents[3] / "test-artefacts"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 INSTALL = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "chromium"]
 INSTALL_S = 600

@@ -9,7 +9,7 @@ import pytest
 from models.pretrain import main
 from models.pretrain_config import PretrainConfig, PretrainSpec, write_spec
 from tests.data.make_scene import make_hostile, make_scene
-from tests.fixtures_training import write_chips
+from tests.models.training.fixtures import write_chips
 
 TINY: dict[str, Any] = {
     "encoder": "test_resnet",

@@ -18,7 +18,7 @@ from service.demo.server import free_port
 from service.scaneo.client import ScaneoClient
 
 RELEASE = "2025.12.10"
-HOME = Path(__file__).parent.parent / ".cache" / f"scaneo-{RELEASE}"
+HOME = Path(__file__).parents[3] / ".cache" / f"scaneo-{RELEASE}"
 NEEDED_ON_3_11 = [
     *("typer", "fastapi", "uvicorn[standard]", "rasterio", "shapely", "mercantile", "cachetools", "requests"),
     *("matplotlib", "tqdm", "python-dotenv", "pyproj>=3.7.1"),

@@ -21,7 +21,7 @@ from service.settings import Settings
 from tests.data.make_scene import make_scene
 from tests.data.tiny_model import make_tiny_onnx
 from tests.e2e.campaigns import running_server
-from tests.fixtures_scaneo import AnnotatingClient, RunningScaneo
+from tests.service.scaneo.fixtures import AnnotatingClient, RunningScaneo
 
 LABELS = [("water", "#0048f0"), ("urban", "#fd0d0d"), ("forest", "#11aa33")]
 """As many as the tiny model has bands: it answers with the class of the brightest band."""

@@ -17,8 +17,8 @@ from al_loop.scoring.current import CurrentScores
 from al_loop.store import LabelStore
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import EMBEDDINGS_FILE, FEATURES, IDS_FILE, SCORES_FILE
+from tests.al_loop.store.fixtures import NOW
 from tests.data.make_scene import make_scene
-from tests.fixtures_store import NOW
 
 
 @pytest.fixture
