@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.covered_by import COVERED_BY, UNTESTED
+
 ROOT = Path(__file__).parent.parent
 
 ROOMS = {  # from the ground up: a room may import itself and what stands before it
@@ -182,3 +184,22 @@ def test_code_asks_the_task_instead_of_its_name() -> None:
 
 def test_planted_branches_are_counted() -> None:
     assert branches('"""Of classification."""\nx = 1 if spec.multi_label and spec.task == "segmentation" else 2') == 2
+
+
+def mirror(file: str) -> Path:
+    """Where the tests of a module stand, were they in a file of their own."""
+    path = Path(file)
+    return ROOT / "tests" / path.parent / f"test_{path.name}"
+
+
+@pytest.mark.parametrize("package", list(BANNED))
+def test_every_module_has_a_test_file_beside_it_in_tests(package: str) -> None:
+    files = {str(file.relative_to(ROOT)) for _, file in modules(package) if file.name != "__init__.py"}
+    assert {file for file in files if not mirror(file).exists()} - set(COVERED_BY) - UNTESTED == set()
+
+
+def test_exceptions_to_it_are_still_needed() -> None:
+    excepted = set(COVERED_BY) | UNTESTED
+    assert {file for file in excepted if not (ROOT / file).exists() or mirror(file).exists()} == set()
+    assert set(COVERED_BY) & UNTESTED == set()
+    assert {test for test in COVERED_BY.values() if not (ROOT / test).exists()} == set()
