@@ -11,7 +11,7 @@ LOCK := --universal --generate-hashes --python-version 3.11 --no-header --no-ann
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-only lint format types docs bench cli-docs lock clean
+.PHONY: help venv demo test test-fast test-only lint format types docs bench cli-docs lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ demo: venv ## Run the whole loop with a simulated annotator (DATA=dir: on a labe
 	$(BIN)/python -m service.demo $(if $(DATA),--data $(DATA)) --out $(OUT)
 
 test: lint types docs test-only ## Lint, type check, documentation and all tests.
+
+test-fast: lint ## Lint, and the tests that start no service, browser or training.
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow"
 
 test-only: venv ## The tests alone.
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal

@@ -36,6 +36,27 @@ SHARED = Path(os.environ.get("AL_LOOP_SHARED", ROOT.parent / "shared" / "data"))
 
 Http = TestClient[Litestar]
 
+SLOW_FIXTURES = {  # a running service or SCANEO, a browser, a training
+    "start_service", "http", "open_desk", "chromium", "scaneo_home", "trained_run", "pretrained_run", "shared_data",
+}  # fmt: skip
+SLOW_FILES = (  # whole runs: trainings, simulations, servers, processes that are killed, examples, pages
+    "tests/e2e", "tests/examples", "tests/service/access", "tests/service/commands", "tests/service/page",
+    "tests/service/routes", "tests/service/test_cli.py", "tests/test_docs.py", "tests/test_packaging.py",
+    "tests/al_loop/runtime/test_processes.py", "tests/al_loop/scoring/test_refit", "tests/al_loop/simulation",
+    "tests/al_loop/campaigns/importing/test_import_to_training.py", "tests/al_loop/store/test_crash.py",
+    "tests/al_loop/store/test_older_data_directory.py", "tests/al_loop/training/test_rounds.py",
+    "tests/models/tasks/test_adding_a_task.py", "tests/models/test_pretrain.py", "tests/models/test_score_pool.py",
+    "tests/models/test_train.py", "tests/models/training/test_incumbent.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `slow` what `make test-fast` leaves out."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & SLOW_FIXTURES or item.nodeid.startswith(SLOW_FILES):
+            item.add_marker("slow")
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
