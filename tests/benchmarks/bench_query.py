@@ -224,7 +224,10 @@ def run(name: str, ask: Ask, answer: Answer, seconds: float, answered: int) -> N
 
 
 def floor(store: LabelStore) -> None:
-    """Durable commits of the two statements that every query needs, nothing else going on."""
+    """Durable commits of the two statements that every query needs, nothing else going on.
+
+    Past the verbs of the store, as it is the floor under them.
+    """
     database: Database = store._database
     latencies = []
     for _ in range(100):
@@ -243,7 +246,10 @@ def floor(store: LabelStore) -> None:
 
 
 def assert_no_double_lease(store: LabelStore, campaign: Campaign) -> None:
-    """No sample was leased to two people at one time, by the store."""
+    """No sample was leased to two people at one time, by the store.
+
+    By SQL on its own file: no verb tells of leases that have ended, and the store stays open.
+    """
     rows = store._database.read(
         """WITH spans AS (
             SELECT sample_id, annotator, leased_at, coalesce(ended_at, expires_at) AS until,

@@ -219,7 +219,10 @@ def _stand_in_for_training(module: str, arguments: list[str], directory: Path, *
 
 
 def _keep_the_store_from_writing(app: Litestar) -> None:
-    """As a disk does that takes its time: what is written from now on waits."""
+    """As a disk does that takes its time: what is written from now on waits.
+
+    The store has no verb that does so: the writer itself is stopped.
+    """
     database = app.state.loop.store._database
     blocked = threading.Event()
 

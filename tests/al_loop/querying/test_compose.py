@@ -19,6 +19,7 @@ from al_loop.querying.strategies import Entropy, Random
 from al_loop.scoring.current import CurrentScores
 from al_loop.scoring.pool_scores import PoolScores
 from al_loop.store import LabelStore
+from al_loop.store.database import Database
 from al_loop.training.snapshot import write_snapshot
 from models.scoring.embeddings import EmbeddingStore
 from tests.al_loop.store.fixtures import NOW, plain_headers
@@ -44,9 +45,9 @@ def scored(store: LabelStore, campaign: Campaign, add_scores: Callable[..., None
     return store.campaigns.get(campaign.name)
 
 
-def arms_of(store: LabelStore, campaign: Campaign) -> dict[int, str]:
+def arms_of(store_database: Database, campaign: Campaign) -> dict[int, str]:
     """QuerySource of the newest lease of each sample."""
-    rows = store._database.read(
+    rows = store_database.read(
         "SELECT sample_id, arm FROM leases WHERE campaign_id = $campaign_id ORDER BY lease_id",
         campaign_id=campaign.campaign_id,
     )
@@ -66,25 +67,29 @@ def label(store: LabelStore, campaign: Campaign, sample_ids: list[int], annotato
 
 
 def test_share_of_the_pools_picks_is_random_and_remembered(
-    sampler: Sampler, make_campaign: MakeCampaign, add_scores: Callable[..., None], label_store: LabelStore
+    sampler: Sampler,
+    make_campaign: MakeCampaign,
+    add_scores: Callable[..., None],
+    label_store: LabelStore,
+    store_database: Database,
 ) -> None:
     campaign = make_campaign(samples=400, settings=asks(control_share=0.25, reserve=True))
     campaign = scored(label_store, campaign, add_scores)
     answers = [sampler.query(campaign, annotator="ann", query_size=20, strategy=Entropy(), now=NOW) for _ in range(8)]
-    arms = Counter(arms_of(label_store, campaign).values())
+    arms = Counter(arms_of(store_database, campaign).values())
     assert arms["control"] == pytest.approx(0.25 * (arms["control"] + arms["strategy"]), abs=5)
     assert arms["reserve"] > 0
     reasons = {sample.sample_id: sample.reason for answer in answers for sample in answer.samples}
-    for sample_id, arm in arms_of(label_store, campaign).items():
+    for sample_id, arm in arms_of(store_database, campaign).items():
         assert (reasons[sample_id] == "random control") == (arm in ("control", "reserve"))
 
 
 def test_every_pick_of_the_random_strategy_is_a_control(
-    sampler: Sampler, make_campaign: MakeCampaign, label_store: LabelStore
+    sampler: Sampler, make_campaign: MakeCampaign, label_store: LabelStore, store_database: Database
 ) -> None:
     campaign = make_campaign(samples=40, settings=asks())
     sampler.query(campaign, annotator="ann", query_size=30, strategy=Random(), now=NOW)
-    assert set(arms_of(label_store, campaign).values()) == {"control"}
+    assert set(arms_of(store_database, campaign).values()) == {"control"}
 
 
 def test_overlap_is_asked_of_so_many_annotators_and_of_each_once(
@@ -135,7 +140,7 @@ def test_renewal_takes_an_overlap_lease_up_again_though_somebody_answered(
 
 
 def test_golden_samples_come_now_and_then_once_to_each(
-    sampler: Sampler, make_campaign: MakeCampaign, label_store: LabelStore
+    sampler: Sampler, make_campaign: MakeCampaign, label_store: LabelStore, store_database: Database
 ) -> None:
     golden = ("img_00007.png", "img_00011.png", "img_00100.png")
     campaign = make_campaign(samples=400, settings=asks(golden=golden, reserve=True))
@@ -148,7 +153,7 @@ def test_golden_samples_come_now_and_then_once_to_each(
             label(label_store, campaign, [i for i in ids_of(answer) if i in known], person)
         assert len(places) == 3
         assert min(np.diff(places)) >= 20
-    arms = arms_of(label_store, campaign)
+    arms = arms_of(store_database, campaign)
     assert {sample_id for sample_id, arm in arms.items() if arm == "golden"} == known
 
 
@@ -187,7 +192,7 @@ def test_golden_paths_can_be_named_later_and_taken_back(
 
 
 def test_lease_that_runs_out_while_its_label_is_on_the_way_lets_the_label_in(
-    sampler: Sampler, make_campaign: MakeCampaign, label_store: LabelStore
+    sampler: Sampler, make_campaign: MakeCampaign, label_store: LabelStore, store_database: Database
 ) -> None:
     campaign = make_campaign(samples=1, settings=asks())
     sampler.query(campaign, annotator="ann", query_size=1, now=NOW)
@@ -198,7 +203,7 @@ def test_lease_that_runs_out_while_its_label_is_on_the_way_lets_the_label_in(
     label(label_store, campaign, [1], "ann", now=late)
     label(label_store, campaign, [1], "bob", now=late)
     assert len(label_store.labels.current(campaign.campaign_id)) == 2
-    (first, second) = label_store._database.read("SELECT query_id FROM label_events ORDER BY label_id")
+    (first, second) = store_database.read("SELECT query_id FROM label_events ORDER BY label_id")
     assert first["query_id"] < second["query_id"]
 
 
@@ -228,7 +233,11 @@ def test_clock_moved_back_neither_doubles_leases_nor_keeps_samples_from_everybod
 
 
 def test_query_says_which_labels_its_ranking_knows_of(
-    sampler: Sampler, make_campaign: MakeCampaign, add_scores: Callable[..., None], label_store: LabelStore
+    sampler: Sampler,
+    make_campaign: MakeCampaign,
+    add_scores: Callable[..., None],
+    label_store: LabelStore,
+    store_database: Database,
 ) -> None:
     campaign = scored(label_store, make_campaign(samples=60, settings=asks()), add_scores)
     fresh = sampler.query(campaign, annotator="ann", query_size=5, now=NOW)
@@ -246,7 +255,7 @@ def test_query_says_which_labels_its_ranking_knows_of(
     again = sampler.query(campaign, annotator="ann", query_size=1, strategy=Entropy(), now=scored_at)
     assert again.ranking is not None
     assert (again.ranking.labels, again.ranking.labels_since, again.ranking.stale) == (5, 0, False)
-    (row,) = label_store._database.read(
+    (row,) = store_database.read(
         "SELECT ranked_labels, ranked_at FROM queries WHERE query_id = $query_id", query_id=again.query_id
     )
     assert (row["ranked_labels"], row["ranked_at"]) == (5, scored_at)

@@ -13,6 +13,7 @@ from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.queries import OpenedQuery, Pick
 from al_loop.domain.samples import SampleHeader
 from al_loop.store import LabelStore
+from al_loop.store.database import Database
 from al_loop.store.tables.predictions import remembered
 from al_loop.store.tables.queries import Choice
 from models.card import TaskSpec
@@ -66,7 +67,10 @@ def drawn_label(*features: dict[str, Any], **changes: object) -> LabelInput:
 
 
 def stored_predictions(store: LabelStore, campaign_id: int) -> list[RememberedPrediction]:
-    """All predictions of a campaign as the store has them, newest first."""
+    """All predictions of a campaign as the store has them, newest first.
+
+    By SQL on a running service's own file: no verb gives predictions whose pixels belong to no sample.
+    """
     rows = store._database.read(
         "SELECT * FROM predictions WHERE campaign_id = $campaign_id ORDER BY prediction_id DESC",
         campaign_id=campaign_id,
@@ -75,8 +79,14 @@ def stored_predictions(store: LabelStore, campaign_id: int) -> list[RememberedPr
 
 
 @pytest.fixture
-def label_store(tmp_path: Path) -> Iterator[LabelStore]:
-    store = LabelStore.open(tmp_path / "store" / "al_loop.duckdb")
+def store_database(tmp_path: Path) -> Database:
+    """The file of `label_store`, for what no verb of the store says or does."""
+    return Database(tmp_path / "store" / "al_loop.duckdb")
+
+
+@pytest.fixture
+def label_store(store_database: Database) -> Iterator[LabelStore]:
+    store = LabelStore(store_database)
     yield store
     store.close()
 

@@ -12,6 +12,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import LabelInput
 from al_loop.errors import InvalidValueError
 from al_loop.store import LabelStore
+from al_loop.store.database import Database
 from models.card import TaskSpec
 from tests.al_loop.store.fixtures import NOW, open_query, plain_headers
 
@@ -61,10 +62,12 @@ def test_leases_registrations_and_refused_labels_leave_it(label_store: LabelStor
     assert label_store.campaign_version(campaign.campaign_id) == before
 
 
-def test_who_reads_a_version_finds_what_it_counts(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
+def test_who_reads_a_version_finds_what_it_counts(
+    label_store: LabelStore, make_campaign: MakeCampaign, store_database: Database
+) -> None:
     campaign = make_campaign(samples=2)
     seen: list[int] = []
-    label_store._database.write(
+    store_database.write(
         lambda connection: None,
         lambda _: seen.append(label_store.campaign_version(campaign.campaign_id)),
         campaign_id=campaign.campaign_id,

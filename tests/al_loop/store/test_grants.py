@@ -3,7 +3,7 @@
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -21,6 +21,7 @@ from al_loop.querying.sampler import Sampler
 from al_loop.runtime.journal import Journal
 from al_loop.scoring.current import CurrentScores
 from al_loop.store import LabelStore
+from al_loop.store.database import Database
 from al_loop.store.tables import queries
 from models.scoring.embeddings import EmbeddingStore
 from tests.al_loop.store.fixtures import NOW, open_query
@@ -65,27 +66,28 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def busy_writer(store: LabelStore) -> Iterator[None]:
+def busy_writer(store_database: Database) -> Iterator[None]:
     """The writer does nothing meanwhile."""
     begun, gate = threading.Event(), threading.Event()
 
-    def operation(_: duckdb.DuckDBPyConnection, items: Sequence[None]) -> list[None]:
+    def operation(_: duckdb.DuckDBPyConnection) -> None:
         begun.set()
         gate.wait(30)
-        return list(items)
 
-    store._database._writer.submit(operation, None)
+    writing = threading.Thread(target=store_database.write, args=(operation,))
+    writing.start()
     assert begun.wait(30)
     try:
         yield
     finally:
         gate.set()
+        writing.join(30)
 
 
 def test_annotators_get_different_samples_while_the_store_is_busy_and_it_has_all_after(
-    label_store: LabelStore, campaign: Campaign, sampler: Sampler
+    label_store: LabelStore, campaign: Campaign, sampler: Sampler, store_database: Database
 ) -> None:
-    with busy_writer(label_store):
+    with busy_writer(store_database):
         given = {person: ask(sampler, campaign, person) for person in ("ann", "bob", "cleo")}
     expected = {sample_id: person for person, samples in given.items() for sample_id in samples}
     assert len(expected) == 15
@@ -94,9 +96,9 @@ def test_annotators_get_different_samples_while_the_store_is_busy_and_it_has_all
 
 
 def test_kill_before_the_commit_forgets_the_leases_and_lets_the_labels_in(
-    label_store: LabelStore, campaign: Campaign, sampler: Sampler, tmp_path: Path
+    label_store: LabelStore, campaign: Campaign, sampler: Sampler, tmp_path: Path, store_database: Database
 ) -> None:
-    with busy_writer(label_store):
+    with busy_writer(store_database):
         given = ask(sampler, campaign, "ann")
         shutil.copytree(tmp_path / "store", tmp_path / "as if killed here")
     reopened = LabelStore.open(tmp_path / "as if killed here" / "al_loop.duckdb")
@@ -141,7 +143,11 @@ def test_leases_that_cannot_be_stored_are_free_again_and_the_error_is_logged(
 
 
 def test_lapsed_lease_is_still_ended_by_the_next_one_after_one_that_could_not_be_stored(
-    label_store: LabelStore, campaign: Campaign, sampler: Sampler, monkeypatch: pytest.MonkeyPatch
+    label_store: LabelStore,
+    campaign: Campaign,
+    sampler: Sampler,
+    monkeypatch: pytest.MonkeyPatch,
+    store_database: Database,
 ) -> None:
     number, late = campaign.campaign_id, NOW + timedelta(days=1)
     open_query(label_store, number, "ann", [9])
@@ -152,7 +158,7 @@ def test_lapsed_lease_is_still_ended_by_the_next_one_after_one_that_could_not_be
         open_query(label_store, number, "bob", [9], now=late)
         wait_until(lambda: index.lapsed == {8, *index.lapsed} and not index.holders)
     open_query(label_store, number, "cleo", [9], now=late)
-    (ended,) = label_store._database.read("SELECT end_reason FROM leases WHERE sample_id = 9 AND annotator = 'ann'")
+    (ended,) = store_database.read("SELECT end_reason FROM leases WHERE sample_id = 9 AND annotator = 'ann'")
     assert ended["end_reason"] == "expired"
 
 
@@ -179,14 +185,14 @@ def test_journal_of_an_earlier_version_is_stored_once_and_removed(
 
 
 def test_lapsed_lease_taken_up_again_is_not_given_to_somebody_else_meanwhile(
-    label_store: LabelStore, campaign: Campaign, sampler: Sampler
+    label_store: LabelStore, campaign: Campaign, sampler: Sampler, store_database: Database
 ) -> None:
     number = campaign.campaign_id
     given = ask(sampler, campaign, "ann", 20)
     late = NOW + timedelta(days=1)
     label_store.pool_indexes.of(number, late)
     with ThreadPoolExecutor(1) as pool:
-        with busy_writer(label_store):
+        with busy_writer(store_database):
             renewal = pool.submit(label_store.leases.renew, number, "ann", given, lease_s=60, now=late)
             index = label_store.pool_indexes.of(number, late)
             wait_until(lambda: all(position in index.holders for position in map(index.position, given)))
@@ -198,10 +204,10 @@ def test_lapsed_lease_taken_up_again_is_not_given_to_somebody_else_meanwhile(
 
 
 def test_book_that_is_read_anew_knows_what_was_given_meanwhile(
-    label_store: LabelStore, campaign: Campaign, sampler: Sampler
+    label_store: LabelStore, campaign: Campaign, sampler: Sampler, store_database: Database
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
-        with busy_writer(label_store):
+        with busy_writer(store_database):
             given = ask(sampler, campaign, "ann", 20)
             label_store.pool_indexes.forget(campaign.campaign_id)
             other = pool.submit(ask, sampler, campaign, "bob", 40)

@@ -15,6 +15,7 @@ from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import Auto, Random
 from al_loop.scoring.current import CurrentScores
 from al_loop.store import LabelStore
+from al_loop.store.database import Database
 from al_loop.store.pool_index import PoolIndex
 from al_loop.store.pool_indexes import PoolIndexes, read_pool_index
 from al_loop.store.tables.campaigns import CampaignTable
@@ -55,7 +56,8 @@ class PoolIndexMachine(RuleBasedStateMachine):
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
         self.folder = Path(self.directory.name)
-        self.store = LabelStore.open(self.folder / "al_loop.duckdb")
+        self.database = Database(self.folder / "al_loop.duckdb")
+        self.store = LabelStore(self.database)
         self.campaign = self.store.campaigns.create(
             name="demo", tasks=[TaskSpec(task="classification", classes=CLASSES)], root="/", bands=None,
             settings=SETTINGS, policy=RetrainPolicy(min_reserve_labels=2), now=NOW,
@@ -157,7 +159,7 @@ class PoolIndexMachine(RuleBasedStateMachine):
     @invariant()
     def index_is_what_the_store_says(self) -> None:
         index = self.store.pool_indexes.of(self.number, self.now)
-        anew = self.store._database.write(lambda connection: read_pool_index(connection, self.number))
+        anew = self.database.write(lambda connection: read_pool_index(connection, self.number))
         anew.advance(index.clock or self.now)
         assert facts(index) == facts(anew)
 
@@ -165,7 +167,7 @@ class PoolIndexMachine(RuleBasedStateMachine):
     def counts_are_those_of_the_store(self) -> None:
         index = self.store.pool_indexes.of(self.number, self.now)
         now = index.clock or self.now
-        without_index = CampaignTable(self.store._database, PoolIndexes(self.store._database))
+        without_index = CampaignTable(self.database, PoolIndexes(self.database))
         assert self.store.campaigns.counts(self.number, now) == without_index.counts(self.number, now)
 
     @invariant()

@@ -9,6 +9,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label, LabelInput
 from al_loop.errors import ConflictError, LeasedError, NotFoundError
 from al_loop.store import LabelStore
+from al_loop.store.database import Database
 from models.card import TaskSpec
 from tests.al_loop.store.fixtures import NOW, open_query
 
@@ -66,14 +67,16 @@ def test_sample_leased_to_somebody_else_is_refused_with_its_holder(label_store: 
     record_labels(label_store, campaign, [answer(1, "urban")], NOW + timedelta(seconds=60))
 
 
-def test_label_ends_the_lease_and_names_its_query(label_store: LabelStore, campaign: Campaign) -> None:
+def test_label_ends_the_lease_and_names_its_query(
+    label_store: LabelStore, campaign: Campaign, store_database: Database
+) -> None:
     query_id = lease(label_store, campaign, "ann", 1, 2)
     record_labels(label_store, campaign, [answer(1, "water")], NOW)
     area = {"type": "FeatureCollection", "features": []}
     second_task = LabelInput(sample_id=1, task="segmentation", annotator="ann", features=area)
     record_labels(label_store, campaign, [second_task, answer(3, "water")], NOW)
     assert [held.sample_id for held in label_store.queries.leases(campaign.campaign_id, NOW)] == [2]
-    rows = label_store._database.read("SELECT sample_id, query_id FROM label_events ORDER BY label_id")
+    rows = store_database.read("SELECT sample_id, query_id FROM label_events ORDER BY label_id")
     assert [(row["sample_id"], row["query_id"]) for row in rows] == [(1, query_id), (1, query_id), (3, None)]
 
 

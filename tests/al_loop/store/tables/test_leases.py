@@ -10,6 +10,7 @@ from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP, OpenedQuery, Pick
 from al_loop.errors import NotFoundError
 from al_loop.store import LabelStore
+from al_loop.store.database import Database
 from tests.al_loop.store.fixtures import NOW, open_query
 
 MakeCampaign = Callable[..., Campaign]
@@ -140,8 +141,8 @@ def test_renewal_of_a_shared_lease_is_possible_while_others_hold_the_sample(
     assert label_store.leases.renew(campaign.campaign_id, "ann", [1], lease_s=300, now=NOW).extended == [1]
 
 
-def skipped_by(store: LabelStore, campaign_id: int, annotator: str) -> list[int]:
-    rows = store._database.read(
+def skipped_by(store_database: Database, campaign_id: int, annotator: str) -> list[int]:
+    rows = store_database.read(
         "SELECT sample_id FROM skips WHERE campaign_id = $campaign_id AND annotator = $annotator ORDER BY sample_id",
         campaign_id=campaign_id,
         annotator=annotator,
@@ -149,23 +150,25 @@ def skipped_by(store: LabelStore, campaign_id: int, annotator: str) -> list[int]
     return [row["sample_id"] for row in rows]
 
 
-def test_skip_ends_the_lease_and_counts_once(label_store: LabelStore, campaign: Campaign) -> None:
+def test_skip_ends_the_lease_and_counts_once(
+    label_store: LabelStore, campaign: Campaign, store_database: Database
+) -> None:
     number = campaign.campaign_id
     lease(label_store, campaign, "ann", [1, 2])
     assert label_store.leases.skip(number, "ann", [1, 1, 3], "", NOW) == 2
     assert label_store.leases.skip(number, "ann", [1], "", NOW) == 0
-    assert skipped_by(label_store, number, "ann") == [1, 3]
-    assert skipped_by(label_store, number, "bob") == []
+    assert skipped_by(store_database, number, "ann") == [1, 3]
+    assert skipped_by(store_database, number, "bob") == []
     assert [held.sample_id for held in label_store.queries.leases(number, NOW)] == [2]
 
 
 def test_skip_of_an_unknown_sample_is_refused_and_nothing_is_skipped(
-    label_store: LabelStore, campaign: Campaign
+    label_store: LabelStore, campaign: Campaign, store_database: Database
 ) -> None:
     lease(label_store, campaign, "ann", [1])
     with pytest.raises(NotFoundError, match="sample 99"):
         label_store.leases.skip(campaign.campaign_id, "ann", [1, 99], "", NOW)
-    assert skipped_by(label_store, campaign.campaign_id, "ann") == []
+    assert skipped_by(store_database, campaign.campaign_id, "ann") == []
     assert states(label_store, campaign, "ann", NOW) == {1: "open"}
 
 
@@ -194,6 +197,7 @@ def test_sample_skipped_by_many_is_offered_to_nobody_and_counted(label_store: La
 def test_skips_are_kept_over_a_restart(label_store: LabelStore, campaign: Campaign, tmp_path: Path) -> None:
     label_store.leases.skip(campaign.campaign_id, "ann", [2], "", NOW)
     label_store.close()
-    reopened = LabelStore.open(tmp_path / "store" / "al_loop.duckdb")
-    assert skipped_by(reopened, campaign.campaign_id, "ann") == [2]
+    database = Database(tmp_path / "store" / "al_loop.duckdb")
+    reopened = LabelStore(database)
+    assert skipped_by(database, campaign.campaign_id, "ann") == [2]
     reopened.close()
