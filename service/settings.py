@@ -37,9 +37,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rounds_at_once: Annotated[int, msgspec.Meta(ge=1)] = 1
     """Campaigns that may train side by side; a campaign has one running round at most."""
     retrain_tick_s: Annotated[float, msgspec.Meta(gt=0)] = 2.0
-    """Seconds between looks at the retrain policies."""
+    """Seconds between two looks at the retrain policies, at least; nothing is looked at while nothing changes."""
     score_tick_s: Annotated[float, msgspec.Meta(gt=0)] = 2.0
-    """Seconds between looks for samples without a score."""
+    """Seconds between two looks for samples without a score, at least."""
     sam_model: Path | None = None
     """ONNX file that outlines what was clicked (`models/inference/promptable.py` lists its inputs); unset: region
     growing."""
