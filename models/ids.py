@@ -1,4 +1,4 @@
-"""The newest scores and embeddings of a campaign as aligned arrays, and the pool that one query sees of them."""
+"""Sample ids as sorted arrays, and where some of them stand in others."""
 
 import numpy as np
 from numpy.typing import NDArray

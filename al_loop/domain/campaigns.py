@@ -1,4 +1,4 @@
-"""The records that cross module borders: frozen Structs, one word for one thing (see docs/glossary.md)."""
+"""A campaign: its tasks, settings and retrain policy, and the request that creates one."""
 
 from datetime import datetime
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""The records that cross module borders: frozen Structs, one word for one thing (see docs/glossary.md)."""
+"""Predictions that were shown to annotators, as noted and as stored."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is said of annotators who answered the same samples."""
+"""Reports on quality: agreement of annotators, outcomes of suggestions, label error candidates, savings."""
 
 from datetime import datetime
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""Leases, and what an annotator's own list of samples is made of."""
+"""Queries and leases: picks and their sources, a query as granted, and the list of samples that an annotator holds."""
 
 from datetime import datetime
 from typing import Literal, NamedTuple

@@ -1,4 +1,4 @@
-"""The records that cross module borders: frozen Structs, one word for one thing (see docs/glossary.md)."""
+"""Rounds and pretrainings with their states, model versions, promotions, and points of the learning curve."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""The records that cross module borders: frozen Structs, one word for one thing (see docs/glossary.md)."""
+"""Samples: the header read from a file, the sample as stored, its state, and counts by state."""
 
 from datetime import datetime
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""Compares labels with the suggestions before them, once each."""
+"""What became of suggestions: labels are compared with what was shown before them, and summed up in a report."""
 
 from collections.abc import Callable, Collection, Sequence
 from itertools import groupby

@@ -1,4 +1,4 @@
-"""Encoders made without labels, as the rest of the loop uses them: embeddings of the pool and a start for training."""
+"""Which embeddings of a campaign's samples there are: image features, encoders, models."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Takes a suggestion over as an annotator's own label, for those who work outside SCANEO."""
+"""Suggestions: whether an image gets one, and taking one over as an annotator's own label."""
 
 import hashlib
 from collections.abc import Sequence

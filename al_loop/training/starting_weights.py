@@ -1,4 +1,4 @@
-"""Encoders made without labels, as the rest of the loop uses them: embeddings of the pool and a start for training."""
+"""The encoder that a training run starts from, if a pretraining made one that fits."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -1,18 +1,4 @@
-"""The border to pool scoring: what the subprocess is asked, what it leaves behind, and its embeddings as one table.
-
-A part is a directory `<campaign dir>/scores/<version>/<part>/` with
-
-    scores.parquet        sample_id, task, least_confidence, margin, entropy, pixel_hash, modified_ns; a row a (sample,
-                          task), and for features and encoders one row a sample with task "" and zeros
-    embeddings.npy        (N, D), float16 of a model, float32 of features (raw, in the units of the bands)
-    embedding_ids.npy     (N,) int64, ascending; written last: a part without it is unfinished and ignored
-    probabilities.npy     (N, K) float16: class probabilities of a single-label classification model
-    strata.npy            (N, K + 1) float16 of a segmentation model: highest entropy among the grid cells predicted as
-                          each class, background first; NaN where no cell is. Both by rows of embedding_ids.npy
-    skipped.json          samples that could not be scored, and why
-
-and, where regions are asked for, the embeddings of their cells (`models.scoring.cells.files`).
-"""
+"""Embeddings of a version as one table, joined from the parts of pool scoring (files: `models.scoring.spec`)."""
 
 import threading
 from collections.abc import Sequence
