@@ -11,7 +11,7 @@ LOCK := --universal --generate-hashes --python-version 3.11 --no-header --no-ann
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast test-only lint format types docs bench cli-docs lock clean
+.PHONY: help venv demo test test-fast test-only lint format types docs bench cli-docs wheel lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -58,10 +58,13 @@ bench: venv ## Benchmarks: ratios against a baseline in the same run.
 cli-docs: venv ## Write docs/cli.md from the command line itself.
 	$(BIN)/python -m typer service.cli utils docs --name al-loop --title "Command line" --output docs/cli.md
 
+wheel: venv ## Build dist/al_loop-VERSION-py3-none-any.whl.
+	$(BIN)/python -m hatchling build -t wheel -d dist
+
 lock: venv ## Pin all dependencies anew (with hashes, without registry addresses).
 	$(BIN)/uv pip compile $(LOCK) --extra train pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -c requirements.lock -o requirements-serve.lock
 	$(BIN)/uv pip compile $(LOCK) --group pyproject.toml:dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## Remove what the targets made.
-	rm -rf $(VENV) test-artefacts .mypy_cache .ruff_cache .pytest_cache .hypothesis site $(OUT)
+	rm -rf $(VENV) test-artefacts .mypy_cache .ruff_cache .pytest_cache .hypothesis site dist $(OUT)

@@ -1,18 +1,82 @@
-"""What is packed: the wheel has the three packages, typed, with the files that they read."""
+"""What is packed, and that it runs: the wheel in an empty environment, with the packages that the serving image has."""
 
+import os
+import re
+import socket
 import subprocess
 import sys
+import time
 import zipfile
+from email.message import Message
+from email.parser import Parser
 from pathlib import Path
 
+import httpx
+import pytest
+
 ROOT = Path(__file__).parent.parent
+UV = [sys.executable, "-m", "uv"]
 
 
-def test_wheel_is_typed_and_has_the_files_that_the_packages_read(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from this tree."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_wheel_is_typed_and_has_the_files_that_the_packages_read(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"service/py.typed", "al_loop/py.typed", "models/py.typed"} <= names
     assert {"service/page/page.html", "al_loop/store/schema/0001_initial.sql"} <= names
     assert {name.split("/")[0] for name in names if not name.startswith("al_loop-")} == {"service", "al_loop", "models"}
+
+
+def test_description_for_a_package_index_has_no_link_into_the_repository(wheel: Path) -> None:
+    text = str(_metadata(wheel).get_payload())
+    links = re.findall(r"\]\(([^)]*)\)", text)
+    assert "# al-loop" in text
+    assert [link for link in links if not link.startswith("https://")] == []
+
+
+def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
+    python = tmp_path / "env" / "bin" / "python"
+    subprocess.run([*UV, "venv", "-q", "-p", sys.executable, str(tmp_path / "env")], check=True)
+    install = [*UV, "pip", "install", "-q", "--python", str(python)]
+    subprocess.run([*install, "--require-hashes", "-r", str(ROOT / "requirements-serve.lock")], check=True)
+    subprocess.run([*install, "--no-deps", str(wheel)], check=True)
+    command = python.parent / "al-loop"
+    said = subprocess.run([command, "--version"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    assert said.strip() == f"al-loop {_metadata(wheel)['Version']}"
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("AL_LOOP_", "PYTHON"))}
+    serve = [command, "serve", "--data", tmp_path / "data", "--port", str(port)]
+    with subprocess.Popen(serve, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as service:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            assert _answer(f"{url}/health/ready", service).json()["ready"] is True
+            assert "<title>" in _answer(f"{url}/annotate", service).text
+        finally:
+            service.terminate()
+
+
+def _metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as packed:
+        (name,) = (name for name in packed.namelist() if name.endswith(".dist-info/METADATA"))
+        return Parser().parsestr(packed.read(name).decode())
+
+
+def _answer(url: str, service: subprocess.Popen[bytes]) -> httpx.Response:
+    """What the service answers once it listens."""
+    for _ in range(600):
+        assert service.poll() is None, service.stderr and service.stderr.read().decode()
+        try:
+            return httpx.get(url, timeout=30).raise_for_status()
+        except httpx.ConnectError:
+            time.sleep(0.1)
+    raise AssertionError("the service did not listen within a minute")
