@@ -114,7 +114,7 @@ class Loop:
         assessor = Assessor(self.store, self.predictions.flush)
         self.scheduler.follow("assists", ASSIST_PAUSE_S, assessor.look, quiet=True)
         self.links = ScaneoLinks(
-            self.store, self.layout, self.sampler, open_scaneo, clock, self.predictions.flush, errors
+            self.store, self.layout, self.sampler, open_scaneo, clock, self.predictions.flush, self.scheduler.ticks
         )
         self.server.remove_leftovers()
         for campaign in self.store.campaigns.list():

@@ -1,7 +1,8 @@
 """What the loop does by itself: rounds by policy, scores of what is new, refitted heads, outcomes of suggestions.
 
 Each kind of work follows the store: a commit wakes it for the campaign that changed, a deadline wakes it on time, and
-with nothing to do it sleeps. Decisions live elsewhere.
+with nothing to do it sleeps. What lies outside the store, as SCANEO does, is asked at a fixed pace. Decisions live
+elsewhere.
 """
 
 import logging
@@ -14,6 +15,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.runtime.follower import Follower
 from al_loop.runtime.processes import ProcessCancelledError, ProcessFailedError
 from al_loop.runtime.tick_errors import TickErrors
+from al_loop.runtime.ticks import Ticks
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.store import LabelStore
 from al_loop.training.policy import RetrainState, last_counted_snapshot, seconds_until_retrain, should_retrain
@@ -59,6 +61,8 @@ class LoopScheduler:
         self._closing = threading.Event()
         self._failed_scoring: dict[tuple[int, str], datetime] = {}
         self._followers: list[Follower[Campaign]] = []
+        self.ticks = Ticks(self._errors)
+        """For work that no commit wakes."""
         self.follow("retrain", retrain_tick_s, self._retrain)
         self.follow("score", score_tick_s, self._score)
 
@@ -81,16 +85,18 @@ class LoopScheduler:
     @property
     def running(self) -> bool:
         """Whether all of this is going on."""
-        return all(follower.running for follower in self._followers)
+        return self.ticks.running and all(follower.running for follower in self._followers)
 
     def start(self) -> None:
         """Begin."""
+        self.ticks.start()
         for follower in self._followers:
             follower.start()
 
     def close(self) -> None:
         """End a scoring run that is going on, finish the rest and stop."""
         self._closing.set()
+        self.ticks.close()
         for follower in self._followers:
             follower.close()
 

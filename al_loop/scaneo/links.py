@@ -3,11 +3,10 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
-from apscheduler.schedulers.background import BackgroundScheduler
 
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
@@ -16,7 +15,7 @@ from al_loop.domain.scaneo_links import Batch, BatchView, BoxReport, Link, LinkS
 from al_loop.errors import NotFoundError, ScaneoError
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import StrategyConfig
-from al_loop.runtime.tick_errors import TickErrors
+from al_loop.runtime.ticks import Ticks
 from al_loop.scaneo.batches import close_batch, is_done, open_batch, view
 from al_loop.scaneo.boxes import push_boxes
 from al_loop.scaneo.connect import ConnectRequest, connect, disconnect, model_name
@@ -42,7 +41,7 @@ class ScaneoLinks:
         open_scaneo: OpenScaneo,
         clock: Callable[[], datetime],
         flush: Callable[[], None],
-        errors: TickErrors | None = None,
+        ticks: Ticks,
     ) -> None:
         """Keep links; nothing is watched before `start`.
 
@@ -53,20 +52,18 @@ class ScaneoLinks:
             open_scaneo: Makes a client of the SCANEO at an address.
             clock: Gives aware UTC times.
             flush: Brings shown predictions that wait to be written into the store.
-            errors: Where links that could not be watched are shown; None: they are only logged.
+            ticks: Looks at each link again and again.
         """
-        self._errors = errors or TickErrors()
         self._store, self._layout, self._sampler = store, layout, sampler
-        self._open_scaneo, self._clock, self._flush = open_scaneo, clock, flush
+        self._open_scaneo, self._clock, self._flush, self._ticks = open_scaneo, clock, flush, ticks
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._watchers: dict[int, LinkWatcher] = {}
+        self._stop_ticks: dict[int, Callable[[], None]] = {}
         self._batches_at: dict[int, datetime] = {}
-        self._scheduler = BackgroundScheduler(timezone=UTC)
 
     def start(self) -> None:
         """Begin to watch every link."""
-        self._scheduler.start()
         names = {campaign.campaign_id: campaign.name for campaign in self._store.campaigns.list()}
         for link in self._store.scaneo.all():
             try:
@@ -77,8 +74,7 @@ class ScaneoLinks:
     def close(self) -> None:
         """Stop watching and wait for what is going on."""
         self._closing.set()
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=True)
+        self._ticks.close()
         for watcher in self._watchers.values():
             watcher.stop()
 
@@ -283,24 +279,15 @@ class ScaneoLinks:
             self._flush,
         )
         self._watchers[link.campaign_id] = watcher
-        self._scheduler.add_job(
-            self._errors.watched(f"scaneo {name}", lambda: self._tick(name, watcher)),
-            "interval",
-            seconds=TICK_S,
-            id=str(link.campaign_id),
-            max_instances=1,
-            coalesce=True,
-            misfire_grace_time=None,
-            replace_existing=True,
-        )
+        stop = self._ticks.every(TICK_S, f"scaneo {name}", lambda: self._tick(name, watcher))
+        self._stop_ticks[link.campaign_id] = stop
         return watcher
 
     def _unwatch(self, campaign_id: int) -> None:
         watcher = self._watchers.pop(campaign_id, None)
         if watcher is not None:
-            self._scheduler.remove_job(str(campaign_id))
+            self._stop_ticks.pop(campaign_id)()
             watcher.stop()
-            self._errors.forget(f"scaneo {watcher.name}")
 
     def _reload(self, campaign: Campaign) -> None:
         watcher = self._watchers.get(campaign.campaign_id)
