@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from al_loop.domain.queries import Pick
 from al_loop.querying.spread import SpacingRules, first_of_each_place
 from al_loop.querying.strategies import StrategyConfig
-from al_loop.scoring.candidates import Candidates
-from al_loop.scoring.pool_scores import PoolScores
+from al_loop.scoring.pool_scores import Candidates, PoolScores
 from al_loop.store.pool_index import PoolIndex
 from models.ids import NO_IDS, Ids
 

@@ -1,16 +1,15 @@
-"""The newest scores and embeddings of a campaign as aligned arrays, and the pool that one query sees of them."""
+"""The newest scores and embeddings of a campaign as aligned arrays, and the part that one query chooses from."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from al_loop.scoring.candidates import Candidates
-from al_loop.scoring.head_data import HeadScores
-from al_loop.scoring.task_ranks import TaskScores, combined, one_score
+from al_loop.scoring.task_ranks import one_score
+from models.errors import NonFiniteScoresError
 from models.ids import NO_IDS, Ids, positions_of
 from models.scoring.embeddings import NO_EMBEDDINGS, Embeddings
 from models.scoring.spec import FEATURES
@@ -21,43 +20,155 @@ HEAD_PREFIX = "head:"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PoolScores:
-    """T scored samples of one version; built once an ingestion or refit and shared by every query until the next."""
+class Candidates:
+    """The candidates of one query, or all scored samples that a query's are taken from (`PoolScores`): N rows.
+
+    `scores` and `embeddings` may lie in tables that are larger than the pool and shared between queries: `rows` maps
+    the pool onto them, so that no query copies a table.
+    """
+
+    sample_ids: Ids = field(default_factory=NO_IDS.copy)
+    """Shape (N,), unique."""
+    scores: Mapping[ScoreName, NDArray[np.float32]] = field(default_factory=dict)
+    """Uncertainties, shape (N,) each; empty before the first model."""
+    table: NDArray[np.floating] | None = None
+    """Embeddings of the whole campaign, shape (T, D), float16 or float32, possibly a memory map."""
+    rows: NDArray[np.int64] | None = None
+    """Row of `table` of each candidate, shape (N,); None without a table."""
+    covered_rows: NDArray[np.int64] | None = None
+    """Rows of `table` of the samples that are labelled or leased, shape (M,)."""
+    probability_table: NDArray[np.floating] | None = None
+    """Class probabilities of every scored sample of the campaign, shape (S, K); None: no classification scores."""
+    stratum_table: NDArray[np.floating] | None = None
+    """Segmentation: uncertainty among the regions of each predicted class (code 0 = background first), shape (S, K+1),
+    NaN where a sample has no such region; None: no segmentation scores."""
+    score_rows: NDArray[np.int64] | None = None
+    """Row of `probability_table` and `stratum_table` of each candidate, shape (N,)."""
+    covered_score_rows: NDArray[np.int64] | None = None
+    """Row of `probability_table` and `stratum_table` of each sample of `covered_rows`, shape (M,); None: not known."""
+    labelled_count: int = 0
+    """Labelled samples outside the test reserve: the budget spent so far."""
+    skill: float | None = None
+    """Skill of the embeddings on held-out labels, 0 (no better than the majority answer) to 1; None: not known yet.
+    See `models.heads.linear_head`; the largest over tasks."""
+    worse_than_random: bool = False
+    """Whether choosing by scores did worse in this campaign than its random control (`al_loop.quality.savings`)."""
+    combined: bool = False
+    """Whether `scores` are those of several tasks (`al_loop.scoring.task_ranks`), while the tables know of one each."""
+
+    def __post_init__(self) -> None:
+        for name, values in self.scores.items():
+            if values.shape != self.sample_ids.shape:
+                raise ValueError(f"{name}: shape {values.shape}, but there are {len(self.sample_ids)} samples")
+        if (self.table is None) != (self.rows is None):
+            raise ValueError("table and rows are given together")
+        tables = self.probability_table is not None or self.stratum_table is not None
+        if tables and self.score_rows is None:
+            raise ValueError("probability_table and stratum_table need score_rows")
+
+    def __len__(self) -> int:
+        return len(self.sample_ids)
+
+    @property
+    def covered_count(self) -> int:
+        """Samples that are labelled or leased, M."""
+        return 0 if self.covered_rows is None else len(self.covered_rows)
+
+    def embeddings(self, picks: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Embeddings of some candidates.
+
+        Args:
+            picks: Positions in the pool, shape (K,).
+
+        Returns:
+            Shape (K, D) float32.
+
+        Raises:
+            NonFiniteScoresError: Some are NaN or infinite.
+        """
+        if self.table is None or self.rows is None:
+            raise ValueError("this pool has no embeddings")
+        return _finite_rows(self.table, self.rows[picks], self.sample_ids[picks], "embeddings")
+
+    def covered(self, most: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Embeddings of the samples that are labelled or leased, a random `most` of them if there are more.
+
+        Returns:
+            Shape (K, D) float32.
+
+        Raises:
+            NonFiniteScoresError: Some are NaN or infinite; carries rows of the table, since these are no candidates.
+        """
+        if self.table is None:
+            raise ValueError("this pool has no embeddings")
+        rows = np.empty(0, np.int64) if self.covered_rows is None else self.covered_rows
+        if len(rows) > most:
+            rows = rng.choice(rows, most, replace=False)
+        return _finite_rows(self.table, rows, rows, "embeddings (rows of the table)")
+
+    def probabilities(self, picks: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Class probabilities of some candidates, shape (K, classes) float32, rows summing to 1 but for rounding.
+
+        Raises:
+            NonFiniteScoresError: Some are NaN or infinite.
+        """
+        if self.probability_table is None or self.score_rows is None:
+            raise ValueError("this pool has no class probabilities")
+        return _finite_rows(self.probability_table, self.score_rows[picks], self.sample_ids[picks], "probabilities")
+
+    def covered_pairs(self, most: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Class probabilities and embeddings of the samples that are labelled or leased, a random `most` of them.
+
+        Returns:
+            Shapes (K, classes) and (K, D) float32; K = 0 where the one or the other is not known.
+
+        Raises:
+            NonFiniteScoresError: Some are NaN or infinite; carries rows of the table, since these are no candidates.
+        """
+        if self.probability_table is None or self.table is None:
+            raise ValueError("this pool has no class probabilities, or no embeddings")
+        rows, score_rows = self.covered_rows, self.covered_score_rows
+        if rows is None or score_rows is None:
+            rows = score_rows = np.empty(0, np.int64)
+        some = rng.choice(len(rows), most, replace=False) if len(rows) > most else np.arange(len(rows))
+        likely = _finite_rows(self.probability_table, score_rows[some], rows[some], "probabilities (rows of the table)")
+        return likely, _finite_rows(self.table, rows[some], rows[some], "embeddings (rows of the table)")
+
+    def strata(self, picks: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Uncertainty of some candidates by predicted class, shape (K, classes + 1), NaN where a class is absent."""
+        if self.stratum_table is None or self.score_rows is None:
+            raise ValueError("this pool has no segmentation scores")
+        return np.asarray(self.stratum_table[self.score_rows[picks]], np.float32)
+
+    def checked_scores(self, name: ScoreName) -> NDArray[np.float32]:
+        """One uncertainty of every candidate, shape (N,).
+
+        Raises:
+            NonFiniteScoresError: Some are NaN or infinite.
+        """
+        values = self.scores[name]
+        broken = ~np.isfinite(values)
+        if broken.any():
+            raise NonFiniteScoresError(f"{name} scores", self.sample_ids[broken].tolist())
+        return values
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PoolScores(Candidates):
+    """All scored samples of one version, ascending by id; built once an ingestion or refit, shared by every query.
+
+    With several tasks, each task's scores are ranked over the pool to [0, 1], and the largest rank counts: a sample is
+    worth asking about if any task is (`al_loop.scoring.task_ranks`).
+    """
 
     version: str | None = None
     """Model version, "features", or None: nothing was scored yet."""
-    sample_ids: Ids = field(default_factory=NO_IDS.copy)
-    """Shape (T,), ascending."""
-    scores: Mapping[ScoreName, NDArray[np.float32]] = field(default_factory=dict)
-    """Shape (T,) each; empty for features. With several tasks, each task's scores are ranked over the pool to [0, 1],
-    and the largest rank counts: a sample is worth asking about if any task is (`al_loop.scoring.task_ranks`)."""
-    table: NDArray[np.floating] | None = None
-    """Embeddings, shape (E, D); None if there are none."""
-    rows: Ids | None = None
-    """Row of `table` of each sample, shape (T,)."""
     labels: int = 0
     """Labelled samples outside the test reserve that the scores know of; 0 for features."""
     scored_at: datetime | None = None
     """When the newest scores were computed; None: nothing was scored yet."""
-    probability_table: NDArray[np.floating] | None = None
-    """Class probabilities, shape (S, K); None: no classification scores."""
-    stratum_table: NDArray[np.floating] | None = None
-    """Uncertainty among the regions of each predicted class, shape (S, K+1); None: no segmentation scores."""
-    score_rows: Ids | None = None
-    """Row of `probability_table` and `stratum_table` of each sample, shape (T,); None without either."""
-    skill: float | None = None
-    """Skill of the embeddings on held-out labels, as in `Candidates.skill`."""
-    worse_than_random: bool = False
-    """Whether choosing by scores has done worse than chance so far, as in `Candidates.worse_than_random`."""
     nats: NDArray[np.float32] | None = None
-    """Entropy for people, largest over tasks, shape (T,); None: `scores` has it as it is."""
-    combined: bool = False
-    """Whether `scores` are ranks over several tasks, as in `Candidates.combined`."""
-
-    def __post_init__(self) -> None:
-        tables = self.probability_table is not None or self.stratum_table is not None
-        if tables and self.score_rows is None:
-            raise ValueError("probability_table and stratum_table need score_rows")
+    """Entropy for people, largest over tasks, shape (N,); None: `scores` has it as it is."""
 
     @property
     def is_raw(self) -> bool:
@@ -93,11 +204,8 @@ class PoolScores:
             stratum_table=self.stratum_table,
             score_rows=None if self.score_rows is None else self.score_rows[positions],
             covered_score_rows=None if self.score_rows is None else self.score_rows[taken],
-            labelled_count=labelled,
-            skill=self.skill,
-            worse_than_random=self.worse_than_random,
-            combined=self.combined,
-        )
+            labelled_count=labelled, skill=self.skill, worse_than_random=self.worse_than_random, combined=self.combined,
+        )  # fmt: skip
         return scored, offered[~known]
 
 
@@ -123,82 +231,26 @@ def build_pool_scores(
         )
     sample_ids, columns, nats = one_score(scores)
     several = len(scores["task"].unique()) > 1
-    tables = embeddings.probabilities is not None or embeddings.strata is not None
-    if embeddings is NO_EMBEDDINGS:
-        return PoolScores(
-            version=version,
-            sample_ids=sample_ids,
-            scores=columns,
-            nats=nats,
-            labels=labels,
-            scored_at=scored_at,
-            combined=several,
-        )
-    both, from_scores, rows = np.intersect1d(sample_ids, embeddings.sample_ids, assume_unique=True, return_indices=True)
-    return PoolScores(
-        version=version,
-        sample_ids=both,
-        scores={name: values[from_scores] for name, values in columns.items()},
-        nats=nats[from_scores],
-        table=embeddings.values,
-        rows=rows,
-        labels=labels,
-        scored_at=scored_at,
-        probability_table=embeddings.probabilities,
-        stratum_table=embeddings.strata,
-        score_rows=rows if tables else None,
+    built = PoolScores(
+        version=version, sample_ids=sample_ids, scores=columns, nats=nats, labels=labels, scored_at=scored_at,
         combined=several,
-    )
-
-
-def pool_scores_of_heads(
-    version: str,
-    tasks: Sequence[HeadScores],
-    embeddings: Embeddings,
-    *,
-    labels: int,
-    scored_at: datetime,
-    skill: float | None,
-    worse_than_random: bool,
-) -> PoolScores:
-    """What the heads scored; samples without an embedding are left out.
-
-    With several tasks each is ranked over the pool and the largest rank counts (`al_loop.scoring.task_ranks`). Class
-    probabilities are those of the single-label classification task, strata those of the segmentation task; a sample
-    that the task did not score has NaN there.
-
-    Args:
-        version: Name of the heads.
-        tasks: Scores of each task that has a head, at least one.
-        embeddings: Of the samples.
-        labels: Labelled samples that the heads know of.
-        scored_at: When.
-        skill: As in `Candidates.skill`.
-        worse_than_random: As in `Candidates.worse_than_random`.
-    """
-    one = combined([TaskScores(task.sample_ids, task.scores) for task in tasks])
-    both, rows, from_scores = np.intersect1d(
-        embeddings.sample_ids, one.sample_ids, assume_unique=True, return_indices=True
-    )
-    several = len(tasks) > 1
-    return PoolScores(
-        version=version, sample_ids=both, table=embeddings.values, rows=rows,
-        scores={name: values[from_scores] for name, values in one.scores.items()},
-        labels=labels, scored_at=scored_at, skill=skill, worse_than_random=worse_than_random, score_rows=from_scores,
-        probability_table=_table([(task.sample_ids, task.probabilities) for task in tasks], one.sample_ids),
-        stratum_table=_table([(task.sample_ids, task.strata) for task in tasks], one.sample_ids),
-        nats=one.nats[from_scores] if several else None, combined=several,
+    )  # fmt: skip
+    if embeddings is NO_EMBEDDINGS:
+        return built
+    both, from_scores, rows = np.intersect1d(sample_ids, embeddings.sample_ids, assume_unique=True, return_indices=True)
+    tables = embeddings.probabilities is not None or embeddings.strata is not None
+    return replace(
+        built, sample_ids=both, scores={name: values[from_scores] for name, values in columns.items()},
+        nats=nats[from_scores], table=embeddings.values, rows=rows, score_rows=rows if tables else None,
+        probability_table=embeddings.probabilities, stratum_table=embeddings.strata,
     )  # fmt: skip
 
 
-def _table(tables: Sequence[tuple[Ids, NDArray[np.floating] | None]], wanted: Ids) -> NDArray[np.floating] | None:
-    """The first table that is there, one row for each of `wanted`; the same array where it has just these."""
-    for sample_ids, table in tables:
-        if table is None:
-            continue
-        if len(sample_ids) == len(wanted):  # a part of `wanted` as long as it is all of it
-            return table
-        spread = np.full((len(wanted), table.shape[1]), np.nan, table.dtype)
-        spread[np.searchsorted(wanted, sample_ids)] = table
-        return spread
-    return None
+def _finite_rows(
+    table: NDArray[np.floating], rows: NDArray[np.int64], names: NDArray[np.int64], what: str
+) -> NDArray[np.float32]:
+    values = np.asarray(table[rows], np.float32)
+    broken = ~np.isfinite(values).all(axis=1)
+    if broken.any():
+        raise NonFiniteScoresError(what, names[broken].tolist())
+    return values

@@ -23,7 +23,8 @@ from al_loop.scoring.current import CurrentScores
 from al_loop.scoring.embedding_versions import available_embeddings
 from al_loop.scoring.head_data import HeadData, JoinedCells, cell_head_data, class_head_data
 from al_loop.scoring.head_report import HeadReport
-from al_loop.scoring.pool_scores import HEAD_PREFIX, pool_scores_of_heads
+from al_loop.scoring.pool_scores import HEAD_PREFIX
+from al_loop.scoring.pool_scores_of_heads import pool_scores_of_heads
 from al_loop.scoring.task_head import FittedTask, TaskHead
 from al_loop.store import LabelStore
 from models.card import TaskName, TaskSpec

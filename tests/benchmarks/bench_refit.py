@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from al_loop.querying.strategies import Auto
-from al_loop.scoring.candidates import Candidates
+from al_loop.scoring.pool_scores import Candidates
 from models.heads.linear_head import fit_head
 from models.heads.scores import head_scores
 

@@ -5,7 +5,8 @@ from typing import ClassVar
 import msgspec
 import numpy as np
 
-from al_loop.scoring.candidates import Candidates, Selection, size_of
+from al_loop.querying.strategies.selection import Selection, size_of
+from al_loop.scoring.pool_scores import Candidates
 
 
 def at_random(pool: Candidates, query_size: int, rng: np.random.Generator, reason: str) -> Selection:

@@ -11,7 +11,8 @@ from al_loop.querying.strategies.by_coverage import herd
 from al_loop.querying.strategies.by_score import available
 from al_loop.querying.strategies.clasp_pe import ClaspPE
 from al_loop.querying.strategies.fallback import NO_EMBEDDINGS, fall_back
-from al_loop.scoring.candidates import Candidates, Selection, size_of
+from al_loop.querying.strategies.selection import Selection, size_of
+from al_loop.scoring.pool_scores import Candidates
 from models.tasks.uncertainty import ScoreName
 
 LEAST_SKILL = 0.05

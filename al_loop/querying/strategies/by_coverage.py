@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from al_loop.querying.strategies.bounds import CANDIDATES, CANDIDATES_PER_PICK, COVERED, REFERENCES, some
 from al_loop.querying.strategies.by_score import because, words
 from al_loop.querying.strategies.coverage import cover, kernel, kernel_width
-from al_loop.scoring.candidates import Candidates, PercentileRanks, Selection, highest
+from al_loop.querying.strategies.selection import PercentileRanks, Selection, highest
+from al_loop.scoring.pool_scores import Candidates
 from models.tasks.uncertainty import ScoreName
 
 LEAST_WEIGHT = np.float32(1e-6)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from al_loop.scoring.candidates import Candidates, PercentileRanks, Selection, highest, size_of
+from al_loop.querying.strategies.selection import PercentileRanks, Selection, highest, size_of
+from al_loop.scoring.pool_scores import Candidates
 from models.tasks.uncertainty import ScoreName
 
 STAND_INS: tuple[ScoreName, ...] = ("entropy", "margin", "least_confidence", "bald")

@@ -10,7 +10,8 @@ from al_loop.querying.strategies.bounds import some
 from al_loop.querying.strategies.by_score import because
 from al_loop.querying.strategies.fallback import most_uncertain_or_else
 from al_loop.querying.strategies.power import noisy
-from al_loop.scoring.candidates import Candidates, Selection, highest, size_of
+from al_loop.querying.strategies.selection import Selection, highest, size_of
+from al_loop.scoring.pool_scores import Candidates
 from models.errors import NonFiniteScoresError
 from models.tasks.uncertainty import entropy
 

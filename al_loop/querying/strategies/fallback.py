@@ -5,7 +5,8 @@ import numpy as np
 from al_loop.querying.strategies.at_random import at_random
 from al_loop.querying.strategies.by_coverage import herd
 from al_loop.querying.strategies.by_score import available, because, most_uncertain
-from al_loop.scoring.candidates import Candidates, Selection, size_of
+from al_loop.querying.strategies.selection import Selection, size_of
+from al_loop.scoring.pool_scores import Candidates
 from models.tasks.uncertainty import ScoreName
 
 NO_EMBEDDINGS = "no embeddings yet"

@@ -10,7 +10,8 @@ from al_loop.querying.strategies.bounds import UNCERTAIN_CANDIDATES
 from al_loop.querying.strategies.by_coverage import Weigh, herd
 from al_loop.querying.strategies.by_score import available
 from al_loop.querying.strategies.fallback import NO_EMBEDDINGS, fall_back
-from al_loop.scoring.candidates import Candidates, Selection, size_of
+from al_loop.querying.strategies.selection import Selection, size_of
+from al_loop.scoring.pool_scores import Candidates
 from models.tasks.uncertainty import Floats, ScoreName, all_scores
 
 RadiusFactor = Annotated[float, msgspec.Meta(ge=0.05, le=20)]

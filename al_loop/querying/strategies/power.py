@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from al_loop.querying.strategies.by_score import available, because, words
 from al_loop.querying.strategies.fallback import fall_back
-from al_loop.scoring.candidates import Candidates, PercentileRanks, Selection, highest, size_of
+from al_loop.querying.strategies.selection import PercentileRanks, Selection, highest, size_of
+from al_loop.scoring.pool_scores import Candidates
 from models.tasks.uncertainty import ScoreName
 
 Variant = Literal["power", "softmax", "softrank"]

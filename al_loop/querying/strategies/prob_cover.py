@@ -9,7 +9,8 @@ from al_loop.querying.strategies.bounds import CANDIDATES, CANDIDATES_PER_PICK, 
 from al_loop.querying.strategies.clustering import k_means
 from al_loop.querying.strategies.coverage import Matrix, cover, kernel_width, squared_distances
 from al_loop.querying.strategies.fallback import NO_EMBEDDINGS, fall_back
-from al_loop.scoring.candidates import Candidates, Selection, size_of
+from al_loop.querying.strategies.selection import Selection, size_of
+from al_loop.scoring.pool_scores import Candidates
 
 CLASSES = 10
 """Pseudo-classes that purity is judged by when the number of classes is not known."""

@@ -6,7 +6,8 @@ import msgspec
 import numpy as np
 
 from al_loop.querying.strategies.fallback import most_uncertain_or_else
-from al_loop.scoring.candidates import Candidates, Selection
+from al_loop.querying.strategies.selection import Selection
+from al_loop.scoring.pool_scores import Candidates
 
 
 class LeastConfidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="least_confidence"):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.querying.strategies import StrategyConfig, wants_bald
-from al_loop.scoring.candidates import Candidates
+from al_loop.scoring.pool_scores import Candidates
 from al_loop.simulation.fast.measuring import measure
 from al_loop.simulation.fast.pool import SimulatedPool
 from al_loop.simulation.records import RoundRecord

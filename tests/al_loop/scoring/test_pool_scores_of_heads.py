@@ -7,7 +7,7 @@ import pytest
 
 from al_loop.querying.strategies import Auto
 from al_loop.scoring.head_data import HeadScores
-from al_loop.scoring.pool_scores import pool_scores_of_heads
+from al_loop.scoring.pool_scores_of_heads import pool_scores_of_heads
 from models.scoring.embeddings import Embeddings
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

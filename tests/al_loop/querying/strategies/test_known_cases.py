@@ -25,8 +25,9 @@ from al_loop.querying.strategies.core_set import farthest_first
 from al_loop.querying.strategies.herding import softened
 from al_loop.querying.strategies.power import noisy
 from al_loop.querying.strategies.prob_cover import pure_radius
+from al_loop.querying.strategies.selection import highest
 from al_loop.querying.strategies.typiclust import typicality
-from al_loop.scoring.candidates import Candidates, highest
+from al_loop.scoring.pool_scores import Candidates
 from models.tasks.uncertainty import all_scores
 
 SCORES = ("least_confidence", "margin", "entropy", "bald")

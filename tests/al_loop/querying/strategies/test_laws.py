@@ -26,7 +26,8 @@ from al_loop.querying.strategies import (
     TypiClust,
     UHerding,
 )
-from al_loop.scoring.candidates import Candidates, highest
+from al_loop.querying.strategies.selection import highest
+from al_loop.scoring.pool_scores import Candidates
 from models.errors import NonFiniteScoresError
 
 ALL = typing.get_args(StrategyConfig)
