@@ -58,8 +58,6 @@ class OpenedQuery(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: datetime
     expires_at: datetime
     picks: list[Pick]
-    lapsed: list[int]
-    """Samples among them with a lease that ran out and was not ended."""
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):

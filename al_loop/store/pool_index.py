@@ -7,7 +7,7 @@ the pool. Times that pass free leases here too: `advance` says what time it is.
 
 import heapq
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -58,39 +58,26 @@ class PoolIndex:
     shared).
     """
 
-    def __init__(
-        self,
-        sample_ids: Ids,
-        paths: pa.ChunkedArray,
-        *,
-        reserve: NDArray[np.bool_],
-        gold_standard: NDArray[np.bool_],
-        overlap_share: float = 0.0,
-        overlap_annotators: int = 2,
-        seed: int = 0,
-    ) -> None:
-        """Begin with samples without leases, answers or skips.
+    def __init__(self, *, overlap_share: float = 0.0, overlap_annotators: int = 2, seed: int = 0) -> None:
+        """Begin without samples.
 
         Args:
-            sample_ids: Shape (N,), ascending.
-            paths: N strings.
-            reserve: Which belong to the test reserve, shape (N,).
-            gold_standard: Which have a known answer, shape (N,); whether they are in the reserve does not matter then.
             overlap_share: Share of samples that several annotators answer.
             overlap_annotators: How many.
             seed: Of the order in which the reserve is offered, and of the overlap.
         """
         self.lock = threading.RLock()
-        self.sample_ids, self.paths = sample_ids, paths
-        self.state = (reserve * RESERVE + gold_standard * GOLD_STANDARD).astype(np.uint8)
         self.overlap_share, self.overlap_annotators, self.seed = overlap_share, overlap_annotators, seed
-        self.overlap = in_overlap(sample_ids, overlap_share, seed)
-        self.answers: NDArray[np.object_] = np.full(len(sample_ids), NOBODY, object)
+        self.sample_ids: Ids = np.empty(0, np.int64)
+        self.paths = pa.chunked_array([], pa.string())
+        self.state: NDArray[np.uint8] = np.empty(0, np.uint8)
+        self.overlap: NDArray[np.bool_] = np.empty(0, np.bool_)
+        self.gold_standard: Ids = np.empty(0, np.int64)
+        """Positions of the gold-standard samples."""
+        self.answers: NDArray[np.object_] = np.empty(0, object)
         """Who answered which task, by position: frozensets of (annotator, task), equal ones shared."""
         self.holders: dict[int, dict[str, datetime]] = {}
         """Until when who has a sample on lease, by position; of leases that run."""
-        self.lapsed: set[int] = set()
-        """Positions of leases that ran out unanswered, to be ended in the store when the sample is leased again."""
         self.skipped: dict[str, set[int]] = {}
         """Positions of what an annotator skipped."""
         self.shared_out: dict[int, None] = {}
@@ -99,10 +86,8 @@ class PoolIndex:
         """The latest time that the index was notified of."""
         self.retired = False
         """Whether another index was, or is being, read in its place: this one may grant nothing any more."""
-        self.free = int(np.count_nonzero(self.state == 0))
+        self.free = 0
         """Samples that strategies choose from."""
-        self.gold_standard: NDArray[np.int64] = np.flatnonzero(gold_standard)
-        """Positions of the gold-standard samples."""
         self.labelled = 0
         """Labelled samples outside the test reserve, gold-standard ones left out."""
         self.reserve_queried = 0
@@ -110,23 +95,16 @@ class PoolIndex:
         self._skippers: dict[int, set[str]] = {}
         self._expiries: list[tuple[datetime, int, str]] = []
         self._known_answers: dict[frozenset[tuple[str, str]], frozenset[tuple[str, str]]] = {}
-        self._order_reserve()
+        self._reserve_order: Ids = np.empty(0, np.int64)
+        self._reserve_start = 0
+        """Nothing before it in the order is open, as far as is known."""
 
     def __len__(self) -> int:
         return len(self.sample_ids)
 
-    def retire(self) -> None:
-        """Grant nothing by this index any more."""
-        with self.lock:
-            self.retired = True
-
     def position(self, sample_id: int) -> int | None:
         """Where a sample stands, None if it is not here."""
-        if not len(self.sample_ids):
-            return None
-        place = sample_id - int(self.sample_ids[0])
-        if not (0 <= place < len(self.sample_ids) and self.sample_ids[place] == sample_id):
-            place = int(np.searchsorted(self.sample_ids, sample_id))
+        place = int(np.searchsorted(self.sample_ids, sample_id))
         return place if place < len(self.sample_ids) and self.sample_ids[place] == sample_id else None
 
     def paths_of(self, sample_ids: Sequence[int]) -> list[str]:
@@ -193,20 +171,28 @@ class PoolIndex:
         return int(self.state[position]) & (LABELLED | LEASED | GIVEN_UP) == LABELLED
 
     def register(
-        self, sample_ids: Ids, paths: Sequence[str], reserve: NDArray[np.bool_], gold_standard: NDArray[np.bool_]
+        self, sample_ids: Ids, paths: pa.ChunkedArray, reserve: NDArray[np.bool_], gold_standard: NDArray[np.bool_]
     ) -> None:
-        """Append samples whose ids are above all others."""
+        """Append N samples whose ids are above all others, without leases, answers or skips.
+
+        Args:
+            sample_ids: Shape (N,), ascending.
+            paths: N strings.
+            reserve: Which belong to the test reserve, shape (N,).
+            gold_standard: Which have a known answer, shape (N,); whether they are in the reserve does not matter then.
+        """
         with self.lock:
+            self.gold_standard = np.concatenate([self.gold_standard, np.flatnonzero(gold_standard) + len(self)])
             self.sample_ids = np.concatenate([self.sample_ids, sample_ids])
-            self.paths = pa.chunked_array([*self.paths.chunks, pa.array(paths, pa.string())], pa.string())
+            self.paths = pa.chunked_array([*self.paths.chunks, *paths.chunks], pa.string())
             state = (reserve * RESERVE + gold_standard * GOLD_STANDARD).astype(np.uint8)
             self.state = np.concatenate([self.state, state])
             self.overlap = np.concatenate([self.overlap, in_overlap(sample_ids, self.overlap_share, self.seed)])
             self.answers = np.concatenate([self.answers, np.full(len(sample_ids), NOBODY, object)])
             self.free += int(np.count_nonzero(state == 0))
-            new = np.flatnonzero(gold_standard) + len(self.state) - len(gold_standard)
-            self.gold_standard = np.concatenate([self.gold_standard, new])
-            self._order_reserve()
+            places = np.flatnonzero((self.state & (RESERVE | GOLD_STANDARD)) == RESERVE)
+            self._reserve_order = places[np.argsort(random_keys(self.sample_ids[places], self.seed), kind="stable")]
+            self._reserve_start = 0
 
     def answer(self, sample_id: int, annotator: str, task: str) -> None:
         """A label was recorded; it ends the annotator's lease."""
@@ -260,7 +246,6 @@ class PoolIndex:
             while self._expiries and self._expiries[0][0] <= self.clock:
                 until, position, annotator = heapq.heappop(self._expiries)
                 if self.holders.get(position, {}).get(annotator) == until:
-                    self.lapsed.add(position)
                     self._let_go(position, annotator)
             return self.clock
 
@@ -279,39 +264,10 @@ class PoolIndex:
                     break
             return found[:most]
 
-    def take_lapsed(self, sample_ids: Iterable[int]) -> list[int]:
-        """Those with a lease that ran out unanswered, which the caller ends in the store; each is returned once."""
-        with self.lock:
-            places = {sample_id: self.position(sample_id) for sample_id in sample_ids}
-            lapsed = [sample_id for sample_id, place in places.items() if place in self.lapsed]
-            self.lapsed.difference_update(place for place in places.values() if place is not None)
-            return lapsed
-
-    def refuse(self, sample_ids: Iterable[int], lapsed: Iterable[int], annotator: str, until: datetime) -> None:
-        """Leases that were granted could not be stored: free the samples again.
-
-        Args:
-            sample_ids: Those of the leases.
-            lapsed: Those of them that `take_lapsed` named.
-            annotator: Whose leases.
-            until: When they were to end.
-        """
-        with self.lock:
-            for sample_id in sample_ids:
-                self.release(sample_id, annotator, until)
-            self.lapsed.update(place for place in map(self.position, lapsed) if place is not None)
-
     def count_skipped(self, annotator: str) -> int:
         """Samples that strategies choose from, but not for this annotator."""
         skipped = self.skipped.get(annotator)
         return int(np.count_nonzero(self.state[list(skipped)] == 0)) if skipped else 0
-
-    def _order_reserve(self) -> None:
-        """Positions of the reserve in the order in which they are offered."""
-        places = np.flatnonzero((self.state & (RESERVE | GOLD_STANDARD)) == RESERVE)
-        self._reserve_order = places[np.argsort(random_keys(self.sample_ids[places], self.seed), kind="stable")]
-        self._reserve_start = 0
-        """Nothing before it in the order is open, as far as is known."""
 
     def _set_answers(self, position: int, answers: frozenset[tuple[str, str]]) -> None:
         self.answers[position] = self._known_answers.setdefault(answers, answers)
@@ -347,23 +303,6 @@ class PoolIndex:
                 self.shared_out.setdefault(position)
             else:
                 self.shared_out.pop(position, None)
-
-
-def fill_pool_index(
-    index: PoolIndex,
-    *,
-    answers: Iterable[tuple[int, str, str]],
-    skips: Iterable[tuple[int, str]],
-    leases: Iterable[tuple[int, str, datetime]],
-) -> PoolIndex:
-    """Enter what the store holds: (sample, annotator, task), (sample, annotator) and (sample, annotator, until)."""
-    for answer in answers:
-        index.answer(*answer)
-    for skip in skips:
-        index.skip(*skip)
-    for lease in leases:  # last: an answer and a skip end leases, but these run or ran out
-        index.hold(*lease)
-    return index
 
 
 _OVERLAP_SALT = 0x6F7665726C6170

@@ -1,7 +1,8 @@
 """The pool indexes of the campaigns: read from the tables once, then kept in step by the writer, commit by commit."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import msgspec
@@ -11,9 +12,8 @@ from duckdb import DuckDBPyConnection
 
 from al_loop.domain.campaigns import CampaignSettings
 from al_loop.domain.labels import Label
-from al_loop.domain.queries import OpenedQuery
 from al_loop.store.database import Database
-from al_loop.store.pool_index import PoolIndex, fill_pool_index
+from al_loop.store.pool_index import PoolIndex
 from al_loop.store.rows import execute, select
 from al_loop.store.sample_rows import Registered
 
@@ -35,8 +35,8 @@ class PoolIndexes:
     def of(self, campaign_id: int, now: datetime) -> PoolIndex:
         """The index of a campaign at `now`, read if need be.
 
-        When the clock was moved back, leases that would run on for too long are shortened to the campaign's length
-        from now: no sample stays with nobody for as long as the clock was wrong.
+        Reading ends the leases that ran out. When the clock was moved back, those that would run on for too long are
+        shortened to the campaign's length from now.
 
         Raises:
             StoreError: It cannot be read.
@@ -45,10 +45,24 @@ class PoolIndexes:
         while index is None or index.retired or (index.clock is not None and now < index.clock - UNSTEADY):
             with self._reading:
                 if self._indexes.get(campaign_id) is index:
-                    self._read(campaign_id, now, moved_back=index is not None)
+                    self._read(campaign_id, now, None if index is None else index.clock)
                 index = self._indexes.get(campaign_id)
         index.advance(now)
         return index
+
+    @contextmanager
+    def locked(self, campaign_id: int, now: datetime) -> Iterator[PoolIndex]:
+        """The index of a campaign at `now`, locked: whatever it grants counts, since no other is read meanwhile.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        while True:
+            index = self.of(campaign_id, now)
+            with index.lock:
+                if not index.retired:
+                    yield index
+                    return
 
     def known(self, campaign_id: int) -> PoolIndex | None:
         """The index of a campaign, if it was read."""
@@ -58,7 +72,8 @@ class PoolIndexes:
         """Read the index again when it is needed: what it was made of changed at large."""
         index = self._indexes.pop(campaign_id, None)
         if index is not None:
-            index.retire()
+            with index.lock:
+                index.retired = True
 
     def hold(
         self, campaign_id: int, annotator: str, sample_ids: Iterable[int], until: datetime, now: datetime
@@ -75,34 +90,28 @@ class PoolIndexes:
         Returns:
             Those that are held now and were not; `release` what the store refuses.
         """
-        while True:
-            index = self.of(campaign_id, now)
-            with index.lock:
-                if index.retired:
-                    continue
-                held: list[int] = []
-                for sample_id in sample_ids:
-                    position = index.position(sample_id)
-                    if position is not None and annotator not in index.holders.get(position, ()):
-                        index.hold(sample_id, annotator, until)
-                        held.append(sample_id)
-                return held
+        held: list[int] = []
+        with self.locked(campaign_id, now) as index:
+            for sample_id in sample_ids:
+                position = index.position(sample_id)
+                if position is not None and annotator not in index.holders.get(position, ()):
+                    index.hold(sample_id, annotator, until)
+                    held.append(sample_id)
+        return held
 
     def release(
         self, campaign_id: int, annotator: str, sample_ids: Iterable[int], until: datetime | None = None
     ) -> None:
         """Leases ended, or samples that were held are not leased; with `until` only those that were to end then."""
-        index = self._indexes.get(campaign_id)
-        if index is not None:
-            for sample_id in sample_ids:
-                index.release(sample_id, annotator, until)
+        self._each(campaign_id, sample_ids, lambda index, sample_id: index.release(sample_id, annotator, until))
 
     def on_samples_registered(self, campaign_id: int, added: Registered) -> None:
         """Samples were registered."""
         index = self._indexes.get(campaign_id)
         if index is not None and added.paths:
             ids = np.array(added.registration.sample_ids, np.int64)
-            index.register(ids, added.paths, np.array(added.reserve), np.array(added.gold_standard))
+            paths = pa.chunked_array([added.paths], pa.string())
+            index.register(ids, paths, np.array(added.reserve), np.array(added.gold_standard))
 
     def on_labels_recorded(self, campaign_id: int, labels: Iterable[Label]) -> None:
         """Labels were recorded, or withdrawn where they retract."""
@@ -112,38 +121,29 @@ class PoolIndexes:
                 change = index.answer if label.retracts is None else index.retract
                 change(label.sample_id, label.annotator, label.task)
 
-    def on_refused(self, query: OpenedQuery) -> None:
-        """The leases of a query could not be stored."""
-        index = self._indexes.get(query.campaign_id)
-        if index is not None:
-            sample_ids = [pick.sample_id for pick in query.picks]
-            index.refuse(sample_ids, query.lapsed, query.annotator, query.expires_at)
-
     def on_renewed(self, campaign_id: int, annotator: str, sample_ids: Iterable[int], until: datetime) -> None:
         """Leases run on until then."""
-        index = self._indexes.get(campaign_id)
-        if index is not None:
-            for sample_id in sample_ids:
-                index.hold(sample_id, annotator, until)
+        self._each(campaign_id, sample_ids, lambda index, sample_id: index.hold(sample_id, annotator, until))
 
     def on_skipped(self, campaign_id: int, annotator: str, sample_ids: Iterable[int]) -> None:
         """The annotator cannot tell what these show."""
+        self._each(campaign_id, sample_ids, lambda index, sample_id: index.skip(sample_id, annotator))
+
+    def _each(self, campaign_id: int, sample_ids: Iterable[int], change: Callable[[PoolIndex, int], None]) -> None:
         index = self._indexes.get(campaign_id)
         if index is not None:
             for sample_id in sample_ids:
-                index.skip(sample_id, annotator)
+                change(index, sample_id)
 
-    def _read(self, campaign_id: int, now: datetime, *, moved_back: bool) -> None:
+    def _read(self, campaign_id: int, now: datetime, clock: datetime | None) -> None:
         def operation(connection: DuckDBPyConnection) -> PoolIndex:
-            _shorten(connection, campaign_id, now, moved_back=moved_back)
+            _correct_leases(connection, campaign_id, now, clock)
             return read_pool_index(connection, campaign_id)
 
         def committed(index: PoolIndex) -> None:
             self._indexes[campaign_id] = index
 
-        old = self._indexes.get(campaign_id)
-        if old is not None:
-            old.retire()  # what it granted is on its way into the store before the new index is read from there
+        self.forget(campaign_id)  # what it granted is on its way into the store before the new one is read from there
         self._database.write(operation, committed, campaign_id=campaign_id)
 
 
@@ -154,30 +154,28 @@ def read_pool_index(connection: DuckDBPyConnection, campaign_id: int) -> PoolInd
     def read(sql: str) -> pa.Table:
         return connection.sql(sql, params={"campaign_id": campaign_id}).to_arrow_table()
 
-    samples = read("SELECT sample_id, path, reserve, golden FROM samples WHERE campaign_id = $campaign_id ORDER BY 1")
     index = PoolIndex(
-        samples["sample_id"].to_numpy(),
-        samples["path"],
-        reserve=samples["reserve"].to_numpy(),
-        gold_standard=samples["golden"].to_numpy(),
         overlap_share=settings.query.overlap_share,
         overlap_annotators=settings.query.overlap_annotators,
         seed=settings.reserve.seed,
     )
+    samples = read("SELECT sample_id, path, reserve, golden FROM samples WHERE campaign_id = $campaign_id ORDER BY 1")
+    index.register(*(samples[name].to_numpy() if name != "path" else samples[name] for name in samples.column_names))
     answers = read("SELECT sample_id, annotator, task FROM current_labels WHERE campaign_id = $campaign_id")
+    for answer in zip(*(column.to_pylist() for column in answers.columns), strict=True):
+        index.answer(*answer)
     skips = read("SELECT sample_id, annotator FROM skips WHERE campaign_id = $campaign_id")
+    for skip in zip(*(column.to_pylist() for column in skips.columns), strict=True):
+        index.skip(*skip)
     leases = select(
         connection,
-        """SELECT sample_id, annotator, expires_at FROM leases
+        """SELECT sample_id, annotator, expires_at AS until FROM leases
         WHERE campaign_id = $campaign_id AND ended_at IS NULL ORDER BY lease_id""",
         campaign_id=campaign_id,
     )
-    return fill_pool_index(
-        index,
-        answers=zip(*(column.to_pylist() for column in answers.columns), strict=True),
-        skips=zip(*(column.to_pylist() for column in skips.columns), strict=True),
-        leases=[(row["sample_id"], row["annotator"], row["expires_at"]) for row in leases],
-    )
+    for lease in leases:  # last: an answer and a skip end leases, but these run or ran out
+        index.hold(**lease)
+    return index
 
 
 def _settings(connection: DuckDBPyConnection, campaign_id: int) -> CampaignSettings:
@@ -187,9 +185,16 @@ def _settings(connection: DuckDBPyConnection, campaign_id: int) -> CampaignSetti
     return msgspec.json.decode(rows[0]["settings"], type=CampaignSettings)
 
 
-def _shorten(connection: DuckDBPyConnection, campaign_id: int, now: datetime, *, moved_back: bool) -> None:
-    """After the clock was moved back: let leases end within the campaign's length of a lease."""
-    if not moved_back:
+def _correct_leases(connection: DuckDBPyConnection, campaign_id: int, now: datetime, clock: datetime | None) -> None:
+    """End what ran out, so that it never runs again beside newer leases; shorten others if the clock was moved back.
+
+    Args:
+        connection: In a transaction.
+        campaign_id: Whose leases.
+        now: The present.
+        clock: The latest time known, later than `now` if the clock was moved back; None: that which the store tells of.
+    """
+    if clock is None:
         rows = select(
             connection,
             """SELECT greatest(
@@ -197,8 +202,16 @@ def _shorten(connection: DuckDBPyConnection, campaign_id: int, now: datetime, *,
                 (SELECT max(recorded_at) FROM label_events WHERE campaign_id = $campaign_id)) AS latest""",
             campaign_id=campaign_id,
         )
-        if rows[0]["latest"] is None or rows[0]["latest"] <= now + UNSTEADY:
-            return
+        clock = rows[0]["latest"]
+    execute(
+        connection,
+        """UPDATE leases SET ended_at = expires_at, end_reason = 'expired'
+        WHERE campaign_id = $campaign_id AND ended_at IS NULL AND expires_at <= $clock""",
+        campaign_id=campaign_id,
+        clock=now if clock is None else max(clock, now),
+    ).fetchall()
+    if clock is None or clock <= now + UNSTEADY:
+        return
     execute(
         connection,
         """UPDATE leases SET leased_at = least(leased_at, $now), expires_at = $latest

@@ -79,41 +79,35 @@ class QueryTable:
             StoreClosedError: The store was closed.
             StoreError: The index cannot be read.
         """
-        while True:
-            index = self._pool_indexes.of(campaign_id, now)
-            with index.lock:
-                if index.retired:
-                    continue
-                begin = index.advance(now)
-                choice = choose(index)
-                if not choice.picks:
-                    return None
-                sample_ids = [pick.sample_id for pick in choice.picks]
-                query = OpenedQuery(
-                    query_id=next(self._numbers),
-                    campaign_id=campaign_id,
-                    annotator=annotator,
-                    strategy=strategy,
-                    query_size=query_size,
-                    version=choice.version,
-                    ranked_labels=choice.ranked_labels,
-                    ranked_at=choice.ranked_at,
-                    opened_at=begin,
-                    expires_at=begin + timedelta(seconds=lease_s),
-                    picks=list(choice.picks),
-                    lapsed=index.take_lapsed(sample_ids),
-                )
-                written = self._database.write_later(insert_queries, query, campaign_id=campaign_id)
-                for sample_id in sample_ids:
-                    index.hold(sample_id, annotator, query.expires_at)
-            written.add_done_callback(partial(self._free_if_refused, query))  # unlocked: it may have failed already
-            return query
+        with self._pool_indexes.locked(campaign_id, now) as index:
+            begin = index.advance(now)
+            choice = choose(index)
+            if not choice.picks:
+                return None
+            query = OpenedQuery(
+                query_id=next(self._numbers),
+                campaign_id=campaign_id,
+                annotator=annotator,
+                strategy=strategy,
+                query_size=query_size,
+                version=choice.version,
+                ranked_labels=choice.ranked_labels,
+                ranked_at=choice.ranked_at,
+                opened_at=begin,
+                expires_at=begin + timedelta(seconds=lease_s),
+                picks=list(choice.picks),
+            )
+            written = self._database.write_later(insert_queries, query, campaign_id=campaign_id)
+            for pick in choice.picks:
+                index.hold(pick.sample_id, annotator, query.expires_at)
+        written.add_done_callback(partial(self._forget_if_refused, query))  # unlocked: it may have failed already
+        return query
 
-    def _free_if_refused(self, query: OpenedQuery, written: "Future[None]") -> None:
+    def _forget_if_refused(self, query: OpenedQuery, written: "Future[None]") -> None:
         error = written.exception()
         if error is not None:
             logger.error("query %d could not be stored, its samples are free again: %s", query.query_id, error)
-            self._pool_indexes.on_refused(query)
+            self._pool_indexes.forget(query.campaign_id)
 
     def available(self, campaign_id: int, now: datetime) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Ids of the samples that may be offered: of the pool, of the reserve.
@@ -205,19 +199,4 @@ def insert_queries(connection: DuckDBPyConnection, queries: Sequence[OpenedQuery
         expires=[query.expires_at for query, _ in leases],
         arms=[pick.arm for _, pick in leases],
     )
-    for query in queries:  # last: what lapsed may be a lease of the same commit
-        if query.lapsed:
-            _end_lapsed(connection, query.campaign_id, query.lapsed, query.opened_at)
     return [None] * len(queries)
-
-
-def _end_lapsed(connection: DuckDBPyConnection, campaign_id: int, sample_ids: Sequence[int], now: datetime) -> None:
-    """End leases that ran out before `now`: should the clock be moved back, they do not run again beside new ones."""
-    execute(
-        connection,
-        """UPDATE leases SET ended_at = expires_at, end_reason = 'expired' WHERE campaign_id = $campaign_id
-        AND ended_at IS NULL AND expires_at <= $now AND sample_id IN (SELECT unnest($sample_ids::BIGINT[]))""",
-        campaign_id=campaign_id,
-        sample_ids=list(sample_ids),
-        now=now,
-    ).fetchall()

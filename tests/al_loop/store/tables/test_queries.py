@@ -28,16 +28,6 @@ def test_leases_follow_the_order_of_the_picks(label_store: LabelStore, campaign:
     assert {lease.query_id for lease in leases} == {opened.query_id}
 
 
-def test_a_new_lease_ends_the_one_that_ran_out_should_the_clock_be_moved_back(
-    label_store: LabelStore, campaign: Campaign
-) -> None:
-    ask(label_store, campaign, "ann", [1, 2])
-    later = NOW + timedelta(seconds=60)
-    open_query(label_store, campaign.campaign_id, "bob", [1], now=later)
-    held = label_store.queries.leases(campaign.campaign_id, NOW)
-    assert [(lease.annotator, lease.sample_id) for lease in held] == [("ann", 2), ("bob", 1)]
-
-
 def test_expired_lease_frees_the_sample(label_store: LabelStore, campaign: Campaign) -> None:
     ask(label_store, campaign, "ann", [1])
     before, after = NOW + timedelta(seconds=59), NOW + timedelta(seconds=60)
