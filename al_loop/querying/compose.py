@@ -11,7 +11,7 @@
 Looks and takes nothing: `QueryTable.grant` leases what is picked here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import Pick, QuerySource
-from al_loop.querying.spread import Chosen, SpacingRules, choose
+from al_loop.querying.spread import SpacingRules, choose
 from al_loop.querying.strategies import Random, StrategyConfig
 from al_loop.scoring.pool_scores import PoolScores
 from al_loop.store.pool_index import PoolIndex
@@ -42,6 +42,9 @@ EARLY_LABELS = 3
 RANDOM_TRIES = 8
 """Rounds of drawing positions at random before the free ones are listed; a round finds most in a pool that is open."""
 
+FURTHER = 512
+"""Random samples that are looked at when the ranked ones lie too near to each other."""
+
 Ranked = Callable[[int], list[Pick] | None]
 """The next picks of the strategy that this annotator may get, at least n if there are; None: rank first."""
 
@@ -60,64 +63,20 @@ class Request:
     """How far apart the strategy's picks have to lie; None: no rule."""
 
 
-class _Offer(NamedTuple):
-    """What each source has for this annotator, as positions in the order of preference."""
+class Composed(NamedTuple):
+    """The picks of one query in the order in which they are shown."""
 
-    gold_standard: list[int]
-    reserve: list[int]
-    overlap: list[int]
-    others: list[int]
-    """On lease to other annotators; empty unless the query is shared."""
-    pool: int
-    """How many samples strategies may choose from."""
-
-
-class _Counts(NamedTuple):
-    """How many picks of a query come from each source."""
-
-    reserve: int
-    overlap: int
-    control: int
-    strategy: int
-    others: int
-
-
-class GoldStandardSchedule:
-    """When an annotator gets the next gold-standard sample: now and then, in no order that can be learnt."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        """Draw when the first comes."""
-        self._rng = rng
-        self._wait = int(rng.integers(GOLD_STANDARD_GAP[1]))
-
-    def places(self, size: int, available: int) -> tuple[list[int], int]:
-        """Places of gold-standard samples in the next query, ascending, and what `advance` takes once it is answered.
-
-        Args:
-            size: Samples of the query.
-            available: Gold-standard samples that this annotator has not seen yet.
-        """
-        places: list[int] = []
-        place = self._wait
-        while place < size and len(places) < available:
-            places.append(place)
-            place += int(self._rng.integers(*GOLD_STANDARD_GAP))
-        return places, max(0, place - size)
-
-    def advance(self, wait: int) -> None:
-        """The query was answered: `wait` picks remain until the next gold-standard sample."""
-        self._wait = wait
+    picks: list[Pick]
+    shortfall: str | None
+    """Why there are fewer than wanted, where they have to lie apart."""
+    wait: int
+    """Picks of the annotator until the next gold-standard sample."""
 
 
 def compose(
-    index: PoolIndex,
-    request: Request,
-    scores: PoolScores,
-    ranked: Ranked,
-    schedule: GoldStandardSchedule,
-    rng: np.random.Generator,
-) -> Chosen | None:
-    """The picks of a query in the order in which they are shown.
+    index: PoolIndex, request: Request, scores: PoolScores, ranked: Ranked, wait: int, rng: np.random.Generator
+) -> Composed | None:
+    """Choose the picks of a query.
 
     Only the strategy's picks have to lie apart: the random control and the test reserve would be no fair samples else.
     They keep to a distance from the control; where the `random` strategy chooses everything, its picks do as well.
@@ -127,67 +86,29 @@ def compose(
         request: What is asked for.
         scores: Say the scores of picks that no strategy chose.
         ranked: The strategy's picks.
-        schedule: When the annotator gets a gold-standard sample.
+        wait: Picks of this annotator until the next gold-standard sample.
         rng: Source of chance.
 
     Returns:
-        Picks, or None if the strategy has to rank first.
+        None if the strategy has to rank first.
     """
-    offer = _offer(index, request, rng)
-    places, wait = schedule.places(request.size, len(offer.gold_standard))
-    counts = _counts(index, request, offer, request.size - len(places), rng)
-    by_chance = isinstance(request.strategy, Random)
-    order = ranked(counts.strategy) if counts.strategy and not by_chance else []
-    if order is None:
-        return None
+    annotator, settings = request.annotator, request.campaign.settings
 
-    def picks(positions: list[int], source: QuerySource, reason: str) -> list[Pick]:
-        sample_ids = index.sample_ids[positions].tolist()
-        return [Pick(*pick, reason, source) for pick in zip(sample_ids, scores.entropies(sample_ids), strict=True)]
+    def unseen(positions: Iterable[int]) -> list[int]:
+        return [position for position in positions if not index.has_seen(position, annotator)]
 
-    if request.spacing is None:
-        chosen = Chosen(order[: counts.strategy])
-        control = _random(index, request.annotator, counts.control, {pick.sample_id for pick in chosen.picks}, rng)
-    else:
-        control = _random(index, request.annotator, counts.control, set(), rng)
-        beside = index.sample_ids[control].tolist()
-
-        def further(count: int, left_out: set[int]) -> list[Pick]:
-            positions = _random(index, request.annotator, min(count, offer.pool), left_out, rng)
-            return picks(positions, "strategy", "random" if by_chance else "random: others lie too near")
-
-        rest = [pick for pick in order if pick.sample_id not in beside]
-        chosen = choose(index, request.spacing, rest, counts.strategy, beside, further)
-    second = [
-        *picks(control, "control", BY_CHANCE),
-        *picks(offer.overlap[: counts.overlap], "overlap", "for a second opinion"),
-        *picks(offer.others[: counts.others], "strategy", "on lease to another annotator too"),
-    ]
-    shown = mix(chosen.picks, [second[row] for row in rng.permutation(len(second))], rng)
-    shown = mix(shown, picks(offer.reserve[: counts.reserve], "reserve", BY_CHANCE), rng)
-    for place, pick in zip(places, picks(offer.gold_standard, "golden", BY_CHANCE), strict=False):
-        shown.insert(place, pick)
-    schedule.advance(wait)
-    return Chosen(shown, chosen.shortfall)
-
-
-def _offer(index: PoolIndex, request: Request, rng: np.random.Generator) -> _Offer:
-    annotator = request.annotator
-    overlap = [position for position in index.shared_out if not index.has_seen(position, annotator)]
+    # What each source has for this annotator, as positions in the order of preference.
+    gold_standard = unseen(rng.permutation(index.gold_standard).tolist())
+    overlap = unseen(index.shared_out)
+    held = unseen(index.holders) if request.shared else []
+    others = [position for position in held if index.is_only_leased(position) and position not in overlap]
     reserve = index.next_reserve(request.size, annotator)
-    others: list[int] = []
-    if request.shared:
-        held = [position for position in index.holders if not index.has_seen(position, annotator)]
-        others = [position for position in held if index.is_only_leased(position) and position not in overlap]
-        reserve += [position for position in held if index.is_only_leased(position, reserve=True)]
-    shuffled = rng.permutation(index.gold_standard).tolist()
-    gold_standard = [position for position in shuffled if not index.has_seen(position, annotator)]
-    return _Offer(gold_standard, reserve, overlap, others, max(0, index.free - index.count_skipped(annotator)))
+    reserve += [position for position in held if index.is_only_leased(position, reserve=True)]
+    pool = max(0, index.free - index.count_skipped(annotator))
 
-
-def _counts(index: PoolIndex, request: Request, offer: _Offer, size: int, rng: np.random.Generator) -> _Counts:
-    """Shares of `size` picks, those of gold-standard samples left out."""
-    settings, query = request.campaign.settings, request.campaign.settings.query
+    # How many picks come from each.
+    places, wait = gold_standard_places(wait, request.size, len(gold_standard), rng)
+    size, by_chance = request.size - len(places), isinstance(request.strategy, Random)
     wanted = reserve_count(
         size,
         share=settings.reserve.share,
@@ -195,18 +116,66 @@ def _counts(index: PoolIndex, request: Request, offer: _Offer, size: int, rng: n
         needed=request.campaign.policy.min_reserve_labels,
         rng=rng,
     )
-    elsewhere = offer.pool + len(offer.overlap) + len(offer.others)
-    reserve = min(len(offer.reserve), max(wanted, size - elsewhere), size)
-    rest = size - reserve
-    overlap = overlap_count(rest, query.overlap_share, query.overlap_annotators, rng) if offer.overlap else 0
-    overlap = min(len(offer.overlap), max(overlap, rest - offer.pool - len(offer.others)))
-    alone = min(offer.pool, rest - overlap)
-    if isinstance(request.strategy, Random):
-        control = alone if request.spacing is None else 0
+    reserve = reserve[: max(wanted, size - pool - len(overlap) - len(others))]
+    rest = size - len(reserve)
+    wanted = overlap_count(rest, settings.query.overlap_share, settings.query.overlap_annotators, rng)
+    overlap = overlap[: max(wanted, rest - pool - len(others))]
+    alone = min(pool, rest - len(overlap))
+    others = others[: rest - len(overlap) - alone]
+    controls = rounded(settings.query.control_share * alone, rng)
+    if by_chance:
+        controls = alone if request.spacing is None else 0
+
+    # The picks.
+    order = ranked(alone - controls) if alone > controls and not by_chance else []
+    if order is None:
+        return None
+
+    def picks(positions: list[int], source: QuerySource, reason: str) -> list[Pick]:
+        sample_ids = index.sample_ids[positions].tolist()
+        return [Pick(*pick, reason, source) for pick in zip(sample_ids, scores.entropies(sample_ids), strict=True)]
+
+    shortfall = None
+    if request.spacing is None:
+        chosen = order[: alone - controls]
+        control = _random(index, annotator, controls, {pick.sample_id for pick in chosen}, rng)
     else:
-        control = rounded(query.control_share * alone, rng)
-    others = min(max(0, rest - overlap - alone), len(offer.others))
-    return _Counts(reserve, overlap, control, alone - control, others)
+        control = _random(index, annotator, controls, set(), rng)
+        beside = index.sample_ids[control]
+        order = [pick for pick in order if pick.sample_id not in beside]
+        left_out = {pick.sample_id for pick in order} | set(beside.tolist())
+        further = _random(index, annotator, min(FURTHER + alone, pool), left_out, rng)
+        drawn = picks(further, "strategy", "random" if by_chance else "random: others lie too near")
+        chosen, shortfall = choose(index, request.spacing, order, drawn, alone - controls, beside)
+    second = [
+        *picks(control, "control", BY_CHANCE),
+        *picks(overlap, "overlap", "for a second opinion"),
+        *picks(others, "strategy", "on lease to another annotator too"),
+    ]
+    shown = mix(chosen, [second[row] for row in rng.permutation(len(second))], rng)
+    shown = mix(shown, picks(reserve, "reserve", BY_CHANCE), rng)
+    for place, pick in zip(places, picks(gold_standard, "golden", BY_CHANCE), strict=False):
+        shown.insert(place, pick)
+    return Composed(shown, shortfall, wait)
+
+
+def gold_standard_places(wait: int, size: int, available: int, rng: np.random.Generator) -> tuple[list[int], int]:
+    """Places of gold-standard samples in a query, ascending: now and then, in no order that can be learnt.
+
+    Args:
+        wait: Picks until the next one.
+        size: Samples of the query.
+        available: Gold-standard samples that this annotator has not seen yet.
+        rng: Draws the gaps.
+
+    Returns:
+        The places, and how many picks remain until the next one after the query.
+    """
+    places: list[int] = []
+    while wait < size and len(places) < available:
+        places.append(wait)
+        wait += int(rng.integers(*GOLD_STANDARD_GAP))
+    return places, max(0, wait - size)
 
 
 def reserve_count(query_size: int, *, share: float, queried: int, needed: int, rng: np.random.Generator) -> int:
@@ -257,17 +226,14 @@ def _random(index: PoolIndex, annotator: str, count: int, left_out: set[int], rn
     """Positions of free samples, uniform without replacement."""
     skipped = index.skipped.get(annotator, set())
     found: dict[int, None] = {}
-
-    def take(positions: list[int]) -> None:
-        for position in positions:
+    for turn in range(RANDOM_TRIES + 1):
+        if len(found) >= min(count, len(index)):
+            break
+        if turn < RANDOM_TRIES:
+            some = rng.integers(len(index), size=2 * count + 8)
+        else:
+            some = rng.permutation(np.flatnonzero(index.state == 0))
+        for position in some[index.state[some] == 0].tolist():
             if len(found) < count and position not in skipped and int(index.sample_ids[position]) not in left_out:
                 found.setdefault(position)
-
-    for _ in range(RANDOM_TRIES if count and len(index) else 0):
-        some = rng.integers(len(index), size=2 * count + 8)
-        take(some[index.state[some] == 0].tolist())
-        if len(found) == count:
-            return list(found)
-    if count:
-        take(rng.permutation(np.flatnonzero(index.state == 0)).tolist())
     return list(found)

@@ -41,6 +41,10 @@ class RankedList:
         self.scores = scores
         self.length = len(picks)
         """Picks at first."""
+        self.used_at = time.monotonic()
+        """When a query took from it last."""
+        self.demand = 0
+        """How many picks were taken from the list before while this one was made."""
         self._picks = list(picks)
         self._ids: Ids = np.array([pick.sample_id for pick in picks], np.int64)
 
@@ -125,14 +129,11 @@ class CampaignRankings:
         self._rng = np.random.default_rng(seed)
         self._making = threading.Lock()
         self._lists: dict[StrategyConfig, RankedList] = {}
-        self._used: dict[StrategyConfig, float] = {}
-        self._taken: dict[StrategyConfig, int] = {}
-        """Picks that were handed out while the last list was made."""
 
     def in_use(self) -> list[StrategyConfig]:
-        """Strategies that were asked for within the last ten minutes."""
+        """Strategies whose list was used lately."""
         now = time.monotonic()
-        return [strategy for strategy, used_at in list(self._used.items()) if now - used_at < IN_USE_S]
+        return [strategy for strategy, ranked in list(self._lists.items()) if now - ranked.used_at < IN_USE_S]
 
     def list_of(self, strategy: StrategyConfig) -> RankedList | None:
         """The newest list of a strategy, if one was made."""
@@ -150,10 +151,10 @@ class CampaignRankings:
             annotator: What they skipped is left out.
             scores: Those that the list must be ranked by; None: any.
         """
-        self._used[strategy] = time.monotonic()
         ranked = self._lists.get(strategy)
         if ranked is None or (scores is not None and ranked.scores is not scores):
             return None
+        ranked.used_at = time.monotonic()
         skipped = index.skipped.get(annotator)
         left_out = set(index.sample_ids[list(skipped)].tolist()) if skipped else frozenset[int]()
         picks = ranked.still_free(index.free_among, left_out)
@@ -187,7 +188,8 @@ class CampaignRankings:
             with index.lock:
                 before = [] if old is None else old.still_free(index.free_among)
                 states = index.copy()
-            demand, spacing, offered, last = self._taken.get(strategy, 0), self.spacing, states.free(), NO_IDS
+            spacing, offered, last = self.spacing, states.free(), NO_IDS
+            demand = 0 if old is None else old.demand
             if spacing is not None:
                 size *= CANDIDATES_PER_PICK
                 if spacing.settings.once_per_place:
@@ -201,9 +203,11 @@ class CampaignRankings:
                 front=before[:demand] if old is not None and old.scores is scores else (),
                 last=last,
             )  # fmt: skip
-            with index.lock:
-                self._taken[strategy] = len(before) - (0 if old is None else len(old.still_free(index.free_among)))
-                self._lists[strategy] = made
+            if old is not None:
+                made.used_at = old.used_at
+                with index.lock:
+                    made.demand = len(before) - len(old.still_free(index.free_among))
+            self._lists[strategy] = made
 
     def runs_low(self, strategy: StrategyConfig, index: PoolIndex, size: int) -> bool:
         """Whether, after a query of `size`, it is time to make the next list."""
@@ -212,4 +216,4 @@ class CampaignRankings:
             return False
         with index.lock:
             free = len(ranked.still_free(index.free_among))
-        return free < max(ranked.length // 2, size, 2 * self._taken.get(strategy, 0))
+        return free < max(ranked.length // 2, size, 2 * ranked.demand)

@@ -1,6 +1,7 @@
 """Open a query: who gets which samples next. Pool index -> picks -> leases; lists are ranked ahead of the queries."""
 
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -11,9 +12,9 @@ import numpy as np
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP, OpenedQuery, Pick, QueryAnswer, QuerySample, RankingSource
 from al_loop.errors import InvalidValueError
-from al_loop.querying.compose import GoldStandardSchedule, Request, compose
+from al_loop.querying.compose import GOLD_STANDARD_GAP, Composed, Request, compose
 from al_loop.querying.rankings import CampaignRankings
-from al_loop.querying.spread import Chosen, SpacingRules, is_on
+from al_loop.querying.spread import SpacingRules, is_on
 from al_loop.querying.strategies import Auto, Random, StrategyConfig, wants_bald
 from al_loop.runtime.background import Background
 from al_loop.runtime.tick_errors import TickErrors
@@ -34,15 +35,11 @@ class _KnownCampaign:
     """What is remembered of a campaign; a cache, except for the random generators."""
 
     def __init__(self, seed: int, campaign_id: int) -> None:
-        generators = [np.random.default_rng([seed, campaign_id, stream]) for stream in (0, 2)]
-        self.rng, self._schedule_rng = generators
+        self.rng = np.random.default_rng([seed, campaign_id, 0])
         self.rankings = CampaignRankings([seed, campaign_id, 1])
         self.reserve_drawn = False
-        self._schedules: dict[str, GoldStandardSchedule] = {}
-
-    def schedule(self, annotator: str) -> GoldStandardSchedule:
-        """When an annotator gets the next gold-standard sample."""
-        return self._schedules.setdefault(annotator, GoldStandardSchedule(self._schedule_rng))
+        self.waits = defaultdict[str, int](lambda: int(self.rng.integers(GOLD_STANDARD_GAP[1])))
+        """Picks of each annotator until they get the next gold-standard sample."""
 
 
 class Sampler:
@@ -187,10 +184,10 @@ class Sampler:
 
     def _lease(
         self, known: _KnownCampaign, index: PoolIndex, scores: PoolScores, request: Request, now: datetime
-    ) -> tuple[OpenedQuery | None, Chosen, PoolIndex]:
+    ) -> tuple[OpenedQuery | None, Composed, PoolIndex]:
         """The query, if anything was leased, what rules left out, and the index that it was leased from."""
         campaign, strategy, annotator = request.campaign, request.strategy, request.annotator
-        chosen: Chosen | None = None
+        chosen: Composed | None = None
         wanted = scores if self._background is None else None
 
         def next_picks(size: int) -> list[Pick] | None:
@@ -199,7 +196,9 @@ class Sampler:
         def choose(locked: PoolIndex) -> Choice:
             nonlocal chosen, index
             index = locked
-            chosen = compose(index, request, scores, next_picks, known.schedule(annotator), known.rng)
+            chosen = compose(index, request, scores, next_picks, known.waits[annotator], known.rng)
+            if chosen is not None:
+                known.waits[annotator] = chosen.wait
             ranked = known.rankings.list_of(strategy)
             source = scores if ranked is None else ranked.scores
             return Choice([] if chosen is None else chosen.picks, source.version, source.labels, source.scored_at)

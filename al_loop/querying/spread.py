@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from al_loop.domain.campaigns import SpreadSettings
 from al_loop.domain.queries import Pick
 from al_loop.store.pool_index import LABELLED, LEASED, PoolIndex
-from models.geo.footprints import EARTH_RADIUS_M, Footprints, Vectors, centres, chord_m
+from models.geo.footprints import EARTH_RADIUS_M, Footprints, centres, chord_m
 from models.ids import Ids, positions_of
 
 Asked = Callable[[Ids], NDArray[np.bool_]]
@@ -87,8 +87,12 @@ def spread(
     rows, known = positions_of(np.asarray(candidates, np.int64), footprints.sample_ids)
     beside_rows = positions_of(np.asarray(beside, np.int64), footprints.sample_ids)[0]
     leased_rows = positions_of(np.asarray(leased, np.int64), footprints.sample_ids)[0]
-    apart = _Apart(centres(footprints.bounds[np.union1d(leased_rows, beside_rows)]), wanted, settings.min_distance_m)
+    taken = np.full((len(leased_rows) + len(beside_rows) + wanted, 3), np.nan)  # NaN, without a place, is near nothing
+    count = len(leased_rows) + len(beside_rows)
+    taken[:count] = centres(footprints.bounds[np.concatenate([leased_rows, beside_rows])])
     vectors = centres(footprints.bounds[rows])
+    # Straight lines through the Earth: exact for near points too, where the cosine of the angle is not.
+    limit = (chord_m(settings.min_distance_m) / EARTH_RADIUS_M) ** 2
     groups = _groups(footprints, rows, settings)
     counts = Counter(_groups(footprints, beside_rows, settings))
     fresh, repeated = _by_place(footprints, rows, settings, beside_rows, asked)
@@ -100,12 +104,13 @@ def spread(
         group = groups[position]
         if group is not None and settings.max_per_group is not None and counts[group] >= settings.max_per_group:
             over_quota += 1
-        elif apart.is_near(vectors[position]):
+        elif limit and (np.square(taken[:count] - vectors[position]).sum(axis=1) < limit).any():
             near += 1
         else:
             kept.append(position)
             counts[group] += 1
-            apart.add(vectors[position])
+            taken[count] = vectors[position]
+            count += 1
             repeats += turn >= len(fresh)
     return Spread(np.flatnonzero(known)[np.array(kept, np.int64)], repeats, near, over_quota)
 
@@ -135,32 +140,6 @@ def first_of_each_place(offered: Ids, asked: Ids, footprints: Footprints, rng: n
     return offered[chosen] if len(chosen) else offered
 
 
-class _Apart:
-    """Points that others have to keep a distance to.
-
-    Straight lines through the Earth are compared, which is exact for near points too, where the cosine of the angle is
-    not.
-    """
-
-    def __init__(self, vectors: Vectors, more: int, distance_m: float) -> None:
-        """Begin with unit vectors, shape (M, 3), NaN without a place; `more` can be added."""
-        self._points = np.full((len(vectors) + more, 3), np.nan)
-        self._points[: len(vectors)] = vectors
-        self._count = len(vectors)
-        self._limit = 0.0 if distance_m <= 0 else (chord_m(distance_m) / EARTH_RADIUS_M) ** 2
-
-    def is_near(self, vector: Vectors) -> bool:
-        """Whether it is nearer than the distance to any; what has no place is near to nothing."""
-        if self._limit == 0.0:
-            return False
-        squares = ((self._points[: self._count] - vector) ** 2).sum(axis=1)
-        return bool((squares < self._limit).any())
-
-    def add(self, vector: Vectors) -> None:
-        self._points[self._count] = vector
-        self._count += 1
-
-
 def _groups(footprints: Footprints, rows: Ids, settings: SpreadSettings) -> list[str | None]:
     """Group of each sample: the pattern's first group, or its whole match if it has none; None: no group."""
     if settings.group_pattern is None or settings.max_per_group is None:
@@ -186,12 +165,6 @@ def _by_place(
     return np.flatnonzero(fresh).tolist(), np.flatnonzero(~fresh).tolist()
 
 
-FURTHER = 512
-"""Random samples that are looked at when the ranked ones lie too near to each other."""
-Drawn = Callable[[int, set[int]], list[Pick]]
-"""n free samples at random, without some ids."""
-
-
 @dataclass(frozen=True, eq=False)
 class SpacingRules:
     """The rules of a campaign and where its samples lie."""
@@ -201,44 +174,28 @@ class SpacingRules:
     """Rows are positions in the pool index, which may have more samples by now."""
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """Picks of one query, and why there are fewer than wanted."""
-
-    picks: list[Pick]
-    shortfall: str | None = None
-
-
 def choose(
-    index: PoolIndex, spacing: SpacingRules, order: Sequence[Pick], size: int, beside: Sequence[int], drawn: Drawn
-) -> Chosen:
-    """The first `size` picks that the rules allow; where those ranked do not suffice, random ones that they allow.
+    index: PoolIndex, rules: SpacingRules, ranked: Sequence[Pick], drawn: Sequence[Pick], size: int, beside: Ids
+) -> tuple[list[Pick], str | None]:
+    """The first `size` picks that the rules allow, and why there are fewer.
 
     Args:
         index: Locked by the caller.
-        spacing: The rules.
-        order: All that were ranked and are free, best first; empty: the whole choice is random.
+        rules: The rules.
+        ranked: All that were ranked and are free, best first; empty: the whole choice is random.
+        drawn: Others at random, for where those ranked do not suffice.
         size: Picks wanted.
-        beside: Ids that the query hands out anyway; none of them is in `order`.
-        drawn: Source of chance.
+        beside: Ids that the query hands out anyway; none of them is in `ranked` or `drawn`.
     """
-    leased = index.sample_ids[list(index.holders)]
 
     def queried(rows: Ids) -> NDArray[np.bool_]:
         return np.asarray((index.state[rows] & (LABELLED | LEASED)) != 0)
 
-    def allowed(picks: Sequence[Pick], size: int, beside: Sequence[int]) -> tuple[list[Pick], int, str | None]:
-        ids = [pick.sample_id for pick in picks]
-        found = spread(ids, size, spacing.footprints, spacing.settings, leased=leased, beside=beside, asked=queried)
-        return [picks[row] for row in found.kept], found.repeats, found.shortfall(size, spacing.settings)
-
-    first, repeats, shortfall = allowed(order, size, beside)
-    missing = size - len(first)
-    if not missing:
-        return Chosen(first)
-    seen = {pick.sample_id for pick in order} | set(beside)
-    kept = [*beside, *(pick.sample_id for pick in first)]
-    more, again, further_shortfall = allowed(drawn(FURTHER + missing, seen), missing, kept)
-    if order and not repeats:  # what was ranked is of new places, and others are left: no place twice in this query
-        more = more[: len(more) - again]
-    return Chosen(first + more, (further_shortfall or shortfall) if len(more) < missing else None)
+    picks = [*ranked, *drawn]
+    leased = index.sample_ids[list(index.holders)]
+    ids = [pick.sample_id for pick in picks]
+    found = spread(ids, size, rules.footprints, rules.settings, leased=leased, beside=beside, asked=queried)
+    kept, repeats = found.kept, found.kept[len(found.kept) - found.repeats :]
+    if ranked and not (repeats < len(ranked)).any():  # what was ranked is of new places: none twice in this query
+        kept = kept[: len(kept) - found.repeats]
+    return [picks[row] for row in kept.tolist()], found.shortfall(size, rules.settings)
