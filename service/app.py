@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from litestar import Litestar, get
 from litestar.concurrency import sync_to_thread
+from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
@@ -14,6 +15,7 @@ from litestar.response import Redirect
 from al_loop import __version__
 from al_loop.loop import Loop
 from service.access.foreign_pages import ForeignPagesMiddleware
+from service.access.root_path import RootPath
 from service.dependencies import WORKBENCH
 from service.errors import answer_error
 from service.metrics import Metrics, MetricsMiddleware
@@ -34,6 +36,9 @@ from service.routes.samples import SampleController
 from service.routes.scaneo import ScaneoController
 from service.scaneo.client import ScaneoClient
 from service.settings import Settings
+
+EXPOSED = ["Content-Disposition", "ETag", "Retry-After", "WWW-Authenticate"]
+"""Headers of answers that scripts of other origins may read."""
 
 CONTROLLERS = (
     CampaignController,
@@ -77,6 +82,7 @@ def create_app(settings: Settings, loop: Loop | None = None) -> Litestar:
         lifespan=[lifespan],
         exception_handlers={Exception: answer_error},
         middleware=[MetricsMiddleware(), ForeignPagesMiddleware(settings)],
+        cors_config=_cors(settings),
         request_max_body_size=settings.max_upload_mb * 1_000_000,
         logging_config=None,  # the command line sets logging up; a library must not
         openapi_config=OpenAPIConfig(
@@ -88,9 +94,17 @@ def create_app(settings: Settings, loop: Loop | None = None) -> Litestar:
             render_plugins=[SwaggerRenderPlugin()],
         ),
     )
+    app.asgi_handler = RootPath(app.asgi_handler, settings.root_path)  # before routing, where no middleware comes
     app.state.roles = settings.roles
     app.state.metrics = Metrics()
     return app
+
+
+def _cors(settings: Settings) -> CORSConfig | None:
+    """What pages of other origins may do: everything that their token allows, and without cookies."""
+    if not settings.allowed_origins:
+        return None
+    return CORSConfig(allow_origins=settings.allowed_origins, expose_headers=EXPOSED)
 
 
 @get("/", include_in_schema=False, sync_to_thread=False)

@@ -1,5 +1,6 @@
 """Every knob of the service, with its default and unit, in one frozen Struct."""
 
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -30,6 +31,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`role=token` pairs separated by commas. Roles: predict, annotate, ops; each may do what those before it may."""
     public_url: str | None = None
     """Address at which SCANEO or a proxy reaches this service; unset: the one that a link is asked for at."""
+    root_path: str = ""
+    """Path below which a proxy offers the service, such as `/al-loop`; unset: as the proxy's `X-Forwarded-Prefix`
+    says."""
+    cors_origins: str = ""
+    """Web pages of other origins that may call the service, such as `https://maps.example.org`, separated by commas;
+    `*`: all, where tokens are asked for."""
     threads: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """CPU threads of one model run; unset: all cores."""
     max_upload_mb: Annotated[int, msgspec.Meta(ge=1)] = 1024
@@ -76,11 +83,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 f"listening on {self.host} without tokens would open the service to everybody; "
                 f"set {PREFIX}TOKENS=ops=<token>,annotate=<token>,predict=<token> or listen on 127.0.0.1"
             )
+        if self.root_path and not is_clean_path(self.root_path):
+            raise SettingsError(f"{PREFIX}ROOT_PATH: {self.root_path!r} is no path such as /al-loop")
+        self._check_origins()
         for folder in self.imagery_folders:
             if not folder.is_dir():
                 raise SettingsError(f"imagery folder {folder} is not an existing directory")
         if self.sam_model is not None and not self.sam_model.is_file():
             raise SettingsError(f"{PREFIX}SAM_MODEL: there is no file {self.sam_model}")
+
+    def _check_origins(self) -> None:
+        for origin in self.allowed_origins:
+            if origin == "*" and not self.roles:
+                raise SettingsError(
+                    f"{PREFIX}CORS_ORIGINS=* without tokens would let every web page read and write here; name the "
+                    f"origins, or set {PREFIX}TOKENS"
+                )
+            if origin != "*" and not ORIGIN.fullmatch(origin):
+                raise SettingsError(
+                    f"{PREFIX}CORS_ORIGINS: {origin!r} is no origin such as https://maps.example.org or "
+                    "http://localhost:3000 (no path, nothing after the port)"
+                )
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """Origins of foreign web pages that may call the service, in lower case, as browsers send them."""
+        return [part.strip().lower() for part in self.cors_origins.split(",") if part.strip()]
 
     @property
     def imagery_folders(self) -> list[Path]:
@@ -121,8 +149,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 MIN_TOKEN_LENGTH = 8
+ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
 CLIENT_VARIABLES = {f"{PREFIX}URL", f"{PREFIX}TOKEN", f"{PREFIX}SHARED", f"{PREFIX}REQUIRE_SHARED"}
 """Variables of the same prefix that are for the command line's client side or for tests."""
+
+
+MOST_PATH_CHARACTERS = 200
+CLEAN_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
+
+
+def is_clean_path(text: str) -> bool:
+    """Whether a text is a path such as `/al-loop` or `/maps/al-loop`.
+
+    No other host (`//elsewhere`), no way up (`/..`), nothing that a browser or a header would read in another way.
+    """
+    return len(text) <= MOST_PATH_CHARACTERS and CLEAN_PATH.fullmatch(text) is not None
 
 
 def is_loopback(host: str) -> bool:

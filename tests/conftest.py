@@ -22,6 +22,7 @@ pytest_plugins = [  # a module before those that import it
     "tests.al_loop.querying.fixtures",
     "tests.service.scaneo.fixtures",
     "tests.al_loop.scaneo.fixtures",
+    "tests.service.access.fixtures_proxy",
     "tests.service.page.fixtures_browser",
     "tests.service.page.fixtures_annotators",
     "tests.al_loop.serving.fixtures",
@@ -37,7 +38,8 @@ SHARED = Path(os.environ.get("AL_LOOP_SHARED", ROOT.parent / "shared" / "data"))
 Http = TestClient[Litestar]
 
 SLOW_FIXTURES = {  # a running service or SCANEO, a browser, a training
-    "start_service", "http", "open_desk", "chromium", "scaneo_home", "trained_run", "pretrained_run", "shared_data",
+    "start_service", "http", "open_desk", "chromium", "nginx", "scaneo_home", "trained_run", "pretrained_run",
+    "shared_data",
 }  # fmt: skip
 SLOW_FILES = (  # whole runs: trainings, simulations, servers, processes that are killed, examples, pages
     "tests/e2e", "tests/examples", "tests/service/access", "tests/service/commands", "tests/service/page",

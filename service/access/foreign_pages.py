@@ -37,6 +37,7 @@ class ForeignPagesMiddleware(ASGIMiddleware):
     def __init__(self, settings: Settings) -> None:
         self._on_loopback = is_loopback(settings.host)
         self._public = None if settings.public_url is None else _place(settings.public_url)
+        self._allowed = settings.allowed_origins
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Pass the request on if it may come in.
@@ -66,12 +67,15 @@ class ForeignPagesMiddleware(ASGIMiddleware):
     def _check_origin(self, request: Request[Any, Any, Any]) -> None:
         """Browsers name the page's site in `Origin` with every write; other programs, SCANEO too, do not send it."""
         origin = request.headers.get("origin")
+        if "*" in self._allowed or origin in self._allowed:
+            return
         if request.headers.get("sec-fetch-site") == "cross-site" or not (
             origin is None or self._is_own(origin, request)
         ):
             raise PermissionDeniedException(
                 f"A web page of another site ({origin or 'not named'}) may not write here; if it is this service "
-                "behind a proxy, set AL_LOOP_PUBLIC_URL to the proxy's address."
+                "behind a proxy, set AL_LOOP_PUBLIC_URL to the proxy's address; if that page may, add its origin to "
+                "AL_LOOP_CORS_ORIGINS."
             )
 
     def _is_own(self, origin: str, request: Request[Any, Any, Any]) -> bool:

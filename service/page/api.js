@@ -1,6 +1,7 @@
 // Calls of the service. Every failure becomes an ApiError with one plain sentence.
 
 import { recall, remember } from "./memory.js";
+import { ROOT } from "./root.js";
 
 const TIMEOUT_MS = 30_000;
 
@@ -62,11 +63,11 @@ async function problemOf(response) {
 const json = async (...call) => (await send(...call)).json();
 const query = (values) => new URLSearchParams(values).toString();
 
-export const listCampaigns = () => json("GET", "/campaigns");
+export const listCampaigns = () => json("GET", `${ROOT}campaigns`);
 
 /** The calls about one campaign, on behalf of one annotator. */
 export function campaignApi(campaign, annotator) {
-  const base = `/campaigns/${encodeURIComponent(campaign)}`;
+  const base = `${ROOT}campaigns/${encodeURIComponent(campaign)}`;
   const sample = (id) => `${base}/samples/${id}`;
   return {
     name: campaign,

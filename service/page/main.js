@@ -7,6 +7,7 @@ import { fromTemplate, partsOf, write } from "./dom.js";
 import { listenToKeys } from "./keys.js";
 import { recall, remember } from "./memory.js";
 import { Pictures } from "./pictures.js";
+import { ROOT } from "./root.js";
 import { change, onChange, state } from "./state.js";
 import { Sync } from "./sync.js";
 import { ListView } from "./view_list.js";
@@ -23,7 +24,7 @@ async function start() {
   const given = address.searchParams.get("annotator")?.trim();
   const annotator = given || recall("annotator") || (await askName());
   remember("annotator", annotator);
-  const campaign = decodeURIComponent(address.pathname.split("/")[2] ?? "");
+  const campaign = decodeURIComponent(address.pathname.slice(ROOT.length).split("/")[1] ?? "");
   if (campaign) showWorkspace(campaign, annotator);
   else await showStart(app, annotator);
 }

@@ -5,6 +5,7 @@ import { askName } from "./dialogs.js";
 import { element, fill, fromTemplate, partsOf, write } from "./dom.js";
 import { counted } from "./format.js";
 import { banner } from "./messages.js";
+import { ROOT } from "./root.js";
 
 /** Show the campaigns for an annotator. */
 export async function showStart(app, annotator) {
@@ -38,7 +39,7 @@ function card(campaign, annotator) {
   const { samples, current_model: model, tasks } = campaign;
   const labelled = samples.labelled + samples.reserve_labelled;
   const link = element("a", "card");
-  link.href = `/annotate/${campaign.name}?${new URLSearchParams({ annotator })}`;
+  link.href = `${ROOT}annotate/${campaign.name}?${new URLSearchParams({ annotator })}`;
   const bar = element("span", "bar");
   const done = element("i", "done");
   fill(done, labelled / samples.total);

@@ -35,6 +35,17 @@ def test_open_address_with_tokens_is_accepted() -> None:
         ({"AL_LOOP_TOKENS": "ops=short"}, "TOKENS"),
         ({"AL_LOOP_TOKENS": "king=123456789"}, "TOKENS"),
         ({"AL_LOOP_IMAGERY": "/no/such/folder"}, "/no/such/folder"),
+        ({"AL_LOOP_ROOT_PATH": "al-loop"}, "ROOT_PATH: 'al-loop' is no path such as /al-loop"),
+        ({"AL_LOOP_ROOT_PATH": "/al-loop/"}, "ROOT_PATH"),
+        ({"AL_LOOP_ROOT_PATH": "//evil.example"}, "ROOT_PATH"),
+        ({"AL_LOOP_ROOT_PATH": "/a/../b"}, "ROOT_PATH"),
+        ({"AL_LOOP_ROOT_PATH": "/a b"}, "ROOT_PATH"),
+        ({"AL_LOOP_ROOT_PATH": "/" + 200 * "a"}, "ROOT_PATH"),
+        ({"AL_LOOP_CORS_ORIGINS": "maps.example.org"}, "CORS_ORIGINS: 'maps.example.org' is no origin"),
+        ({"AL_LOOP_CORS_ORIGINS": "https://maps.example.org/"}, "no path"),
+        ({"AL_LOOP_CORS_ORIGINS": "https://*.example.org"}, "CORS_ORIGINS"),
+        ({"AL_LOOP_CORS_ORIGINS": "null"}, "CORS_ORIGINS"),
+        ({"AL_LOOP_CORS_ORIGINS": "*"}, "without tokens would let every web page"),
     ],
 )
 def test_bad_setting_is_named(environ: dict[str, str], named: str) -> None:

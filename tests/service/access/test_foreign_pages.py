@@ -158,3 +158,55 @@ def test_open_service_answers_by_any_name_and_asks_for_tokens(settings: Settings
         token = {"authorization": "Bearer a-secret-of-ops"}
         assert http.get("/campaigns", headers=token).status_code == 200
         assert http.post("/campaigns", content="{}", headers=token).status_code == 415
+
+
+MAPS = "https://maps.example.org"
+PREFLIGHT = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,content-type"}
+
+
+@pytest.fixture
+def shared_home(settings: Settings, imagery: Path) -> Iterator[Http]:
+    """As `home`, for a service that lets the pages of one other origin in."""
+    service = msgspec.structs.replace(settings, cors_origins=f"{MAPS}, http://localhost:3000")
+    write_pool(imagery, 2)
+    with TestClient(create_app(service), base_url=HOME, raise_server_exceptions=False) as http:
+        create(http, imagery, tasks=[{"task": "classification", "classes": ["dark", "bright"]}])
+        register(http)
+        yield http
+
+
+@pytest.mark.parametrize("origin", [MAPS, "http://localhost:3000"])
+def test_page_of_an_allowed_origin_reads_and_writes(shared_home: Http, origin: str) -> None:
+    headers = {"origin": origin, "sec-fetch-site": "cross-site"}
+    asked = shared_home.options(LABELS, headers=headers | PREFLIGHT)
+    assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (204, origin)
+    assert {"authorization", "content-type"} <= set(asked.headers["access-control-allow-headers"].lower().split(", "))
+    written = shared_home.post(LABELS, json=LABEL, headers=headers)
+    assert (written.status_code, written.headers["access-control-allow-origin"]) == (201, origin)
+    refused = shared_home.get("/campaigns/nothing", headers=headers)
+    assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (404, origin)  # it can read why
+    assert "access-control-allow-credentials" not in written.headers
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", f"{MAPS}.evil.example", "http://maps.example.org"])
+def test_page_of_any_other_origin_is_refused_as_before(shared_home: Http, origin: str) -> None:
+    assert shared_home.options(LABELS, headers={"origin": origin} | PREFLIGHT).status_code == 400
+    written = shared_home.post(LABELS, json=LABEL, headers={"origin": origin})
+    assert written.status_code == 403
+    assert "AL_LOOP_CORS_ORIGINS" in written.json()["detail"]
+    assert "access-control-allow-origin" not in written.headers
+    assert "access-control-allow-origin" not in shared_home.get("/campaigns", headers={"origin": origin}).headers
+
+
+def test_without_the_setting_no_origin_is_told_that_it_may(home: Http) -> None:
+    assert "access-control-allow-origin" not in home.get("/campaigns", headers={"origin": MAPS}).headers
+    assert "access-control-allow-origin" not in home.options(LABELS, headers={"origin": MAPS} | PREFLIGHT).headers
+
+
+def test_every_origin_may_be_let_in_where_tokens_are_asked_for(settings: Settings) -> None:
+    service = msgspec.structs.replace(settings, cors_origins="*", tokens="annotate=a-secret-of-anna")
+    with TestClient(create_app(service), base_url=HOME) as http:
+        headers = {"origin": "http://anything.example", "sec-fetch-site": "cross-site"}
+        assert http.get("/campaigns", headers=headers).status_code == 401
+        answer = http.get("/campaigns", headers=headers | {"authorization": "Bearer a-secret-of-anna"})
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "*")

@@ -12,7 +12,8 @@ from service.settings import Settings
 from tests.e2e.campaigns import Http
 
 FOLDER = Path(service.page.__file__).parent
-FILES = sorted(file.name for file in FOLDER.iterdir() if file.suffix in (".css", ".js", ".svg"))
+FILES = sorted(str(file.relative_to(FOLDER)) for file in FOLDER.rglob("*") if file.suffix in (".css", ".js", ".svg"))
+OWN = [name for name in FILES if "vendor" not in name]
 
 
 @pytest.mark.parametrize("path", ["/annotate", "/annotate/demo", "/annotate/static"])
@@ -46,12 +47,20 @@ def test_other_files_are_not_served(http: Http, name: str) -> None:
 
 
 def test_every_file_that_is_asked_for_exists() -> None:
-    text = (FOLDER / "page.html").read_text()
-    named = set(re.findall(r'"/page/([^"]+)"', text))
-    for script in FOLDER.glob("*.js"):
-        named |= set(re.findall(r'from "\./([^"]+)"', script.read_text()))
+    named = set()
+    for document in FOLDER.rglob("*.html"):
+        named |= set(re.findall(r'"{{root}}page/([^"]+)"', document.read_text()))
+    for script in OWN:
+        for target in re.findall(r'from "(\.[^"]+)"', (FOLDER / script).read_text()):
+            named.add(str((FOLDER / script).parent.joinpath(target).resolve().relative_to(FOLDER)))
     assert named == set(FILES)
 
 
+def test_no_page_links_from_the_root_of_its_host() -> None:
+    for name in [*OWN, *(str(file.relative_to(FOLDER)) for file in FOLDER.rglob("*.html"))]:
+        text = (FOLDER / name).read_text()
+        assert not re.findall(r"""(?:href|src|action)="/|["`]/[a-z]|url\(/""", text), name
+
+
 def test_modules_stay_small() -> None:
-    assert {name: lines for name in FILES if (lines := len((FOLDER / name).read_text().splitlines())) > 250} == {}
+    assert {name: lines for name in OWN if (lines := len((FOLDER / name).read_text().splitlines())) > 250} == {}
