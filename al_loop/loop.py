@@ -144,5 +144,5 @@ class Loop:
 
     def _embeddings(self, campaign: Campaign) -> EmbeddingStore:
         """The one embedding store of a campaign, which keeps what it has read in memory."""
-        store = EmbeddingStore(self.layout.scores(campaign.name))
-        return self._embedding_stores.setdefault(campaign.name, store)
+        store = EmbeddingStore(self.layout.scores(campaign.folder))
+        return self._embedding_stores.setdefault(campaign.folder, store)

@@ -21,7 +21,7 @@ from typing import Literal
 
 import msgspec
 
-from models.card import ModelConfig, TaskSpec, TrainConfig
+from models.card import ModelConfig, TaskName, TaskSpec, TrainConfig
 
 SAMPLES_FILE = "samples.parquet"
 MANIFEST_FILE = "manifest.json"
@@ -57,6 +57,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     samples_sha256: str
     trained_from: str | None = None
     """Encoder version that `model.pretrained_file` belongs to; None: the file, if any, is the user's."""
+    former_names: dict[TaskName, dict[str, str]] = {}
+    """By task: the present name of each name that a class had before; an incumbent's card may hold such names."""
 
 
 def read_manifest(directory: Path) -> Manifest:

@@ -4,6 +4,7 @@ The client decodes these, so this module loads neither numpy, DuckDB nor ONNX Ru
 """
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -125,6 +126,46 @@ class PretrainingList(msgspec.Struct, frozen=True, kw_only=True):
 
     pretrainings: list[Pretraining]
     embeddings: list[EmbeddingVersion]
+
+
+class ClassView(msgspec.Struct, frozen=True, kw_only=True):
+    """A class as annotators see it."""
+
+    name: str
+    description: str
+    """What belongs to it and what does not; may be empty."""
+    colour: str
+    """`#rrggbb`, as overlays draw it."""
+    retired: bool
+    """Whether it can no longer be given; labels of it stay."""
+    examples: list[int]
+    """Ids of samples that show it well."""
+    key: str | None
+    """Key on the page: `1` to `9` and `0` for the first ten in use; null for others."""
+
+
+class TaskClasses(msgspec.Struct, frozen=True, kw_only=True):
+    """The classes of a task in their order, which is that of a model's answers."""
+
+    task: TaskName
+    multi_label: bool
+    """Whether a sample may be of several."""
+    classes: list[ClassView]
+
+
+class ClassList(msgspec.Struct, frozen=True, kw_only=True):
+    """What annotators choose from, and how they should."""
+
+    tasks: list[TaskClasses]
+    guidelines: str
+    """Markdown; may be empty."""
+
+
+class Guidelines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to label, for the annotators of a campaign."""
+
+    text: Annotated[str, msgspec.Meta(max_length=20_000)]
+    """Markdown."""
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):

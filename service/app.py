@@ -22,6 +22,7 @@ from service.metrics import Metrics, MetricsMiddleware
 from service.routes.agreement import AgreementController
 from service.routes.assists import AssistController
 from service.routes.campaigns import CampaignController
+from service.routes.classes import ClassController
 from service.routes.health import HealthController
 from service.routes.labels import LabelController
 from service.routes.leases import LeaseController
@@ -42,6 +43,7 @@ EXPOSED = ["Content-Disposition", "ETag", "Retry-After", "WWW-Authenticate"]
 
 CONTROLLERS = (
     CampaignController,
+    ClassController,
     SampleController,
     QueryController,
     LeaseController,

@@ -1,11 +1,26 @@
 """Gathers answers from the parts of the loop."""
 
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.painting import class_colours
 from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP
 from al_loop.domain.rounds import ModelVersion, Pretraining, PretrainingState, Round, RoundState
 from al_loop.loop import Loop
-from service.answers import CampaignView, CurrentModel, LastRound, PretrainingView, RoundView, Suggestion
+from models.card import TaskSpec
+from service.answers import (
+    CampaignView,
+    ClassList,
+    ClassView,
+    CurrentModel,
+    LastRound,
+    PretrainingView,
+    RoundView,
+    Suggestion,
+    TaskClasses,
+)
+
+KEYS = "1234567890"
+"""Of the first classes in use, on the page."""
 
 NAMED_PATHS = 5
 """Most samples that a notice names."""
@@ -35,6 +50,22 @@ def campaign_view(loop: Loop, campaign: Campaign) -> CampaignView:
     )
 
 
+def class_list(campaign: Campaign) -> ClassList:
+    """Classes of a campaign with their descriptions and colours, and its guidelines."""
+    colours = class_colours(campaign.tasks, campaign.chosen_colours)
+    return ClassList(
+        tasks=[
+            TaskClasses(
+                task=spec.task,
+                multi_label=spec.multi_label,
+                classes=[_class(campaign, spec, name, colours[name]) for name in spec.classes],
+            )
+            for spec in campaign.tasks
+        ],
+        guidelines=campaign.guidelines,
+    )
+
+
 def round_view(loop: Loop, campaign: Campaign, entry: Round) -> RoundView:
     """A round with its history, the progress of a running one, or the end of the log of a failed one."""
     fields = {name: getattr(entry, name) for name in Round.__struct_fields__}
@@ -59,16 +90,37 @@ def suggestion(campaign: Campaign, entry: RememberedPrediction) -> Suggestion:
     """A remembered prediction with its classes named."""
     spec = campaign.task(entry.task)
     classes = [] if spec is None else spec.classes
+    retired = campaign.retired(entry.task)
     probabilities, pixels = entry.answer.get("probabilities"), entry.answer.get("pixels")
     return Suggestion(
         prediction_id=entry.prediction_id,
         task=entry.task,
         version=entry.version,
         shown_at=entry.shown_at,
-        probabilities=None if probabilities is None else dict(zip(classes, probabilities, strict=False)),
+        probabilities=None
+        if probabilities is None
+        else {name: value for name, value in zip(classes, probabilities, strict=False) if name not in retired},
         pixels=None
         if pixels is None
-        else {classes[int(code) - 1]: count for code, count in pixels.items() if code != "0"},
+        else {
+            classes[int(code) - 1]: count
+            for code, count in pixels.items()
+            if code != "0" and classes[int(code) - 1] not in retired
+        },
+    )
+
+
+def _class(campaign: Campaign, spec: TaskSpec, name: str, colour: str) -> ClassView:
+    known = campaign.details(spec.task, name)
+    in_use = [entry for entry in spec.classes if entry not in campaign.retired(spec.task)]
+    place = in_use.index(name) if name in in_use else len(KEYS)
+    return ClassView(
+        name=name,
+        description=known.description,
+        colour=colour,
+        retired=known.retired,
+        examples=list(known.examples),
+        key=KEYS[place] if place < len(KEYS) else None,
     )
 
 

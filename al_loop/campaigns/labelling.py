@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.geojson import read_features
@@ -67,6 +68,7 @@ def check_label(
     if label.labelled_at is not None and label.labelled_at.tzinfo is None:
         raise InvalidValueError(f"{at}.labelled_at", "the time has no zone; write it as 2026-01-31T12:00:00Z")
     features, crs = None, None
+    _check_in_use(campaign, spec, label, at)
     if task_of(spec).answered_with == "classes":
         _check_classes(spec, label, at)
     else:
@@ -89,6 +91,23 @@ def check_label(
         recorded_at=now,
         at=at,
     )
+
+
+def _check_in_use(campaign: Campaign, spec: TaskSpec, label: LabelInput, at: str) -> None:
+    """Refuse retired classes."""
+    retired = campaign.retired(spec.task)
+    if not retired:
+        return
+    named: list[tuple[Any, str]] = [(name, f"{at}.classes[{index}]") for index, name in enumerate(label.classes or [])]
+    parts = (label.features or {}).get("features")
+    for index, part in enumerate(parts if isinstance(parts, list) else []):
+        properties = part.get("properties") if isinstance(part, dict) else None
+        name = properties.get("label") if isinstance(properties, dict) else None
+        named.append((name, f"{at}.features.features[{index}].properties.label"))
+    for name, path in named:
+        if isinstance(name, str) and name in retired:
+            in_use = ", ".join(entry for entry in spec.classes if entry not in retired)
+            raise InvalidValueError(path, f"class {name!r} is retired; give one of {in_use}")
 
 
 def _check_classes(spec: TaskSpec, label: LabelInput, at: str) -> None:

@@ -46,6 +46,7 @@ def readiness(store: LabelStore, campaign: Campaign, now: datetime) -> NotEnough
 def _one_class_only(store: LabelStore, campaign: Campaign, spec: TaskSpec) -> str | None:
     """Why a task's training labels teach nothing, or None."""
     counts = store.labels.class_counts(campaign.campaign_id, spec.task, reserve=False)
+    counts = {name: count for name, count in counts.items() if name not in campaign.retired(spec.task)}
     answered = store.labels.answered(campaign.campaign_id, spec.task)
     if task_of(spec).varied(counts, answered, background=campaign.settings.unlabelled == "background"):
         return None

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from al_loop.domain.samples import SkippedPath
-from models.card import ModelConfig, TaskSpec, TrainConfig
+from models.card import ModelConfig, TaskName, TaskSpec, TrainConfig
 from models.manifest import Unlabelled
 
 
@@ -102,6 +102,29 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     no weights; scratch: always as `model` says."""
 
 
+ClassName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Colour = Annotated[str, msgspec.Meta(pattern="^#[0-9a-fA-F]{6}$")]
+"""`#rrggbb`."""
+Description = Annotated[str, msgspec.Meta(max_length=2_000)]
+
+
+class ClassDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a class beside its name and place."""
+
+    task: TaskName
+    name: str
+    description: str = ""
+    """What belongs to it and what does not, for annotators."""
+    colour: str | None = None
+    """`#rrggbb`; None: one of the palette."""
+    retired: bool = False
+    """Labels of it stay, but it is given and trained no more."""
+    examples: tuple[int, ...] = ()
+    """Ids of samples that show it well."""
+    formerly: tuple[str, ...] = ()
+    """Names that it had before; models trained then know it by these."""
+
+
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     """A pool of rasters under one root, the questions asked about them, and what serves now."""
 
@@ -118,6 +141,33 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     policy: RetrainPolicy
     created_at: datetime
     current_version: str | None
+    class_details: tuple[ClassDetails, ...] = ()
+    """Of classes that have any."""
+    guidelines: str = ""
+    """Markdown for annotators."""
+    archived_at: datetime | None = None
+    """Since then it gets no rounds and no scores and is not offered; None: it is in use."""
+    directory: str | None = None
+    """Name of the directory of its files, where that is not its name: it was renamed."""
+
+    @property
+    def folder(self) -> str:
+        """Name of the directory of its files, which stays the same when the campaign is renamed."""
+        return self.directory or self.name
+
+    def details(self, task: TaskName, name: str) -> ClassDetails:
+        """What is known of a class."""
+        found = (entry for entry in self.class_details if (entry.task, entry.name) == (task, name))
+        return next(found, ClassDetails(task=task, name=name))
+
+    def retired(self, task: TaskName) -> frozenset[str]:
+        """Classes of a task that are given and trained no more."""
+        return frozenset(entry.name for entry in self.class_details if entry.task == task and entry.retired)
+
+    @property
+    def chosen_colours(self) -> dict[str, str]:
+        """`#rrggbb` of the classes that an operator gave a colour."""
+        return {entry.name: entry.colour for entry in self.class_details if entry.colour is not None}
 
     def task(self, name: str) -> TaskSpec | None:
         """The spec of a task, or None if the campaign has no such task."""
@@ -150,3 +200,28 @@ class CampaignRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     bands: list[int] | None = None
     settings: CampaignSettings = CampaignSettings()
     policy: RetrainPolicy = RetrainPolicy()
+
+
+class ClassRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A class to be added."""
+
+    task: str
+    name: ClassName
+    description: Description = ""
+    """What belongs to it and what does not, for annotators."""
+    colour: Colour | None = None
+    """`#rrggbb`; null: one of the palette."""
+
+
+class ClassChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What shall become different about a class; fields that are left out stay as they are."""
+
+    name: ClassName | msgspec.UnsetType = msgspec.UNSET
+    """Its new name; labels that name it follow."""
+    description: Description | msgspec.UnsetType = msgspec.UNSET
+    colour: Colour | msgspec.UnsetType | None = msgspec.UNSET
+    """`#rrggbb`; null: one of the palette."""
+    retired: bool | msgspec.UnsetType = msgspec.UNSET
+    """true: it can no longer be given; labels of it stay, and false brings it back."""
+    examples: Annotated[tuple[int, ...], msgspec.Meta(max_length=20)] | msgspec.UnsetType = msgspec.UNSET
+    """Ids of samples that show it well."""

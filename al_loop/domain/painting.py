@@ -1,6 +1,6 @@
 """Labels as pixels, and the colours of classes: the same wherever a campaign is drawn."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,10 +18,16 @@ COLOURS = (
 """Repeated when there are more classes."""
 
 
-def class_colours(tasks: Iterable[TaskSpec]) -> dict[str, str]:
-    """`#rrggbb` of each class name of a campaign, in the order of its tasks; a name has one colour in all of them."""
+def class_colours(tasks: Iterable[TaskSpec], chosen: Mapping[str, str] | None = None) -> dict[str, str]:
+    """`#rrggbb` of each class name of a campaign, in the order of its tasks; a name has one colour in all of them.
+
+    Args:
+        tasks: Of the campaign.
+        chosen: Colours that an operator gave to some classes, as `Campaign.chosen_colours`.
+    """
     names = dict.fromkeys(name for spec in tasks for name in spec.classes)
-    return {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
+    chosen = chosen or {}
+    return {name: chosen.get(name, COLOURS[index % len(COLOURS)]) for index, name in enumerate(names)}
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

@@ -18,6 +18,7 @@ import shapely
 from numpy.typing import NDArray
 from rasterio.env import Env
 
+from al_loop.campaigns.classes import former_names
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label
 from al_loop.domain.painting import painted
@@ -178,7 +179,7 @@ def compare_label(campaign: Campaign, sample: Sample, label: Label, model: Image
     Returns:
         By the model's codes; None where the file is gone or damaged, or the model cannot use it.
     """
-    codes = _codes(campaign, sample, label, model_classes(model))
+    codes = _codes(campaign, sample, label, model_classes(model, campaign))
     try:
         path = resolve_inside(Path(campaign.root), sample.path)
         bands = select_bands(sample.band_count, model.card, sample.path)
@@ -187,14 +188,18 @@ def compare_label(campaign: Campaign, sample: Sample, label: Label, model: Image
             return read_raster(path, bands, window=window, name=sample.path)
 
         tiles = model.predict_tiles(sample.height, sample.width, read)
-        return compare_mask(codes, tiles, len(model_classes(model)) + 1)
+        return compare_mask(codes, tiles, len(model_classes(model, campaign)) + 1)
     except (RasterError, UnusableRasterError, FileNotFoundError):
         return None
 
 
-def model_classes(model: ImageModel) -> list[str]:
-    """Classes of the model's segmentation head, none if it has no such head."""
-    return next((spec.classes for spec in model.card.tasks if spec.task == "segmentation"), [])
+def model_classes(model: ImageModel, campaign: Campaign) -> list[str]:
+    """Classes of the model's segmentation head by the names they have now, none if it has no such head."""
+    spec = next((spec for spec in model.card.tasks if spec.task == "segmentation"), None)
+    if spec is None:
+        return []
+    names = former_names(campaign).get(spec.task, {})
+    return [names.get(name, name) for name in spec.classes]
 
 
 def _codes(campaign: Campaign, sample: Sample, label: Label, known: list[str]) -> NDArray[np.uint8]:

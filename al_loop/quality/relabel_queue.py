@@ -206,7 +206,7 @@ class RelabelQueue:
             model = self._server.batcher(campaign).pin()
         except NoModelError:
             return [], 0
-        names = model_classes(model)
+        names = model_classes(model, campaign)
         if not names or model.card.version != known.version:
             return [], 0
         samples = self._store.samples.get_many(campaign.campaign_id, [entry.label.sample_id for entry in answers])

@@ -57,7 +57,7 @@ def open_batch(
     taken = {entry.name for entry in port.campaigns()}
     while (name := f"{link.scaneo_name} · batch {number} · {annotator}") in taken:
         number += 1  # of a link that was made again
-    folder = layout.batch(campaign.name, number)
+    folder = layout.batch(campaign.folder, number)
     there = PathMap.parse(link.options.path_map).theirs(folder.absolute())
     labels = [(label.name, label.color) for label in reversed(port.labels(link.scaneo_campaign))]
     with contextlib.ExitStack() as undo:

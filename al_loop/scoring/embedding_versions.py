@@ -39,7 +39,7 @@ def available_embeddings(store: LabelStore, layout: DataLayout, campaign: Campai
         (newest_encoder(store, campaign), "encoder"),
         (campaign.current_version, "model"),
     ]
-    embeddings = EmbeddingStore(layout.scores(campaign.name))
+    embeddings = EmbeddingStore(layout.scores(campaign.folder))
     counts = store.scores.counts(campaign.campaign_id)
     return [
         EmbeddingVersion(version=version, kind=kind, samples=counts.get(version, 0))

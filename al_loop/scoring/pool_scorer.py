@@ -91,7 +91,7 @@ class PoolScorer:
         samples = [(sample_id, path) for sample_id, path in unscored if sample_id not in skipped]
         if not samples:
             return 0
-        directory = self._layout.scores(campaign.name) / version
+        directory = self._layout.scores(campaign.folder) / version
         final = next_part(directory)
         for leftover in directory.glob(".part-*"):
             shutil.rmtree(leftover)
@@ -124,7 +124,7 @@ class PoolScorer:
             bands = campaign.bands or list(range(1, (campaign.source_bands or 1) + 1))
             return write_spec(staging, paths, version=version, model_dir=None, bands=bands, tasks=[], cells=cells)
         home = self._layout.encoders if is_encoder(version) else self._layout.models
-        registry = ModelRegistry(home(campaign.name))
+        registry = ModelRegistry(home(campaign.folder))
         card = registry.card(version)
         return write_spec(
             staging, paths, version=version, model_dir=registry.path(version).resolve(), bands=card.bands,

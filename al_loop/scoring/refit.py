@@ -159,7 +159,7 @@ class HeadRefitter:
     def _known_of(self, campaign: Campaign) -> _KnownHeads:
         known = self._known.get(campaign.campaign_id)
         if known is None:
-            root = self._layout.scores(campaign.name)
+            root = self._layout.scores(campaign.folder)
             known = self._known[campaign.campaign_id] = _KnownHeads(
                 SpaceStore(root), JoinedCells(EmbeddingStore(root)), CellTargetCache()
             )

@@ -38,13 +38,13 @@ class ModelServer:
     def remove_leftovers(self) -> None:
         """Remove what a crash left half-published; call it before anything can be published."""
         for campaign in self._store.campaigns.list():
-            if self._layout.models(campaign.name).is_dir():
+            if self._layout.models(campaign.folder).is_dir():
                 for name in self.registry(campaign).clean():
                     logger.warning("campaign %s: removed %s, left by a crash", campaign.name, name)
 
     def registry(self, campaign: Campaign) -> ModelRegistry:
         """The campaign's model registry."""
-        return ModelRegistry(self._layout.models(campaign.name))
+        return ModelRegistry(self._layout.models(campaign.folder))
 
     def prepare(self, campaign: Campaign, version: str) -> Predictor:
         """Load, verify and warm up a version without serving it.

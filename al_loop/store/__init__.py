@@ -11,6 +11,7 @@ from al_loop.store.old_journal import store_journal
 from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.tables.assists import AssistTable
 from al_loop.store.tables.campaigns import CampaignTable
+from al_loop.store.tables.classes import ClassTable
 from al_loop.store.tables.labels import LabelTable
 from al_loop.store.tables.leases import LeaseTable
 from al_loop.store.tables.predictions import PredictionTable
@@ -33,6 +34,7 @@ class LabelStore:
         """Which campaigns changed; see `Changes`."""
         self.pool_indexes = PoolIndexes(database)
         self.campaigns = CampaignTable(database, self.pool_indexes)
+        self.classes = ClassTable(database)
         self.samples = SampleTable(database, self.pool_indexes)
         self.labels = LabelTable(database, self.pool_indexes)
         self.queries = QueryTable(database, self.pool_indexes)

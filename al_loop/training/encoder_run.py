@@ -54,7 +54,7 @@ def train_encoder(
         RegistryError: The encoder exists already.
         OSError: The disk is full or not writable.
     """
-    directory, version = layout.pretraining(campaign.name, number), encoder_version(number)
+    directory, version = layout.pretraining(campaign.folder, number), encoder_version(number)
     if config.encoder is None:
         config = msgspec.structs.replace(config, encoder=campaign.settings.model.encoder)
     source_bands = campaign.source_bands or 1
@@ -79,7 +79,7 @@ def train_encoder(
     )
     card = read_output(staged / CARD_FILE, ModelCard)
     check_digests(staged, card.digests)
-    return ModelRegistry(layout.encoders(campaign.name)).publish(version, staged, card)
+    return ModelRegistry(layout.encoders(campaign.folder)).publish(version, staged, card)
 
 
 def _paths(store: LabelStore, campaign: Campaign, config: PretrainConfig) -> list[str]:

@@ -86,7 +86,7 @@ class PretrainingKind(JobKind[Campaign, Pretraining, PretrainingState]):
 
     def directory(self, owner: Campaign, number: int) -> Path:
         """Of the training."""
-        return self._layout.pretraining(owner.name, number) / "training"
+        return self._layout.pretraining(owner.folder, number) / "training"
 
     def after_a_kill(self, record: Pretraining) -> tuple[PretrainingState, str]:
         """Interrupted; one whose encoder was exported is finished, and the scheduler goes on embedding."""

@@ -110,7 +110,7 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
 
     def directory(self, owner: Campaign, number: int) -> Path:
         """Of the training."""
-        return self._layout.round(owner.name, number) / "training"
+        return self._layout.round(owner.folder, number) / "training"
 
     def after_a_kill(self, record: Round) -> tuple[RoundState, str]:
         """Interrupted; the policy starts it again. A round whose model serves is promoted, the scheduler scores on."""
@@ -150,7 +150,7 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
     def _snapshot(self, job: RoundJob, campaign: Campaign, version: str) -> Path:
         incumbent = self._server.serving_version(campaign)
         path = None if incumbent is None else self._server.registry(campaign).path(incumbent) / ONNX_FILE
-        directory = self._layout.round(campaign.name, job.number) / "snapshot"
+        directory = self._layout.round(campaign.folder, job.number) / "snapshot"
         manifest, digest, _ = write_snapshot(
             self._store, campaign, job.number, directory, version=version, incumbent=path, incumbent_version=incumbent,
             now=self._clock(), start=starting_weights(self._store, self._layout, campaign),

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from al_loop.campaigns.classes import former_names, without_retired
 from al_loop.campaigns.readiness import readiness
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label
@@ -85,7 +86,7 @@ def write_snapshot(
     if missing is not None:
         raise missing
     label_event_id = store.labels.newest_event(campaign.campaign_id)
-    answers = newest_answers(store.labels.current(campaign.campaign_id, up_to=label_event_id))
+    answers = _trained(campaign, newest_answers(store.labels.current(campaign.campaign_id, up_to=label_event_id)))
     samples = {
         sample_id: sample
         for sample_id, sample in store.samples.get_many(campaign.campaign_id, answers).items()
@@ -122,6 +123,7 @@ def write_snapshot(
         counts=counts,
         samples_sha256=hashlib.sha256((directory / SAMPLES_FILE).read_bytes()).hexdigest(),
         trained_from=None if start is None else start.version,
+        former_names=former_names(campaign),
     )
     return Snapshot(manifest, write_manifest(directory, manifest), counts)
 
@@ -137,6 +139,17 @@ def newest_answers(labels: Sequence[Label]) -> dict[int, Answers]:
     for label in sorted(labels, key=lambda label: label.label_id):
         answers.setdefault(label.sample_id, {})[label.task] = label
     return answers
+
+
+def _trained(campaign: Campaign, answers: dict[int, Answers]) -> dict[int, Answers]:
+    """The answers without retired classes; samples that have no other answer are left out."""
+    kept: dict[int, Answers] = {}
+    for sample_id, tasks in answers.items():
+        for task, label in tasks.items():
+            trained = without_retired(campaign, label)
+            if trained is not None:
+                kept.setdefault(sample_id, {})[task] = trained
+    return kept
 
 
 def split_samples(blocks: Sequence[str], seed: int) -> list[bool]:

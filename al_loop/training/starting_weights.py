@@ -27,6 +27,6 @@ def starting_weights(store: LabelStore, layout: DataLayout, campaign: Campaign) 
         return None
     for entry in store.pretrainings.finished(campaign.campaign_id):
         if entry.config.encoder == settings.model.encoder and entry.version is not None:
-            file = layout.encoders(campaign.name) / entry.version / ENCODER_FILE
+            file = layout.encoders(campaign.folder) / entry.version / ENCODER_FILE
             return StartingWeights(entry.version, file.absolute()) if file.is_file() else None
     return None

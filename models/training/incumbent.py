@@ -1,5 +1,6 @@
 """The serving version as a contender of the evaluation. Knows nothing of torch."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ def load_incumbent(manifest: Manifest) -> tuple[Contender | None, str]:
     card = predictor.card
     if (card.source_bands, card.bands) != (manifest.source_bands, manifest.bands):
         return None, f"not compared with {version}: it reads bands {card.bands} of {card.source_bands}"
-    heads = {own.task: own for own in card.tasks}
+    heads = {own.task: _with_present_names(own, manifest.former_names.get(own.task, {})) for own in card.tasks}
     shared = [spec for spec in manifest.tasks if spec.task in heads and _comparable(heads[spec.task], spec)]
     if not shared:
         return None, f"not compared with {version}: it answers other tasks or classes"
@@ -38,6 +39,11 @@ def load_incumbent(manifest: Manifest) -> tuple[Contender | None, str]:
     for spec in shared:
         infer = _with_classes_of(infer, heads[spec.task], spec)
     return Contender(version=version, tasks=shared, infer=infer), f"comparing with {version}"
+
+
+def _with_present_names(own: TaskSpec, names: Mapping[str, str]) -> TaskSpec:
+    """The task of a head with the names that its classes have now."""
+    return TaskSpec(task=own.task, classes=[names.get(name, name) for name in own.classes], multi_label=own.multi_label)
 
 
 def _comparable(own: TaskSpec, asked: TaskSpec) -> bool:

@@ -161,6 +161,14 @@ PRETRAINED: dict[str, Any] = {
 POLICY: dict[str, Any] = {"new_labels": 100, "interval_s": 86_400, "min_labels": 20}
 PROMOTE: dict[str, Any] = {"reason": "v4 misses small ponds"}
 PROBABILITIES = [0.07, 0.9, 0.03]
+CLASS: dict[str, Any] = {
+    "task": "classification",
+    "name": "wetland",
+    "description": "Water with plants in it; open water is `water`.",
+    "colour": "#469990",
+}
+CLASS_CHANGE: dict[str, Any] = {"name": "marsh", "retired": False, "examples": [417]}
+GUIDELINES: dict[str, Any] = {"text": "## Water\n\nRivers count from 10 m width on."}
 SETTINGS: dict[str, Any] = {"lease_s": 1800, "assist": {"min_area_px": 20, "blind_share": 0.1}}
 SUGGEST: dict[str, Any] = {"annotator": "anna"}
 SUGGESTIONS: list[dict[str, Any]] = [

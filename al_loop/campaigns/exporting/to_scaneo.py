@@ -79,7 +79,9 @@ def write_scaneo(
 
 
 def _label_list(campaign: Campaign) -> LabelList:
-    return LabelList([LabelName(name, colour) for name, colour in class_colours(campaign.tasks).items()])
+    return LabelList(
+        [LabelName(name, colour) for name, colour in class_colours(campaign.tasks, campaign.chosen_colours).items()]
+    )
 
 
 def _newest_answers(labels: Iterable[Label], samples: Mapping[int, SampleHeader]) -> dict[int, dict[TaskName, _Answer]]:

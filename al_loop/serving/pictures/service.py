@@ -217,7 +217,7 @@ def _suggested(
     shown: list[RememberedPrediction], campaign: Campaign, sample: Sample, path: Path, size_px: int
 ) -> Picture:
     picture = enlarged(_natural(campaign, path, sample, size_px), size_px)
-    colours = class_colours(campaign.tasks)
+    colours = class_colours(campaign.tasks, campaign.chosen_colours)
     for entry in shown:
         spec = campaign.task(entry.task)
         if spec is not None and entry.mask is not None:

@@ -16,7 +16,7 @@ from al_loop.store.rows import Row, execute, select
 from al_loop.store.sample_rows import GIVEN_UP, LABELLED, STATE
 from models.card import TaskSpec
 
-JSON_COLUMNS = ("tasks", "settings", "policy")
+JSON_COLUMNS = ("tasks", "settings", "policy", "class_details")
 
 Campaigns = list[Campaign]
 
@@ -57,14 +57,14 @@ class CampaignTable:
                 """INSERT INTO campaigns (name, tasks, root, bands, settings, policy, created_at)
                 VALUES ($name, $tasks, $root, $bands, $settings, $policy, $now)""",
                 name=name,
-                tasks=_json(list(tasks)),
+                tasks=as_json(list(tasks)),
                 root=root,
                 bands=None if bands is None else list(bands),
-                settings=_json(settings),
-                policy=_json(policy),
+                settings=as_json(settings),
+                policy=as_json(policy),
                 now=now,
             )
-            return _campaign(select(connection, "SELECT * FROM campaigns WHERE name = $name", name=name)[0])
+            return to_campaign(select(connection, "SELECT * FROM campaigns WHERE name = $name", name=name)[0])
 
         return self._database.write(operation)
 
@@ -81,7 +81,7 @@ class CampaignTable:
         rows = self._database.read("SELECT * FROM campaigns WHERE name = $name", name=name)
         if not rows:
             raise NotFoundError("campaign", name)
-        campaign = _campaign(rows[0])
+        campaign = to_campaign(rows[0])
         self._cached[name] = (changes, campaign)
         return campaign
 
@@ -91,7 +91,7 @@ class CampaignTable:
         known = self._list
         if known is None or known[0] != changes:
             rows = self._database.read("SELECT * FROM campaigns ORDER BY name")
-            known = self._list = changes, [_campaign(row) for row in rows]
+            known = self._list = changes, [to_campaign(row) for row in rows]
         return [*known[1]]
 
     def set_policy(self, campaign_id: int, policy: RetrainPolicy) -> None:
@@ -100,7 +100,7 @@ class CampaignTable:
             lambda connection: execute(
                 connection,
                 "UPDATE campaigns SET policy = $policy WHERE campaign_id = $campaign_id",
-                policy=_json(policy),
+                policy=as_json(policy),
                 campaign_id=campaign_id,
             ).fetchall(),
             campaign_id=campaign_id,
@@ -131,7 +131,7 @@ class CampaignTable:
             execute(
                 connection,
                 "UPDATE campaigns SET settings = $settings WHERE campaign_id = $campaign_id",
-                settings=_json(settings),
+                settings=as_json(settings),
                 campaign_id=campaign_id,
             )
             if old.query.golden != settings.query.golden:
@@ -156,13 +156,13 @@ class CampaignTable:
             )
             if not rows:
                 raise NotFoundError("campaign", campaign_id)
-            campaign = _campaign(rows[0])
+            campaign = to_campaign(rows[0])
             check_campaign(campaign.name, tasks, campaign.bands, campaign.settings)
             check_growth(campaign.tasks, tasks)
             execute(
                 connection,
                 "UPDATE campaigns SET tasks = $tasks WHERE campaign_id = $campaign_id",
-                tasks=_json(list(tasks)),
+                tasks=as_json(list(tasks)),
                 campaign_id=campaign_id,
             )
 
@@ -211,10 +211,12 @@ def _mark_gold_standard(connection: DuckDBPyConnection, campaign_id: int, paths:
     ).fetchall()
 
 
-def _json(value: object) -> str:
+def as_json(value: object) -> str:
+    """For a JSON column."""
     return msgspec.json.encode(value).decode()
 
 
-def _campaign(row: Row) -> Campaign:
+def to_campaign(row: Row) -> Campaign:
+    """The record of a row of `campaigns`."""
     decoded = {name: msgspec.json.decode(row[name]) for name in JSON_COLUMNS}
     return msgspec.convert({**row, **decoded}, Campaign)
