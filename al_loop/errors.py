@@ -12,6 +12,8 @@ AlLoopError
         NotEnoughLabelsError        says how many labels are missing
         NoModelError                nothing is promoted yet
         WithheldError               no suggestion for this image, on purpose
+        KeyReusedError              an idempotency key of another request
+        RepeatedRequestError        a request that was carried out before
     EmptyPoolError              nothing to choose from
     StoreError
         StoreLockedError            another process owns the DuckDB file
@@ -109,6 +111,25 @@ class WithheldError(ConflictError):
 
     def __init__(self) -> None:
         super().__init__("No suggestion for this image on purpose: please label it unaided.")
+
+
+class KeyReusedError(ConflictError):
+    """An `Idempotency-Key` that stands for another request."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"the Idempotency-Key {key!r} was used for another request; send a new key with each new request, and the "
+            "old one only to repeat the very same request"
+        )
+
+
+class RepeatedRequestError(ConflictError):
+    """The same request was carried out a moment ago; its answer is stored."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"the request with the Idempotency-Key {key!r} was carried out before; ask again for its answer"
+        )
 
 
 class EmptyPoolError(AlLoopError, ValueError):

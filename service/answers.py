@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 
 from al_loop.domain.campaigns import CampaignSettings, RetrainPolicy
-from al_loop.domain.labels import Label
+from al_loop.domain.labels import Comment, Label
 from al_loop.domain.queries import HeldLease
 from al_loop.domain.rounds import CurvePoint, EmbeddingVersion, ModelVersion, Pretraining, Round, RoundEvent
 from al_loop.domain.samples import SampleCounts, SampleView
@@ -89,6 +89,19 @@ class SkippedSamples(msgspec.Struct, frozen=True, kw_only=True):
     """How many samples this annotator skipped for the first time."""
 
     skipped: int
+
+
+class RestoredSamples(msgspec.Struct, frozen=True, kw_only=True):
+    """How many samples the annotator has on lease again."""
+
+    restored: int
+
+
+class CommentPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of comments; pass `next_cursor` as `cursor` for the next one."""
+
+    comments: list[Comment]
+    next_cursor: str | None
 
 
 class LeaseList(msgspec.Struct, frozen=True, kw_only=True):

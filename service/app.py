@@ -23,6 +23,7 @@ from service.routes.agreement import AgreementController
 from service.routes.assists import AssistController
 from service.routes.campaigns import CampaignController
 from service.routes.classes import ClassController
+from service.routes.comments import CommentController
 from service.routes.health import HealthController
 from service.routes.labels import LabelController
 from service.routes.leases import LeaseController
@@ -49,6 +50,7 @@ CONTROLLERS = (
     LeaseController,
     RelabelController,
     LabelController,
+    CommentController,
     AgreementController,
     RoundController,
     PretrainingController,

@@ -63,6 +63,29 @@ class SkipRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A comment for later readers, such as "under cloud"."""
 
 
+class UnskipRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Skips that an annotator takes back."""
+
+    annotator: AnnotatorName
+    sample_ids: Annotated[list[SampleId], msgspec.Meta(min_length=1, max_length=10_000)]
+
+
+class CommentRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an annotator says about a sample."""
+
+    annotator: AnnotatorName
+    text: Annotated[str, msgspec.Meta(max_length=2000)] = ""
+    """May be empty where `flag` is true."""
+    flag: bool = False
+    """Ask that somebody looks at the sample."""
+
+
+class ResolveRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who closes a comment."""
+
+    annotator: AnnotatorName
+
+
 class RoundRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a round is asked for."""
 

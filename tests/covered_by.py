@@ -159,7 +159,6 @@ COVERED_BY = {
     "service/metrics.py": "tests/service/routes/test_rounds.py",
     "service/openapi/uploads.py": "tests/service/routes/test_predictions.py",
     "service/routes/campaigns.py": "tests/service/routes/test_growing_classes.py",
-    "service/routes/labels.py": "tests/service/routes/test_bad_input.py",
     "service/routes/model_versions.py": "tests/service/routes/test_rounds.py",
     "service/routes/queries.py": "tests/service/routes/test_bad_input.py",
     "service/routes/scaneo.py": "tests/al_loop/scaneo/test_links.py",

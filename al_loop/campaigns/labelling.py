@@ -6,7 +6,7 @@ from typing import Any
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.geojson import read_features
-from al_loop.domain.labels import CheckedLabel, Label, LabelInput
+from al_loop.domain.labels import CheckedLabel, Label, LabelInput, RequestKey
 from al_loop.domain.samples import SampleHeader
 from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.store import LabelStore
@@ -21,6 +21,7 @@ def record_labels(
     now: datetime,
     *,
     at: Sequence[str] | None = None,
+    request: RequestKey | None = None,
 ) -> list[Label]:
     """Check and store labels, all or none; see `LabelTable.append` for what becomes of leases.
 
@@ -30,6 +31,7 @@ def record_labels(
         inputs: The labels as they came in.
         now: When they are recorded.
         at: JSON path of each label in the request; None: `$.labels[i]`.
+        request: Names the request, see `RequestTable.once`.
 
     Raises:
         InvalidValueError: A value breaks a rule; with the JSON path of the field.
@@ -42,7 +44,7 @@ def record_labels(
         check_label(campaign, sample_id, header, label, now, path)
         for (sample_id, header), label, path in zip(samples, inputs, paths, strict=True)
     ]
-    return store.labels.append(campaign.campaign_id, checked)
+    return store.labels.append(campaign.campaign_id, checked, request=request)
 
 
 def check_label(

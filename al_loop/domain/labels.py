@@ -1,4 +1,7 @@
-"""Labels: as they come in, as they are checked (`al_loop.campaigns.labelling`), and as they are stored."""
+"""Labels: as they come in, as they are checked (`al_loop.campaigns.labelling`), and as they are stored; and comments.
+
+`RequestKey` names a request that brings them, so that it can be sent again.
+"""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -67,3 +70,32 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     """The label that this event withdraws; None for an answer."""
     labelled_at: datetime
     recorded_at: datetime
+
+
+class RequestKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Names a request, so that sending it again does nothing again."""
+
+    campaign_id: int
+    annotator: str
+    key: str
+    """Chosen by the client: 1 to 200 characters, another one for each thing that it wants done."""
+    digest: str
+    """Of what is asked for; one key must not stand for two different requests."""
+    at: datetime
+    """When it came in."""
+
+
+class Comment(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody said about a sample."""
+
+    comment_id: int
+    sample_id: int
+    path: str
+    annotator: str
+    text: str
+    flag: bool
+    """Whether somebody has to look at the sample."""
+    written_at: datetime
+    resolved_at: datetime | None
+    """None: open."""
+    resolved_by: str | None

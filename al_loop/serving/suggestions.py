@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.geojson import PIXEL
-from al_loop.domain.labels import Label, LabelInput
+from al_loop.domain.labels import Label, LabelInput, RequestKey
 from al_loop.domain.predictions import RememberedPrediction
 from al_loop.errors import ConflictError, InvalidValueError, NotFoundError, WithheldError
 from al_loop.store import LabelStore
@@ -30,6 +30,7 @@ def accept_suggestion(
     task: str | None,
     prediction_ids: Sequence[int] | None,
     now: datetime,
+    request: RequestKey | None = None,
 ) -> list[Label]:
     """Record the newest suggestions that were shown for a sample as labels, which end the annotator's lease.
 
@@ -41,6 +42,7 @@ def accept_suggestion(
         task: One task; None: every task that something was suggested for.
         prediction_ids: What the annotator looks at: nothing is recorded if there is something newer. None: no matter.
         now: When it is accepted.
+        request: Names the request, see `RequestTable.once`.
 
     Raises:
         NotFoundError: No such sample, or nothing was suggested for it.
@@ -65,7 +67,7 @@ def accept_suggestion(
     if prediction_ids is not None and {entry.prediction_id for _, entry in found} - set(prediction_ids):
         raise ConflictError("there is a newer suggestion for this sample; look at it before accepting")
     inputs = [_label(spec, prediction, sample_id, annotator) for spec, prediction in found]
-    return record_labels(store, campaign, inputs, now, at=["$"] * len(inputs))
+    return record_labels(store, campaign, inputs, now, at=["$"] * len(inputs), request=request)
 
 
 def mask_features(codes: NDArray[np.uint8], classes: Sequence[str]) -> dict[str, Any]:

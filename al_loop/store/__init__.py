@@ -12,12 +12,14 @@ from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.tables.assists import AssistTable
 from al_loop.store.tables.campaigns import CampaignTable
 from al_loop.store.tables.classes import ClassTable
+from al_loop.store.tables.comments import CommentTable
 from al_loop.store.tables.labels import LabelTable
 from al_loop.store.tables.leases import LeaseTable
 from al_loop.store.tables.predictions import PredictionTable
 from al_loop.store.tables.pretrainings import PretrainingTable
 from al_loop.store.tables.queries import QueryTable
 from al_loop.store.tables.relabels import RelabelTable
+from al_loop.store.tables.requests import RequestTable
 from al_loop.store.tables.rounds import RoundTable
 from al_loop.store.tables.samples import SampleTable
 from al_loop.store.tables.scaneo import ScaneoTable
@@ -47,6 +49,8 @@ class LabelStore:
         self.predictions = PredictionTable(database)
         self.assists = AssistTable(database)
         self.scaneo = ScaneoTable(database)
+        self.comments = CommentTable(database)
+        self.requests = RequestTable(database)
 
     @classmethod
     def open(cls, path: Path) -> Self:

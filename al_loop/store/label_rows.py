@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 from duckdb import DuckDBPyConnection
 
-from al_loop.domain.labels import CheckedLabel, Label
+from al_loop.domain.labels import CheckedLabel, Label, RequestKey
 from al_loop.errors import ConflictError, LeasedError, NotFoundError
 from al_loop.store.rows import Row, among, among_ids, execute, select
+from al_loop.store.tables.requests import keep_answer, keep_answers
 
 EVENT_COLUMNS = {
     "campaign_id": "BIGINT",
@@ -25,13 +27,21 @@ EVENT_COLUMNS = {
 }
 
 
-def append_all(connection: DuckDBPyConnection, requests: Sequence[list[CheckedLabel]]) -> list[list[Label]]:
+class Append(NamedTuple):
+    """The labels of one request, and how the request is recognised if it is repeated."""
+
+    labels: list[CheckedLabel]
+    request: RequestKey | None = None
+
+
+def append_all(connection: DuckDBPyConnection, appends: Sequence[Append]) -> list[list[Label]]:
     """Append the labels of many requests and end the leases that they answer; see `LabelTable.append`.
 
     Raises:
         LeasedError: For the first label whose sample is leased to another annotator.
+        RepeatedRequestError: A request was carried out before.
     """
-    labels = [label for request in requests for label in request]
+    labels = [label for append in appends for label in append.labels]
     answered = [_answered_lease(label, leases) for label, leases in _leases_of(connection, labels)]
     ids = iter(
         _append(
@@ -54,11 +64,25 @@ def append_all(connection: DuckDBPyConnection, requests: Sequence[list[CheckedLa
             if lease is not None and lease["ended_at"] is None
         },
     )
-    return [[_record(label, next(ids)) for label in request] for request in requests]
+    recorded = [[_record(label, next(ids)) for label in append.labels] for append in appends]
+    keep_answers(
+        connection,
+        [
+            (append.request, [label.label_id for label in stored])
+            for append, stored in zip(appends, recorded, strict=True)
+            if append.request is not None
+        ],
+    )
+    return recorded
 
 
 def append_retraction(
-    connection: DuckDBPyConnection, campaign_id: int, label_id: int, annotator: str | None, now: datetime
+    connection: DuckDBPyConnection,
+    campaign_id: int,
+    label_id: int,
+    annotator: str | None,
+    now: datetime,
+    request: RequestKey | None = None,
 ) -> Label:
     """Append the event that withdraws a label; see `LabelTable.retract`."""
     rows = select(
@@ -90,7 +114,9 @@ def append_retraction(
         "labelled_at": now,
         "recorded_at": now,
     }
-    return to_label({**event, "path": label["path"], "label_id": _append(connection, [event])[0]})
+    retraction = to_label({**event, "path": label["path"], "label_id": _append(connection, [event])[0]})
+    keep_answer(connection, request, retraction)
+    return retraction
 
 
 def to_label(row: Row) -> Label:

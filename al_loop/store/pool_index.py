@@ -239,6 +239,17 @@ class PoolIndex:
                 if len(skippers) >= SKIPS_TO_GIVE_UP:
                     self._change(position, set_bits=GIVEN_UP)
 
+    def unskip(self, sample_id: int, annotator: str) -> None:
+        """The annotator takes a skip back: the sample may be offered to them again."""
+        with self.lock:
+            position = self.position(sample_id)
+            skippers = self._skippers.get(position, set()) if position is not None else set()
+            if position is not None and annotator in skippers:
+                skippers.discard(annotator)
+                self.skipped[annotator].discard(position)
+                if len(skippers) < SKIPS_TO_GIVE_UP:
+                    self._change(position, clear_bits=GIVEN_UP)
+
     def advance(self, now: datetime) -> datetime:
         """Let time pass to `now` and free what ran out; return the index's time, which never goes back."""
         with self.lock:

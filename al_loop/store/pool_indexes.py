@@ -129,6 +129,10 @@ class PoolIndexes:
         """The annotator cannot tell what these show."""
         self._each(campaign_id, sample_ids, lambda index, sample_id: index.skip(sample_id, annotator))
 
+    def on_unskipped(self, campaign_id: int, annotator: str, sample_ids: Iterable[int]) -> None:
+        """The annotator takes back that they cannot tell."""
+        self._each(campaign_id, sample_ids, lambda index, sample_id: index.unskip(sample_id, annotator))
+
     def _each(self, campaign_id: int, sample_ids: Iterable[int], change: Callable[[PoolIndex, int], None]) -> None:
         index = self._indexes.get(campaign_id)
         if index is not None:

@@ -107,6 +107,9 @@ POLYGON_LABEL: dict[str, Any] = {
 RELEASE: dict[str, Any] = {"annotator": "anna", "sample_ids": [417]}
 EXTEND: dict[str, Any] = {"annotator": "anna", "sample_ids": [417]}
 SKIP: dict[str, Any] = {"annotator": "anna", "sample_ids": [417], "reason": "under cloud"}
+UNSKIP: dict[str, Any] = {"annotator": "anna", "sample_ids": [417]}
+COMMENT: dict[str, Any] = {"annotator": "anna", "text": "two lakes or one?", "flag": True}
+RESOLVE: dict[str, Any] = {"annotator": "otto"}
 LEASES: dict[str, Any] = {
     "now": "2026-03-01T12:10:00Z",
     "leases": [

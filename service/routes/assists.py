@@ -13,7 +13,7 @@ from al_loop.quality.suggestion_outcomes import assist_report
 from al_loop.serving.suggestions import accept_suggestion
 from service.access.tokens import requires
 from service.answers import RecordedLabels, Suggestion
-from service.dependencies import TARGET
+from service.dependencies import TARGET, IdempotencyKey, request_key
 from service.errors import problems
 from service.openapi.examples import ACCEPT, SUGGEST, SUGGESTIONS, answer, json_body
 from service.schemas import AcceptRequest, SuggestRequest
@@ -69,19 +69,26 @@ class AssistController(Controller):
         sample_id: FromPath[int],
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
+        key: IdempotencyKey = None,
     ) -> RecordedLabels:
         """Record the newest suggestion that was shown for a sample as the annotator's own label.
 
         It ends the annotator's lease on the sample, as any label does.
         """
-        loop.predictions.flush()
-        labels = accept_suggestion(
-            loop.store,
-            target,
-            sample_id,
-            annotator=data.annotator,
-            task=data.task,
-            prediction_ids=data.prediction_ids,
-            now=loop.clock(),
-        )
-        return RecordedLabels(label_ids=[label.label_id for label in labels])
+        request = request_key(key, loop, target, data.annotator, "accept", (sample_id, data))
+
+        def accept() -> list[int]:
+            loop.predictions.flush()
+            labels = accept_suggestion(
+                loop.store,
+                target,
+                sample_id,
+                annotator=data.annotator,
+                task=data.task,
+                prediction_ids=data.prediction_ids,
+                now=loop.clock(),
+                request=request,
+            )
+            return [label.label_id for label in labels]
+
+        return RecordedLabels(label_ids=loop.store.requests.once(request, list[int], accept))

@@ -18,7 +18,7 @@ from al_loop.loop import Loop
 from service.access.tokens import requires
 from service.answers import LabelPage, RecordedLabels
 from service.cursors import read_cursor, write_cursor
-from service.dependencies import TARGET
+from service.dependencies import TARGET, IdempotencyKey, request_key
 from service.errors import problems
 from service.openapi.examples import CLASS_LABEL, POLYGON_LABEL, json_body
 
@@ -44,15 +44,23 @@ class LabelController(Controller):
         data: Annotated[LabelInput | list[LabelInput], json_body(**LABELS)],
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
+        key: IdempotencyKey = None,
     ) -> RecordedLabels:
         """Record one label or many: all or nothing. Earlier labels of the same annotator stay in the history.
 
         A label is the complete answer for one sample, task and annotator; empty `classes` or `features` means "looked,
-        none here". It is on disk when this answers.
+        none here"; for a single-label task empty `classes` mean "none of these". It is on disk when this answers.
+        Send an `Idempotency-Key` to be able to send the request again when no answer came.
         """
         inputs, at = (data, [f"$[{row}]" for row in range(len(data))]) if isinstance(data, list) else ([data], ["$"])
-        labels = record_labels(loop.store, target, inputs, loop.clock(), at=at)
-        return RecordedLabels(label_ids=[label.label_id for label in labels])
+        annotators = "\n".join(sorted({entry.annotator for entry in inputs}))
+        request = request_key(key, loop, target, annotators, "label", inputs)
+
+        def record() -> list[int]:
+            labels = record_labels(loop.store, target, inputs, loop.clock(), at=at, request=request)
+            return [label.label_id for label in labels]
+
+        return RecordedLabels(label_ids=loop.store.requests.once(request, list[int], record))
 
     @get("/labels", operation_id="listLabels", sync_to_thread=True, responses=problems(400, 401, 403, 404))
     def page(
@@ -95,9 +103,17 @@ class LabelController(Controller):
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
         annotator: Annotated[str, QueryParameter(min_length=1, max_length=200)],
+        key: IdempotencyKey = None,
     ) -> Label:
         """Withdraw a label. The event is added to the history; nothing is erased."""
-        return loop.store.labels.retract(target.campaign_id, label_id, annotator=annotator, now=loop.clock())
+        request = request_key(key, loop, target, annotator, "retract", label_id)
+        return loop.store.requests.once(
+            request,
+            Label,
+            lambda: loop.store.labels.retract(
+                target.campaign_id, label_id, annotator=annotator, now=loop.clock(), request=request
+            ),
+        )
 
     @get(
         "/export",

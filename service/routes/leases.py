@@ -11,11 +11,11 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import Renewal
 from al_loop.loop import Loop
 from service.access.tokens import requires
-from service.answers import LeaseList, SkippedSamples
-from service.dependencies import TARGET
+from service.answers import LeaseList, RestoredSamples, SkippedSamples
+from service.dependencies import TARGET, IdempotencyKey, request_key
 from service.errors import problems
-from service.openapi.examples import EXTEND, LEASES, SKIP, answer, json_body
-from service.schemas import ExtendRequest, SkipRequest
+from service.openapi.examples import EXTEND, LEASES, SKIP, UNSKIP, answer, json_body
+from service.schemas import ExtendRequest, SkipRequest, UnskipRequest
 
 LOOK_BACK = timedelta(hours=12)
 """How long ended leases stay on an annotator's list."""
@@ -81,17 +81,57 @@ class LeaseController(Controller):
         operation_id="skipSamples",
         status_code=200,
         sync_to_thread=True,
-        responses=problems(400, 401, 403, 404, 415),
+        responses=problems(400, 401, 403, 404, 409, 415),
     )
     def skip(
         self,
         data: Annotated[SkipRequest, json_body(one=SKIP)],
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
+        key: IdempotencyKey = None,
     ) -> SkippedSamples:
         """Leave samples to others because one cannot tell; they are not offered to this annotator again.
 
         A sample that three annotators skipped is offered to nobody any more; the campaign's notices name it.
         """
-        skipped = loop.store.leases.skip(target.campaign_id, data.annotator, data.sample_ids, data.reason, loop.clock())
-        return SkippedSamples(skipped=skipped)
+        request = request_key(key, loop, target, data.annotator, "skip", data)
+
+        def skip() -> int:
+            return loop.store.leases.skip(
+                target.campaign_id, data.annotator, data.sample_ids, data.reason, loop.clock(), request=request
+            )
+
+        return SkippedSamples(skipped=loop.store.requests.once(request, int, skip))
+
+    @post(
+        "/unskip",
+        operation_id="unskipSamples",
+        status_code=200,
+        sync_to_thread=True,
+        responses=problems(400, 401, 403, 404, 409, 415),
+    )
+    def unskip(
+        self,
+        data: Annotated[UnskipRequest, json_body(one=UNSKIP)],
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+        key: IdempotencyKey = None,
+    ) -> RestoredSamples:
+        """Take skips back.
+
+        The annotator's leases that they ended run again, unless another annotator has leased or answered the sample
+        meanwhile.
+        """
+        request = request_key(key, loop, target, data.annotator, "unskip", data)
+
+        def unskip() -> int:
+            return loop.store.leases.unskip(
+                target.campaign_id,
+                data.annotator,
+                data.sample_ids,
+                lease_s=target.settings.lease_s,
+                now=loop.clock(),
+                request=request,
+            )
+
+        return RestoredSamples(restored=loop.store.requests.once(request, int, unskip))

@@ -24,7 +24,7 @@ from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.samples import SampleHeader
 from al_loop.store import LabelStore
-from al_loop.store.label_rows import append_all
+from al_loop.store.label_rows import Append, append_all
 from al_loop.store.migrations import migrate
 from models.card import TaskSpec
 from tests.al_loop.store.fixtures import open_query
@@ -89,7 +89,7 @@ def single_commits(directory: Path, campaign: Campaign, store: LabelStore) -> Ca
         checked = check_label(campaign, sample_id, header, label_of(sample_id), LATER, "$")
         with lock:
             connection.begin()
-            append_all(connection, [[checked]])
+            append_all(connection, [Append([checked])])
             connection.commit()
 
     return write

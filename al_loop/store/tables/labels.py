@@ -8,10 +8,10 @@ import numpy as np
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
-from al_loop.domain.labels import CheckedLabel, Label
+from al_loop.domain.labels import CheckedLabel, Label, RequestKey
 from al_loop.domain.queries import SourceLabel
 from al_loop.store.database import Database
-from al_loop.store.label_rows import append_all, append_retraction, to_label
+from al_loop.store.label_rows import Append, append_all, append_retraction, to_label
 from al_loop.store.pool_indexes import PoolIndexes
 from models.card import TaskName
 
@@ -30,7 +30,9 @@ class LabelTable:
     def __init__(self, database: Database, pool_indexes: PoolIndexes) -> None:
         self._database, self._pool_indexes = database, pool_indexes
 
-    def append(self, campaign_id: int, labels: Sequence[CheckedLabel]) -> list[Label]:
+    def append(
+        self, campaign_id: int, labels: Sequence[CheckedLabel], *, request: RequestKey | None = None
+    ) -> list[Label]:
         """Store labels, all or none; a label ends its annotator's lease on the sample.
 
         A label whose lease ran out on the way is kept, also if the sample was leased to another annotator since.
@@ -38,21 +40,31 @@ class LabelTable:
         Args:
             campaign_id: Whose samples they are.
             labels: Checked, as by `al_loop.campaigns.labelling.record_labels`.
+            request: Names the request, see `RequestTable.once`; the ids of the labels are its answer.
 
         Raises:
             LeasedError: Another annotator has the sample on lease, and `override_lease` is false.
+            RepeatedRequestError: The request was carried out before.
         """
         if not labels:
             return []
         return self._database.write_together(
             append_all,
-            list(labels),
+            Append(list(labels), request),
             lambda stored: self._pool_indexes.on_labels_recorded(campaign_id, stored),
             campaign_id=campaign_id,
             content=True,
         )
 
-    def retract(self, campaign_id: int, label_id: int, *, annotator: str | None, now: datetime) -> Label:
+    def retract(
+        self,
+        campaign_id: int,
+        label_id: int,
+        *,
+        annotator: str | None,
+        now: datetime,
+        request: RequestKey | None = None,
+    ) -> Label:
         """Withdraw a current label by one more event; return that event.
 
         Args:
@@ -60,6 +72,7 @@ class LabelTable:
             label_id: The label.
             annotator: Who withdraws it, which must be who gave it; None: an operator.
             now: When.
+            request: Names the request, see `RequestTable.once`.
 
         Raises:
             NotFoundError: No such label.
@@ -67,7 +80,7 @@ class LabelTable:
         """
 
         def operation(connection: DuckDBPyConnection) -> Label:
-            return append_retraction(connection, campaign_id, label_id, annotator, now)
+            return append_retraction(connection, campaign_id, label_id, annotator, now, request)
 
         return self._database.write(
             operation,

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 from duckdb import DuckDBPyConnection
 
+from al_loop.domain.labels import RequestKey
 from al_loop.domain.queries import HeldLease, Renewal
 from al_loop.errors import AlLoopError, NotFoundError
 from al_loop.store.database import Database
@@ -13,6 +14,7 @@ from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.rows import Row, execute, select
 from al_loop.store.sample_rows import GIVEN_UP, LABELLED, LEASED
 from al_loop.store.tables.queries import ACTIVE
+from al_loop.store.tables.requests import keep_answer
 
 SEVERAL = "'overlap', 'golden'"
 """Sources whose samples are for several annotators."""
@@ -36,10 +38,16 @@ HELD = f"""SELECT l.*, s.path, s.width, s.height, s.bounds, q.version,
     ORDER BY lease_id"""
 """The annotator's newest lease of each sample; leases are numbered in the order of the picks."""
 
-FREE_AGAIN = f"""(ended_at IS NULL OR end_reason IN ('labelled', 'expired')) AND sample_id NOT IN ({GIVEN_UP})
+NOT_OTHERS = f"""sample_id NOT IN ({GIVEN_UP})
     AND sample_id NOT IN ({LABELLED} AND (annotator = $annotator OR leases.arm NOT IN ({SEVERAL})))
     AND (arm IN ({SEVERAL}) OR sample_id NOT IN ({LEASED} AND annotator <> $annotator))"""
+"""Condition on `leases`: nobody else has or answered the sample, and this annotator has not either."""
+
+FREE_AGAIN = f"(ended_at IS NULL OR end_reason IN ('labelled', 'expired')) AND {NOT_OTHERS}"
 """Condition on `leases`: it lapsed or its label was withdrawn, and nobody else has or answered the sample."""
+
+UNSKIPPED = "(ended_at IS NULL OR end_reason IN ('skipped', 'expired'))"
+"""Condition on `leases`: what a skip ended, or what ran out meanwhile."""
 
 Leases = list[HeldLease]
 
@@ -119,7 +127,16 @@ class LeaseTable:
             self._pool_indexes.release(campaign_id, annotator, held, expires_at)
             raise
 
-    def skip(self, campaign_id: int, annotator: str, sample_ids: Sequence[int], reason: str, now: datetime) -> int:
+    def skip(
+        self,
+        campaign_id: int,
+        annotator: str,
+        sample_ids: Sequence[int],
+        reason: str,
+        now: datetime,
+        *,
+        request: RequestKey | None = None,
+    ) -> int:
         """Record that the annotator cannot tell, and end their leases on these samples.
 
         They are not offered these samples again, and nobody is once `SKIPS_TO_GIVE_UP` annotators skipped one. Safe to
@@ -131,6 +148,7 @@ class LeaseTable:
             sample_ids: Which samples; a lease is not needed.
             reason: In the annotator's words, may be empty.
             now: When.
+            request: Names the request, see `RequestTable.once`.
 
         Returns:
             How many of them this annotator had not skipped before.
@@ -157,6 +175,7 @@ class LeaseTable:
                 **bound,
                 reason=reason,
             )
+            keep_answer(connection, request, len(rows))
             return len(rows)
 
         self._check_known(campaign_id, sample_ids)
@@ -165,6 +184,67 @@ class LeaseTable:
             lambda _: self._pool_indexes.on_skipped(campaign_id, annotator, sample_ids),
             campaign_id=campaign_id,
         )
+
+    def unskip(
+        self,
+        campaign_id: int,
+        annotator: str,
+        sample_ids: Sequence[int],
+        *,
+        lease_s: float,
+        now: datetime,
+        request: RequestKey | None = None,
+    ) -> int:
+        """Withdraw skips, and let the leases that they ended run again unless others have or answered the samples.
+
+        Args:
+            campaign_id: The campaign.
+            annotator: Whose skips.
+            sample_ids: Which samples; those that the annotator did not skip are passed over.
+            lease_s: Length of the leases from `now`, in seconds.
+            now: The present.
+            request: Names the request, see `RequestTable.once`.
+
+        Returns:
+            How many samples the annotator has on lease again.
+        """
+        expires_at = now + timedelta(seconds=lease_s)
+
+        def operation(connection: DuckDBPyConnection) -> list[int]:
+            bound: dict[str, int | str | list[int]] = {
+                "campaign_id": campaign_id, "annotator": annotator, "sample_ids": list(sample_ids),
+            }  # fmt: skip
+            skipped = select(
+                connection,
+                f"DELETE FROM skips WHERE {OWN} AND sample_id IN (SELECT unnest($sample_ids::BIGINT[])) "
+                "RETURNING sample_id",
+                **bound,
+            )
+            bound["sample_ids"] = [row["sample_id"] for row in skipped]
+            rows = select(
+                connection,
+                f"""UPDATE leases SET expires_at = $expires_at, ended_at = NULL, end_reason = NULL
+                WHERE lease_id IN (SELECT max(lease_id) FROM leases WHERE {OWN} GROUP BY sample_id)
+                AND sample_id IN (SELECT unnest($sample_ids::BIGINT[])) AND {UNSKIPPED} AND {NOT_OTHERS}
+                RETURNING sample_id""",
+                **bound,
+                expires_at=expires_at,
+                now=now,
+            )
+            keep_answer(connection, request, len(rows))
+            return sorted(row["sample_id"] for row in rows)
+
+        def committed(restored: list[int]) -> None:
+            self._pool_indexes.on_unskipped(campaign_id, annotator, sample_ids)
+            self._pool_indexes.on_renewed(campaign_id, annotator, restored, expires_at)
+            self._pool_indexes.release(campaign_id, annotator, set(held).difference(restored), expires_at)
+
+        held = self._pool_indexes.hold(campaign_id, annotator, sample_ids, expires_at, now)
+        try:
+            return len(self._database.write(operation, committed, campaign_id=campaign_id))
+        except AlLoopError:
+            self._pool_indexes.release(campaign_id, annotator, held, expires_at)
+            raise
 
     def given_up(self, campaign_id: int) -> list[str]:
         """Paths of the samples without a label that nobody is offered any more, because too many skipped them."""

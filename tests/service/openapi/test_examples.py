@@ -15,15 +15,18 @@ from service.answers import LeaseList, Suggestion
 from service.openapi import examples
 from service.schemas import (
     AcceptRequest,
+    CommentRequest,
     ExtendRequest,
     PromoteRequest,
     QueryRequest,
     RelabelRequest,
     ReleaseRequest,
+    ResolveRequest,
     RoundRequest,
     SamplesRequest,
     SkipRequest,
     SuggestRequest,
+    UnskipRequest,
 )
 from tests.e2e.campaigns import Http
 
@@ -44,6 +47,9 @@ from tests.e2e.campaigns import Http
         (examples.RELEASE, ReleaseRequest),
         (examples.EXTEND, ExtendRequest),
         (examples.SKIP, SkipRequest),
+        (examples.UNSKIP, UnskipRequest),
+        (examples.COMMENT, CommentRequest),
+        (examples.RESOLVE, ResolveRequest),
         (examples.LEASES, LeaseList),
         (examples.ROUND, RoundRequest),
         (examples.PRETRAINING, PretrainConfig),

@@ -71,6 +71,8 @@ def test_sample_that_three_skipped_is_a_notice(http: Http, client: Client) -> No
         ("extend", {"annotator": "anna", "sample_ids": [2**63]}, 400, "sample_ids"),
         ("extend", {}, 400, "annotator"),
         ("release", {"annotator": "anna", "sample_ids": [2**63]}, 400, "sample_ids"),
+        ("unskip", {"annotator": "anna", "sample_ids": []}, 400, "sample_ids"),
+        ("unskip", {"annotator": "anna"}, 400, "sample_ids"),
     ],
 )
 def test_bad_request_names_the_field(http: Http, client: Client, path: str, body: Any, status: int, named: str) -> None:
@@ -103,3 +105,42 @@ def test_savings_are_not_known_at_first_and_say_what_is_missing(client: Client, 
     assert found.note.startswith("needs 20 more random control labels")
     assert http.get("/campaigns/demo/savings?task=nonsense").status_code == 404
     assert http.get("/campaigns/nowhere/savings").status_code == 404
+
+
+def test_skip_that_is_taken_back_gives_the_lease_back(client: Client, http: Http) -> None:
+    first, second = (sample.sample_id for sample in client.query("demo", "anna", 2).samples)
+    client.skip("demo", "anna", [first, second], "cloud")
+    assert client.leases("demo", "anna") == []
+    body = {"annotator": "anna", "sample_ids": [first]}
+    answers = [
+        http.post("/campaigns/demo/leases/unskip", json=body, headers={"Idempotency-Key": "u"}) for _ in range(2)
+    ]
+    assert [answer.json() for answer in answers] == [{"restored": 1}, {"restored": 1}]
+    assert [(lease.sample_id, lease.state) for lease in client.leases("demo", "anna")] == [(first, "open")]
+    assert first not in [sample.sample_id for sample in client.query("demo", "bert", 6).samples]
+    assert http.post("/campaigns/demo/leases/unskip", json=body).json() == {"restored": 0}
+
+
+def test_skip_taken_back_does_not_take_the_sample_from_others(client: Client, http: Http) -> None:
+    (sample,) = client.query("demo", "anna", 1).samples
+    client.skip("demo", "anna", [sample.sample_id])
+    assert sample.sample_id in [offered.sample_id for offered in client.query("demo", "bert", 6).samples]
+    body = {"annotator": "anna", "sample_ids": [sample.sample_id]}
+    assert http.post("/campaigns/demo/leases/unskip", json=body).json() == {"restored": 0}
+    assert client.leases("demo", "anna") == []
+
+
+def test_sample_is_offered_again_once_one_of_three_takes_the_skip_back(client: Client, http: Http) -> None:
+    for person in ("anna", "bert", "cleo"):
+        client.skip("demo", person, [3])
+    assert client.campaign("demo").samples.skipped == 1
+    http.post("/campaigns/demo/leases/unskip", json={"annotator": "bert", "sample_ids": [3]})
+    assert client.campaign("demo").samples.skipped == 0
+    assert 3 in [sample.sample_id for sample in client.query("demo", "bert", 6).samples]
+
+
+def test_skip_that_is_repeated_counts_once(client: Client, http: Http) -> None:
+    body = {"annotator": "anna", "sample_ids": [1], "reason": "two classes"}
+    for _ in range(2):
+        answer = http.post("/campaigns/demo/leases/skip", json=body, headers={"Idempotency-Key": "s"})
+        assert answer.json() == {"skipped": 1}
