@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from al_loop.simulation.curves import Comparison, Interval, LearningCurves, labels_to_reach
+from al_loop.simulation.curves import Comparison, Interval, LearningCurves, labels_to_reach, values_of
 from models.metrics import percentile_interval
 
 BASELINE = "random"
@@ -33,6 +33,29 @@ def compare(curves: LearningCurves) -> dict[str, Comparison]:
         if name != BASELINE and runs is not None and runs.shape == baseline.shape:
             found[name] = _compare(curves, name, runs, baseline)
     return found
+
+
+def shown_differences(curves: LearningCurves) -> list[str]:
+    """A sentence for each strategy: where its curve and that of random are apart by more than their intervals."""
+    points = len(curves.labels)
+    sentences = []
+    for name in curves.strategies if BASELINE in curves.strategies else ():
+        if name == BASELINE:
+            continue
+        pairs = [values_of(curves.strategies[one], points) for one in (name, BASELINE)]
+        apart = [
+            str(labels)
+            for labels, value, other in zip(curves.labels, *pairs, strict=True)
+            if value is not None and other is not None
+            if value.low is not None and value.high is not None and other.low is not None and other.high is not None
+            if value.low > other.high or other.low > value.high
+        ]
+        sentences.append(
+            f"{name} and {BASELINE} differ at {', '.join(apart)} labels: their 95 % intervals do not overlap there."
+            if apart
+            else f"No difference between {name} and {BASELINE} is shown: their 95 % intervals overlap."
+        )
+    return sentences
 
 
 def _compare(curves: LearningCurves, name: str, runs: Runs, baseline: Runs) -> Comparison:

@@ -60,15 +60,21 @@ def comparison_table(curves: LearningCurves) -> Table:
 
 
 def _times(interval: Interval) -> str:
-    if interval.low is None or interval.high is None:
-        return f"{interval.value:.2f}x"
-    return f"{interval.value:.2f}x ({interval.low:.2f} to {interval.high:.2f})"
+    return f"{interval.value:.2f}x{_range(interval, '.2f')}"
 
 
 def _points(interval: Interval) -> str:
+    points = [None if value is None else 100 * value for value in (interval.low, interval.high)]
+    return f"{100 * interval.value:+.1f}{_range(Interval(value=0, low=points[0], high=points[1]), '+.1f')}"
+
+
+def _range(interval: Interval, form: str) -> str:
+    """The interval in brackets; seeds that agree have none, since they say nothing of other seeds."""
     if interval.low is None or interval.high is None:
-        return f"{100 * interval.value:+.1f}"
-    return f"{100 * interval.value:+.1f} ({100 * interval.low:+.1f} to {100 * interval.high:+.1f})"
+        return ""
+    if interval.low == interval.high:
+        return " (seeds agree)"
+    return f" ({interval.low:{form}} to {interval.high:{form}})"
 
 
 def _cell(value: CurveValue | None) -> str:
@@ -76,4 +82,6 @@ def _cell(value: CurveValue | None) -> str:
         return "no model"
     if value.low is None or value.high is None:
         return f"{value.mean:.1%}"
+    if value.low == value.high:
+        return f"{value.mean:.1%} ({value.runs} seeds agree)"
     return f"{value.mean:.1%} ± {(value.high - value.low) / 2:.1%}"

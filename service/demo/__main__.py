@@ -68,9 +68,14 @@ def run(console: Console, data: Path | None, out: Path, rounds: int | None, quer
     )
     with running_service(out, plan.root) as client:
         arms = [DemoCampaign.create(client, name, strategy, plan, annotator) for name, strategy in ARMS.items()]
+        auto, by_chance = arms
         for number in range(1, rounds + 1):
-            for arm in arms:
-                spend_labels(arm, number * size, console)
+            if number == 1:  # chance has no part in what the curves differ by
+                spend_labels(by_chance, size, console)
+                auto.ask_the_same(by_chance)
+            else:
+                for arm in arms:
+                    spend_labels(arm, number * size, console)
             started_rounds = [arm.start_round() for arm in arms]
             for arm, started_round in zip(arms, started_rounds, strict=True):
                 arm.follow(started_round, console)

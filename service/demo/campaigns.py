@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass, field
 
+import msgspec
 from rich.console import Console
 
 from al_loop.campaigns.importing import ImportPlan
@@ -57,6 +58,13 @@ class DemoCampaign:
             self._answer([(sample.path, sample.sample_id) for sample in answer.samples], name)
             given += answer.samples
         return given
+
+    def ask_the_same(self, other: "DemoCampaign") -> None:
+        """Label what the first query of another arm was about, so that both curves begin with the same labels."""
+        asked = {sample.path: sample for sample in other.asked[0]}
+        ids = {sample.path: sample.sample_id for sample in self.client.every_sample(self.name) if sample.path in asked}
+        self._answer(list(ids.items()), ANNOTATORS[0])
+        self.asked.append([msgspec.structs.replace(asked[path], sample_id=number) for path, number in ids.items()])
 
     def labelled(self) -> int:
         """Labelled samples outside the reserve."""

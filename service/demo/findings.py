@@ -12,6 +12,7 @@ from al_loop.campaigns.importing import ImportPlan
 from al_loop.domain.painting import class_colours
 from al_loop.domain.samples import SampleView
 from al_loop.serving.pictures.rendering import codes_png, heat_png, label_png
+from al_loop.simulation.comparing import shown_differences
 from al_loop.simulation.curve_plot import curve_png
 from al_loop.simulation.curves import CurveRuns, LearningCurves
 from models.tasks import task_of
@@ -60,6 +61,8 @@ def print_curves(console: Console, curves: LearningCurves) -> None:
             cells.append("" if value is None else f"{value:.3f}{bounds}")
         table.add_row(str(labels), *cells)
     console.print(table)
+    for sentence in shown_differences(curves):
+        console.print(sentence, highlight=False, markup=False)
 
 
 def report_data(arms: list[DemoCampaign], plan: ImportPlan, data: Path, seconds: float, console: Console) -> ReportData:

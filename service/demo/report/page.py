@@ -4,6 +4,7 @@ from collections.abc import Callable
 from html import escape
 from importlib.resources import files
 
+from al_loop.simulation.comparing import shown_differences
 from al_loop.simulation.curve_plot import curve_png
 from service.demo.report.data import Fact, ReportData
 from service.demo.report.pictures import data_uri, picture
@@ -61,7 +62,7 @@ def _curve_section(data: ReportData) -> str:
     return f"""<section>
 <h2>Learning curve</h2>
 <p>Test {escape(data.curves.metric.replace("_", " "))} on the reserve, which is never trained on, against labels spent.
-Bands are 95 % intervals.</p>
+Bands are 95 % intervals. {escape(" ".join(shown_differences(data.curves)))}</p>
 <picture class="curve">
 <source srcset="{dark}" media="(prefers-color-scheme: dark)">
 {picture(light, "Learning curve of each strategy")}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from al_loop.simulation.comparing import compare
+from al_loop.simulation.comparing import compare, shown_differences
 from al_loop.simulation.curves import CurveRuns, LearningCurves
 from al_loop.simulation.table import comparison_table
 from tests.al_loop.simulation.test_curves import shown
@@ -61,3 +61,29 @@ def test_table_names_the_savings_with_their_interval():
     text = shown(comparison_table(table))
     assert "12 paired seeds" in text
     assert "2.0" in text.split("auto")[1]
+
+
+def test_difference_is_shown_only_where_intervals_do_not_overlap():
+    def runs(*intervals):
+        means = [(low + high) / 2 for low, high in intervals]
+        return CurveRuns(runs=[means], intervals=list(intervals))
+
+    random = runs((0.2, 0.4), (0.3, 0.5), (0.4, 0.5), (0.5, 0.6))
+    alike = runs((0.3, 0.5), (0.4, 0.6), (0.5, 0.6), (0.5, 0.7))
+    better = runs((0.3, 0.5), (0.6, 0.7), (0.4, 0.6), (0.7, 0.8))
+    made = LearningCurves(
+        metric="accuracy", labels=LABELS, strategies={"alike": alike, "random": random, "better": better}
+    )
+    assert shown_differences(made) == [
+        "No difference between alike and random is shown: their 95 % intervals overlap.",
+        "better and random differ at 20, 80 labels: their 95 % intervals do not overlap there.",
+    ]
+    assert shown_differences(LearningCurves(metric="accuracy", labels=LABELS, strategies={"alike": alike})) == []
+
+
+def test_table_says_where_seeds_agree_instead_of_an_interval_of_nothing():
+    made = curves(random=[[0.4, 0.5, 0.6, 0.7]] * 3, auto=[[0.5, 0.6, 0.7, 0.75]] * 3)
+    table = LearningCurves(metric="accuracy", labels=LABELS, strategies=made.strategies, comparisons=compare(made))
+    text = shown(comparison_table(table))
+    assert "+5.0 (seeds agree) at 80" in text
+    assert "(+" not in text

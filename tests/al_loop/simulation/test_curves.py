@@ -78,8 +78,12 @@ def test_curve_picture_is_dark_on_dark_pages() -> None:
     assert corners["dark"] < 200
 
 
-def test_curve_table_shows_means_and_intervals() -> None:
-    assert "40.0% ± 0.0%" in shown(curve_table(CURVES))
+def test_curve_table_shows_means_and_intervals_and_says_where_seeds_agree() -> None:
+    text = shown(curve_table(CURVES))
+    assert "25.0% ± 63.5%" in text
+    assert "40.0% (2 seeds agree)" in text
+    assert "0.0%)" not in text
+    assert "± 0.0%" not in text
 
 
 def shown(table: Table) -> str:
