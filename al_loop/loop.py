@@ -101,7 +101,7 @@ class Loop:
         )  # fmt: skip
         self.relabels = RelabelQueue(self.store, self.server, self._embeddings)
         self.savings = SavingsReporter(self.store, self.scores.of)
-        self.pictures = PictureService(self.store, self.server)
+        self.pictures = PictureService(self.store, self.server, self.layout)
         self.prompts = OutlineService(self.store, self.server, max_values=max_image_values, model=promptable)
         self.scheduler = LoopScheduler(
             self.store, self.rounds, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s,
@@ -136,6 +136,7 @@ class Loop:
         self.rounds.close()  # before the pretrainer, whose place a waiting round would take otherwise
         self.pretrainings.close()
         self.predictions.close()
+        self.pictures.close()
         self.server.close()
         self.store.close()
 

@@ -11,6 +11,7 @@ ModelsError
         VersionExistsError          versions are immutable: a name is used once
         CorruptVersionError         a file is missing or its digest differs from the card
     UnknownCrsError             text that names no CRS, or names one in a way that is not taken
+    BandMathsError              text that is no band maths, or more than is taken
     UnknownTaskError            the model has no head for that task
     TrainingDataError           a manifest that cannot be trained on (too few labels, one class)
     ExportParityError           the ONNX file and torch disagree
@@ -104,6 +105,14 @@ class UnknownCrsError(ModelsError, ValueError):
             f"{shown!r} is no CRS that PROJ knows{reason and f' ({reason})'}; send a code of EPSG, ESRI, IGNF or OGC "
             "(EPSG:32631), a URN (urn:ogc:def:crs:OGC:1.3:CRS84), or WKT 1 or 2 that names no grid files"
         )
+
+
+class BandMathsError(ModelsError, ValueError):
+    """Text that is no band maths, or more than is taken."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        shown = text if len(text) <= 80 else f"{text[:77]}..."
+        super().__init__(f"{shown!r} is no band maths: {reason}; an example is (b8-b4)/(b8+b4)")
 
 
 class UnknownTaskError(ModelsError, LookupError):

@@ -29,6 +29,7 @@ from service.routes.labels import LabelController
 from service.routes.leases import LeaseController
 from service.routes.model_versions import ModelVersionController
 from service.routes.page import PAGE
+from service.routes.pictures import PictureController
 from service.routes.predictions import PredictionController
 from service.routes.pretrainings import PretrainingController
 from service.routes.queries import QueryController
@@ -46,6 +47,7 @@ CONTROLLERS = (
     CampaignController,
     ClassController,
     SampleController,
+    PictureController,
     QueryController,
     LeaseController,
     RelabelController,

@@ -40,6 +40,13 @@ class DataLayout(msgspec.Struct, frozen=True):
         """Root of a campaign's embeddings, one directory a model version."""
         return self.campaign(name) / "scores"
 
+    def pictures(self, name: str) -> Path:
+        """Directory of what pictures are drawn from: a sample of the pool's pixels, reduced copies of large scenes.
+
+        All of it is made again when it is missing.
+        """
+        return self.campaign(name) / "pictures"
+
     def round(self, name: str, number: int) -> Path:
         """Directory of one round: `snapshot/`, `training/`."""
         return self.campaign(name) / "rounds" / str(number)

@@ -1,11 +1,14 @@
 """What a campaign may be and how it may change. Pure checks that name the JSON path of the field at fault."""
 
+import math
 import re
 from collections.abc import Sequence
 
-from al_loop.domain.campaigns import CampaignSettings
+from al_loop.domain.campaigns import CampaignSettings, View, ViewSettings
 from al_loop.errors import InvalidValueError
 from models.card import TaskSpec
+from models.errors import BandMathsError
+from models.pictures.band_maths import read_band_maths
 from models.tasks import task_kinds, task_of
 
 NAME = re.compile(r"[a-z0-9-]{1,64}")
@@ -51,6 +54,7 @@ def check_campaign(
                 raise InvalidValueError(f"$.bands[{index}]", f"{band} is not a band number from 1 that is listed once")
     check_reserve_pattern(settings)
     check_spread(settings)
+    check_views(settings.view)
 
 
 def check_growth(old: Sequence[TaskSpec], new: Sequence[TaskSpec]) -> None:
@@ -98,6 +102,50 @@ def check_spread(settings: CampaignSettings, path: str = "$.settings.query.sprea
         raise InvalidValueError(
             f"{path}.max_per_group", "a quota needs a group_pattern that names the group, such as (S2[AB])_"
         )
+
+
+def check_views(settings: ViewSettings, path: str = "$.settings.view") -> None:
+    """Refuse views that cannot be drawn, and two of one name or key. Bands are not compared with those of the files.
+
+    Args:
+        settings: The campaign's.
+        path: Where they are in what the client sent.
+
+    Raises:
+        InvalidValueError: With the JSON path of the field.
+    """
+    for number, view in enumerate(settings.views):
+        where, earlier = f"{path}.views[{number}]", settings.views[:number]
+        if view.name in {other.name for other in earlier}:
+            raise InvalidValueError(f"{where}.name", f"{view.name!r} is listed twice; names are unique")
+        if view.key is not None and view.key in {other.key for other in earlier}:
+            raise InvalidValueError(f"{where}.key", f"{view.key!r} switches to another view already")
+        _check_view(view, where)
+    _check_limits(settings.limits, f"{path}.limits")
+
+
+def _check_view(view: View, path: str) -> None:
+    if (view.bands is None) == (view.expression is None):
+        raise InvalidValueError(path, "give either `bands` or `expression`")
+    if view.bands is not None and (len(view.bands) not in (1, 3) or min(view.bands) < 1):
+        raise InvalidValueError(f"{path}.bands", "give one band, or three for red, green and blue; the first band is 1")
+    count = len(view.bands or ())
+    if view.expression is not None:
+        try:
+            count = len(read_band_maths(view.expression).blocks)
+        except BandMathsError as error:
+            raise InvalidValueError(f"{path}.expression", str(error)) from error
+    if view.colormap is not None and count != 1:
+        raise InvalidValueError(f"{path}.colormap", "a colour map is for views with one channel")
+    if view.limits is not None and len(view.limits) != count:
+        raise InvalidValueError(f"{path}.limits", f"give {count} pairs, one for each channel; got {len(view.limits)}")
+    _check_limits(view.limits, f"{path}.limits")
+
+
+def _check_limits(limits: Sequence[tuple[float, float]] | None, path: str) -> None:
+    for number, (low, high) in enumerate(limits or ()):
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise InvalidValueError(f"{path}[{number}]", f"{low} is not below {high}")
 
 
 def _check_pattern(pattern: str | None, path: str, *, groups: int = 0) -> None:

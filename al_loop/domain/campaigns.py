@@ -86,6 +86,53 @@ class QuerySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     spread: SpreadSettings = SpreadSettings()
 
 
+Colormap = Literal[
+    "blues", "brbg", "cividis", "gray", "greens", "inferno", "magma", "plasma", "rdbu", "rdylbu", "rdylgn", "spectral",
+    "terrain", "turbo", "viridis", "ylgnbu",
+]  # fmt: skip
+"""Colour maps of rio-tiler for pictures of one channel."""
+Stretch = Literal["campaign", "image"]
+"""What decides which values are black and which are full: one pair of limits for the whole campaign, or each image."""
+Sensor = Literal["sentinel-1", "sentinel-2", "landsat", "rgb", "rgbn", "bgrn"]
+Gamma = Annotated[float, msgspec.Meta(ge=0.2, le=5.0)]
+LowHigh = tuple[float, float]
+"""Value that is shown black (or at the lower end of the colour map), and value that is shown full."""
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One way to look at images: one or three bands, or one or three formulas over bands."""
+
+    name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,39}$")]
+    """Stands in addresses."""
+    title: Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
+    """What the page calls it."""
+    key: Annotated[str, msgspec.Meta(min_length=1, max_length=1)] | None = None
+    """Key that switches to it on the page; null: the page finds one."""
+    bands: tuple[int, ...] | None = None
+    """1-based: three for red, green and blue, or one. Null: `expression` says."""
+    expression: str | None = None
+    """Band maths such as `(b8-b4)/(b8+b4)`; three formulas separated by `;` for red, green and blue."""
+    limits: tuple[LowHigh, ...] | None = None
+    """One pair for each channel, in the units of the bands or of the formula; null: `stretch` decides."""
+    colormap: Colormap | None = None
+    """Of a view with one channel; null: grey."""
+
+
+class ViewSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the campaign's images are shown to people; models see none of it."""
+
+    views: Annotated[tuple[View, ...], msgspec.Meta(max_length=20)] = ()
+    """The first is the default. Empty: views that fit the bands, see `GET views`."""
+    stretch: Stretch = "campaign"
+    """campaign: the same limits for every image, so that brightness can be compared; image: of each image alone."""
+    gamma: Gamma = 1.0
+    """Above 1 lifts dark parts."""
+    limits: tuple[LowHigh, ...] | None = None
+    """Limits of each band of the files, or one pair for all, instead of percentiles over a sample of the pool."""
+    sensor: Sensor | None = None
+    """What took the images, which tells the order of their bands; null: by their number and names."""
+
+
 class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an operator may set per campaign."""
 
@@ -95,6 +142,7 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     reserve: ReserveSettings = ReserveSettings()
     query: QuerySettings = QuerySettings()
     assist: AssistSettings = AssistSettings()
+    view: ViewSettings = ViewSettings()
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     train_from: Literal["auto", "scratch"] = "auto"

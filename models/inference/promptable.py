@@ -16,6 +16,11 @@ from models.errors import PromptableModelError
 
 _RANKS = {"image": 4, "point_coords": 3, "point_labels": 2}
 _OUTPUT = "masks"
+_PERCENTILES = (2.0, 98.0)
+_LEAST_CONTRAST = 0.5
+"""Least span of a stretch, as a share of its upper end."""
+_GAMMA = 0.8
+"""Of stretched values: lifts the dark half, where reflectances of land lie."""
 _FLOAT = "tensor(float)"
 _LOAD_ERRORS = (
     ort_errors.Fail,
@@ -91,3 +96,33 @@ def _described(signature: dict[str, tuple[str, int]]) -> str:
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0][:300]
+
+
+def natural_picture(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What such a model is shown of a window: red, green and blue in [0, 1], (3, H, W), NaN where invalid.
+
+    Stretched around the 2nd and 98th percentiles of the window, with one span for all bands, and not a tiny one: an
+    even window must not turn into coloured noise.
+
+    Args:
+        values: All bands, (C, H, W). One and two: the first, in grey. Three: as they are. 12 and 13: Sentinel-2 in its
+            usual order. Others: blue, green, red first.
+    """
+    shown = values[[band - 1 for band in _natural_bands(len(values))]]
+    valid = shown[:, ~np.isnan(shown).any(axis=0)]
+    if not valid.size:
+        return shown
+    low, high = np.percentile(valid, _PERCENTILES, axis=1)[:, :, None, None].astype(np.float32)
+    span = max(float((high - low).max()), _LEAST_CONTRAST * float(np.abs(high).max()))
+    low, high = (low + high - span) / 2, (low + high + span) / 2
+    scaled: NDArray[np.float32] = np.clip((shown - low) / np.maximum(high - low, 1e-6), 0, 1) ** _GAMMA
+    return scaled
+
+
+def _natural_bands(band_count: int) -> tuple[int, int, int]:
+    """1-based bands that are red, green and blue."""
+    if band_count < 3:
+        return (1, 1, 1)
+    if band_count == 3:
+        return (1, 2, 3)
+    return (4, 3, 2) if band_count in (12, 13) else (3, 2, 1)

@@ -109,7 +109,7 @@ def driver_of(data: bytes, name: str) -> str:
 
 
 @contextmanager
-def open_file(path: Path, name: str) -> Iterator[DatasetReader]:
+def open_file(path: Path, name: str, *, overview_level: int | None = None) -> Iterator[DatasetReader]:
     """Open a regular file for reading.
 
     World files, `.aux.xml`, `.msk` and `.ovr` beside it are honoured if they are what they claim to be; all other
@@ -118,11 +118,13 @@ def open_file(path: Path, name: str) -> Iterator[DatasetReader]:
     Args:
         path: The file.
         name: What messages call it.
+        overview_level: Open one of its overviews (0: the finest) as a raster of that size; None: the raster itself.
 
     Raises:
         UnreadableRasterError: No such file, empty, truncated, not of an allowed format, or it names another file.
     """
     path = path.absolute()
+    options = {} if overview_level is None else {"overview_level": overview_level}
     head, tail = _ends_of(path, name)
     driver = driver_of(head, name)
     _check_end(driver, tail, name)
@@ -131,7 +133,7 @@ def open_file(path: Path, name: str) -> Iterator[DatasetReader]:
     with (
         translated_errors(name),
         Env(GDAL_DISABLE_READDIR_ON_OPEN=siblings, **_GDAL_OPTIONS),
-        rasterio.open(path, driver=driver) as dataset,
+        rasterio.open(path, driver=driver, **options) as dataset,
     ):
         _check_self_contained(dataset, name)
         yield dataset

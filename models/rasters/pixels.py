@@ -52,9 +52,14 @@ def read_values(
     bands: Sequence[int],
     window: tuple[int, int, int, int] | None,
     out_shape: tuple[int, int] | None,
+    *,
+    alpha: bool | None = None,
 ) -> NDArray[np.float32]:
-    """Raw values of 1-based bands, (C, H, W), NaN where invalid; see `models.rasters.reading.read_raster`."""
-    alpha = has_alpha(dataset)
+    """Raw values of 1-based bands, (C, H, W), NaN where invalid; see `models.rasters.reading.read_raster`.
+
+    `alpha`: what `has_alpha` says of the full raster, for a dataset that is one of its overviews; None: ask it.
+    """
+    alpha = has_alpha(dataset) if alpha is None else alpha
     check_bands(bands, dataset.count - alpha, name)
     where = None
     if window is not None:

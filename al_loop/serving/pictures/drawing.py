@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from models.card import BACKGROUND
-from models.rasters.thumbnails import overlay
+from models.pictures.overlays import overlay
 
 Picture = NDArray[np.uint8]
 T = TypeVar("T", bound=np.generic)

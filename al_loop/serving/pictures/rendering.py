@@ -12,9 +12,9 @@ from PIL import Image
 
 from al_loop.domain.geojson import areas_of, class_code
 from al_loop.domain.painting import rgb
+from models.pictures.overlays import overlay
 from models.rasters.masks import polygons_to_codes
 from models.rasters.reading import open_upload
-from models.rasters.thumbnails import overlay
 
 LONGER_SIDE_PX = 256
 BACKGROUND_COLOUR = "#20242a"

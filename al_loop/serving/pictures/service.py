@@ -1,15 +1,17 @@
 """Answers requests for pictures of samples: thumbnails with overlays, uncertainty as a raster and as regions."""
 
+import hashlib
 import tempfile
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.painting import class_colours, rgb
 from al_loop.domain.predictions import RememberedPrediction
@@ -19,12 +21,14 @@ from al_loop.serving.model_server import ModelServer
 from al_loop.serving.pictures.cache import PictureCache
 from al_loop.serving.pictures.drawing import Picture, enlarged, with_caption, with_codes, with_heat
 from al_loop.serving.pictures.hot_regions import hot_regions, region_collection
+from al_loop.serving.pictures.painter import Painter, ViewChoice, ViewList
 from al_loop.serving.pictures.uncertainty import coarse_uncertainty, mapped_task, uncertainty
 from al_loop.store import LabelStore
+from models.errors import UnreadableRasterError
 from models.inference.image_model import ImageModel, ReadWindow, select_bands
+from models.pictures.colours import encode_png
 from models.rasters.cogs import open_cog
 from models.rasters.reading import read_raster, resolve_inside
-from models.rasters.thumbnails import encode_png, thumbnail
 from models.rasters.tiling import Window
 from models.tasks import kind_of, task_of
 
@@ -38,16 +42,66 @@ CACHE_BYTES = 64_000_000
 CHUNK_BYTES = 1 << 20
 
 
+AS_SET = ViewChoice()
+"""The default view, as the campaign's settings say."""
+
+
+class Drawn(NamedTuple):
+    """A picture that is drawn when it is asked for."""
+
+    body: Callable[[], bytes]
+    """PNG."""
+    etag: str
+    """Equal for an equal picture."""
+
+
+def _etag(key: Hashable) -> str:
+    return f'"{hashlib.sha256(repr(key).encode()).hexdigest()[:20]}"'
+
+
 class PictureService:
     """Pictures of the samples of all campaigns."""
 
-    def __init__(self, store: LabelStore, server: ModelServer) -> None:
+    def __init__(self, store: LabelStore, server: ModelServer, layout: DataLayout) -> None:
         self._store = store
         self._server = server
         self._cache = PictureCache(CACHE_BYTES)
+        self._painter = Painter(store, layout)
 
-    def thumbnail(self, campaign: Campaign, sample_id: int, size_px: int, overlay: OverlayName | None = None) -> bytes:
-        """PNG of a sample in natural colours, its longer side at most `size_px`; nodata is transparent.
+    def close(self) -> None:
+        """Stop making reduced copies in the background."""
+        self._painter.copies.close()
+
+    def views(self, campaign: Campaign) -> ViewList:
+        """How the campaign's samples can be looked at."""
+        return self._painter.views(campaign)
+
+    def tile(self, campaign: Campaign, sample_id: int, z: int, x: int, y: int, choice: ViewChoice) -> Drawn:
+        """PNG of 256 px of a sample at a zoom, in its own pixel space; transparent beyond it and where it has no data.
+
+        Raises:
+            NotFoundError: No such sample, view or tile, or its file is gone.
+            RasterError, UnusableRasterError: The file is damaged, or lacks a band of the view.
+        """
+        sample, path, modified_ns = self._sample(campaign, sample_id)
+        shown = self._painter.shown(campaign, choice)
+        key = ("tile", campaign.campaign_id, sample_id, modified_ns, shown.key, z, x, y)
+        return Drawn(
+            lambda: self._cache.get(
+                key, lambda: encode_png(self._painter.tile(campaign, sample, path, shown, z, x, y))
+            ),
+            _etag(key),
+        )
+
+    def thumbnail(
+        self,
+        campaign: Campaign,
+        sample_id: int,
+        size_px: int,
+        overlay: OverlayName | None = None,
+        choice: ViewChoice = AS_SET,
+    ) -> bytes:
+        """PNG of a sample in a view, its longer side at most `size_px`; nodata is transparent.
 
         `uncertainty` draws where the serving model is unsure; an image larger than 2,000 px is shown to the model
         reduced to that, so small uncertain areas of a scene are missing. `suggestion` draws the newest prediction that
@@ -59,17 +113,22 @@ class PictureService:
             NoModelError: Nothing serves yet.
             RasterError, UnusableRasterError: The file is gone, damaged, or the model cannot use it.
         """
-        sample, path = self._sample(campaign, sample_id)
-        key: list[Hashable] = [campaign.campaign_id, sample_id, path.stat().st_mtime_ns, size_px, overlay]
+        sample, path, modified_ns = self._sample(campaign, sample_id)
+        shown = self._painter.shown(campaign, choice)
+        key: list[Hashable] = [campaign.campaign_id, sample_id, modified_ns, size_px, overlay, shown.key]
+
+        def natural() -> Picture:
+            return self._painter.whole(campaign, sample, path, shown, size_px)
+
         if overlay is None:
-            return self._cache.get((*key,), lambda: encode_png(_natural(campaign, path, sample, size_px)))
+            return self._cache.get((*key,), lambda: encode_png(natural()))
         if overlay == "uncertainty":
             model = self._server.batcher(campaign).pin()
             key.append(model.card.version)
-            return self._cache.get((*key,), lambda: encode_png(_heat(model, campaign, sample, path, size_px)))
-        shown = self._suggestions(campaign, sample)
-        key += [entry.prediction_id for entry in shown]
-        return self._cache.get((*key,), lambda: encode_png(_suggested(shown, campaign, sample, path, size_px)))
+            return self._cache.get((*key,), lambda: encode_png(_heat(model, natural(), sample, path, size_px)))
+        newest = self._suggestions(campaign, sample)
+        key += [entry.prediction_id for entry in newest]
+        return self._cache.get((*key,), lambda: encode_png(_suggested(newest, campaign, natural(), size_px)))
 
     def uncertainty_tif(self, campaign: Campaign, sample_id: int, max_side_px: int | None = None) -> Iterator[bytes]:
         """Where the serving model is unsure, as a float32 cloud-optimised GeoTIFF in the image's CRS and size, in nats.
@@ -87,7 +146,7 @@ class PictureService:
         Raises:
             As `thumbnail`.
         """
-        sample, path = self._sample(campaign, sample_id)
+        sample, path, _ = self._sample(campaign, sample_id)
         model = self._server.batcher(campaign).pin()
         factor, height, width = _reduction(sample, max_side_px)
         read = _reader(model, sample, path, factor)
@@ -132,16 +191,21 @@ class PictureService:
         Raises:
             As `thumbnail`.
         """
-        sample, path = self._sample(campaign, sample_id)
+        sample, path, _ = self._sample(campaign, sample_id)
         model = self._server.batcher(campaign).pin()
         factor, height, width = _reduction(sample, max_side_px)
         coarse = coarse_uncertainty(model, height, width, _reader(model, sample, path, factor), REGION_GRID)
         coarse = replace(coarse, row_edges=factor * coarse.row_edges, column_edges=factor * coarse.column_edges)
         return msgspec.json.encode(region_collection(sample, model.card.version, hot_regions(coarse)))
 
-    def _sample(self, campaign: Campaign, sample_id: int) -> tuple[Sample, Path]:
+    def _sample(self, campaign: Campaign, sample_id: int) -> tuple[Sample, Path, int]:
+        """A sample, its file, and when that was modified (ns)."""
         sample = self._store.samples.get(campaign.campaign_id, sample_id)
-        return sample, resolve_inside(Path(campaign.root), sample.path)
+        path = resolve_inside(Path(campaign.root), sample.path)
+        try:
+            return sample, path, path.stat().st_mtime_ns
+        except OSError as error:
+            raise UnreadableRasterError(sample.path, error.strerror or str(error)) from error
 
     def _suggestions(self, campaign: Campaign, sample: Sample) -> list[RememberedPrediction]:
         """The newest shown prediction of each task; a task whose newest was kept back has none."""
@@ -194,12 +258,7 @@ def _reduced(factor: int) -> str:
     return "" if factor == 1 else f"; of the image reduced {factor} times, not of its pixels"
 
 
-def _natural(campaign: Campaign, path: Path, sample: Sample, size_px: int) -> Picture:
-    bands = campaign.bands[:3] if campaign.bands is not None and len(campaign.bands) >= 3 else None
-    return thumbnail(path, bands=bands, size_px=size_px, name=sample.path)
-
-
-def _heat(model: ImageModel, campaign: Campaign, sample: Sample, path: Path, size_px: int) -> Picture:
+def _heat(model: ImageModel, natural: Picture, sample: Sample, path: Path, size_px: int) -> Picture:
     bands = select_bands(sample.band_count, model.card, sample.path)
     reduction = max(1.0, max(sample.height, sample.width) / MAX_MODEL_PX)
     shape = (max(1, round(sample.height / reduction)), max(1, round(sample.width / reduction)))
@@ -209,14 +268,11 @@ def _heat(model: ImageModel, campaign: Campaign, sample: Sample, path: Path, siz
         return image[:, window.row : window.row + window.height, window.column : window.column + window.width]
 
     coarse = coarse_uncertainty(model, *shape, read, size_px)
-    picture = enlarged(_natural(campaign, path, sample, size_px), size_px)
-    return with_heat(picture, coarse.values, mapped_task(model).full_uncertainty)
+    return with_heat(enlarged(natural, size_px), coarse.values, mapped_task(model).full_uncertainty)
 
 
-def _suggested(
-    shown: list[RememberedPrediction], campaign: Campaign, sample: Sample, path: Path, size_px: int
-) -> Picture:
-    picture = enlarged(_natural(campaign, path, sample, size_px), size_px)
+def _suggested(shown: list[RememberedPrediction], campaign: Campaign, natural: Picture, size_px: int) -> Picture:
+    picture = enlarged(natural, size_px)
     colours = class_colours(campaign.tasks, campaign.chosen_colours)
     for entry in shown:
         spec = campaign.task(entry.task)

@@ -18,10 +18,9 @@ from al_loop.serving.sam.region_growing import grow
 from al_loop.store import LabelStore
 from models.errors import UnusableRasterError
 from models.geo.placement import place
-from models.inference.promptable import PromptableModel
+from models.inference.promptable import PromptableModel, natural_picture
 from models.rasters.masks import codes_to_polygons
 from models.rasters.reading import Upload, open_upload, read_raster, resolve_inside
-from models.rasters.thumbnails import default_bands, stretched
 from models.rasters.tiling import Window
 
 MAX_SIDE_PX = 1024
@@ -74,8 +73,7 @@ class OutlineService:
             if not valid[row, column]:
                 raise InvalidValueError(f"points[{index}]", "there is no data at this point; click beside it")
         if self._model is not None:
-            image = stretched(values[[band - 1 for band in default_bands(len(values))]])
-            mask = self._model.segment(np.nan_to_num(image), points) & valid
+            mask = self._model.segment(np.nan_to_num(natural_picture(values)), points) & valid
         else:
             features = pixel_features(values, valid, self._probabilities(campaign, values))
             mask = grow(features, valid, points, min_area_px=campaign.settings.assist.min_area_px)

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 from duckdb import DuckDBPyConnection
 
-from al_loop.domain.campaign_rules import check_campaign, check_growth, check_reserve_pattern, check_spread
+from al_loop.domain.campaign_rules import check_campaign, check_growth, check_reserve_pattern, check_spread, check_views
 from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
 from al_loop.domain.samples import SampleCounts
 from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundError
@@ -114,6 +114,7 @@ class CampaignTable:
         """
         check_reserve_pattern(settings, "$.reserve.group_pattern")
         check_spread(settings, "$.query.spread")
+        check_views(settings.view, "$.view")
 
         def operation(connection: DuckDBPyConnection) -> None:
             rows = select(

@@ -10,7 +10,7 @@ from al_loop.serving.pictures.drawing import RAMP, enlarged, with_caption, with_
 from al_loop.serving.pictures.hot_regions import hot_regions
 from al_loop.serving.pictures.occlusion import occlusion
 from al_loop.serving.pictures.uncertainty import CoarseMap, coarse_uncertainty
-from models.rasters.thumbnails import encode_png
+from models.pictures.colours import encode_png
 
 
 def reader(image):

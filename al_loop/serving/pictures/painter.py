@@ -1,0 +1,216 @@
+"""Draws samples in the views of their campaign: tiles of any zoom in pixel space, and pictures of a whole sample."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from al_loop.campaigns.layout import DataLayout
+from al_loop.domain.campaigns import Campaign, Stretch, View
+from al_loop.domain.samples import Sample
+from al_loop.errors import NotFoundError
+from al_loop.serving.pictures.default_views import default_views
+from al_loop.serving.pictures.pool_pixels import PoolPixelStore
+from al_loop.serving.pictures.scene_copies import SceneCopies
+from al_loop.store import LabelStore
+from models.pictures.colours import Limits, Picture, Recipe, channels, coloured, paired, percentile_limits
+from models.pictures.levels import TILE_PX, Levels, fitted, levels_of, read_reduced, reduced_shape
+from models.rasters.tiling import Window
+
+T = TypeVar("T")
+
+SCREEN = ((0.0, 255.0),)
+"""Limits of 8-bit images of three bands, which are made for screens."""
+MOST_REMEMBERED = 512
+_LIMITS_PX = 512
+"""The limits of one image are taken from it reduced to about this."""
+
+
+class ViewChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """How a picture is wanted; None: as the campaign's settings say."""
+
+    view: str | None = None
+    stretch: Stretch | None = None
+    gamma: float | None = None
+
+
+class ViewList(msgspec.Struct, frozen=True, kw_only=True):
+    """The views of a campaign, in the order of the page."""
+
+    default: str | None
+    """Name of the view that is shown first; null while the campaign has no sample."""
+    views: list[View]
+    """With the limits that the campaign's stretch gives each."""
+    stretch: Stretch
+    gamma: float
+    editable: bool
+    """Whether they were derived from the bands, or come from the campaign's settings."""
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A view, and how its values become colours."""
+
+    view: View
+    recipe: Recipe
+    stretch: Stretch
+    gamma: float
+    limits: Limits | None
+    """None: those of each image."""
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for equal pictures of an unchanged image."""
+        return (self.recipe, self.gamma, self.limits)
+
+
+class Painter:
+    """Draws samples of all campaigns."""
+
+    def __init__(self, store: LabelStore, layout: DataLayout) -> None:
+        self._pool_pixels = PoolPixelStore(store, lambda campaign: layout.pictures(campaign.name))
+        self.copies = SceneCopies(layout)
+        self._remembered: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = Lock()
+
+    def views(self, campaign: Campaign) -> ViewList:
+        """The campaign's views: those of its settings, else what its bands allow."""
+        settings = campaign.settings.view
+        views = self._views(campaign)
+        with_limits = [msgspec.structs.replace(view, limits=self._campaign_limits(campaign, view)) for view in views]
+        return ViewList(
+            default=views[0].name if views else None,
+            views=with_limits,
+            stretch=settings.stretch,
+            gamma=settings.gamma,
+            editable=not settings.views,
+        )
+
+    def shown(self, campaign: Campaign, choice: ViewChoice) -> Shown:
+        """What a choice means for a campaign.
+
+        Raises:
+            NotFoundError: The campaign has no such view.
+        """
+        views = self._views(campaign)
+        view = next((view for view in views if choice.view in (None, view.name)), None)
+        if view is None:
+            raise NotFoundError("view", choice.view, f"there are {', '.join(view.name for view in views) or 'none'}")
+        settings = campaign.settings.view
+        stretch = choice.stretch or settings.stretch
+        limits = self._campaign_limits(campaign, view) if stretch == "campaign" else view.limits and paired(view.limits)
+        recipe = Recipe(view.bands or (), view.expression, view.colormap)
+        return Shown(view, recipe, stretch, choice.gamma or settings.gamma, limits)
+
+    def levels(self, sample: Sample, path: Path) -> Levels:
+        """Size and overviews of a sample's file."""
+        key = ("levels", sample.campaign_id, sample.sample_id, path.stat().st_mtime_ns)
+        return self._remember(key, lambda: levels_of(path, sample.path))
+
+    def tile(self, campaign: Campaign, sample: Sample, path: Path, shown: Shown, z: int, x: int, y: int) -> Picture:
+        """RGBA (256, 256, 4) of a part of a sample; transparent beyond it and where it has no data.
+
+        Raises:
+            NotFoundError: The sample does not reach there.
+            RasterError, UnusableRasterError: The file is gone or damaged, or lacks a band of the view.
+        """
+        levels = self.levels(sample, path)
+        window, factor = tile_window(levels, z, x, y)
+        copies = self.copies.of(campaign, sample, path, levels) if factor > 2 else None
+        values = read_reduced(path, sample.path, shown.recipe.read_bands, levels, factor, window, copies)
+        limits = shown.limits or self._image_limits(campaign, sample, path, shown)
+        drawn = coloured(channels(values, shown.recipe), limits, gamma=shown.gamma, colormap=shown.recipe.colormap)
+        tile = np.zeros((TILE_PX, TILE_PX, 4), np.uint8)
+        tile[: drawn.shape[0], : drawn.shape[1]] = drawn
+        return tile
+
+    def whole(self, campaign: Campaign, sample: Sample, path: Path, shown: Shown, size_px: int) -> Picture:
+        """RGBA (H, W, 4) of a whole sample, its longer side at most `size_px`; a smaller one keeps its size.
+
+        Raises:
+            RasterError, UnusableRasterError: As `tile`.
+        """
+        values = self._read_whole(campaign, sample, path, shown.recipe, size_px)
+        shown_values = channels(values, shown.recipe)
+        limits = shown.limits or percentile_limits(shown_values)
+        return coloured(shown_values, limits, gamma=shown.gamma, colormap=shown.recipe.colormap)
+
+    def _read_whole(
+        self, campaign: Campaign, sample: Sample, path: Path, recipe: Recipe, size_px: int
+    ) -> NDArray[np.float32]:
+        levels = self.levels(sample, path)
+        longer = max(levels.height, levels.width)
+        factor = 1
+        while longer > 2 * factor * size_px:
+            factor *= 2
+        height, width = reduced_shape(levels.height, levels.width, factor)
+        copies = self.copies.of(campaign, sample, path, levels) if factor > 2 else None
+        window = Window(0, 0, width, height)
+        values = read_reduced(path, sample.path, recipe.read_bands, levels, factor, window, copies)
+        return values if longer <= size_px else fitted(values, size_px)
+
+    def _views(self, campaign: Campaign) -> list[View]:
+        if campaign.settings.view.views:
+            return list(campaign.settings.view.views)
+        if campaign.source_bands is None:
+            return []
+        seen = self._pool_pixels.of(campaign)
+        return default_views(campaign.source_bands, campaign.bands, campaign.settings.view.sensor, seen)
+
+    def _campaign_limits(self, campaign: Campaign, view: View) -> Limits:
+        """Those of the view, of the settings, or percentiles over the sample of the pool; one pair for each channel."""
+        if view.limits is not None:
+            return paired(view.limits)
+        own = campaign.settings.view.limits
+        if own is not None and view.bands is not None and (len(own) == 1 or len(own) >= max(view.bands)):
+            return paired([own[0] if len(own) == 1 else own[band - 1] for band in view.bands])
+        recipe = Recipe(view.bands or (), view.expression)
+        seen = self._pool_pixels.of(campaign)
+        if view.bands is not None and seen.is_8_bit and campaign.source_bands == 3:
+            return SCREEN * len(view.bands)
+        if max(recipe.read_bands) > seen.pixels.shape[1]:
+            return ((0.0, 1.0),) * recipe.channel_count
+        values = seen.pixels[:, [band - 1 for band in recipe.read_bands]].T[:, None, :]
+        return percentile_limits(channels(values, recipe))
+
+    def _image_limits(self, campaign: Campaign, sample: Sample, path: Path, shown: Shown) -> Limits:
+        key = ("limits", sample.campaign_id, sample.sample_id, path.stat().st_mtime_ns, shown.recipe)
+
+        def read() -> Limits:
+            values = self._read_whole(campaign, sample, path, shown.recipe, _LIMITS_PX)
+            return percentile_limits(channels(values, shown.recipe))
+
+        return self._remember(key, read)
+
+    def _remember(self, key: Hashable, read: Callable[[], T]) -> T:
+        with self._lock:
+            if key in self._remembered:
+                self._remembered.move_to_end(key)
+                kept: T = self._remembered[key]
+                return kept
+        value = read()
+        with self._lock:
+            self._remembered[key] = value
+            while len(self._remembered) > MOST_REMEMBERED:
+                self._remembered.popitem(last=False)
+        return value
+
+
+def tile_window(levels: Levels, z: int, x: int, y: int) -> tuple[Window, int]:
+    """The part of the reduced raster that a tile shows, and the factor it is reduced by.
+
+    Raises:
+        NotFoundError: The raster does not reach there.
+    """
+    if not 0 <= z <= levels.max_zoom:
+        raise NotFoundError("zoom", z, f"there are 0 to {levels.max_zoom}")
+    factor: int = 2 ** (levels.max_zoom - z)
+    height, width = reduced_shape(levels.height, levels.width, factor)
+    column, row = x * TILE_PX, y * TILE_PX
+    if not (0 <= column < width and 0 <= row < height):
+        raise NotFoundError("tile", f"{z}/{x}/{y}", "the image does not reach there")
+    return Window(column, row, min(TILE_PX, width - column), min(TILE_PX, height - row)), factor

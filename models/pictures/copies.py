@@ -1,0 +1,73 @@
+"""Reduced copies of a large raster without overviews, made in one pass over it; the raster's own folder is not touched.
+
+Float32 GeoTIFFs of all its bands, NaN where it is invalid, one file for each factor of `levels.COPY_FACTORS` that the
+raster's size calls for.
+"""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.env import Env
+from rasterio.io import DatasetReader, DatasetWriter
+from rasterio.windows import Window as RasterWindow
+
+from models.pictures.levels import COPY_FACTORS, TILE_PX, block_means, copy_file, reduced_shape
+from models.rasters.files import allow_missing_georeference, open_file
+from models.rasters.pixels import has_alpha, read_values
+
+_STRIP_PX = 1024
+"""Rows that are written at once, a multiple of 16 at every factor: what is written are whole blocks."""
+_READ_ROWS = 128
+"""Rows that are read at once: what is worked on stays in the processor's cache."""
+
+
+def write_copies(path: Path, name: str, folder: Path) -> None:
+    """Write the reduced copies of a raster into a folder, which exists.
+
+    Raises:
+        UnreadableRasterError: The raster is not readable or damaged.
+        OSError: A copy could not be written.
+    """
+    allow_missing_georeference()
+    with open_file(path, name) as dataset, Env(), ExitStack() as stack:
+        alpha = has_alpha(dataset)
+        bands = list(range(1, dataset.count - alpha + 1))
+        shapes = [(factor, reduced_shape(dataset.height, dataset.width, factor)) for factor in COPY_FACTORS]
+        wanted = [(f, s) for n, (f, s) in enumerate(shapes) if n == 0 or max(shapes[n - 1][1]) > TILE_PX]
+        copies = {f: stack.enter_context(_new(copy_file(folder, f), len(bands), *s, f)) for f, s in wanted}
+        for row in range(0, dataset.height, _STRIP_PX):
+            reduced, reached = _strip(dataset, name, bands, row, alpha=alpha), COPY_FACTORS[0]
+            for factor, copy in copies.items():
+                reduced, reached = block_means(reduced, factor // reached), factor
+                copy.write(reduced, window=RasterWindow(0, row // factor, copy.width, reduced.shape[1]))
+
+
+def _strip(dataset: DatasetReader, name: str, bands: list[int], first: int, *, alpha: bool) -> NDArray[np.float32]:
+    """The rows from `first` on at the first factor of a copy, (C, h, w)."""
+    last = min(first + _STRIP_PX, dataset.height)
+    parts = []
+    for row in range(first, last, _READ_ROWS):
+        window = (0, row, dataset.width, min(_READ_ROWS, last - row))
+        parts.append(block_means(read_values(dataset, name, bands, window, None, alpha=alpha), COPY_FACTORS[0]))
+    return np.concatenate(parts, axis=1)
+
+
+def _new(path: Path, count: int, height: int, width: int, factor: int) -> DatasetWriter:
+    return rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=width,
+        height=height,
+        count=count,
+        dtype="float32",
+        nodata=float("nan"),
+        tiled=True,
+        blockxsize=TILE_PX,
+        blockysize=_STRIP_PX // factor,
+        interleave="band",
+        bigtiff="if_safer",
+    )

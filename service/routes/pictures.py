@@ -1,0 +1,82 @@
+"""Pictures of samples: the campaign's views, tiles to zoom into."""
+
+import re
+from typing import Annotated, Any
+
+from litestar import Controller, Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from al_loop.domain.campaigns import Campaign, Stretch
+from al_loop.errors import NotFoundError
+from al_loop.loop import Loop
+from al_loop.serving.pictures.painter import ViewChoice, ViewList
+from al_loop.serving.pictures.service import Drawn
+from service.access.tokens import requires
+from service.dependencies import TARGET
+from service.errors import problems
+
+TILE_NAME = re.compile(r"([0-9]{1,9})\.png")
+MAX_AGE_S = 600
+
+
+class PictureController(Controller):
+    """`/campaigns/{campaign}`: views, and pictures of samples."""
+
+    path = "/campaigns/{campaign:str}"
+    tags = ("pictures",)
+    dependencies = TARGET
+
+    @get(
+        "/views",
+        operation_id="listViews",
+        sync_to_thread=True,
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404),
+    )
+    def views(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> ViewList:
+        """How the samples can be looked at: true colour, infrared, indices; the first is the default.
+
+        They come from `settings.view`, or are derived from the number and names of the bands.
+        """
+        return loop.pictures.views(target)
+
+    @get(
+        "/samples/{sample_id:int}/tiles/{z:int}/{x:int}/{row:str}",
+        operation_id="getTile",
+        sync_to_thread=True,
+        media_type="image/png",
+        guards=[requires("annotate")],
+        responses=problems(400, 401, 403, 404, 415, 422),
+    )
+    def tile(
+        self,
+        request: Request[Any, Any, Any],
+        sample_id: FromPath[int],
+        z: FromPath[int],
+        x: FromPath[int],
+        row: FromPath[str],
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+        view: FromQuery[str | None] = None,
+        stretch: FromQuery[Stretch | None] = None,
+        gamma: Annotated[float | None, QueryParameter(ge=0.2, le=5.0)] = None,
+    ) -> Response[bytes]:
+        """A tile of 256 px in the sample's own pixel space, y down from the top left corner.
+
+        At the largest zoom a pixel is one of the image, each lower zoom halves it, and at 0 the whole image is in one
+        tile. Transparent beyond the image and where it has no data; a tile wholly beyond it is a 404.
+        """
+        y = TILE_NAME.fullmatch(row)
+        if y is None:
+            raise NotFoundError("tile", row, "its last part is the number of the row and .png, such as 0.png")
+        choice = ViewChoice(view=view, stretch=stretch, gamma=gamma)
+        return png(request, loop.pictures.tile(target, sample_id, z, x, int(y[1]), choice))
+
+
+def png(request: Request[Any, Any, Any], drawn: Drawn) -> Response[bytes]:
+    """A picture with its entity tag, or 304 where the client has it already."""
+    headers = {"ETag": drawn.etag, "Cache-Control": f"private, max-age={MAX_AGE_S}"}
+    if drawn.etag in request.headers.get("if-none-match", ""):
+        return Response(b"", status_code=304, headers=headers, media_type="image/png")
+    return Response(drawn.body(), headers=headers, media_type="image/png")
