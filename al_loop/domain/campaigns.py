@@ -125,8 +125,8 @@ class ViewSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The first is the default. Empty: views that fit the bands, see `GET views`."""
     stretch: Stretch = "campaign"
     """campaign: the same limits for every image, so that brightness can be compared; image: of each image alone."""
-    gamma: Gamma = 1.0
-    """Above 1 lifts dark parts."""
+    gamma: Gamma | None = None
+    """Above 1 lifts dark parts, of views without a colour map; null: 1.5, but 1 for 8-bit images of three bands."""
     limits: tuple[LowHigh, ...] | None = None
     """Limits of each band of the files, or one pair for all, instead of percentiles over a sample of the pool."""
     sensor: Sensor | None = None

@@ -72,6 +72,25 @@ def percentile_limits(shown: NDArray[np.float32]) -> Limits:
     return tuple(limits)
 
 
+def one_span(limits: Limits) -> Limits:
+    """The same lower limits, all with the largest span: what reflects alike in all bands is then grey, not tinted."""
+    span = max(high - low for low, high in limits)
+    return tuple((low, low + span) for low, _ in limits)
+
+
+def widened(limits: Limits, towards: Limits, least_share: float) -> Limits:
+    """Limits moved towards others until they span at least a share of those.
+
+    An even image (open sea, closed forest) keeps its place between dark and bright then, and its noise stays faint.
+    """
+    moved = []
+    for (low, high), (other_low, other_high) in zip(limits, towards, strict=True):
+        missing = least_share * (other_high - other_low) - (high - low)
+        share = min(1.0, missing / ((other_high - other_low) - (high - low))) if missing > 0 else 0.0
+        moved.append((low + share * (other_low - low), high + share * (other_high - high)))
+    return tuple(moved)
+
+
 def coloured(shown: NDArray[np.float32], limits: Limits, *, gamma: float = 1.0, colormap: str | None = None) -> Picture:
     """RGBA (H, W, 4) of channels (1 or 3, H, W); NaN is transparent.
 

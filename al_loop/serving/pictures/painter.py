@@ -18,7 +18,17 @@ from al_loop.serving.pictures.default_views import default_views
 from al_loop.serving.pictures.pool_pixels import PoolPixelStore
 from al_loop.serving.pictures.scene_copies import SceneCopies
 from al_loop.store import LabelStore
-from models.pictures.colours import Limits, Picture, Recipe, channels, coloured, paired, percentile_limits
+from models.pictures.colours import (
+    Limits,
+    Picture,
+    Recipe,
+    channels,
+    coloured,
+    one_span,
+    paired,
+    percentile_limits,
+    widened,
+)
 from models.pictures.levels import TILE_PX, Levels, fitted, levels_of, read_reduced, reduced_shape
 from models.rasters.tiling import Window
 
@@ -27,6 +37,10 @@ T = TypeVar("T")
 SCREEN = ((0.0, 255.0),)
 """Limits of 8-bit images of three bands, which are made for screens."""
 MOST_REMEMBERED = 512
+SCREEN_GAMMA, GAMMA = 1.0, 1.5
+"""Of such images, and of all others: reflectances of land lie in the dark half."""
+LEAST_SHARE = 0.25
+"""The limits of a single image span at least this share of the campaign's."""
 _LIMITS_PX = 512
 """The limits of one image are taken from it reduced to about this."""
 
@@ -48,6 +62,7 @@ class ViewList(msgspec.Struct, frozen=True, kw_only=True):
     """With the limits that the campaign's stretch gives each."""
     stretch: Stretch
     gamma: float
+    """Of views without a colour map, unless a request says otherwise."""
     editable: bool
     """Whether they were derived from the bands, or come from the campaign's settings."""
 
@@ -55,17 +70,17 @@ class ViewList(msgspec.Struct, frozen=True, kw_only=True):
 class Shown(msgspec.Struct, frozen=True):
     """A view, and how its values become colours."""
 
-    view: View
     recipe: Recipe
-    stretch: Stretch
     gamma: float
-    limits: Limits | None
-    """None: those of each image."""
+    limits: Limits
+    """The campaign's."""
+    fixed: bool
+    """Whether they hold for each image, too."""
 
     @property
     def key(self) -> Hashable:
         """Equal for equal pictures of an unchanged image."""
-        return (self.recipe, self.gamma, self.limits)
+        return (self.recipe, self.gamma, self.limits, self.fixed)
 
 
 class Painter:
@@ -86,7 +101,7 @@ class Painter:
             default=views[0].name if views else None,
             views=with_limits,
             stretch=settings.stretch,
-            gamma=settings.gamma,
+            gamma=self._gamma(campaign),
             editable=not settings.views,
         )
 
@@ -100,11 +115,11 @@ class Painter:
         view = next((view for view in views if choice.view in (None, view.name)), None)
         if view is None:
             raise NotFoundError("view", choice.view, f"there are {', '.join(view.name for view in views) or 'none'}")
-        settings = campaign.settings.view
-        stretch = choice.stretch or settings.stretch
-        limits = self._campaign_limits(campaign, view) if stretch == "campaign" else view.limits and paired(view.limits)
+        stretch = choice.stretch or campaign.settings.view.stretch
         recipe = Recipe(view.bands or (), view.expression, view.colormap)
-        return Shown(view, recipe, stretch, choice.gamma or settings.gamma, limits)
+        gamma = 1.0 if view.colormap is not None else choice.gamma or self._gamma(campaign)
+        fixed = stretch == "campaign" or view.limits is not None
+        return Shown(recipe, gamma, self._campaign_limits(campaign, view), fixed)
 
     def levels(self, sample: Sample, path: Path) -> Levels:
         """Size and overviews of a sample's file."""
@@ -122,7 +137,7 @@ class Painter:
         window, factor = tile_window(levels, z, x, y)
         copies = self.copies.of(campaign, sample, path, levels) if factor > 2 else None
         values = read_reduced(path, sample.path, shown.recipe.read_bands, levels, factor, window, copies)
-        limits = shown.limits or self._image_limits(campaign, sample, path, shown)
+        limits = shown.limits if shown.fixed else self._image_limits(campaign, sample, path, shown)
         drawn = coloured(channels(values, shown.recipe), limits, gamma=shown.gamma, colormap=shown.recipe.colormap)
         tile = np.zeros((TILE_PX, TILE_PX, 4), np.uint8)
         tile[: drawn.shape[0], : drawn.shape[1]] = drawn
@@ -136,7 +151,7 @@ class Painter:
         """
         values = self._read_whole(campaign, sample, path, shown.recipe, size_px)
         shown_values = channels(values, shown.recipe)
-        limits = shown.limits or percentile_limits(shown_values)
+        limits = shown.limits if shown.fixed else self._image_limits(campaign, sample, path, shown)
         return coloured(shown_values, limits, gamma=shown.gamma, colormap=shown.recipe.colormap)
 
     def _read_whole(
@@ -170,19 +185,26 @@ class Painter:
             return paired([own[0] if len(own) == 1 else own[band - 1] for band in view.bands])
         recipe = Recipe(view.bands or (), view.expression)
         seen = self._pool_pixels.of(campaign)
-        if view.bands is not None and seen.is_8_bit and campaign.source_bands == 3:
+        if view.bands is not None and self._is_for_screens(campaign):
             return SCREEN * len(view.bands)
         if max(recipe.read_bands) > seen.pixels.shape[1]:
             return ((0.0, 1.0),) * recipe.channel_count
         values = seen.pixels[:, [band - 1 for band in recipe.read_bands]].T[:, None, :]
-        return percentile_limits(channels(values, recipe))
+        return _limits(channels(values, recipe), recipe)
+
+    def _gamma(self, campaign: Campaign) -> float:
+        return campaign.settings.view.gamma or (SCREEN_GAMMA if self._is_for_screens(campaign) else GAMMA)
+
+    def _is_for_screens(self, campaign: Campaign) -> bool:
+        return campaign.source_bands == 3 and self._pool_pixels.of(campaign).is_8_bit
 
     def _image_limits(self, campaign: Campaign, sample: Sample, path: Path, shown: Shown) -> Limits:
-        key = ("limits", sample.campaign_id, sample.sample_id, path.stat().st_mtime_ns, shown.recipe)
+        key = ("limits", sample.campaign_id, sample.sample_id, path.stat().st_mtime_ns, shown.key)
 
         def read() -> Limits:
             values = self._read_whole(campaign, sample, path, shown.recipe, _LIMITS_PX)
-            return percentile_limits(channels(values, shown.recipe))
+            own = _limits(channels(values, shown.recipe), shown.recipe)
+            return widened(own, shown.limits, LEAST_SHARE)
 
         return self._remember(key, read)
 
@@ -198,6 +220,12 @@ class Painter:
             while len(self._remembered) > MOST_REMEMBERED:
                 self._remembered.popitem(last=False)
         return value
+
+
+def _limits(values: NDArray[np.float32], recipe: Recipe) -> Limits:
+    """Percentiles of each channel; bands share one span, formulas have their own."""
+    limits = percentile_limits(values)
+    return limits if recipe.expression else one_span(limits)
 
 
 def tile_window(levels: Levels, z: int, x: int, y: int) -> tuple[Window, int]:
