@@ -26,6 +26,7 @@ from al_loop.serving.pictures.service import PictureService
 from al_loop.serving.predictions import PredictionService
 from al_loop.serving.sam.outline import OutlineService
 from al_loop.store import LabelStore
+from al_loop.training.outlook import RoundOutlook
 from al_loop.training.pretrainings import PretrainingRunner
 from al_loop.training.rounds import RoundRunner
 from models.inference.promptable import PromptableModel
@@ -102,6 +103,7 @@ class Loop:
         self.relabels = RelabelQueue(self.store, self.server, self._embeddings)
         self.savings = SavingsReporter(self.store, self.scores.of)
         self.pictures = PictureService(self.store, self.server, self.layout)
+        self.outlook = RoundOutlook(self.store, clock)
         self.prompts = OutlineService(self.store, self.server, max_values=max_image_values, model=promptable)
         self.scheduler = LoopScheduler(
             self.store, self.rounds, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s,

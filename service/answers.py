@@ -11,7 +11,7 @@ import msgspec
 from al_loop.domain.campaigns import CampaignSettings, RetrainPolicy
 from al_loop.domain.labels import Comment, Label
 from al_loop.domain.queries import HeldLease
-from al_loop.domain.rounds import CurvePoint, EmbeddingVersion, ModelVersion, Pretraining, Round, RoundEvent
+from al_loop.domain.rounds import CurvePoint, EmbeddingVersion, ModelVersion, NextRound, Pretraining, Round, RoundEvent
 from al_loop.domain.samples import SampleCounts, SampleView
 from al_loop.scoring.head_report import HeadReport
 from models.card import TaskName, TaskSpec
@@ -55,6 +55,10 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     last_round: LastRound | None
     notices: list[str]
     """What an operator should know: versions that cannot be served, with the reason; samples that nobody can tell."""
+    next_round: NextRound
+    """How far it is to the next round that starts by itself."""
+    archived: bool
+    """Whether it is put away: no rounds, no scores, not offered to annotators; everything stays readable."""
     head: HeadReport | None = None
     """The light heads, one a task, refitted after the newest labels, and whether they rank; None: none yet."""
 

@@ -11,8 +11,21 @@ import typer
 from al_loop import __version__
 from al_loop.errors import AlLoopError
 from service.client.errors import ClientError, ForeignAnswerError, NoAnswerError, ServiceError
-from service.commands import agreement, assists, imports, models, pretrainings, rounds, scaneo, serve, simulate, status
-from service.commands.output import MEANINGS, ExitCode
+from service.commands import (
+    agreement,
+    annotating,
+    assists,
+    campaigns,
+    imports,
+    models,
+    pretrainings,
+    rounds,
+    scaneo,
+    serve,
+    simulate,
+    status,
+)
+from service.commands.output import MEANINGS, ExitCode, in_plain_words
 from service.settings import SettingsError
 
 SERVICE, CAMPAIGNS, TRAINING, QUALITY, SCANEO = "Service", "Campaigns", "Training", "Quality", "SCANEO"
@@ -73,7 +86,41 @@ _add(
     "serve --imagery /data --port 8091",
     panel=SERVICE,
 )
-_add(app, "import", imports.run, "import /path/to/imagery/fields --campaign fields", panel=CAMPAIGNS)
+_add(
+    app,
+    "open",
+    campaigns.open_page,
+    "open",
+    "open fields --imagery /path/to/imagery --data ./al-loop-data",
+    panel=SERVICE,
+)
+_add(app, "example", campaigns.example, "example", panel=SERVICE)
+_add(
+    app,
+    "create",
+    campaigns.create,
+    "create fields ./images --classes water,forest",
+    "create roofs ./images --classes roof --task segmentation --bands 4,3,2",
+    panel=CAMPAIGNS,
+)
+_add(app, "add", campaigns.add, "add fields", panel=CAMPAIGNS)
+_add(
+    app,
+    "import",
+    imports.run,
+    "import /path/to/imagery/fields --campaign fields",
+    "import /path/to/imagery/fields --campaign trial --without-labels 0.7",
+    panel=CAMPAIGNS,
+)
+_add(app, "query", annotating.query, "query fields --size 5", panel=CAMPAIGNS)
+_add(
+    app,
+    "label",
+    annotating.label,
+    "label fields 17 forest",
+    "label fields north/tile_002.tif water --annotator anna",
+    panel=CAMPAIGNS,
+)
 _add(app, "export", imports.run_export, "export fields --format parquet --out labels.parquet", panel=CAMPAIGNS)
 _add(app, "status", status.show, "status", "status fields --json", panel=CAMPAIGNS)
 
@@ -123,10 +170,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (NoAnswerError, ForeignAnswerError) as error:
         return _refuse(str(error), ExitCode.NO_ANSWER)
     except ServiceError as error:
-        hint = " (--token or AL_LOOP_TOKEN)" if error.status == HTTPStatus.UNAUTHORIZED else ""
-        return _refuse(f"{error}{hint}", ExitCode.REFUSED)
+        words = in_plain_words(str(error))
+        if error.status == HTTPStatus.UNAUTHORIZED and "--token" not in words:
+            words += " (--token or AL_LOOP_TOKEN)"
+        return _refuse(words, ExitCode.REFUSED)
     except (AlLoopError, ClientError, SettingsError) as error:
-        return _refuse(str(error), ExitCode.REFUSED)
+        return _refuse(in_plain_words(str(error)), ExitCode.REFUSED)
     except OSError as error:
         if error.filename is None:  # not about a file, so not foreseen
             raise

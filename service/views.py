@@ -46,6 +46,8 @@ def campaign_view(loop: Loop, campaign: Campaign) -> CampaignView:
         else LastRound(number=last.number, state=last.state, verdict=last.verdict, error=last.error),
         notices=[f"{entry.version}: {entry.problem}" for entry in versions if entry.problem is not None]
         + _given_up(loop.store.leases.given_up(campaign.campaign_id)),
+        next_round=loop.outlook.of(campaign),
+        archived=campaign.archived_at is not None,
         head=loop.refitter.report(campaign),
     )
 

@@ -49,6 +49,7 @@ MOST_FILES = 12
 CATALOGUES = {  # one file for each member, however many there are
     "al_loop/store/tables": "one class for each subject",
     "al_loop/querying/strategies": "one query strategy a file",
+    "service/commands": "one group of commands a file",
     "service/routes": "one Controller a resource",
 }
 

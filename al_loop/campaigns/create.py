@@ -63,7 +63,9 @@ def resolve_root(root: str, imagery: Sequence[Path]) -> Path:
     resolved = (path if path.is_absolute() else imagery[0] / path).resolve()
     if not any(resolved.is_relative_to(folder) for folder in imagery):
         raise InvalidValueError(
-            "$.root", f"{root!r} lies outside the imagery folders ({folders}); see `serve --imagery`"
+            "$.root",
+            f"{root!r} lies outside the folders that the service reads ({folders}); start it with "
+            f"--imagery {resolved}, too, or move the images",
         )
     if not resolved.is_dir():
         raise InvalidValueError("$.root", f"{root!r} is not an existing directory")

@@ -40,6 +40,19 @@ def register_paths(store: LabelStore, campaign: Campaign, paths: Iterable[str], 
     return RegistrationReport(registered=registered, skipped=skipped, skipped_count=skipped_count)
 
 
+def register_scan(store: LabelStore, campaign: Campaign, now: datetime) -> RegistrationReport:
+    """Register every raster below the campaign's root that is new; those that were removed stay away."""
+    known, removed = set(store.samples.paths(campaign.campaign_id)[1]), store.samples.removed(campaign.campaign_id)
+    found = list(scan_root(campaign))
+    new = [path for path in found if path not in known and path not in removed]
+    report = register_paths(store, campaign, new, now)
+    return msgspec.structs.replace(
+        report,
+        known=sum(path in known for path in found),
+        removed=sum(path in removed and path not in known for path in found),
+    )
+
+
 def scan_root(campaign: Campaign) -> Iterator[str]:
     """Relative paths of all files below the root that look like rasters, in sorted order within each directory.
 

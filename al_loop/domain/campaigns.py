@@ -93,7 +93,8 @@ Colormap = Literal[
 """Colour maps of rio-tiler for pictures of one channel."""
 Stretch = Literal["campaign", "image"]
 """What decides which values are black and which are full: one pair of limits for the whole campaign, or each image."""
-Sensor = Literal["sentinel-1", "sentinel-2", "landsat", "rgb", "rgbn", "bgrn"]
+Sensor = Literal["sentinel-2", "landsat-8", "rgb", "rgb-nir", "bgr-nir", "sar-vv-vh"]
+"""What took the images, which tells the order of their bands."""
 Gamma = Annotated[float, msgspec.Meta(ge=0.2, le=5.0)]
 LowHigh = tuple[float, float]
 """Value that is shown black (or at the lower end of the colour map), and value that is shown full."""
@@ -129,8 +130,6 @@ class ViewSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Above 1 lifts dark parts, of views without a colour map; null: 1.5, but 1 for 8-bit images of three bands."""
     limits: tuple[LowHigh, ...] | None = None
     """Limits of each band of the files, or one pair for all, instead of percentiles over a sample of the pool."""
-    sensor: Sensor | None = None
-    """What took the images, which tells the order of their bands; null: by their number and names."""
 
 
 class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,6 +147,8 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     train_from: Literal["auto", "scratch"] = "auto"
     """auto: training starts from the newest encoder that a pretraining made, if it is `model.encoder` and `model` names
     no weights; scratch: always as `model` says."""
+    sensor: Sensor | None = None
+    """What took the images, which tells the order of their bands; null: by their number and names."""
 
 
 ClassName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -229,6 +230,10 @@ class RegistrationReport(msgspec.Struct, frozen=True, kw_only=True):
     skipped: list[SkippedPath]
     """At most 10,000 are named."""
     skipped_count: int
+    known: int = 0
+    """Of a scan: files that were registered before."""
+    removed: int = 0
+    """Of a scan: files that were taken out of the campaign; name them in `paths` to register them again."""
 
 
 class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

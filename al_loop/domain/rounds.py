@@ -163,3 +163,14 @@ class EmbeddingVersion(msgspec.Struct, frozen=True, kw_only=True):
     """Simple image features, the newest encoder made without labels, or the serving model."""
     samples: int
     """Samples that have one."""
+
+
+class NextRound(msgspec.Struct, frozen=True, kw_only=True):
+    """How far it is to the next round that starts by itself."""
+
+    new_labels: int
+    """Samples outside the test reserve that were newly labelled since the last round."""
+    needed: int | None
+    """New labels that start a round; null: rounds start by time or by hand."""
+    sentence: str
+    """For people, such as "27 of 50 new labels until the next round"."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from al_loop.domain.campaigns import RetrainPolicy
-from al_loop.domain.rounds import Round, RoundState
+from al_loop.domain.rounds import NextRound, Round, RoundState
 
 
 class RetrainState(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +39,37 @@ def should_retrain(state: RetrainState, policy: RetrainPolicy, now: datetime) ->
     ):
         return f"interval: {policy.interval_s:g} s, new labels: {state.new_samples}"
     return None
+
+
+def next_round(
+    new_samples: int, policy: RetrainPolicy, *, running: Round | None, missing: str | None, archived: bool
+) -> NextRound:
+    """How far it is to the next round, in words.
+
+    Args:
+        new_samples: As `RetrainState.new_samples`.
+        policy: When rounds start by themselves.
+        running: A round that has not ended.
+        missing: What has to be labelled before a round can train at all, as `readiness` says it; None: nothing.
+        archived: Whether the campaign is archived.
+    """
+    needed = policy.new_labels
+    count = f"{new_samples} of {needed} new labels until the next round"
+    if archived:
+        sentence = "archived: no rounds start"
+    elif running is not None:
+        sentence = f"round {running.number} is under way ({running.state})"
+    elif missing is not None:
+        sentence = missing if needed is None else f"{missing}; {count}"
+    elif needed is not None and new_samples >= needed:
+        sentence = f"{new_samples} new labels: the next round starts in a moment"
+    elif needed is not None:
+        sentence = count
+    elif policy.interval_s is not None:
+        sentence = f"{new_samples} new labels; the next round starts by time"
+    else:
+        sentence = f"{new_samples} new labels since the last round; rounds start by hand only"
+    return NextRound(new_labels=new_samples, needed=needed, sentence=sentence)
 
 
 def seconds_until_retrain(state: RetrainState, policy: RetrainPolicy, now: datetime) -> float | None:

@@ -67,13 +67,32 @@ class Client:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                self._send("GET", "/health/live")
+                self.check_live()
             except (ServiceUnreachableError, NoAnswerError):
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
             else:
                 return
+
+    @property
+    def host(self) -> str:
+        """Name or address of the service's machine."""
+        return httpx.URL(self.url).host
+
+    @property
+    def port(self) -> int:
+        """TCP port of the service."""
+        address = httpx.URL(self.url)
+        return address.port or (443 if address.scheme == "https" else 80)
+
+    def check_live(self) -> None:
+        """Ask once whether the service answers.
+
+        Raises:
+            ServiceUnreachableError, NoAnswerError: It does not.
+        """
+        self._send("GET", "/health/live")
 
     def create_campaign(self, request: CampaignRequest) -> CampaignView:
         """Create a campaign."""

@@ -1,5 +1,6 @@
 """`al-loop import` and `al-loop export`."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -30,6 +31,10 @@ LABEL_BYTES_A_REQUEST = 8_000_000
 REFUSED = {400, 409, 413, 422}
 """Answers that lie in the labels that were sent."""
 SHOWN_SKIPS = 10
+NOTHING_LEFT = (
+    "every image has a label, so there is nothing to ask for; put more images into the folder and run al-loop add, or "
+    "import it under another name with --without-labels 0.7"
+)
 
 
 def run(
@@ -39,6 +44,14 @@ def run(
         Path | None, typer.Option(help="Folder of the images, if a SCANEO export lies elsewhere.")
     ] = None,
     annotator: Annotated[str, typer.Option(help="Name that the labels are recorded under.")] = "import",
+    without_labels: Annotated[
+        float,
+        typer.Option(
+            help="Share of the images, 0 to 1, whose labels are kept back, so that there is something to label.",
+            min=0.0,
+            max=1.0,
+        ),
+    ] = 0.0,
     service: Service = DEFAULT_URL,
     token: Token = None,
 ) -> None:
@@ -57,20 +70,47 @@ def run(
             report=lambda what, done, total: progress.update(planning, description=what, completed=done, total=total),
         )
         progress.remove_task(planning)
-        import_plan(client, plan, campaign, annotator, progress)
+        recorded = import_plan(client, plan, campaign, annotator, progress, withheld=without_labels)
+        view = client.campaign(campaign)
     out.print(
         f"{campaign}: {plan.kind}, {len(plan.paths)} images, "
         + ", ".join(f"{count} {task} labels" for task, count in plan.label_counts.items())
+        + (f"; {recorded} recorded, the others were kept back" if without_labels else "")
     )
     print_skipped(out, plan.skipped)
+    out.print(f"{campaign}: {view.next_round.sentence}", highlight=False)
+    pool = view.samples.pool + view.samples.leased
+    left = f"{pool} images are left to label (al-loop open {campaign})" if pool else NOTHING_LEFT
+    out.print(f"{campaign}: {left}", highlight=False)
 
 
-def import_plan(client: "Client", plan: "ImportPlan", campaign: str, annotator: str, progress: Progress) -> None:
+def import_plan(
+    client: "Client",
+    plan: "ImportPlan",
+    campaign: str,
+    annotator: str,
+    progress: Progress,
+    *,
+    withheld: float = 0.0,
+    policy: RetrainPolicy | None = None,
+) -> int:
     """Create the campaign where it is missing, register the images, record the labels.
 
     Samples that were registered before are left as they are, so that an import that was cut off may be repeated.
+
+    Args:
+        client: Of the service.
+        plan: What the folder offers.
+        campaign: Its name.
+        annotator: Whom the labels are recorded under.
+        progress: Where bars are drawn.
+        withheld: Share of images whose labels are kept back; see `is_kept_back`.
+        policy: Of a campaign that is created; None: the default.
+
+    Returns:
+        How many labels were recorded.
     """
-    ensure_campaign(client, plan, campaign)
+    ensure_campaign(client, plan, campaign, policy)
     registering = progress.add_task("registering images", total=len(plan.paths))
     usable = set(plan.paths)
     for paths in chunks(plan.paths, PATHS_A_REQUEST):
@@ -81,9 +121,20 @@ def import_plan(client: "Client", plan: "ImportPlan", campaign: str, annotator: 
                 usable.discard(entry.path)
         progress.advance(registering, len(paths))
     recording = progress.add_task("recording labels", total=sum(plan.label_counts.values()))
+    usable = {path for path in usable if not is_kept_back(path, withheld)}
+    recorded = 0
     for labels in label_chunks(_usable(plan.labels(annotator), usable)):
-        plan.skipped.extend(record(client, campaign, labels))
+        refused = record(client, campaign, labels)
+        plan.skipped.extend(refused)
+        recorded += len(labels) - len(refused)
         progress.advance(recording, len(labels))
+    return recorded
+
+
+def is_kept_back(path: str, share: float) -> bool:
+    """Whether the labels of an image are among the share that is kept back: the same images at every import."""
+    digest = hashlib.blake2b(path.encode(errors="surrogateescape"), digest_size=8).digest()
+    return int.from_bytes(digest) / 2**64 < share
 
 
 def record(client: "Client", campaign: str, labels: list[LabelInput]) -> list[SkippedPath]:

@@ -1,5 +1,6 @@
 """What commands print, tables for people and JSON for scripts, and the exit codes that they end with."""
 
+import re
 import sys
 from enum import IntEnum
 
@@ -35,6 +36,22 @@ def console(*, stderr: bool = False) -> Console:
     """A console that fits a terminal, writes whole lines into pipes and files, and prints brackets as they are."""
     stream = sys.stderr if stderr else sys.stdout
     return Console(stderr=stderr, markup=False, width=None if stream.isatty() else PIPED_WIDTH)
+
+
+WIRE = re.compile(r" - at `\$\.?([^`]*)`")
+IN_OPTIONS = (
+    ("or send the label with `override_lease` true", "or record it with --override"),
+    ("or send `queue` true to start another when it ends", "or start another when it ends with --queue"),
+    ("send it as `Authorization: Bearer <token>`", "give it with --token or AL_LOOP_TOKEN"),
+)
+"""What the service says to programs, and what that is on the command line."""
+
+
+def in_plain_words(sentence: str) -> str:
+    """What the service answered, without JSON paths and headers: `(name)` stands for `- at $.name`."""
+    for wire, option in IN_OPTIONS:
+        sentence = sentence.replace(wire, option)
+    return WIRE.sub(lambda found: f" ({found[1]})" if found[1] else "", sentence)
 
 
 def print_json(answer: object) -> None:

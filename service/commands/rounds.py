@@ -11,6 +11,7 @@ from al_loop.domain.rounds import Round, RoundState
 from al_loop.errors import NotFoundError
 from models.progress import ProgressLine
 from service.answers import RoundView
+from service.client.errors import ServiceError
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
 from service.commands.output import ExitCode, console, print_json
 
@@ -30,11 +31,11 @@ def start(
 ) -> int:
     """Start a training round and follow it to its end.
 
-    Trains, evaluates on the test reserve, and promotes the model if the gate lets it pass. Progress and outcome go to
-    standard error.
+    Trains, evaluates on the test reserve, and promotes the model if the gate lets it pass. A round that runs already,
+    because the policy started it, is followed instead. Progress and outcome go to standard error.
     """
     with connect(service, token) as client:
-        started = client.start_round(campaign, queue=queue)
+        started = _started(client, campaign, queue=queue, detach=detach)
         if not detach:
             return _follow(client, campaign, started.number, as_json=as_json)
     if as_json:
@@ -149,6 +150,22 @@ def _follow(client: "Client", campaign: str, number: int, *, as_json: bool) -> i
     if as_json:
         print_json(view)
     return ExitCode.DONE if view.state in (RoundState.PROMOTED, RoundState.REJECTED) else ExitCode.FAILED
+
+
+def _started(client: "Client", campaign: str, *, queue: bool, detach: bool) -> RoundView:
+    """A new round, or the one that runs."""
+    try:
+        return client.start_round(campaign, queue=queue)
+    except ServiceError as error:
+        number = error.facts.get("number")
+        if error.status != 409 or not isinstance(number, int):
+            raise
+        words = f"round {number} of campaign {campaign!r} is {error.facts.get('state')} already"
+        if detach:
+            hint = f"follow it with `al-loop round watch {campaign}`, or queue one more with --queue"
+            raise ServiceError(error.status, f"{words}; {hint}", error.facts) from error
+        console(stderr=True).print(f"{words}; following it (--queue starts one more when it ends)", highlight=False)
+        return client.round(campaign, number)
 
 
 def _number(client: "Client", campaign: str, number: int | None) -> int:

@@ -55,7 +55,9 @@ def saved(savings: Savings) -> str:
 
 
 def _table(views: list[CampaignView]) -> Table:
-    table = Table("campaign", "tasks", "pool", "leased", "labelled", "reserve (labelled)", "model", "last round")
+    table = Table(
+        "campaign", "tasks", "pool", "leased", "labelled", "reserve (labelled)", "model", "last round", "next round"
+    )
     for view in views:
         counts, last = view.samples, view.last_round
         table.add_row(
@@ -67,6 +69,7 @@ def _table(views: list[CampaignView]) -> Table:
             f"{counts.reserve} ({counts.reserve_labelled})",
             "" if view.current_model is None else view.current_model.version,
             "" if last is None else f"{last.number} {last.state}",
+            view.next_round.sentence,
         )
     return table
 

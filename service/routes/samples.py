@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
-from al_loop.campaigns.register import register_paths, scan_root
+from al_loop.campaigns.register import register_paths, register_scan
 from al_loop.domain.campaigns import Campaign, RegistrationReport
 from al_loop.domain.samples import SampleState
 from al_loop.errors import InvalidValueError
@@ -41,11 +41,16 @@ class SampleController(Controller):
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
     ) -> RegistrationReport:
-        """Register rasters as samples; only headers are read. Files that cannot be used are skipped with the reason."""
+        """Register rasters as samples; only headers are read. Files that cannot be used are skipped with the reason.
+
+        A scan registers what is new. Files that were registered before are counted as `known`; files that were taken
+        out of the campaign are counted as `removed`, and naming them in `paths` registers them again.
+        """
         if data.scan == (data.paths is not None):
             raise InvalidValueError("$.paths", "send either `paths` or `scan` true")
-        paths = scan_root(target) if data.paths is None else data.paths
-        return register_paths(loop.store, target, paths, loop.clock())
+        if data.paths is None:
+            return register_scan(loop.store, target, loop.clock())
+        return register_paths(loop.store, target, data.paths, loop.clock())
 
     @get(
         operation_id="listSamples",

@@ -71,17 +71,17 @@ def _known(band_count: int, sensor: Sensor | None, seen: PoolPixels) -> Bands:
 def _of_sensor(sensor: Sensor, band_count: int, seen: PoolPixels) -> Bands:
     rgb = {"red": 1, "green": 2, "blue": 3}
     match sensor:
-        case "sentinel-1":
+        case "sar-vv-vh":
             return {"vv": 1, "vh": 2}
         case "sentinel-2":
             return _of_count(band_count, seen) or {"blue": 1, "green": 2, "red": 3}
-        case "landsat":
+        case "landsat-8":
             return SIX if band_count == 6 else LANDSAT
         case "rgb":
             return rgb
-        case "rgbn":
+        case "rgb-nir":
             return rgb | {"nir": 4}
-        case "bgrn":
+        case "bgr-nir":
             return {"blue": 1, "green": 2, "red": 3, "nir": 4}
 
 

@@ -174,7 +174,7 @@ class Painter:
         if campaign.source_bands is None:
             return []
         seen = self._pool_pixels.of(campaign)
-        return default_views(campaign.source_bands, campaign.bands, campaign.settings.view.sensor, seen)
+        return default_views(campaign.source_bands, campaign.bands, campaign.settings.sensor, seen)
 
     def _campaign_limits(self, campaign: Campaign, view: View) -> Limits:
         """Those of the view, of the settings, or percentiles over the sample of the pool; one pair for each channel."""

@@ -109,6 +109,13 @@ class SampleTable:
         )
         return table["sample_id"].to_numpy(), table["path"].to_numpy()
 
+    def removed(self, campaign_id: int) -> set[str]:
+        """Paths that were taken out of the campaign and not registered again."""
+        rows = self._database.read(
+            "SELECT path FROM removed_samples WHERE campaign_id = $campaign_id", campaign_id=campaign_id
+        )
+        return {row["path"] for row in rows}
+
     def footprints(self, campaign_id: int, *, after: int = 0) -> Footprints:
         """Where the samples with ids above `after` lie, by id; NaN bounds for those without a CRS.
 

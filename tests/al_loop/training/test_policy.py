@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from al_loop.domain.campaigns import RetrainPolicy
 from al_loop.domain.rounds import Round, RoundState
-from al_loop.training.policy import RetrainState, last_counted_snapshot, seconds_until_retrain, should_retrain
+from al_loop.training.policy import (
+    RetrainState,
+    last_counted_snapshot,
+    next_round,
+    seconds_until_retrain,
+    should_retrain,
+)
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 POLICY = RetrainPolicy(new_labels=50, interval_s=3600, debounce_s=5)
@@ -95,3 +101,28 @@ def test_wait_for_a_round_ends_exactly_when_one_is_due(new, since_label, since_r
     else:
         assert should_retrain(state, policy, now + timedelta(seconds=wait, milliseconds=1)) is not None
         assert wait == 0 or should_retrain(state, policy, now + timedelta(seconds=wait * 0.99)) is None
+
+
+BY_HAND, BY_TIME = RetrainPolicy(new_labels=None), RetrainPolicy(new_labels=None, interval_s=60)
+LACK = "label 8 more for training (2 of 10)"
+
+
+@pytest.mark.parametrize(
+    ("new", "policy", "running", "missing", "archived", "sentence"),
+    [
+        (27, POLICY, None, None, False, "27 of 50 new labels until the next round"),
+        (2, POLICY, None, LACK, False, f"{LACK}; 2 of 50 new labels until the next round"),
+        (2, BY_HAND, None, LACK, False, LACK),
+        (50, POLICY, None, None, False, "50 new labels: the next round starts in a moment"),
+        (7, BY_TIME, None, None, False, "7 new labels; the next round starts by time"),
+        (7, BY_HAND, None, None, False, "7 new labels since the last round; rounds start by hand only"),
+        (7, POLICY, turn(3, RoundState.TRAINING, None), None, False, "round 3 is under way (training)"),
+        (7, POLICY, None, None, True, "archived: no rounds start"),
+    ],
+)  # fmt: skip
+def test_way_to_the_next_round_in_words(
+    new: int, policy: RetrainPolicy, running: Round | None, missing: str | None, archived: bool, sentence: str
+) -> None:
+    answer = next_round(new, policy, running=running, missing=missing, archived=archived)
+    assert answer.sentence == sentence
+    assert (answer.new_labels, answer.needed) == (new, policy.new_labels)

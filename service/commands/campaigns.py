@@ -1,0 +1,237 @@
+"""`al-loop create`, `add`, `open`, `example`: from a folder of images to the page that labels them."""
+
+import os
+import sys
+import webbrowser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from al_loop.domain.campaigns import (
+    CampaignRequest,
+    CampaignSettings,
+    RegistrationReport,
+    RetrainPolicy,
+    Sensor,
+    TaskRequest,
+)
+from al_loop.domain.labels import LabelInput
+from service.client.errors import ServiceError
+from service.commands.background import ensure_service
+from service.commands.imports import import_plan, print_skipped, progress_bars
+from service.commands.options import DEFAULT_URL, CampaignName, Service, Token, connect
+from service.commands.output import console
+from service.settings import is_loopback
+
+if TYPE_CHECKING:
+    from al_loop.campaigns.importing import ImportPlan
+    from service.client.http import Client
+
+EXAMPLE_POOL = 0.8
+"""Share of the example's images whose labels are kept back."""
+EXAMPLE_NEW_LABELS = 20
+"""New labels after which the example trains."""
+
+Data = Annotated[
+    Path | None, typer.Option(help="Data directory of a service that is started; al-loop-data if left out.")
+]
+
+
+def create(
+    name: Annotated[str, typer.Argument(help="Name of the campaign: a-z, 0-9 and -.")],
+    directory: Annotated[Path, typer.Argument(help="Folder of the images.")],
+    classes: Annotated[
+        list[str], typer.Option("--classes", help="Classes, separated by commas; may be repeated.", metavar="A,B,..")
+    ],
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="classification (the default) or segmentation; may be repeated: all have the same classes."),
+    ] = None,
+    multi_label: Annotated[bool, typer.Option("--multi-label", help="An image may show several classes.")] = False,
+    bands: Annotated[
+        str | None,
+        typer.Option(help="Bands that models read, from 1, such as 4,3,2; all if left out.", metavar="N,N,.."),
+    ] = None,
+    sensor: Annotated[Sensor | None, typer.Option(help="What took the images: tells the order of their bands.")] = None,
+    data: Data = None,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Create a campaign over a folder of images without labels.
+
+    Starts a service in the background if none answers on this machine, registers every image below the folder, and says
+    where to label them. `al-loop import` does the same for a folder with labels.
+    """
+    from models.tasks import task_kinds  # here: it loads numpy
+
+    names = [entry.strip() for part in classes for entry in part.split(",") if entry.strip()]
+    kinds = task or [next(iter(task_kinds()))]
+    request = CampaignRequest(
+        name=name,
+        tasks=[TaskRequest(task=kind, classes=names, multi_label=multi_label) for kind in kinds],
+        root=str(directory),
+        bands=None if bands is None else _bands(bands),
+        settings=CampaignSettings(sensor=sensor),
+    )
+    out = console(stderr=True)
+    with connect(service, token) as client:
+        local = is_loopback(client.host)
+        if local and not directory.is_dir():
+            raise typer.BadParameter(f"{directory} is no folder", param_hint="DIRECTORY")
+        if local:
+            request = _at(request, directory)
+            _start(service, token, [directory], data)
+        try:
+            client.create_campaign(request)
+        except ServiceError as error:
+            if error.status == 409:
+                raise ServiceError(
+                    409, f"there is a campaign {name!r} already; `al-loop add {name}` registers new images", error.facts
+                ) from error
+            raise
+        with out.status("registering images"):
+            report = client.register(name)
+        _say(name, report)
+        if report.registered:
+            out.print(f"label them at {client.url}/annotate/{name} (al-loop open {name})", highlight=False)
+
+
+def add(campaign: CampaignName, service: Service = DEFAULT_URL, token: Token = None) -> None:
+    """Register images that are new in a campaign's folder.
+
+    What was registered before stays as it is, and so does what was removed.
+    """
+    with connect(service, token) as client, console(stderr=True).status("registering images"):
+        report = client.register(campaign)
+    _say(campaign, report)
+
+
+def open_page(
+    campaign: Annotated[str | None, typer.Argument(help="Campaign to open; the list of all if left out.")] = None,
+    imagery: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder that a service that is started may read; the working directory if left out."),
+    ] = None,
+    data: Data = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Open the page that labels images in a browser.
+
+    Starts a service in the background if none answers on this machine; its log and process id are in the data
+    directory. Prints the address to standard output.
+    """
+    _start(service, token, imagery or [], data)
+    with connect(service, token) as client:
+        if campaign is not None:
+            client.campaign(campaign)
+        _show(client, campaign, browser=browser)
+
+
+def example(
+    directory: Annotated[Path, typer.Argument(help="Folder for the images; made if missing.")] = Path(
+        "al-loop-example"
+    ),
+    name: Annotated[str, typer.Option(help="Name of the campaign.")] = "example",
+    scenes: Annotated[int, typer.Option(help="Generated scenes, of up to 64 images each.", min=1, max=50)] = 4,
+    data: Data = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Make a small campaign of generated satellite scenes to try things on.
+
+    Writes the images, starts a service in the background if none answers on this machine, records a fifth of the labels
+    and keeps the rest back, so that there is something to label. Repeating it changes nothing.
+    """
+    with connect(service, token) as client:
+        if not is_loopback(client.host):
+            raise typer.BadParameter(
+                "the example's images are written to this machine, which the service must read", param_hint="--service"
+            )
+    if directory.exists() and any(directory.iterdir()) and not (directory / "classes.json").exists():
+        raise typer.BadParameter(f"{directory} holds other files; name a new folder", param_hint="DIRECTORY")
+    out = console(stderr=True)
+    with out.status("writing images"):
+        plan = _generated(directory, scenes)
+    out.print(f"{len(plan.paths)} images in {directory}", highlight=False, soft_wrap=True)
+    _start(service, token, [directory], data)
+    with connect(service, token) as client:
+        if name not in [view.name for view in client.campaigns()]:
+            with progress_bars(out) as progress:
+                policy = RetrainPolicy(new_labels=EXAMPLE_NEW_LABELS)
+                recorded = import_plan(client, plan, name, "example", progress, withheld=EXAMPLE_POOL, policy=policy)
+            out.print(f"{name}: {recorded} labels recorded, the others are yours to give", highlight=False)
+        _show(client, name, browser=browser)
+
+
+def _generated(directory: Path, scenes: int) -> "ImportPlan":
+    """Write generated scenes, cut into chips; returns what is known of them."""
+    from al_loop.campaigns.importing import ImportPlan  # here: these load rasterio
+    from models.card import TaskSpec, TrainConfig
+    from models.synthetic.scenes import CLASSES, write_scenes
+    from models.tasks import task_kinds
+
+    root, task = directory.resolve(), next(iter(task_kinds()))
+    shown = {chip.path.relative_to(root).as_posix(): chip.class_name for chip in write_scenes(root, scenes=scenes)}
+
+    def labels(annotator: str) -> Iterator[LabelInput]:
+        for path, name in shown.items():
+            yield LabelInput(path=path, task=task, annotator=annotator, classes=[name])
+
+    return ImportPlan(
+        kind="class-folders",
+        root=root,
+        tasks=[TaskSpec(task=task, classes=list(CLASSES))],
+        paths=sorted(shown),
+        settings=CampaignSettings(train=TrainConfig(epochs=20, max_steps=200, batch_size=16)),
+        label_counts={task: len(shown)},
+        skipped=[],
+        read_labels=labels,
+    )
+
+
+def _bands(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r} is not a list of band numbers such as 4,3,2", param_hint="--bands"
+        ) from error
+
+
+def _at(request: CampaignRequest, directory: Path) -> CampaignRequest:
+    return msgspec.structs.replace(request, root=str(directory.resolve()))
+
+
+def _start(service: str, token: str | None, imagery: list[Path], data: Path | None) -> None:
+    started = ensure_service(service, token, imagery, data)
+    if started is not None:
+        console(stderr=True).print(
+            f"started a service in the background (log: {started.log}; stop it with: kill {started.pid})",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _say(name: str, report: RegistrationReport) -> None:
+    out = console(stderr=True)
+    known = f", {report.known} were registered before" if report.known else ""
+    removed = f", {report.removed} were removed from the campaign" if report.removed else ""
+    out.print(f"{name}: {report.registered} images registered{known}{removed}", highlight=False)
+    print_skipped(out, report.skipped)
+    if not report.registered and not report.known:
+        out.print("there is nothing to label yet: put GeoTIFF, JPEG or PNG files into the folder and run al-loop add")
+
+
+def _show(client: "Client", campaign: str | None, *, browser: bool) -> None:
+    """Print the page's address and open it, if somebody may be there to see it."""
+    address = f"{client.url.rstrip('/')}/annotate" + ("" if campaign is None else f"/{campaign}")
+    sys.stdout.write(f"{address}\n")
+    sys.stdout.flush()
+    if browser and (sys.platform in ("darwin", "win32") or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ):
+        webbrowser.open(address)

@@ -1,0 +1,28 @@
+"""How far it is to the next round, from a real store."""
+
+from collections.abc import Callable
+
+from al_loop.campaigns.labelling import record_labels
+from al_loop.domain.campaigns import Campaign, CampaignSettings, ReserveSettings, RetrainPolicy
+from al_loop.domain.labels import LabelInput
+from al_loop.store import LabelStore
+from al_loop.training.outlook import RoundOutlook
+from tests.al_loop.store.fixtures import NOW
+
+MakeCampaign = Callable[..., Campaign]
+
+
+def test_sentence_follows_labels_and_policy_and_asking_draws_no_reserve(
+    label_store: LabelStore, make_campaign: MakeCampaign
+) -> None:
+    settings = CampaignSettings(reserve=ReserveSettings(share=0.0, minimum=0))
+    policy = RetrainPolicy(new_labels=5, min_labels=2, min_reserve_labels=2)
+    campaign = make_campaign(samples=4, settings=settings, policy=policy)
+    outlook = RoundOutlook(label_store, lambda: NOW)
+    assert outlook.of(campaign).sentence == "0 of 5 new labels until the next round"
+    name = campaign.tasks[0].classes[0]
+    given = LabelInput(path="img_00000.png", task=campaign.tasks[0].task, annotator="ann", classes=[name])
+    record_labels(label_store, campaign, [given], NOW)
+    assert "1 of 5 new labels" in outlook.of(campaign).sentence
+    label_store.campaigns.set_policy(campaign.campaign_id, RetrainPolicy(new_labels=9))
+    assert "1 of 9 new labels" in outlook.of(label_store.campaigns.get("demo")).sentence

@@ -1,0 +1,27 @@
+"""A service in the background that cannot start says why; one elsewhere is not started."""
+
+from pathlib import Path
+
+import pytest
+
+from service.cli import main
+
+
+def test_service_that_cannot_start_says_why_in_one_sentence(
+    tmp_path: Path, free_tcp_port: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "al-loop.duckdb").write_text("these are my notes\n" * 1000)
+    address = f"http://127.0.0.1:{free_tcp_port}"
+    command = ["open", "--no-browser", "--data", str(data), "--imagery", str(tmp_path), "--service", address]
+    assert main(command) == 2
+    said = capfd.readouterr().err
+    assert said.startswith("al-loop: the service did not start: ")
+    assert "al-loop.duckdb" in said
+    assert said.count("\n") == 1
+
+
+def test_service_on_another_machine_is_not_started(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["open", "--no-browser", "--service", "http://al-loop.invalid"]) == 2
+    assert "no al-loop service answers at http://al-loop.invalid" in capfd.readouterr().err
