@@ -4,21 +4,18 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from litestar import Litestar, get
+from litestar import Litestar
 from litestar.concurrency import sync_to_thread
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import SwaggerRenderPlugin
-from litestar.response import Redirect
 
-from al_loop import __version__
 from al_loop.loop import Loop
 from service.access.foreign_pages import ForeignPagesMiddleware
 from service.access.root_path import RootPath
 from service.dependencies import WORKBENCH
 from service.errors import answer_error
 from service.metrics import Metrics, MetricsMiddleware
+from service.openapi.document import openapi_config
 from service.routes.agreement import AgreementController
 from service.routes.assists import AssistController
 from service.routes.campaigns import CampaignController
@@ -37,6 +34,7 @@ from service.routes.relabels import RelabelController
 from service.routes.rounds import RoundController
 from service.routes.samples import SampleController
 from service.routes.scaneo import ScaneoController
+from service.routes.start import START
 from service.scaneo.client import ScaneoClient
 from service.settings import Settings
 
@@ -83,7 +81,7 @@ def create_app(settings: Settings, loop: Loop | None = None) -> Litestar:
             await sync_to_thread(opened.close)
 
     app = Litestar(
-        route_handlers=[index, *PAGE, *CONTROLLERS],
+        route_handlers=[*START, *PAGE, *CONTROLLERS],
         dependencies=WORKBENCH | {"settings": Provide(lambda: settings, sync_to_thread=False)},
         lifespan=[lifespan],
         exception_handlers={Exception: answer_error},
@@ -91,14 +89,7 @@ def create_app(settings: Settings, loop: Loop | None = None) -> Litestar:
         cors_config=_cors(settings),
         request_max_body_size=settings.max_upload_mb * 1_000_000,
         logging_config=None,  # the command line sets logging up; a library must not
-        openapi_config=OpenAPIConfig(
-            title="al-loop",
-            version=__version__,
-            description="Active learning for satellite-image labelling: which image to label next, labels kept, models "
-            "retrained, gated and served back.",
-            use_handler_docstrings=True,
-            render_plugins=[SwaggerRenderPlugin()],
-        ),
+        openapi_config=openapi_config(),
     )
     app.asgi_handler = RootPath(app.asgi_handler, settings.root_path)  # before routing, where no middleware comes
     app.state.roles = settings.roles
@@ -111,12 +102,6 @@ def _cors(settings: Settings) -> CORSConfig | None:
     if not settings.allowed_origins:
         return None
     return CORSConfig(allow_origins=settings.allowed_origins, expose_headers=EXPOSED)
-
-
-@get("/", include_in_schema=False, sync_to_thread=False)
-def index() -> Redirect:
-    """Redirect a browser to the documentation of the API."""
-    return Redirect("/schema")
 
 
 def open_workbench(settings: Settings) -> Loop:

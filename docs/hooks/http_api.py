@@ -1,11 +1,9 @@
 """Writes the page `http.md` at each build from the OpenAPI document of the app, so that it cannot be out of date."""
 
-import ast
 import inspect
 import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -18,20 +16,11 @@ from service.settings import Settings
 
 Schema = dict[str, Any]
 INTERNAL = 500
-ROOT = Path(__file__).parent.parent.parent
-
-
-class Documented(NamedTuple):
-    """What the source says of a class: the OpenAPI document leaves out the docstrings of fields."""
-
-    bases: list[str]
-    description: str
-    fields: dict[str, str]
 
 
 INTRODUCTION = """# HTTP API
 
-This page is made from the OpenAPI document of the service. A running service shows it at `/schema`, with a form to try
+This page is made from the OpenAPI document of the service. A running service shows it at `/docs`, with a form to try
 each route, and serves it as JSON at `/schema/openapi.json`.
 
 * Bodies are JSON and need `Content-Type: application/json`; images are sent as `multipart/form-data` in the field
@@ -64,9 +53,8 @@ def http_page() -> str:
             if operation.get("tags", ["service"])[0] == tag:
                 lines += _operation(method, path, operation)
     lines += ["## Errors\n", *_errors(), "## Schemas\n"]
-    classes = documented_classes()
     for name, schema in sorted(document["components"]["schemas"].items()):
-        lines += _schema(name, schema, classes)
+        lines += _schema(name, schema)
     return "\n".join(lines) + "\n"
 
 
@@ -95,60 +83,20 @@ def _operation(method: str, path: str, operation: Schema) -> Iterator[str]:
     yield "Answers: " + "; ".join(answers) + ".\n"
 
 
-def documented_classes() -> dict[str, Documented]:
-    """Docstrings of all classes of the three packages and of their fields, by class name."""
-    found = {}
-    for package in ("models", "al_loop", "service"):
-        for file in sorted((ROOT / package).rglob("*.py")):
-            for node in ast.parse(file.read_text(encoding="utf-8")).body:
-                if isinstance(node, ast.ClassDef):
-                    found[node.name] = Documented(
-                        [base.id for base in node.bases if isinstance(base, ast.Name)],
-                        ast.get_docstring(node) or "",
-                        _field_docstrings(node),
-                    )
-    return found
-
-
-def _field_docstrings(node: ast.ClassDef) -> dict[str, str]:
-    """The string after each field."""
-    return {
-        field.target.id: text.value.value
-        for field, text in zip(node.body, node.body[1:], strict=False)
-        if isinstance(field, ast.AnnAssign)
-        and isinstance(field.target, ast.Name)
-        and isinstance(text, ast.Expr)
-        and isinstance(text.value, ast.Constant)
-        and isinstance(text.value.value, str)
-    }
-
-
-def _fields_of(name: str, classes: dict[str, Documented]) -> dict[str, str]:
-    """Docstrings of the fields of a class, inherited ones included."""
-    if name not in classes:
-        return {}
-    fields: dict[str, str] = {}
-    for base in classes[name].bases:
-        fields |= _fields_of(base, classes)
-    return fields | classes[name].fields
-
-
-def _schema(name: str, schema: Schema, classes: dict[str, Documented]) -> Iterator[str]:
+def _schema(name: str, schema: Schema) -> Iterator[str]:
     yield f"### {name} {{ #schema-{name} }}\n"
-    if name in classes:
-        yield classes[name].description.partition("\n\n")[0] + "\n"
+    yield schema.get("description", "") + "\n"
     if "enum" in schema:
         yield "One of " + ", ".join(f"`{value}`" for value in schema["enum"]) + ".\n"
     if not schema.get("properties"):
         return
     required = set(schema.get("required", []))
-    described = _fields_of(name, classes)
     yield "| field | type | required | default | meaning |\n|---|---|---|---|---|"
     for field, entry in schema["properties"].items():
         default = f"`{json.dumps(entry['default'])}`" if "default" in entry else ""
         yield (
             f"| `{field}` | {_type(entry)} | {_yes(field in required)} | {_cell(default)} "
-            f"| {_cell(described.get(field, ''))} |"
+            f"| {_cell(entry.get('description', ''))} |"
         )
     yield ""
 

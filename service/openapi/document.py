@@ -1,0 +1,99 @@
+"""The OpenAPI document: what Litestar makes of the routes, with everything in it described and tokens explained."""
+
+import re
+from dataclasses import dataclass, fields
+from typing import Any
+
+from litestar import Request
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin, YamlRenderPlugin
+from litestar.openapi.spec import Components, OpenAPI, Reference, SecurityScheme, Server, Tag
+
+from al_loop import __version__
+from service.openapi.docstrings import classes_by_name, field_docstrings, summary
+from service.openapi.words import FIELDS, PARAMETERS, TAGS
+from service.page.static import way_to_root
+
+Document = dict[str, Any]
+SENTENCE = re.compile(r"(.+?)(?<!\.)\.(?:\s|$)", re.DOTALL)
+HEADER, QUERY = "token", "token_in_url"
+SCHEMES: dict[str, SecurityScheme | Reference] = {
+    HEADER: SecurityScheme(
+        type="http", scheme="bearer", description="`Authorization: Bearer <token>`. Its role says what it may do."
+    ),
+    QUERY: SecurityScheme(
+        type="apiKey",
+        security_scheme_in="query",
+        name="token",
+        description="`?token=<token>` in the URL, for prediction routes only: SCANEO can send nothing but a URL.",
+    ),
+}
+
+
+def openapi_config() -> OpenAPIConfig:
+    """How the document is made; it is served at `/schema/openapi.json`."""
+    return _Config(
+        title="al-loop",
+        version=__version__,
+        description="Active learning for satellite-image labelling: which image to label next, labels kept, models "
+        "retrained, gated and served back.",
+        use_handler_docstrings=True,
+        servers=[Server(url="..")],
+        components=Components(security_schemes=SCHEMES),
+        render_plugins=[_ToDocs(path="/"), JsonRenderPlugin(), YamlRenderPlugin()],
+        tags=[Tag(name=name, description=text) for name, text in TAGS.items()],
+    )
+
+
+class _ToDocs(OpenAPIRenderPlugin):
+    """Sends browsers from `/schema`, where the documentation was once, to where it is."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: Document) -> bytes:
+        raise HTTPException(
+            "The documentation of the API is at /docs.",
+            status_code=308,
+            headers={"Location": way_to_root(request) + "docs"},
+        )
+
+
+@dataclass
+class _Described(OpenAPI):
+    def to_schema(self) -> Document:
+        return described(super().to_schema())
+
+
+class _Config(OpenAPIConfig):
+    def to_openapi_schema(self) -> OpenAPI:
+        made = super().to_openapi_schema()
+        return _Described(**{field.name: getattr(made, field.name) for field in fields(made)})
+
+
+def described(document: Document) -> Document:
+    """The document with a description of every field and parameter, summaries of routes, and which need a token."""
+    classes = classes_by_name()
+    for name, schema in document.get("components", {}).get("schemas", {}).items():
+        kind = classes.get(name)
+        written = {} if kind is None else field_docstrings(kind)
+        if kind is not None and summary(kind):
+            schema.setdefault("description", summary(kind))
+        for field, entry in (schema.get("properties") or {}).items():
+            text = written.get(field) or FIELDS.get(f"{name}.{field}") or FIELDS.get(field)
+            if text:
+                entry.setdefault("description", text)
+    for path, item in document.get("paths", {}).items():
+        for operation in item.values():
+            _describe(operation, path)
+    return document
+
+
+def _describe(operation: Document, path: str) -> None:
+    for parameter in operation.get("parameters", []):
+        if not parameter.get("description") and parameter["name"] in PARAMETERS:
+            parameter["description"] = PARAMETERS[parameter["name"]]
+    first = SENTENCE.match(operation.get("description", ""))
+    if first:
+        operation["summary"] = " ".join(first[1].split())
+    if "401" in operation["responses"]:
+        schemes = [HEADER, QUERY] if "/predictions/" in path else [HEADER]
+        operation["security"] = [{scheme: []} for scheme in schemes]

@@ -1,0 +1,32 @@
+"""The start page, the documentation of the API, and what browsers ask for unbidden. They hold no data: no token."""
+
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.response import Redirect
+
+from service.page.static import POLICY, answer_file
+from service.routes.page import FILES
+
+DOCS_POLICY = POLICY.replace("img-src 'self'", "img-src 'self' data:")  # pictures in the style sheet of Swagger UI
+
+
+@get("/", include_in_schema=False, sync_to_thread=False)
+def show_start() -> Redirect:
+    """Redirect a browser to the documentation of the API."""
+    return Redirect("docs")
+
+
+@get("/docs", include_in_schema=False, sync_to_thread=False)
+def show_docs(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The API with a form to try each route, from files of our own."""
+    return answer_file(request, FILES["docs/docs.html"], DOCS_POLICY)
+
+
+@get("/favicon.ico", include_in_schema=False, sync_to_thread=False)
+def show_icon(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The icon, which browsers look for here where a document names none."""
+    return answer_file(request, FILES["icon.svg"])
+
+
+START = (show_start, show_docs, show_icon)
