@@ -116,7 +116,6 @@ COVERED_BY = {
     "models/rasters/georeference.py": "tests/models/rasters/test_reading.py",
     "models/rasters/pixels.py": "tests/models/rasters/test_reading.py",
     "models/rasters/regions.py": "tests/models/rasters/test_specks.py",
-    "models/scoring/joined_embeddings.py": "tests/al_loop/scoring/test_refit.py",
     "models/scoring/part_check.py": "tests/al_loop/scoring/test_pool_scorer.py",
     "models/scoring/pool.py": "tests/models/scoring/cells/test_embeddings.py",
     "models/scoring/reader.py": "tests/models/scoring/cells/test_embeddings.py",

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.files import write_atomically
-from models.ids import positions_of
+from models.ids import NO_IDS, positions_of
 from models.scoring.embedding_space import EmbeddingSpace, fit_space
 from models.scoring.embeddings import NO_EMBEDDINGS, Embeddings, EmbeddingStore
 from models.scoring.spec import EMBEDDINGS_FILE, IDS_FILE
@@ -80,13 +80,21 @@ class SpaceStore:
                 made = _Made(format=FORMAT, versions=list(versions), parts=parts, fitted=len(sample_ids))
                 self._write_space(name, space)
             else:
-                sample_ids = np.setdiff1d(sample_ids, self._store.load(name).sample_ids, assume_unique=True)
+                sample_ids = sample_ids[self._is_new(name, versions, made, sample_ids)]
                 made = msgspec.structs.replace(made, parts=parts)
             if len(sample_ids):
                 self._write_part(name, sample_ids, space.apply([_rows(kind, sample_ids) for kind in raw]))
             with write_atomically(self._root / name / MADE_FILE) as file:
                 file.write(msgspec.json.encode(made))
             return self._store.load(name)
+
+    def _is_new(
+        self, name: str, versions: Sequence[str], made: _Made, sample_ids: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Which samples the space has not, or has as they were before a later part scored them again."""
+        later = [part for version in versions for part in self._store.parts(version)[made.parts[version] :]]
+        scored = np.concatenate([NO_IDS, *(np.load(part / IDS_FILE) for part in later)])
+        return ~np.isin(sample_ids, self._store.load(name).sample_ids) | np.isin(sample_ids, scored)
 
     def _made(self, name: str) -> _Made | None:
         file = self._root / name / MADE_FILE
