@@ -106,7 +106,6 @@ COVERED_BY = {
     "models/heads/held_out.py": "tests/al_loop/quality/test_confident_learning.py",
     "models/heads/losses.py": "tests/models/heads/test_linear_head_multi_label.py",
     "models/heads/scores.py": "tests/models/heads/test_cell_scores.py",
-    "models/ids.py": "tests/al_loop/querying/test_rankings.py",
     "models/inference/image_model.py": "tests/models/inference/test_predictor.py",
     "models/manifest.py": "tests/models/training/data/test_dataset.py",
     "models/pretrain_config.py": "tests/models/test_pretrain.py",

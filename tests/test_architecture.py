@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 ROOMS = {  # from the ground up: a room may import itself and what stands before it
     "models": [
-        "errors", "ids", "progress", "files", "pretrain_config", "card", "manifest", "metrics", "registry",
+        "errors", "arrays", "progress", "files", "pretrain_config", "card", "manifest", "metrics", "registry",
         "rasters", "pictures", "geo", "synthetic", "tasks", "inference", "scoring", "heads", "training", "pretraining",
         "score_pool", "train", "pretrain",
     ],

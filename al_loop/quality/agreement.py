@@ -25,7 +25,7 @@ from models.tasks import task_of
 GOLD_STANDARD_ANNOTATOR = "golden"
 """The annotator whose labels are the known answers of gold-standard samples."""
 
-Answers = dict[str, Label]
+LabelsByAnnotator = dict[str, Label]
 """Labels of one sample by annotator."""
 Pair = tuple[str, str]
 Compared = dict[Pair, list[NDArray[np.float64]]]
@@ -44,7 +44,7 @@ def agreement_report(store: LabelStore, campaign: Campaign) -> AgreementReport:
 def _of_task(
     store: LabelStore, campaign: Campaign, spec: TaskSpec, labels: Iterable[Label], gold_standard: set[int]
 ) -> TaskAgreement:
-    by_sample: dict[int, Answers] = {}
+    by_sample: dict[int, LabelsByAnnotator] = {}
     for label in labels:
         if label.task == spec.task:
             by_sample.setdefault(label.sample_id, {})[label.annotator] = label
@@ -81,7 +81,7 @@ def _of_task(
     )
 
 
-def _pairs(samples: Mapping[int, Answers], only: str | None = None) -> dict[Pair, list[tuple[Label, Label]]]:
+def _pairs(samples: Mapping[int, LabelsByAnnotator], only: str | None = None) -> dict[Pair, list[tuple[Label, Label]]]:
     """Labels of the same samples by pair of annotators in the order of their names; `only`: pairs with this one."""
     pairs: dict[Pair, list[tuple[Label, Label]]] = {}
     for answers in samples.values():
@@ -147,7 +147,10 @@ def _drawn(spec: TaskSpec, pair: Pair, ious: Sequence[NDArray[np.float64]]) -> P
 
 
 def _ious(
-    spec: TaskSpec, samples: Mapping[int, Answers], headers: Mapping[int, SampleHeader], only: str | None = None
+    spec: TaskSpec,
+    samples: Mapping[int, LabelsByAnnotator],
+    headers: Mapping[int, SampleHeader],
+    only: str | None = None,
 ) -> Compared:
     """IoU of each class by pair; one sample's masks are in memory at a time."""
     compared: Compared = {}

@@ -27,8 +27,9 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Rows
+
 Matrix = NDArray[np.floating]
-Rows = NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.quality.confident_learning import find_label_errors
+from models.arrays import Matrix
 from models.card import TaskSpec
 from models.heads.held_out import Fit, head_fit, held_out_probabilities
-from models.heads.linear_head import Matrix
 
 LEAST_LABELS = 20
 """Labels outside the test reserve below which nothing is judged."""

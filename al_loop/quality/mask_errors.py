@@ -23,6 +23,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label
 from al_loop.domain.painting import painted
 from al_loop.domain.samples import Sample
+from models.arrays import Codes
 from models.card import BACKGROUND, IGNORE, TaskSpec
 from models.errors import RasterError, UnusableRasterError
 from models.inference.image_model import ImageModel, TilePrediction, select_bands
@@ -32,7 +33,6 @@ from models.rasters.regions import label_regions
 from models.rasters.tiling import Window
 from models.tasks.segmentation.tiles import most_probable
 
-Codes = NDArray[np.uint8]
 LEAST_INSIDE_PX = 9
 """Pixels whose four neighbours belong to the same region: a square of 5 px has 9 of them, a strip of 2 px none."""
 MOST_REGIONS = 8

@@ -50,7 +50,7 @@ COMPARE_S = 5.0
 REASON = "second look"
 """The reason shown to the annotator: no hint at the first answer, the model's answer, or the test reserve."""
 
-Answers = list[AnsweredSample]
+AnsweredSamples = list[AnsweredSample]
 
 
 @dataclass(eq=False)
@@ -176,7 +176,7 @@ class RelabelQueue:
         known.key, known.found = key, RelabelList(relabels=kept, version=version, waiting=waiting)
         return known.found
 
-    def _classes(self, campaign: Campaign, spec: TaskSpec, answers: Answers, version: str) -> list[Relabel]:
+    def _classes(self, campaign: Campaign, spec: TaskSpec, answers: AnsweredSamples, version: str) -> list[Relabel]:
         embeddings = self._embeddings_for(campaign).load(version)
         if not len(embeddings.sample_ids):
             return []
@@ -200,7 +200,9 @@ class RelabelQueue:
             for verdict in verdicts
         ]
 
-    def _masks(self, known: _KnownCandidates, campaign: Campaign, answers: Answers) -> tuple[list[Relabel], int]:
+    def _masks(
+        self, known: _KnownCandidates, campaign: Campaign, answers: AnsweredSamples
+    ) -> tuple[list[Relabel], int]:
         """Label error candidates among drawn masks, and how many masks were not compared yet, newest first."""
         try:
             model = self._server.batcher(campaign).pin()
@@ -229,7 +231,7 @@ class RelabelQueue:
         self,
         known: _KnownCandidates,
         campaign: Campaign,
-        answers: Answers,
+        answers: AnsweredSamples,
         samples: dict[int, Sample],
         model: ImageModel,
     ) -> None:

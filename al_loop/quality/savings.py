@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.domain.quality import Estimate, Savings, Verdict
+from models.arrays import Matrix
 from models.metrics import percentile_interval
 
-Matrix = NDArray[np.float32]
 Guess = Callable[[Matrix], NDArray[np.int64]]
 Fit = Callable[[Matrix, NDArray[np.int64]], Guess]
 """From embeddings (n, D) and class codes (n,) to what guesses class codes (R,) of embeddings (R, D)."""

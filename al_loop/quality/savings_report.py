@@ -12,11 +12,11 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.quality import Savings
 from al_loop.domain.queries import SourceLabel
 from al_loop.errors import NotFoundError
-from al_loop.quality.savings import Evidence, Fit, Guess, Matrix, missing, not_known, savings
+from al_loop.quality.savings import Evidence, Fit, Guess, missing, not_known, savings
 from al_loop.scoring.pool_scores import PoolScores
 from al_loop.store import LabelStore
+from models.arrays import Matrix, positions_of
 from models.card import TaskSpec
-from models.ids import positions_of
 from models.scoring.embedding_space import fit_space
 
 STALE_SHARE = 0.02

@@ -18,7 +18,7 @@ from al_loop.querying.spread import SpacingRules, first_of_each_place
 from al_loop.querying.strategies import StrategyConfig
 from al_loop.scoring.pool_scores import Candidates, PoolScores
 from al_loop.store.pool_index import PoolIndex
-from models.ids import NO_IDS, Ids
+from models.arrays import NO_IDS, Ids
 
 MOST_AHEAD = 512
 """Picks ranked at most, unless one query wants more or annotators take more while the next list is made."""

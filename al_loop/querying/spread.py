@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from al_loop.domain.campaigns import SpreadSettings
 from al_loop.domain.queries import Pick
 from al_loop.store.pool_index import LABELLED, LEASED, PoolIndex
+from models.arrays import Ids, positions_of
 from models.geo.footprints import EARTH_RADIUS_M, Footprints, centres, chord_m
-from models.ids import Ids, positions_of
 
 Asked = Callable[[Ids], NDArray[np.bool_]]
 """Which of some rows of the footprints, shape (A,), are labelled or on lease."""

@@ -9,16 +9,13 @@ from numpy.typing import NDArray
 from al_loop.domain.campaigns import Campaign
 from al_loop.scoring.cell_targets import CellTargetCache, first_code
 from al_loop.store import LabelStore
+from models.arrays import Matrix, Rows, positions_of
 from models.card import TaskSpec
 from models.heads.linear_head import Head
 from models.heads.scores import Scores, cell_scores, head_scores
-from models.ids import positions_of
 from models.scoring.cells.files import SAMPLE, CellEmbeddings, common_cells, load_cells
 from models.scoring.embedding_space import fit_space
 from models.scoring.embeddings import Embeddings, EmbeddingStore
-
-Rows = NDArray[np.int64]
-Matrix = NDArray[np.float32]
 
 MOST_CELLS = 2_000_000
 """Cells that are joined in memory at most, 1 GB at 256 values; a larger pool is ranked by the serving model only."""

@@ -9,8 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from al_loop.scoring.task_ranks import one_score
+from models.arrays import NO_IDS, Ids, positions_of
 from models.errors import NonFiniteScoresError
-from models.ids import NO_IDS, Ids, positions_of
 from models.scoring.embeddings import NO_EMBEDDINGS, Embeddings
 from models.scoring.spec import FEATURES
 from models.tasks.uncertainty import ScoreName

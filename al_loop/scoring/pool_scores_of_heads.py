@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from al_loop.scoring.head_data import HeadScores
 from al_loop.scoring.pool_scores import PoolScores
 from al_loop.scoring.task_ranks import TaskScores, combined
-from models.ids import Ids
+from models.arrays import Ids
 from models.scoring.embeddings import Embeddings
 
 

@@ -10,12 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from models.arrays import Floats, Ids
 from models.tasks.uncertainty import SCORE_NAMES, ScoreName
 
-Ids = NDArray[np.int64]
-Floats = NDArray[np.float32]
 Columns = dict[ScoreName, Floats]
 
 

@@ -28,9 +28,9 @@ from al_loop.simulation.records import RoundRecord, SimulationConfig
 from al_loop.store import LabelStore
 from al_loop.training.encoder_run import train_encoder
 from al_loop.training.snapshot import write_snapshot
+from models.arrays import Ids, positions_of
 from models.card import Evaluation, ModelCard
 from models.errors import TrainingDataError
-from models.ids import Ids, positions_of
 from models.pretrain_config import PretrainConfig
 from models.progress import ProgressLine
 from models.registry import CARD_FILE, ModelRegistry

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP
 from al_loop.domain.reserve import random_keys
 from al_loop.domain.samples import SampleCounts
-from models.ids import Ids, positions_of
+from models.arrays import Ids, positions_of
 
 RESERVE, GOLD_STANDARD, LABELLED, LEASED, GIVEN_UP = 1, 2, 4, 8, 16
 """Bits of a sample's state. The pool that strategies choose from is what has none of them."""

@@ -36,7 +36,7 @@ STATISTICS_SAMPLES = 200
 
 COLUMNS = [("sample_id", pa.int64()), ("path", pa.string()), ("split", pa.string()), ("block", pa.string())]
 
-Answers = dict[TaskName, Label]
+LabelsByTask = dict[TaskName, Label]
 
 
 class Snapshot(NamedTuple):
@@ -133,17 +133,17 @@ def schema() -> pa.Schema:
     return pa.schema([*COLUMNS, *((name, kind.column()) for name, kind in task_kinds().items())])
 
 
-def newest_answers(labels: Sequence[Label]) -> dict[int, Answers]:
+def newest_answers(labels: Sequence[Label]) -> dict[int, LabelsByTask]:
     """The newest label of each sample and task, by any annotator."""
-    answers: dict[int, Answers] = {}
+    answers: dict[int, LabelsByTask] = {}
     for label in sorted(labels, key=lambda label: label.label_id):
         answers.setdefault(label.sample_id, {})[label.task] = label
     return answers
 
 
-def _trained(campaign: Campaign, answers: dict[int, Answers]) -> dict[int, Answers]:
+def _trained(campaign: Campaign, answers: dict[int, LabelsByTask]) -> dict[int, LabelsByTask]:
     """The answers without retired classes; samples that have no other answer are left out."""
-    kept: dict[int, Answers] = {}
+    kept: dict[int, LabelsByTask] = {}
     for sample_id, tasks in answers.items():
         for task, label in tasks.items():
             trained = without_retired(campaign, label)
@@ -177,7 +177,7 @@ def split_samples(blocks: Sequence[str], seed: int) -> list[bool]:
     return [block in taken for block in blocks]
 
 
-def _usable_tasks(campaign: Campaign, answers: dict[int, Answers], samples: dict[int, Sample]) -> list[TaskSpec]:
+def _usable_tasks(campaign: Campaign, answers: dict[int, LabelsByTask], samples: dict[int, Sample]) -> list[TaskSpec]:
     """Tasks with labels on both sides; a head that was never trained, or cannot be tested, is not built."""
     sides = {(task, samples[sample_id].reserve) for sample_id, tasks in answers.items() for task in tasks}
     usable = [spec for spec in campaign.tasks if (spec.task, False) in sides and (spec.task, True) in sides]
@@ -187,7 +187,7 @@ def _usable_tasks(campaign: Campaign, answers: dict[int, Answers], samples: dict
 
 
 def _rows(
-    campaign: Campaign, tasks: Sequence[TaskSpec], answers: dict[int, Answers], samples: dict[int, Sample]
+    campaign: Campaign, tasks: Sequence[TaskSpec], answers: dict[int, LabelsByTask], samples: dict[int, Sample]
 ) -> list[dict[str, Any]]:
     """Rows of `schema()`, by sample."""
     names = [spec.task for spec in tasks]

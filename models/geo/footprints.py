@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from models.arrays import Ids
 from models.geo.places import places
 
-Ids = NDArray[np.int64]
 Vectors = NDArray[np.float64]
 METRES_PER_DEGREE = 111_195.0
 """Of latitude, on a sphere of 6371 km radius."""

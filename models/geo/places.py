@@ -6,6 +6,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Rows
+
 REACH = 0.5
 """Centres of one place lie within this share of the smaller footprint's side."""
 
@@ -17,8 +19,6 @@ _STEPS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], 
 share a key, they are looked at one after the other."""
 
 _DIRECTIONS = tuple(product((-1, 0, 1), repeat=3))
-
-Rows = NDArray[np.int64]
 
 
 def places(centres_m: NDArray[np.float64], sides: NDArray[np.float64]) -> Rows:

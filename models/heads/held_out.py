@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.heads.linear_head import Head, Matrix, fit_head
+from models.arrays import Matrix
+from models.heads.linear_head import Head, fit_head
 
 FOLDS = 5
 MAX_FITTED = 4000

@@ -13,12 +13,10 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
+from models.arrays import Matrix
 from models.heads.losses import accuracy, log_loss, majority_accuracy, probabilities, separation
-
-Matrix = NDArray[np.float32]
 
 PENALTIES = (1e-2, 1e-3, 1e-4, 1e-5)
 """Weights of the squared norm that cross-validation tries until the loss rises; embeddings have unit mean square

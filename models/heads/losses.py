@@ -5,10 +5,9 @@ summing to 1, or 1 for each class that is present, where all 0 means that none i
 """
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
-Matrix = NDArray[np.float32]
+from models.arrays import Matrix
 
 
 def probabilities(logits: Matrix, *, multi_label: bool) -> Matrix:

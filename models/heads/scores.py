@@ -11,12 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Matrix
 from models.heads.linear_head import Head, fit_ensemble
 from models.scoring.cells.files import SAMPLE
 from models.tasks.region_means import HARDEST_SHARE
 from models.tasks.uncertainty import ScoreName, all_scores
-
-Matrix = NDArray[np.float32]
 
 
 class CellScores(NamedTuple):

@@ -6,7 +6,7 @@ Chips are standardised by the band statistics and kept as float16 with NaN at in
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from models.card import BandStatistics
 from models.errors import RasterError, TrainingDataError, UnusableRasterError
+from models.inference.image_model import ReadWindow
 from models.rasters.reading import RasterHeader, read_header, read_raster
+from models.rasters.tiling import Window
 from models.training.data.statistics import CLIP
 
 logger = logging.getLogger(__name__)
@@ -39,11 +41,6 @@ WHOLE_VALUES = 2**25
 again for every window."""
 
 REFUSALS_NAMED = 3
-
-Window = tuple[int, int, int, int]
-"""Column offset, row offset, width, height in pixels."""
-
-ReadWindow = Callable[[Window], NDArray[np.float32]]
 
 
 class ChipPool(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,7 +183,7 @@ def _chip(
     for _ in range(1 if whole else CROP_ATTEMPTS):
         column = int(rng.integers(image.header.width - width + 1))
         row = int(rng.integers(image.header.height - height + 1))
-        values = read((column, row, width, height))
+        values = read(Window(column, row, width, height))
         valid = 1.0 - float(np.isnan(values).any(axis=0).mean())
         if valid > most:
             best, most = values, valid

@@ -6,7 +6,7 @@ Pixels are neighbours over an edge, not over a corner (4-connectivity), as in th
 import numpy as np
 from numpy.typing import NDArray
 
-Ids = NDArray[np.int64]
+from models.arrays import Ids
 
 
 def label_regions(values: NDArray[np.integer]) -> tuple[Ids, int]:

@@ -8,8 +8,9 @@ here no small region remains.
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Ids
 from models.card import BACKGROUND
-from models.rasters.regions import Ids, distinct_pairs, follow, label_regions, region_borders
+from models.rasters.regions import distinct_pairs, follow, label_regions, region_borders
 
 MAX_VERTICES = 250_000
 """Vertices of a mask's polygons at most: SCANEO draws about 49,000 a second, and nobody waits over 5 s for noise."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
 
+from models.arrays import Matrix
 from models.errors import NonFiniteScoresError
 
 MAX_SIZE = 256
@@ -27,8 +28,6 @@ TAILS = (1, 99)
 
 LEAST_VARIANCE = 1e-4
 """Of an axis, as a share of the largest, for half whitening: what barely varies is amplified tenfold at most."""
-
-Matrix = NDArray[np.float32]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import NO_IDS, positions_of
 from models.files import write_atomically
-from models.ids import NO_IDS, positions_of
 from models.scoring.embedding_space import EmbeddingSpace, fit_space
 from models.scoring.embeddings import NO_EMBEDDINGS, Embeddings, EmbeddingStore
 from models.scoring.spec import EMBEDDINGS_FILE, IDS_FILE

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats
 from models.metrics import Metric
 from models.tasks.tiles import FromMean, Gathered, MeanOverTiles
 from models.tasks.uncertainty import ScoreName
@@ -17,7 +18,6 @@ from models.tasks.uncertainty import ScoreName
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Floats = NDArray[np.float32]
 
 Scores: TypeAlias = dict[ScoreName, Floats]
 """Uncertainties of N samples, shape (N,) each; higher = ask first."""

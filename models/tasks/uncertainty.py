@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats
 from models.errors import AllNodataError
 from models.tasks.region_means import RegionMeans
 
-Floats = NDArray[np.float32]
 ScoreName = Literal["least_confidence", "margin", "entropy", "bald"]
 SCORE_NAMES: tuple[ScoreName, ...] = ("least_confidence", "margin", "entropy")
 """What one model alone can tell; "bald" needs an ensemble (`models.heads.scores`)."""

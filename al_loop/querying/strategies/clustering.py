@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from al_loop.querying.strategies.coverage import Matrix
+from models.arrays import Matrix
 
 
 def k_means(points: Matrix, clusters: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.querying.strategies.bounds import CANDIDATES_PER_PICK, COVERED, some
-from al_loop.querying.strategies.coverage import Matrix, squared_distances, squared_distances_to
+from al_loop.querying.strategies.coverage import squared_distances, squared_distances_to
 from al_loop.querying.strategies.fallback import NO_EMBEDDINGS, fall_back
 from al_loop.querying.strategies.selection import Selection, size_of
 from al_loop.scoring.pool_scores import Candidates
+from models.arrays import Matrix
 
 FAR_CANDIDATES = 4096
 """Random samples among which the farthest are looked for."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-Matrix = NDArray[np.float32]
+from models.arrays import Matrix
 
 LAZY_BATCH = 32
 """Candidates whose gain is brought up to date together; the others keep their upper bound."""

@@ -12,7 +12,8 @@ from al_loop.querying.strategies.by_score import available
 from al_loop.querying.strategies.fallback import NO_EMBEDDINGS, fall_back
 from al_loop.querying.strategies.selection import Selection, size_of
 from al_loop.scoring.pool_scores import Candidates
-from models.tasks.uncertainty import Floats, ScoreName, all_scores
+from models.arrays import Floats
+from models.tasks.uncertainty import ScoreName, all_scores
 
 RadiusFactor = Annotated[float, msgspec.Meta(ge=0.05, le=20)]
 

@@ -7,10 +7,11 @@ import numpy as np
 
 from al_loop.querying.strategies.bounds import CANDIDATES, CANDIDATES_PER_PICK, COVERED, REFERENCES, some
 from al_loop.querying.strategies.clustering import k_means
-from al_loop.querying.strategies.coverage import Matrix, cover, kernel_width, squared_distances
+from al_loop.querying.strategies.coverage import cover, kernel_width, squared_distances
 from al_loop.querying.strategies.fallback import NO_EMBEDDINGS, fall_back
 from al_loop.querying.strategies.selection import Selection, size_of
 from al_loop.scoring.pool_scores import Candidates
+from models.arrays import Matrix
 
 CLASSES = 10
 """Pseudo-classes that purity is judged by when the number of classes is not known."""

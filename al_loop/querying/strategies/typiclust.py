@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from al_loop.querying.strategies.bounds import CANDIDATES_PER_PICK, COVERED, REFERENCES, some
 from al_loop.querying.strategies.clustering import k_means
-from al_loop.querying.strategies.coverage import Matrix, squared_distances
+from al_loop.querying.strategies.coverage import squared_distances
 from al_loop.querying.strategies.fallback import NO_EMBEDDINGS, fall_back
 from al_loop.querying.strategies.selection import Selection, size_of
 from al_loop.scoring.pool_scores import Candidates
+from models.arrays import Matrix
 
 MOST_CLUSTERS = 128
 """Clusters at most; with more labels the least labelled clusters are asked about."""

@@ -7,17 +7,15 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from al_loop.querying.strategies import StrategyConfig, wants_bald
 from al_loop.scoring.pool_scores import Candidates
 from al_loop.simulation.fast.measuring import measure
 from al_loop.simulation.fast.pool import SimulatedPool
 from al_loop.simulation.records import RoundRecord
+from models.arrays import Rows
 from models.heads.linear_head import Head, fit_head
 from models.heads.scores import head_scores, region_scores, region_strata
-
-Rows = NDArray[np.int64]
 
 
 def play_fast(

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import metrics
+from models.arrays import Floats
 from models.tasks.class_order import in_campaign_order
-from models.tasks.task import MAX_CLASSES, CalibrationRows, Floats, Scores, Tables, Task, TaskMetric
+from models.tasks.task import MAX_CLASSES, CalibrationRows, Scores, Tables, Task, TaskMetric
 from models.tasks.uncertainty import all_scores
 
 if TYPE_CHECKING:

@@ -9,11 +9,12 @@ import shapely
 from numpy.typing import NDArray
 
 from models import metrics
+from models.arrays import Codes, Floats
 from models.card import BACKGROUND, IGNORE
 from models.rasters.specks import remove_specks
 from models.tasks.class_order import codes_in_campaign_order
 from models.tasks.segmentation.tiles import CodesOverTiles, ProbabilitiesOverTiles, ScoresOverTiles, StrataOverTiles
-from models.tasks.task import CalibrationRows, Floats, Scores, Tables, Task, TaskMetric, Window
+from models.tasks.task import CalibrationRows, Scores, Tables, Task, TaskMetric, Window
 from models.tasks.uncertainty import all_scores
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 PIXELS_PER_IMAGE = 4096
 """Pixels of a sample that calibration looks at, drawn at random."""
 
-Codes = NDArray[np.uint8]
 Polygons = list[tuple[int, bytes]]
 """The target: code and WKB polygon in pixel coordinates of each, in painting order."""
 

@@ -3,10 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats
 from models.card import BACKGROUND
 from models.rasters.tiling import Window
 from models.tasks.region_means import RegionMeans, entropy_by_class
-from models.tasks.task import Floats, Scores, Tables
+from models.tasks.task import Scores, Tables
 from models.tasks.uncertainty import SCORE_NAMES, pixel_entropy, pixel_scores
 
 

@@ -6,7 +6,7 @@ from al_loop.domain.queries import Pick
 from al_loop.querying.rankings import RankedList, rank
 from al_loop.querying.strategies import Auto, Random
 from al_loop.scoring.pool_scores import PoolScores
-from models.ids import NO_IDS
+from models.arrays import NO_IDS
 
 POOL = np.arange(100, 200)
 

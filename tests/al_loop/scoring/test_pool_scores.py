@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from al_loop.scoring.pool_scores import PoolScores, build_pool_scores
 from al_loop.scoring.task_ranks import ranks
-from models.ids import positions_of
+from models.arrays import positions_of
 from models.scoring.embeddings import NO_EMBEDDINGS, Embeddings
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from models.arrays import Floats
 from models.metrics import CALIBRATION_BINS
 from models.tasks import Task
-from models.tasks.task import Floats, Scores, TaskMetric
+from models.tasks.task import Scores, TaskMetric
 from models.tasks.uncertainty import SCORE_NAMES
 
 

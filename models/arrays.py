@@ -1,9 +1,23 @@
-"""Sample ids as sorted arrays, and where some of them stand in others."""
+"""Names of the arrays that many modules hand on, and where some ids stand among others."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ids = NDArray[np.int64]
+"""Ids of samples or numbers of regions, shape (N,)."""
+
+Rows = NDArray[np.int64]
+"""Row numbers into another array, shape (N,)."""
+
+Codes = NDArray[np.uint8]
+"""Class codes of pixels: 0 = background, 255 = says nothing."""
+
+Floats = NDArray[np.float32]
+"""Values of any shape."""
+
+Matrix = NDArray[np.float32]
+"""Two axes: a row for each sample, region or cell; a column for each feature, class or score."""
+
 NO_IDS: Ids = np.empty(0, np.int64)
 
 
