@@ -4,10 +4,11 @@ The client decodes these, so this module loads neither numpy, DuckDB nor ONNX Ru
 """
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
+from al_loop.domain.audit import AuditEntry
 from al_loop.domain.campaigns import CampaignSettings, RetrainPolicy
 from al_loop.domain.labels import Comment, Label
 from al_loop.domain.queries import HeldLease
@@ -16,6 +17,7 @@ from al_loop.domain.samples import SampleCounts, SampleView
 from al_loop.scoring.head_report import HeadReport
 from models.card import TaskName, TaskSpec
 from models.progress import ProgressLine
+from service.settings import Role
 
 
 class CurrentModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,3 +216,22 @@ class NoBatch(msgspec.Struct, frozen=True, kw_only=True):
     """Why there is nothing to make a batch of."""
 
     reason: str
+
+
+class WhoAmI(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom the service takes the caller for."""
+
+    name: str | None
+    """The person whose token it is; null: a token that many share, or none."""
+    role: Role | None
+    """What the token may do; null: no tokens are set, and everybody may do everything."""
+    authentication: Literal["none", "token"]
+    """Whether the service asks for tokens."""
+
+
+class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the audit trail, newest first."""
+
+    entries: list[AuditEntry]
+    """What was done."""
+    next_cursor: str | None

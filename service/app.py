@@ -10,8 +10,11 @@ from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 
 from al_loop.loop import Loop
+from service.access.audit import AuditMiddleware, note_tokens
 from service.access.foreign_pages import ForeignPagesMiddleware
+from service.access.people import Tokens
 from service.access.root_path import RootPath
+from service.access.tokens import check_annotator
 from service.dependencies import WORKBENCH
 from service.errors import answer_error
 from service.metrics import Metrics, MetricsMiddleware
@@ -26,6 +29,7 @@ from service.routes.labels import LabelController
 from service.routes.leases import LeaseController
 from service.routes.model_versions import ModelVersionController
 from service.routes.page import PAGE
+from service.routes.people import PeopleController
 from service.routes.pictures import PictureController
 from service.routes.predictions import PredictionController
 from service.routes.pretrainings import PretrainingController
@@ -58,6 +62,7 @@ CONTROLLERS = (
     PredictionController,
     AssistController,
     ScaneoController,
+    PeopleController,
     HealthController,
 )
 
@@ -74,25 +79,29 @@ def create_app(settings: Settings, loop: Loop | None = None) -> Litestar:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         opened = await sync_to_thread(open_workbench, settings) if loop is None else loop
         app.state.loop = opened
+        await sync_to_thread(note_tokens, app)
+        tokens.on_change = lambda: note_tokens(app)
         opened.start()
         try:
             yield
         finally:
             await sync_to_thread(opened.close)
 
+    tokens = Tokens(settings)
     app = Litestar(
         route_handlers=[*START, *PAGE, *CONTROLLERS],
         dependencies=WORKBENCH | {"settings": Provide(lambda: settings, sync_to_thread=False)},
         lifespan=[lifespan],
         exception_handlers={Exception: answer_error},
-        middleware=[MetricsMiddleware(), ForeignPagesMiddleware(settings)],
+        before_request=check_annotator,
+        middleware=[MetricsMiddleware(), ForeignPagesMiddleware(settings), AuditMiddleware()],
         cors_config=_cors(settings),
         request_max_body_size=settings.max_upload_mb * 1_000_000,
         logging_config=None,  # the command line sets logging up; a library must not
         openapi_config=openapi_config(),
     )
     app.asgi_handler = RootPath(app.asgi_handler, settings.root_path)  # before routing, where no middleware comes
-    app.state.roles = settings.roles
+    app.state.tokens = tokens
     app.state.metrics = Metrics()
     return app
 

@@ -18,6 +18,7 @@ from service.commands import (
     campaigns,
     imports,
     models,
+    people,
     pretrainings,
     rounds,
     scaneo,
@@ -121,6 +122,11 @@ _add(
     "label fields north/tile_002.tif water --annotator anna",
     panel=CAMPAIGNS,
 )
+tokens = _add_group("token", "Add, list and revoke tokens of single persons.", SERVICE)
+_add(tokens, "add", people.add, "token add Anna --file tokens.tsv", "token add Max --role ops --file tokens.tsv")
+_add(tokens, "list", people.show_all, "token list --file tokens.tsv")
+_add(tokens, "revoke", people.revoke, "token revoke Anna --file tokens.tsv")
+_add(app, "audit", people.audit, "audit", "audit fields --limit 20", panel=SERVICE)
 _add(app, "export", imports.run_export, "export fields --format parquet --out labels.parquet", panel=CAMPAIGNS)
 _add(app, "status", status.show, "status", "status fields --json", panel=CAMPAIGNS)
 

@@ -29,6 +29,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """TCP port."""
     tokens: str = ""
     """`role=token` pairs separated by commas. Roles: predict, annotate, ops; each may do what those before it may."""
+    tokens_file: Path | None = None
+    """File of tokens of single persons, which `al-loop token` writes; read again whenever it changes."""
     public_url: str | None = None
     """Address at which SCANEO or a proxy reaches this service; unset: the one that a link is asked for at."""
     root_path: str = ""
@@ -75,13 +77,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Refuse settings that are unsafe.
 
         Raises:
-            SettingsError: Not loopback and no tokens, or malformed tokens, or an imagery folder or SAM model that
-                does not exist.
+            SettingsError: Not loopback and no tokens, malformed tokens, a path or origin that is none, or an imagery
+                folder, token file or SAM model that does not exist.
         """
-        if not self.roles and not is_loopback(self.host):
+        if not self.needs_tokens and not is_loopback(self.host):
             raise SettingsError(
                 f"listening on {self.host} without tokens would open the service to everybody; "
-                f"set {PREFIX}TOKENS=ops=<token>,annotate=<token>,predict=<token> or listen on 127.0.0.1"
+                f"set {PREFIX}TOKENS=ops=<token>,annotate=<token>,predict=<token> or {PREFIX}TOKENS_FILE, or listen on "
+                "127.0.0.1"
+            )
+        if self.tokens_file is not None and not self.tokens_file.is_file():
+            raise SettingsError(
+                f"{PREFIX}TOKENS_FILE: there is no file {self.tokens_file}; "
+                f"`al-loop token add NAME --role ops --file {self.tokens_file}` makes it"
             )
         if self.root_path and not is_clean_path(self.root_path):
             raise SettingsError(f"{PREFIX}ROOT_PATH: {self.root_path!r} is no path such as /al-loop")
@@ -94,7 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def _check_origins(self) -> None:
         for origin in self.allowed_origins:
-            if origin == "*" and not self.roles:
+            if origin == "*" and not self.needs_tokens:
                 raise SettingsError(
                     f"{PREFIX}CORS_ORIGINS=* without tokens would let every web page read and write here; name the "
                     f"origins, or set {PREFIX}TOKENS"
@@ -122,7 +130,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Raises:
             SettingsError: Tokens are asked for, and none has the role `predict`, which is the only one to give away.
         """
-        if not self.roles:
+        if not self.needs_tokens:
             return None
         found = next((token for token, role in self.roles.items() if role == "predict"), None)
         if found is None:
@@ -130,8 +138,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return found
 
     @property
+    def needs_tokens(self) -> bool:
+        """Whether every request needs a token."""
+        return bool(self.roles) or self.tokens_file is not None
+
+    @property
     def roles(self) -> dict[str, Role]:
-        """Role of each token; empty: no token is asked for.
+        """Role of each token that is shared, from `tokens`.
 
         Raises:
             SettingsError: A pair is not `role=token`, or the role is unknown.

@@ -10,6 +10,7 @@ from al_loop.store.database import Database
 from al_loop.store.old_journal import store_journal
 from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.tables.assists import AssistTable
+from al_loop.store.tables.audit import AuditTable
 from al_loop.store.tables.campaigns import CampaignTable
 from al_loop.store.tables.classes import ClassTable
 from al_loop.store.tables.comments import CommentTable
@@ -51,6 +52,7 @@ class LabelStore:
         self.scaneo = ScaneoTable(database)
         self.comments = CommentTable(database)
         self.requests = RequestTable(database)
+        self.audit = AuditTable(database)
 
     @classmethod
     def open(cls, path: Path) -> Self:

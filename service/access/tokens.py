@@ -1,20 +1,26 @@
 """Tokens and roles: ops may do what annotators may, annotators what prediction clients may."""
 
-import secrets
 from typing import Any
 
+import msgspec
+from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
+from service.access.people import Identity, Tokens
 from service.settings import Role
 
 RANK: dict[Role, int] = {"predict": 0, "annotate": 1, "ops": 2}
+ANNOTATOR = "annotator"
+"""Field of bodies and parameter of queries that names who labels."""
 
 
 def requires(role: Role, *, in_query: bool = False) -> Guard:
-    """A guard that lets tokens of `role` and above pass; without configured tokens everybody passes.
+    """A guard that lets tokens of `role` and above pass; where no tokens are set everybody passes.
+
+    It leaves in the state of the request who asks (`identity_of`) and which role was needed.
 
     Args:
         role: Least role.
@@ -22,8 +28,9 @@ def requires(role: Role, *, in_query: bool = False) -> Guard:
     """
 
     def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        roles: dict[str, Role] = connection.app.state.roles
-        if not roles:
+        tokens: Tokens = connection.app.state.tokens
+        connection.state.needed_role = role
+        if not tokens.required:
             return
         given = _bearer(connection) or (connection.query_params.get("token") if in_query else None)
         if not given:
@@ -31,22 +38,55 @@ def requires(role: Role, *, in_query: bool = False) -> Guard:
                 "This service needs a token: send it as `Authorization: Bearer <token>`"
                 + (" or `?token=<token>` in the URL." if in_query else ".")
             )
-        found = next((roles[token] for token in roles if secrets.compare_digest(token.encode(), given.encode())), None)
+        found = tokens.find(given)
         if found is None:
-            raise NotAuthorizedException("This token is not known to the service; ask its operator for a valid one.")
-        if RANK[found] < RANK[role]:
-            raise PermissionDeniedException(f"This token has the role {found!r}; {role!r} is needed here.")
+            raise NotAuthorizedException(
+                "This token is not known to the service, or was revoked; ask its operator for a valid one."
+            )
+        if RANK[found.role] < RANK[role]:
+            raise PermissionDeniedException(f"This token has the role {found.role!r}; {role!r} is needed here.")
+        connection.state.identity = found
 
     return guard
 
 
+def identity_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Identity | None:
+    """Who asks, once the guard has let the request pass; None: no tokens are set, or the route needs none."""
+    found: Identity | None = connection.state.get("identity")
+    return found
+
+
 def is_operator(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
     """Whether a request may see what annotators must not, such as the test reserve; always, where no tokens are set."""
-    roles: dict[str, Role] = connection.app.state.roles
-    given = _bearer(connection) or ""
-    return not roles or any(
-        role == "ops" and secrets.compare_digest(token.encode(), given.encode()) for token, role in roles.items()
-    )
+    tokens: Tokens = connection.app.state.tokens
+    found = None if not tokens.required else tokens.find(_bearer(connection) or "")
+    return not tokens.required or (found is not None and found.role == "ops")
+
+
+async def check_annotator(request: Request[Any, Any, Any]) -> None:
+    """Refuse to let a person act under another name: labels carry the name of the token.
+
+    Operators may, as they import labels of others. A malformed body is left to the route, which says what is wrong.
+
+    Raises:
+        PermissionDeniedException: The body or the query names somebody else.
+    """
+    identity = identity_of(request)
+    if identity is None or identity.name is None or identity.role == "ops":
+        return
+    named = [request.query_params.get(ANNOTATOR)]
+    if "json" in request.headers.get("content-type", ""):
+        try:
+            body = msgspec.json.decode(await request.body())
+        except msgspec.DecodeError:
+            body = None
+        entries = body if isinstance(body, list) else [body]
+        named += [entry.get(ANNOTATOR) for entry in entries if isinstance(entry, dict)]
+    other = next((name for name in named if name is not None and name != identity.name), None)
+    if other is not None:
+        raise PermissionDeniedException(
+            f"This token is {identity.name!r}'s, so it cannot act for {other!r}; send {identity.name!r} as `annotator`."
+        )
 
 
 def _bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:

@@ -203,5 +203,6 @@ TAGS = {
     "predictions": "Ask the serving model about an image. SCANEO calls these routes, too.",
     "suggestions": "Answers that the serving model suggests to annotators, and what became of them.",
     "scaneo": "The link of a campaign to one in SCANEO: labels flow in, ranked batches and boxes flow out.",
+    "people": "Who is asking, and who changed what.",
     "health": "Probes, version and metrics. They need no token.",
 }
