@@ -4,7 +4,7 @@ The client decodes these, so this module loads neither numpy, DuckDB nor ONNX Ru
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -210,6 +210,11 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
     """Classification: of each class of the campaign."""
     pixels: dict[str, int] | None = None
     """Segmentation: pixels of each class that the mask holds; the rest is background. `thumbnail.png` draws it."""
+    shares: dict[str, float] | None = None
+    """Segmentation: share of the image's valid area that each class of the mask covers, 0 to 1."""
+    regions: dict[str, Any] | None = None
+    """Segmentation, where asked for: the mask as a GeoJSON FeatureCollection in pixel coordinates, one Polygon for each
+    connected region, with `label` and `area_px`."""
 
 
 class NoBatch(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,6 +33,7 @@ from service.routes.people import PeopleController
 from service.routes.pictures import PictureController
 from service.routes.predictions import PredictionController
 from service.routes.pretrainings import PretrainingController
+from service.routes.progress import ProgressController
 from service.routes.queries import QueryController
 from service.routes.relabels import RelabelController
 from service.routes.rounds import RoundController
@@ -52,6 +53,7 @@ CONTROLLERS = (
     PictureController,
     QueryController,
     LeaseController,
+    ProgressController,
     RelabelController,
     LabelController,
     CommentController,

@@ -6,6 +6,7 @@ from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP
 from al_loop.domain.rounds import ModelVersion, Pretraining, PretrainingState, Round, RoundState
 from al_loop.loop import Loop
+from al_loop.serving.suggestions import class_shares, mask_regions
 from models.card import TaskSpec
 from service.answers import (
     CampaignView,
@@ -88,8 +89,8 @@ def pretraining_view(loop: Loop, campaign: Campaign, entry: Pretraining) -> Pret
     return PretrainingView(**fields, progress=loop.pretrainings.progress(campaign.campaign_id, entry.number))
 
 
-def suggestion(campaign: Campaign, entry: RememberedPrediction) -> Suggestion:
-    """A remembered prediction with its classes named."""
+def suggestion(campaign: Campaign, entry: RememberedPrediction, *, regions: bool = False) -> Suggestion:
+    """A remembered prediction with its classes named, and its mask as polygons where asked for."""
     spec = campaign.task(entry.task)
     classes = [] if spec is None else spec.classes
     retired = campaign.retired(entry.task)
@@ -109,6 +110,8 @@ def suggestion(campaign: Campaign, entry: RememberedPrediction) -> Suggestion:
             for code, count in pixels.items()
             if code != "0" and classes[int(code) - 1] not in retired
         },
+        shares=class_shares(entry.answer, classes),
+        regions=mask_regions(entry.mask, classes) if regions and entry.mask is not None else None,
     )
 
 

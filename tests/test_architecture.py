@@ -51,7 +51,6 @@ CATALOGUES = {  # one file for each member, however many there are
     "al_loop/store/tables": "one class for each subject",
     "service/commands": "one group of commands a file",
     "al_loop/querying/strategies": "one query strategy a file",
-    "service/commands": "one group of commands a file",
     "service/routes": "one Controller a resource",
 }
 

@@ -92,6 +92,7 @@ def check_label(
         labelled_at=label.labelled_at or now,
         recorded_at=now,
         at=at,
+        tasks=tuple(entry.task for entry in campaign.tasks),
     )
 
 

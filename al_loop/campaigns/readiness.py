@@ -31,8 +31,8 @@ def readiness(store: LabelStore, campaign: Campaign, now: datetime) -> NotEnough
             needed_reserve - counts.reserve_labelled,
         )
     wanted = {
-        "for training": (counts.labelled, needed),
-        "of the test reserve": (counts.reserve_labelled, needed_reserve),
+        "for training": (counts.labelled + counts.partly, needed),
+        "of the test reserve": (counts.reserve_labelled + counts.reserve_partly, needed_reserve),
     }
     short = {purpose: (have, need) for purpose, (have, need) in wanted.items() if have < need}
     if short:

@@ -28,6 +28,8 @@ class CheckedLabel(msgspec.Struct, frozen=True, kw_only=True):
     recorded_at: datetime
     at: str
     """JSON path of the label in the request, for errors found later."""
+    tasks: tuple[str, ...] = ()
+    """Every task of the campaign: the lease ends when all are answered. Empty: with this label."""
 
 
 AnnotatorName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

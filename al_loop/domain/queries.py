@@ -10,8 +10,8 @@ from models.card import TaskName
 SKIPS_TO_GIVE_UP = 3
 """After this many annotators have skipped a sample, it is not offered any more."""
 LeaseState = Literal["open", "labelled", "skipped", "lapsed", "taken"]
-"""open: to be answered; labelled, skipped: done by this annotator; lapsed: ran out (or its label was withdrawn) and can
-be asked for again; taken: ran out, and another annotator has leased or answered the sample since."""
+"""open: to be answered; labelled (every task), skipped: done by this annotator; lapsed: ran out (or its label was
+withdrawn) and can be asked for again; taken: ran out, and another annotator has leased or answered it since."""
 QuerySource = Literal["strategy", "control", "reserve", "overlap", "golden", "relabel"]
 """What a sample is asked for: the strategy's choice, a random one to compare it with, the test reserve, a further
 answer of another annotator, a check of the annotator, or a label error candidate. Annotators do not see it."""
@@ -80,6 +80,17 @@ class OwnAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Classes named, or drawn by at least one polygon; empty: looked, none here."""
 
 
+class TaskAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether one task of a sample on lease is answered."""
+
+    answered: bool
+    """By this annotator, or by another one whose answer is enough."""
+    label_id: int | None
+    """Of this annotator's own current label."""
+    classes: list[str] | None
+    """As this annotator named or drew them; None without an own label."""
+
+
 class HeldLease(Lease, frozen=True, kw_only=True):
     """A lease as its annotator sees it. Whether the sample belongs to the test reserve is left out on purpose."""
 
@@ -95,6 +106,8 @@ class HeldLease(Lease, frozen=True, kw_only=True):
     """Model version that ranked the pool, "features" for image features, None without either."""
     state: LeaseState
     answers: list[OwnAnswer]
+    tasks: dict[str, TaskAnswer] = {}
+    """Every task of the campaign in its order: a sample is done when all are answered."""
     scaneo_url: str | None = None
     """Where it is labelled in SCANEO: the annotator's batch, or the linked campaign; None without a link."""
     scaneo_path: str | None = None

@@ -106,6 +106,58 @@ class CurvePoint(msgspec.Struct, frozen=True, kw_only=True):
     promoted: bool
 
 
+class NextRound(msgspec.Struct, frozen=True, kw_only=True):
+    """How far it is to the next round that starts by itself."""
+
+    sentence: str
+    """For people, such as "27 of 50 new labels until the next round"."""
+    new_labels: int | None = None
+    """Samples that were newly labelled since the last round; those of the test reserve count only in what annotators
+    are told, where nothing may tell them apart."""
+    needed: int | None = None
+    """New labels that start a round; null: rounds start by time or by hand, or other labels are missing."""
+
+
+class ModelScore(msgspec.Struct, frozen=True, kw_only=True):
+    """How good the serving model is at the first task of its campaign."""
+
+    version: str
+    metric: str
+    value: float
+    low: float
+    high: float
+
+
+class ScorePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A round on the learning curve of the first task."""
+
+    labels: int
+    value: float
+    low: float
+    high: float
+
+
+class AnnotatorProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How a campaign stands, as one of its annotators sees it. No figure tells the test reserve from the rest."""
+
+    answered: int
+    """Samples with an answer to every task, by anybody."""
+    answered_by_you: int
+    """Samples with a current label of this annotator."""
+    today_by_you: int
+    """Of these, with one since the start of the day."""
+    open_for_you: int
+    """Leases of this annotator that run."""
+    left_in_pool: int
+    """Samples with an open task, on lease or not."""
+    next_round: NextRound
+    model: ModelScore | None
+    """None: nothing serves yet."""
+    curve: list[ScorePoint]
+    notices: list[str]
+    """Trouble that an annotator should know of, such as a mask in SCANEO that cannot be read."""
+
+
 class PretrainingState(StrEnum):
     """States of a pretraining; the last four are ends."""
 
@@ -163,14 +215,3 @@ class EmbeddingVersion(msgspec.Struct, frozen=True, kw_only=True):
     """Simple image features, the newest encoder made without labels, or the serving model."""
     samples: int
     """Samples that have one."""
-
-
-class NextRound(msgspec.Struct, frozen=True, kw_only=True):
-    """How far it is to the next round that starts by itself."""
-
-    new_labels: int
-    """Samples outside the test reserve that were newly labelled since the last round."""
-    needed: int | None
-    """New labels that start a round; null: rounds start by time or by hand."""
-    sentence: str
-    """For people, such as "27 of 50 new labels until the next round"."""

@@ -63,6 +63,7 @@ class SampleCounts(msgspec.Struct, frozen=True, kw_only=True):
     pool: int
     leased: int
     labelled: int
+    """Every task answered."""
     reserve: int
     """All of the test reserve, labelled or not."""
     reserve_labelled: int
@@ -71,6 +72,12 @@ class SampleCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Without a label, and nobody is offered them any more because too many could not tell; part of the others."""
     golden: int = 0
     """With a known answer, labelled or not; never trained on and no part of the others."""
+    partly: int = 0
+    """Outside the reserve, some tasks answered and some open; part of `pool` and `leased`."""
+    reserve_partly: int = 0
+    """The same of the reserve."""
+    reserve_leased: int = 0
+    """Of the reserve, on lease and not labelled."""
 
 
 class SkippedPath(msgspec.Struct, frozen=True, kw_only=True):

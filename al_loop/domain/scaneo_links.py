@@ -152,6 +152,7 @@ class BatchView(msgspec.Struct, frozen=True, kw_only=True):
     """Its labelling page in SCANEO."""
     samples: int
     labelled: int
+    """With an answer to every task of the link."""
     opened_at: datetime
     closed_at: datetime | None
     close_reason: str | None

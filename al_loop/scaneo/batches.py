@@ -129,7 +129,7 @@ def view(store: LabelStore, link: Link, batch: Batch) -> BatchView:
         annotator=batch.annotator,
         url=link.page(batch.scaneo_campaign),
         samples=len(images),
-        labelled=sum(1 for image in images if image.recorded),
+        labelled=sum(1 for image in images if image.recorded and link.models.keys() <= image.recorded.keys()),
         opened_at=batch.opened_at,
         closed_at=batch.closed_at,
         close_reason=batch.close_reason,

@@ -27,6 +27,8 @@ from al_loop.store import LabelStore
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.5
+MOST_NOTICES = 5
+"""Single images that annotators are told of at most."""
 BATCHES_EVERY = timedelta(seconds=10)
 
 
@@ -143,6 +145,15 @@ class ScaneoLinks:
             image_problems=self._store.scaneo.problems(campaign.campaign_id),
             batches=[view(self._store, link, batch) for batch in batches],
         )
+
+    def notices(self, campaign: Campaign) -> list[str]:
+        """Trouble with the link that annotators should know of: the link's own, and single images; none without one."""
+        watcher = self._watchers.get(campaign.campaign_id)
+        if watcher is None:
+            return []
+        images = self._store.scaneo.problems(campaign.campaign_id, MOST_NOTICES)
+        own = [] if watcher.problem is None else [watcher.problem]
+        return [*own, *(f"{image.path}: {image.problem}" for image in images)]
 
     def refresh(self, campaign: Campaign) -> LinkStatus:
         """Begin to read everything in SCANEO again, without waiting for a sign of change.

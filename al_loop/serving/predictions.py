@@ -126,19 +126,21 @@ class PredictionService:
     ) -> tuple[ShownPrediction, NDArray[Any], NDArray[np.uint8] | None]:
         """Run the model; nothing is remembered or shown yet. What to remember, the answer, and its map of codes."""
         image = upload.read(select_bands(upload.header.band_count, model.card))
+        valid = _valid(image) if task.per_pixel else None
         answer = task.presentable(
             model.answer(task.name, image),
             model.tasks[task.name],
             hidden=() if task.per_pixel else self._store.scaneo.hidden(campaign.campaign_id),
-            valid=_valid(image) if task.per_pixel else None,
+            valid=valid,
             min_area_px=campaign.settings.assist.min_area_px,
         )
+        record = task.record(answer) | ({} if valid is None else {"valid_px": int(np.count_nonzero(valid))})
         shown = ShownPrediction(
             campaign_id=campaign.campaign_id,
             pixel_hash=upload.pixel_hash,
             task=task.name,
             version=model.card.version,
-            answer=task.record(answer),
+            answer=record,
             shown_at=self._clock(),
             blind=is_withheld(campaign.name, upload.pixel_hash, campaign.settings.assist.blind_share),
         )

@@ -1,7 +1,7 @@
 """Suggestions: whether an image gets one, and taking one over as an annotator's own label."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -93,6 +93,41 @@ def mask_features(codes: NDArray[np.uint8], classes: Sequence[str]) -> dict[str,
             for code, geometry in codes_to_polygons(codes)
         ],
     }
+
+
+def mask_regions(codes: NDArray[np.uint8], classes: Sequence[str]) -> dict[str, Any]:
+    """A mask as GeoJSON in pixel coordinates, one Polygon for each connected region, so that each can be edited.
+
+    Args:
+        codes: Shape (H, W): 0 = background, k = k-th class.
+        classes: Classes of the task.
+    """
+    return {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "properties": {"label": classes[code - 1], "area_px": round(part.area)},
+                "geometry": shapely.geometry.mapping(part),
+            }
+            for code, geometry in codes_to_polygons(codes)
+            for part in shapely.get_parts(geometry)
+        ],
+    }
+
+
+def class_shares(answer: Mapping[str, Any], classes: Sequence[str]) -> dict[str, float] | None:
+    """Share of an image's valid area that a remembered mask gives each class; None for a task without masks.
+
+    Args:
+        answer: Of a `RememberedPrediction`.
+        classes: Classes of the task.
+    """
+    pixels = answer.get("pixels")
+    if pixels is None:
+        return None
+    valid = max(1, answer.get("valid_px", sum(pixels.values())))
+    return {classes[int(code) - 1]: count / valid for code, count in pixels.items() if code != "0"}
 
 
 def _label(spec: TaskSpec, prediction: RememberedPrediction, sample_id: int, annotator: str) -> LabelInput:

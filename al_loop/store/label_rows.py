@@ -1,6 +1,6 @@
 """Inside the writer: appending label events. Functions of a connection, safe to run again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -27,6 +27,13 @@ EVENT_COLUMNS = {
 }
 
 
+SEVERAL = "'overlap', 'golden'"
+"""Sources whose samples are for several annotators."""
+
+INDEPENDENT = ("overlap", "golden", "relabel")
+"""Sources whose annotator answers every task, whatever others answered."""
+
+
 class Append(NamedTuple):
     """The labels of one request, and how the request is recognised if it is repeated."""
 
@@ -34,7 +41,15 @@ class Append(NamedTuple):
     request: RequestKey | None = None
 
 
-def append_all(connection: DuckDBPyConnection, appends: Sequence[Append]) -> list[list[Label]]:
+class Appended(NamedTuple):
+    """The stored labels of one request, and which leases go on because a task is open."""
+
+    labels: list[Label]
+    running: set[tuple[int, str]]
+    """Sample and annotator."""
+
+
+def append_all(connection: DuckDBPyConnection, appends: Sequence[Append]) -> list[Appended]:
     """Append the labels of many requests and end the leases that they answer; see `LabelTable.append`.
 
     Raises:
@@ -56,12 +71,18 @@ def append_all(connection: DuckDBPyConnection, appends: Sequence[Append]) -> lis
             ],
         )
     )
+    done = _done(connection, labels)
+    running = {
+        (label.sample_id, label.annotator): lease
+        for label, lease in zip(labels, answered, strict=True)
+        if lease is not None and lease["ended_at"] is None and not done(label, lease)
+    }
     _end_leases(
         connection,
         {
             lease["lease_id"]: label.recorded_at
             for label, lease in zip(labels, answered, strict=True)
-            if lease is not None and lease["ended_at"] is None
+            if lease is not None and lease["ended_at"] is None and (label.sample_id, label.annotator) not in running
         },
     )
     recorded = [[_record(label, next(ids)) for label in append.labels] for append in appends]
@@ -73,7 +94,10 @@ def append_all(connection: DuckDBPyConnection, appends: Sequence[Append]) -> lis
             if append.request is not None
         ],
     )
-    return recorded
+    return [
+        Appended(stored, {(label.sample_id, label.annotator) for label in stored} & running.keys())
+        for stored in recorded
+    ]
 
 
 def append_retraction(
@@ -159,7 +183,7 @@ def _leases_of(connection: DuckDBPyConnection, labels: Sequence[CheckedLabel]) -
     sample_ids = sorted({label.sample_id for label in labels})
     rows = select(
         connection,
-        f"""SELECT lease_id, query_id, sample_id, annotator, expires_at, ended_at, end_reason FROM leases
+        f"""SELECT lease_id, query_id, sample_id, annotator, expires_at, ended_at, end_reason, arm FROM leases
         WHERE {among("sample_id", sample_ids)} AND (ended_at IS NULL OR end_reason IN ('labelled', 'expired'))""",
         **among_ids(sample_ids),
     )
@@ -192,6 +216,30 @@ def _answered_lease(label: CheckedLabel, leases: Sequence[Row]) -> Row | None:
 
 def _runs(lease: Row, now: datetime) -> bool:
     return lease["ended_at"] is None and lease["expires_at"] > now
+
+
+def _done(connection: DuckDBPyConnection, labels: Sequence[CheckedLabel]) -> Callable[[CheckedLabel, Row], bool]:
+    """Whether a label, now that it is stored, was the last that its lease waited for."""
+    sample_ids = sorted({label.sample_id for label in labels if len(label.tasks) > 1})
+    if not sample_ids:
+        return lambda label, lease: True
+    rows = select(
+        connection,
+        f"SELECT DISTINCT sample_id, annotator, task FROM current_labels WHERE {among('sample_id', sample_ids)}",
+        **among_ids(sample_ids),
+    )
+
+    def done(label: CheckedLabel, lease: Row) -> bool:
+        of_sample = [row for row in rows if row["sample_id"] == label.sample_id]
+        own = {row["task"] for row in of_sample if row["annotator"] == label.annotator}
+        open_tasks = set(label.tasks) - own
+        if lease["arm"] == "relabel":  # one of its labels is in doubt, and which one is not said
+            return True
+        if lease["arm"] in INDEPENDENT:
+            return not open_tasks
+        return not open_tasks - {row["task"] for row in of_sample}
+
+    return done
 
 
 def _end_leases(connection: DuckDBPyConnection, ended_at: dict[int, datetime]) -> None:

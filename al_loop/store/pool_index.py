@@ -58,16 +58,20 @@ class PoolIndex:
     shared).
     """
 
-    def __init__(self, *, overlap_share: float = 0.0, overlap_annotators: int = 2, seed: int = 0) -> None:
+    def __init__(
+        self, *, overlap_share: float = 0.0, overlap_annotators: int = 2, seed: int = 0, tasks: int = 1
+    ) -> None:
         """Begin without samples.
 
         Args:
             overlap_share: Share of samples that several annotators answer.
             overlap_annotators: How many.
             seed: Of the order in which the reserve is offered, and of the overlap.
+            tasks: How many tasks the campaign has; a sample is labelled when each has an answer.
         """
         self.lock = threading.RLock()
         self.overlap_share, self.overlap_annotators, self.seed = overlap_share, overlap_annotators, seed
+        self.tasks = tasks
         self.sample_ids: Ids = np.empty(0, np.int64)
         self.paths = pa.chunked_array([], pa.string())
         self.state: NDArray[np.uint8] = np.empty(0, np.uint8)
@@ -89,7 +93,9 @@ class PoolIndex:
         self.free = 0
         """Samples that strategies choose from."""
         self.labelled = 0
-        """Labelled samples outside the test reserve, gold-standard ones left out."""
+        """Samples outside the test reserve with an answer to any task, gold-standard ones left out."""
+        self.partly = {0: 0, RESERVE: 0}
+        """Samples outside and inside the test reserve with an answer to some tasks only."""
         self.reserve_queried = 0
         """Samples of the test reserve that are labelled or leased."""
         self._skippers: dict[int, set[str]] = {}
@@ -136,6 +142,9 @@ class PoolIndex:
             total=len(self),
             skipped=count(GIVEN_UP, LABELLED | GOLD_STANDARD),
             golden=count(GOLD_STANDARD),
+            partly=self.partly[0],
+            reserve_partly=self.partly[RESERVE],
+            reserve_leased=count(LEASED | RESERVE, LABELLED | GOLD_STANDARD),
         )
 
     def free_among(self, sample_ids: Ids) -> NDArray[np.bool_]:
@@ -149,11 +158,11 @@ class PoolIndex:
         return {annotator for annotator, _ in self.answers[position]}
 
     def has_seen(self, position: int, annotator: str) -> bool:
-        """Whether an annotator has the sample on lease, answered it, or skipped it."""
+        """Whether an annotator has the sample on lease, answered every task of it, or skipped it."""
         return (
             annotator in self.holders.get(position, ())
             or annotator in self._skippers.get(position, ())
-            or annotator in self.answerers(position)
+            or len({task for person, task in self.answers[position] if person == annotator}) >= self.tasks
         )
 
     def is_only_leased(self, position: int, *, reserve: bool = False) -> bool:
@@ -161,14 +170,14 @@ class PoolIndex:
         return int(self.state[position]) == (LEASED | RESERVE if reserve else LEASED)
 
     def may_be_labelled_again(self, sample_id: int, annotator: str) -> bool:
-        """Whether an annotator may answer a labelled sample once more.
+        """Whether an annotator may answer a sample with a label once more.
 
         Not if it is leased, given up or skipped by them, and not if it waits for a further annotator anyway.
         """
         position = self.position(sample_id)
         if position is None or position in self.shared_out or position in self.skipped.get(annotator, ()):
             return False
-        return int(self.state[position]) & (LABELLED | LEASED | GIVEN_UP) == LABELLED
+        return bool(self.answers[position]) and not int(self.state[position]) & (LEASED | GIVEN_UP)
 
     def register(
         self, sample_ids: Ids, paths: pa.ChunkedArray, reserve: NDArray[np.bool_], gold_standard: NDArray[np.bool_]
@@ -194,13 +203,14 @@ class PoolIndex:
             self._reserve_order = places[np.argsort(random_keys(self.sample_ids[places], self.seed), kind="stable")]
             self._reserve_start = 0
 
-    def answer(self, sample_id: int, annotator: str, task: str) -> None:
-        """A label was recorded; it ends the annotator's lease."""
+    def answer(self, sample_id: int, annotator: str, task: str, *, ends_lease: bool = True) -> None:
+        """A label was recorded; the last one that a lease waits for ends it."""
         with self.lock:
             position = self.position(sample_id)
             if position is not None:
                 self._set_answers(position, self.answers[position] | {(annotator, task)})
-                self._let_go(position, annotator)
+                if ends_lease:
+                    self._let_go(position, annotator)
 
     def retract(self, sample_id: int, annotator: str, task: str) -> None:
         """A label was withdrawn."""
@@ -281,8 +291,15 @@ class PoolIndex:
         return int(np.count_nonzero(self.state[list(skipped)] == 0)) if skipped else 0
 
     def _set_answers(self, position: int, answers: frozenset[tuple[str, str]]) -> None:
-        self.answers[position] = self._known_answers.setdefault(answers, answers)
-        if answers:
+        before, self.answers[position] = self.answers[position], self._known_answers.setdefault(answers, answers)
+        complete = len({task for _, task in answers}) >= self.tasks
+        special = int(self.state[position]) & (RESERVE | GOLD_STANDARD)
+        if special == 0:
+            self.labelled += bool(answers) - bool(before)
+        if special in self.partly:
+            was_partly = bool(before) and not self.state[position] & LABELLED
+            self.partly[special] += (bool(answers) and not complete) - was_partly
+        if complete:
             self._change(position, set_bits=LABELLED)
         else:
             self._change(position, clear_bits=LABELLED)
@@ -302,9 +319,7 @@ class PoolIndex:
         self.state[position] = after
         self.free += (after == 0) - (before == 0)
         special, queried = before & (RESERVE | GOLD_STANDARD), LABELLED | LEASED
-        if special == 0:
-            self.labelled += bool(after & LABELLED) - bool(before & LABELLED)
-        elif special == RESERVE:
+        if special == RESERVE:
             self.reserve_queried += bool(after & queried) - bool(before & queried)
             if after == RESERVE != before:
                 self._reserve_start = 0

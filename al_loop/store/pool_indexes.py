@@ -1,7 +1,7 @@
 """The pool indexes of the campaigns: read from the tables once, then kept in step by the writer, commit by commit."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -113,13 +113,18 @@ class PoolIndexes:
             paths = pa.chunked_array([added.paths], pa.string())
             index.register(ids, paths, np.array(added.reserve), np.array(added.gold_standard))
 
-    def on_labels_recorded(self, campaign_id: int, labels: Iterable[Label]) -> None:
-        """Labels were recorded, or withdrawn where they retract."""
+    def on_labels_recorded(
+        self, campaign_id: int, labels: Iterable[Label], running: Collection[tuple[int, str]] = ()
+    ) -> None:
+        """Labels were recorded, or withdrawn where they retract; leases of `running` (sample, annotator) go on."""
         index = self._indexes.get(campaign_id)
         if index is not None:
             for label in labels:
-                change = index.answer if label.retracts is None else index.retract
-                change(label.sample_id, label.annotator, label.task)
+                if label.retracts is None:
+                    ends = (label.sample_id, label.annotator) not in running
+                    index.answer(label.sample_id, label.annotator, label.task, ends_lease=ends)
+                else:
+                    index.retract(label.sample_id, label.annotator, label.task)
 
     def on_renewed(self, campaign_id: int, annotator: str, sample_ids: Iterable[int], until: datetime) -> None:
         """Leases run on until then."""
@@ -153,7 +158,7 @@ class PoolIndexes:
 
 def read_pool_index(connection: DuckDBPyConnection, campaign_id: int) -> PoolIndex:
     """The index as the tables have it; no time has passed in it yet."""
-    settings = _settings(connection, campaign_id)
+    settings, tasks = _settings(connection, campaign_id), _tasks(connection, campaign_id)
 
     def read(sql: str) -> pa.Table:
         return connection.sql(sql, params={"campaign_id": campaign_id}).to_arrow_table()
@@ -162,6 +167,7 @@ def read_pool_index(connection: DuckDBPyConnection, campaign_id: int) -> PoolInd
         overlap_share=settings.query.overlap_share,
         overlap_annotators=settings.query.overlap_annotators,
         seed=settings.reserve.seed,
+        tasks=tasks,
     )
     samples = read("SELECT sample_id, path, reserve, golden FROM samples WHERE campaign_id = $campaign_id ORDER BY 1")
     index.register(*(samples[name].to_numpy() if name != "path" else samples[name] for name in samples.column_names))
@@ -187,6 +193,15 @@ def _settings(connection: DuckDBPyConnection, campaign_id: int) -> CampaignSetti
         connection, "SELECT settings FROM campaigns WHERE campaign_id = $campaign_id", campaign_id=campaign_id
     )
     return msgspec.json.decode(rows[0]["settings"], type=CampaignSettings)
+
+
+def _tasks(connection: DuckDBPyConnection, campaign_id: int) -> int:
+    rows = select(
+        connection,
+        "SELECT json_array_length(tasks) AS tasks FROM campaigns WHERE campaign_id = $campaign_id",
+        campaign_id=campaign_id,
+    )
+    return int(rows[0]["tasks"])
 
 
 def _correct_leases(connection: DuckDBPyConnection, campaign_id: int, now: datetime, clock: datetime | None) -> None:

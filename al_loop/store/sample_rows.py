@@ -206,7 +206,13 @@ def _bounds_array(bounds: Sequence[list[float] | None]) -> NDArray[np.float64]:
     return np.array([nowhere if item is None else item for item in bounds], dtype=np.float64).reshape(-1, 4)
 
 
-LABELLED = "SELECT sample_id FROM current_labels WHERE campaign_id = $campaign_id"
+EVERY_TASK = """count(DISTINCT task) >= (
+        SELECT json_array_length(tasks) FROM campaigns WHERE campaign_id = $campaign_id)"""
+"""Condition on groups of `current_labels`: all tasks of the campaign are answered."""
+ANSWERED = "SELECT sample_id FROM current_labels WHERE campaign_id = $campaign_id"
+"""Samples with an answer to any task."""
+LABELLED = f"{ANSWERED} GROUP BY sample_id HAVING {EVERY_TASK}"
+"""Samples with an answer to every task, by one annotator or several."""
 LEASED = "SELECT sample_id FROM leases WHERE campaign_id = $campaign_id AND ended_at IS NULL AND expires_at > $now"
 STATE = f"""CASE WHEN reserve THEN 'reserve'
     WHEN sample_id IN ({LABELLED}) THEN 'labelled'

@@ -129,6 +129,7 @@ LEASES: dict[str, Any] = {
             "version": "v3",
             "state": "labelled",
             "answers": [{"task": "classification", "label_id": 96, "classes": ["forest"]}],
+            "tasks": {"classification": {"answered": True, "label_id": 96, "classes": ["forest"]}},
             "scaneo_url": None,
         }
     ],

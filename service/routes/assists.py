@@ -4,7 +4,7 @@ from typing import Annotated
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.quality import AssistReport
@@ -50,12 +50,13 @@ class AssistController(Controller):
         sample_id: FromPath[int],
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
+        regions: FromQuery[bool] = False,
     ) -> list[Suggestion]:
         """Run the serving model on a sample and remember its answer as shown, one suggestion a task.
 
-        Images of the share that gets none answer 409.
+        Images that get none on purpose answer 409. `regions` adds each mask as polygons in pixels.
         """
-        return [suggestion(target, entry) for entry in loop.predictions.suggest(target, sample_id)]
+        return [suggestion(target, entry, regions=regions) for entry in loop.predictions.suggest(target, sample_id)]
 
     @post(
         "/samples/{sample_id:int}/accept",

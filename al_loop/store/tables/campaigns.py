@@ -13,7 +13,7 @@ from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundEr
 from al_loop.store.database import Database
 from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.rows import Row, execute, select
-from al_loop.store.sample_rows import GIVEN_UP, LABELLED, STATE
+from al_loop.store.sample_rows import ANSWERED, GIVEN_UP, LABELLED, LEASED, STATE
 from models.card import TaskSpec
 
 JSON_COLUMNS = ("tasks", "settings", "policy", "class_details")
@@ -167,7 +167,9 @@ class CampaignTable:
                 campaign_id=campaign_id,
             )
 
-        self._database.write(operation, campaign_id=campaign_id, content=True)
+        self._database.write(
+            operation, lambda _: self._pool_indexes.forget(campaign_id), campaign_id=campaign_id, content=True
+        )
 
     def counts(self, campaign_id: int, now: datetime) -> SampleCounts:
         """Samples by state at `now`: from the pool index if it was read: the store takes 50 ms for a million."""
@@ -183,6 +185,8 @@ class CampaignTable:
         rows = self._database.read(
             f"""SELECT CASE WHEN golden THEN 'golden' ELSE {STATE} END AS state, count(*) AS samples,
                 count(*) FILTER (sample_id IN ({LABELLED})) AS labelled,
+                count(*) FILTER (sample_id IN ({ANSWERED}) AND sample_id NOT IN ({LABELLED})) AS partly,
+                count(*) FILTER (sample_id IN ({LEASED}) AND sample_id NOT IN ({LABELLED})) AS leased,
                 count(*) FILTER (sample_id IN ({GIVEN_UP}) AND sample_id NOT IN ({LABELLED})) AS skipped
             FROM samples WHERE campaign_id = $campaign_id GROUP BY state""",
             campaign_id=campaign_id,
@@ -190,6 +194,7 @@ class CampaignTable:
         )
         samples = {row["state"]: row["samples"] for row in rows}
         labelled = {row["state"]: row["labelled"] for row in rows}
+        of_reserve = next((row for row in rows if row["state"] == "reserve"), {})
         return SampleCounts(
             pool=samples.get("pool", 0),
             leased=samples.get("leased", 0),
@@ -199,6 +204,9 @@ class CampaignTable:
             total=sum(samples.values()),
             skipped=sum(row["skipped"] for row in rows if row["state"] != "golden"),
             golden=samples.get("golden", 0),
+            partly=sum(row["partly"] for row in rows if row["state"] not in ("golden", "reserve")),
+            reserve_partly=of_reserve.get("partly", 0),
+            reserve_leased=of_reserve.get("leased", 0),
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -13,6 +14,7 @@ from al_loop.domain.queries import SourceLabel
 from al_loop.store.database import Database
 from al_loop.store.label_rows import Append, append_all, append_retraction, to_label
 from al_loop.store.pool_indexes import PoolIndexes
+from al_loop.store.sample_rows import LABELLED
 from models.card import TaskName
 
 NEWEST = """QUALIFY row_number() OVER (PARTITION BY sample_id, task, annotator ORDER BY label_id DESC) = 1
@@ -24,6 +26,16 @@ NEWEST_ANSWERS = """SELECT l.* FROM current_labels l JOIN samples s USING (sampl
 """The newest current label of each sample, by any annotator; gold-standard samples left out."""
 
 
+class Tally(NamedTuple):
+    """Samples that are answered."""
+
+    answered: int
+    """Every task, by anybody."""
+    own: int
+    """Any task, by one annotator."""
+    own_since: int
+
+
 class LabelTable:
     """Verbs about labels."""
 
@@ -33,7 +45,7 @@ class LabelTable:
     def append(
         self, campaign_id: int, labels: Sequence[CheckedLabel], *, request: RequestKey | None = None
     ) -> list[Label]:
-        """Store labels, all or none; a label ends its annotator's lease on the sample.
+        """Store labels, all or none; the last task's label ends its annotator's lease on the sample.
 
         A label whose lease ran out on the way is kept, also if the sample was leased to another annotator since.
 
@@ -51,10 +63,10 @@ class LabelTable:
         return self._database.write_together(
             append_all,
             Append(list(labels), request),
-            lambda stored: self._pool_indexes.on_labels_recorded(campaign_id, stored),
+            lambda appended: self._pool_indexes.on_labels_recorded(campaign_id, *appended),
             campaign_id=campaign_id,
             content=True,
-        )
+        ).labels
 
     def retract(
         self,
@@ -140,17 +152,33 @@ class LabelTable:
         )
         return int(rows[0]["newest"])
 
-    def new_samples_since(self, campaign_id: int, label_event_id: int | None) -> int:
-        """Samples for training with a current label that is newer than an event (None: any label)."""
+    def new_samples_since(self, campaign_id: int, label_event_id: int | None, *, every: bool = False) -> int:
+        """Samples for training with a current label that is newer than an event (None: any label).
+
+        With `every` samples of all kinds count: what annotators are told must not tell the test reserve.
+        """
         rows = self._database.read(
             """SELECT count(DISTINCT l.sample_id) AS samples
             FROM current_labels l JOIN samples s USING (sample_id)
-            WHERE l.campaign_id = $campaign_id AND NOT s.reserve AND NOT s.golden
+            WHERE l.campaign_id = $campaign_id AND ($every OR NOT s.reserve AND NOT s.golden)
             AND label_id > $label_event_id""",
             campaign_id=campaign_id,
+            every=every,
             label_event_id=label_event_id or 0,
         )
         return int(rows[0]["samples"])
+
+    def tally(self, campaign_id: int, annotator: str, since: datetime) -> Tally:
+        """How many samples are answered, and how many by one annotator, in all and since a time."""
+        rows = self._database.read(
+            f"""SELECT (SELECT count(*) FROM ({LABELLED})) AS answered, count(DISTINCT sample_id) AS own,
+                count(DISTINCT sample_id) FILTER (recorded_at >= $since) AS own_since
+            FROM current_labels WHERE campaign_id = $campaign_id AND annotator = $annotator""",
+            campaign_id=campaign_id,
+            annotator=annotator,
+            since=since,
+        )
+        return Tally(**rows[0])
 
     def last_recorded_at(self, campaign_id: int) -> datetime | None:
         """When the newest label event came in."""

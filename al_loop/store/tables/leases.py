@@ -7,23 +7,27 @@ import msgspec
 from duckdb import DuckDBPyConnection
 
 from al_loop.domain.labels import RequestKey
-from al_loop.domain.queries import HeldLease, Renewal
+from al_loop.domain.queries import HeldLease, Renewal, TaskAnswer
 from al_loop.errors import AlLoopError, NotFoundError
 from al_loop.store.database import Database
+from al_loop.store.label_rows import INDEPENDENT, SEVERAL
 from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.rows import Row, execute, select
-from al_loop.store.sample_rows import GIVEN_UP, LABELLED, LEASED
+from al_loop.store.sample_rows import EVERY_TASK, GIVEN_UP, LABELLED, LEASED
 from al_loop.store.tables.queries import ACTIVE
 from al_loop.store.tables.requests import keep_answer
 
-SEVERAL = "'overlap', 'golden'"
-"""Sources whose samples are for several annotators."""
-
 OWN = "campaign_id = $campaign_id AND annotator = $annotator"
+
+OWN_ANSWERED = f"SELECT sample_id FROM current_labels WHERE {OWN}"
+
+OWN_DONE = f"{OWN_ANSWERED} GROUP BY sample_id HAVING {EVERY_TASK}"
+"""Samples that the annotator answered every task of."""
 
 HELD = f"""SELECT l.*, s.path, s.width, s.height, s.bounds, q.version,
         CASE WHEN l.arm = 'relabel' AND l.ended_at IS NULL AND l.expires_at > $now THEN 'open'
-            WHEN l.sample_id IN (SELECT sample_id FROM current_labels WHERE {OWN}) THEN 'labelled'
+            WHEN l.sample_id IN ({OWN_DONE}) OR arm NOT IN ({SEVERAL})
+                AND l.sample_id IN ({LABELLED}) AND l.sample_id IN ({OWN_ANSWERED}) THEN 'labelled'
             WHEN l.end_reason = 'skipped' THEN 'skipped'
             WHEN l.ended_at IS NULL AND l.expires_at > $now THEN 'open'
             WHEN l.sample_id IN (SELECT sample_id FROM skips WHERE {OWN}) THEN 'skipped'
@@ -39,9 +43,9 @@ HELD = f"""SELECT l.*, s.path, s.width, s.height, s.bounds, q.version,
 """The annotator's newest lease of each sample; leases are numbered in the order of the picks."""
 
 NOT_OTHERS = f"""sample_id NOT IN ({GIVEN_UP})
-    AND sample_id NOT IN ({LABELLED} AND (annotator = $annotator OR leases.arm NOT IN ({SEVERAL})))
-    AND (arm IN ({SEVERAL}) OR sample_id NOT IN ({LEASED} AND annotator <> $annotator))"""
-"""Condition on `leases`: nobody else has or answered the sample, and this annotator has not either."""
+    AND sample_id NOT IN ({OWN_DONE}) AND (arm IN ({SEVERAL})
+        OR sample_id NOT IN ({LABELLED}) AND sample_id NOT IN ({LEASED} AND annotator <> $annotator))"""
+"""Condition on `leases`: some task of the sample is open, and nobody else has the sample."""
 
 FREE_AGAIN = f"(ended_at IS NULL OR end_reason IN ('labelled', 'expired')) AND {NOT_OTHERS}"
 """Condition on `leases`: it lapsed or its label was withdrawn, and nobody else has or answered the sample."""
@@ -69,6 +73,7 @@ class LeaseTable:
         """
         whose: dict[str, int | str] = {"campaign_id": campaign_id, "annotator": annotator}
         rows = self._database.read(HELD, **whose, now=now, since=since)
+        sample_ids = [row["sample_id"] for row in rows]
         answers: dict[int, list[Row]] = {}
         for row in self._database.read(
             f"""SELECT sample_id, task, label_id, coalesce(
@@ -76,10 +81,12 @@ class LeaseTable:
             FROM current_labels WHERE {OWN} AND sample_id IN (SELECT unnest($sample_ids::BIGINT[]))
             ORDER BY task""",
             **whose,
-            sample_ids=[row["sample_id"] for row in rows],
+            sample_ids=sample_ids,
         ):
             answers.setdefault(row["sample_id"], []).append(row)
-        return [msgspec.convert({**row, "answers": answers.get(row["sample_id"], [])}, HeldLease) for row in rows]
+        tasks = self._tasks(campaign_id)
+        by_others = self._answered(campaign_id, sample_ids) if len(tasks) > 1 else {}
+        return [_held(row, answers.get(row["sample_id"], []), tasks, by_others) for row in rows]
 
     def renew(
         self, campaign_id: int, annotator: str, sample_ids: Sequence[int] | None, *, lease_s: float, now: datetime
@@ -259,6 +266,25 @@ class LeaseTable:
 
         return [*self._database.campaign_changes.remember("given up", campaign_id, read)]
 
+    def _tasks(self, campaign_id: int) -> list[str]:
+        rows = self._database.read(
+            "SELECT json_extract_string(tasks, '$[*].task') AS tasks FROM campaigns WHERE campaign_id = $campaign_id",
+            campaign_id=campaign_id,
+        )
+        tasks: list[str] = rows[0]["tasks"] if rows else []
+        return tasks
+
+    def _answered(self, campaign_id: int, sample_ids: Sequence[int]) -> dict[int, list[str]]:
+        """Tasks of samples that anybody answered."""
+        rows = self._database.read(
+            """SELECT sample_id, list(DISTINCT task) AS tasks FROM current_labels
+            WHERE campaign_id = $campaign_id AND sample_id IN (SELECT unnest($sample_ids::BIGINT[]))
+            GROUP BY sample_id""",
+            campaign_id=campaign_id,
+            sample_ids=list(sample_ids),
+        )
+        return {row["sample_id"]: row["tasks"] for row in rows}
+
     def _check_known(self, campaign_id: int, sample_ids: Sequence[int]) -> None:
         rows = self._database.read(
             """SELECT unnest($sample_ids::BIGINT[]) AS sample_id
@@ -268,3 +294,19 @@ class LeaseTable:
         )
         if rows:
             raise NotFoundError("sample", rows[0]["sample_id"], "nothing was skipped")
+
+
+def _held(row: Row, own: list[Row], tasks: Sequence[str], answered: dict[int, list[str]]) -> HeldLease:
+    """The lease with its own answers, and with those of others where these count for it."""
+    given = {answer["task"]: answer for answer in own}
+    others = () if row["arm"] in INDEPENDENT else answered.get(row["sample_id"], ())
+    states = {
+        task: TaskAnswer(
+            answered=task in given or task in others,
+            label_id=given[task]["label_id"] if task in given else None,
+            classes=given[task]["classes"] if task in given else None,
+        )
+        for task in tasks
+    }
+    lease = msgspec.convert({**row, "answers": own}, HeldLease)
+    return msgspec.structs.replace(lease, tasks=states)

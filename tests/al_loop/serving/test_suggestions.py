@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from al_loop.domain.geojson import PIXEL, coded_polygons, read_features
 from al_loop.quality.suggestion_outcomes import anchoring, compare_classes, compare_masks
-from al_loop.serving.suggestions import is_withheld, mask_features
+from al_loop.serving.suggestions import class_shares, is_withheld, mask_features, mask_regions
 from models.card import TaskSpec
 from models.rasters.masks import polygons_to_codes
 from models.tasks import task_of
@@ -79,3 +79,20 @@ def test_anchoring_is_the_difference_with_its_interval() -> None:
     assert found.low < found.difference < found.high
     assert found.difference == pytest.approx(0.3, abs=0.05)
     assert found.low > 0.2
+
+
+def test_each_connected_region_is_a_polygon_of_its_own() -> None:
+    codes = np.zeros((12, 12), np.uint8)
+    codes[1:4, 1:4], codes[8:10, 8:10], codes[6, 0:2] = 1, 1, 2
+    regions = mask_regions(codes, ["water", "road"])["features"]
+    assert {(entry["properties"]["label"], entry["properties"]["area_px"]) for entry in regions} == {
+        ("water", 9), ("water", 4), ("road", 2),
+    }  # fmt: skip
+    assert {entry["geometry"]["type"] for entry in regions} == {"Polygon"}
+
+
+def test_shares_are_of_the_valid_area() -> None:
+    answer = {"pixels": {"0": 50, "1": 25, "2": 25}}
+    assert class_shares(answer, ["a", "b"]) == {"a": 0.25, "b": 0.25}
+    assert class_shares(answer | {"valid_px": 50}, ["a", "b"]) == {"a": 0.5, "b": 0.5}
+    assert class_shares({"probabilities": [1.0]}, ["a"]) is None

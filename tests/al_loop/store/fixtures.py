@@ -20,6 +20,7 @@ from models.card import TaskSpec
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CLASSES = ["forest", "water", "urban"]
+ONE_TASK = [TaskSpec(task="classification", classes=CLASSES)]
 
 
 def make_header(path: str = "a.tif", **changes: object) -> SampleHeader:

@@ -85,6 +85,21 @@ def test_mask_has_no_specks(served: Http, imagery: Path) -> None:
     assert len(areas) < len(list(rasterio.features.shapes(noisy.astype(np.uint8), connectivity=4))) / 10
 
 
+def test_mask_comes_with_shares_and_where_asked_for_with_its_regions(served: Http) -> None:
+    url = "/campaigns/demo/samples/1/suggest"
+    plain, drawn = (
+        served.post(url, json={"annotator": "ann"}, params=parameters).json() for parameters in ({}, {"regions": True})
+    )
+    (mask,) = (entry for entry in drawn if entry["task"] == "segmentation")
+    assert all(entry["regions"] is None for entry in plain)
+    assert sum(mask["shares"].values()) == pytest.approx(sum(mask["pixels"].values()) / 64**2)
+    areas = dict.fromkeys(mask["pixels"], 0)
+    for region in mask["regions"]["features"]:
+        assert region["geometry"]["type"] == "Polygon"
+        areas[region["properties"]["label"]] += region["properties"]["area_px"]
+    assert areas == mask["pixels"]
+
+
 def test_suggestion_is_accepted_as_it_was_shown(served: Http) -> None:
     lease = served.post("/campaigns/demo/queries", json={"annotator": "ann", "query_size": 1}).json()
     sample_id = lease["samples"][0]["sample_id"]

@@ -18,7 +18,7 @@ from al_loop.domain.samples import SampleCounts
 from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
-from tests.al_loop.store.fixtures import NOW, open_query
+from tests.al_loop.store.fixtures import NOW, ONE_TASK, open_query
 
 MakeCampaign = Callable[..., Campaign]
 
@@ -130,7 +130,7 @@ def test_settings_of_a_drawn_reserve_are_refused(label_store: LabelStore, make_c
 
 
 def test_counts_follow_the_state_of_each_sample(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
-    campaign = make_campaign(samples=100)
+    campaign = make_campaign(samples=100, tasks=ONE_TASK)
     number = campaign.campaign_id
     assert label_store.campaigns.counts(number, NOW) == counts(pool=100)
     label_store.samples.draw_reserve(number, NOW)

@@ -2,16 +2,18 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import LabelInput
-from al_loop.domain.queries import SKIPS_TO_GIVE_UP, OpenedQuery, Pick
+from al_loop.domain.queries import SKIPS_TO_GIVE_UP, OpenedQuery, Pick, QuerySource
 from al_loop.errors import NotFoundError
 from al_loop.store import LabelStore
 from al_loop.store.database import Database
-from tests.al_loop.store.fixtures import NOW, open_query
+from models.card import TaskSpec
+from tests.al_loop.store.fixtures import NOW, ONE_TASK, drawn_label, drawn_square, open_query
 
 MakeCampaign = Callable[..., Campaign]
 LEASE_S = 60
@@ -21,7 +23,12 @@ DAY_BEFORE = NOW - timedelta(days=1)
 
 @pytest.fixture
 def campaign(make_campaign: MakeCampaign) -> Campaign:
-    return make_campaign(samples=10)
+    return make_campaign(samples=10, tasks=ONE_TASK)
+
+
+@pytest.fixture
+def two_tasks(make_campaign: MakeCampaign) -> Campaign:
+    return make_campaign("two-tasks", samples=10)
 
 
 def lease(store: LabelStore, campaign: Campaign, annotator: str, picks: list[int], now: datetime = NOW) -> OpenedQuery:
@@ -74,8 +81,9 @@ def test_held_leases_tell_what_became_of_each(label_store: LabelStore, campaign:
 
 
 def test_answers_name_the_classes_that_were_drawn_and_none_of_others(
-    label_store: LabelStore, campaign: Campaign
+    label_store: LabelStore, two_tasks: Campaign
 ) -> None:
+    campaign = two_tasks
     lease(label_store, campaign, "ann", [1, 2])
     ring = [[0, 0], [9, 0], [9, 9], [0, 0]]
     drawn = [
@@ -201,3 +209,99 @@ def test_skips_are_kept_over_a_restart(label_store: LabelStore, campaign: Campai
     reopened = LabelStore(database)
     assert skipped_by(database, campaign.campaign_id, "ann") == [2]
     reopened.close()
+
+
+def draw(store: LabelStore, campaign: Campaign, sample_id: int, annotator: str, now: datetime = NOW) -> None:
+    label = drawn_label(
+        drawn_square("road", 1, 1, 5), path=f"img_{sample_id - first(store, campaign):05}.png", annotator=annotator
+    )
+    record_labels(store, campaign, [label], now)
+
+
+def first(store: LabelStore, campaign: Campaign) -> int:
+    return int(store.samples.paths(campaign.campaign_id)[0][0])
+
+
+def picked(store: LabelStore, campaign: Campaign, annotator: str, source: QuerySource, count: int = 1) -> list[int]:
+    """Lease the first samples of a campaign to an annotator."""
+    start = first(store, campaign)
+    picks = [Pick(start + place, None, "", source) for place in range(count)]
+    open_query(store, campaign.campaign_id, annotator, picks, lease_s=LEASE_S)
+    return [pick.sample_id for pick in picks]
+
+
+def test_sample_of_two_tasks_is_done_when_both_are_answered(label_store: LabelStore, two_tasks: Campaign) -> None:
+    number = two_tasks.campaign_id
+    sample_id, _ = picked(label_store, two_tasks, "ann", "strategy", 2)
+    answer(label_store, two_tasks, sample_id, "ann")
+    assert states(label_store, two_tasks, "ann", NOW)[sample_id] == "open"
+    tasks = label_store.leases.held(number, "ann", NOW)[0].tasks
+    assert list(tasks) == ["classification", "segmentation"]
+    assert (tasks["classification"].answered, tasks["classification"].classes) == (True, ["forest"])
+    assert (tasks["segmentation"].answered, tasks["segmentation"].label_id) == (False, None)
+    counts = label_store.campaigns.counts(number, NOW)
+    assert (counts.labelled, counts.partly, counts.leased) == (0, 1, 2)
+    draw(label_store, two_tasks, sample_id, "ann")
+    assert states(label_store, two_tasks, "ann", NOW)[sample_id] == "labelled"
+    counts = label_store.campaigns.counts(number, NOW)
+    assert (counts.labelled, counts.partly, counts.leased) == (1, 0, 1)
+
+
+@pytest.mark.parametrize("read", [False, True])
+def test_open_task_of_a_lapsed_lease_is_offered_to_others(
+    label_store: LabelStore, two_tasks: Campaign, *, read: bool
+) -> None:
+    number = two_tasks.campaign_id
+    (sample_id,) = picked(label_store, two_tasks, "ann", "strategy")
+    answer(label_store, two_tasks, sample_id, "ann")
+    if read:
+        label_store.pool_indexes.forget(number)
+    index = label_store.pool_indexes.of(number, LATE)
+    assert index.free_among(np.array([sample_id])).all()
+    assert index.counts() == label_store.campaigns._counts(number, LATE)
+    open_query(label_store, number, "bob", [sample_id], lease_s=LEASE_S, now=LATE)
+    tasks = label_store.leases.held(number, "bob", LATE)[0].tasks
+    assert (tasks["classification"].answered, tasks["classification"].classes) == (True, None)
+    draw(label_store, two_tasks, sample_id, "bob", now=LATE)
+    assert states(label_store, two_tasks, "bob", LATE) == {sample_id: "labelled"}
+    assert states(label_store, two_tasks, "ann", LATE) == {sample_id: "labelled"}
+    assert not index.free_among(np.array([sample_id])).any()
+    assert index.counts() == label_store.campaigns._counts(number, LATE)
+
+
+@pytest.mark.parametrize("source", ["overlap", "golden"])
+def test_independent_answer_is_done_when_its_own_annotator_answered_every_task(
+    label_store: LabelStore, two_tasks: Campaign, source: QuerySource
+) -> None:
+    number = two_tasks.campaign_id
+    (sample_id,) = picked(label_store, two_tasks, "ann", "strategy")
+    answer(label_store, two_tasks, sample_id, "ann")
+    draw(label_store, two_tasks, sample_id, "ann")
+    picked(label_store, two_tasks, "bob", source)
+    assert not any(task.answered for task in label_store.leases.held(number, "bob", NOW)[0].tasks.values())
+    answer(label_store, two_tasks, sample_id, "bob")
+    assert states(label_store, two_tasks, "bob", NOW) == {sample_id: "open"}
+    assert "bob" in label_store.pool_indexes.of(number, NOW).holders[0]
+    draw(label_store, two_tasks, sample_id, "bob")
+    assert states(label_store, two_tasks, "bob", NOW) == {sample_id: "labelled"}
+    assert label_store.pool_indexes.of(number, NOW).holders == {}
+
+
+def test_withdrawn_label_of_one_task_opens_the_sample_again(label_store: LabelStore, two_tasks: Campaign) -> None:
+    number = two_tasks.campaign_id
+    (sample_id,) = picked(label_store, two_tasks, "ann", "strategy")
+    label_id = answer(label_store, two_tasks, sample_id, "ann")
+    draw(label_store, two_tasks, sample_id, "ann")
+    label_store.labels.retract(number, label_id, annotator="ann", now=NOW)
+    assert label_store.leases.renew(number, "ann", [sample_id], lease_s=60, now=NOW).extended == [sample_id]
+    assert states(label_store, two_tasks, "ann", NOW) == {sample_id: "open"}
+
+
+def test_task_that_is_added_opens_labelled_samples_again(label_store: LabelStore, campaign: Campaign) -> None:
+    number = campaign.campaign_id
+    index = label_store.pool_indexes.of(number, NOW)
+    answer(label_store, campaign, 1, "ann")
+    assert index.counts().labelled == 1
+    label_store.campaigns.set_tasks(number, [*ONE_TASK, TaskSpec(task="segmentation", classes=["road"])])
+    counts = label_store.pool_indexes.of(number, NOW).counts()
+    assert (counts.labelled, counts.partly) == (0, 1)

@@ -10,14 +10,14 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import Pick
 from al_loop.store import LabelStore
-from tests.al_loop.store.fixtures import NOW
+from tests.al_loop.store.fixtures import NOW, ONE_TASK
 
 LATE = NOW + timedelta(seconds=120)
 
 
 @pytest.fixture
 def campaign(make_campaign: Callable[..., Campaign]) -> Campaign:
-    return make_campaign(samples=6)
+    return make_campaign(samples=6, tasks=ONE_TASK)
 
 
 def answer(

@@ -10,7 +10,7 @@ from al_loop.domain.labels import LabelInput
 from al_loop.domain.samples import SampleHeader, SampleState
 from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.store import LabelStore
-from tests.al_loop.store.fixtures import NOW, make_header, open_query, plain_headers
+from tests.al_loop.store.fixtures import NOW, ONE_TASK, make_header, open_query, plain_headers
 
 MakeCampaign = Callable[..., Campaign]
 
@@ -113,7 +113,7 @@ def test_pages_cover_every_sample_once(label_store: LabelStore, make_campaign: M
 
 
 def test_page_filters_by_state(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
-    campaign = make_campaign(samples=100)
+    campaign = make_campaign(samples=100, tasks=ONE_TASK)
     number = campaign.campaign_id
     label_store.samples.draw_reserve(number, NOW)
     pool = label_store.queries.available(number, NOW)[0].tolist()
