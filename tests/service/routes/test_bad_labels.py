@@ -1,0 +1,95 @@
+"""Labels that are wrong are refused whole, and the answer names the field."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.campaigns import Http, create, register
+from tests.service.routes.bad_input import label, polygon, refused
+
+SEGMENTATION = {"task": "segmentation", "classes": None}
+
+FAR_AWAY = polygon((100.0, 10.0), (101.0, 10.0), (101.0, 11.0), (100.0, 10.0))
+
+BOW_TIE = polygon((0, 0), (40, 40), (40, 0), (0, 40), (0, 0))
+
+INFINITE = polygon((0, 0), (1e999, 4), (4, 4), (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "word"),
+    [
+        ({"path": "nobody.tif"}, 404, "nobody.tif"),
+        ({"path": None, "sample_id": 999_999}, 404, "999999"),
+        ({"classes": ["purple"]}, 400, "$[1].classes[0]"),
+        ({"classes": ["dark", "bright"]}, 400, "$[1].classes"),
+        ({"classes": None}, 400, "$[1]"),
+        ({"task": "painting"}, 400, "$[1].task"),
+        ({"task": "detection"}, 400, "$[1].task"),
+        (SEGMENTATION | {"features": {"type": "Point"}}, 400, "$[1].features"),
+        (SEGMENTATION | {"features": polygon((0, 0), (9, 0), (9, 9), (0, 0), label="sea"), "crs": "pixel"}, 400, "sea"),
+        (SEGMENTATION | {"features": FAR_AWAY}, 400, "outside"),
+        (SEGMENTATION | {"features": BOW_TIE, "crs": "pixel"}, 400, "$[1].features.features[0].geometry"),
+        (SEGMENTATION | {"features": FAR_AWAY, "crs": "EPSG:banana"}, 400, "$[1].crs"),
+        ({"labelled_at": "2026-01-01T00:00:00"}, 400, "$[1].labelled_at"),
+    ],
+)
+def test_bad_label_refuses_the_whole_request(
+    http: Http, campaign: str, change: dict[str, Any], status: int, word: str
+) -> None:
+    response = http.post(f"/campaigns/{campaign}/labels", json=[label(path="scene_001.tif"), label(**change)])
+    refused(response, status, word)
+    assert http.get(f"/campaigns/{campaign}/labels").json()["labels"] == []
+
+
+def test_infinite_coordinates_are_refused(http: Http, campaign: str) -> None:
+    body = label(**SEGMENTATION, features=None, crs="pixel")
+    text = str(body).replace("'", '"').replace("None", "null")
+    text = text.replace('"features": null', '"features": ' + str(INFINITE).replace("'", '"').replace("inf", "1e999"))
+    response = http.post(
+        f"/campaigns/{campaign}/labels", content=text.encode(), headers={"content-type": "application/json"}
+    )
+    assert response.status_code == 400
+
+
+def test_polygon_in_another_crs_is_moved_to_its_place(http: Http, campaign: str) -> None:
+    ring = polygon((500_000, 4_599_500), (500_320, 4_599_500), (500_320, 4_599_900), (500_000, 4_599_500))
+    response = http.post(f"/campaigns/{campaign}/labels", json=label(**SEGMENTATION, features=ring, crs="EPSG:32631"))
+    assert response.status_code == 201, response.text
+    stored = http.get(f"/campaigns/{campaign}/labels").json()["labels"][0]
+    assert stored["crs"] == "EPSG:4326"
+    longitude, latitude = stored["features"]["features"][0]["geometry"]["coordinates"][0][0]
+    assert (round(longitude), round(latitude)) == (3, 42)
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        {"classes": []},
+        {"classes": None, "features": {"type": "FeatureCollection", "features": []}, "task": "segmentation"},
+    ],
+)
+def test_empty_label_is_an_answer(http: Http, campaign: str, empty: dict[str, Any]) -> None:
+    tasks = [
+        {"task": "classification", "classes": ["dark", "bright"], "multi_label": True},
+        {"task": "segmentation", "classes": ["field"]},
+    ]
+    root = http.get(f"/campaigns/{campaign}").json()["root"]
+    create(http, Path(root), name="multi", tasks=tasks)
+    register(http, "multi")
+    assert http.post("/campaigns/multi/labels", json=label(**empty)).status_code == 201
+    assert len(http.get("/campaigns/multi/labels").json()["labels"]) == 1
+
+
+def test_label_for_a_sample_leased_to_someone_else_is_refused_but_can_be_forced(http: Http, campaign: str) -> None:
+    query = http.post(f"/campaigns/{campaign}/queries", json={"annotator": "anna", "query_size": 1}).json()
+    leased = query["samples"][0]["sample_id"]
+    body = {"sample_id": leased, "task": "classification", "annotator": "bob", "classes": ["dark"]}
+    problem = refused(http.post(f"/campaigns/{campaign}/labels", json=body), 409, "anna", "override_lease")
+    assert problem["sample_id"] == leased
+    assert http.post(f"/campaigns/{campaign}/labels", json=body | {"override_lease": True}).status_code == 201
+
+
+def test_as_of_without_a_time_zone_is_refused(http: Http, campaign: str) -> None:
+    refused(http.get(f"/campaigns/{campaign}/labels?as_of=2026-01-01T00:00:00"), 400, "time zone")
