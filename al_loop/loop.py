@@ -25,6 +25,7 @@ from al_loop.serving.model_server import ModelServer
 from al_loop.serving.pictures.service import PictureService
 from al_loop.serving.predictions import PredictionService
 from al_loop.serving.sam.outline import OutlineService
+from al_loop.serving.uncertainty.service import UncertaintyService
 from al_loop.store import LabelStore
 from al_loop.training.outlook import RoundOutlook
 from al_loop.training.pretrainings import PretrainingRunner
@@ -104,6 +105,7 @@ class Loop:
         self.savings = SavingsReporter(self.store, self.scores.of)
         self.pictures = PictureService(self.store, self.server, self.layout)
         self.outlook = RoundOutlook(self.store, clock)
+        self.uncertainty = UncertaintyService(self.store, self.server)
         self.prompts = OutlineService(self.store, self.server, max_values=max_image_values, model=promptable)
         self.scheduler = LoopScheduler(
             self.store, self.rounds, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s,

@@ -35,6 +35,7 @@ __all__ = [
     "read_file",
     "read_header",
     "read_raster",
+    "read_tag",
     "resolve_inside",
 ]
 
@@ -118,6 +119,17 @@ def read_raster(
     name = name or path.name
     with open_file(path, name) as dataset:
         return read_values(dataset, name, bands, window, out_shape)
+
+
+def read_tag(path: Path, name: str, tag: str) -> str | None:
+    """An item of a raster file's metadata, such as `TIFFTAG_DATETIME`; None where it has none.
+
+    Raises:
+        UnreadableRasterError: The file is not readable or damaged.
+    """
+    with open_file(path, name) as dataset:
+        value: str | None = dataset.tags().get(tag)
+        return value
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from al_loop.domain.campaigns import Campaign, Stretch
 from al_loop.errors import NotFoundError
 from al_loop.loop import Loop
 from al_loop.serving.pictures.painter import ViewChoice, ViewList
-from al_loop.serving.pictures.service import Drawn
+from al_loop.serving.pictures.service import Drawn, OverlayName
+from al_loop.serving.pictures.surroundings import Surroundings
 from service.access.tokens import requires
 from service.dependencies import TARGET
 from service.errors import problems
@@ -72,6 +73,76 @@ class PictureController(Controller):
             raise NotFoundError("tile", row, "its last part is the number of the row and .png, such as 0.png")
         choice = ViewChoice(view=view, stretch=stretch, gamma=gamma)
         return png(request, loop.pictures.tile(target, sample_id, z, x, int(y[1]), choice))
+
+    @get(
+        "/samples/{sample_id:int}/view",
+        operation_id="getSurroundings",
+        sync_to_thread=True,
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404, 415),
+    )
+    def surroundings(
+        self, sample_id: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
+    ) -> Surroundings:
+        """What a page needs to show a sample as a map does: its size and zooms, place, date, neighbours, links.
+
+        Neighbours are all samples of the campaign around it, whatever their state.
+        """
+        return loop.pictures.surroundings(target, sample_id)
+
+    @get(
+        "/samples/{sample_id:int}/overlay.png",
+        operation_id="getOverlay",
+        sync_to_thread=True,
+        media_type="image/png",
+        guards=[requires("annotate")],
+        responses=problems(400, 401, 403, 404, 409, 415, 422),
+    )
+    def overlay(
+        self,
+        request: Request[Any, Any, Any],
+        sample_id: FromPath[int],
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+        overlay: FromQuery[OverlayName],
+        size: Annotated[int, QueryParameter(ge=16, le=2048)] = 1024,
+    ) -> Response[bytes]:
+        """What a model says about the whole sample, on a transparent ground: to be laid over its tiles.
+
+        `overlay=suggestion`: the newest mask that an annotator was shown, each class in its colour, opaque; 404 while
+        there is none. `overlay=uncertainty`: where the serving model is unsure, from clear (sure) over yellow to
+        magenta. `size` is the longer side in px.
+        """
+        return png(request, loop.pictures.overlay(target, sample_id, size, overlay))
+
+    @get(
+        "/samples/{sample_id:int}/thumbnail.png",
+        operation_id="getThumbnail",
+        sync_to_thread=True,
+        media_type="image/png",
+        guards=[requires("annotate")],
+        responses=problems(400, 401, 403, 404, 409, 415, 422),
+    )
+    def thumbnail(
+        self,
+        request: Request[Any, Any, Any],
+        sample_id: FromPath[int],
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+        size: Annotated[int, QueryParameter(ge=16, le=2048)] = 256,
+        overlay: FromQuery[OverlayName | None] = None,
+        view: FromQuery[str | None] = None,
+        stretch: FromQuery[Stretch | None] = None,
+        gamma: Annotated[float | None, QueryParameter(ge=0.2, le=5.0)] = None,
+    ) -> Response[bytes]:
+        """The whole sample as a PNG in one of the campaign's views; nodata is transparent.
+
+        `overlay=uncertainty` draws where the serving model is unsure, from clear (sure) over yellow to magenta; larger
+        images than 2,000 px are shown to the model reduced to that. `overlay=suggestion` draws the newest prediction
+        that an annotator was shown, and answers 404 while there is none. Small samples are enlarged for either.
+        """
+        choice = ViewChoice(view=view, stretch=stretch, gamma=gamma)
+        return png(request, loop.pictures.thumbnail(target, sample_id, size, overlay, choice))
 
 
 def png(request: Request[Any, Any, Any], drawn: Drawn) -> Response[bytes]:

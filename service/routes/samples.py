@@ -12,7 +12,6 @@ from al_loop.domain.campaigns import Campaign, RegistrationReport
 from al_loop.domain.samples import SampleState
 from al_loop.errors import InvalidValueError
 from al_loop.loop import Loop
-from al_loop.serving.pictures.service import OverlayName
 from service.access.tokens import requires
 from service.answers import SamplePage
 from service.cursors import read_cursor, write_cursor
@@ -78,30 +77,6 @@ class SampleController(Controller):
         return SamplePage(samples=samples, next_cursor=write_cursor([entry.sample_id for entry in samples], limit))
 
     @get(
-        "/{sample_id:int}/thumbnail.png",
-        operation_id="getThumbnail",
-        sync_to_thread=True,
-        media_type="image/png",
-        guards=[requires("annotate")],
-        responses=problems(400, 401, 403, 404, 409, 415, 422),
-    )
-    def thumbnail(
-        self,
-        sample_id: FromPath[int],
-        target: NamedDependency[Campaign],
-        loop: NamedDependency[Loop],
-        size: Annotated[int, QueryParameter(ge=16, le=2048)] = 256,
-        overlay: FromQuery[OverlayName | None] = None,
-    ) -> Response[bytes]:
-        """The sample as a PNG in natural colours where its bands allow; nodata is transparent.
-
-        `overlay=uncertainty` draws where the serving model is unsure, from clear (sure) over yellow to magenta; larger
-        images than 2,000 px are shown to the model reduced to that. `overlay=suggestion` draws the newest prediction
-        that an annotator was shown, and answers 404 while there is none. Small samples are enlarged for either.
-        """
-        return Response(loop.pictures.thumbnail(target, sample_id, size, overlay), media_type="image/png")
-
-    @get(
         "/{sample_id:int}/uncertainty.tif",
         operation_id="getUncertaintyRaster",
         sync_to_thread=True,
@@ -125,7 +100,7 @@ class SampleController(Controller):
         factor to at most that, which the tag `REDUCTION` and the description say: small uncertain areas are then
         missing.
         """
-        return Stream(loop.pictures.uncertainty_tif(target, sample_id, max_side), media_type="image/tiff")
+        return Stream(loop.uncertainty.raster(target, sample_id, max_side), media_type="image/tiff")
 
     @get(
         "/{sample_id:int}/uncertainty.geojson",
@@ -146,5 +121,5 @@ class SampleController(Controller):
 
         `max_side` as for the raster.
         """
-        body = loop.pictures.uncertainty_geojson(target, sample_id, max_side)
+        body = loop.uncertainty.regions(target, sample_id, max_side)
         return Response(body, media_type="application/geo+json")

@@ -1,1 +1,1 @@
-"""What a person or a GIS looks at: thumbnails with overlays, uncertainty rasters, the most uncertain regions."""
+"""What a person looks at: tiles and thumbnails in the views of a campaign, with overlays, and where a sample lies."""

@@ -41,11 +41,34 @@ def with_heat(picture: Picture, values: NDArray[np.float32], full: float) -> Pic
         values: Values of the same place, of any shape; NaN and what is not above 0 is not drawn.
         full: Value at the end of the ramp; higher ones look the same.
     """
-    share = np.clip(np.nan_to_num(_fitted(values, picture)) / full, 0.0, 1.0)
-    stops = [stop for stop, _, _ in RAMP]
-    opacity = np.interp(share, stops, [opacity for _, _, opacity in RAMP])[..., None]
-    colours = np.stack([np.interp(share, stops, [rgb[band] for _, rgb, _ in RAMP]) for band in range(3)], axis=-1)
-    return _mixed(picture, colours, opacity)
+    return _mixed(picture, *_ramp(_fitted(values, picture), full))
+
+
+def heat_layer(values: NDArray[np.float32], shape: tuple[int, int], full: float) -> Picture:
+    """Values by `RAMP` on a transparent ground, RGBA (*shape, 4); the ramp's opacity is the picture's own.
+
+    Args:
+        values: Of any shape; NaN and what is not above 0 is transparent.
+        shape: Height and width of the picture.
+        full: Value at the end of the ramp.
+    """
+    colours, opacity = _ramp(_fitted(values, np.empty((*shape, 4), np.uint8)), full)
+    return np.concatenate([np.rint(colours), np.rint(opacity * 255)], axis=-1).astype(np.uint8)
+
+
+def codes_layer(codes: NDArray[np.uint8], shape: tuple[int, int], palette: Sequence[tuple[int, int, int]]) -> Picture:
+    """Class codes in their colours on a transparent ground, RGBA (*shape, 4), opaque where there is a class.
+
+    Args:
+        codes: Of any shape; 0 is transparent.
+        shape: Height and width of the picture.
+        palette: Colours of class 1, 2, ..
+    """
+    ground = np.zeros((*shape, 4), np.uint8)
+    fitted = _fitted(codes, ground)
+    layer = overlay(ground, fitted, palette=palette, opacity=1.0)
+    layer[..., 3] = np.where(fitted == BACKGROUND, 0, 255)
+    return layer
 
 
 def with_codes(picture: Picture, codes: NDArray[np.uint8], palette: Sequence[tuple[int, int, int]]) -> Picture:
@@ -87,6 +110,15 @@ def with_caption(picture: Picture, lines: Sequence[str]) -> Picture:
     pen.rectangle((*corner, right - left + 2 * margin, height), fill=(16, 20, 26, 215))
     pen.multiline_text((margin - left, corner[1] + margin - top), text, font=font, fill=(255, 255, 255, 255))
     return np.asarray(Image.alpha_composite(image, ground))
+
+
+def _ramp(values: NDArray[np.float32], full: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Colours (H, W, 3) from 0 to 255 and opacity (H, W, 1) from 0 to 1 of values (H, W)."""
+    share = np.clip(np.nan_to_num(values) / full, 0.0, 1.0)
+    stops = [stop for stop, _, _ in RAMP]
+    opacity = np.interp(share, stops, [opacity for _, _, opacity in RAMP])[..., None]
+    colours = np.stack([np.interp(share, stops, [rgb[band] for _, rgb, _ in RAMP]) for band in range(3)], axis=-1)
+    return colours, opacity
 
 
 def _fitted(values: NDArray[T], picture: Picture) -> NDArray[T]:

@@ -121,6 +121,10 @@ class Painter:
         fixed = stretch == "campaign" or view.limits is not None
         return Shown(recipe, gamma, self._campaign_limits(campaign, view), fixed)
 
+    def forget(self, campaign_id: int) -> None:
+        """Drop what is held in memory of a campaign."""
+        self._pool_pixels.forget(campaign_id)
+
     def levels(self, sample: Sample, path: Path) -> Levels:
         """Size and overviews of a sample's file."""
         key = ("levels", sample.campaign_id, sample.sample_id, path.stat().st_mtime_ns)

@@ -205,6 +205,19 @@ class SampleTable:
         )
         return [msgspec.convert(row, Sample) for row in rows]
 
+    def near(
+        self, campaign_id: int, crs: str, box: tuple[float, float, float, float], *, limit: int = 500
+    ) -> list[Sample]:
+        """Samples of a CRS whose bounds touch a box (left, bottom, right, top in degrees), by id; in any state."""
+        left, bottom, right, top = box
+        rows = self._database.read(
+            """SELECT * FROM samples WHERE campaign_id = $campaign_id AND crs = $crs
+            AND bounds[1] <= $right AND bounds[3] >= $left AND bounds[2] <= $top AND bounds[4] >= $bottom
+            ORDER BY sample_id LIMIT $limit""",
+            campaign_id=campaign_id, crs=crs, left=left, bottom=bottom, right=right, top=top, limit=limit,
+        )  # fmt: skip
+        return [msgspec.convert(row, Sample) for row in rows]
+
     def _read_many(self, campaign_id: int, sample_ids: Iterable[int]) -> list[Row]:
         return self._database.read(
             """SELECT * FROM samples

@@ -74,4 +74,4 @@ def test_registration_wants_paths_or_scan(http: Http, campaign: str, body: dict[
 def test_file_that_vanished_is_named(http: Http, campaign: str, root: Path) -> None:
     sample = http.get(f"/campaigns/{campaign}/samples").json()["samples"][0]
     (root / sample["path"]).unlink()
-    refused(http.get(f"/campaigns/{campaign}/samples/{sample['sample_id']}/thumbnail.png"), 415, sample["path"])
+    refused(http.get(f"/campaigns/{campaign}/samples/{sample['sample_id']}/thumbnail.png"), 404, sample["path"])

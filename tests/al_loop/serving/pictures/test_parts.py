@@ -7,9 +7,9 @@ from PIL import Image
 
 from al_loop.serving.pictures.cache import PictureCache
 from al_loop.serving.pictures.drawing import RAMP, enlarged, with_caption, with_codes, with_heat
-from al_loop.serving.pictures.hot_regions import hot_regions
-from al_loop.serving.pictures.occlusion import occlusion
-from al_loop.serving.pictures.uncertainty import CoarseMap, coarse_uncertainty
+from al_loop.serving.uncertainty.hot_regions import hot_regions
+from al_loop.serving.uncertainty.maps import CoarseMap, coarse_uncertainty
+from al_loop.serving.uncertainty.occlusion import occlusion
 from models.pictures.colours import encode_png
 
 

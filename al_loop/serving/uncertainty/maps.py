@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from al_loop.serving.pictures.occlusion import occlusion
+from al_loop.serving.uncertainty.occlusion import occlusion
 from models.inference.image_model import ImageModel, ReadWindow
 from models.rasters.tiling import Window
 from models.tasks import Task

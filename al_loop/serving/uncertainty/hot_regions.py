@@ -12,7 +12,7 @@ from shapely.geometry import mapping, shape
 
 from al_loop.domain.geojson import PIXEL
 from al_loop.domain.samples import Sample
-from al_loop.serving.pictures.uncertainty import CoarseMap
+from al_loop.serving.uncertainty.maps import CoarseMap
 from models.geo.placement import WGS84, area_m2, place
 
 REGION_SHARE = 0.1

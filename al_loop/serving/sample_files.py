@@ -1,0 +1,52 @@
+"""The file of a sample, and one sentence where it is gone."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.samples import Sample
+from al_loop.errors import NotFoundError
+from al_loop.store import LabelStore
+from models.errors import UnreadableRasterError
+from models.rasters.reading import resolve_inside
+
+
+class SampleFile(NamedTuple):
+    """A sample and its file."""
+
+    sample: Sample
+    path: Path
+    modified_ns: int
+    """Modification time in ns since the epoch."""
+
+
+def file_of(store: LabelStore, campaign: Campaign, sample_id: int) -> SampleFile:
+    """The file of a sample.
+
+    Raises:
+        NotFoundError: No such sample, or its file is gone.
+        PathOutsideRootError: A link leads out of the campaign's root.
+    """
+    sample = store.samples.get(campaign.campaign_id, sample_id)
+    try:
+        path = resolve_inside(Path(campaign.root), sample.path)
+        return SampleFile(sample, path, path.stat().st_mtime_ns)
+    except (UnreadableRasterError, OSError) as error:
+        raise _gone(sample) from error
+
+
+@contextmanager
+def named_if_gone(sample: Sample, path: Path) -> Iterator[None]:
+    """Say that a file is gone where it vanished while it was read."""
+    try:
+        yield
+    except (UnreadableRasterError, FileNotFoundError) as error:
+        if path.exists():
+            raise
+        raise _gone(sample) from error
+
+
+def _gone(sample: Sample) -> NotFoundError:
+    return NotFoundError("file", sample.path, "it was moved or deleted; put it back, or remove the sample")
