@@ -53,6 +53,8 @@ class Candidates:
     See `models.heads.linear_head`; the largest over tasks."""
     worse_than_random: bool = False
     """Whether choosing by scores did worse in this campaign than its random control (`al_loop.quality.savings`)."""
+    features_only: bool = False
+    """Whether embeddings are simple image features (`models.scoring.features`), which no training has shaped."""
     combined: bool = False
     """Whether `scores` are those of several tasks (`al_loop.scoring.task_ranks`), while the tables know of one each."""
 
@@ -204,6 +206,7 @@ class PoolScores(Candidates):
             stratum_table=self.stratum_table,
             score_rows=None if self.score_rows is None else self.score_rows[positions],
             covered_score_rows=None if self.score_rows is None else self.score_rows[taken],
+            features_only=self.version in (FEATURES, HEAD_PREFIX + FEATURES),
             labelled_count=labelled, skill=self.skill, worse_than_random=self.worse_than_random, combined=self.combined,
         )  # fmt: skip
         return scored, offered[~known]

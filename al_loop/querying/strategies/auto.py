@@ -18,6 +18,8 @@ from models.tasks.uncertainty import ScoreName
 LEAST_SKILL = 0.05
 """Skill below which embeddings are not used; see `models.heads.linear_head.Head.skill`."""
 
+UNKNOWN = "not known yet whether image features tell the classes apart: random"
+
 MANY_RADIUS = 0.5
 """Factor on the kernel width once labels are many: the choice turns to the particular."""
 
@@ -25,8 +27,10 @@ MANY_RADIUS = 0.5
 class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="auto"):
     """Coverage first, then uncertainty and coverage, then more and more uncertainty.
 
-    * No scores yet: `max_herding`, typical samples unlike each other and unlike what is labelled or leased
-      (arXiv 2407.12212).
+    * Image features only, and too few labels to tell whether they separate the classes: chance. On spectra or places
+      that say nothing of the classes, coverage would be worse than that.
+    * Embeddings of an encoder or a model, and no scores yet: `max_herding`, typical samples unlike each other and
+      unlike those labelled or leased (arXiv 2407.12212).
     * With scores: `u_herding`, coverage weighted by entropy (arXiv 2412.20644), whose kernel shrinks as labels grow.
     * From `many_labels` a class on: weighted by margin instead, with half the kernel width. Entropy looks for what the
       model knows nothing of, margin for the borders between classes that it already knows (docs/strategies.md).
@@ -54,6 +58,8 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         size = size_of(pool, query_size)
         if pool.table is None:
             return fall_back(pool, size, rng, NO_EMBEDDINGS)
+        if pool.features_only and pool.skill is None:
+            return at_random(pool, size, rng, UNKNOWN)
         if pool.skill is not None and pool.skill < LEAST_SKILL:
             return at_random(pool, size, rng, "embeddings hardly tell the classes apart: random")
         if pool.worse_than_random:

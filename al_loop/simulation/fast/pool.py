@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 EMBEDDINGS = "embeddings.npy"
 ANSWERS = "answers.npz"
-_ANSWERS = ("targets", "reserve", "weights", "cells", "sample_embeddings")
+_ANSWERS = ("targets", "reserve", "weights", "cells", "sample_embeddings", "features_only")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +32,9 @@ class SimulatedPool:
     """Sample of each cell, shape (M,), ascending; None: every sample is its only cell."""
     sample_embeddings: NDArray[np.float16] | None = None
     """What coverage looks at, shape (N, D); None: `embeddings`."""
+
+    features_only: bool = False
+    """Whether `embeddings` are simple image features, without an encoder's."""
 
     @property
     def table(self) -> NDArray[np.float16]:

@@ -3,6 +3,7 @@
 Done once for all runs and kept in `OUT/pool`: the same call later goes on with what is there.
 """
 
+import dataclasses
 import hashlib
 import shutil
 import threading
@@ -72,6 +73,7 @@ def prepare(
         run.draw_reserve()
         versions = [FEATURES, *_pretrained(config, run, tell)]
         pool = (_whole_samples if grid is None else chips)(run, oracle, plan, versions)
+        pool = dataclasses.replace(pool, features_only=versions == [FEATURES])
     finally:
         run.store.close()
     pool.write(directory)

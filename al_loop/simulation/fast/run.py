@@ -80,8 +80,9 @@ def _scored(
     """The pool as a strategy sees it: scores by the head of the round before, coverage by what is labelled."""
     if head is None:
         return Candidates(
-            sample_ids=free, table=pool.table, rows=free, covered_rows=labelled, labelled_count=len(labelled)
-        )
+            sample_ids=free, table=pool.table, rows=free, covered_rows=labelled, labelled_count=len(labelled),
+            features_only=pool.features_only,
+        )  # fmt: skip
     known, asked = pool.known_cells_of(labelled), pool.cells_of(free)
     scores, probabilities = head_scores(
         pool.embeddings, asked, head, np.asarray(pool.embeddings[known], np.float32), pool.targets[known],
@@ -96,4 +97,5 @@ def _scored(
         sample_ids=free, scores=scores, table=pool.table, rows=free, covered_rows=labelled,
         probability_table=probabilities if strata is None else None, stratum_table=strata,
         score_rows=np.arange(len(free)), labelled_count=len(labelled), skill=head.skill,
+        features_only=pool.features_only,
     )  # fmt: skip

@@ -50,7 +50,7 @@ def test_front_stays_in_front_and_what_follows_is_unlike_it():
     """Two clusters: what is about to be handed out lies in one, so the next pick comes from the other."""
     table = np.repeat(np.array([[0.0, 0.0], [9.0, 9.0]], np.float32), 50, axis=0)
     table += 0.01 * np.random.default_rng(0).standard_normal(table.shape).astype(np.float32)
-    board = PoolScores(version="features", sample_ids=POOL, table=table, rows=np.arange(100))
+    board = PoolScores(version="v1", sample_ids=POOL, table=table, rows=np.arange(100))
     front = [Pick(103, None, "first"), Pick(104, None, "first")]
     ranking = rank(Auto(), board, POOL, NO_IDS, 1, np.random.default_rng(0), front=front)
     picks = ranking.still_free(among(POOL))

@@ -13,7 +13,8 @@ from al_loop.domain.campaigns import CampaignSettings, QuerySettings, ReserveSet
 from al_loop.domain.labels import LabelInput
 from al_loop.errors import InvalidValueError
 from al_loop.querying.sampler import Sampler
-from al_loop.querying.strategies import Auto, Entropy, Random
+from al_loop.querying.strategies import Auto, Entropy, MaxHerding, Random
+from al_loop.querying.strategies.auto import UNKNOWN
 from al_loop.scoring.current import CurrentScores
 from al_loop.store import LabelStore
 from models.card import TaskSpec
@@ -74,12 +75,16 @@ def test_query_without_scores_is_random_and_says_so(sampler, make_campaign):
     assert all(sample.path.startswith("img_") for sample in answer.samples)
 
 
-def test_query_before_the_first_model_covers_by_features(sampler, make_campaign, add_scores, label_store):
+def test_query_before_the_first_model_covers_by_features_only_where_asked_to(
+    sampler, make_campaign, add_scores, label_store
+):
     campaign = make_campaign(samples=60, settings=NO_RESERVE)
     sampler.query(campaign, annotator="ada", query_size=1, now=NOW)
     add_scores(campaign, FEATURES, every_id(label_store, campaign))
     answer = sampler.query(campaign, annotator="ada", query_size=9, now=NOW)
     assert answer.version == FEATURES
+    assert {sample.reason for sample in answer.samples} == {UNKNOWN}
+    answer = sampler.query(campaign, annotator="ada", query_size=9, strategy=MaxHerding(), now=NOW)
     assert {sample.reason for sample in answer.samples} == {"covers an unlabelled part of the pool"}
 
 

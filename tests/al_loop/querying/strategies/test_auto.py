@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from al_loop.querying.strategies import Auto, ClaspPE, MaxHerding, UHerding
+from al_loop.querying.strategies import Auto, ClaspPE, MaxHerding, Random, UHerding
 from tests.al_loop.querying.strategies.test_laws import make_pool
 
 
@@ -41,6 +41,16 @@ def test_chance_where_embeddings_are_not_to_be_trusted():
     found = choice(Auto(), pool)
     assert set(found.reasons) == {"embeddings hardly tell the classes apart: random"}
     assert set(choice(Auto(), dataclasses.replace(pool, skill=0.3)).reasons) != set(found.reasons)
+
+
+@pytest.mark.parametrize(("skill", "by_chance"), [(None, True), (0.0, True), (0.3, False)])
+@pytest.mark.parametrize("scores", [False, True])
+def test_image_features_are_chosen_by_only_once_labels_show_that_they_tell_the_classes_apart(skill, by_chance, scores):
+    pool = dataclasses.replace(make_pool(300, scores=scores), features_only=True, skill=skill)
+    found = choice(Auto(), pool)
+    assert all(reason.endswith(": random") for reason in found.reasons) == by_chance
+    if by_chance:
+        np.testing.assert_array_equal(found.indices, choice(Random(), pool).indices)
 
 
 def test_one_uncertainty_may_be_asked_for_throughout():
