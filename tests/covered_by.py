@@ -145,6 +145,7 @@ COVERED_BY = {
     "service/client/errors.py": "tests/service/test_cli.py",
     "service/client/http.py": "tests/service/test_cli.py",
     "service/commands/agreement.py": "tests/service/routes/test_agreement.py",
+    "service/commands/annotating.py": "tests/service/commands/test_campaigns.py",
     "service/commands/assists.py": "tests/service/test_cli.py",
     "service/commands/imports.py": "tests/service/commands/test_commands.py",
     "service/commands/models.py": "tests/service/commands/test_commands.py",
