@@ -1,14 +1,12 @@
 """Errors of work that nobody waits for: kept from the rest whatever they are, logged once, gone when it succeeds."""
 
 import logging
-import threading
 from collections.abc import Callable
 
 import duckdb
 import pytest
 
 from al_loop.errors import StoreError
-from al_loop.runtime.background import Background
 from al_loop.runtime.tick_errors import TickErrors
 
 ERRORS = [
@@ -58,15 +56,3 @@ def test_error_is_logged_once_until_it_changes_or_was_gone(caplog: pytest.LogCap
 def test_interrupt_of_the_process_is_not_swallowed() -> None:
     with pytest.raises(KeyboardInterrupt), TickErrors().watch("score demo"):
         raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_background_thread_goes_on_after_any_error(error: Exception) -> None:
-    errors, done = TickErrors(), threading.Event()
-    background = Background("test", errors)
-    background.ask("bad", failing(error), "ranking demo")
-    background.ask("good", done.set, "ranking other")
-    assert done.wait(10)
-    background.wait()
-    assert list(errors.problems) == ["ranking demo"]
-    background.close()

@@ -16,9 +16,7 @@ import pytest
 from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import LabelInput
-from al_loop.domain.queries import OpenedQuery, Pick
 from al_loop.querying.sampler import Sampler
-from al_loop.runtime.journal import Journal
 from al_loop.scoring.current import CurrentScores
 from al_loop.store import LabelStore
 from al_loop.store.database import Database
@@ -157,28 +155,6 @@ def test_lease_that_ran_out_does_not_run_again_beside_a_newer_one_when_the_clock
     assert [lease.annotator for lease in label_store.queries.leases(number, back)] == ["bob"]
     assert not label_store.queries.leases(number, back + timedelta(seconds=campaign.settings.lease_s))
     label_store.close()
-
-
-def test_journal_of_an_earlier_version_is_stored_once_and_removed(
-    label_store: LabelStore, campaign: Campaign, tmp_path: Path
-) -> None:
-    stored = open_query(label_store, campaign.campaign_id, "ann", [1, 2])
-    label_store.close()
-    directory = tmp_path / "store" / "al_loop.queries"
-    journal = Journal(directory, OpenedQuery, forced=True)
-    journal.note(stored)
-    answered = msgspec.structs.replace(
-        stored, query_id=stored.query_id + 1, annotator="bob", picks=[Pick(3, None, "x"), Pick(4, 0.5, "y", "control")]
-    )
-    journal.note(answered)
-    with (directory / "000000000001.jsonl").open("ab") as file:
-        file.write(b'{"query_id": 7, "annot')  # cut off by the kill
-    for _ in range(2):
-        reopened = LabelStore.open(tmp_path / "store" / "al_loop.duckdb")
-        assert held(reopened, campaign) == {1: "ann", 2: "ann", 3: "bob", 4: "bob"}
-        assert not directory.exists()
-        assert open_query(reopened, campaign.campaign_id, "ann", [9], lease_s=0).query_id > answered.query_id
-        reopened.close()
 
 
 def test_lapsed_lease_taken_up_again_is_not_given_to_somebody_else_meanwhile(

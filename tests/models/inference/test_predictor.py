@@ -9,7 +9,6 @@ from models.errors import CorruptVersionError, UnknownTaskError, UnusableRasterE
 from models.inference.image_model import select_bands
 from models.inference.predictor import Predictor
 from models.registry import ModelRegistry
-from models.tasks.segmentation.tiles import most_probable
 from tests.data.tiny_model import SCALE, make_tiny_onnx
 
 
@@ -193,12 +192,6 @@ def test_loading_on_a_machine_without_gpu_is_quiet(tiny_version, capfd):
         Predictor(tiny_version, device="cuda")
 
     assert capfd.readouterr() == ("", "")
-
-
-def test_most_probable_is_argmax():
-    for seed in range(5):
-        values = np.random.default_rng(seed).integers(0, 4, (6, 7, 8)).astype(np.float32)
-        np.testing.assert_array_equal(most_probable(values), values.argmax(axis=0))
 
 
 def test_tiny_models_are_valid_onnx(tmp_path):

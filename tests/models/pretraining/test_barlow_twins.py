@@ -7,17 +7,10 @@ from hypothesis import strategies as st
 
 from models.card import BandStatistics, ModelConfig
 from models.errors import TrainingDataError
-from models.pretrain_config import PretrainConfig, check_config
+from models.pretrain_config import PretrainConfig
 from models.pretraining.barlow_twins import StepReport, barlow_twins_loss, cross_correlation, fit_barlow_twins
-from models.pretraining.encoder_network import EncoderNetwork, effective_rank
-from models.pretraining.views import random_views
+from models.pretraining.encoder_network import EncoderNetwork
 from tests.models.pretraining.fixtures import TINY
-
-STILL = PretrainConfig(crop_area=1.0, crop_aspect=0.0, jitter=0.0, band_jitter=0.0, blur_share=0.0)
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def chips(count: int = 24, side: int = 32) -> np.ndarray:
@@ -45,31 +38,6 @@ def test_loss_is_what_the_formula_says(count: int, size: int, seed: int) -> None
 
 def test_loss_is_zero_for_equal_views_without_redundancy() -> None:
     assert barlow_twins_loss(torch.eye(5), 0.1).item() == 0
-
-
-def test_views_without_any_change_are_turns_of_the_chip() -> None:
-    images = torch.randn(16, 3, 32, 32, generator=generator())
-    views, valid = random_views(images, STILL, generator())
-    assert valid.min() == 1
-    torch.testing.assert_close(views.flatten(2).sort().values, images.flatten(2).sort().values, atol=1e-4, rtol=1e-4)
-    assert len({tuple(view.flatten()[:3].round(decimals=3).tolist()) for view in views}) == 16
-
-
-def test_views_differ_and_repeat_with_the_seed() -> None:
-    images = torch.randn(4, 5, 64, 64, generator=generator())
-    config = PretrainConfig()
-    first, second = random_views(images, config, generator(1))[0], random_views(images, config, generator(2))[0]
-    assert (first - second).abs().mean() > 0.1
-    torch.testing.assert_close(first, random_views(images, config, generator(1))[0])
-
-
-def test_invalid_pixels_are_zero_in_views_and_do_not_darken_their_neighbours() -> None:
-    images = torch.full((8, 3, 32, 32), 2.0)
-    images[:, 1, :, 16:] = torch.nan
-    config = msgspec.structs.replace(STILL, crop_area=0.5)
-    views, valid = random_views(images, config, generator())
-    assert 0 < valid.mean() < 1
-    torch.testing.assert_close(views, 2.0 * valid.expand_as(views))
 
 
 def test_training_lowers_the_loss_and_reports_it() -> None:
@@ -109,28 +77,3 @@ def test_loss_that_is_not_finite_names_the_step() -> None:
     made = network()
     with pytest.raises(TrainingDataError, match="at step 1"):
         fit_barlow_twins(made.encoder, made.channels[-1], values, config, torch.device("cpu"), lambda line: None)
-
-
-def test_effective_rank_counts_directions() -> None:
-    rng = np.random.default_rng(0)
-    directions = rng.normal(size=(2000, 4)).astype(np.float32)
-    spread = directions @ rng.normal(size=(4, 40)).astype(np.float32)
-    assert 2 < effective_rank(spread) <= 4.01
-    assert effective_rank(directions * [1, 10, 100, 500]) == pytest.approx(4, abs=0.1)  # scale does not count
-    assert effective_rank(np.ones((10, 5), np.float32)) == 1
-    assert effective_rank(np.repeat(directions[:, :1], 5, axis=1)) == pytest.approx(1)
-
-
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"minutes": None, "epochs": None}, "minutes"),
-        ({"method": "pretrained"}, "method"),
-        ({"pretrained": True, "pretrained_file": "a"}, "pretrained_file"),
-    ],
-)
-def test_contradictions_name_their_field(changes: dict[str, object], field: str) -> None:
-    problem = check_config(msgspec.convert(changes, PretrainConfig))
-    assert problem is not None
-    assert problem[0] == field
-    assert check_config(PretrainConfig()) is None

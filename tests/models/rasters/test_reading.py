@@ -1,35 +1,15 @@
-import math
-from pathlib import Path
-
 import numpy as np
 import pytest
 import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.crs import CRS
-from rasterio.io import MemoryFile
-from rasterio.transform import Affine
 
 from models.errors import RasterTooLargeError, UnusableRasterError
-from models.rasters.files import allow_missing_georeference
-from models.rasters.reading import encode_codes, open_upload, pixel_hash, read_header, read_raster
+from models.rasters.reading import encode_codes, open_upload, read_header, read_raster
 from tests.data.make_scene import make_scene
 
 LAEA = CRS.from_string("+proj=laea +lat_0=50 +lon_0=9.3 +x_0=4321000 +y_0=3210000 +ellps=GRS80 +units=m").to_wkt()
-
-
-def reencoded(path: Path, **profile) -> bytes:
-    """What SCANEO posts: the same pixels, type, CRS and transform in a new file; nodata and tags are lost."""
-    allow_missing_georeference()
-    with rasterio.open(path) as dataset:
-        data = dataset.read()
-        profile = {"crs": dataset.crs, "transform": dataset.transform} | profile
-    with MemoryFile() as memory:
-        with memory.open(
-            driver="GTiff", count=len(data), height=data.shape[1], width=data.shape[2], dtype=data.dtype, **profile
-        ) as target:
-            target.write(data)
-        return memory.read()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
@@ -131,45 +111,6 @@ def test_reduced_read_averages_valid_pixels_only(tmp_path):
     np.testing.assert_array_equal(read_raster(path, [1], out_shape=(2, 2)), [[[np.nan, 200], [200, 200]]])
 
 
-@pytest.mark.parametrize(
-    ("crs", "origin", "gsd", "expected"),
-    [
-        ("EPSG:32631", (500_000, 4_600_000), 10, [3.0, 41.547, 3.0077, 41.551]),
-        ("EPSG:32731", (500_000, 6_000_000), 10, [3.0, -36.15, 3.0072, -36.14]),
-        ("EPSG:4326", (2.0, 45.0), 1e-4, [2.0, 44.9952, 2.0064, 45.0]),
-        ("EPSG:3035", (4_321_000, 3_210_000), 10, [10.0, 51.9957, 10.0093, 52.0]),
-    ],
-)
-def test_bounds_are_longitude_and_latitude(tmp_path, crs, origin, gsd, expected):
-    header = read_header(make_scene(tmp_path / "a.tif", crs=crs, origin=origin, gsd_m=gsd))
-
-    assert header.bounds == pytest.approx(expected, abs=6e-3)
-
-
-def test_bounds_across_the_date_line_have_left_greater_than_right(tmp_path):
-    utm = make_scene(tmp_path / "a.tif", crs="EPSG:32701", origin=(100_000, 8_000_000), gsd_m=2000)
-    degrees = make_scene(tmp_path / "b.tif", crs="EPSG:4326", origin=(179.0, 0.0), gsd_m=0.1)
-
-    for path in (utm, degrees):
-        left, _, right, _ = read_header(path).bounds
-        assert 170 < left <= 180
-        assert -180 <= right < -170
-
-
-def test_bounds_around_a_pole_span_all_longitudes(tmp_path):
-    header = read_header(make_scene(tmp_path / "a.tif", crs="EPSG:3031", origin=(-32_000, 24_000), gsd_m=1000))
-
-    left, bottom, right, top = header.bounds
-    assert (left, bottom, right) == (-180, -90, 180)
-    assert -90 < top < -89
-
-
-def test_file_without_crs_has_no_place(tmp_path):
-    header = read_header(make_scene(tmp_path / "a.tif", crs=None))
-
-    assert (header.crs, header.transform, header.bounds) == (None, None, None)
-
-
 def test_size_limit_is_checked_from_the_header(tmp_path):
     path = make_scene(tmp_path / "a.tif")
 
@@ -177,46 +118,6 @@ def test_size_limit_is_checked_from_the_header(tmp_path):
         read_header(path, max_values=64 * 48 * 3 - 1)
     with pytest.raises(RasterTooLargeError):
         open_upload(path.read_bytes(), max_values=64 * 48 * 3 - 1)
-
-
-@pytest.mark.parametrize("crs", ["EPSG:32630", "EPSG:4326", "EPSG:3035", "EPSG:3857", LAEA, None])
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
-def test_pixel_hash_survives_being_written_again(tmp_path, crs, dtype):
-    path = make_scene(
-        tmp_path / "a.tif", bands=4, dtype=dtype, crs=crs, nodata_as="value", compress="deflate", tiled=True,
-        blockxsize=16, blockysize=16,
-    )  # fmt: skip
-
-    assert open_upload(reencoded(path)).pixel_hash == pixel_hash(path)
-
-
-def test_pixel_hash_of_a_tall_or_rotated_image_survives_too(tmp_path):
-    path = make_scene(tmp_path / "a.tif", width=5, height=1100, bands=2)
-    rotated = Affine(9.9, 1.3, 500_000.1, 1.3, -9.9, 4_600_000.7)
-    (tmp_path / "b.tif").write_bytes(reencoded(path, transform=rotated, interleave="band"))
-
-    assert open_upload(reencoded(path)).pixel_hash == pixel_hash(path)
-    assert open_upload(reencoded(tmp_path / "b.tif")).pixel_hash == pixel_hash(tmp_path / "b.tif")
-
-
-def test_pixel_hash_tells_pixels_place_and_type_apart(tmp_path):
-    variants = [{}, {"seed": 1}, {"origin": (500_010, 4_600_000)}, {"crs": "EPSG:32632"}, {"dtype": "int16"}]
-    variants += [{"bands": 2}, {"crs": None}]
-
-    hashes = [pixel_hash(make_scene(tmp_path / f"{n}.tif", **change)) for n, change in enumerate(variants)]
-
-    assert len(set(hashes)) == len(variants)
-
-
-@pytest.mark.shared_data
-@pytest.mark.parametrize(
-    "pattern", ["eurosat_ms/*/*.tif", "s2_ships/*.tif", "scaneo_samples/**/*.tif", "dubai_seg/*.jpg"]
-)
-def test_pixel_hash_of_real_files_survives_being_written_again(shared_data, pattern):
-    files = sorted(shared_data.glob(pattern))
-    assert files
-    for path in files[:: max(1, len(files) // 6)]:
-        assert open_upload(reencoded(path)).pixel_hash == pixel_hash(path), path
 
 
 @settings(max_examples=25, deadline=None)
@@ -232,9 +133,3 @@ def test_codes_come_back_with_size_and_place(height, width, crs):
     assert (upload.header.crs is None) == (crs is None)
     assert crs in (None, LAEA) or upload.header.crs == crs
     assert (upload.header.dtype, upload.header.band_count) == ("uint8", 1)
-
-
-def test_geographic_bounds_are_finite_or_absent(tmp_path):
-    header = read_header(make_scene(tmp_path / "a.tif", crs="EPSG:32631", origin=(9e9, 9e9), gsd_m=1e6))
-
-    assert header.bounds is None or all(math.isfinite(value) for value in header.bounds)
