@@ -151,6 +151,14 @@ def _fingerprint(config: SimulationConfig) -> str:
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
 
+def _empty_directory(config: SimulationConfig, name: str, seed: int) -> Path:
+    """Where one run works; what an earlier one left there is removed."""
+    directory = config.out / WORK / _file_name(name, seed)
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    return directory
+
+
 def _simulate_fast(
     config: SimulationConfig,
     plan: ImportPlan,
@@ -161,9 +169,7 @@ def _simulate_fast(
     cancelled: threading.Event,
     report: Report,
 ) -> RunRecord:
-    directory = config.out / WORK / _file_name(name, seed)
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
+    directory = _empty_directory(config, name, seed)
 
     def report_round(line: ProgressLine) -> None:
         if line.done:
@@ -198,9 +204,7 @@ def _simulate(
     cancelled: threading.Event,
     report: Report,
 ) -> RunRecord:
-    directory = config.out / WORK / _file_name(name, seed)
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
+    directory = _empty_directory(config, name, seed)
     simulated = SimulatedRun(config, plan, oracle, strategy, seed, directory.resolve(), cancelled)
 
     def report_round(number: int, record: RoundRecord) -> None:

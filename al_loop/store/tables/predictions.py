@@ -1,7 +1,6 @@
 """Predictions that were shown to an annotator: what a model said must never be mistaken for what a person said."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import msgspec
 from duckdb import DuckDBPyConnection
@@ -91,7 +90,6 @@ class PredictionTable:
         sample_id: int,
         task: TaskName,
         *,
-        before: datetime | None = None,
         blind: bool | None = False,
         limit: int = 10,
     ) -> Sequence[RememberedPrediction]:
@@ -101,7 +99,6 @@ class PredictionTable:
             campaign_id: The campaign.
             sample_id: The sample. One file under two names is two samples with the same predictions.
             task: The task.
-            before: Only those shown at this time or earlier; None: all.
             blind: Only those that were shown (False) or kept back (True); None: both.
             limit: How many at most.
         """
@@ -109,13 +106,12 @@ class PredictionTable:
             f"""SELECT * FROM predictions WHERE prediction_id IN (
                 SELECT prediction_id FROM predictions
                 WHERE campaign_id = $campaign_id AND task = $task AND {OF_SAMPLE}
-                AND ($before::TIMESTAMP IS NULL OR shown_at <= $before) AND ($blind IS NULL OR blind = $blind)
+                AND ($blind IS NULL OR blind = $blind)
                 ORDER BY shown_at DESC, prediction_id DESC LIMIT $limit)
             ORDER BY shown_at DESC, prediction_id DESC""",
             campaign_id=campaign_id,
             sample_id=sample_id,
             task=task,
-            before=before,
             blind=blind,
             limit=limit,
         )

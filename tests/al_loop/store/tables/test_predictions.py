@@ -56,10 +56,6 @@ def test_newest_prediction_comes_with_its_mask(label_store: LabelStore, make_cam
     assert newest.version == "v2"
     assert newest.mask is not None
     assert (newest.mask == later).all()
-    of_sample = label_store.predictions.of_sample
-    (earlier,) = of_sample(campaign.campaign_id, 1, "segmentation", before=NOW)
-    assert earlier.version == "v1"
-    assert of_sample(campaign.campaign_id, 1, "segmentation", before=NOW - timedelta(seconds=1)) == []
     assert find(campaign.campaign_id, 1, "classification") is None
     versions = [entry.version for entry in label_store.predictions.of_sample(campaign.campaign_id, 1, "segmentation")]
     assert versions == ["v2", "v1"]
