@@ -82,10 +82,11 @@ class TaskEvaluation(msgspec.Struct, frozen=True, kw_only=True):
     classes present."""
     value: float
     low: float
-    """95 % bootstrap interval, resampled by block."""
+    """95 % bootstrap interval, resampled by block; of an accuracy never narrower than the exact binomial one."""
     high: float
     baseline: float
-    """`metric` of a model that always answers the majority class of the training labels."""
+    """`metric` of the best constant answer: the majority class of the training labels or of the reserve; for accuracy
+    at least 1 / number of classes, which is chance."""
     samples: int
     per_class: dict[str, float | None]
     """Recall (classification), F1 (multi-label) or IoU (segmentation); None where the reserve has no such class."""

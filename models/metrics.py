@@ -158,6 +158,19 @@ def interval(values: NDArray[np.float64], estimate: float) -> tuple[float, float
     return min(float(low), estimate), max(float(high), estimate)
 
 
+def binomial_interval(successes: int, trials: int) -> tuple[float, float]:
+    """Exact 95 % interval of a share (Clopper and Pearson 1934, Biometrika 26:404).
+
+    It holds its level for any number of trials; a bootstrap of 5 right answers of 5 would say "between 1 and 1".
+    """
+    from scipy.special import betaincinv  # loads in a tenth of a second, and only evaluation needs it
+
+    tail = TAILS[0]
+    low = 0.0 if successes == 0 else float(betaincinv(successes, trials - successes + 1, tail))
+    high = 1.0 if successes == trials else float(betaincinv(successes + 1, trials - successes, 1 - tail))
+    return low, high
+
+
 def percentile_interval(draws: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """95 % intervals of statistics by plain percentiles of their resampled values.
 

@@ -137,7 +137,11 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
         job.enter(RoundState.GATE)
         evaluation = read_output(out / "evaluation.json", Evaluation)
         card = read_output(out / CARD_FILE, ModelCard)
-        verdict = should_promote(evaluation, tolerance=campaign.policy.tolerance)
+        verdict = should_promote(
+            evaluation,
+            tolerance=campaign.policy.tolerance,
+            more=campaign.policy.new_labels or campaign.policy.min_labels,
+        )
         self._server.registry(campaign).publish(version, out, card)
         self._store.versions.add(campaign.campaign_id, version, job.number, self._clock())
         state = RoundState.GATE if verdict.promote else RoundState.REJECTED

@@ -47,6 +47,8 @@ class TaskMetric(NamedTuple):
     value: Metric
     by_class: Metric
     """One value a class of the task."""
+    is_share: bool = False
+    """Whether it is a share of the samples: its interval is then never narrower than the exact binomial one."""
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
@@ -166,6 +168,15 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
     def majority(self, total: NDArray[np.float64], counts: NDArray[Any]) -> NDArray[np.float64]:
         """The summed table if every answer were the best constant one, judged by the training labels' counts."""
         raise NotImplementedError
+
+    def baseline(self, total: NDArray[np.float64], counts: NDArray[Any]) -> float:
+        """The metric that a model has to beat to be of use at all.
+
+        Args:
+            total: Summed table of the test reserve.
+            counts: Of the training labels.
+        """
+        return float(self.metric.value(self.majority(total, counts)))
 
     def calibration_rows(
         self, truths: Sequence[Truth], logits: Sequence[Floats], rng: np.random.Generator

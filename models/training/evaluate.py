@@ -84,13 +84,16 @@ def _summary(counted: Tally, train_counts: Counts, weights: NDArray[np.float64])
     total = tables.sum(axis=0)
     value = float(metric.value(total))
     low, high = metrics.interval(metrics.resampled(metric.value, tables, weights), value)
+    if metric.is_share:
+        least, most = metrics.binomial_interval(round(value * len(tables)), len(tables))
+        low, high = min(low, least), max(high, most)
     return TaskEvaluation(
         task=task.name,
         metric=metric.name,
         value=value,
         low=low,
         high=high,
-        baseline=float(metric.value(task.majority(total, train_counts[task.name]))),
+        baseline=task.baseline(total, train_counts[task.name]),
         samples=len(tables),
         per_class={
             label: None if np.isnan(value) else float(value)

@@ -164,3 +164,11 @@ def test_percentile_interval_is_taken_of_each_statistic_without_its_missing_draw
     low, high = metrics.percentile_interval(draws)
     assert low.tolist() == [2.5, 3.0]
     assert high.tolist() == [97.5, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [(0, 10, 0.0, 0.3085), (10, 10, 0.6915, 1.0), (5, 10, 0.1871, 0.8129), (2, 16, 0.0155, 0.3835)],
+)
+def test_exact_interval_of_a_share_is_that_of_the_tables(successes: int, trials: int, low: float, high: float) -> None:
+    assert metrics.binomial_interval(successes, trials) == pytest.approx((low, high), abs=1e-4)

@@ -39,7 +39,7 @@ class Classification(Task, frozen=True, kw_only=True, tag="classification"):
         """Accuracy and recall; macro F1 and F1 of each class if multi-label."""
         if self.multi_label:
             return TaskMetric("macro_f1", metrics.macro_f1, metrics.class_f1)
-        return TaskMetric("accuracy", metrics.accuracy, metrics.class_recall)
+        return TaskMetric("accuracy", metrics.accuracy, metrics.class_recall, is_share=True)
 
     def refused(self, names: Sequence[str]) -> tuple[int | None, str] | None:
         """See `Task.refused`."""
@@ -125,6 +125,16 @@ class Classification(Task, frozen=True, kw_only=True, tag="classification"):
         else:
             table[:, int(counts.argmax())] = total.sum(axis=1)
         return table
+
+    def baseline(self, total: NDArray[np.float64], counts: NDArray[np.int64]) -> float:
+        """See `Task.baseline`; one class: the majority of the training labels or of the reserve, or chance.
+
+        A small reserve may hold no sample of the training labels' majority class, whose accuracy there is 0.
+        """
+        majority = super().baseline(total, counts)
+        if self.multi_label:
+            return majority
+        return max(majority, super().baseline(total, total.sum(axis=1)), 1 / len(self.classes))
 
     def calibration_rows(
         self, truths: Sequence[Classes], logits: Sequence[Floats], rng: np.random.Generator

@@ -108,6 +108,10 @@ class Segmentation(Task, frozen=True, kw_only=True, tag="segmentation"):
         table[:, int(counts[1:].argmax()) + 1] = total.sum(axis=1)
         return table
 
+    def baseline(self, total: NDArray[np.float64], counts: NDArray[np.int64]) -> float:
+        """See `Task.baseline`; the majority class of the training labels or of the reserve."""
+        return max(super().baseline(total, counts), super().baseline(total, total.sum(axis=1)))
+
     def calibration_rows(
         self, truths: Sequence[Codes], logits: Sequence[Floats], rng: np.random.Generator
     ) -> CalibrationRows | None:

@@ -1,10 +1,13 @@
 """The gate decides on numbers alone."""
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from al_loop.training.gate import should_promote
+from al_loop.training.gate import missing_reserve_labels, should_promote
 from models.card import Evaluation, PairedDifference, TaskEvaluation
+from models.metrics import binomial_interval
 
 
 def evaluated(value: float, baseline: float = 0.4, task: str = "classification") -> TaskEvaluation:
@@ -25,7 +28,21 @@ def test_first_model_above_the_baseline_is_promoted() -> None:
 def test_first_model_that_only_equals_the_baseline_is_rejected() -> None:
     verdict = should_promote(Evaluation(candidate=[evaluated(0.4)]))
     assert not verdict.promote
-    assert "does not beat the majority baseline 0.400" in verdict.reason
+    assert verdict.reason.startswith("not better than chance yet: label 50 more; classification accuracy 0.400")
+
+
+def test_first_model_is_not_promoted_while_its_interval_reaches_the_baseline() -> None:
+    verdict = should_promote(Evaluation(candidate=[evaluated(0.5)]))
+    assert not verdict.promote
+    assert "label 64 more of the test reserve" in verdict.reason
+    enough = msgspec.structs.replace(evaluated(0.5), samples=104, low=binomial_interval(52, 104)[0])
+    assert should_promote(Evaluation(candidate=[enough])).promote
+
+
+@pytest.mark.parametrize(("value", "low", "missing"), [(0.5, 0.38, 18), (0.41, 0.38, 321), (0.4, 0.3, None)])
+def test_missing_labels_of_a_mask_follow_the_width_of_the_bootstrap(value: float, low: float, missing: int) -> None:
+    mask = msgspec.structs.replace(evaluated(value), metric="miou", low=low)
+    assert missing_reserve_labels(mask) == missing
 
 
 def test_model_without_a_labelled_reserve_is_rejected() -> None:

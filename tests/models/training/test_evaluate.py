@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import shapely
 
-from models.card import TaskSpec
+from al_loop.training.gate import should_promote
+from models.card import Evaluation, TaskSpec
+from models.metrics import binomial_interval
 from models.training.data.dataset import ChipReader, LabelledSample, read_samples
 from models.training.data.label_counts import count_labels
 from models.training.evaluate import Contender, evaluate
@@ -121,3 +123,32 @@ def test_incumbent_with_other_classes_is_not_paired(tmp_path: Path) -> None:
     result = evaluate(samples, reader, counts, Contender(version="v2", tasks=[CLASSES], infer=brightness), other, 512)
     assert len(result.candidate) == 1
     assert (result.incumbent, result.paired) == ([], [])
+
+
+def test_baseline_is_not_zero_where_the_reserve_lacks_the_majority_class(tmp_path: Path) -> None:
+    ten = TaskSpec(task="classification", classes=[f"class {number}" for number in range(10)])
+    samples, reader = reserve(tmp_path, [{"classification": [1 + index % 8]} for index in range(16)], [ten])
+    counts = {"classification": np.array([90] + [2] * 9)}
+
+    def infer(images: np.ndarray) -> Mapping[str, np.ndarray]:
+        return {"classification": np.tile(np.eye(10, dtype=np.float32)[3], (len(images), 1))}
+
+    (found,) = evaluate(samples, reader, counts, Contender(version="v1", tasks=[ten], infer=infer), None, 512).candidate
+    assert (found.value, found.samples) == (0.125, 16)
+    assert found.baseline == 0.125, "the reserve's own most frequent class; that of the training labels is not in it"
+    low, high = binomial_interval(2, 16)
+    assert found.low <= low < found.baseline < high <= found.high
+    assert not should_promote(Evaluation(candidate=[found])).promote
+    spread = [{"classification": [index % 10]} for index in range(10)]
+    samples, reader = reserve(tmp_path / "each-once", spread, [ten])
+    (found,) = evaluate(samples, reader, counts, Contender(version="v1", tasks=[ten], infer=infer), None, 512).candidate
+    assert found.baseline == pytest.approx(0.1), "chance"
+
+
+def test_interval_of_a_perfect_model_on_few_samples_is_not_a_point(tmp_path: Path) -> None:
+    samples, reader = reserve(tmp_path, [{"classification": [index % 2]} for index in range(6)], [CLASSES])
+    counts = count_labels(samples, [CLASSES], reader)
+    candidate = Contender(version="v1", tasks=[CLASSES], infer=brightness)
+    (found,) = evaluate(samples, reader, counts, candidate, None, 512).candidate
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low == pytest.approx(0.541, abs=0.001)
