@@ -11,7 +11,7 @@ import msgspec
 from al_loop.domain.audit import AuditEntry
 from al_loop.domain.campaigns import CampaignSettings, RetrainPolicy
 from al_loop.domain.labels import Comment, Label
-from al_loop.domain.queries import HeldLease
+from al_loop.domain.queries import AlikeSample, HeldLease
 from al_loop.domain.rounds import CurvePoint, EmbeddingVersion, ModelVersion, NextRound, Pretraining, Round, RoundEvent
 from al_loop.domain.samples import SampleCounts, SampleView
 from al_loop.scoring.head_report import HeadReport
@@ -108,6 +108,12 @@ class CommentPage(msgspec.Struct, frozen=True, kw_only=True):
 
     comments: list[Comment]
     next_cursor: str | None
+
+
+class AlikeList(msgspec.Struct, frozen=True, kw_only=True):
+    """Samples that look like one, the most alike first."""
+
+    samples: list[AlikeSample]
 
 
 class LeaseList(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,12 +1,16 @@
 """Gathers answers from the parts of the loop."""
 
+import msgspec
+
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.painting import class_colours
 from al_loop.domain.predictions import RememberedPrediction
-from al_loop.domain.queries import SKIPS_TO_GIVE_UP
+from al_loop.domain.queries import SKIPS_TO_GIVE_UP, WHY, HeldLease, QueryAnswer
 from al_loop.domain.rounds import ModelVersion, Pretraining, PretrainingState, Round, RoundState
+from al_loop.domain.samples import SampleCounts
 from al_loop.loop import Loop
 from al_loop.serving.suggestions import class_shares, mask_regions
+from al_loop.training.annotator_progress import next_round_for_annotators
 from models.card import TaskSpec
 from service.answers import (
     CampaignView,
@@ -27,8 +31,9 @@ NAMED_PATHS = 5
 """Most samples that a notice names."""
 
 
-def campaign_view(loop: Loop, campaign: Campaign) -> CampaignView:
-    """A campaign and how it stands."""
+def campaign_view(loop: Loop, campaign: Campaign, *, told: bool = True) -> CampaignView:
+    """A campaign and how it stands; the size of the test reserve only where it may be `told`."""
+    counts = loop.store.campaigns.counts(campaign.campaign_id, loop.clock())
     versions = loop.store.versions.list(campaign.campaign_id)
     last = loop.store.rounds.last(campaign.campaign_id)
     return CampaignView(
@@ -40,14 +45,16 @@ def campaign_view(loop: Loop, campaign: Campaign) -> CampaignView:
         settings=campaign.settings,
         policy=campaign.policy,
         created_at=campaign.created_at,
-        samples=loop.store.campaigns.counts(campaign.campaign_id, loop.clock()),
+        samples=counts if told else counts_for_annotator(counts),
         current_model=_current(versions, loop.server.serving_version(campaign)),
         last_round=None
         if last is None
         else LastRound(number=last.number, state=last.state, verdict=last.verdict, error=last.error),
         notices=[f"{entry.version}: {entry.problem}" for entry in versions if entry.problem is not None]
         + _given_up(loop.store.leases.given_up(campaign.campaign_id)),
-        next_round=loop.outlook.of(campaign),
+        next_round=loop.outlook.of(campaign)
+        if told
+        else next_round_for_annotators(loop.store, campaign, counts, loop.clock()),
         archived=campaign.archived_at is not None,
         head=loop.refitter.report(campaign),
     )
@@ -126,6 +133,39 @@ def _class(campaign: Campaign, spec: TaskSpec, name: str, colour: str) -> ClassV
         retired=known.retired,
         examples=list(known.examples),
         key=KEYS[place] if place < len(KEYS) else None,
+    )
+
+
+def for_annotator(answer: QueryAnswer, scaneo_url: str | None) -> QueryAnswer:
+    """A query's answer without what tells its sources apart."""
+    samples = [msgspec.structs.replace(sample, reason=WHY, scaneo_url=scaneo_url) for sample in answer.samples]
+    return msgspec.structs.replace(answer, samples=samples)
+
+
+def leases_for_annotator(loop: Loop, campaign: Campaign, annotator: str, leases: list[HeldLease]) -> list[HeldLease]:
+    """Leases without what tells their sources apart, with their places in SCANEO and what to fetch ahead."""
+    unaided: set[int] = set()
+    ahead = campaign.settings.assist.automatic and campaign.current_version is not None
+    if ahead:
+        unaided = loop.predictions.unaided.among(campaign, [lease.sample_id for lease in leases])
+    return [
+        msgspec.structs.replace(lease, reason=WHY, suggestion=ahead and lease.sample_id not in unaided)
+        for lease in loop.links.placed(campaign, annotator, leases)
+    ]
+
+
+def counts_for_annotator(counts: SampleCounts) -> SampleCounts:
+    """Counts that do not tell the test reserve: its samples are counted with the others."""
+    reserve_open = counts.reserve - counts.reserve_labelled - counts.reserve_leased
+    return SampleCounts(
+        pool=counts.pool + reserve_open,
+        leased=counts.leased + counts.reserve_leased,
+        labelled=counts.labelled + counts.reserve_labelled,
+        reserve=0,
+        reserve_labelled=0,
+        total=counts.total - counts.golden,
+        skipped=counts.skipped,
+        partly=counts.partly + counts.reserve_partly,
     )
 
 

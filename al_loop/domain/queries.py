@@ -29,6 +29,10 @@ class SourceLabel(msgspec.Struct, frozen=True, kw_only=True):
     block: str
 
 
+WHY = "next in this campaign"
+"""Reason of every sample in answers to annotators: what a sample is asked for must not change how it is answered."""
+
+
 class Pick(NamedTuple):
     """A sample that shall be leased, and why."""
 
@@ -36,7 +40,7 @@ class Pick(NamedTuple):
     score: float | None
     """Entropy; None: not scored."""
     reason: str
-    """In a few words, for people."""
+    """In a few words, for operators."""
     arm: QuerySource = "strategy"
 
 
@@ -108,6 +112,8 @@ class HeldLease(Lease, frozen=True, kw_only=True):
     answers: list[OwnAnswer]
     tasks: dict[str, TaskAnswer] = {}
     """Every task of the campaign in its order: a sample is done when all are answered."""
+    suggestion: bool = False
+    """Whether a suggestion should be asked for before the sample is shown (`assist.automatic`)."""
     scaneo_url: str | None = None
     """Where it is labelled in SCANEO: the annotator's batch, or the linked campaign; None without a link."""
     scaneo_path: str | None = None
@@ -133,8 +139,17 @@ class QuerySample(msgspec.Struct, frozen=True, kw_only=True):
     score: float | None
     """Entropy of the version that ranked the pool, largest over tasks; None before it was scored."""
     reason: str
-    """Why it was chosen, in a few words."""
+    """In answers to annotators the same for all samples; operators are told why each was chosen."""
     scaneo_url: str | None = None
+
+
+class AlikeSample(msgspec.Struct, frozen=True, kw_only=True):
+    """A sample that looks like another one."""
+
+    sample_id: int
+    path: str
+    similarity: float
+    """Cosine of the two embeddings, -1 to 1."""
 
 
 class RankingSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +165,36 @@ class RankingSource(msgspec.Struct, frozen=True, kw_only=True):
     """Samples labelled since then that they do not know of."""
     stale: bool
     """Whether the ranking is older than the labels."""
+
+
+class ExplainedPick(msgspec.Struct, frozen=True, kw_only=True):
+    """Why one sample of a query was chosen."""
+
+    sample_id: int
+    path: str
+    source: QuerySource
+    """The strategy, random control, test reserve, second answers, gold standard or re-annotation."""
+    score: float | None
+    reason: str
+    """The strategy's own words."""
+    end_reason: str | None
+    """What became of the lease: "labelled", "skipped", "released", "expired"; None: it runs, or ran out."""
+
+
+class ExplainedQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """A query with what annotators are not told."""
+
+    query_id: int
+    annotator: str
+    strategy: str
+    """With its options, as JSON."""
+    query_size: int
+    version: str | None
+    ranked_labels: int | None
+    """Labelled samples that the ranking knew of."""
+    opened_at: datetime
+    samples: list[ExplainedPick]
+    """In the order in which they were offered."""
 
 
 class QueryAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,8 +10,17 @@ import msgspec
 import numpy as np
 
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.queries import SKIPS_TO_GIVE_UP, OpenedQuery, Pick, QueryAnswer, QuerySample, RankingSource
+from al_loop.domain.queries import (
+    SKIPS_TO_GIVE_UP,
+    AlikeSample,
+    OpenedQuery,
+    Pick,
+    QueryAnswer,
+    QuerySample,
+    RankingSource,
+)
 from al_loop.errors import InvalidValueError
+from al_loop.querying.alike import alike
 from al_loop.querying.compose import GOLD_STANDARD_GAP, Composed, Request, compose
 from al_loop.querying.rankings import CampaignRankings
 from al_loop.querying.spread import SpacingRules, is_on
@@ -136,6 +145,17 @@ class Sampler:
             version=source.version,
             ranking=_freshness(source, index),
         )
+
+    def alike(
+        self, campaign: Campaign, sample_id: int, *, annotator: str, limit: int, now: datetime
+    ) -> list[AlikeSample]:
+        """Samples that look like one and that this annotator may answer without a lease; see `al_loop.querying.alike`.
+
+        Raises:
+            ConflictError: The sample was not scored yet.
+        """
+        index = self._store.pool_indexes.of(campaign.campaign_id, now)
+        return alike(index, self._scores.of(campaign), sample_id, annotator, limit)
 
     def prepare(self, campaign: Campaign, now: datetime | None = None, strategy: StrategyConfig | None = None) -> None:
         """Read samples, scores and embeddings and rank now, so that the next query does not have to wait for it."""

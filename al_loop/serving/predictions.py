@@ -15,7 +15,7 @@ from al_loop.errors import NoModelError, NotFoundError, WithheldError
 from al_loop.runtime.tick_errors import TickErrors
 from al_loop.serving.model_server import ModelServer
 from al_loop.serving.prediction_log import PredictionLog, packed
-from al_loop.serving.suggestions import is_withheld
+from al_loop.serving.withheld import UnaidedSamples
 from al_loop.store import LabelStore
 from models.card import TaskName
 from models.inference.image_model import ImageModel, select_bands
@@ -45,6 +45,8 @@ class PredictionService:
         self._clock = clock
         self._max_values = max_values
         self._log = PredictionLog(store, journal, errors)
+        self.unaided = UnaidedSamples(store, clock)
+        """Samples that get no suggestion."""
 
     def predict(self, campaign_name: str, task: TaskName, data: bytes) -> Any:  # noqa: ANN401  # each task's own
         """The answer to one task for an encoded image, in the form of `Task.response`.
@@ -56,14 +58,15 @@ class PredictionService:
         Raises:
             NotFoundError: No such campaign, or it has no such task.
             NoModelError: Nothing is promoted yet, or it was not trained for this task; the message says what to do.
-            WithheldError: The image is one of those that get no suggestion.
+            WithheldError: The image is that of a sample that gets no suggestion.
             RasterError: Not a raster that we take.
             UnusableRasterError: The model cannot use it: number of bands, no valid pixel.
             OverloadedError: Too many images are waiting.
         """
         campaign, asked, model = self._model(campaign_name, task)
         upload = open_upload(data, max_values=self._max_values)
-        shown, answer, codes = self._answer(campaign, model, asked, upload)
+        blind = self.unaided.has_image(campaign, upload.pixel_hash)
+        shown, answer, codes = self._answer(campaign, model, asked, upload, blind=blind)
         self._log.add(shown, codes)
         if shown.blind:
             raise WithheldError
@@ -82,13 +85,14 @@ class PredictionService:
         if not tasks:
             raise _untrained(model, campaign.tasks[0].task)
         upload = read_file(resolve_inside(Path(campaign.root), sample.path), sample.path, max_values=self._max_values)
-        answers = [self._answer(campaign, model, task, upload) for task in tasks.values()]
+        blind = bool(self.unaided.among(campaign, [sample_id]))
+        answers = [self._answer(campaign, model, task, upload, blind=blind) for task in tasks.values()]
         shown = [packed(entry, codes) for entry, _, codes in answers]
         self._store.samples.set_pixel_hashes(
             campaign.campaign_id, [(sample_id, upload.pixel_hash, upload.header.modified_ns)]
         )
         self._store.predictions.record(shown)
-        if any(entry.blind for entry in shown):
+        if blind:
             raise WithheldError
         newest = (self._store.predictions.newest(campaign.campaign_id, sample_id, task) for task in tasks)
         return [entry for entry in newest if entry is not None]
@@ -122,7 +126,7 @@ class PredictionService:
             raise NoModelError(f"No trained model for this campaign yet: {hint}.") from error
 
     def _answer(
-        self, campaign: Campaign, model: ImageModel, task: Task, upload: Upload
+        self, campaign: Campaign, model: ImageModel, task: Task, upload: Upload, *, blind: bool
     ) -> tuple[ShownPrediction, NDArray[Any], NDArray[np.uint8] | None]:
         """Run the model; nothing is remembered or shown yet. What to remember, the answer, and its map of codes."""
         image = upload.read(select_bands(upload.header.band_count, model.card))
@@ -142,7 +146,7 @@ class PredictionService:
             version=model.card.version,
             answer=record,
             shown_at=self._clock(),
-            blind=is_withheld(campaign.name, upload.pixel_hash, campaign.settings.assist.blind_share),
+            blind=blind,
         )
         return shown, answer, answer if task.per_pixel else None
 

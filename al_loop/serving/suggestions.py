@@ -1,6 +1,5 @@
 """Suggestions: whether an image gets one, and taking one over as an annotator's own label."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -138,17 +137,3 @@ def _label(spec: TaskSpec, prediction: RememberedPrediction, sample_id: int, ann
     if prediction.mask is None:
         raise ConflictError("the suggested mask was too large to be kept; draw the label by hand")
     return LabelInput(**fields, features=mask_features(prediction.mask, spec.classes), crs=PIXEL)
-
-
-def is_withheld(campaign_name: str, pixel_hash: str, share: float) -> bool:
-    """Whether an image gets no suggestion. The same for every request, and more images as the share grows.
-
-    Args:
-        campaign_name: Of the campaign.
-        pixel_hash: Of the image.
-        share: `AssistSettings.blind_share`.
-    """
-    if share <= 0:
-        return False
-    digest = hashlib.blake2b(f"blind:{campaign_name}:{pixel_hash}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest) / 2**64 < share

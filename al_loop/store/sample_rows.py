@@ -214,10 +214,10 @@ ANSWERED = "SELECT sample_id FROM current_labels WHERE campaign_id = $campaign_i
 LABELLED = f"{ANSWERED} GROUP BY sample_id HAVING {EVERY_TASK}"
 """Samples with an answer to every task, by one annotator or several."""
 LEASED = "SELECT sample_id FROM leases WHERE campaign_id = $campaign_id AND ended_at IS NULL AND expires_at > $now"
-STATE = f"""CASE WHEN reserve THEN 'reserve'
+STATE = f"""CASE WHEN reserve AND $tell_reserve THEN 'reserve'
     WHEN sample_id IN ({LABELLED}) THEN 'labelled'
     WHEN sample_id IN ({LEASED}) THEN 'leased'
     ELSE 'pool' END"""
-"""Expression over `samples`: reserve before labelled before leased before pool."""
+"""Expression over `samples`: reserve (where `$tell_reserve`) before labelled before leased before pool."""
 GIVEN_UP = f"""SELECT sample_id FROM skips WHERE campaign_id = $campaign_id
     GROUP BY sample_id HAVING count(DISTINCT annotator) >= {SKIPS_TO_GIVE_UP}"""

@@ -42,7 +42,7 @@ def annotator_progress(
         today_by_you=tally.own_since,
         open_for_you=len(store.queries.leases(number, now, annotator)),
         left_in_pool=max(0, counts.total - tally.answered),
-        next_round=_next_round(store, campaign, counts, now),
+        next_round=next_round_for_annotators(store, campaign, counts, now),
         model=None
         if serving is None
         else ModelScore(
@@ -57,7 +57,8 @@ def annotator_progress(
     )
 
 
-def _next_round(store: LabelStore, campaign: Campaign, counts: SampleCounts, now: datetime) -> NextRound:
+def next_round_for_annotators(store: LabelStore, campaign: Campaign, counts: SampleCounts, now: datetime) -> NextRound:
+    """How far it is to the next round, where answers of the test reserve count like all others."""
     number, policy = campaign.campaign_id, campaign.policy
     rounds = store.rounds.list(number)
     if rounds and not rounds[-1].state.is_end:

@@ -89,6 +89,11 @@ async def check_annotator(request: Request[Any, Any, Any]) -> None:
         )
 
 
+def has_operators_token(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    """Whether a request carries an operator's token; not where no tokens are set: an annotator may ask there."""
+    return bool(connection.app.state.tokens.required) and is_operator(connection)
+
+
 def _bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None

@@ -13,7 +13,7 @@ from al_loop.domain.campaigns import CampaignRequest, CampaignSettings, Registra
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.quality import AgreementReport, AssistReport, RelabelList, Savings
 from al_loop.domain.queries import HeldLease, QueryAnswer, Renewal
-from al_loop.domain.rounds import Pretraining
+from al_loop.domain.rounds import AnnotatorProgress, Pretraining
 from al_loop.domain.samples import SampleView
 from al_loop.domain.scaneo_links import BatchView, BoxReport, LinkStatus, OfferedBox
 from models.card import ModelCard
@@ -29,6 +29,7 @@ from service.answers import (
     PretrainingView,
     RecordedLabels,
     Released,
+    RestoredSamples,
     RoundList,
     RoundView,
     SamplePage,
@@ -183,6 +184,15 @@ class Client:
         """Let leases run on, all of the annotator's or some; named ones are taken up again if they lapsed."""
         body = {"annotator": annotator, "sample_ids": sample_ids}
         return self._json("POST", f"/campaigns/{name}/leases/extend", Renewal, body=body)
+
+    def unskip(self, name: str, annotator: str, sample_ids: Sequence[int]) -> int:
+        """Take skips back; returns how many samples the annotator has on lease again."""
+        body = {"annotator": annotator, "sample_ids": list(sample_ids)}
+        return self._json("POST", f"/campaigns/{name}/leases/unskip", RestoredSamples, body=body).restored
+
+    def progress(self, name: str, annotator: str) -> AnnotatorProgress:
+        """How a campaign stands for one of its annotators."""
+        return self._json("GET", f"/campaigns/{name}/progress", AnnotatorProgress, params={"annotator": annotator})
 
     def skip(self, name: str, annotator: str, sample_ids: Sequence[int], reason: str = "") -> int:
         """Leave samples to others; returns how many were not skipped before."""

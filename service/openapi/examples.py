@@ -33,7 +33,7 @@ QUERY_ANSWER: dict[str, Any] = {
             "sample_id": 417,
             "path": "north/tile_002.tif",
             "score": 1.04,
-            "reason": "uncertain: entropy 1.04 (top 3 %)",
+            "reason": "next in this campaign",
             "scaneo_url": None,
         }
     ],
@@ -125,7 +125,7 @@ LEASES: dict[str, Any] = {
             "height": 256,
             "bounds": [2.1, 41.4, 2.2, 41.5],
             "score": 1.04,
-            "reason": "uncertain: entropy 1.04 (top 3 %)",
+            "reason": "next in this campaign",
             "version": "v3",
             "state": "labelled",
             "answers": [{"task": "classification", "label_id": 96, "classes": ["forest"]}],

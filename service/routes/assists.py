@@ -79,6 +79,7 @@ class AssistController(Controller):
         request = request_key(key, loop, target, data.annotator, "accept", (sample_id, data))
 
         def accept() -> list[int]:
+            loop.predictions.unaided.check(target, sample_id)
             loop.predictions.flush()
             labels = accept_suggestion(
                 loop.store,

@@ -1,8 +1,8 @@
 """Campaigns: create, look at, set the retrain policy and the settings, read the learning curve."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Controller, get, post, put
+from litestar import Controller, Request, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
@@ -10,7 +10,7 @@ from al_loop.campaigns.create import check_policy, create_campaign
 from al_loop.domain.campaigns import Campaign, CampaignRequest, CampaignSettings, RetrainPolicy
 from al_loop.domain.quality import Savings
 from al_loop.loop import Loop
-from service.access.tokens import requires
+from service.access.tokens import is_operator, requires
 from service.answers import CampaignView, LearningCurve
 from service.dependencies import TARGET
 from service.errors import problems
@@ -42,9 +42,10 @@ class CampaignController(Controller):
         return campaign_view(loop, campaign)
 
     @get(operation_id="listCampaigns", sync_to_thread=True, guards=[requires("annotate")], responses=problems(401, 403))
-    def index(self, loop: NamedDependency[Loop]) -> list[CampaignView]:
-        """All campaigns and how they stand."""
-        return [campaign_view(loop, campaign) for campaign in loop.store.campaigns.list()]
+    def index(self, request: Request[Any, Any, Any], loop: NamedDependency[Loop]) -> list[CampaignView]:
+        """All campaigns and how they stand; the test reserve is counted with the other samples but for operators."""
+        told = is_operator(request)
+        return [campaign_view(loop, campaign, told=told) for campaign in loop.store.campaigns.list()]
 
     @get(
         "/{campaign:str}",
@@ -54,9 +55,14 @@ class CampaignController(Controller):
         guards=[requires("annotate")],
         responses=problems(401, 403, 404),
     )
-    def show(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> CampaignView:
-        """One campaign: counts of samples by state, the serving model, the last round."""
-        return campaign_view(loop, target)
+    def show(
+        self, request: Request[Any, Any, Any], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
+    ) -> CampaignView:
+        """One campaign: counts of samples by state, the serving model, the last round.
+
+        The test reserve is counted with the other samples but for operators.
+        """
+        return campaign_view(loop, target, told=is_operator(request))
 
     @put(
         "/{campaign:str}/policy",

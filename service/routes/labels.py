@@ -1,7 +1,7 @@
 """Labels: record, retract, list now or as of a time, history, export."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
@@ -70,11 +70,26 @@ class LabelController(Controller):
         as_of: FromQuery[datetime | None] = None,
         limit: Annotated[int, QueryParameter(ge=1, le=10_000)] = 1000,
         cursor: FromQuery[str | None] = None,
+        annotator: Annotated[str | None, QueryParameter(min_length=1, max_length=200)] = None,
+        search: Annotated[str, QueryParameter(max_length=500)] = "",
+        order: FromQuery[Literal["oldest", "newest"]] = "oldest",
     ) -> LabelPage:
-        """The current labels, or those that were current at `as_of` (RFC 3339 with a time zone)."""
+        """The current labels, or those that were current at `as_of` (RFC 3339 with a time zone).
+
+        `annotator`: only labels of this one; `search`: only samples with this part in their path, capitals or not;
+        `order=newest`: the last label first, as for the history of an annotator.
+        """
         if as_of is not None and as_of.tzinfo is None:
             raise InvalidValueError("as_of", "needs a time zone, as in 2026-01-31T12:00:00Z")
-        labels = loop.store.labels.current(target.campaign_id, as_of=as_of, limit=limit, after=read_cursor(cursor))
+        labels = loop.store.labels.current(
+            target.campaign_id,
+            as_of=as_of,
+            limit=limit,
+            after=read_cursor(cursor),
+            annotator=annotator,
+            search=search,
+            newest_first=order == "newest",
+        )
         return LabelPage(labels=labels, next_cursor=write_cursor([label.label_id for label in labels], limit))
 
     @get(

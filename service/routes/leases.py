@@ -16,6 +16,7 @@ from service.dependencies import TARGET, IdempotencyKey, request_key
 from service.errors import problems
 from service.openapi.examples import EXTEND, LEASES, SKIP, UNSKIP, answer, json_body
 from service.schemas import ExtendRequest, SkipRequest, UnskipRequest
+from service.views import leases_for_annotator
 
 LOOK_BACK = timedelta(hours=12)
 """How long ended leases stay on an annotator's list."""
@@ -48,7 +49,7 @@ class LeaseController(Controller):
         now = loop.clock()
         since = now - LOOK_BACK if include_ended else None
         leases = loop.store.leases.held(target.campaign_id, annotator, now, since=since)
-        return LeaseList(now=now, leases=loop.links.placed(target, annotator, leases))
+        return LeaseList(now=now, leases=leases_for_annotator(loop, target, annotator, leases))
 
     @post(
         "/extend",

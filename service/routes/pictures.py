@@ -13,7 +13,7 @@ from al_loop.loop import Loop
 from al_loop.serving.pictures.painter import ViewChoice, ViewList
 from al_loop.serving.pictures.service import Drawn, OverlayName
 from al_loop.serving.pictures.surroundings import Surroundings
-from service.access.tokens import requires
+from service.access.tokens import has_operators_token, requires
 from service.dependencies import TARGET
 from service.errors import problems
 
@@ -111,8 +111,11 @@ class PictureController(Controller):
 
         `overlay=suggestion`: the newest mask that an annotator was shown, each class in its colour, opaque; 404 while
         there is none. `overlay=uncertainty`: where the serving model is unsure, from clear (sure) over yellow to
-        magenta. `size` is the longer side in px.
+        magenta. `size` is the longer side in px. Samples that are answered unaided have neither (409), but for
+        operators.
         """
+        if not has_operators_token(request):
+            loop.predictions.unaided.check(target, sample_id)
         return png(request, loop.pictures.overlay(target, sample_id, size, overlay))
 
     @get(
@@ -139,8 +142,11 @@ class PictureController(Controller):
 
         `overlay=uncertainty` draws where the serving model is unsure, from clear (sure) over yellow to magenta; larger
         images than 2,000 px are shown to the model reduced to that. `overlay=suggestion` draws the newest prediction
-        that an annotator was shown, and answers 404 while there is none. Small samples are enlarged for either.
+        that an annotator was shown, and answers 404 while there is none. Small samples are enlarged for either. Samples
+        that are answered unaided have neither (409), but for operators.
         """
+        if overlay is not None and not has_operators_token(request):
+            loop.predictions.unaided.check(target, sample_id)
         choice = ViewChoice(view=view, stretch=stretch, gamma=gamma)
         return png(request, loop.pictures.thumbnail(target, sample_id, size, overlay, choice))
 

@@ -2,19 +2,20 @@
 
 from typing import Annotated, Any
 
-import msgspec
-from litestar import Controller, Response, post
+from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
 
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.queries import QueryAnswer
+from al_loop.domain.queries import ExplainedQuery, QueryAnswer
 from al_loop.loop import Loop
 from service.access.tokens import requires
-from service.answers import Released
+from service.answers import AlikeList, Released
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import QUERY, QUERY_ANSWER, RELEASE, answer, json_body
 from service.schemas import QueryRequest, ReleaseRequest
+from service.views import for_annotator
 
 
 class QueryController(Controller):
@@ -40,8 +41,9 @@ class QueryController(Controller):
         """The samples to label next, leased to the annotator until `lease_expires_at`.
 
         Nobody else is offered them meanwhile, but for the share of samples that the campaign wants several answers on.
-        `ranking` says which labels the order knows of. An exhausted pool is answered with 200, no samples and the
-        reason.
+        `ranking` says which labels the order knows of. Every sample has the same `reason`: which of them belong to the
+        test reserve or the random control is told to operators, by `GET queries/{query_id}`. An exhausted pool is
+        answered with 200, no samples and the reason.
         """
         answer: QueryAnswer = loop.sampler.query(
             target,
@@ -51,11 +53,44 @@ class QueryController(Controller):
             now=loop.clock(),
             shared=data.shared,
         )
-        page = loop.links.labelling_page(target)
-        if page is not None:
-            samples = [msgspec.structs.replace(sample, scaneo_url=page) for sample in answer.samples]
-            answer = msgspec.structs.replace(answer, samples=samples)
+        answer = for_annotator(answer, loop.links.labelling_page(target))
         return Response[Any](answer, status_code=201 if answer.samples else 200)
+
+    @get(
+        "/queries/{query_id:int}",
+        operation_id="explainQuery",
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(401, 403, 404),
+    )
+    def explain(
+        self, query_id: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
+    ) -> ExplainedQuery:
+        """Why each sample of a query was chosen; annotators are not told, or they would answer these differently."""
+        return loop.store.queries.explained(target.campaign_id, query_id)
+
+    @get(
+        "/samples/{sample_id:int}/alike",
+        operation_id="listAlikeSamples",
+        sync_to_thread=True,
+        responses=problems(400, 401, 403, 404, 409),
+    )
+    def alike(
+        self,
+        sample_id: FromPath[int],
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+        annotator: Annotated[str, QueryParameter(min_length=1, max_length=200)],
+        limit: Annotated[int, QueryParameter(ge=1, le=200)] = 24,
+    ) -> AlikeList:
+        """Samples that look like this one, to be answered together; labels for them need no lease.
+
+        By the embeddings of the serving model, or image features before the first. Samples that others have on lease
+        or have answered are left out.
+        """
+        loop.store.samples.get(target.campaign_id, sample_id)
+        found = loop.sampler.alike(target, sample_id, annotator=annotator, limit=limit, now=loop.clock())
+        return AlikeList(samples=found)
 
     @post(
         "/leases/release",

@@ -19,6 +19,7 @@ from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import RELABEL_QUERY, RELABELS, answer, json_body
 from service.schemas import RelabelRequest
+from service.views import for_annotator
 
 
 class RelabelController(Controller):
@@ -77,8 +78,5 @@ class RelabelController(Controller):
         answer: QueryAnswer = loop.relabels.query(
             target, annotator=data.annotator, query_size=data.query_size, now=loop.clock()
         )
-        page = loop.links.labelling_page(target)
-        if page is not None:
-            samples = [msgspec.structs.replace(sample, scaneo_url=page) for sample in answer.samples]
-            answer = msgspec.structs.replace(answer, samples=samples)
+        answer = for_annotator(answer, loop.links.labelling_page(target))
         return Response[Any](answer, status_code=201 if answer.samples else 200)

@@ -1,8 +1,8 @@
 """Samples: register rasters, page through them, look at one."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Controller, Response, get, post
+from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
@@ -12,7 +12,7 @@ from al_loop.domain.campaigns import Campaign, RegistrationReport
 from al_loop.domain.samples import SampleState
 from al_loop.errors import InvalidValueError
 from al_loop.loop import Loop
-from service.access.tokens import requires
+from service.access.tokens import is_operator, requires
 from service.answers import SamplePage
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET
@@ -59,13 +59,24 @@ class SampleController(Controller):
     )
     def page(
         self,
+        request: Request[Any, Any, Any],
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
         sample_state: Annotated[SampleState | None, QueryParameter(name="state")] = None,
         limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
         cursor: FromQuery[str | None] = None,
+        annotator: Annotated[str | None, QueryParameter(min_length=1, max_length=200)] = None,
+        search: Annotated[str, QueryParameter(max_length=500)] = "",
+        labelled_by: Annotated[str | None, QueryParameter(min_length=1, max_length=200)] = None,
     ) -> SamplePage:
-        """A page of samples, by id."""
+        """A page of samples, by id.
+
+        `search`: a part of the path, capitals or not; `labelled_by`: samples with a current label of this annotator.
+        With `annotator`, and for all but operators, samples of the test reserve have the state that others have.
+        """
+        told = annotator is None and is_operator(request)
+        if sample_state == "reserve" and not told:
+            raise InvalidValueError("state", "which samples belong to the test reserve is told to operators only")
         samples = loop.store.samples.page(
             target.campaign_id,
             state=sample_state,
@@ -73,6 +84,9 @@ class SampleController(Controller):
             after=read_cursor(cursor),
             version=target.current_version,
             now=loop.clock(),
+            search=search,
+            labelled_by=labelled_by,
+            tell_reserve=told,
         )
         return SamplePage(samples=samples, next_cursor=write_cursor([entry.sample_id for entry in samples], limit))
 
@@ -86,6 +100,7 @@ class SampleController(Controller):
     )
     def uncertainty_raster(
         self,
+        request: Request[Any, Any, Any],
         sample_id: FromPath[int],
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
@@ -100,6 +115,8 @@ class SampleController(Controller):
         factor to at most that, which the tag `REDUCTION` and the description say: small uncertain areas are then
         missing.
         """
+        if not is_operator(request):
+            loop.predictions.unaided.check(target, sample_id)
         return Stream(loop.uncertainty.raster(target, sample_id, max_side), media_type="image/tiff")
 
     @get(
@@ -112,6 +129,7 @@ class SampleController(Controller):
     )
     def uncertainty_regions(
         self,
+        request: Request[Any, Any, Any],
         sample_id: FromPath[int],
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
@@ -121,5 +139,7 @@ class SampleController(Controller):
 
         `max_side` as for the raster.
         """
+        if not is_operator(request):
+            loop.predictions.unaided.check(target, sample_id)
         body = loop.uncertainty.regions(target, sample_id, max_side)
         return Response(body, media_type="application/geo+json")

@@ -26,6 +26,11 @@ TASKS: tuple[TaskName, ...] = ("classification", "segmentation")
 CLASSES = ["dark", "bright"]
 QUICK = {"train": {"epochs": 12, "batch_size": 8}, "model": {"encoder": "lcnet_050"}}
 """Settings for rounds of a few seconds."""
+AIDED = {"assist": {"blind_share": 0.0}}
+"""Settings with suggestions for every sample outside the test reserve."""
+BALANCED = {"share": 0.3, "minimum": 4, "block_m": 500.0, "seed": 5}
+"""A test reserve with about as many scenes of either class of `write_pool`: on few samples, most of them of one class,
+a first model cannot be shown to beat the majority answer."""
 FAST_POLICY = {"new_labels": None, "min_labels": 6, "min_reserve_labels": 2}
 
 
@@ -68,7 +73,7 @@ def create(http: Http, root: Path, name: str = "demo", **changes: Any) -> dict[s
         "name": name,
         "tasks": [{"task": "classification", "classes": CLASSES}],
         "root": str(root),
-        "settings": QUICK | {"reserve": {"share": 0.3, "minimum": 4, "block_m": 500.0}},
+        "settings": QUICK | AIDED | {"reserve": BALANCED},
         "policy": FAST_POLICY,
     } | changes
     response = http.post("/campaigns", json=body)

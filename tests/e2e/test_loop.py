@@ -56,7 +56,13 @@ def test_two_rounds_over_http(http: Http, imagery: Path) -> None:
     points = http.get("/campaigns/demo/learning-curve").json()["points"]
     assert [point["round_number"] for point in points if point["task"] == "classification"] == [1, 2]
 
-    image = encoded(root / "scene_001.tif")
+    every = http.get("/campaigns/demo/samples", params={"limit": 100}).json()["samples"]
+    aided = next(sample for sample in every if sample["state"] != "reserve")
+    tested = next(sample for sample in every if sample["state"] == "reserve")
+    image = encoded(root / aided["path"])
+    shown = http.post(f"/campaigns/demo/samples/{tested['sample_id']}/suggest", json={"annotator": "anna"})
+    assert shown.status_code == 409
+    assert "on purpose" in shown.json()["detail"]
     probabilities = http.post("/campaigns/demo/predictions/classification", files={"image": ("image", image)}).json()
     assert len(probabilities) == 2
     assert sum(probabilities) == pytest.approx(1, abs=1e-4)
@@ -65,7 +71,7 @@ def test_two_rounds_over_http(http: Http, imagery: Path) -> None:
     with (
         rasterio.MemoryFile(mask.content) as memory,
         memory.open() as result,
-        rasterio.open(root / "scene_001.tif") as source,
+        rasterio.open(root / aided["path"]) as source,
     ):
         assert (result.count, result.dtypes[0]) == (1, "uint8")
         assert result.shape == source.shape
@@ -75,13 +81,15 @@ def test_two_rounds_over_http(http: Http, imagery: Path) -> None:
 
     card = http.get(f"/campaigns/demo/models/{serving}").json()
     assert max(card["parity"]["differences"].values()) <= card["parity"]["tolerance"]
-    sample = http.get("/campaigns/demo/samples", params={"limit": 1}).json()["samples"][0]
-    assert sample["score"] is not None
-    tif = http.get(f"/campaigns/demo/samples/{sample['sample_id']}/uncertainty.tif").content
+    assert aided["score"] is not None
+    for overlay in ("uncertainty", "suggestion"):
+        picture = http.get(f"/campaigns/demo/samples/{tested['sample_id']}/thumbnail.png", params={"overlay": overlay})
+        assert (picture.status_code, "on purpose" in picture.json()["detail"]) == (409, True)
+    tif = http.get(f"/campaigns/demo/samples/{aided['sample_id']}/uncertainty.tif").content
     with rasterio.MemoryFile(tif) as memory, memory.open() as result:
         assert result.dtypes[0] == "float32"
         assert result.crs.to_epsg() == 32631
-    regions = http.get(f"/campaigns/demo/samples/{sample['sample_id']}/uncertainty.geojson").json()
+    regions = http.get(f"/campaigns/demo/samples/{aided['sample_id']}/uncertainty.geojson").json()
     assert [feature["properties"]["rank"] for feature in regions["features"]][:1] == [1]
 
     back = http.post("/campaigns/demo/models/v1/promote", json={"reason": "rollback"})

@@ -191,6 +191,7 @@ class CampaignTable:
             FROM samples WHERE campaign_id = $campaign_id GROUP BY state""",
             campaign_id=campaign_id,
             now=now,
+            tell_reserve=True,
         )
         samples = {row["state"]: row["samples"] for row in rows}
         labelled = {row["state"]: row["labelled"] for row in rows}

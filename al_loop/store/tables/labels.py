@@ -109,6 +109,9 @@ class LabelTable:
         up_to: int | None = None,
         limit: int | None = None,
         after: int = 0,
+        annotator: str | None = None,
+        search: str = "",
+        newest_first: bool = False,
     ) -> list[Label]:
         """Current labels by id: one of each (sample, task, annotator) that has one.
 
@@ -117,20 +120,29 @@ class LabelTable:
             as_of: Those that were current at this time; None: now.
             up_to: Those that were current after this label event; None: the newest.
             limit: Length of the page; None: all.
-            after: The last label id of the page before.
+            after: The last label id of the page before; 0: the first page.
+            annotator: Only labels of this one; None: all.
+            search: A part of the sample's path, capitals or not.
+            newest_first: Descending ids.
         """
         rows = self._database.read(
             f"""SELECT newest.*, path FROM (
                 SELECT * FROM label_events WHERE campaign_id = $campaign_id
                 AND ($as_of::TIMESTAMP IS NULL OR recorded_at <= $as_of) AND ($up_to IS NULL OR label_id <= $up_to)
                 {NEWEST}
-            ) newest JOIN samples USING (sample_id) WHERE label_id > $after ORDER BY label_id
+            ) newest JOIN samples USING (sample_id)
+            WHERE (label_id > $after AND NOT $newest_first OR $newest_first AND (label_id < $after OR $after = 0))
+            AND ($annotator IS NULL OR annotator = $annotator) AND contains(lower(path), lower($search))
+            ORDER BY label_id {"DESC" if newest_first else "ASC"}
             LIMIT coalesce($limit, 9223372036854775807)""",
             campaign_id=campaign_id,
             as_of=as_of,
             up_to=up_to,
             limit=limit,
             after=after,
+            annotator=annotator,
+            search=search,
+            newest_first=newest_first,
         )
         return [to_label(row) for row in rows]
 

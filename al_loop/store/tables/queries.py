@@ -13,7 +13,8 @@ import numpy as np
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
-from al_loop.domain.queries import Lease, OpenedQuery, Pick
+from al_loop.domain.queries import ExplainedQuery, Lease, OpenedQuery, Pick
+from al_loop.errors import NotFoundError
 from al_loop.store.database import Database
 from al_loop.store.pool_index import PoolIndex
 from al_loop.store.pool_indexes import PoolIndexes
@@ -125,6 +126,28 @@ class QueryTable:
         sample_ids = table["sample_id"].to_numpy()
         reserve = table["reserve"].to_numpy()
         return sample_ids[~reserve], sample_ids[reserve]
+
+    def explained(self, campaign_id: int, query_id: int) -> ExplainedQuery:
+        """A query and why each of its samples was chosen.
+
+        Raises:
+            NotFoundError: The campaign has no such query.
+        """
+        rows = self._database.read(
+            "SELECT * FROM queries WHERE campaign_id = $campaign_id AND query_id = $query_id",
+            campaign_id=campaign_id,
+            query_id=query_id,
+        )
+        if not rows:
+            raise NotFoundError("query", query_id)
+        samples = self._database.read(
+            """SELECT sample_id, path, arm AS source, score, reason, end_reason
+            FROM leases JOIN samples USING (sample_id)
+            WHERE leases.campaign_id = $campaign_id AND query_id = $query_id ORDER BY lease_id""",
+            campaign_id=campaign_id,
+            query_id=query_id,
+        )
+        return msgspec.convert(rows[0] | {"samples": samples}, ExplainedQuery)
 
     def leases(self, campaign_id: int, now: datetime, annotator: str | None = None) -> list[Lease]:
         """Active leases, of one annotator or of all."""

@@ -15,7 +15,7 @@ from al_loop.store.database import Database
 from al_loop.store.header_cache import HeaderCache
 from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.rows import Row
-from al_loop.store.sample_rows import STATE, draw, register
+from al_loop.store.sample_rows import ANSWERED, STATE, draw, register
 from al_loop.store.tables.scores import HASH_COLUMNS, replace_pixel_hashes
 from models.geo.footprints import Footprints
 
@@ -140,6 +140,9 @@ class SampleTable:
         limit: int = 100,
         after: int = 0,
         version: str | None = None,
+        search: str = "",
+        labelled_by: str | None = None,
+        tell_reserve: bool = True,
     ) -> list[SampleView]:
         """Samples with ids above `after`, by id.
 
@@ -150,6 +153,9 @@ class SampleTable:
             limit: Length of the page.
             after: The last id of the page before.
             version: Scores are those of this model version; None: no scores.
+            search: A part of the path, capitals or not.
+            labelled_by: Only samples with a current label of this annotator; None: all.
+            tell_reserve: Whether samples of the test reserve have a state of their own.
         """
         if state is not None and state not in get_args(SampleState):
             raise InvalidValueError("$.state", f"{state!r} is none of {', '.join(get_args(SampleState))}")
@@ -157,6 +163,8 @@ class SampleTable:
             f"""WITH page AS (
                 SELECT *, {STATE} AS state FROM samples
                 WHERE campaign_id = $campaign_id AND sample_id > $after AND ($state IS NULL OR {STATE} = $state)
+                AND contains(lower(path), lower($search)) AND ($labelled_by IS NULL OR sample_id IN (
+                    {ANSWERED} AND annotator = $labelled_by))
                 ORDER BY sample_id LIMIT $limit)
             SELECT page.*, (SELECT max(entropy) FROM scores WHERE scores.campaign_id = page.campaign_id
                 AND scores.sample_id = page.sample_id AND scores.version = $version AND task <> '') AS score
@@ -167,6 +175,9 @@ class SampleTable:
             limit=limit,
             version=version,
             now=now,
+            search=search,
+            labelled_by=labelled_by,
+            tell_reserve=tell_reserve,
         )
         return [msgspec.convert(row, SampleView) for row in rows]
 
@@ -187,6 +198,28 @@ class SampleTable:
             sample_id=sample_id,
         )
         return (rows[0]["pixel_hash"], rows[0]["modified_ns"]) if rows else None
+
+    def of_pixels(self, campaign_id: int, pixel_hash: str) -> list[int]:
+        """Ids of the samples with these pixels, as far as their pixels were read."""
+        rows = self._database.read(
+            "SELECT sample_id FROM pixel_hashes WHERE campaign_id = $campaign_id AND pixel_hash = $pixel_hash",
+            campaign_id=campaign_id,
+            pixel_hash=pixel_hash,
+        )
+        return [row["sample_id"] for row in rows]
+
+    def unaided(self, campaign_id: int, sample_ids: Sequence[int], now: datetime) -> set[int]:
+        """Those of these samples that measure something: reserve, gold standard, and what is re-annotated now."""
+        rows = self._database.read(
+            """SELECT sample_id FROM samples WHERE campaign_id = $campaign_id
+            AND sample_id IN (SELECT unnest($sample_ids::BIGINT[]))
+            AND (reserve OR golden OR sample_id IN (SELECT sample_id FROM leases WHERE campaign_id = $campaign_id
+                AND arm = 'relabel' AND ended_at IS NULL AND expires_at > $now))""",
+            campaign_id=campaign_id,
+            sample_ids=list(sample_ids),
+            now=now,
+        )
+        return {row["sample_id"] for row in rows}
 
     def at_place(self, campaign_id: int, width: int, height: int, crs: str, transform: Sequence[float]) -> list[Sample]:
         """Samples of this size, CRS and transform (to a millionth of a pixel), newest first."""

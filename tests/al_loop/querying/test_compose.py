@@ -11,7 +11,6 @@ import pytest
 
 from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign, CampaignSettings, QuerySettings, ReserveSettings, RetrainPolicy
-from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import QueryAnswer
 from al_loop.errors import LeasedError
 from al_loop.querying.sampler import Sampler
@@ -22,7 +21,7 @@ from al_loop.store import LabelStore
 from al_loop.store.database import Database
 from al_loop.training.snapshot import write_snapshot
 from models.scoring.embeddings import EmbeddingStore
-from tests.al_loop.store.fixtures import NOW, plain_headers
+from tests.al_loop.store.fixtures import NOW, ONE_TASK, every_answer, plain_headers
 
 MakeCampaign = Callable[..., Campaign]
 
@@ -59,10 +58,7 @@ def ids_of(answer: QueryAnswer) -> list[int]:
 
 
 def label(store: LabelStore, campaign: Campaign, sample_ids: list[int], annotator: str, **changes: object) -> None:
-    inputs = [
-        LabelInput(sample_id=i, task="classification", annotator=annotator, classes=[("forest", "water")[i % 2]])
-        for i in sample_ids
-    ]
+    inputs = [one for i in sample_ids for one in every_answer(campaign, i, annotator, ("forest", "water")[i % 2])]
     record_labels(store, campaign, inputs, changes.get("now", NOW))  # type: ignore[arg-type]
 
 
@@ -162,8 +158,9 @@ def test_golden_samples_are_neither_trained_on_nor_tested_on_nor_counted(
 ) -> None:
     golden = tuple(f"img_{index:05}.png" for index in range(0, 40, 4))
     campaign = make_campaign(
-        samples=40, settings=asks(golden=golden, reserve=True), policy=RetrainPolicy(min_labels=4, min_reserve_labels=2)
-    )
+        samples=40, settings=asks(golden=golden, reserve=True), tasks=ONE_TASK,
+        policy=RetrainPolicy(min_labels=4, min_reserve_labels=2),
+    )  # fmt: skip
     number = campaign.campaign_id
     known = set(label_store.samples.by_paths(number, golden).values())
     label_store.samples.draw_reserve(number, NOW)
@@ -194,7 +191,7 @@ def test_golden_paths_can_be_named_later_and_taken_back(
 def test_lease_that_runs_out_while_its_label_is_on_the_way_lets_the_label_in(
     sampler: Sampler, make_campaign: MakeCampaign, label_store: LabelStore, store_database: Database
 ) -> None:
-    campaign = make_campaign(samples=1, settings=asks())
+    campaign = make_campaign(samples=1, settings=asks(), tasks=ONE_TASK)
     sampler.query(campaign, annotator="ann", query_size=1, now=NOW)
     late = NOW + timedelta(seconds=61)
     assert ids_of(sampler.query(campaign, annotator="bob", query_size=1, now=late)) == [1]

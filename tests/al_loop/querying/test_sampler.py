@@ -10,7 +10,6 @@ import pytest
 
 from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import CampaignSettings, QuerySettings, ReserveSettings, RetrainPolicy
-from al_loop.domain.labels import LabelInput
 from al_loop.errors import InvalidValueError
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import Auto, Entropy, MaxHerding, Random
@@ -21,7 +20,7 @@ from models.card import TaskSpec
 from models.errors import NonFiniteScoresError
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import EMBEDDINGS_FILE, FEATURES
-from tests.al_loop.store.fixtures import NOW, plain_headers
+from tests.al_loop.store.fixtures import NOW, every_answer, plain_headers
 
 NO_RESERVE = CampaignSettings(query=QuerySettings(control_share=0), reserve=ReserveSettings(share=0, minimum=0))
 
@@ -50,10 +49,7 @@ def every_id(label_store, campaign) -> list[int]:
 
 
 def label(label_store, campaign, sample_ids, annotator="ada", now=NOW):
-    inputs = [
-        LabelInput(sample_id=sample_id, task="classification", annotator=annotator, classes=["forest"])
-        for sample_id in sample_ids
-    ]
+    inputs = [one for number in sample_ids for one in every_answer(campaign, number, annotator, "forest")]
     record_labels(label_store, campaign, inputs, now)
 
 

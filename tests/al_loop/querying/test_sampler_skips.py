@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign, CampaignSettings, QuerySettings, ReserveSettings, RetrainPolicy
-from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP, QueryAnswer
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import Entropy
@@ -20,7 +19,7 @@ from al_loop.scoring.current import CurrentScores
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from models.scoring.embeddings import EmbeddingStore
-from tests.al_loop.store.fixtures import CLASSES, NOW, plain_headers
+from tests.al_loop.store.fixtures import CLASSES, NOW, every_answer, plain_headers
 
 NO_RESERVE = CampaignSettings(
     query=QuerySettings(control_share=0), reserve=ReserveSettings(share=0, minimum=0), lease_s=60
@@ -89,10 +88,7 @@ def test_empty_answer_says_who_may_still_be_asked(
         label_store.leases.skip(campaign.campaign_id, person, [1, 2], "", NOW)
     given_up = sampler.query(campaign, annotator="dan", query_size=2, now=NOW)
     assert given_up.reason == "2 samples have no label, and 3 people each could not tell what they show"
-    labels = [
-        LabelInput(sample_id=sample_id, task="classification", annotator="expert", classes=["forest"])
-        for sample_id in (1, 2)
-    ]
+    labels = [one for sample_id in (1, 2) for one in every_answer(campaign, sample_id, "expert", "forest")]
     record_labels(label_store, campaign, labels, NOW)
     assert sampler.query(campaign, annotator="dan", query_size=2, now=NOW).reason == "all 2 samples are labelled"
 

@@ -1,4 +1,4 @@
-"""Rules of suggestions: who gets none, what counts as kept, and how anchoring is measured."""
+"""Rules of suggestions: what counts as kept, and how anchoring is measured."""
 
 import numpy as np
 import pytest
@@ -8,23 +8,13 @@ from hypothesis.extra.numpy import arrays
 
 from al_loop.domain.geojson import PIXEL, coded_polygons, read_features
 from al_loop.quality.suggestion_outcomes import anchoring, compare_classes, compare_masks
-from al_loop.serving.suggestions import class_shares, is_withheld, mask_features, mask_regions
+from al_loop.serving.suggestions import class_shares, mask_features, mask_regions
 from models.card import TaskSpec
 from models.rasters.masks import polygons_to_codes
 from models.tasks import task_of
 from tests.al_loop.store.fixtures import make_header
 
 CLASSES = ["water", "forest", "urban"]
-HASHES = [f"{number:032x}" for number in range(2000)]
-
-
-def test_share_of_images_is_withheld_and_stays_the_same() -> None:
-    chosen = {pixel_hash for pixel_hash in HASHES if is_withheld("demo", pixel_hash, 0.3)}
-    assert 0.25 < len(chosen) / len(HASHES) < 0.35
-    assert chosen == {pixel_hash for pixel_hash in HASHES if is_withheld("demo", pixel_hash, 0.3)}
-    assert chosen < {pixel_hash for pixel_hash in HASHES if is_withheld("demo", pixel_hash, 0.6)}
-    assert chosen != {pixel_hash for pixel_hash in HASHES if is_withheld("other", pixel_hash, 0.3)}
-    assert not any(is_withheld("demo", pixel_hash, 0.0) for pixel_hash in HASHES)
 
 
 def test_proposal_is_the_likeliest_class_or_those_that_are_likely() -> None:

@@ -47,6 +47,21 @@ def plain_headers(count: int, start: int = 0) -> list[SampleHeader]:
     return [make_header(name, crs=None, transform=None, bounds=None) for name in names]
 
 
+def every_answer(campaign: Campaign, sample_id: int, annotator: str, *classes: str) -> list[LabelInput]:
+    """Labels of all tasks of a sample: these classes, and masks with nothing drawn."""
+    nothing = {"type": "FeatureCollection", "features": []}
+    return [
+        LabelInput(
+            sample_id=sample_id,
+            task=spec.task,
+            annotator=annotator,
+            classes=list(classes) if spec.task == "classification" else None,
+            features=nothing if spec.task == "segmentation" else None,
+        )
+        for spec in campaign.tasks
+    ]
+
+
 def drawn_square(name: str | None, left: float, top: float, size: float) -> dict[str, Any]:
     """GeoJSON feature of a square in pixels; name None: "ignore"."""
     right, bottom = left + size, top + size

@@ -12,13 +12,14 @@ import rasterio.features
 from shapely.geometry import shape
 
 from al_loop.domain.geojson import coded_polygons
+from al_loop.domain.scaneo_links import Link, LinkOptions
 from al_loop.loop import Loop
 from models.card import TaskName
 from models.rasters.masks import polygons_to_codes
 from service.app import create_app
 from service.cli import main
 from service.settings import Settings
-from tests.e2e.campaigns import Http, encoded, predict, register, running_server, serve_tiny, write_pool
+from tests.e2e.campaigns import AIDED, Http, encoded, predict, register, running_server, serve_tiny, write_pool
 
 CLASSES = ["one", "two", "three"]
 GROWN = [*CLASSES, "later"]
@@ -28,7 +29,8 @@ GROWN = [*CLASSES, "later"]
 def served(start_service: Callable[[], Http], settings: Settings, imagery: Path) -> Http:
     """A campaign of 12 scenes; its model does not know the class that came later."""
     write_pool(imagery, 12)
-    http = serve_tiny(start_service, settings, imagery, classes=GROWN, known=CLASSES)
+    unreserved = AIDED | {"reserve": {"share": 0.0, "minimum": 0}}
+    http = serve_tiny(start_service, settings, imagery, classes=GROWN, known=CLASSES, settings=unreserved)
     register(http)
     return http
 
@@ -184,8 +186,31 @@ def wait_for_hashes(http: Http, count: int) -> None:
         time.sleep(0.1)
 
 
+def link_to_scaneo(http: Http) -> None:
+    """As if the campaign had been linked: predictions are shown to annotators there."""
+    store = workbench_of(http).store
+    link = Link(
+        campaign_id=store.campaigns.get("demo").campaign_id, url="http://localhost:1", scaneo_campaign="main",
+        scaneo_name="Main", options=LinkOptions(service_url="http://localhost:8090"), models={}, prefix="",
+        zone_offset_s=0, linked_at=workbench_of(http).clock(), signal=None, swept_at=None,
+    )  # fmt: skip
+    store.scaneo.save(link, [])
+
+
+def wait_for_pixels(http: Http, count: int) -> None:
+    """Until pool scoring has read the pixels of every sample."""
+    store = workbench_of(http).store
+    campaign_id = store.campaigns.get("demo").campaign_id
+    deadline = time.monotonic() + 60
+    while any(store.samples.pixel_hash(campaign_id, sample_id) is None for sample_id in range(1, count + 1)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_withheld_images_stay_withheld_and_say_nothing(served: Http, imagery: Path) -> None:
     set_blind_share(served, 0.5)
+    wait_for_pixels(served, 12)
+    link_to_scaneo(served)
     images = {path.name: encoded(path) for path in sorted(imagery.glob("*.tif"))}
     status = {name: predict(served, "classification", image).status_code for name, image in images.items()}
     assert set(status.values()) == {200, 409}

@@ -73,3 +73,25 @@ def test_answer_survives_a_restart_of_the_service(campaign: Http, start_service:
     restarted = start_service()
     assert send(restarted, "a").json() == first
     assert events(restarted) == 1
+
+
+def test_history_of_one_annotator_is_newest_first_and_searched_by_name(campaign: Http) -> None:
+    for sample_id in (1, 2, 3):
+        send(campaign, None, sample_id=sample_id)
+    other = {"sample_id": 4, "task": "classification", "annotator": "bob", "classes": ["dark"]}
+    campaign.post("/campaigns/demo/labels", json=other)
+    own = {"annotator": "ann", "order": "newest", "limit": 2}
+    page = campaign.get("/campaigns/demo/labels", params=own).json()
+    assert [label["sample_id"] for label in page["labels"]] == [3, 2]
+    rest = campaign.get("/campaigns/demo/labels", params=own | {"cursor": page["next_cursor"]}).json()
+    assert [label["sample_id"] for label in rest["labels"]] == [1]
+    found = campaign.get("/campaigns/demo/labels", params={"search": "SCENE_001"}).json()["labels"]
+    assert [label["path"] for label in found] == ["scene_001.tif"]
+    assert campaign.get("/campaigns/demo/labels", params={"order": "sideways"}).status_code == 400
+
+
+def test_none_of_these_counts_as_answered(campaign: Http) -> None:
+    assert send(campaign, "n", classes=()).status_code == 201
+    (label,) = campaign.get("/campaigns/demo/labels").json()["labels"]
+    assert label["classes"] == []
+    assert campaign.get("/campaigns/demo/progress", params={"annotator": "ann"}).json()["answered"] == 1

@@ -117,6 +117,8 @@ def test_skip_that_is_taken_back_gives_the_lease_back(client: Client, http: Http
     ]
     assert [answer.json() for answer in answers] == [{"restored": 1}, {"restored": 1}]
     assert [(lease.sample_id, lease.state) for lease in client.leases("demo", "anna")] == [(first, "open")]
+    assert client.progress("demo", "anna").open_for_you == 1
+    assert client.unskip("demo", "anna", [second]) == 1
     assert first not in [sample.sample_id for sample in client.query("demo", "bert", 6).samples]
     assert http.post("/campaigns/demo/leases/unskip", json=body).json() == {"restored": 0}
 

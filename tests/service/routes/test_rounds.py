@@ -51,7 +51,7 @@ def prepare(http: Any, root: Path, **changes: Any) -> None:
 
 
 def slow(root: Path) -> dict[str, Any]:
-    return {"settings": SLOW | {"reserve": {"share": 0.3, "minimum": 4, "block_m": 500.0}}}
+    return {"settings": SLOW | {"reserve": {"share": 0.3, "minimum": 4, "block_m": 500.0, "seed": 5}}}
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 200.0) -> None:

@@ -1,0 +1,84 @@
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from al_loop.domain.campaigns import AssistSettings, Campaign, CampaignSettings, ReserveSettings
+from al_loop.domain.queries import Pick
+from al_loop.domain.scaneo_links import Link, LinkOptions
+from al_loop.errors import WithheldError
+from al_loop.serving.withheld import UnaidedSamples, drawn
+from al_loop.store import LabelStore
+from tests.al_loop.store.fixtures import NOW, ONE_TASK, open_query
+
+MakeCampaign = Callable[..., Campaign]
+NO_RESERVE = ReserveSettings(share=0.0, minimum=0)
+
+
+def with_share(share: float, **changes: ReserveSettings) -> CampaignSettings:
+    return CampaignSettings(assist=AssistSettings(blind_share=share), **changes)
+
+
+def test_share_of_samples_is_drawn_and_stays_the_same(make_campaign: MakeCampaign) -> None:
+    campaign = make_campaign(settings=with_share(0.3))
+    ids = list(range(1, 10_001))
+    chosen = drawn(campaign, ids)
+    assert len(chosen) == pytest.approx(3000, abs=200)
+    assert drawn(campaign, ids[::-1]) == chosen
+    assert chosen < drawn(msgspec.structs.replace(campaign, settings=with_share(0.6)), ids)
+    assert drawn(make_campaign("other", settings=with_share(0.3)), ids) != chosen
+    assert drawn(msgspec.structs.replace(campaign, settings=with_share(0.0)), ids) == set()
+
+
+def test_share_is_independent_of_the_reserve(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
+    campaign = make_campaign(samples=2000, settings=with_share(0.2), tasks=ONE_TASK)
+    label_store.samples.draw_reserve(campaign.campaign_id, NOW)
+    pool, reserve = label_store.queries.available(campaign.campaign_id, NOW)
+    for side in (pool, reserve):
+        assert len(drawn(campaign, side.tolist())) / len(side) == pytest.approx(0.2, abs=0.05)
+
+
+def test_all_of_the_reserve_and_of_the_gold_standard_is_answered_unaided(
+    label_store: LabelStore, make_campaign: MakeCampaign
+) -> None:
+    campaign = make_campaign(samples=100, settings=with_share(0.0), tasks=ONE_TASK)
+    number, unaided = campaign.campaign_id, UnaidedSamples(label_store, lambda: NOW)
+    label_store.samples.draw_reserve(number, NOW)
+    pool, reserve = label_store.queries.available(number, NOW)
+    assert unaided.among(campaign, [*pool.tolist(), *reserve.tolist()]) == set(reserve.tolist())
+    with pytest.raises(WithheldError):
+        unaided.check(campaign, int(reserve[0]))
+    unaided.check(campaign, int(pool[0]))
+    path = label_store.samples.get(number, int(pool[0])).path
+    golden = msgspec.structs.replace(campaign.settings.query, golden=(path,))
+    label_store.campaigns.set_settings(number, msgspec.structs.replace(campaign.settings, query=golden))
+    assert unaided.among(campaign, pool.tolist()) == {int(pool[0])}
+
+
+def test_sample_is_answered_unaided_while_it_is_re_annotated(
+    label_store: LabelStore, make_campaign: MakeCampaign
+) -> None:
+    campaign = make_campaign(samples=4, settings=with_share(0.0, reserve=NO_RESERVE), tasks=ONE_TASK)
+    unaided = UnaidedSamples(label_store, lambda: NOW)
+    open_query(label_store, campaign.campaign_id, "bob", [Pick(2, None, "", "relabel"), Pick(3, None, "", "strategy")])
+    assert unaided.among(campaign, [1, 2, 3, 4]) == {2}
+    label_store.queries.release(campaign.campaign_id, "bob", [2], NOW)
+    assert unaided.among(campaign, [1, 2, 3, 4]) == set()
+
+
+def test_image_is_recognised_as_that_of_a_sample(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
+    campaign = make_campaign(samples=100, settings=with_share(0.0), tasks=ONE_TASK)
+    number, unaided = campaign.campaign_id, UnaidedSamples(label_store, lambda: NOW)
+    label_store.samples.draw_reserve(number, NOW)
+    pool, reserve = (int(ids[0]) for ids in label_store.queries.available(number, NOW))
+    label_store.samples.set_pixel_hashes(number, [(reserve, "of-the-reserve", 1), (pool, "of-the-pool", 1)])
+    assert not unaided.has_image(campaign, "of-the-reserve"), "what is shown comes back as no label without a link"
+    link = Link(
+        campaign_id=number, url="http://localhost:1", scaneo_campaign="main", scaneo_name="Main",
+        options=LinkOptions(service_url="http://localhost:8090"), models={}, prefix="", zone_offset_s=0,
+        linked_at=NOW, signal=None, swept_at=None,
+    )  # fmt: skip
+    label_store.scaneo.save(link, [])
+    assert unaided.has_image(campaign, "of-the-reserve")
+    assert not unaided.has_image(campaign, "of-the-pool")
+    assert not unaided.has_image(campaign, "of-nobody")
