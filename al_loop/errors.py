@@ -4,8 +4,10 @@ AlLoopError
     NotFoundError               unknown campaign, sample, query, round, version
     InvalidValueError           a value that breaks a rule; carries the path of the field
     UnsupportedError            named by the interface, not built yet (501)
+    NotInstalledError           packages are missing (501)
     ConflictError               the state does not allow it now
         DuplicateCampaignError
+        ArchivedError               the campaign is put away
         LeasedError                 the sample is leased to another annotator
         RoundRunningError           one round at a time per campaign
         PretrainingRunningError     one pretraining at a time per campaign
@@ -25,6 +27,7 @@ AlLoopError
         ScaneoFileError             its SQLite file cannot be read
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -52,6 +55,16 @@ class UnsupportedError(AlLoopError):
     """Part of the interface that is not built yet."""
 
 
+class NotInstalledError(AlLoopError):
+    """This installation lacks packages that the work needs."""
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        self.missing_packages = list(missing)
+        super().__init__(
+            f"this installation cannot train ({', '.join(missing)} not installed): pip install 'al-loop[train]'"
+        )
+
+
 class ConflictError(AlLoopError):
     """The state does not allow this now."""
 
@@ -62,6 +75,14 @@ class DuplicateCampaignError(ConflictError):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(f"campaign {name!r} exists already; choose another name or use the existing one")
+
+
+class ArchivedError(ConflictError):
+    """The campaign is put away."""
+
+    def __init__(self, campaign: str) -> None:
+        self.campaign = campaign
+        super().__init__(f"campaign {campaign!r} is archived; bring it back with `al-loop archive {campaign} --undo`")
 
 
 class LeasedError(ConflictError):

@@ -1,11 +1,16 @@
 """Builds the loop from its parts, in the order they depend on each other, and takes it down again."""
 
+import logging
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from al_loop.campaigns.deletion import describe_deletion, remove_files
 from al_loop.campaigns.layout import DataLayout
-from al_loop.domain.campaigns import Campaign
+from al_loop.domain.campaigns import Campaign, Deletion
+from al_loop.errors import ConflictError
 from al_loop.quality.relabel_queue import RelabelQueue
 from al_loop.quality.savings import should_fall_back
 from al_loop.quality.savings_report import SavingsReporter
@@ -32,6 +37,11 @@ from al_loop.training.pretrainings import PretrainingRunner
 from al_loop.training.rounds import RoundRunner
 from models.inference.promptable import PromptableModel
 from models.scoring.embeddings import EmbeddingStore
+
+logger = logging.getLogger(__name__)
+
+STOP_S = 30.0
+"""Seconds in which what runs for a campaign that is deleted has to end."""
 
 HEAD_PAUSE_S = 0.5
 """Seconds between two refits of the light heads, at least."""
@@ -120,6 +130,8 @@ class Loop:
         self.links = ScaneoLinks(
             self.store, self.layout, self.sampler, open_scaneo, clock, self.predictions.flush, self.scheduler.ticks
         )
+        self.store.removals.remove_orphans()
+        remove_files(self.store, self.layout)
         self.server.remove_leftovers()
         for campaign in self.store.campaigns.list():
             self.pretrainings.recover(campaign)
@@ -132,6 +144,65 @@ class Loop:
         self.scheduler.start()
         self.links.start()
 
+    def rename(self, campaign: Campaign, name: str) -> None:
+        """Rename a campaign; its addresses change, its files stay where they are.
+
+        Raises:
+            InvalidValueError: It cannot be a name.
+            DuplicateCampaignError: It is taken.
+            ConflictError: SCANEO calls the campaign's models by its name.
+        """
+        self._check_unlinked(campaign, "renamed")
+        self.store.campaigns.rename(campaign.campaign_id, name)
+
+    def archive(self, campaign: Campaign, *, archived: bool) -> None:
+        """Put a campaign away, which ends what runs for it, or bring it back."""
+        self.store.campaigns.set_archived(campaign.campaign_id, self.clock() if archived else None)
+        if archived:
+            self.scheduler.stop(campaign)
+            self._cancel_jobs(campaign)
+
+    def deletion(self, campaign: Campaign) -> Deletion:
+        """What `delete` would remove."""
+        running = [f"round {entry.number}" for entry in self.store.rounds.unfinished(campaign.campaign_id)]
+        running += [f"pretraining {entry.number}" for entry in self.store.pretrainings.unfinished(campaign.campaign_id)]
+        return describe_deletion(self.store, self.layout, campaign, running)
+
+    def delete(self, campaign: Campaign) -> Deletion:
+        """Remove a campaign for good, but for its images; says what was removed.
+
+        It is archived first, and what runs for it is cancelled. Its rows go in one commit, its files after that: a kill
+        leaves the whole campaign, archived, or nothing but files that the next start removes.
+
+        Raises:
+            ConflictError: It is linked to SCANEO, or what runs for it does not end.
+        """
+        self._check_unlinked(campaign, "deleted")
+        removed = self.deletion(campaign)
+        self.archive(campaign, archived=True)
+        deadline = time.monotonic() + STOP_S
+        while self.deletion(campaign).running:
+            if time.monotonic() > deadline:
+                raise ConflictError(f"{' and '.join(removed.running)} of {campaign.name!r} is still ending; try again")
+            time.sleep(0.1)
+        self.store.removals.delete(campaign.campaign_id)
+        self.server.unload(campaign)
+        self._embedding_stores.pop(campaign.folder, None)
+        self.scheduler.stop(campaign)
+        remove_files(self.store, self.layout)
+        logger.info("deleted: %s", removed.sentence)
+        return removed
+
+    def remove_sample(self, campaign: Campaign, sample_id: int) -> None:
+        """Take a sample out of a campaign with its labels; its file stays.
+
+        Raises:
+            NotFoundError: The campaign has no such sample.
+            ConflictError: It is linked to SCANEO, which would bring the sample back.
+        """
+        self._check_unlinked(campaign, "made smaller")
+        self.store.removals.remove_sample(campaign.campaign_id, sample_id, self.clock())
+
     def close(self) -> None:
         """Stop everything, children first, the store last."""
         self.links.close()
@@ -143,6 +214,19 @@ class Loop:
         self.pictures.close()
         self.server.close()
         self.store.close()
+
+    def _check_unlinked(self, campaign: Campaign, what: str) -> None:
+        if self.store.scaneo.find(campaign.campaign_id) is not None:
+            raise ConflictError(
+                f"campaign {campaign.name!r} is linked to SCANEO and cannot be {what}; undo the link first: "
+                f"al-loop scaneo disconnect {campaign.name}"
+            )
+
+    def _cancel_jobs(self, campaign: Campaign) -> None:
+        for runner, table in ((self.rounds, self.store.rounds), (self.pretrainings, self.store.pretrainings)):
+            for entry in table.unfinished(campaign.campaign_id):
+                with suppress(ConflictError):  # it ended meanwhile
+                    runner.cancel(campaign, entry.number)
 
     def _is_worse_than_random(self, campaign: Campaign) -> bool:
         return should_fall_back(self.savings.savings(campaign))

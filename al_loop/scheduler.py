@@ -18,6 +18,7 @@ from al_loop.runtime.tick_errors import TickErrors
 from al_loop.runtime.ticks import Ticks
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.store import LabelStore
+from al_loop.training.installed import can_train
 from al_loop.training.policy import RetrainState, last_counted_snapshot, seconds_until_retrain, should_retrain
 from al_loop.training.rounds import RoundRunner
 
@@ -59,6 +60,8 @@ class LoopScheduler:
         self._scorer = scorer
         self._clock = clock
         self._closing = threading.Event()
+        self._scoring: tuple[int, threading.Event] | None = None
+        """The campaign that is scored right now, and what stops that."""
         self._failed_scoring: dict[tuple[int, str], datetime] = {}
         self._followers: list[Follower[Campaign]] = []
         self.ticks = Ticks(self._errors)
@@ -73,7 +76,7 @@ class LoopScheduler:
         self._followers.append(
             Follower(
                 name,
-                lambda: self._store.campaigns.list(),
+                lambda: [campaign for campaign in self._store.campaigns.list() if campaign.archived_at is None],
                 self._store.changes,
                 look,
                 self._errors,
@@ -97,11 +100,23 @@ class LoopScheduler:
         """End a scoring run that is going on, finish the rest and stop."""
         self._closing.set()
         self.ticks.close()
+        if self._scoring is not None:
+            self._scoring[1].set()
         for follower in self._followers:
             follower.close()
 
+    def stop(self, campaign: Campaign) -> None:
+        """End a scoring run of an archived campaign, and show no errors of it any more."""
+        scoring = self._scoring
+        if scoring is not None and scoring[0] == campaign.campaign_id:
+            scoring[1].set()
+        for follower in self._followers:
+            self._errors.forget(f"{follower.name} {campaign.name}")
+
     def _retrain(self, campaign: Campaign) -> float | None:
         """Start a round if the policy asks for one now; returns in how many seconds it may."""
+        if not can_train():
+            return None
         state, now = self._state(campaign), self._clock()
         reason = should_retrain(state, campaign.policy, now)
         if reason is not None:
@@ -123,13 +138,17 @@ class LoopScheduler:
 
     def _score_by(self, campaign: Campaign, version: str) -> bool:
         """Whether it went well."""
+        stop = threading.Event()
+        self._scoring = campaign.campaign_id, stop
+        if self._closing.is_set():
+            stop.set()
         try:
             self._scorer.score(
                 campaign,
                 version,
                 on_phase=lambda phase: None,
                 on_progress=lambda line: None,
-                cancelled=self._closing,
+                cancelled=stop,
             )
         except ProcessCancelledError:
             logger.info("campaign %s: scoring with %s stopped; it goes on at the next start", campaign.name, version)
@@ -137,6 +156,8 @@ class LoopScheduler:
             logger.warning("campaign %s: scoring with %s failed: %s", campaign.name, version, error)
             self._failed_scoring[(campaign.campaign_id, version)] = self._clock()
             return False
+        finally:
+            self._scoring = None
         return True
 
     def _seconds_to_wait(self, campaign: Campaign, version: str) -> float:

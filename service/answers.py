@@ -139,6 +139,12 @@ class RoundList(msgspec.Struct, frozen=True, kw_only=True):
     rounds: list[Round]
 
 
+class RoundLog(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of what a training program wrote."""
+
+    lines: list[str]
+
+
 class PretrainingView(Pretraining, frozen=True, kw_only=True):
     """A pretraining, and what it does right now."""
 

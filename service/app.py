@@ -39,6 +39,7 @@ from service.routes.relabels import RelabelController
 from service.routes.rounds import RoundController
 from service.routes.samples import SampleController
 from service.routes.scaneo import ScaneoController
+from service.routes.settings import SettingsController
 from service.routes.start import START
 from service.scaneo.client import ScaneoClient
 from service.settings import Settings
@@ -49,6 +50,7 @@ EXPOSED = ["Content-Disposition", "ETag", "Retry-After", "WWW-Authenticate"]
 CONTROLLERS = (
     CampaignController,
     ClassController,
+    SettingsController,
     SampleController,
     PictureController,
     QueryController,

@@ -16,15 +16,19 @@ from service.commands import (
     annotating,
     assists,
     campaigns,
+    classes,
     imports,
     models,
     people,
     pretrainings,
+    reports,
     rounds,
     scaneo,
     serve,
+    settings,
     simulate,
     status,
+    upkeep,
 )
 from service.commands.output import MEANINGS, ExitCode, in_plain_words
 from service.settings import SettingsError
@@ -113,6 +117,10 @@ _add(
     "import /path/to/imagery/fields --campaign trial --without-labels 0.7",
     panel=CAMPAIGNS,
 )
+_add(app, "rename", upkeep.rename, "rename fields fields-2025", panel=CAMPAIGNS)
+_add(app, "archive", upkeep.archive, "archive fields", "archive fields --undo", panel=CAMPAIGNS)
+_add(app, "delete", upkeep.delete, "delete fields", panel=CAMPAIGNS)
+_add(app, "remove", upkeep.remove, "remove fields 17", panel=CAMPAIGNS)
 _add(app, "query", annotating.query, "query fields --size 5", panel=CAMPAIGNS)
 _add(
     app,
@@ -130,16 +138,38 @@ _add(app, "audit", people.audit, "audit", "audit fields --limit 20", panel=SERVI
 _add(app, "export", imports.run_export, "export fields --format parquet --out labels.parquet", panel=CAMPAIGNS)
 _add(app, "status", status.show, "status", "status fields --json", panel=CAMPAIGNS)
 
+class_group = _add_group("classes", "List, add, describe, rename and retire classes; guidelines.", CAMPAIGNS)
+_add(class_group, "list", classes.show_all, "classes list fields")
+_add(class_group, "add", classes.add, 'classes add fields wetland --description "water with plants" --colour "#469990"')
+_add(
+    class_group,
+    "change",
+    classes.change,
+    "classes change fields wetland --rename marsh",
+    "classes change fields marsh --retire",
+)
+_add(class_group, "guidelines", classes.guidelines, "classes guidelines fields guidelines.md")
+
+setting_group = _add_group("settings", "Show and change the settings of a campaign.", CAMPAIGNS)
+_add(setting_group, "show", settings.show_settings, "settings show fields")
+_add(setting_group, "set", settings.change_settings, "settings set fields lease_s=600 query.control_share=0.1")
+
+policy_group = _add_group("policy", "Show and change when a campaign retrains by itself.", TRAINING)
+_add(policy_group, "show", settings.show_policy, "policy show fields")
+_add(policy_group, "set", settings.change_policy, "policy set fields new_labels=100 interval_s=null")
+
 training_round = _add_group("round", "Start, follow, list and cancel training rounds.", TRAINING)
 _add(training_round, "start", rounds.start, "round start fields", "round start fields --queue --detach")
 _add(training_round, "watch", rounds.watch, "round watch fields", "round watch fields 3")
 _add(training_round, "cancel", rounds.cancel, "round cancel fields")
 _add(training_round, "list", rounds.show_all, "round list fields --json")
+_add(training_round, "log", rounds.log, "round log fields", "round log fields 3")
 
 _add(app, "pretrain", pretrainings.run, "pretrain fields --minutes 20 --watch", panel=TRAINING)
 
 model = _add_group("model", "List model versions, promote one, roll back.", TRAINING)
 _add(model, "list", models.show_all, "model list fields")
+_add(model, "card", models.card, "model card fields", "model card fields v2 --json")
 _add(model, "promote", models.promote, 'model promote fields v2 --reason "v3 misses clouds"')
 
 _add(
@@ -149,6 +179,9 @@ _add(
     "simulate /path/to/fields --strategy random,auto --mode fast --out curves",
     panel=TRAINING,
 )
+_add(app, "curve", reports.curve, "curve fields", "curve fields --json", panel=QUALITY)
+_add(app, "savings", reports.savings, "savings fields --task classification", panel=QUALITY)
+_add(app, "relabels", reports.relabels, "relabels fields --limit 50", panel=QUALITY)
 _add(app, "agreement", agreement.show, "agreement fields", panel=QUALITY)
 _add(app, "assists", assists.show, "assists fields", panel=QUALITY)
 
@@ -168,8 +201,11 @@ _add(link, "push-boxes", scaneo.push_boxes, "scaneo push-boxes land-cover boxes.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Known errors are one sentence on stderr, without a traceback."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments in ([], ["help"]):
+        arguments = ["--help"]
     try:
-        code: int | None = app(args=argv, prog_name="al-loop", standalone_mode=False)
+        code: int | None = app(args=arguments, prog_name="al-loop", standalone_mode=False)
     except typer.TyperException as error:
         command = getattr(getattr(error, "ctx", None), "command_path", "al-loop")
         return _refuse(f"{error.format_message().rstrip('.')}; see `{command} --help`", ExitCode.REFUSED)

@@ -21,6 +21,7 @@ STATUS: dict[type[Exception], int] = {
     loop.NotFoundError: 404,
     loop.InvalidValueError: 400,
     loop.UnsupportedError: 501,
+    loop.NotInstalledError: 501,
     loop.ConflictError: 409,
     loop.EmptyPoolError: 409,
     loop.StoreError: 503,

@@ -20,6 +20,7 @@ pytest_plugins = [  # a module before those that import it
     "tests.al_loop.campaigns.importing.fixtures",
     "tests.models.training.fixtures",
     "tests.al_loop.querying.fixtures",
+    "tests.service.commands.fixtures",
     "tests.service.scaneo.fixtures",
     "tests.al_loop.scaneo.fixtures",
     "tests.service.access.fixtures_proxy",

@@ -22,8 +22,7 @@ def check_campaign(
     Raises:
         InvalidValueError: With the JSON path of the field.
     """
-    if not NAME.fullmatch(name):
-        raise InvalidValueError("$.name", f"{name!r} is not 1 to 64 of the characters a-z, 0-9 and -")
+    check_name(name)
     if not tasks:
         raise InvalidValueError("$.tasks", "a campaign needs at least one task")
     for position, spec in enumerate(tasks):
@@ -55,6 +54,16 @@ def check_campaign(
     check_reserve_pattern(settings)
     check_spread(settings)
     check_views(settings.view)
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot name a campaign.
+
+    Raises:
+        InvalidValueError: With the JSON path of the field.
+    """
+    if not NAME.fullmatch(name):
+        raise InvalidValueError("$.name", f"{name!r} is not 1 to 64 of the characters a-z, 0-9 and -")
 
 
 def check_growth(old: Sequence[TaskSpec], new: Sequence[TaskSpec]) -> None:

@@ -281,3 +281,38 @@ class ClassChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """true: it can no longer be given; labels of it stay, and false brings it back."""
     examples: Annotated[tuple[int, ...], msgspec.Meta(max_length=20)] | msgspec.UnsetType = msgspec.UNSET
     """Ids of samples that show it well."""
+
+
+class DeletionCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a campaign would be gone."""
+
+    samples: int
+    labels: int
+    """Current ones; their history goes, too."""
+    annotators: int
+    """Who gave them."""
+    rounds: int
+    models: int
+
+
+class Deletion(DeletionCounts, frozen=True, kw_only=True):
+    """What deleting a campaign would remove."""
+
+    campaign: str
+    file_bytes: int
+    """Of models, rounds and scores in the data directory."""
+    images: str
+    """Folder of its images, which stay."""
+    running: list[str] = []
+    """What would be cancelled, such as "round 3"."""
+    sentence: str
+    """All of it in words."""
+
+
+class CampaignChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What shall become different about a campaign; fields that are left out stay as they are."""
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    """1 to 64 of the characters a-z, 0-9 and -."""
+    archived: bool | msgspec.UnsetType = msgspec.UNSET
+    """true: no rounds, no scores, not offered to annotators, left out of lists. Everything stays; false undoes it."""

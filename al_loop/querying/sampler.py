@@ -19,7 +19,7 @@ from al_loop.domain.queries import (
     QuerySample,
     RankingSource,
 )
-from al_loop.errors import InvalidValueError
+from al_loop.errors import ArchivedError, InvalidValueError
 from al_loop.querying.alike import alike
 from al_loop.querying.compose import GOLD_STANDARD_GAP, Composed, Request, compose
 from al_loop.querying.rankings import CampaignRankings
@@ -122,10 +122,13 @@ class Sampler:
 
         Raises:
             InvalidValueError: The query size is out of range.
+            ArchivedError: The campaign is put away.
             NonFiniteScoresError: Stored scores or embeddings are NaN or infinite.
         """
         if not 1 <= query_size <= MAX_QUERY_SIZE:
             raise InvalidValueError("$.query_size", f"{query_size} is not between 1 and {MAX_QUERY_SIZE}")
+        if campaign.archived_at is not None:
+            raise ArchivedError(campaign.name)
         strategy = Auto() if strategy is None else strategy
         known, index, scores = self._prepare(campaign, now)
         request = Request(campaign, annotator, strategy, query_size, shared, known.rankings.spacing)

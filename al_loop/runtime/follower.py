@@ -76,7 +76,7 @@ class Follower(Generic[Item]):
             pause_s: Seconds between two passes, so that many changes are looked at together.
             quiet: Leave the processor to others.
         """
-        self._name, self._items, self._changes, self._look, self._errors = name, items, changes, look, errors
+        self.name, self._items, self._changes, self._look, self._errors = name, items, changes, look, errors
         self._pause_s, self._quiet = pause_s, quiet
         self._seen: dict[int, int] = {}
         self._due: dict[int, float] = {}
@@ -105,7 +105,7 @@ class Follower(Generic[Item]):
         while not self._closing.is_set():
             total = self._changes.total
             again: float | None = RETRY_S
-            with self._errors.watch(self._name):
+            with self._errors.watch(self.name):
                 self._look_at_what_changed()
                 again = self._seconds_left()
             if self._closing.wait(self._pause_s):
@@ -122,7 +122,7 @@ class Follower(Generic[Item]):
                 continue
             self._seen[key] = version
             again: float | None = max(RETRY_S, self._pause_s)
-            with self._errors.watch(f"{self._name} {item.name}"):
+            with self._errors.watch(f"{self.name} {item.name}"):
                 again = self._look(item)
             self._due.pop(key, None)
             if again is not None:

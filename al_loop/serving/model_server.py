@@ -97,6 +97,13 @@ class ModelServer:
         batcher = self._batchers.get(campaign.campaign_id)
         return None if batcher is None else batcher.version
 
+    def unload(self, campaign: Campaign) -> None:
+        """Let a campaign's model go."""
+        with self._lock:
+            batcher = self._batchers.pop(campaign.campaign_id, None)
+        if batcher is not None:
+            batcher.close()
+
     def close(self) -> None:
         """Let every model go."""
         with self._lock:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from al_loop.store.database import Database
+from al_loop.store.header_cache import HeaderCache
 from al_loop.store.old_journal import store_journal
 from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.tables.assists import AssistTable
@@ -20,6 +21,7 @@ from al_loop.store.tables.predictions import PredictionTable
 from al_loop.store.tables.pretrainings import PretrainingTable
 from al_loop.store.tables.queries import QueryTable
 from al_loop.store.tables.relabels import RelabelTable
+from al_loop.store.tables.removals import RemovalTable
 from al_loop.store.tables.requests import RequestTable
 from al_loop.store.tables.rounds import RoundTable
 from al_loop.store.tables.samples import SampleTable
@@ -38,7 +40,9 @@ class LabelStore:
         self.pool_indexes = PoolIndexes(database)
         self.campaigns = CampaignTable(database, self.pool_indexes)
         self.classes = ClassTable(database)
-        self.samples = SampleTable(database, self.pool_indexes)
+        headers = HeaderCache()
+        self.samples = SampleTable(database, self.pool_indexes, headers)
+        self.removals = RemovalTable(database, self.pool_indexes, headers)
         self.labels = LabelTable(database, self.pool_indexes)
         self.queries = QueryTable(database, self.pool_indexes)
         self.leases = LeaseTable(database, self.pool_indexes)

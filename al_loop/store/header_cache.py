@@ -29,6 +29,11 @@ class HeaderCache:
                     found[key] = header
         return found
 
+    def forget(self, key: Key) -> None:
+        """Its sample was removed."""
+        with self._lock:
+            self._headers.pop(key, None)
+
     def add(self, headers: dict[Key, SampleHeader]) -> None:
         """Keep these, at the cost of those used longest ago."""
         with self._lock:

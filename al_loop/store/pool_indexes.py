@@ -12,6 +12,7 @@ from duckdb import DuckDBPyConnection
 
 from al_loop.domain.campaigns import CampaignSettings
 from al_loop.domain.labels import Label
+from al_loop.errors import NotFoundError
 from al_loop.store.database import Database
 from al_loop.store.pool_index import PoolIndex
 from al_loop.store.rows import execute, select
@@ -192,6 +193,8 @@ def _settings(connection: DuckDBPyConnection, campaign_id: int) -> CampaignSetti
     rows = select(
         connection, "SELECT settings FROM campaigns WHERE campaign_id = $campaign_id", campaign_id=campaign_id
     )
+    if not rows:
+        raise NotFoundError("campaign", campaign_id, "it was deleted")
     return msgspec.json.decode(rows[0]["settings"], type=CampaignSettings)
 
 

@@ -72,6 +72,13 @@ def register(
             source_bands=source_bands,
             campaign_id=campaign_id,
         )
+    execute(
+        connection,
+        """DELETE FROM removed_samples WHERE campaign_id = $campaign_id
+        AND path IN (SELECT unnest($paths::VARCHAR[]))""",
+        campaign_id=campaign_id,
+        paths=paths,
+    )
     registration = Registration(registered=len(sample_ids), sample_ids=sample_ids, skipped=skipped)
     return Registered(registration, paths, reserve, gold_standard)
 

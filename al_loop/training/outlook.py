@@ -7,6 +7,7 @@ from al_loop.campaigns.readiness import readiness
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import NextRound
 from al_loop.store import LabelStore
+from al_loop.training.installed import can_train
 from al_loop.training.policy import last_counted_snapshot, next_round
 
 
@@ -43,11 +44,14 @@ class RoundOutlook:
             labelled = counts.labelled + counts.reserve_labelled > 0
             missing = readiness(self._store, campaign, now) if labelled and campaign.archived_at is None else None
             running = None if last is None or last.state.is_end else last
+            lack = None if missing is None else str(missing)
+            if not can_train():
+                lack = "no rounds start: this installation cannot train (see /health/ready)"
             answer = next_round(
                 new,
                 campaign.policy,
                 running=running,
-                missing=None if missing is None else str(missing),
+                missing=lack,
                 archived=campaign.archived_at is not None,
             )
             kept = self._kept[campaign_id] = key, answer

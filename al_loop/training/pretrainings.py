@@ -14,7 +14,7 @@ import msgspec
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import Pretraining, PretrainingState
-from al_loop.errors import ConflictError, InvalidValueError
+from al_loop.errors import ArchivedError, ConflictError, InvalidValueError
 from al_loop.runtime.executor import Executor, ignore
 from al_loop.runtime.jobs import Job, JobKind, JobRunner
 from al_loop.runtime.processes import ProcessCancelledError, ProcessFailedError, run_supervised
@@ -22,6 +22,7 @@ from al_loop.runtime.slots import TrainingSlots
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.store import LabelStore
 from al_loop.training.encoder_run import train_encoder
+from al_loop.training.installed import check_can_train
 from models.pretrain_config import PretrainConfig, check_config
 
 PHASES = {"training": PretrainingState.TRAINING, "exporting": PretrainingState.EXPORTING}
@@ -61,10 +62,15 @@ class PretrainingRunner(JobRunner[Campaign, Pretraining, PretrainingState]):
         The test reserve is drawn first, if that was not done yet, and left out.
 
         Raises:
+            NotInstalledError: This installation cannot train.
+            ArchivedError: The campaign is put away.
             InvalidValueError: The request contradicts itself or names a missing file; carries the JSON path.
             ConflictError: No image is registered outside the test reserve.
             PretrainingRunningError: One of the campaign's is not at its end.
         """
+        check_can_train()
+        if campaign.archived_at is not None:
+            raise ArchivedError(campaign.name)
         config, store = _checked(config, campaign), self._label_store
         store.samples.draw_reserve(campaign.campaign_id, self._clock())
         if not len(store.samples.paths(campaign.campaign_id, reserve=False)[0]):

@@ -12,6 +12,7 @@ from al_loop.campaigns.layout import DataLayout
 from al_loop.campaigns.readiness import readiness
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import Round, RoundState
+from al_loop.errors import ArchivedError
 from al_loop.runtime.executor import Executor, ignore, read_output, run_program
 from al_loop.runtime.jobs import Job, JobKind, JobRunner
 from al_loop.runtime.processes import ProcessCancelledError, ProcessFailedError, run_supervised
@@ -20,6 +21,7 @@ from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.serving.model_server import ModelServer
 from al_loop.store import LabelStore
 from al_loop.training.gate import should_promote
+from al_loop.training.installed import check_can_train
 from al_loop.training.snapshot import write_snapshot
 from al_loop.training.starting_weights import starting_weights
 from models.card import Evaluation, ModelCard
@@ -75,10 +77,15 @@ class RoundRunner(JobRunner[Campaign, Round, RoundState]):
                 refusing.
 
         Raises:
+            NotInstalledError: This installation cannot train.
+            ArchivedError: The campaign is put away.
             NotEnoughLabelsError: Too few labels, too few in the reserve, or one class only.
             RoundRunningError: One runs and `queue` is false.
         """
+        check_can_train()
         store = self._label_store
+        if campaign.archived_at is not None:
+            raise ArchivedError(campaign.name)
         if (problem := readiness(store, campaign, self._clock())) is not None:
             raise problem
         return self.submit(

@@ -16,7 +16,16 @@ from al_loop.domain.campaigns import CampaignRequest, RetrainPolicy, TaskRequest
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.samples import SkippedPath
 from service.client.errors import ServiceError
-from service.commands.options import DEFAULT_URL, CampaignName, Service, Token, check_writable, connect
+from service.commands.options import (
+    DEFAULT_URL,
+    CampaignName,
+    Force,
+    Service,
+    Token,
+    check_not_there,
+    check_writable,
+    connect,
+)
 from service.commands.output import console
 
 if TYPE_CHECKING:
@@ -175,6 +184,7 @@ def run_export(
     export_format: Annotated[
         Literal["scaneo", "geojson", "parquet"], typer.Option("--format", help="Format of the file.")
     ] = "geojson",
+    force: Force = False,
     service: Service = DEFAULT_URL,
     token: Token = None,
 ) -> None:
@@ -183,6 +193,7 @@ def run_export(
     For SCANEO (a ZIP archive), for GIS (GeoJSON in EPSG:4326) or as a table (Parquet).
     """
     check_writable(out)
+    check_not_there(out, force)
     with connect(service, token) as client:
         out.write_bytes(client.export(campaign, export_format))
     console(stderr=True).print(f"wrote {out} ({out.stat().st_size:,} bytes)", soft_wrap=True)

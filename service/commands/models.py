@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from al_loop.errors import NotFoundError
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
 from service.commands.output import console, print_json
 
@@ -14,24 +15,76 @@ def show_all(
 ) -> None:
     """List all model versions of a campaign.
 
-    The oldest first, with the round that trained each, whether it serves, and why it cannot be served if so.
+    The oldest first, with the round that trained each, its metrics on the test reserve with their 95 % intervals,
+    whether it serves, and why it cannot be served if so. Metrics of different rounds are of different reserve labels:
+    `al-loop round list` says what the gate made of them on the same ones.
     """
     with connect(service, token) as client:
-        answer = client.models(campaign)
+        answer, points = client.models(campaign), client.learning_curve(campaign).points
     if as_json:
         print_json(answer.models)
         return
-    table = Table("version", "round", "created", "promoted", "current", "problem")
+    table = Table("version", "round", "labels", "metric", "created", "promoted", "current", "problem")
     for entry in answer.models:
         table.add_row(
             entry.version,
             str(entry.round_number),
+            ", ".join({str(point.labels): None for point in points if point.version == entry.version}),
+            "\n".join(
+                f"{point.metric} {point.value:.3f} [{point.low:.3f}, {point.high:.3f}]"
+                for point in points
+                if point.version == entry.version
+            ),
             f"{entry.created_at:%Y-%m-%d %H:%M}",
             "" if entry.promoted_at is None else f"{entry.promoted_at:%Y-%m-%d %H:%M}",
             "yes" if entry.current else "",
             entry.problem or "",
         )
     console().print(table)
+
+
+def card(
+    campaign: CampaignName,
+    version: Annotated[str | None, typer.Argument(help="Model version; the one that serves if left out.")] = None,
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Show the card of a model version.
+
+    What it reads and answers, what it was trained on, and how good it is, class by class.
+    """
+    with connect(service, token) as client:
+        if version is None:
+            current = client.campaign(campaign).current_model
+            if current is None:
+                raise NotFoundError("serving model of campaign", campaign, "name a version of `al-loop model list`")
+            version = current.version
+        found = client.model_card(campaign, version)
+    if as_json:
+        print_json(found)
+        return
+    out = console()
+    facts = {
+        "version": found.version,
+        "round": str(found.round_number),
+        "made": found.created_at,
+        "labels": str(found.labels),
+        "bands": f"{', '.join(map(str, found.bands))} of {found.source_bands}",
+        "encoder": found.model.encoder + (f", from {found.trained_from}" if found.trained_from else ""),
+        "training": f"{found.seconds:.0f} s",
+    }
+    table = Table("fact", "value")
+    for name, value in facts.items():
+        table.add_row(name, value)
+    out.print(table)
+    measured = Table("task", "class", "metric", "value", "95 %", "baseline")
+    for entry in found.evaluation.candidate:
+        interval = f"{entry.low:.3f} to {entry.high:.3f}"
+        measured.add_row(entry.task, "", entry.metric, f"{entry.value:.3f}", interval, f"{entry.baseline:.3f}")
+        for label, share in entry.per_class.items():
+            measured.add_row(entry.task, label, "", "none in the reserve" if share is None else f"{share:.3f}", "", "")
+    out.print(measured)
 
 
 def promote(

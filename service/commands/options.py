@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from service.client.http import Client
+    from service.client.operators import OperatorClient
 
 DEFAULT_URL = "http://127.0.0.1:8090"
 CONNECTION = "Connection"
@@ -28,7 +28,10 @@ Token = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON to standard output.")]
 
 
-def connect(service: str, token: str | None) -> "Client":
+Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
+
+
+def connect(service: str, token: str | None) -> "OperatorClient":
     """A client for the service; close it, or use it as a context manager.
 
     Args:
@@ -40,7 +43,7 @@ def connect(service: str, token: str | None) -> "Client":
     """
     from httpx import URL, InvalidURL  # here: neither help nor completion need it
 
-    from service.client.http import Client
+    from service.client.operators import OperatorClient
 
     address = service.strip() if "://" in service else f"http://{service.strip()}"
     try:
@@ -51,7 +54,7 @@ def connect(service: str, token: str | None) -> "Client":
         raise typer.BadParameter(f"{service!r} is no HTTP address, such as localhost:8090", param_hint="--service")
     if token is not None and not (token.isascii() and token.isprintable()):
         raise typer.BadParameter("an HTTP header can carry printable ASCII characters only", param_hint="--token")
-    return Client(address, token=token)
+    return OperatorClient(address, token=token)
 
 
 def check_writable(path: Path) -> None:
@@ -66,3 +69,13 @@ def check_writable(path: Path) -> None:
     existing = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
     if not os.access(existing, os.W_OK) or (existing != path.absolute() and not existing.is_dir()):
         raise typer.BadParameter(f"{path} cannot be written", param_hint="--out")
+
+
+def check_not_there(path: Path, force: bool) -> None:
+    """Refuse to overwrite a file that nobody said may be overwritten.
+
+    Raises:
+        BadParameter: It exists, and `force` is false.
+    """
+    if path.exists() and not force:
+        raise typer.BadParameter(f"{path} exists already; say --force to overwrite it", param_hint="--out")

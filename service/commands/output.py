@@ -51,7 +51,7 @@ def in_plain_words(sentence: str) -> str:
     """What the service answered, without JSON paths and headers: `(name)` stands for `- at $.name`."""
     for wire, option in IN_OPTIONS:
         sentence = sentence.replace(wire, option)
-    return WIRE.sub(lambda found: f" ({found[1]})" if found[1] else "", sentence)
+    return WIRE.sub(lambda found: "" if found[1][:1] in ("", "[") else f" ({found[1]})", sentence)
 
 
 def print_json(answer: object) -> None:

@@ -93,6 +93,22 @@ def show_all(
         console().print(round_table(rounds))
 
 
+def log(
+    campaign: CampaignName,
+    number: Number = None,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Print the end of what a round's training program wrote.
+
+    Of rounds that went well, too; it says at which step one that did not came to grief.
+    """
+    with connect(service, token) as client:
+        lines = client.round_log(campaign, _number(client, campaign, number))
+    for line in lines:
+        console().print(line, highlight=False, soft_wrap=True)
+
+
 def follow_round(client: "Client", campaign: str, number: int, out: Console) -> RoundView:
     """Show a round's progress in the terminal until it ends; return it."""
     last: RoundView | None = None
@@ -113,6 +129,8 @@ def follow_round(client: "Client", campaign: str, number: int, out: Console) -> 
             else:
                 last = event
                 progress.update(bar, description=event.state, completed=0, total=None, numbers="")
+                if not out.is_terminal:  # where no bar is drawn, a line for each phase
+                    out.print(f"round {number} {event.state}", highlight=False)
     if last is None:
         raise NotFoundError(
             "event of round", number, "the service closed the stream; ask again with `al-loop round watch`"

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -51,17 +53,38 @@ def run(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("rasterio", "httpx"):  # httpx would write down every request to SCANEO
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    logging.getLogger("al_loop").info("API documentation: http://%s:%d/schema", settings.host, settings.port)
+    listener = _bound(settings)  # before the store is opened, and before anything is said to run
     # Requests and heads share the cores by threads of our own; the threads of matrix products would wait for each
     # other: on two busy cores a head of 1,000 labels took 20 s instead of 1.
     threadpool_limits(limits=1, user_api="blas")
     loop = open_workbench(settings)  # here as well: the server would log a traceback
+    place = f"{f'[{settings.host}]' if ':' in settings.host else settings.host}:{listener.getsockname()[1]}"
+    log = logging.getLogger("al_loop")
+    log.info("label images: http://%s/annotate", place)
+    log.info("API documentation: http://%s/schema", place)
     # The access log is off: it would hold the tokens that SCANEO has to send in the URL. /metrics counts requests.
-    uvicorn.run(
-        create_app(settings, loop),
-        host=settings.host,
-        port=settings.port,
-        access_log=False,
-        log_config=None,
-        timeout_graceful_shutdown=10,
-    )
+    config = uvicorn.Config(create_app(settings, loop), access_log=False, log_config=None, timeout_graceful_shutdown=10)
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+    if not server.started:
+        raise SettingsError("the service did not start; its log says why")
+
+
+def _bound(settings: Settings) -> socket.socket:
+    """A socket that holds the service's address; it does not listen yet.
+
+    Raises:
+        SettingsError: The address is in use, is none of this machine, or may not be used.
+    """
+    bound = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((settings.host, settings.port))
+    except OSError as error:
+        bound.close()
+        raise SettingsError(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}; choose another with --port, "
+            "or see what runs there (al-loop status)"
+        ) from error
+    return bound

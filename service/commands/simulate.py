@@ -6,7 +6,8 @@ from typing import Annotated, Literal, NamedTuple
 
 import typer
 
-from service.commands.options import check_writable
+from al_loop.errors import NotInstalledError
+from service.commands.options import Force, check_not_there, check_writable
 from service.commands.output import console
 
 
@@ -32,6 +33,14 @@ def class_share(text: str) -> ClassShare:
     if not name or not 0 < value <= 1:
         raise typer.BadParameter(f"{text!r} is not CLASS=SHARE with a share above 0 and up to 1")
     return ClassShare(name, value)
+
+
+def _check_can_simulate() -> None:
+    from al_loop.training.installed import PACKAGES, missing_packages
+
+    missing = missing_packages((*PACKAGES, "matplotlib"))
+    if missing:
+        raise NotInstalledError(missing)
 
 
 def run(
@@ -60,6 +69,7 @@ def run(
             help="fast: keep this share of a class in the pool, as if it were rare; may be repeated.",
         ),
     ] = None,
+    force: Force = False,
     workers: Annotated[int, typer.Option(help="Runs side by side.", show_default="number of cores")] = os.cpu_count()
     or 1,
 ) -> None:
@@ -68,6 +78,8 @@ def run(
     Prints a table, and leaves learning curves with intervals as curve.png and curve.json.
     """
     check_writable(out)
+    check_not_there(out / "curve.json", force)
+    _check_can_simulate()
     # Here, as they load what draws curves: it would cost every other command two seconds.
     from al_loop.simulation.run import RunProgress, SimulationConfig
     from al_loop.simulation.run import run as run_simulation

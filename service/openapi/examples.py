@@ -17,6 +17,7 @@ CAMPAIGN: dict[str, Any] = {
     "bands": [4, 3, 2],
     "policy": {"new_labels": 50, "debounce_s": 5},
 }
+CAMPAIGN_CHANGE: dict[str, Any] = {"name": "land-cover-2026", "archived": False}
 SAMPLES_BY_PATH: dict[str, Any] = {"paths": ["north/tile_001.tif", "north/tile_002.tif"]}
 SAMPLES_BY_SCAN: dict[str, Any] = {"scan": True}
 LINK: dict[str, Any] = {"url": "http://localhost:8000", "campaign": "Land cover", "tasks": ["segmentation"]}
@@ -163,6 +164,7 @@ PRETRAINED: dict[str, Any] = {
     "pretrained_file": "/weights/resnet18.safetensors",
 }
 POLICY: dict[str, Any] = {"new_labels": 100, "interval_s": 86_400, "min_labels": 20}
+POLICY_CHANGE: dict[str, Any] = {"new_labels": None}
 PROMOTE: dict[str, Any] = {"reason": "v4 misses small ponds"}
 PROBABILITIES = [0.07, 0.9, 0.03]
 CLASS: dict[str, Any] = {
@@ -174,6 +176,7 @@ CLASS: dict[str, Any] = {
 CLASS_CHANGE: dict[str, Any] = {"name": "marsh", "retired": False, "examples": [417]}
 GUIDELINES: dict[str, Any] = {"text": "## Water\n\nRivers count from 10 m width on."}
 SETTINGS: dict[str, Any] = {"lease_s": 1800, "assist": {"min_area_px": 20, "blind_share": 0.1}}
+SETTINGS_CHANGE: dict[str, Any] = {"lease_s": 600, "query": {"control_share": 0.1}}
 SUGGEST: dict[str, Any] = {"annotator": "anna"}
 SUGGESTIONS: list[dict[str, Any]] = [
     {

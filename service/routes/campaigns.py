@@ -1,20 +1,27 @@
-"""Campaigns: create, look at, set the retrain policy and the settings, read the learning curve."""
+"""Campaigns: create, look at, rename, archive, delete, read the learning curve."""
 
 from typing import Annotated, Any
 
-from litestar import Controller, Request, get, post, put
+import msgspec
+from litestar import Controller, Request, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
-from al_loop.campaigns.create import check_policy, create_campaign
-from al_loop.domain.campaigns import Campaign, CampaignRequest, CampaignSettings, RetrainPolicy
+from al_loop.campaigns.create import create_campaign
+from al_loop.domain.campaigns import (
+    Campaign,
+    CampaignChange,
+    CampaignRequest,
+    Deletion,
+)
 from al_loop.domain.quality import Savings
+from al_loop.errors import InvalidValueError
 from al_loop.loop import Loop
 from service.access.tokens import is_operator, requires
 from service.answers import CampaignView, LearningCurve
 from service.dependencies import TARGET
 from service.errors import problems
-from service.openapi.examples import CAMPAIGN, POLICY, SAVINGS, SETTINGS, answer, json_body
+from service.openapi.examples import CAMPAIGN, CAMPAIGN_CHANGE, SAVINGS, answer, json_body
 from service.settings import Settings
 from service.views import campaign_view
 
@@ -41,11 +48,22 @@ class CampaignController(Controller):
         campaign = create_campaign(loop.store, data, settings.imagery_folders, loop.clock())
         return campaign_view(loop, campaign)
 
-    @get(operation_id="listCampaigns", sync_to_thread=True, guards=[requires("annotate")], responses=problems(401, 403))
-    def index(self, request: Request[Any, Any, Any], loop: NamedDependency[Loop]) -> list[CampaignView]:
-        """All campaigns and how they stand; the test reserve is counted with the other samples but for operators."""
+    @get(
+        operation_id="listCampaigns",
+        sync_to_thread=True,
+        guards=[requires("annotate")],
+        responses=problems(400, 401, 403),
+    )
+    def index(
+        self, request: Request[Any, Any, Any], loop: NamedDependency[Loop], archived: FromQuery[bool] = False
+    ) -> list[CampaignView]:
+        """All campaigns and how they stand; with `archived` true those that were put away, too.
+
+        The test reserve is counted with the other samples but for operators.
+        """
         told = is_operator(request)
-        return [campaign_view(loop, campaign, told=told) for campaign in loop.store.campaigns.list()]
+        shown = [entry for entry in loop.store.campaigns.list() if archived or entry.archived_at is None]
+        return [campaign_view(loop, campaign, told=told) for campaign in shown]
 
     @get(
         "/{campaign:str}",
@@ -64,42 +82,66 @@ class CampaignController(Controller):
         """
         return campaign_view(loop, target, told=is_operator(request))
 
-    @put(
-        "/{campaign:str}/policy",
-        operation_id="setPolicy",
+    @patch(
+        "/{campaign:str}",
+        operation_id="changeCampaign",
         sync_to_thread=True,
         dependencies=TARGET,
         guards=[requires("ops")],
-        responses=problems(400, 401, 403, 404, 415, 501),
+        responses=problems(400, 401, 403, 404, 409, 415),
     )
-    def set_policy(
+    def change(
         self,
-        data: Annotated[RetrainPolicy, json_body(by_count_and_time=POLICY)],
+        data: Annotated[CampaignChange, json_body(rename=CAMPAIGN_CHANGE)],
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
-    ) -> RetrainPolicy:
-        """Say when rounds start by themselves and what they promote. Replaces the whole policy."""
-        check_policy(data)
-        loop.store.campaigns.set_policy(target.campaign_id, data)
-        return data
+    ) -> CampaignView:
+        """Rename a campaign, or put it away and bring it back. Fields that are left out stay as they are.
 
-    @put(
-        "/{campaign:str}/settings",
-        operation_id="setSettings",
+        A renamed campaign has new addresses. While it is archived, no round or score run starts, those that run are
+        cancelled, and annotators are not offered it; labels, models and predictions stay as they are.
+        """
+        if data.name is not msgspec.UNSET and data.name != target.name:
+            loop.rename(target, data.name)
+            target = loop.store.campaigns.get(data.name)
+        if data.archived is not msgspec.UNSET and data.archived != (target.archived_at is not None):
+            loop.archive(target, archived=data.archived)
+        return campaign_view(loop, loop.store.campaigns.get(target.name))
+
+    @get(
+        "/{campaign:str}/deletion",
+        operation_id="describeDeletion",
         sync_to_thread=True,
         dependencies=TARGET,
         guards=[requires("ops")],
-        responses=problems(400, 401, 403, 404, 415),
+        responses=problems(401, 403, 404),
     )
-    def set_settings(
-        self,
-        data: Annotated[CampaignSettings, json_body(blind_share=SETTINGS)],
-        target: NamedDependency[Campaign],
-        loop: NamedDependency[Loop],
-    ) -> CampaignSettings:
-        """Replace all settings of a campaign. Those of the test reserve stay as they are once it is drawn."""
-        loop.store.campaigns.set_settings(target.campaign_id, data)
-        return data
+    def deletion(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> Deletion:
+        """What deleting the campaign would remove; nothing is removed by asking."""
+        return loop.deletion(target)
+
+    @delete(
+        "/{campaign:str}",
+        operation_id="deleteCampaign",
+        status_code=200,
+        sync_to_thread=True,
+        dependencies=TARGET,
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 404, 409),
+    )
+    def remove(
+        self, target: NamedDependency[Campaign], loop: NamedDependency[Loop], confirm: FromQuery[str | None] = None
+    ) -> Deletion:
+        """Remove a campaign for good: labels, history, rounds, models. Its images stay. Answers what was removed.
+
+        `confirm` repeats the name. What runs is cancelled. A campaign that is linked to SCANEO is refused until the
+        link is undone.
+        """
+        if confirm != target.name:
+            raise InvalidValueError(
+                "confirm", f"{loop.deletion(target).sentence} Repeat the request with ?confirm={target.name} to do it"
+            )
+        return loop.delete(target)
 
     @get(
         "/{campaign:str}/learning-curve",

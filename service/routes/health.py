@@ -7,7 +7,9 @@ from litestar import Controller, Response, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 
+from al_loop.errors import NotInstalledError
 from al_loop.loop import Loop
+from al_loop.training.installed import check_can_train
 from service.metrics import Metrics, collect
 
 
@@ -19,9 +21,19 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: str
     models: dict[str, str]
     """Version that serves each campaign that has one; with the problem, where it is not the one that was promoted."""
+    training: str
+    """"ok", or what is not installed: then no rounds start, and everything else goes on."""
     problems: dict[str, str] = {}
     """Work that is tried again by itself and fails now, such as `score demo`, with the error. It does not make the
     service unready: everything else goes on."""
+
+
+def _training() -> str:
+    try:
+        check_can_train()
+    except NotInstalledError as error:
+        return str(error)
+    return "ok"
 
 
 class HealthController(Controller):
@@ -49,6 +61,7 @@ class HealthController(Controller):
             store="ok",
             scheduler="ok" if loop.scheduler.running else "stopped",
             models=models,
+            training=_training(),
             problems=loop.tick_errors.problems,
         )
         return Response[Any](body, status_code=200 if ready else 503)

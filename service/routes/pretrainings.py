@@ -30,7 +30,7 @@ class PretrainingController(Controller):
         status_code=202,
         sync_to_thread=True,
         guards=[requires("ops")],
-        responses=problems(400, 401, 403, 404, 409, 415),
+        responses=problems(400, 401, 403, 404, 409, 415, 501),
     )
     def start(
         self,

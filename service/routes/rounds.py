@@ -15,7 +15,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import RoundState
 from al_loop.loop import Loop
 from service.access.tokens import requires
-from service.answers import RoundList, RoundView
+from service.answers import RoundList, RoundLog, RoundView
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import ROUND, json_body
@@ -38,7 +38,7 @@ class RoundController(Controller):
         status_code=202,
         sync_to_thread=True,
         guards=[requires("ops")],
-        responses=problems(400, 401, 403, 404, 409, 415),
+        responses=problems(400, 401, 403, 404, 409, 415, 501),
     )
     def start(
         self,
@@ -82,6 +82,18 @@ class RoundController(Controller):
         """Server-sent events: `state` at each change of state, `progress` while it works; closes at the end state."""
         await sync_to_thread(loop.store.rounds.get, target.campaign_id, number)
         return ServerSentEvent(_follow(loop, target, number))
+
+    @get(
+        "/{number:int}/log",
+        operation_id="getRoundLog",
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(401, 403, 404),
+    )
+    def log(self, number: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> RoundLog:
+        """The last lines that the training program of a round wrote, of one that goes well, too."""
+        loop.store.rounds.get(target.campaign_id, number)
+        return RoundLog(lines=loop.rounds.log(target, number))
 
     @post(
         "/{number:int}/cancel",

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
@@ -89,6 +89,31 @@ class SampleController(Controller):
             tell_reserve=told,
         )
         return SamplePage(samples=samples, next_cursor=write_cursor([entry.sample_id for entry in samples], limit))
+
+    @delete(
+        "/{sample_id:int}",
+        operation_id="removeSample",
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 404, 409),
+    )
+    def remove(
+        self,
+        sample_id: FromPath[int],
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+        confirm: FromQuery[bool] = False,
+    ) -> None:
+        """Take a sample out of the campaign with its labels and their history; `confirm` must be true. Its file stays.
+
+        A scan leaves the file out from now on; registering it by its path brings it back, without labels.
+        """
+        sample = loop.store.samples.get(target.campaign_id, sample_id)
+        if not confirm:
+            raise InvalidValueError(
+                "confirm", f"{sample.path} and its labels would be gone; repeat the request with ?confirm=true to do it"
+            )
+        loop.remove_sample(target, sample_id)
 
     @get(
         "/{sample_id:int}/uncertainty.tif",

@@ -6,7 +6,14 @@ from datetime import datetime
 import msgspec
 from duckdb import DuckDBPyConnection
 
-from al_loop.domain.campaign_rules import check_campaign, check_growth, check_reserve_pattern, check_spread, check_views
+from al_loop.domain.campaign_rules import (
+    check_campaign,
+    check_growth,
+    check_name,
+    check_reserve_pattern,
+    check_spread,
+    check_views,
+)
 from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
 from al_loop.domain.samples import SampleCounts
 from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundError
@@ -64,9 +71,48 @@ class CampaignTable:
                 policy=as_json(policy),
                 now=now,
             )
-            return to_campaign(select(connection, "SELECT * FROM campaigns WHERE name = $name", name=name)[0])
+            created = to_campaign(select(connection, "SELECT * FROM campaigns WHERE name = $name", name=name)[0])
+            return _with_directory(connection, created)
 
         return self._database.write(operation)
+
+    def rename(self, campaign_id: int, name: str) -> None:
+        """Rename a campaign; its files stay where they are.
+
+        Raises:
+            InvalidValueError: It cannot be a name.
+            DuplicateCampaignError: It is taken.
+            NotFoundError: There is no such campaign.
+        """
+        check_name(name)
+
+        def operation(connection: DuckDBPyConnection) -> None:
+            taken = select(connection, "SELECT campaign_id FROM campaigns WHERE name = $name", name=name)
+            if taken and taken[0]["campaign_id"] != campaign_id:
+                raise DuplicateCampaignError(name)
+            done = execute(
+                connection,
+                """UPDATE campaigns SET directory = coalesce(directory, name), name = $name
+                WHERE campaign_id = $campaign_id RETURNING campaign_id""",
+                name=name,
+                campaign_id=campaign_id,
+            ).fetchall()
+            if not done:
+                raise NotFoundError("campaign", campaign_id)
+
+        self._database.write(operation, campaign_id=campaign_id)
+
+    def set_archived(self, campaign_id: int, archived_at: datetime | None) -> None:
+        """Put a campaign away, or bring it back with None."""
+        self._database.write(
+            lambda connection: execute(
+                connection,
+                "UPDATE campaigns SET archived_at = $archived_at WHERE campaign_id = $campaign_id",
+                archived_at=archived_at,
+                campaign_id=campaign_id,
+            ).fetchall(),
+            campaign_id=campaign_id,
+        )
 
     def get(self, name: str) -> Campaign:
         """The campaign of that name.
@@ -209,6 +255,27 @@ class CampaignTable:
             reserve_partly=of_reserve.get("partly", 0),
             reserve_leased=of_reserve.get("leased", 0),
         )
+
+
+def _with_directory(connection: DuckDBPyConnection, campaign: Campaign) -> Campaign:
+    """The campaign with a directory of its own, where that of its name is another's, or a deleted one's."""
+    taken = select(
+        connection,
+        """SELECT 1 FROM deleted_directories WHERE directory = $name
+        UNION ALL SELECT 1 FROM campaigns WHERE directory = $name AND campaign_id <> $campaign_id""",
+        name=campaign.name,
+        campaign_id=campaign.campaign_id,
+    )
+    if not taken:
+        return campaign
+    directory = f"{campaign.name}.{campaign.campaign_id}"  # no name holds a dot
+    execute(
+        connection,
+        "UPDATE campaigns SET directory = $directory WHERE campaign_id = $campaign_id",
+        directory=directory,
+        campaign_id=campaign.campaign_id,
+    )
+    return msgspec.structs.replace(campaign, directory=directory)
 
 
 def _mark_gold_standard(connection: DuckDBPyConnection, campaign_id: int, paths: Sequence[str]) -> None:

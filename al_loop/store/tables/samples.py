@@ -23,9 +23,9 @@ from models.geo.footprints import Footprints
 class SampleTable:
     """Verbs about samples."""
 
-    def __init__(self, database: Database, pool_indexes: PoolIndexes) -> None:
+    def __init__(self, database: Database, pool_indexes: PoolIndexes, headers: HeaderCache) -> None:
         self._database, self._pool_indexes = database, pool_indexes
-        self._header_cache = HeaderCache()
+        self._header_cache = headers
 
     def register(self, campaign_id: int, headers: Sequence[SampleHeader], now: datetime) -> Registration:
         """Add rasters to the pool, or to the reserve once that was drawn.

@@ -1,0 +1,69 @@
+"""What operators do to a campaign, beside the calls that everybody makes."""
+
+from typing import Any
+from urllib.parse import quote
+
+from al_loop.domain.campaigns import CampaignSettings, ClassRequest, Deletion, RetrainPolicy
+from service.answers import CampaignView, ClassList, Guidelines, RoundLog
+from service.client.http import Client
+
+
+class OperatorClient(Client):
+    """A client with the calls that change campaigns themselves."""
+
+    def every_campaign(self) -> list[CampaignView]:
+        """All campaigns, with those that are archived."""
+        return self._json("GET", "/campaigns", list[CampaignView], params={"archived": "true"})
+
+    def change_campaign(self, name: str, change: dict[str, Any]) -> CampaignView:
+        """Rename, archive, bring back; `change` as `PATCH /campaigns/{campaign}` takes it."""
+        return self._json("PATCH", f"/campaigns/{name}", CampaignView, body=change)
+
+    def deletion(self, name: str) -> Deletion:
+        """What deleting a campaign would remove."""
+        return self._json("GET", f"/campaigns/{name}/deletion", Deletion)
+
+    def delete_campaign(self, name: str) -> Deletion:
+        """Delete a campaign for good."""
+        return self._json("DELETE", f"/campaigns/{name}", Deletion, params={"confirm": name}, timeout=600.0)
+
+    def remove_sample(self, name: str, sample_id: int) -> None:
+        """Take a sample out of a campaign with its labels."""
+        self._send("DELETE", f"/campaigns/{name}/samples/{sample_id}", params={"confirm": "true"})
+
+    def classes(self, name: str) -> ClassList:
+        """Classes of each task and the guidelines."""
+        return self._json("GET", f"/campaigns/{name}/classes", ClassList)
+
+    def add_class(self, name: str, request: ClassRequest) -> ClassList:
+        """Add a class to a task."""
+        return self._json("POST", f"/campaigns/{name}/classes", ClassList, body=request)
+
+    def change_class(self, name: str, task: str, label: str, change: dict[str, Any]) -> ClassList:
+        """Rename, describe, colour, retire; `change` as `PATCH classes` takes it."""
+        path = f"/campaigns/{name}/classes/{quote(task, safe='')}/{quote(label, safe='')}"
+        return self._json("PATCH", path, ClassList, body=change)
+
+    def set_guidelines(self, name: str, text: str) -> Guidelines:
+        """Replace the guidelines."""
+        return self._json("PUT", f"/campaigns/{name}/guidelines", Guidelines, body=Guidelines(text=text))
+
+    def settings(self, name: str) -> CampaignSettings:
+        """All settings of a campaign."""
+        return self._json("GET", f"/campaigns/{name}/settings", CampaignSettings)
+
+    def change_settings(self, name: str, patch: dict[str, Any]) -> CampaignSettings:
+        """Change a part of the settings."""
+        return self._json("PATCH", f"/campaigns/{name}/settings", CampaignSettings, body=patch)
+
+    def policy(self, name: str) -> RetrainPolicy:
+        """The retrain policy of a campaign."""
+        return self._json("GET", f"/campaigns/{name}/policy", RetrainPolicy)
+
+    def change_policy(self, name: str, patch: dict[str, Any]) -> RetrainPolicy:
+        """Change a part of the retrain policy."""
+        return self._json("PATCH", f"/campaigns/{name}/policy", RetrainPolicy, body=patch)
+
+    def round_log(self, name: str, number: int) -> list[str]:
+        """The end of what a round's training program wrote."""
+        return self._json("GET", f"/campaigns/{name}/rounds/{number}/log", RoundLog).lines

@@ -1,0 +1,109 @@
+"""`al-loop settings` and `al-loop policy`: show, and change what is named."""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.table import Table
+
+from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
+from service.commands.output import console, print_json
+
+Changes = Annotated[
+    list[str], typer.Argument(metavar="NAME=VALUE..", help="What to change; the value is JSON, or text without quotes.")
+]
+
+
+def show_settings(
+    campaign: CampaignName, as_json: AsJson = False, service: Service = DEFAULT_URL, token: Token = None
+) -> None:
+    """Show all settings of a campaign.
+
+    Nested ones with a dot, as `settings set` takes them.
+    """
+    with connect(service, token) as client:
+        _print(client.settings(campaign), as_json)
+
+
+def change_settings(
+    campaign: CampaignName,
+    changes: Changes,
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Change settings of a campaign; those that are not named stay as they are.
+
+    A list is replaced whole. Prints all settings as they are then.
+    """
+    with connect(service, token) as client:
+        _print(client.change_settings(campaign, patch_of(changes)), as_json)
+
+
+def show_policy(
+    campaign: CampaignName, as_json: AsJson = False, service: Service = DEFAULT_URL, token: Token = None
+) -> None:
+    """Show when rounds start by themselves and what they promote.
+
+    `null` of `new_labels` or `interval_s` means: never by that.
+    """
+    with connect(service, token) as client:
+        _print(client.policy(campaign), as_json)
+
+
+def change_policy(
+    campaign: CampaignName,
+    changes: Changes,
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Change the retrain policy; what is not named stays as it is.
+
+    Prints the whole policy as it is then.
+    """
+    with connect(service, token) as client:
+        _print(client.change_policy(campaign, patch_of(changes)), as_json)
+
+
+def patch_of(changes: Sequence[str]) -> dict[str, Any]:
+    """`a.b=1 c=x` as `{"a": {"b": 1}, "c": "x"}`.
+
+    Raises:
+        BadParameter: One is not `NAME=VALUE`.
+    """
+    patch: dict[str, Any] = {}
+    for change in changes:
+        name, equals, text = change.partition("=")
+        parts = name.split(".")
+        if not equals or not all(parts):
+            raise typer.BadParameter(f"{change!r} is not NAME=VALUE, as in lease_s=600", param_hint="NAME=VALUE")
+        inner = patch
+        for part in parts[:-1]:
+            inner = inner.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise typer.BadParameter(f"{name!r} is given twice", param_hint="NAME=VALUE")
+        try:
+            inner[parts[-1]] = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            inner[parts[-1]] = text
+    return patch
+
+
+def _print(values: msgspec.Struct, as_json: bool) -> None:
+    if as_json:
+        print_json(values)
+        return
+    table = Table("name", "value")
+    for name, value in _flat(msgspec.to_builtins(values)):
+        table.add_row(name, value if isinstance(value, str) else msgspec.json.encode(value).decode())
+    console().print(table)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -1,0 +1,117 @@
+"""Settings and retrain policy of a campaign: read, replace, change in part."""
+
+from typing import Annotated, Any
+
+from litestar import Controller, get, patch, put
+from litestar.di import NamedDependency
+
+from al_loop.campaigns.create import check_policy
+from al_loop.campaigns.merge import merged
+from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
+from al_loop.loop import Loop
+from service.access.tokens import requires
+from service.dependencies import TARGET
+from service.errors import problems
+from service.openapi.examples import POLICY, POLICY_CHANGE, SETTINGS, SETTINGS_CHANGE, json_body
+
+
+class SettingsController(Controller):
+    """`/campaigns/{campaign}/settings` and `/campaigns/{campaign}/policy`."""
+
+    path = "/campaigns/{campaign:str}"
+    tags = ("campaigns",)
+    dependencies = TARGET
+
+    @get(
+        "/policy",
+        operation_id="getPolicy",
+        sync_to_thread=True,
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404),
+    )
+    def policy(self, target: NamedDependency[Campaign]) -> RetrainPolicy:
+        """When rounds start by themselves and what they promote."""
+        return target.policy
+
+    @put(
+        "/policy",
+        operation_id="setPolicy",
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 404, 415, 501),
+    )
+    def set_policy(
+        self,
+        data: Annotated[RetrainPolicy, json_body(by_count_and_time=POLICY)],
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+    ) -> RetrainPolicy:
+        """Say when rounds start by themselves and what they promote. Replaces the whole policy."""
+        check_policy(data)
+        loop.store.campaigns.set_policy(target.campaign_id, data)
+        return data
+
+    @patch(
+        "/policy",
+        operation_id="changePolicy",
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 404, 415, 501),
+    )
+    def change_policy(
+        self,
+        data: Annotated[dict[str, Any], json_body(by_hand_only=POLICY_CHANGE)],
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+    ) -> RetrainPolicy:
+        """Change what is sent of the policy; the rest stays as it is. null is a value: "never", where it is allowed."""
+        policy = merged(target.policy, data)
+        check_policy(policy)
+        loop.store.campaigns.set_policy(target.campaign_id, policy)
+        return policy
+
+    @get(
+        "/settings",
+        operation_id="getSettings",
+        sync_to_thread=True,
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404),
+    )
+    def settings(self, target: NamedDependency[Campaign]) -> CampaignSettings:
+        """All settings of a campaign."""
+        return target.settings
+
+    @put(
+        "/settings",
+        operation_id="setSettings",
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 404, 415),
+    )
+    def set_settings(
+        self,
+        data: Annotated[CampaignSettings, json_body(blind_share=SETTINGS)],
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+    ) -> CampaignSettings:
+        """Replace all settings of a campaign. Those of the test reserve stay as they are once it is drawn."""
+        loop.store.campaigns.set_settings(target.campaign_id, data)
+        return data
+
+    @patch(
+        "/settings",
+        operation_id="changeSettings",
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 404, 415),
+    )
+    def change_settings(
+        self,
+        data: Annotated[dict[str, Any], json_body(shorter_leases=SETTINGS_CHANGE)],
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+    ) -> CampaignSettings:
+        """Change what is sent of the settings, at every depth; the rest stays as it is. Lists are replaced whole."""
+        settings = merged(target.settings, data)
+        loop.store.campaigns.set_settings(target.campaign_id, settings)
+        return settings

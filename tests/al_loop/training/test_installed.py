@@ -1,0 +1,40 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from al_loop.training import installed
+from tests.e2e.campaigns import Http, create, label_all, register, write_pool
+
+
+@pytest.fixture
+def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a serving node; what is not there has another name."""
+    monkeypatch.setattr(installed, "PACKAGES", ("torch_of_nobody", "numpy"))
+
+
+def test_this_installation_can_train() -> None:
+    assert installed.can_train()
+    installed.check_can_train()
+
+
+@pytest.mark.usefixtures("without_torch")
+def test_installation_that_cannot_train_says_so_and_starts_no_rounds(
+    start_service: Callable[[], Http], imagery: Path
+) -> None:
+    http = start_service()
+    write_pool(imagery, 12, size=32)
+    create(http, imagery, policy={"new_labels": 2, "debounce_s": 0, "min_labels": 2, "min_reserve_labels": 2})
+    register(http)
+    label_all(http)
+    for path in ("rounds", "pretrainings"):
+        answer = http.post(f"/campaigns/demo/{path}", json={})
+        assert answer.status_code == 501
+        assert answer.json()["detail"] == (
+            "this installation cannot train (torch_of_nobody not installed): pip install 'al-loop[train]'"
+        )
+    ready = http.get("/health/ready")
+    assert (ready.status_code, ready.json()["problems"]) == (200, {})
+    assert "pip install 'al-loop[train]'" in ready.json()["training"]
+    assert http.get("/campaigns/demo/rounds").json()["rounds"] == []
+    assert "cannot train" in http.get("/campaigns/demo").json()["next_round"]["sentence"]

@@ -1,0 +1,48 @@
+"""Settings and policy from the command line."""
+
+import json
+
+import pytest
+
+from tests.service.commands.fixtures import Run
+
+
+def test_settings_and_policy_change_only_where_named(on_land: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    changes = ["lease_s=600", "query.control_share=0.1", "query.overlap_share=0.2", "sensor=sentinel-2-l2a"]
+    assert on_land("settings", "set", "land", *changes) == 0
+    assert on_land("settings", "set", "land", "lease_s=60") == 0
+    capfd.readouterr()
+    assert on_land("settings", "show", "land", "--json") == 0
+    shown = json.loads(capfd.readouterr().out)
+    assert (shown["lease_s"], shown["sensor"]) == (60, "sentinel-2-l2a")
+    assert (shown["query"]["control_share"], shown["query"]["overlap_share"]) == (0.1, 0.2)
+    assert on_land("settings", "show", "land") == 0
+    assert "query.control_share" in capfd.readouterr().out
+    assert on_land("policy", "set", "land", "new_labels=null", "interval_s=60") == 0
+    capfd.readouterr()
+    assert on_land("policy", "show", "land", "--json") == 0
+    policy = json.loads(capfd.readouterr().out)
+    assert (policy["new_labels"], policy["interval_s"], policy["min_labels"]) == (None, 60, 10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["settings", "set", "land", "lease_s"], "NAME=VALUE"),
+        (["settings", "set", "land", "lease=5"], "lease"),
+        (["settings", "set", "land", "query.control_share=3"], "query.control_share"),
+        (["settings", "set", "land", "query=1", "query.control_share=0.1"], "given twice"),
+        (["policy", "set", "land", 'cron="0 3 * * *"'], "not built yet"),
+        (["classes", "change", "land", "dark", "--retire"], "at least 2"),
+        (["model", "card", "land"], "model list"),
+        (["round", "log", "land"], "round start"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    on_land: Run, arguments: list[str], words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert on_land(*arguments) == 2
+    said = capfd.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+    assert "$" not in said
