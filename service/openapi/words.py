@@ -86,7 +86,7 @@ FIELDS = {
     "multi_label": "Whether a sample may have several classes.",
     "name": "Name.",
     "ClassAgreement.name": "Name of the class.",
-    "CampaignRequest.name": "Name of the new campaign: lower-case letters, digits, hyphens and underscores.",
+    "CampaignRequest.name": "Name of the new campaign: 1 to 64 of the characters a-z, 0-9 and -.",
     "next_cursor": "Send it as `cursor` for the next page; null: this is the last one.",
     "note": "One sentence for people.",
     "number": "Number within the campaign, from 1.",

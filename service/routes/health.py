@@ -7,6 +7,7 @@ from litestar import Controller, Response, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 
+from al_loop import __version__
 from al_loop.errors import NotInstalledError
 from al_loop.loop import Loop
 from al_loop.training.installed import check_can_train
@@ -17,6 +18,8 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the service can do its work, part by part."""
 
     ready: bool
+    version: str
+    """Version of al-loop."""
     store: str
     scheduler: str
     models: dict[str, str]
@@ -36,8 +39,15 @@ def _training() -> str:
     return "ok"
 
 
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs here."""
+
+    version: str
+    """Version of al-loop."""
+
+
 class HealthController(Controller):
-    """`/health` and `/metrics`."""
+    """`/health`, `/version` and `/metrics`."""
 
     tags = ("health",)
 
@@ -58,6 +68,7 @@ class HealthController(Controller):
             models[campaign.name] = loaded or f"{campaign.current_version} cannot be loaded"
         body = Readiness(
             ready=ready,
+            version=__version__,
             store="ok",
             scheduler="ok" if loop.scheduler.running else "stopped",
             models=models,
@@ -65,6 +76,11 @@ class HealthController(Controller):
             problems=loop.tick_errors.problems,
         )
         return Response[Any](body, status_code=200 if ready else 503)
+
+    @get("/version", operation_id="getVersion", sync_to_thread=False)
+    def version(self) -> Version:
+        """The version of al-loop that answers."""
+        return Version(version=__version__)
 
     @get("/metrics", operation_id="getMetrics", sync_to_thread=True, media_type="text/plain")
     def metrics(self, loop: NamedDependency[Loop], state: State) -> Response[bytes]:

@@ -7,14 +7,18 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
 from al_loop.loop import Loop
+from al_loop.quality.agreement import GOLD_STANDARD_ANNOTATOR
 from service.access.tokens import identity_of, requires
 from service.answers import AuditPage, WhoAmI
 from service.cursors import read_cursor, write_cursor
 from service.errors import problems
 
+MOST_NAMES = 500
+"""Names that are suggested at most."""
+
 
 class PeopleController(Controller):
-    """`/whoami` and `/audit`."""
+    """`/whoami`, `/annotators` and `/audit`."""
 
     tags = ("people",)
 
@@ -31,6 +35,17 @@ class PeopleController(Controller):
         if identity is None:
             return WhoAmI(name=None, role=None, authentication="none")
         return WhoAmI(name=identity.name, role=identity.role, authentication="token")
+
+    @get(
+        "/annotators",
+        operation_id="listAnnotators",
+        sync_to_thread=True,
+        guards=[requires("annotate")],
+        responses=problems(401, 403),
+    )
+    def annotators(self, loop: NamedDependency[Loop]) -> list[str]:
+        """Names that labels carry so far, those of the newest labels first, so that nobody is entered a second time."""
+        return loop.store.labels.annotators(without=GOLD_STANDARD_ANNOTATOR, limit=MOST_NAMES)
 
     @get(
         "/audit",

@@ -3,7 +3,6 @@
 from typing import Any
 
 from litestar import Request, Response, get
-from litestar.response import Redirect
 
 from service.page.static import POLICY, answer_file
 from service.routes.page import FILES
@@ -12,9 +11,9 @@ DOCS_POLICY = POLICY.replace("img-src 'self'", "img-src 'self' data:")  # pictur
 
 
 @get("/", include_in_schema=False, sync_to_thread=False)
-def show_start() -> Redirect:
-    """Redirect a browser to the documentation of the API."""
-    return Redirect("docs")
+def show_start(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The start page: all campaigns and what waits for whom."""
+    return answer_file(request, FILES["start/start.html"])
 
 
 @get("/docs", include_in_schema=False, sync_to_thread=False)

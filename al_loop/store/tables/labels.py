@@ -201,6 +201,16 @@ class LabelTable:
         newest: datetime | None = rows[0]["newest"]
         return newest
 
+    def annotators(self, *, without: str, limit: int) -> list[str]:
+        """Names under which labels were recorded in any campaign, those of the newest labels first."""
+        rows = self._database.read(
+            """SELECT annotator FROM label_events WHERE annotator <> $without
+            GROUP BY annotator ORDER BY max(recorded_at) DESC, annotator LIMIT $limit""",
+            without=without,
+            limit=limit,
+        )
+        return [row["annotator"] for row in rows]
+
     def by_arm(self, campaign_id: int, task: TaskName) -> list[SourceLabel]:
         """Each labelled sample's newest answer and what it was asked for, in the order of their first labels.
 

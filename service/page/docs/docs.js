@@ -1,6 +1,6 @@
 // The API's documentation: Swagger UI on our own OpenAPI document.
 
-import { recall } from "../memory.js";
+import { recall } from "../start/storage.js";
 import { ROOT } from "../root.js";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");

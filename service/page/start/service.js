@@ -1,0 +1,53 @@
+// Questions to the service. A missing, unknown or revoked token is asked for once, whoever asks first.
+
+import { ROOT } from "../root.js";
+import { askToken } from "./dialogs.js";
+import { recall, remember } from "./storage.js";
+
+const TIMEOUT_MS = 30_000;
+
+/** The service refused (`status`), or did not answer (`status` 0); the message is one plain sentence. */
+export class ServiceError extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+let given = recall("token");
+let asking = null;
+
+/** The JSON answer to a GET below the root of the service. */
+export async function ask(path) {
+  for (;;) {
+    const token = given;
+    let response;
+    try {
+      const headers = token ? { Authorization: `Bearer ${token}` } : {};
+      response = await fetch(ROOT + path, { headers, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
+    } catch {
+      throw new ServiceError(0, "The service does not answer. This page tries again by itself.");
+    }
+    if (response.ok) return response.json();
+    const sentence = await problemOf(response);
+    if (response.status !== 401) throw new ServiceError(response.status, sentence);
+    if (token === given) await newToken(token ? sentence : "");
+  }
+}
+
+async function newToken(sentence) {
+  asking ??= askToken(sentence).then((token) => {
+    given = token;
+    remember("token", token);
+    asking = null;
+  });
+  await asking;
+}
+
+async function problemOf(response) {
+  try {
+    return (await response.json()).detail ?? `The service answered ${response.status}.`;
+  } catch {
+    return `The service answered ${response.status}.`;
+  }
+}

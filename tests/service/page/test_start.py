@@ -1,0 +1,198 @@
+"""The start page in a real browser: what waits for whom, who is labelling, and how it looks at three widths."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+import msgspec
+import pytest
+from litestar import Litestar
+from playwright.sync_api import Page, expect
+
+from service.access.token_file import add_token, revoke_tokens
+from service.app import create_app
+from service.settings import Settings
+from tests.e2e.campaigns import create, register, running_server, write_pool
+from tests.service.page.test_access import CONTRASTS, UNNAMED
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+Start = Callable[..., tuple[str, Litestar]]
+SIZES = ((390, 844), (820, 1180), (1366, 768))
+SCHEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
+CLASSES = ["Annual crop", "Herbaceous vegetation", "Permanent crop", "Residential", "River", "Sea or lake", "Forest"]
+
+
+@pytest.fixture
+def start(quiet_settings: Settings) -> Iterator[Start]:
+    """Start a service; returns its address and app."""
+    with ExitStack() as stack:
+
+        def begin(**changes: Any) -> tuple[str, Litestar]:
+            app = create_app(msgspec.structs.replace(quiet_settings, **changes))
+            return stack.enter_context(running_server(app)), app
+
+        yield begin
+
+
+def make(url: str, folder: Path, name: str, *, scenes: int = 4, labelled: int = 0, **options: Any) -> None:
+    """A campaign without a test reserve, the first scenes of which are labelled by Anna."""
+    write_pool(folder, scenes, size=32)
+    with httpx.Client(base_url=url, **options) as http:
+        tasks = [{"task": "classification", "classes": ["dark", "bright"]}]
+        create(http, folder, name, settings={"reserve": {"share": 0.0, "minimum": 0}}, tasks=tasks)  # type: ignore[arg-type]
+        register(http, name)  # type: ignore[arg-type]
+        labels = [
+            {"path": f"scene_{n:03d}.tif", "task": "classification", "annotator": "Anna", "classes": ["dark"]}
+            for n in range(labelled)
+        ]
+        if labels:
+            assert http.post(f"/campaigns/{name}/labels", json=labels).status_code == 201
+
+
+def test_empty_service_says_how_to_begin_and_shows_the_first_campaign_by_itself(
+    start: Start, page: Page, imagery: Path, pictures: Path
+) -> None:
+    url, _ = start()
+    page.goto(url)
+    expect(page.get_by_role("heading", name="There is no campaign yet")).to_be_visible()
+    expect(page.locator("code")).to_have_count(3)
+    expect(page.locator("code").first).to_contain_text("al-loop create")
+    page.screenshot(path=pictures / "start-empty.png")
+    make(url, imagery / "fields", "fields")
+    expect(page.get_by_role("link", name="fields")).to_be_visible(timeout=15_000)
+    expect(page.locator("#first")).to_be_hidden()
+
+
+def test_campaigns_with_work_come_first_and_each_says_what_waits_for_whom(
+    start: Start, page: Page, imagery: Path
+) -> None:
+    url, _ = start()
+    make(url, imagery / "a", "a-finished", scenes=2, labelled=2)
+    make(url, imagery / "b", "b-open", scenes=5, labelled=1)
+    httpx.post(f"{url}/campaigns/b-open/queries", json={"annotator": "Anna", "query_size": 2})
+    page.add_init_script("localStorage.setItem('al-loop.annotator', '\"anna\"')")
+    page.goto(url)
+    expect(page.locator(".card h2")).to_have_text(["b-open", "a-finished"])
+    opened, finished = page.locator(".card").first, page.locator(".card").last
+    expect(opened).to_contain_text("1 of 5 images labelled")
+    expect(opened.locator(".yours")).to_contain_text("2 reserved for Anna")  # not "anna", who never labelled
+    expect(opened).to_contain_text("none yet")
+    expect(finished).to_contain_text("nothing: all images have an answer")
+    expect(page.locator("#summary")).to_have_text("2 campaigns, 1 with images to label; 2 reserved for you.")
+    opened.click(position={"x": 10, "y": 10})
+    expect(page).to_have_url(re.compile(f"{url}/annotate/b-open.annotator=Anna"))
+
+
+def test_name_is_asked_for_before_labelling_and_kept(start: Start, page: Page, imagery: Path) -> None:
+    url, _ = start()
+    make(url, imagery / "b", "demo", labelled=1)
+    page.goto(url)
+    page.get_by_role("link", name="demo").click()
+    page.get_by_label("Your name").fill("ANNA ")
+    expect(page.locator("#name-hint")).to_have_text("You are taken for Anna, who has labelled here before.")
+    page.get_by_role("button", name="Continue").click()
+    expect(page).to_have_url(re.compile(f"{url}/annotate/demo.annotator=Anna"))
+    page.goto(url)
+    expect(page.locator("#who")).to_have_text("Labelling as Anna")
+    page.locator("#who").click()
+    expect(page.locator("#names option")).to_have_count(1)
+    page.get_by_label("Your name").fill("Bert")
+    page.keyboard.press("Enter")
+    expect(page.locator("#who")).to_have_text("Labelling as Bert")
+    page.locator("#who").click()
+    page.keyboard.press("Escape")
+    expect(page.locator("#who")).to_have_text("Labelling as Bert")
+
+
+def test_person_with_a_token_has_its_name_and_is_asked_for_another_when_it_is_revoked(
+    start: Start, page: Page, imagery: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "tokens.tsv"
+    anna, boss = add_token(file, "Anna", "annotate", NOW), add_token(file, "Max", "ops", NOW)
+    url, _ = start(tokens_file=file)
+    make(url, imagery / "b", "demo", headers={"authorization": f"Bearer {boss}"})
+    page.goto(url)
+    page.get_by_role("textbox", name="Token").fill(anna)
+    page.get_by_role("button", name="Continue").click()
+    expect(page.locator("#who")).to_have_text("Labelling as Anna")
+    expect(page.locator("#who")).to_be_disabled()
+    revoke_tokens(file, "Anna")
+    expect(page.locator("#token-text")).to_contain_text("was revoked", timeout=15_000)
+
+
+def test_trouble_is_one_sentence_and_goes_away(start: Start, page: Page, imagery: Path) -> None:
+    url, _ = start()
+    make(url, imagery / "b", "demo")
+    page.goto(url)
+    expect(page.locator(".card")).to_have_count(1)
+    page.route("**/campaigns", lambda route: route.abort())
+    expect(page.locator("#banner")).to_contain_text("The service does not answer", timeout=15_000)
+    expect(page.locator(".card")).to_have_count(1)
+    page.unroute("**/campaigns")
+    expect(page.locator("#banner")).to_be_hidden(timeout=15_000)
+
+
+def test_browser_without_storage_shows_the_page_all_the_same(start: Start, page: Page, imagery: Path) -> None:
+    url, _ = start()
+    make(url, imagery / "b", "demo")
+    page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('no') } })")
+    page.goto(url)
+    expect(page.locator(".card")).to_have_count(1)
+    page.locator("#who").click()
+    page.get_by_label("Your name").fill("Anna")
+    page.keyboard.press("Enter")
+    expect(page.locator("#who")).to_have_text("Labelling as Anna")
+
+
+def test_page_fits_three_widths_in_both_schemes_and_is_readable_for_everybody(
+    start: Start, page: Page, imagery: Path, pictures: Path
+) -> None:
+    url, _ = start()
+    names = ("crops-2026", "a-campaign-whose-name-is-as-long-as-the-names-can-be-in-al-loop", "roofs", "finished")
+    for name in names:
+        make(url, imagery / name, name, scenes=6, labelled=6 if name == "finished" else 2)
+    campaigns = httpx.get(f"{url}/campaigns").json()
+    campaigns[0]["tasks"][0]["classes"] = CLASSES
+    campaigns[0]["current_model"] = {
+        "version": "v3",
+        "round_number": 3,
+        "promoted_at": None,
+        "loaded": True,
+        "problem": None,
+    }
+    campaigns[0]["last_round"] = {"number": 4, "state": "rejected", "verdict": "not better than v3", "error": None}
+    campaigns[0]["next_round"] = {
+        "new_labels": 27,
+        "needed": 50,
+        "sentence": "27 of 50 new labels until the next round",
+    }
+    campaigns[1]["last_round"] = {"number": 1, "state": "failed", "verdict": None, "error": "the disk is full"}
+    campaigns[1]["notices"] = ["skipped by 3 annotators and offered no more; label or look at them yourself: a/b_c.tif"]
+    campaigns[2]["archived"] = True
+    curve = [{"version": "v3", "metric": "accuracy", "value": 0.82, "low": 0.75, "high": 0.88}]
+    page.route("**/campaigns", lambda route: route.fulfill(json=campaigns))
+    page.route("**/learning-curve", lambda route: route.fulfill(json={"points": curve}))
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    httpx.post(f"{url}/campaigns/crops-2026/queries", json={"annotator": "Anna", "query_size": 2})
+    page.add_init_script("localStorage.setItem('al-loop.annotator', '\"Anna\"')")
+    page.goto(url)
+    expect(page.locator(".card")).to_have_count(3)
+    expect(page.locator(".card").first).to_be_visible()
+    expect(page.get_by_text("accuracy 0.82 (0.75 to 0.88)")).to_be_visible()
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            assert page.evaluate(CONTRASTS) == []
+            page.screenshot(path=pictures / f"start-{width}-{scheme}.png", full_page=True)
+    assert page.evaluate(UNNAMED) == []
+    page.get_by_role("button", name="Show 1 archived").click()
+    expect(page.locator(".card")).to_have_count(4)
+    assert said == []
