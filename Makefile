@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+OL_VERSION := 10.11.0
 UV_VERSION := 0.13.9
 DATA ?=
 OUT ?= demo-out
@@ -11,7 +12,7 @@ LOCK := --universal --generate-hashes --python-version 3.11 --no-header --no-ann
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast test-only lint format types docs bench cli-docs wheel lock clean
+.PHONY: help vendor venv demo test test-fast test-only lint format types docs bench cli-docs wheel lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -65,6 +66,13 @@ lock: venv ## Pin all dependencies anew (with hashes, without registry addresses
 	$(BIN)/uv pip compile $(LOCK) --extra train pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -c requirements.lock -o requirements-serve.lock
 	$(BIN)/uv pip compile $(LOCK) --group pyproject.toml:dev -c requirements.lock -o requirements-dev.lock
+
+vendor: ## Bundle the libraries of the annotator page anew (needs Node.js and npm).
+	npm install --silent --no-audit --no-fund --prefix .vendor-build ol@$(OL_VERSION) clipper-lib@6.4.2 esbuild@0.28.2
+	cp service/page/vendor/openlayers/entry.mjs .vendor-build
+	.vendor-build/node_modules/.bin/esbuild .vendor-build/entry.mjs --bundle --format=esm --minify --target=es2022 \
+	  --legal-comments=none --outfile=service/page/vendor/openlayers/openlayers.js
+	rm -rf .vendor-build
 
 clean: ## Remove what the targets made.
 	rm -rf $(VENV) test-artefacts .mypy_cache .ruff_cache .pytest_cache .hypothesis site dist $(OUT)

@@ -55,8 +55,13 @@ class Desk:
         self.page.goto(f"{self.url}/annotate/demo?annotator={annotator}")
         return self.page
 
+    def wait_for_picture(self) -> None:
+        """Wait until the image of the selected sample is on the stage."""
+        self.page.wait_for_selector('.map[data-shows]:not([data-shows=""])')
+
     def labels(self) -> list[dict[str, Any]]:
-        """What is in the store."""
+        """What is in the store once no answer waits any more."""
+        self.page.wait_for_selector(".queue", state="hidden")
         found: list[dict[str, Any]] = self.http.get("/campaigns/demo/labels").json()["labels"]
         return found
 

@@ -62,7 +62,7 @@ def test_number_keys_label_in_rank_order_until_all_is_done(desk: Desk, pictures:
     asked = [sample["sample_id"] for sample in desk.ask(query_size=4)]
     page = desk.open()
     expect(page.locator(CHOSEN)).to_contain_text("scene_")
-    expect(page.locator(".canvas img")).to_be_visible()
+    desk.wait_for_picture()
     for key in "1212":
         number = page.locator(f'{ROW}[data-state="open"]').count()
         page.keyboard.press(key)
@@ -96,7 +96,9 @@ def test_skipped_sample_is_left_to_others(desk: Desk) -> None:
     page = desk.open()
     expect(page.locator(CHOSEN)).to_contain_text(first["path"])
     page.keyboard.press("s")
+    page.keyboard.press("c")
     toast(page, "left to others")
+    page.wait_for_selector(".queue", state="hidden")
     expect(page.locator(f'{ROW}[data-state="skipped"]')).to_contain_text(first["path"])
     mine = [sample["sample_id"] for sample in desk.ask(query_size=8)]
     assert len(mine) == 6
@@ -118,7 +120,16 @@ def test_several_classes_and_nothing_here(open_desk: OpenDesk, imagery: Path, pi
     page.screenshot(path=pictures / "annotate-several.png")
     page.keyboard.press("Enter")
     toast(page, "dark, cloud")
+    expect(page.locator(".tasks")).to_contain_text("dark, cloud")
+    expect(page.locator(CHOSEN)).to_contain_text("1 of 2")
     page.keyboard.press("n")
+    expect(page.get_by_role("dialog")).to_contain_text("saved as background")
+    page.keyboard.press("Enter")
+    toast(page, "all background")
+    page.keyboard.press("n")
+    toast(page, "nothing here")
+    page.keyboard.press("n")
+    page.keyboard.press("Enter")
     expect(page.locator(".finished")).to_be_visible()
     stored = {(label["sample_id"], label["task"]): label for label in desk.labels()}
     assert stored[first, "classification"]["classes"] == ["dark", "cloud"]
@@ -126,15 +137,14 @@ def test_several_classes_and_nothing_here(open_desk: OpenDesk, imagery: Path, pi
     assert stored[second, "segmentation"]["features"]["features"] == []
 
 
-def test_single_label_campaign_offers_no_empty_answer(desk: Desk) -> None:
-    desk.ask(query_size=1)
+def test_none_of_these_answers_a_single_class_question(desk: Desk) -> None:
+    (sample,) = desk.ask(query_size=1)
     page = desk.open()
-    expect(page.locator(CHOSEN)).to_be_visible()
-    expect(page.get_by_role("button", name="Nothing here")).to_be_hidden()
+    expect(page.get_by_role("button", name="None of these")).to_be_enabled()
     page.keyboard.press("n")
-    page.keyboard.press("1")
-    toast(page, "dark")
-    assert [label["classes"] for label in desk.labels()] == [["dark"]]
+    toast(page, "none of these")
+    expect(page.locator(".finished")).to_be_visible()
+    assert [(label["sample_id"], label["classes"]) for label in desk.labels()] == [(sample["sample_id"], [])]
 
 
 def test_label_made_elsewhere_ticks_off_by_itself(desk: Desk) -> None:
@@ -174,9 +184,9 @@ def test_token_is_asked_for_once_and_kept(quiet_settings: Settings, page: Page, 
         expect(page.locator("#token-text")).to_contain_text("not known")
         page.get_by_label("Token", exact=True).fill("token-of-anna")
         page.keyboard.press("Enter")
-        expect(page.locator(".canvas img")).to_be_visible()
+        desk.wait_for_picture()
         page.reload()
-        expect(page.locator(".canvas img")).to_be_visible()
+        desk.wait_for_picture()
         assert "token-of-anna" not in page.url
 
 
@@ -190,30 +200,27 @@ def test_service_that_stops_is_said_and_work_goes_on_when_it_is_back(
         desk.create(imagery / "pool")
         desk.ask(query_size=2)
         desk.open()
-        expect(page.locator(".canvas img")).to_be_visible()
+        desk.wait_for_picture()
     page.keyboard.press("1")
-    toast(page, "Not saved")
-    expect(page.get_by_role("alert")).to_contain_text("does not answer")
-    expect(page.locator(f'{ROW}[data-state="open"]')).to_have_count(2)
+    expect(page.get_by_role("alert")).to_contain_text("answers are kept")
+    expect(page.locator(".queue")).to_contain_text("1 answer waits to be saved")
+    expect(page.locator(f'{ROW}[data-state="labelled"]')).to_have_count(1)
     page.screenshot(path=pictures / "annotate-offline.png")
     with running_server(create_app(quiet_settings), port) as url, Desk(url, page) as desk:
         expect(page.get_by_role("alert")).to_be_hidden(timeout=20_000)
-        page.keyboard.press("1")
-        expect(page.locator(f'{ROW}[data-state="labelled"]')).to_have_count(1)
         assert len(desk.labels()) == 1
 
 
 def test_overlay_without_a_model_leaves_the_image_and_a_quiet_note(desk: Desk) -> None:
     desk.ask(query_size=1)
     page = desk.open()
-    expect(page.locator(".canvas img")).to_be_visible()
+    desk.wait_for_picture()
     page.keyboard.press("v")
     expect(page.locator(".note")).not_to_be_empty()
-    expect(page.locator(".canvas img")).to_be_visible()
+    desk.wait_for_picture()
     expect(page.locator(".legend")).to_be_hidden()
-    assert page.evaluate("document.querySelector('.canvas img').naturalWidth") == 64
     page.keyboard.press("v")
-    expect(page.locator(".note")).to_contain_text("No suggestion for this image yet")
+    expect(page.locator(".note")).to_contain_text("no model yet")
 
 
 def test_unknown_campaign_is_said_with_the_way_out(desk: Desk) -> None:
@@ -230,7 +237,7 @@ def test_keyboard_walks_the_list_and_help_names_the_keys(desk: Desk, pictures: P
         page.keyboard.press(key)
         expect(page.locator(CHOSEN)).to_contain_text(paths[at])
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog")).to_contain_text("cannot tell")
+    expect(page.get_by_role("dialog")).to_contain_text("leave it to others")
     page.keyboard.press("1")
     page.screenshot(path=pictures / "annotate-help.png")
     page.keyboard.press("Escape")
@@ -238,15 +245,16 @@ def test_keyboard_walks_the_list_and_help_names_the_keys(desk: Desk, pictures: P
     assert desk.labels() == []
 
 
-def test_file_name_is_copied_for_the_search_box_of_scaneo(desk: Desk) -> None:
+def test_file_name_is_copied_and_scaneo_is_offered_only_where_it_is_linked(desk: Desk) -> None:
     (sample,) = desk.ask(query_size=1)
     page = desk.page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=desk.url)
     desk.open()
     expect(page.locator(CHOSEN)).to_be_visible()
-    page.keyboard.press("o")
-    toast(page, "no link to SCANEO yet")
+    page.keyboard.press("c")
+    toast(page, "is copied")
     assert page.evaluate("navigator.clipboard.readText()") == sample["path"]
+    expect(page.get_by_role("button", name="Open in SCANEO")).to_be_hidden()
 
 
 def test_suggestion_is_asked_for_shown_and_accepted(desk: Desk) -> None:
@@ -266,7 +274,7 @@ def test_suggestion_is_asked_for_shown_and_accepted(desk: Desk) -> None:
 
     page.route(re.compile(r"/campaigns/demo$"), with_model)
     suggestion = {"prediction_id": 7, "task": "classification", "probabilities": {"dark": 0.1, "bright": 0.9}}
-    page.route("**/suggest", lambda route: route.fulfill(json=[suggestion]))
+    page.route(re.compile(r"/suggest\?"), lambda route: route.fulfill(json=[suggestion]))
     page.route("**/accept", accept)
     plain = re.compile("&overlay=suggestion")
     page.route(plain, lambda route: route.continue_(url=plain.sub("", route.request.url)))

@@ -22,5 +22,12 @@ export function counted(count, noun) {
 
 /** A list of class names as an answer: "forest, water" or "nothing". */
 export function answerText(classes) {
-  return classes.length ? classes.join(", ") : "nothing here";
+  return classes?.length ? classes.join(", ") : "nothing here";
 }
+
+/** 0..1 as "53 %"; what is there but small as "<1 %". */
+export function percent(share) {
+  return share > 0 && share < 0.005 ? "<1 %" : `${Math.round(100 * share)} %`;
+}
+
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,12 +1,13 @@
 // The list on the left: one row a sample, made once and then only changed, so that nothing jumps.
 
-import { fromTemplate, show, write } from "./dom.js";
-import { answerText, fileName, timeLeft } from "./format.js";
-import { isOpen, msLeft, openLeases, select, state, stateOf } from "./state.js";
+import { fromTemplate, show, write } from "../core/dom.js";
+import { answerText, fileName, timeLeft } from "../core/format.js";
+import { select } from "../core/selection.js";
+import { isAnswered, isOpen, msLeft, openLeases, state, stateOf, tasks } from "../core/state.js";
 
 const THUMB_PX = 96;
 const SOON_MS = 5 * 60_000;
-const WORDS = { labelled: "done", skipped: "skipped", lapsed: "time ran out", taken: "taken over", open: "" };
+const WORDS = { labelled: "done", skipped: "skipped", lapsed: "time ran out", taken: "with somebody else", open: "" };
 
 /** The list below `parts.rows`. */
 export class ListView {
@@ -64,9 +65,9 @@ export class ListView {
     const chosen = lease.sample_id === state.selected;
     write(row.file, fileName(lease.path));
     write(row.reason, now === "labelled" ? lease.answers.map((own) => answerText(own.classes)).join(" · ") : lease.reason);
-    const soon = now === "open" && msLeft(lease) < SOON_MS;
-    write(row.state, soon ? timeLeft(msLeft(lease)) : WORDS[now]);
+    write(row.state, this.#stateText(lease, now));
     if (row.button.dataset.state !== now) row.button.dataset.state = now;
+    row.button.classList.toggle("waits", lease.answers.some((own) => own.waits));
     if (row.button.title !== lease.path) row.button.title = lease.path;
     if ((row.button.getAttribute("aria-current") === "true") !== chosen) {
       if (chosen) row.button.setAttribute("aria-current", "true");
@@ -76,13 +77,20 @@ export class ListView {
     row.button.tabIndex = chosen || first ? 0 : -1;
   }
 
+  #stateText(lease, now) {
+    if (now !== "open") return WORDS[now];
+    if (msLeft(lease) < SOON_MS) return timeLeft(msLeft(lease));
+    const done = tasks().filter((spec) => isAnswered(lease, spec.task)).length;
+    return done ? `${done} of ${tasks().length}` : "";
+  }
+
   /** Keep the chosen row in view, and the focus on it if the focus was in the list. */
   #follow() {
     if (state.selected === this.#shownSelection) return;
     this.#shownSelection = state.selected;
     const button = this.#rows.get(state.selected)?.button;
     if (!button) return;
-    button.scrollIntoView({ block: "nearest" });
+    button.scrollIntoView({ block: "nearest", inline: "nearest" });
     if (this.#parts.rows.contains(document.activeElement)) button.focus({ preventScroll: true });
   }
 

@@ -3,7 +3,7 @@
 const MOST_KEPT = 400;
 const AT_ONCE = 4;
 
-/** A cache of the pictures that `load(sampleId, size, overlay)` gives as blobs. */
+/** A cache of the pictures that `load(sampleId, size, look)` gives as blobs; a look is {overlay, view, stretch}. */
 export class Pictures {
   #load;
   #kept = new Map(); // key -> promise of a URL; oldest first
@@ -16,15 +16,15 @@ export class Pictures {
   }
 
   /** Promise of a picture's URL; urgent ones overtake those that wait. Failures are not kept. */
-  get(sampleId, size, overlay = "none", urgent = false) {
-    const key = `${sampleId} ${size} ${overlay}`;
+  get(sampleId, size, look = {}, urgent = false) {
+    const key = keyOf(sampleId, size, look);
     const known = this.#kept.get(key);
     if (known) {
       this.#kept.delete(key);
       this.#kept.set(key, known);
       return known;
     }
-    const promise = this.#queue(() => this.#load(sampleId, size, overlay), urgent).then((blob) => {
+    const promise = this.#queue(() => this.#load(sampleId, size, look), urgent).then((blob) => {
       const url = URL.createObjectURL(blob);
       this.#ready.set(key, url);
       return url;
@@ -36,20 +36,16 @@ export class Pictures {
   }
 
   /** The URL of a picture that is here already, or null. */
-  peek(sampleId, size, overlay = "none") {
-    return this.#ready.get(`${sampleId} ${size} ${overlay}`) ?? null;
+  peek(sampleId, size, look = {}) {
+    return this.#ready.get(keyOf(sampleId, size, look)) ?? null;
   }
 
-  /** Forget one overlay of a sample, because it changed. */
+  /** Forget one overlay of a sample, or of all where it is null, because it changed. */
   forget(sampleId, overlay) {
     for (const key of [...this.#kept.keys()]) {
-      if (key.startsWith(`${sampleId} `) && key.endsWith(` ${overlay}`)) this.#drop(key);
+      const ours = sampleId === null || key.startsWith(`${sampleId} `);
+      if (ours && key.endsWith(` ${overlay}`)) this.#drop(key);
     }
-  }
-
-  /** Forget an overlay of all samples. */
-  forgetAll(overlay) {
-    for (const key of [...this.#kept.keys()]) if (key.endsWith(` ${overlay}`)) this.#drop(key);
   }
 
   #drop(key) {
@@ -75,3 +71,5 @@ export class Pictures {
     }
   }
 }
+
+const keyOf = (id, size, { view = "", stretch = "", overlay = "none" }) => `${id} ${size} ${view} ${stretch} ${overlay}`;

@@ -1,0 +1,174 @@
+// Answers: each is shown at once, goes to the sample that was on screen, and waits in the outbox until the service has it.
+
+import { answerText, fileName } from "../core/format.js";
+import { confirmBackground, askSkipReason } from "../core/dialogs.js";
+import { toast } from "../core/messages.js";
+import { recall, remember } from "../core/memory.js";
+import { goOn, select } from "../core/selection.js";
+import { activeTask, change, classesOf, isDrawn, leaseOf, selectedLease, state, stateOf, togglesOf } from "../core/state.js";
+import { drawingOf } from "../draw/actions.js";
+
+const MOST_UNDO = 50;
+
+/** The actions that answer; `outbox` keeps them, `drawing` are the actions of the drawing. */
+export function answeringActions(campaign, outbox, drawing) {
+  const memory = `undo.${campaign}`;
+  change({ undo: recall(memory, [], true) });
+
+  function note(lease, entry, key) {
+    const undo = { sample_id: lease.sample_id, path: lease.path, key, kind: entry.kind, tasks: (entry.labels ?? []).map((label) => label.task) };
+    change({ undo: [...state.undo, undo].slice(-MOST_UNDO) });
+    remember(memory, state.undo, true);
+  }
+
+  /** Answer one task of a sample. */
+  function answer(lease, label, said, entry = { kind: "label" }) {
+    const whole = { ...entry, sample_ids: [lease.sample_id], path: lease.path, labels: [{ sample_id: lease.sample_id, ...label }] };
+    note(lease, whole, outbox.add(whole));
+    if (state.toggles.has(lease.sample_id)) change({ toggles: without(state.toggles, lease.sample_id) });
+    toast(`${fileName(lease.path)}: ${said}`);
+    goOn(lease.sample_id);
+  }
+
+  async function saveDrawing(lease, spec) {
+    const drawn = drawingOf(lease);
+    if (!drawn.regions.length && !(await confirmBackground())) return;
+    if (!drawn.isTouched && drawn.regions.length && state.suggestions.get(lease.sample_id)?.shown) return accept(lease);
+    const names = [...new Set(drawn.regions.map((region) => region.label))];
+    const said = names.length ? answerText(names) : "all background";
+    answer(lease, { task: spec.task, features: drawn.features(), crs: "pixel" }, said);
+  }
+
+  function accept(lease) {
+    const suggestion = state.suggestions.get(lease.sample_id);
+    const spec = activeTask();
+    const ids = (suggestion?.given ?? []).filter((one) => one.task === spec.task).map((one) => one.prediction_id);
+    if (!suggestion || (suggestion.given && !ids.length)) return toast("There is no suggestion for this image. Press g to ask for one.", "problem");
+    const features = isDrawn(spec) ? drawingOf(lease).features() : undefined;
+    const label = { task: spec.task, classes: features ? undefined : suggestion.top ?? [], features };
+    return answer(lease, label, "suggestion accepted", { kind: "accept", shown: ids.length ? ids : null });
+  }
+
+  function takeBack(last) {
+    const lease = leaseOf(last.sample_id);
+    const path = last.path;
+    if (outbox.withdraw(last.key)) return toast(`${fileName(path)}: taken back`);
+    if (last.kind === "skip") outbox.add({ kind: "unskip", sample_ids: [last.sample_id], path });
+    else {
+      const entry = state.outbox.find((one) => one.key === last.key);
+      const ids = last.label_ids ?? entry?.answer ?? null;
+      outbox.add({ kind: "retract", of: last.key, label_ids: ids, tasks: last.tasks, sample_ids: last.ids ?? [last.sample_id], path });
+    }
+    return toast(`${fileName(lease?.path ?? path)}: taken back`);
+  }
+
+  const actions = {
+    /** Class number `index` of the task that is asked: the answer; switched on or off where several are right; or painted. */
+    chooseClass: (index) => {
+      const name = classesOf(activeTask())[index]?.name;
+      if (name !== undefined) actions.chooseName(name);
+    },
+    chooseName: (name) => {
+      const lease = selectedLease();
+      const spec = activeTask();
+      if (!lease || !spec) return;
+      if (isDrawn(spec)) drawing.paint(name);
+      else if (spec.multi_label) {
+        const on = togglesOf(lease);
+        const toggled = on.includes(name) ? on.filter((one) => one !== name) : [...on, name];
+        change({ toggles: new Map(state.toggles).set(lease.sample_id, toggled) });
+      } else answer(lease, { task: spec.task, classes: [name] }, name);
+    },
+
+    /** Save what is switched on or drawn; where nothing is, take the suggestion. */
+    save: () => {
+      const lease = selectedLease();
+      const spec = activeTask();
+      if (!lease || !spec) return undefined;
+      if (isDrawn(spec)) return saveDrawing(lease, spec);
+      const on = spec.multi_label ? togglesOf(lease) : [];
+      if (on.length) {
+        const classes = spec.classes.filter((name) => on.includes(name));
+        return answer(lease, { task: spec.task, classes }, answerText(classes));
+      }
+      if (state.suggestions.has(lease.sample_id)) return accept(lease);
+      if (spec.multi_label) toast("No class is switched on. Press n if none of them is here.", "problem");
+      return undefined;
+    },
+
+    accept: () => {
+      const lease = selectedLease();
+      if (!lease) return;
+      if (isDrawn(activeTask()) && state.drawings.get(lease.sample_id)?.isTouched) saveDrawing(lease, activeTask());
+      else accept(lease);
+    },
+
+    nothing: async () => {
+      const lease = selectedLease();
+      const spec = activeTask();
+      if (!lease || !spec) return;
+      if (!isDrawn(spec)) {
+        answer(lease, { task: spec.task, classes: [] }, spec.multi_label ? "nothing here" : "none of these");
+      } else if (await confirmBackground(drawingOf(lease).regions.length > 0)) {
+        const features = { type: "FeatureCollection", features: [] };
+        answer(lease, { task: spec.task, features, crs: "pixel" }, "all background");
+      }
+    },
+
+    skip: async () => {
+      const lease = selectedLease();
+      if (!lease || ["labelled", "skipped"].includes(stateOf(lease))) return;
+      const reason = await askSkipReason();
+      if (reason === null) return;
+      const entry = { kind: "skip", sample_ids: [lease.sample_id], path: lease.path, reason };
+      note(lease, entry, outbox.add(entry));
+      toast(`${fileName(lease.path)} is left to others.`);
+      goOn(lease.sample_id);
+    },
+
+    /** Give one class to several samples at once. */
+    labelAll: (samples, spec, name) => {
+      const labels = samples.map(({ sample_id }) => ({ sample_id, task: spec.task, classes: [name] }));
+      const entry = { kind: "label", sample_ids: samples.map((one) => one.sample_id), path: `${samples.length} images`, labels };
+      const key = outbox.add(entry);
+      const undo = { sample_id: samples[0].sample_id, ids: entry.sample_ids, path: entry.path, key, kind: "label", tasks: [spec.task] };
+      change({ undo: [...state.undo, undo].slice(-MOST_UNDO) });
+      remember(memory, state.undo, true);
+      toast(`${samples.length} images: ${name}`);
+    },
+
+    undo: () => {
+      if (drawing.undoStroke()) return;
+      const last = state.undo.at(-1);
+      if (!last) return;
+      change({ undo: state.undo.slice(0, -1) });
+      remember(memory, state.undo, true);
+      takeBack(last);
+      if (leaseOf(last.sample_id)) {
+        select(last.sample_id);
+        if (last.tasks[0]) change({ task: last.tasks[0] });
+      }
+    },
+
+    /** The service has an entry: later ones can name its labels. */
+    saved: (entry, result) => {
+      if (!Array.isArray(result)) return;
+      change({ undo: state.undo.map((one) => (one.key === entry.key ? { ...one, label_ids: result } : one)) });
+      remember(memory, state.undo, true);
+    },
+
+    /** The service refused an entry for good. */
+    refused: (entry, error) => {
+      change({ undo: state.undo.filter((one) => one.key !== entry.key) });
+      remember(memory, state.undo, true);
+      toast(`${fileName(entry.path ?? "")}: not saved. ${error.message}`, "problem");
+    },
+  };
+  return actions;
+}
+
+function without(map, key) {
+  const left = new Map(map);
+  left.delete(key);
+  return left;
+}

@@ -1,0 +1,103 @@
+// Everything the page knows, in one object; views are told after each change.
+
+import { withPending } from "../outbox/pending.js";
+
+export const state = {
+  campaign: null, // as the service shows it
+  annotator: "",
+  served: [], // leases as the service gave them, best first, ended ones included
+  leases: [], // the same with the answers that still wait to be sent
+  outbox: [], // answers on their way: see outbox/outbox.js
+  visits: new Map(), // sample_id -> something like a lease: samples opened from history, search or look-alikes
+  loaded: false, // whether the leases were read at least once
+  selected: null, // sample_id
+  task: null, // name of the task that keys answer now
+  classes: new Map(), // task -> [{name, colour, description, retired, examples}]
+  guidelines: "",
+  paint: null, // name of the class that is drawn
+  tool: null, // drawing tool, or null
+  overlay: "none",
+  views: [], // ways to see the images: [{name, title, key}]
+  view: null, // name of the one shown
+  stretch: null, // "image", "campaign" or null: as the service does it by itself
+  gamma: 1,
+  querySize: 10,
+  toggles: new Map(), // sample_id -> classes switched on, where several may be given
+  drawings: new Map(), // sample_id -> Drawing
+  suggestions: new Map(), // sample_id -> { text, shown, top }: what was suggested, ids of the predictions shown
+  undo: [], // what can be taken back, newest last
+  clockOffset: 0, // service's time minus ours, ms
+  progress: null, // as the service counts it
+  curve: [],
+  round: null, // the round that runs, with its progress
+  exhausted: null, // why the last query gave nothing
+};
+
+const listeners = new Set();
+let told = true;
+
+/** Call `listener` after changes. */
+export function onChange(listener) {
+  listeners.add(listener);
+}
+
+/** Change some of the state; all changes of one turn are shown together. */
+export function change(part) {
+  Object.assign(state, part);
+  if ("served" in part || "outbox" in part || "campaign" in part) {
+    state.leases = withPending(state.served, state.outbox, tasks().map((spec) => spec.task));
+  }
+  if (!told) return;
+  told = false;
+  queueMicrotask(() => {
+    told = true;
+    for (const listener of listeners) listener();
+  });
+}
+
+/** Milliseconds until a lease ends, by the service's clock. */
+export function msLeft(lease) {
+  return Date.parse(lease.expires_at) - (Date.now() + state.clockOffset);
+}
+
+/** State of a lease now: an open one lapses between two answers of the service. */
+export function stateOf(lease) {
+  return lease.state === "open" && lease.expires_at && msLeft(lease) <= 0 ? "lapsed" : lease.state;
+}
+
+export const isOpen = (lease) => stateOf(lease) === "open";
+export const openLeases = () => state.leases.filter(isOpen);
+export const heldLease = (sampleId) => state.leases.find((lease) => lease.sample_id === sampleId) ?? null;
+export const leaseOf = (sampleId) => heldLease(sampleId) ?? visitOf(sampleId);
+export const selectedLease = () => leaseOf(state.selected);
+
+function visitOf(sampleId) {
+  const visit = state.visits.get(sampleId);
+  return visit ? withPending([visit], state.outbox, tasks().map((spec) => spec.task))[0] : null;
+}
+
+/** The tasks of the campaign. */
+export const tasks = () => state.campaign?.tasks ?? [];
+
+/** The task that keys answer now, or null. */
+export const activeTask = () => tasks().find((spec) => spec.task === state.task) ?? tasks()[0] ?? null;
+
+/** Whether a task is answered by drawing. */
+export const isDrawn = (spec) => spec?.task !== "classification";
+
+/** The classes of a task that may be given, with what the campaign says of them. */
+export const classesOf = (spec) => (spec ? (state.classes.get(spec.task) ?? []).filter((one) => !one.retired) : []);
+
+/** The annotator's answer for a task of a sample, or null. */
+export const answerOf = (lease, task) => lease?.answers.find((own) => own.task === task) ?? null;
+
+/** Whether a task of a sample needs no answer any more. */
+export const isAnswered = (lease, task) => Boolean(answerOf(lease, task) || lease?.tasks?.[task]?.answered);
+
+/** The first task of a sample without an answer, or null. */
+export const nextTask = (lease) => tasks().find((spec) => !isAnswered(lease, spec.task)) ?? null;
+
+/** Classes switched on for a sample: what was toggled, else what was answered. */
+export function togglesOf(lease) {
+  return state.toggles.get(lease.sample_id) ?? answerOf(lease, "classification")?.classes ?? [];
+}

@@ -1,0 +1,112 @@
+// One's own labels, and samples found by name: a second list beside the one of leased samples.
+
+import { ApiError } from "../net/api.js";
+import { element, show } from "../core/dom.js";
+import { answerText, fileName } from "../core/format.js";
+import { toast } from "../core/messages.js";
+import { select } from "../core/selection.js";
+import { change, heldLease, state } from "../core/state.js";
+import { Drawing } from "../draw/drawing.js";
+import { namesIn } from "../outbox/pending.js";
+
+const TYPING_MS = 250;
+
+/** The history and the search by name. */
+export class FinderView {
+  #parts;
+  #api;
+  #timer = null;
+  #asked = 0;
+
+  constructor(parts, api) {
+    this.#parts = parts;
+    this.#api = api;
+    parts.search.addEventListener("input", () => {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#look(), TYPING_MS);
+    });
+    parts.search.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      parts.search.value = "";
+      parts.search.blur();
+      this.#look();
+    });
+  }
+
+  /** "yours": leased samples; "history": what one has answered, newest first. */
+  tab(name) {
+    for (const button of this.#parts.tabs.children) button.setAttribute("aria-pressed", String(button.dataset.tab === name));
+    show(this.#parts.rows, name === "yours");
+    show(this.#parts.found, name === "history");
+    if (name === "history") this.#look();
+  }
+
+  async #look() {
+    const text = this.#parts.search.value.trim();
+    if (text && this.#parts.found.hidden) return this.tab("history");
+    const asked = ++this.#asked;
+    try {
+      const rows = text ? (await this.#api.search(text)).samples.map(found) : await this.#history();
+      if (asked !== this.#asked) return undefined;
+      this.#parts.found.replaceChildren(...rows.map((row) => this.#row(row)));
+      if (!rows.length) this.#parts.found.append(element("li", "soft none", text ? "No sample has this in its name." : "You have not answered anything yet."));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.#parts.found.replaceChildren(element("li", "soft none", error.message));
+    }
+    return undefined;
+  }
+
+  async #history() {
+    const { labels } = await this.#api.history();
+    return labels.filter((label) => label.annotator === this.#api.annotator).map((label) => ({
+      sample_id: label.sample_id, path: label.path, said: answerText(label.classes ?? namesIn(label.features)),
+    }));
+  }
+
+  #row({ sample_id: id, path, said }) {
+    const item = element("li");
+    const button = element("button", "row plain");
+    button.type = "button";
+    button.title = path;
+    const text = element("span", "text");
+    text.append(element("span", "file", fileName(path)), element("span", "reason", said));
+    button.append(text);
+    button.addEventListener("click", () => this.open(id, path));
+    item.append(button);
+    return item;
+  }
+
+  /** Show any sample of the campaign, with one's own answers, so that they can be changed. */
+  async open(id, path) {
+    if (heldLease(id)) return select(id);
+    try {
+      const [facts, labels] = await Promise.all([this.#api.view(id), this.#api.labelsOf(id)]);
+      if (!facts) return toast("This service cannot show single samples yet.", "problem");
+      const own = currentOf(labels, this.#api.annotator);
+      const answers = own.map(({ task, label_id, classes, features }) => ({ task, label_id, classes: classes ?? namesIn(features) }));
+      const visit = {
+        sample_id: id, path: facts.path ?? path, width: facts.width, height: facts.height, answers, reason: null,
+        state: answers.length ? "labelled" : "open", score: null, version: null, expires_at: null,
+      };
+      change({ visits: new Map(state.visits).set(id, visit) });
+      const drawn = own.find((label) => label.features && label.crs === "pixel");
+      if (drawn && !state.drawings.has(id)) {
+        change({ drawings: new Map(state.drawings).set(id, Drawing.from(drawn.features, facts.width, facts.height)) });
+      }
+      return select(id);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      return toast(error.message, "problem");
+    }
+  }
+}
+
+const found = ({ sample_id, path, state: now }) => ({ sample_id, path, said: now ?? "" });
+
+/** The newest label of each task of an annotator that was not withdrawn. */
+function currentOf(events, annotator) {
+  const newest = new Map();
+  for (const event of events.filter((one) => one.annotator === annotator)) newest.set(event.task, event);
+  return [...newest.values()].filter((event) => event.retracts === null);
+}

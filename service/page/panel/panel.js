@@ -1,0 +1,126 @@
+// The right side: why this sample, the answer, and what else can be done with it.
+
+import { show, write } from "../core/dom.js";
+import { answerText, fileName, timeLeft } from "../core/format.js";
+import { activeTask, answerOf, isAnswered, isDrawn, msLeft, selectedLease, state, stateOf, tasks, togglesOf } from "../core/state.js";
+import { waiting } from "../outbox/outbox.js";
+
+const TIME_WORDS = { labelled: "done", skipped: "skipped by you", lapsed: "time ran out", taken: "somebody else has it" };
+const SOON_MS = 5 * 60_000;
+const TASK_WORDS = { classification: "Class", segmentation: "Areas" };
+
+/** The panel around the classes. */
+export class PanelView {
+  #parts;
+  #tasksOf = "";
+
+  constructor(parts) {
+    this.#parts = parts;
+  }
+
+  render() {
+    const lease = selectedLease();
+    const spec = activeTask();
+    const parts = this.#parts;
+    parts.panel.classList.toggle("idle", !lease);
+    this.#showWhy(lease);
+    this.#showTasks(lease);
+    this.#showSuggestion(lease, spec);
+    this.#showTools(lease, spec);
+    const now = lease ? stateOf(lease) : null;
+    show(parts.renew, now === "lapsed");
+    show(parts.save, Boolean(spec?.multi_label) || isDrawn(spec));
+    write(parts.saveText, isDrawn(spec) ? "Save drawing" : "Save");
+    parts.save.disabled = !lease || (!isDrawn(spec) && !togglesOf(lease).length);
+    write(parts.nothingText, isDrawn(spec) ? "All background" : spec?.multi_label ? "Nothing here" : "None of these");
+    parts.skip.disabled = !lease || now === "labelled" || now === "skipped";
+    parts.nothing.disabled = parts.comment.disabled = !lease;
+    show(parts.scaneo, Boolean(lease?.scaneo_url));
+    const last = state.undo.at(-1);
+    const strokes = lease && isDrawn(spec) ? state.drawings.get(lease.sample_id)?.past.length : 0;
+    parts.undo.disabled = !last && !strokes;
+    const what = strokes ? "Undo stroke" : last ? `Undo ${fileName(last.path)}` : "Undo";
+    write(parts.undoText, what);
+    parts.undo.title = what;
+    this.#showQueue();
+  }
+
+  /** Only what changes every second. */
+  renderTime() {
+    const lease = selectedLease();
+    const now = lease ? stateOf(lease) : null;
+    const left = lease?.expires_at ? timeLeft(msLeft(lease)) : "–";
+    write(this.#parts.time, lease ? (TIME_WORDS[now] ?? left) : "–");
+    this.#parts.time.classList.toggle("soon", now === "lapsed" || (now === "open" && lease.expires_at && msLeft(lease) < SOON_MS));
+  }
+
+  #showWhy(lease) {
+    const parts = this.#parts;
+    write(parts.reason, lease ? lease.reason ?? "Opened by name." : "No sample is selected.");
+    write(parts.score, lease?.score == null ? "–" : lease.score.toFixed(2));
+    write(parts.version, lease?.reason ? chosenBy(lease.version) : "–");
+    this.renderTime();
+  }
+
+  /** The tasks of a sample, where there are several, and which are answered. */
+  #showTasks(lease) {
+    const all = tasks();
+    show(this.#parts.tasks, all.length > 1);
+    if (all.length < 2) return;
+    const done = lease ? all.filter((spec) => isAnswered(lease, spec.task)).length : 0;
+    write(this.#parts.tasksDone, lease ? `${done} of ${all.length} answered` : "");
+    const names = all.map((spec) => spec.task).join();
+    if (names !== this.#tasksOf) {
+      this.#tasksOf = names;
+      this.#parts.taskButtons.replaceChildren(...all.map((spec) => {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.dataset.task = spec.task;
+        return button;
+      }));
+    }
+    for (const button of this.#parts.taskButtons.children) {
+      const { task } = button.dataset;
+      const own = answerOf(lease, task);
+      const mark = own ? ` ✓ ${answerText(own.classes)}` : isAnswered(lease, task) ? " ✓" : "";
+      write(button, (TASK_WORDS[task] ?? task) + mark);
+      button.setAttribute("aria-pressed", String(task === activeTask()?.task));
+    }
+  }
+
+  #showTools(lease, spec) {
+    const parts = this.#parts;
+    const draws = isDrawn(spec) && Boolean(lease);
+    show(parts.tools, draws);
+    show(parts.brushSize, draws && (state.tool === "brush" || state.tool === "erase"));
+    for (const button of parts.tools.querySelectorAll("[data-tool]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.tool === state.tool));
+    }
+  }
+
+  #showSuggestion(lease, spec) {
+    const parts = this.#parts;
+    const model = state.campaign?.current_model;
+    const suggestion = lease ? state.suggestions.get(lease.sample_id) : undefined;
+    const isEdited = lease && isDrawn(spec) && state.drawings.get(lease.sample_id)?.isTouched;
+    show(parts.accept, suggestion !== undefined && !isEdited);
+    parts.suggest.disabled = !lease || !model;
+    const next = state.progress?.next_round?.sentence ?? state.campaign?.next_round?.sentence;
+    const none = next ? `There is no model yet: ${next}.` : "There is no model yet: the first comes with enough labels.";
+    write(parts.suggestionText, suggestion?.text ?? (model ? "The model can propose an answer." : none));
+  }
+
+  #showQueue() {
+    const left = waiting();
+    const stuck = left.filter((entry) => entry.tried && entry.state === "waiting").length;
+    show(this.#parts.queue, left.length > 0);
+    const lost = state.unkept ? " This browser cannot store them: keep this page open." : "";
+    const why = state.sendingTrouble ? ` ${state.sendingTrouble}` : stuck ? " They are sent when the service is back." : "";
+    write(this.#parts.queue, left.length ? `${left.length} ${left.length === 1 ? "answer waits" : "answers wait"} to be saved.${why}${lost}` : "");
+  }
+}
+
+function chosenBy(version) {
+  if (version === null || version === undefined) return "chance";
+  return version === "features" ? "image features" : `model ${version}`;
+}

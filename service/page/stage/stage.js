@@ -1,0 +1,204 @@
+// The middle of the page: the image, what lies over it, and the calm end of the list.
+
+import { ApiError } from "../net/api.js";
+import { show, write } from "../core/dom.js";
+import { capital, counted, fileName } from "../core/format.js";
+import { change, openLeases, selectedLease, state } from "../core/state.js";
+import { ImageMap } from "./map.js";
+import { PlaceView } from "./place.js";
+
+export const LARGE_PX = 768;
+export const THUMB_PX = 96;
+const AHEAD = 3; // pictures that are fetched before they are asked for
+const MOST_FACTS = 500;
+const AROUND_PX = 256;
+
+/** Shows the selected sample. */
+export class StageView {
+  #parts;
+  #api;
+  #pictures;
+  #image;
+  #place;
+  #shown = ""; // sample and look that the stage shows or is about to show
+  #sample = null;
+  #facts = new Map(); // sample_id -> promise of what the service tells about it
+  #overlaid = "";
+  #surrounded = null;
+
+  constructor(parts, api, pictures) {
+    this.#parts = parts;
+    this.#api = api;
+    this.#pictures = pictures;
+    this.#image = new ImageMap(parts.map, (z, x, y) => this.#tile(z, x, y));
+    this.#place = new PlaceView(parts, this.#image);
+  }
+
+  /** The map, for drawing tools. */
+  get image() {
+    return this.#image;
+  }
+
+  render() {
+    const lease = selectedLease();
+    const parts = this.#parts;
+    const at = lease ? state.leases.findIndex((one) => one.sample_id === lease.sample_id) + 1 : 0;
+    write(parts.rank, at ? `${at} of ${state.leases.length}` : "");
+    write(parts.file, lease ? fileName(lease.path) : "");
+    if (lease && parts.file.title !== lease.path) parts.file.title = lease.path;
+    for (const button of parts.overlays.querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(button.dataset.overlay === state.overlay));
+    }
+    parts.canvas.classList.toggle("empty", !lease);
+    show(parts.map, Boolean(lease));
+    show(parts.finished, !lease && state.loaded);
+    if (lease) {
+      this.#picture(lease);
+      this.#overlay(lease);
+    } else this.#nothing();
+  }
+
+  /** What the service tells about a sample, asked for once. */
+  facts(sampleId) {
+    if (!this.#facts.has(sampleId)) {
+      const asked = this.#api.view(sampleId);
+      asked.catch(() => this.#facts.delete(sampleId));
+      this.#facts.set(sampleId, asked);
+      if (this.#facts.size > MOST_FACTS) this.#facts.delete(this.#facts.keys().next().value);
+    }
+    return this.#facts.get(sampleId);
+  }
+
+  #nothing() {
+    const { finishedTitle, finishedText, finishedSize, note, legend } = this.#parts;
+    this.#shown = this.#overlaid = "";
+    this.#sample = null;
+    for (const hidden of [note, legend]) show(hidden, false);
+    const done = state.leases.filter((lease) => lease.state === "labelled").length;
+    write(finishedTitle, state.exhausted ? "Nothing left to give out" : done ? "All done" : "Ready when you are");
+    const sentence = done ? `You labelled ${counted(done, "sample")} in the last 12 hours.` : "You hold no samples yet.";
+    write(finishedText, state.exhausted ? `${capital(state.exhausted)}.` : sentence);
+    write(finishedSize, String(state.querySize));
+    for (const button of this.#parts.finished.querySelectorAll(".button")) button.classList.toggle("primary", !state.exhausted);
+  }
+
+  /** Show the picture that is here at once, the whole one as soon as it comes, tiles where it has more to show. */
+  async #picture(lease) {
+    const { view, stretch } = state;
+    const look = { view, stretch };
+    const wanted = [lease.sample_id, view, stretch, state.gamma].join(" ");
+    if (wanted === this.#shown) return;
+    this.#shown = wanted;
+    const { note, map } = this.#parts;
+    const isSharp = Math.max(lease.width, lease.height) <= LARGE_PX;
+    if (this.#sample !== lease.sample_id) {
+      this.#sample = lease.sample_id;
+      this.#overlaid = "";
+      this.#surrounded = null;
+      this.#image.reset(lease.width, lease.height);
+      this.#image.overlay(null, 1);
+      this.#place.show(null);
+      show(note, false);
+      const here = this.#pictures.peek(lease.sample_id, LARGE_PX, look) ?? this.#pictures.peek(lease.sample_id, THUMB_PX);
+      if (here) this.#image.thumb(here, isSharp);
+      map.dataset.shows = here ? String(lease.sample_id) : "";
+    }
+    this.#image.tiles(null);
+    map.setAttribute("aria-label", `Satellite image ${fileName(lease.path)}`);
+    try {
+      const url = await this.#pictures.get(lease.sample_id, LARGE_PX, look, true);
+      if (this.#shown !== wanted) return;
+      this.#image.thumb(url, isSharp);
+      map.dataset.shows = String(lease.sample_id);
+      this.#ahead(look);
+      const facts = await this.facts(lease.sample_id);
+      if (this.#shown !== wanted || !facts) return;
+      this.#place.show(facts);
+      if (!isSharp || state.gamma !== 1) this.#image.tiles(facts.max_zoom);
+      this.#surround(facts);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (this.#shown !== wanted) return;
+      if (error.isOffline) this.#shown = ""; // tried again with the next news
+      write(note, error.isOffline ? "The picture comes when the service is back." : `The image cannot be shown: ${error.message}`);
+      show(note, true);
+    }
+  }
+
+  async #tile(z, x, y) {
+    const { view, stretch, gamma } = state;
+    return URL.createObjectURL(await this.#api.tile(this.#sample, z, x, y, { view, stretch, gamma }));
+  }
+
+  /** What the model says, drawn over the image; where it says nothing, one quiet sentence. */
+  async #overlay(lease) {
+    const model = state.campaign?.current_model?.version;
+    const isDrawn = state.overlay === "suggestion" && state.drawings.has(lease.sample_id);
+    const asked = isDrawn ? "none" : state.overlay;
+    const wanted = [lease.sample_id, asked, model, state.suggestions.has(lease.sample_id)].join(" ");
+    if (wanted === this.#overlaid) return;
+    this.#overlaid = wanted;
+    const { note, legend } = this.#parts;
+    let said = "";
+    let url = null;
+    if (asked === "suggestion" && !state.suggestions.has(lease.sample_id)) {
+      said = model ? "No suggestion for this image yet: press g to ask for one." : "There is no model yet that could suggest anything.";
+    } else if (asked !== "none") {
+      try {
+        url = await this.#pictures.get(lease.sample_id, LARGE_PX, { overlay: asked }, true);
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        if (error.isOffline) this.#overlaid = "";
+        said = error.isOffline ? "The overlay comes when the service is back." : capital(error.message);
+      }
+      if (this.#overlaid !== wanted && this.#overlaid) return;
+    }
+    this.#image.overlay(url, state.opacity);
+    write(note, said);
+    show(note, Boolean(said));
+    show(legend, asked === "uncertainty" && !said);
+  }
+
+  async #surround(facts) {
+    if (!state.around || this.#surrounded === this.#sample) return;
+    const sample = this.#surrounded = this.#sample;
+    const found = await Promise.allSettled((facts.neighbours ?? []).map(async ({ sample_id: id, dx, dy, width, height }) => {
+      return { url: await this.#pictures.get(id, AROUND_PX, { view: state.view, stretch: state.stretch }), left: dx, top: dy, width, height };
+    }));
+    if (sample === this.#sample) this.#image.surround(found.filter((one) => one.value).map((one) => one.value));
+  }
+
+  /** Show what lies around the image, or only the image. */
+  async around() {
+    const lease = selectedLease();
+    if (!lease) return;
+    change({ around: !state.around });
+    const [width, height] = this.#image.size;
+    this.#surrounded = null;
+    if (!state.around) {
+      this.#image.surround([]);
+      this.#image.fit();
+      return;
+    }
+    this.#image.fit([-0.7 * width, -1.7 * height, 1.7 * width, 0.7 * height], 150);
+    const facts = await this.facts(lease.sample_id);
+    if (facts) await this.#surround(facts);
+  }
+
+  /** Draw opacity of overlays anew. */
+  fade() {
+    this.#overlaid = "";
+    this.render();
+  }
+
+  /** Fetch the next open samples' pictures before they are asked for. */
+  #ahead(look) {
+    const at = state.leases.findIndex((lease) => lease.sample_id === state.selected);
+    const open = openLeases().filter((lease) => lease.sample_id !== state.selected);
+    const next = [...open.filter((lease) => state.leases.indexOf(lease) > at), ...open].slice(0, AHEAD);
+    for (const lease of next) {
+      this.#pictures.get(lease.sample_id, LARGE_PX, look).catch(() => {});
+      this.facts(lease.sample_id).catch(() => {});
+    }
+  }
+}

@@ -1,0 +1,190 @@
+// The working page: wires state, views, keys, outbox and the service together.
+
+import { answeringActions } from "./actions/answering.js";
+import { sender } from "./actions/sending.js";
+import { suggestingActions } from "./actions/suggesting.js";
+import { workingActions } from "./actions/working.js";
+import { colourOf } from "./core/colours.js";
+import { askComment, askName, showHelp } from "./core/dialogs.js";
+import { fromTemplate, partsOf, show, write } from "./core/dom.js";
+import { listenToKeys } from "./core/keys.js";
+import { toast } from "./core/messages.js";
+import { activeTask, change, isDrawn, onChange, selectedLease, state, tasks } from "./core/state.js";
+import { renderTop } from "./core/top.js";
+import { drawingActions } from "./draw/actions.js";
+import { LegendView, coloursOf } from "./draw/legend.js";
+import { Tools } from "./draw/tools.js";
+import { AlikeView } from "./list/alike.js";
+import { FinderView } from "./list/finder.js";
+import { ListView } from "./list/list.js";
+import { ApiError } from "./net/api.js";
+import { campaignApi } from "./net/campaign_api.js";
+import { Pictures } from "./net/pictures.js";
+import { ROOT } from "./root.js";
+import { Sync } from "./net/sync.js";
+import { Outbox } from "./outbox/outbox.js";
+import { ClassesView } from "./panel/classes.js";
+import { PanelView } from "./panel/panel.js";
+import { StageView } from "./stage/stage.js";
+import { listenToSwipes } from "./stage/swipe.js";
+import { ViewsView } from "./stage/views.js";
+
+/** Show a campaign's work for an annotator; `isNamed`: the token says who that is. */
+export function showWorkspace(app, campaign, annotator, isNamed) {
+  app.replaceChildren(fromTemplate("workspace"));
+  const parts = partsOf(app);
+  write(parts.campaign, campaign);
+  document.title = `${campaign} · al-loop`;
+  const api = campaignApi(campaign, annotator);
+  const pictures = new Pictures(api.picture);
+  const news = () => sync.refresh().catch(() => {}); // the poll says what is wrong
+  const outbox = new Outbox(`${ROOT} ${campaign} ${annotator}`, {
+    send: sender(api),
+    onSaved: (entry, answer) => { answering.saved(entry, answer); news(); },
+    onRefused: (entry, error) => { answering.refused(entry, error); news(); },
+  });
+  const sync = new Sync(api, outbox);
+  const sample = Number(new URL(location.href).searchParams.get("sample")) || null;
+  change({ annotator, selected: sample });
+
+  const stage = new StageView(parts, api, pictures);
+  const drawing = drawingActions(api, () => tools);
+  const tools = new Tools(stage.image, drawing);
+  const answering = answeringActions(campaign, outbox, drawing);
+  const suggesting = suggestingActions(api, pictures);
+  const working = workingActions(api, sync, () => stage);
+  const classes = new ClassesView(parts, pictures, answering.chooseName);
+  const alike = new AlikeView(api, pictures, answering.labelAll);
+  const finder = new FinderView(parts, api);
+  const list = new ListView(parts, pictures);
+  const panel = new PanelView(parts);
+  const legend = new LegendView(parts, stage);
+  const views = new ViewsView(parts, working);
+
+  const brushing = () => state.tool === "brush" || state.tool === "erase";
+  const actions = {
+    ...working, ...suggesting, ...answering, ...drawing,
+    help: () => showHelp({ draws: tasks().some(isDrawn), scaneo: Boolean(selectedLease()?.scaneo_url) }),
+    name: () => (isNamed ? undefined : changeName()),
+    find: () => classes.find(),
+    about: () => classes.about(),
+    alike: () => alike.open(),
+    comment: () => comment(api, outbox),
+    list: () => parts.list.classList.toggle("open"),
+    brush: () => drawing.tool("brush"),
+    eraser: () => drawing.tool("erase"),
+    polygon: () => drawing.tool("polygon"),
+    box: () => drawing.tool("box"),
+    trace: () => drawing.tool("trace"),
+    drop: () => { if (!tools.abort()) { change({ tool: null }); tools.choose(null); parts.list.classList.remove("open"); } },
+    zoomIn: () => (brushing() ? drawing.thicker(1.25) : working.zoomIn()),
+    zoomOut: () => (brushing() ? drawing.thicker(0.8) : working.zoomOut()),
+  };
+
+  let version;
+  let colours = new Map();
+  let coloured = null;
+  onChange(() => {
+    if (state.campaign && version !== state.campaign.current_model?.version) {
+      if (version !== undefined) pictures.forget(null, "uncertainty"); // another model is unsure elsewhere
+      version = state.campaign.current_model?.version;
+      if (!state.classes.size) change({ classes: plainClasses() });
+    }
+    const spec = activeTask();
+    if (coloured !== state.classes || colours.task !== spec?.task) {
+      coloured = state.classes;
+      colours = Object.assign(coloursOf(spec), { task: spec?.task });
+    }
+    const lease = selectedLease();
+    renderTop(parts);
+    list.render();
+    stage.render();
+    tools.show(lease && isDrawn(spec) ? state.drawings.get(lease.sample_id) : null, colours, state.opacity);
+    tools.brush.colour = colours.get(state.paint ?? spec?.classes[0]) ?? "#ffffff";
+    tools.take(state.tool, Boolean(lease) && isDrawn(spec));
+    classes.render();
+    panel.render();
+    legend.render();
+    views.render();
+    suggesting.fetch();
+    noteAddress();
+  });
+
+  app.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-action], [data-overlay], [data-task], [data-tab]");
+    if (!button || button.type === "submit" || button.matches(".classes")) return;
+    const { action, overlay, task, tab } = button.dataset;
+    if (overlay) actions.overlay(overlay);
+    else if (tab) finder.tab(tab);
+    else if (action) actions[action]();
+    else actions.task(task);
+    if (event.target.closest(".list .row")) parts.list.classList.remove("open");
+  });
+  parts.more.addEventListener("submit", (event) => {
+    event.preventDefault();
+    actions.more();
+  });
+  parts.size.addEventListener("change", () => actions.size(Number(parts.size.value)));
+  parts.brushPx.addEventListener("input", () => drawing.thicker(Number(parts.brushPx.value) / tools.brush.diameter));
+  listenToKeys(actions, (key) => state.views.find((one) => one.key === key)?.name);
+  listenToSwipes(parts.canvas, stage.image, actions);
+  show(parts.fullScreen, Boolean(document.fullscreenEnabled));
+  outbox.start();
+  sync.start();
+  describe(api);
+  setInterval(() => {
+    sync.tick();
+    list.render(); // leases lapse between two answers of the service
+    panel.render();
+  }, 1000);
+}
+
+/** Classes as the campaign names them, until the service has described them. */
+function plainClasses() {
+  return new Map(tasks().map((spec) => [spec.task, spec.classes.map((name, index) => ({ name, colour: colourOf(index) }))]));
+}
+
+/** Ask for what changes rarely: classes with colours and guidelines, and ways to see the images. */
+async function describe(api) {
+  try {
+    const [described, looks] = await Promise.all([api.classes(), api.views()]);
+    if (described) {
+      const classes = described.tasks.map(({ task, classes: all }) => [
+        task, all.map((one, index) => ({ ...one, colour: /^#[0-9a-f]{6}$/i.test(one.colour) ? one.colour : colourOf(index) })),
+      ]);
+      change({ classes: new Map(classes), guidelines: described.guidelines ?? "" });
+    }
+    if (looks) {
+      const known = looks.views.some((one) => one.name === state.view);
+      const usual = state.campaign?.settings?.view?.stretch ?? "campaign";
+      change({ views: looks.views, view: known ? state.view : looks.default, usualStretch: usual });
+    }
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.isOffline) setTimeout(() => describe(api), 5000);
+  }
+}
+
+async function comment(api, outbox) {
+  const lease = selectedLease();
+  if (!lease) return;
+  const before = await api.comments(lease.sample_id).catch(() => []);
+  const said = await askComment(Array.isArray(before) ? before : (before.comments ?? []));
+  if (!said) return;
+  outbox.add({ kind: "comment", sample_ids: [lease.sample_id], path: lease.path, ...said });
+  toast(said.flag ? "Flagged for others to look at." : "Comment kept.");
+}
+
+async function changeName() {
+  const annotator = await askName();
+  if (annotator === state.annotator) return;
+  location.search = new URLSearchParams({ annotator }).toString();
+}
+
+/** Name and sample stand in the address, so that a reload comes back to them. */
+function noteAddress() {
+  const values = new URLSearchParams({ annotator: state.annotator });
+  if (state.selected !== null) values.set("sample", String(state.selected));
+  const search = `?${values}`;
+  if (search !== location.search) history.replaceState(null, "", search);
+}
