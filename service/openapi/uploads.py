@@ -33,7 +33,12 @@ def _prompt_body() -> RequestBody:
         name: Schema(type=OpenAPIType.STRING, description=text) for name, text in descriptions.items()
     }
     image = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="PNG of the image's size.")
-    form = Schema(type=OpenAPIType.OBJECT, required=[*properties, "image"], properties=properties | {"image": image})
+    sample = Schema(
+        type=OpenAPIType.INTEGER,
+        description="A sample of the campaign, for `image`, `crs` and `transform`; the answer is in its pixels.",
+    )
+    named = properties | {"image": image, "sample_id": sample}
+    form = Schema(type=OpenAPIType.OBJECT, required=["points", "label"], properties=named)
     return RequestBody(content={"multipart/form-data": OpenAPIMediaType(schema=form)}, required=True)
 
 

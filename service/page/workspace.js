@@ -156,8 +156,8 @@ async function describe(api) {
     }
     if (looks) {
       const known = looks.views.some((one) => one.name === state.view);
-      const usual = state.campaign?.settings?.view?.stretch ?? "campaign";
-      change({ views: looks.views, view: known ? state.view : looks.default, usualStretch: usual });
+      const { views, stretch = "campaign", gamma = 1 } = looks;
+      change({ views, view: known ? state.view : looks.default, usualStretch: stretch, usualGamma: gamma });
     }
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

@@ -11,7 +11,7 @@ from litestar.params import FromPath, QueryParameter
 
 from al_loop.errors import NotFoundError, UnsupportedError
 from al_loop.loop import Loop
-from al_loop.serving.sam.prompt import read_prompt
+from al_loop.serving.sam.prompt import read_prompt, read_sample_prompt
 from service.access.tokens import requires
 from service.errors import problems
 from service.openapi.examples import OUTLINE, PROBABILITIES, answer
@@ -88,13 +88,18 @@ class PredictionController(Controller):
         Grown from the points over the pixels of the sample at this place and what the serving model says about them;
         the promptable model of `AL_LOOP_SAM_MODEL` decides where there is one. Not remembered as a prediction: SCANEO
         keeps the answer as an annotation at once.
+
+        With `sample_id` in place of `image`, `crs` and `transform`, the outline is in pixels of that sample.
         """
         target = await sync_to_thread(loop.store.campaigns.get, campaign)
-        picture = await _image(request)
-        form = await request.form()
-        fields = (form.get(name) for name in ("points", "label", "crs", "transform"))
-        texts = [field if isinstance(field, str) else None for field in fields]
         classes = list(dict.fromkeys(name for spec in target.tasks for name in spec.classes))
+        form = await request.form()
+        fields = (form.get(name) for name in ("points", "label", "crs", "transform", "sample_id"))
+        texts = [field if isinstance(field, str) else None for field in fields]
+        if texts[4] is not None:
+            on_sample = read_sample_prompt(texts[4], texts[0], texts[1], classes)
+            return await sync_to_thread(loop.prompts.outline_sample, target, on_sample)
+        picture = await _image(request)
         prompt = read_prompt(texts[0], texts[1], texts[2], texts[3], classes)
         return await sync_to_thread(loop.prompts.outline, target, prompt, picture)
 

@@ -7,13 +7,14 @@ import numpy as np
 import shapely.affinity
 from numpy.typing import NDArray
 from shapely.geometry import mapping
+from shapely.geometry.base import BaseGeometry
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.samples import Sample
 from al_loop.errors import InvalidValueError, NoModelError
 from al_loop.serving.model_server import ModelServer
 from al_loop.serving.sam.pixel_features import pixel_features
-from al_loop.serving.sam.prompt import Prompt, check_inside
+from al_loop.serving.sam.prompt import Prompt, SamplePrompt, check_inside
 from al_loop.serving.sam.region_growing import grow
 from al_loop.store import LabelStore
 from models.errors import UnusableRasterError
@@ -64,11 +65,38 @@ class OutlineService:
         upload = open_upload(picture, max_values=self._max_values)
         height, width = upload.header.height, upload.header.width
         check_inside(prompt.points, height, width)
-        window = _window(prompt, height, width)
+        window = _window(prompt.points, height, width)
         sample = self._sample(campaign, prompt, upload)
-        values = _values(campaign, sample, upload, window)
+        area = self._grown(campaign, _values(campaign, sample, upload, window), prompt.points, window)
+        placed = place(area, prompt.crs, prompt.transform)
+        if placed is None:
+            raise UnusableRasterError("image", f"its CRS {prompt.crs} cannot be brought to longitude and latitude")
+        properties = {"label": prompt.label, "task": "sam"}
+        return {"type": "Feature", "properties": properties, "geometry": mapping(placed)}
+
+    def outline_sample(self, campaign: Campaign, prompt: SamplePrompt) -> dict[str, Any]:
+        """One GeoJSON Feature in pixels of a sample, with `properties` `label`, `task` and `crs` "pixel".
+
+        Raises:
+            NotFoundError: The campaign has no such sample.
+            InvalidValueError: Points outside of the image, on nodata, or more than 1,024 px apart.
+            RasterError: The sample's file is no raster that we take.
+            UnusableRasterError: Nothing was found.
+            PromptableModelError: The operator's model fails.
+        """
+        sample = self._store.samples.get(campaign.campaign_id, prompt.sample_id)
+        check_inside(prompt.points, sample.height, sample.width)
+        window = _window(prompt.points, sample.height, sample.width)
+        area = self._grown(campaign, _read(campaign, sample, window), prompt.points, window)
+        properties = {"label": prompt.label, "task": "sam", "crs": "pixel"}
+        return {"type": "Feature", "properties": properties, "geometry": mapping(area)}
+
+    def _grown(
+        self, campaign: Campaign, values: NDArray[np.float32], clicked: list[tuple[float, float]], window: Window
+    ) -> BaseGeometry:
+        """The area around the points in pixels of the image; `values` (C, H, W) are those of the window."""
         valid: NDArray[np.bool_] = np.logical_not(np.isnan(values).any(axis=0))
-        points = np.array(prompt.points) - [window.column, window.row]
+        points = np.array(clicked) - [window.column, window.row]
         for index, (column, row) in enumerate(np.floor(points).astype(np.int64)):
             if not valid[row, column]:
                 raise InvalidValueError(f"points[{index}]", "there is no data at this point; click beside it")
@@ -80,11 +108,7 @@ class OutlineService:
         if not mask.any():
             raise UnusableRasterError("image", "nothing was found at these points; move them or draw by hand")
         ((_, area),) = codes_to_polygons(mask.astype(np.uint8))
-        placed = place(shapely.affinity.translate(area, window.column, window.row), prompt.crs, prompt.transform)
-        if placed is None:
-            raise UnusableRasterError("image", f"its CRS {prompt.crs} cannot be brought to longitude and latitude")
-        properties = {"label": prompt.label, "task": "sam"}
-        return {"type": "Feature", "properties": properties, "geometry": mapping(placed)}
+        return shapely.affinity.translate(area, window.column, window.row)
 
     def _sample(self, campaign: Campaign, prompt: Prompt, upload: Upload) -> Sample | None:
         """The sample at this place; of several, the one whose pixels are most like the picture."""
@@ -119,9 +143,9 @@ def _path(campaign: Campaign, sample: Sample) -> Path:
     return resolve_inside(Path(campaign.root), sample.path)
 
 
-def _window(prompt: Prompt, height: int, width: int) -> Window:
+def _window(points: list[tuple[float, float]], height: int, width: int) -> Window:
     """The part of the image that is looked at: all of it, or as much as is allowed around the points."""
-    columns, rows = (sorted(axis) for axis in zip(*prompt.points, strict=True))
+    columns, rows = (sorted(axis) for axis in zip(*points, strict=True))
     if max(columns[-1] - columns[0], rows[-1] - rows[0]) > MAX_SIDE_PX - 2:
         raise InvalidValueError("points", f"they are more than {MAX_SIDE_PX} px apart; mark one thing at a time")
     (column, across), (row, down) = _span(columns, width), _span(rows, height)
@@ -138,7 +162,11 @@ def _span(positions: list[float], length: int) -> tuple[int, int]:
 def _values(campaign: Campaign, sample: Sample | None, upload: Upload, window: Window) -> NDArray[np.float32]:
     """All bands of the window (C, H, W): the sample's, or those of the picture."""
     if sample is not None:
-        bands = range(1, sample.band_count + 1)
-        return read_raster(_path(campaign, sample), bands, window=window, name=sample.path)
+        return _read(campaign, sample, window)
     whole = upload.read(range(1, upload.header.band_count + 1))
     return whole[:, window.row : window.row + window.height, window.column : window.column + window.width]
+
+
+def _read(campaign: Campaign, sample: Sample, window: Window) -> NDArray[np.float32]:
+    bands = range(1, sample.band_count + 1)
+    return read_raster(_path(campaign, sample), bands, window=window, name=sample.path)

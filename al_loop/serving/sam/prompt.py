@@ -42,8 +42,7 @@ def read_prompt(
         InvalidValueError: A field is missing or malformed; carries its name.
         UnusableRasterError: No CRS: the answer has to be in longitude and latitude.
     """
-    if label is None or label not in classes:
-        raise InvalidValueError("label", f"no class {label!r}; it is one of {', '.join(classes)}")
+    known = _class(label, classes)
     if not crs or crs == "None":
         raise UnusableRasterError("image", "it has no CRS, so an outline cannot be placed in longitude and latitude")
     try:
@@ -55,10 +54,26 @@ def read_prompt(
     c, a, b, f, d, e = _decoded("transform", transform, tuple[float, float, float, float, float, float])
     if not a * e - b * d:
         raise InvalidValueError("transform", "it maps the image to a line; it cannot be inverted")
-    clicked = _decoded("points", points, list[tuple[float, float]])
-    if not 1 <= len(clicked) <= MAX_POINTS:
-        raise InvalidValueError("points", f"{len(clicked)} points; set 1 to {MAX_POINTS} on the thing to outline")
-    return Prompt(points=clicked, label=label, crs=name, transform=[a, b, c, d, e, f])
+    return Prompt(points=_points(points), label=known, crs=name, transform=[a, b, c, d, e, f])
+
+
+class SamplePrompt(msgspec.Struct, frozen=True, kw_only=True):
+    """Points on a sample."""
+
+    sample_id: int
+    points: list[tuple[float, float]]
+    """Column and row in pixels from the upper left corner, 1 to 64 of them."""
+    label: str
+
+
+def read_sample_prompt(sample_id: str, points: str | None, label: str | None, classes: Sequence[str]) -> SamplePrompt:
+    """A prompt from the text fields of a form that names a sample instead of carrying its picture.
+
+    Raises:
+        InvalidValueError: A field is missing or malformed; carries its name.
+    """
+    number = _decoded("sample_id", sample_id, int)
+    return SamplePrompt(sample_id=number, points=_points(points), label=_class(label, classes))
 
 
 def check_inside(points: Sequence[tuple[float, float]], height: int, width: int) -> None:
@@ -71,6 +86,19 @@ def check_inside(points: Sequence[tuple[float, float]], height: int, width: int)
         if not (0 <= column < width and 0 <= row < height):
             where = f"({column:g}, {row:g})"
             raise InvalidValueError(f"points[{index}]", f"{where} is outside of the image of {width} x {height} px")
+
+
+def _class(label: str | None, classes: Sequence[str]) -> str:
+    if label is None or label not in classes:
+        raise InvalidValueError("label", f"no class {label!r}; it is one of {', '.join(classes)}")
+    return label
+
+
+def _points(text: str | None) -> list[tuple[float, float]]:
+    clicked = _decoded("points", text, list[tuple[float, float]])
+    if not 1 <= len(clicked) <= MAX_POINTS:
+        raise InvalidValueError("points", f"{len(clicked)} points; set 1 to {MAX_POINTS} on the thing to outline")
+    return clicked
 
 
 def _decoded(name: str, text: str | None, kind: type[T]) -> T:

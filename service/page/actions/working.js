@@ -34,7 +34,7 @@ export function workingActions(api, sync, getStage) {
     toast(samples.length ? `${counted(samples.length, "new sample")} for you` : `Nothing to get: ${reason}.`);
   }
 
-  const gamma = (factor) => change({ gamma: Math.min(3, Math.max(0.3, Number((state.gamma * factor).toFixed(2)))) });
+  const gamma = (factor) => change({ gamma: Math.min(3, Math.max(0.3, Number(((state.gamma ?? state.usualGamma) * factor).toFixed(2)))) });
   const look = (by) => {
     const at = state.views.findIndex((one) => one.name === state.view);
     if (state.views.length) actions.view(state.views.at((Math.max(0, at) + by) % state.views.length).name);

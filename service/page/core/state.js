@@ -19,8 +19,15 @@ export const state = {
   overlay: "none",
   views: [], // ways to see the images: [{name, title, key}]
   view: null, // name of the one shown
-  stretch: null, // "image", "campaign" or null: as the service does it by itself
-  gamma: 1,
+  stretch: null, // "image", "campaign" or null: as the campaign has it
+  usualStretch: "campaign", // how the campaign has it
+  gamma: null, // chosen here, or null: as the campaign has it
+  usualGamma: 1,
+  around: false, // whether neighbours are shown
+  opacity: 0.45, // of what lies over the image
+  brushPx: 24, // diameter on the screen
+  unkept: false, // whether this browser refuses to store answers that wait
+  sendingTrouble: null, // why the service takes no answers, in its words
   querySize: 10,
   toggles: new Map(), // sample_id -> classes switched on, where several may be given
   drawings: new Map(), // sample_id -> Drawing

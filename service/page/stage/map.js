@@ -5,7 +5,7 @@ import {
   View, defaultInteractions,
 } from "../vendor/openlayers/openlayers.js";
 
-const TILE_PX = 256;
+export const TILE_PX = 256;
 const LARGEST_PIXEL = 64; // screen px that one image px may fill
 const PADDING = [14, 14, 14, 14];
 const ZOOM_MS = 150;

@@ -4,7 +4,7 @@ import { ApiError } from "../net/api.js";
 import { show, write } from "../core/dom.js";
 import { capital, counted, fileName } from "../core/format.js";
 import { change, openLeases, selectedLease, state } from "../core/state.js";
-import { ImageMap } from "./map.js";
+import { ImageMap, TILE_PX } from "./map.js";
 import { PlaceView } from "./place.js";
 
 export const LARGE_PX = 768;
@@ -110,11 +110,11 @@ export class StageView {
       if (this.#shown !== wanted) return;
       this.#image.thumb(url, isSharp);
       map.dataset.shows = String(lease.sample_id);
+      if (!isSharp || state.gamma !== null) this.#image.tiles(zoomsOf(lease));
       this.#ahead(look);
       const facts = await this.facts(lease.sample_id);
-      if (this.#shown !== wanted || !facts) return;
+      if (this.#sample !== lease.sample_id || !facts) return;
       this.#place.show(facts);
-      if (!isSharp || state.gamma !== 1) this.#image.tiles(facts.max_zoom);
       this.#surround(facts);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -202,3 +202,6 @@ export class StageView {
     }
   }
 }
+
+/** How many times the image is halved until it fits into one tile. */
+const zoomsOf = ({ width, height }) => Math.max(0, Math.ceil(Math.log2(Math.max(width, height) / TILE_PX)));

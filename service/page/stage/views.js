@@ -28,7 +28,7 @@ export class ViewsView {
     const isOwn = (state.stretch ?? state.usualStretch) === "image";
     show(stretch, state.views.length > 0);
     stretch.setAttribute("aria-pressed", String(isOwn));
-    show(gamma, state.gamma !== 1);
-    write(gamma, `γ ${state.gamma.toFixed(2)}`);
+    show(gamma, state.gamma !== null);
+    write(gamma, `γ ${(state.gamma ?? state.usualGamma).toFixed(2)}`);
   }
 }

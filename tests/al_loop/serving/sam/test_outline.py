@@ -290,3 +290,37 @@ def test_operators_model_of_another_kind_stops_the_start(
     monkeypatch.setenv("AL_LOOP_SAM_MODEL", str(tmp_path / "none.onnx"))
     with pytest.raises(SettingsError, match="there is no file"):
         serve()
+
+
+def click_on_sample(http: Http, **fields: str) -> Any:
+    given = {"sample_id": "1", "points": json.dumps([CLICK]), "label": "class-1"} | fields
+    return http.post("/campaigns/demo/predictions/sam", files={name: (None, text) for name, text in given.items()})
+
+
+def test_click_on_a_sample_is_outlined_in_its_pixels_without_a_picture(http: Http, imagery: Path) -> None:
+    write_lake(imagery / "pool" / "lake.tif", "EPSG:32630")
+    create(http, imagery / "pool", tasks=[{"task": "segmentation", "classes": ["class-1"]}])
+    register(http)
+    answer = click_on_sample(http)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["properties"] == {"label": "class-1", "task": "sam", "crs": "pixel"}
+    found = shapely.geometry.shape(answer.json()["geometry"])
+    lake = shapely.box(LAKE[1].start, LAKE[0].start, LAKE[1].stop, LAKE[0].stop)
+    assert found.intersection(lake).area / found.union(lake).area > 0.9
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "status"),
+    [
+        ("sample_id", "99", 404),
+        ("sample_id", "one", 400),
+        ("points", "[[900, 1]]", 400),
+        ("points", "[]", 400),
+        ("label", "nothing", 400),
+    ],
+)
+def test_bad_click_on_a_sample_is_refused(http: Http, imagery: Path, field: str, text: str, status: int) -> None:
+    write_lake(imagery / "pool" / "lake.tif", "EPSG:32630")
+    create(http, imagery / "pool", tasks=[{"task": "segmentation", "classes": ["class-1"]}])
+    register(http)
+    assert click_on_sample(http, **{field: text}).status_code == status
