@@ -28,6 +28,7 @@ class Desk:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.page.unroute_all(behavior="ignoreErrors")
         self.http.close()
 
     def create(self, root: Path, scenes: int = 8, **changes: Any) -> None:
