@@ -235,7 +235,9 @@ def test_polygon_of_50000_corners_is_smoothed_and_saved(desk: Desk) -> None:
     corners = [[2 + 60 * i / 25_000, 4 + (i % 2) * 0.2] for i in range(25_000)]
     corners += [[62 - 60 * i / 25_000, 60 - (i % 2) * 0.2] for i in range(25_000)]
     geometry = {"type": "Polygon", "coordinates": [[*corners, corners[0]]]}
-    page.route(re.compile(r"/predictions/sam"), lambda route: route.fulfill(json={"type": "Feature", "geometry": geometry}))
+    page.route(
+        re.compile(r"/predictions/sam"), lambda route: route.fulfill(json={"type": "Feature", "geometry": geometry})
+    )
     page.keyboard.press("q")
     click(page, 32, 32)
     expect(page.locator("#toasts")).to_contain_text("very many corners")
