@@ -145,6 +145,7 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     query: QuerySettings = QuerySettings()
     assist: AssistSettings = AssistSettings()
     view: ViewSettings = ViewSettings()
+    """How images are shown to people."""
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     train_from: Literal["auto", "scratch"] = "auto"

@@ -4,6 +4,7 @@ Float32 GeoTIFFs of all its bands, NaN where it is invalid, one file for each fa
 raster's size calls for.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.env import Env
-from rasterio.io import DatasetReader, DatasetWriter
+from rasterio.io import DatasetWriter
 from rasterio.windows import Window as RasterWindow
 
 from models.pictures.levels import COPY_FACTORS, TILE_PX, block_means, copy_file, reduced_shape
@@ -20,6 +21,7 @@ from models.rasters.pixels import has_alpha, read_values
 
 _STRIP_PX = 1024
 """Rows that are written at once, a multiple of 16 at every factor: what is written are whole blocks."""
+_THREADS = 2
 _READ_ROWS = 128
 """Rows that are read at once: what is worked on stays in the processor's cache."""
 
@@ -32,26 +34,36 @@ def write_copies(path: Path, name: str, folder: Path) -> None:
         OSError: A copy could not be written.
     """
     allow_missing_georeference()
-    with open_file(path, name) as dataset, Env(), ExitStack() as stack:
+    with open_file(path, name) as dataset:
         alpha = has_alpha(dataset)
-        bands = list(range(1, dataset.count - alpha + 1))
-        shapes = [(factor, reduced_shape(dataset.height, dataset.width, factor)) for factor in COPY_FACTORS]
-        wanted = [(f, s) for n, (f, s) in enumerate(shapes) if n == 0 or max(shapes[n - 1][1]) > TILE_PX]
-        copies = {f: stack.enter_context(_new(copy_file(folder, f), len(bands), *s, f)) for f, s in wanted}
-        for row in range(0, dataset.height, _STRIP_PX):
-            reduced, reached = _strip(dataset, name, bands, row, alpha=alpha), COPY_FACTORS[0]
-            for factor, copy in copies.items():
-                reduced, reached = block_means(reduced, factor // reached), factor
-                copy.write(reduced, window=RasterWindow(0, row // factor, copy.width, reduced.shape[1]))
+        height, width, count = dataset.height, dataset.width, dataset.count - alpha
+    shapes = [(factor, reduced_shape(height, width, factor)) for factor in COPY_FACTORS]
+    wanted = [(f, s) for n, (f, s) in enumerate(shapes) if n == 0 or max(shapes[n - 1][1]) > TILE_PX]
+    rows = range(0, height, _STRIP_PX)
+
+    def read(row: int) -> NDArray[np.float32]:
+        return _strip(path, name, count, row, alpha=alpha)
+
+    with Env(), ExitStack() as stack, ThreadPoolExecutor(_THREADS, thread_name_prefix="copies") as pool:
+        copies = {f: stack.enter_context(_new(copy_file(folder, f), count, *s, f)) for f, s in wanted}
+        for first in range(0, len(rows), _THREADS):  # so few at once that memory does not grow with the scene
+            some = rows[first : first + _THREADS]
+            for row, strip in zip(some, pool.map(read, some), strict=True):
+                reduced, reached = strip, COPY_FACTORS[0]
+                for factor, copy in copies.items():
+                    reduced, reached = block_means(reduced, factor // reached), factor
+                    copy.write(reduced, window=RasterWindow(0, row // factor, copy.width, reduced.shape[1]))
 
 
-def _strip(dataset: DatasetReader, name: str, bands: list[int], first: int, *, alpha: bool) -> NDArray[np.float32]:
+def _strip(path: Path, name: str, count: int, first: int, *, alpha: bool) -> NDArray[np.float32]:
     """The rows from `first` on at the first factor of a copy, (C, h, w)."""
-    last = min(first + _STRIP_PX, dataset.height)
-    parts = []
-    for row in range(first, last, _READ_ROWS):
-        window = (0, row, dataset.width, min(_READ_ROWS, last - row))
-        parts.append(block_means(read_values(dataset, name, bands, window, None, alpha=alpha), COPY_FACTORS[0]))
+    bands = list(range(1, count + 1))
+    with open_file(path, name) as dataset:
+        last = min(first + _STRIP_PX, dataset.height)
+        parts = []
+        for row in range(first, last, _READ_ROWS):
+            window = (0, row, dataset.width, min(_READ_ROWS, last - row))
+            parts.append(block_means(read_values(dataset, name, bands, window, None, alpha=alpha), COPY_FACTORS[0]))
     return np.concatenate(parts, axis=1)
 
 

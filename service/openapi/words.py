@@ -185,6 +185,12 @@ PARAMETERS = {
     "number": "Number within the campaign, from 1.",
     "overlay": "What to draw over the image.",
     "sample_id": "Id of the sample.",
+    "gamma": "Above 1 lifts dark parts; of views without a colour map. Without it: as the campaign's settings say.",
+    "row": "Row of the tile from the top, from 0, and `.png`.",
+    "stretch": "`campaign`: one stretch for all images; `image`: each image alone. Without it: as the settings say.",
+    "view": "Name of one of the campaign's views; without it: the first.",
+    "x": "Column of the tile from the left, from 0.",
+    "z": "Zoom: 0 shows the whole image in one tile, `max_zoom` shows it 1:1.",
     "size": "Longest side of the picture in pixels.",
     "state": "Only samples in this state.",
     "task": "Which task; left out: all of them, or the first that can be answered.",
@@ -195,6 +201,8 @@ TAGS = {
     "campaigns": "A campaign is a folder of rasters, the questions asked about them, and the rules of its loop: what a "
     "query is made of, and when models are retrained.",
     "samples": "Rasters of a campaign: register them, list them, look at them.",
+    "pictures": "What people look at: the views of a campaign, tiles and thumbnails of its samples, what a model says "
+    "laid over them, and where a sample lies.",
     "queries": "Ask for the samples to label next. They are leased to the annotator, so that nobody else gets them.",
     "labels": "Record, retract and list answers. Nothing is overwritten: every label stays in the history.",
     "rounds": "A round trains a model on the labels, measures it on the test reserve and promotes or rejects it.",

@@ -61,6 +61,7 @@ class ViewList(msgspec.Struct, frozen=True, kw_only=True):
     views: list[View]
     """With the limits that the campaign's stretch gives each."""
     stretch: Stretch
+    """Used unless a request says otherwise."""
     gamma: float
     """Of views without a colour map, unless a request says otherwise."""
     editable: bool

@@ -41,7 +41,9 @@ class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
     dy: float
     """Row of its upper left corner; negative above."""
     width: float
+    """Its width in pixels of this sample."""
     height: float
+    """Its height in pixels of this sample."""
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):

@@ -140,6 +140,10 @@ def test_uncertainty_overlay_colours_the_thumbnail(serve_scenes: Serve, imagery:
         np.testing.assert_array_equal(drawn[..., 3], enlarged[..., 3])
         assert (drawn != enlarged).any() or tasks == ("classification",)
         assert fetch(http, sample_id, "thumbnail.png?size=300&overlay=uncertainty").content == answer.content
+        layer = png(fetch(http, sample_id, "overlay.png?size=300&overlay=uncertainty").content)
+        assert max(layer.shape[:2]) == 300
+        assert (layer[..., 3] < 255).all()
+        assert layer[..., 3].any() or tasks == ("classification",)
 
 
 def test_overlay_without_model_or_suggestion_says_so(serve_scenes: Serve, imagery: Path) -> None:
@@ -185,6 +189,10 @@ def test_suggestion_is_drawn_unless_it_was_kept_back(
     drawn = png(fetch(http, sample_id, "thumbnail.png?size=256&overlay=suggestion").content)
     assert drawn[32, 32, :3].tolist() == [0, 72, 240]  # the third colour
     np.testing.assert_array_equal(drawn[128:], plain[128:])
+    layer = png(fetch(http, sample_id, "overlay.png?overlay=suggestion&size=128").content)
+    assert layer.shape == (128, 128, 4)
+    assert layer[32, 32].tolist() == [0, 72, 240, 255]
+    assert not layer[64:].any()
     http.__exit__(None, None, None)
     remember(settings, imagery, "utm.tif", task="classification", answer={"probabilities": [0.1, 0.7, 0.2]})
     http = start_service()
