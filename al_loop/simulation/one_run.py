@@ -118,7 +118,7 @@ class SimulatedRun:
         Fewer only when the pool is exhausted.
         """
         counts = self.store.campaigns.counts(self.campaign.campaign_id, self._tick())
-        spent = counts.labelled
+        spent = counts.labelled + counts.partly
         while spent < labels:
             query = self._sampler.query(
                 self.campaign,

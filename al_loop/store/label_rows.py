@@ -10,7 +10,7 @@ from duckdb import DuckDBPyConnection
 from al_loop.domain.labels import CheckedLabel, Label, RequestKey
 from al_loop.errors import ConflictError, LeasedError, NotFoundError
 from al_loop.store.rows import Row, among, among_ids, execute, select
-from al_loop.store.tables.requests import keep_answer, keep_answers
+from al_loop.store.tables.requests import keep_answer
 
 EVENT_COLUMNS = {
     "campaign_id": "BIGINT",
@@ -86,14 +86,8 @@ def append_all(connection: DuckDBPyConnection, appends: Sequence[Append]) -> lis
         },
     )
     recorded = [[_record(label, next(ids)) for label in append.labels] for append in appends]
-    keep_answers(
-        connection,
-        [
-            (append.request, [label.label_id for label in stored])
-            for append, stored in zip(appends, recorded, strict=True)
-            if append.request is not None
-        ],
-    )
+    for append, stored in zip(appends, recorded, strict=True):
+        keep_answer(connection, append.request, [label.label_id for label in stored])
     return [
         Appended(stored, {(label.sample_id, label.annotator) for label in stored} & running.keys())
         for stored in recorded

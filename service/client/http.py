@@ -12,7 +12,7 @@ import msgspec
 from al_loop.domain.campaigns import CampaignRequest, CampaignSettings, RegistrationReport, RetrainPolicy
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.quality import AgreementReport, AssistReport, RelabelList, Savings
-from al_loop.domain.queries import HeldLease, QueryAnswer, Renewal
+from al_loop.domain.queries import ExplainedQuery, HeldLease, QueryAnswer, Renewal
 from al_loop.domain.rounds import AnnotatorProgress, Pretraining
 from al_loop.domain.samples import SampleView
 from al_loop.domain.scaneo_links import BatchView, BoxReport, LinkStatus, OfferedBox
@@ -184,6 +184,10 @@ class Client:
         """Let leases run on, all of the annotator's or some; named ones are taken up again if they lapsed."""
         body = {"annotator": annotator, "sample_ids": sample_ids}
         return self._json("POST", f"/campaigns/{name}/leases/extend", Renewal, body=body)
+
+    def explain_query(self, name: str, query_id: int) -> ExplainedQuery:
+        """Why each sample of a query was chosen; for operators."""
+        return self._json("GET", f"/campaigns/{name}/queries/{query_id}", ExplainedQuery)
 
     def unskip(self, name: str, annotator: str, sample_ids: Sequence[int]) -> int:
         """Take skips back; returns how many samples the annotator has on lease again."""

@@ -9,7 +9,7 @@ from rich.console import Console
 from al_loop.campaigns.importing import ImportPlan
 from al_loop.domain.campaigns import RetrainPolicy
 from al_loop.domain.labels import LabelInput
-from al_loop.domain.queries import QuerySample
+from al_loop.domain.queries import QueryAnswer, QuerySample
 from al_loop.querying.strategies import Random, StrategyConfig
 from service.answers import RoundView
 from service.client.http import Client
@@ -56,7 +56,7 @@ class DemoCampaign:
                 break
             answer = self.client.query(self.name, name, share, self.strategy)
             self._answer([(sample.path, sample.sample_id) for sample in answer.samples], name)
-            given += answer.samples
+            given += self._explained(answer)
         return given
 
     def ask_the_same(self, other: "DemoCampaign") -> None:
@@ -67,8 +67,16 @@ class DemoCampaign:
         self.asked.append([msgspec.structs.replace(asked[path], sample_id=number) for path, number in ids.items()])
 
     def labelled(self) -> int:
-        """Labelled samples outside the reserve."""
-        return self.client.campaign(self.name).samples.labelled
+        """Samples outside the reserve with a label for any task."""
+        counts = self.client.campaign(self.name).samples
+        return counts.labelled + counts.partly
+
+    def _explained(self, answer: QueryAnswer) -> list[QuerySample]:
+        """The samples with the reasons that annotators are not told."""
+        if answer.query_id is None:
+            return []
+        told = {pick.sample_id: pick.reason for pick in self.client.explain_query(self.name, answer.query_id).samples}
+        return [msgspec.structs.replace(sample, reason=told[sample.sample_id]) for sample in answer.samples]
 
     def start_round(self) -> int:
         """Start a round; returns its number."""

@@ -254,15 +254,19 @@ class LeaseTable:
             raise
 
     def given_up(self, campaign_id: int) -> list[str]:
-        """Paths of the samples without a label that nobody is offered any more, because too many skipped them."""
+        """Paths of the samples without a label that nobody is offered any more, because too many skipped them.
+
+        In brackets the reasons that were given, as in "a.tif (cloud; bad image)".
+        """
 
         def read() -> tuple[str, ...]:
             rows = self._database.read(
-                f"""SELECT path FROM samples WHERE campaign_id = $campaign_id
-                AND sample_id IN ({GIVEN_UP}) AND sample_id NOT IN ({LABELLED}) ORDER BY path""",
+                f"""SELECT path, string_agg(DISTINCT reason, '; ' ORDER BY reason) FILTER (reason <> '') AS reasons
+                FROM samples JOIN skips USING (campaign_id, sample_id) WHERE campaign_id = $campaign_id
+                AND sample_id IN ({GIVEN_UP}) AND sample_id NOT IN ({LABELLED}) GROUP BY path ORDER BY path""",
                 campaign_id=campaign_id,
             )
-            return tuple(row["path"] for row in rows)
+            return tuple(row["path"] + (f" ({row['reasons']})" if row["reasons"] else "") for row in rows)
 
         return [*self._database.campaign_changes.remember("given up", campaign_id, read)]
 

@@ -3,7 +3,7 @@
 The answer is stored in the transaction that carries the request out: after a kill either both are on disk or neither.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ import msgspec
 from duckdb import DuckDBPyConnection
 
 from al_loop.domain.labels import RequestKey
-from al_loop.errors import KeyReusedError, RepeatedRequestError
+from al_loop.errors import AlLoopError, KeyReusedError, RepeatedRequestError
 from al_loop.store.database import Database
 from al_loop.store.rows import execute, select
 
@@ -38,7 +38,8 @@ class RequestTable:
         Args:
             request: Names the request; None: it is carried out each time.
             kind: Type of the answer; it is stored as JSON.
-            act: Carries the request out and passes `request` to the store's verb, which calls `keep_answer`.
+            act: Carries the request out and passes `request` to the store's verb, which calls `keep_answer`: it changes
+                nothing if the request was carried out before.
 
         Raises:
             KeyReusedError: The key was used for another request.
@@ -47,15 +48,13 @@ class RequestTable:
             return act()
         if self._pruned_at is None or request.at - self._pruned_at > PRUNED_EVERY:
             self.prune(request.at)
-        stored = self._stored(request)
-        if stored is None:
-            try:
-                return act()
-            except RepeatedRequestError:  # the same request came in twice at once, and the other was faster
-                stored = self._stored(request)
-                if stored is None:
-                    raise
-        return msgspec.json.decode(stored, type=kind)
+        try:
+            return act()
+        except AlLoopError:  # what was done already is refused, for this reason or another: the answer is known then
+            stored = self._stored(request)
+            if stored is None:
+                raise
+            return msgspec.json.decode(stored, type=kind)
 
     def prune(self, now: datetime) -> None:
         """Forget answers that are older than `KEPT`; `once` does it every day."""
@@ -87,35 +86,20 @@ def keep_answer(connection: DuckDBPyConnection, request: RequestKey | None, answ
     Raises:
         RepeatedRequestError: The request was carried out before: this transaction must not be.
     """
-    if request is not None:
-        keep_answers(connection, [(request, answer)])
-
-
-def keep_answers(connection: DuckDBPyConnection, answers: Sequence[tuple[RequestKey, object]]) -> None:
-    """As `keep_answer`, of several requests at once."""
-    if not answers:
+    if request is None:
         return
-    rows = select(
-        connection,
-        """SELECT request_key, campaign_id, annotator FROM request_answers
-        WHERE request_key IN (SELECT unnest($keys::VARCHAR[]))""",
-        keys=[request.key for request, _ in answers],
-    )
-    known = {(row["request_key"], row["campaign_id"], row["annotator"]) for row in rows}
-    for request, _ in answers:
-        name = request.key, request.campaign_id, request.annotator
-        if name in known:
-            raise RepeatedRequestError(request.key)
-        known.add(name)
+    name: dict[str, int | str] = {
+        "key": request.key,
+        "campaign_id": request.campaign_id,
+        "annotator": request.annotator,
+    }
+    if select(connection, f"SELECT 1 FROM request_answers WHERE {OF_KEY}", **name):
+        raise RepeatedRequestError(request.key)
     execute(
         connection,
-        """INSERT INTO request_answers SELECT unnest($campaign_ids::BIGINT[]), unnest($annotators::VARCHAR[]),
-            unnest($keys::VARCHAR[]), unnest($digests::VARCHAR[]), unnest($answers::VARCHAR[]),
-            unnest($times::TIMESTAMP[])""",
-        campaign_ids=[request.campaign_id for request, _ in answers],
-        annotators=[request.annotator for request, _ in answers],
-        keys=[request.key for request, _ in answers],
-        digests=[request.digest for request, _ in answers],
-        answers=[msgspec.json.encode(answer).decode() for _, answer in answers],
-        times=[request.at for request, _ in answers],
+        "INSERT INTO request_answers VALUES ($campaign_id, $annotator, $key, $digest, $answer, $at)",
+        **name,
+        digest=request.digest,
+        answer=msgspec.json.encode(answer).decode(),
+        at=request.at,
     )

@@ -211,6 +211,12 @@ def test_skips_are_kept_over_a_restart(label_store: LabelStore, campaign: Campai
     reopened.close()
 
 
+def test_notice_of_a_skipped_sample_names_the_reasons(label_store: LabelStore, campaign: Campaign) -> None:
+    for person, reason in (("ann", "cloud"), ("bob", "bad image"), ("cleo", "cloud")):
+        label_store.leases.skip(campaign.campaign_id, person, [2], reason, NOW)
+    assert label_store.leases.given_up(campaign.campaign_id) == ["img_00001.png (bad image; cloud)"]
+
+
 def draw(store: LabelStore, campaign: Campaign, sample_id: int, annotator: str, now: datetime = NOW) -> None:
     label = drawn_label(
         drawn_square("road", 1, 1, 5), path=f"img_{sample_id - first(store, campaign):05}.png", annotator=annotator
