@@ -93,10 +93,14 @@ class SavingsReporter:
             note = f"not compared with random choice for {what}"
         if points:
             first, last = points[0], points[-1]
-            note += (
-                f"; the rounds went from {first.metric} {first.value:.3f} with {first.labels} labels "
-                f"to {last.value:.3f} (95 % {last.low:.3f} to {last.high:.3f}) with {last.labels}, from all sources"
-            )
+            interval = f"(95 % {last.low:.3f} to {last.high:.3f}) with {last.labels} labels, from all sources"
+            if len(points) == 1:
+                note += f"; the only round so far has {last.metric} {last.value:.3f} {interval}"
+            else:
+                note += (
+                    f"; the rounds went from {first.metric} {first.value:.3f} with {first.labels} labels "
+                    f"to {last.value:.3f} {interval}"
+                )
         metric = points[-1].metric if points else "accuracy"
         return not_known(spec.task, campaign.current_version, note, control, chosen, reserve, metric=metric)
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
@@ -94,6 +95,9 @@ def parse_strategy(text: str, index: int = 0) -> StrategyConfig:
         InvalidValueError: No such strategy or option, with its path.
     """
     name, *options = text.split(":")
+    known = [kind.__struct_config__.tag for kind in get_args(StrategyConfig)]
+    if name not in known:
+        raise InvalidValueError(f"$.strategies[{index}]", f"no strategy {name!r}; it is one of {', '.join(known)}")
     fields: dict[str, str] = dict(option.split("=", 1) for option in options if "=" in option)
     if len(fields) < len(options):
         raise InvalidValueError(f"$.strategies[{index}]", f"{text!r}: options are written as name:option=value")
