@@ -17,6 +17,7 @@ from service.access.root_path import RootPath
 from service.access.tokens import check_annotator
 from service.dependencies import WORKBENCH
 from service.errors import answer_error
+from service.log import HEADER, RequestLog
 from service.metrics import Metrics, MetricsMiddleware
 from service.openapi.document import openapi_config
 from service.routes.agreement import AgreementController
@@ -44,7 +45,7 @@ from service.routes.start import START
 from service.scaneo.client import ScaneoClient
 from service.settings import Settings
 
-EXPOSED = ["Content-Disposition", "ETag", "Retry-After", "WWW-Authenticate"]
+EXPOSED = ["Content-Disposition", "ETag", "Retry-After", "WWW-Authenticate", HEADER]
 """Headers of answers that scripts of other origins may read."""
 
 CONTROLLERS = (
@@ -104,7 +105,8 @@ def create_app(settings: Settings, loop: Loop | None = None) -> Litestar:
         logging_config=None,  # the command line sets logging up; a library must not
         openapi_config=openapi_config(),
     )
-    app.asgi_handler = RootPath(app.asgi_handler, settings.root_path)  # before routing, where no middleware comes
+    # Before routing, where no middleware comes: the path of a proxy, and requests that no route answers.
+    app.asgi_handler = RequestLog(RootPath(app.asgi_handler, settings.root_path), write=settings.access_log)
     app.state.tokens = tokens
     app.state.metrics = Metrics()
     return app

@@ -39,6 +39,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cors_origins: str = ""
     """Web pages of other origins that may call the service, such as `https://maps.example.org`, separated by commas;
     `*`: all, where tokens are asked for."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is logged."""
+    log_format: Literal["text", "json"] = "text"
+    """Lines for people, or one JSON object a line."""
+    access_log: bool = False
+    """Whether a line is logged for each request; tokens in addresses are left out."""
     threads: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """CPU threads of one model run; unset: all cores."""
     max_upload_mb: Annotated[int, msgspec.Meta(ge=1)] = 1024

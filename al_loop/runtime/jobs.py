@@ -313,8 +313,10 @@ class JobRunner(Generic[Owner, Record, State]):
                 self._forget(job)
 
     def _end(self, job: Job[Owner, State], state: State, why: str) -> None:
-        logger.warning("campaign %s: %s %d %s: %s", job.owner.name, self._kind.noun, job.number, state, why)
         self._store(job, state, detail=why, error=why)
 
     def _store(self, job: Job[Owner, State], state: State, *, detail: str | None, **fields: Field) -> None:
+        level = logging.WARNING if "error" in fields else logging.INFO
+        why = f": {detail}" if detail else ""
+        logger.log(level, "campaign %s: %s %d %s%s", job.owner.name, self._kind.noun, job.number, state, why)
         self._records.set_state(job.owner.campaign_id, job.number, state, self._clock(), detail=detail, **fields)

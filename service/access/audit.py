@@ -91,10 +91,13 @@ def _record(app: Litestar, request: Request[Any, Any, Any], body: bytes) -> None
     query = {name: value for name, value in request.query_params.items() if name not in SECRETS}
     sent = _sent(body)
     campaign = request.path_params.get("campaign") or (sent.get("name") if isinstance(sent, dict) else None)
+    action = str(getattr(request.route_handler, "operation_id", None))
+    who = (identity.name or identity.role) if identity else None
+    logger.info("%s%s%s", action, f": campaign {campaign}" if campaign else "", f" by {who}" if who else "")
     detail = {key: value for key, value in {**path, **query, "body": sent}.items() if value not in (None, {})}
     try:
         loop.store.audit.record(
-            str(getattr(request.route_handler, "operation_id", None)),
+            action,
             who=None if identity is None else identity.name,
             role=None if identity is None else identity.role,
             campaign=campaign,

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from al_loop import __version__
 from service.settings import Settings, SettingsError
 
 
@@ -37,6 +38,7 @@ def run(
     from models.errors import PromptableModelError
     from models.inference.promptable import PromptableModel
     from service.app import create_app, open_workbench
+    from service.log import set_up_logging
 
     settings = Settings.from_env(
         os.environ,
@@ -50,19 +52,16 @@ def run(
             PromptableModel(settings.sam_model)  # here, where a refusal is one sentence and not a traceback
         except PromptableModelError as error:
             raise SettingsError(str(error)) from error
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("rasterio", "httpx"):  # httpx would write down every request to SCANEO
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    set_up_logging(settings)
     listener = _bound(settings)  # before the store is opened, and before anything is said to run
     # Requests and heads share the cores by threads of our own; the threads of matrix products would wait for each
     # other: on two busy cores a head of 1,000 labels took 20 s instead of 1.
     threadpool_limits(limits=1, user_api="blas")
     loop = open_workbench(settings)  # here as well: the server would log a traceback
     place = f"{f'[{settings.host}]' if ':' in settings.host else settings.host}:{listener.getsockname()[1]}"
-    log = logging.getLogger("al_loop")
-    log.info("label images: http://%s/annotate", place)
-    log.info("API documentation: http://%s/schema", place)
-    # The access log is off: it would hold the tokens that SCANEO has to send in the URL. /metrics counts requests.
+    address = f"http://{place}{settings.root_path}/"
+    logging.getLogger("al_loop").info("al-loop %s: open %s in a browser", __version__, address)
+    # Not the server's own access log: it would hold the tokens that SCANEO has to send in the URL.
     config = uvicorn.Config(create_app(settings, loop), access_log=False, log_config=None, timeout_graceful_shutdown=10)
     server = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):

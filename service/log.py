@@ -1,0 +1,112 @@
+"""The log: lines for people or JSON for collectors, the id of the request on every line, and a line for each request.
+
+Nothing here, and nothing that logs through it, writes a token: queries are written without theirs.
+"""
+
+import json
+import logging
+import re
+import secrets
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from time import perf_counter
+
+from litestar.datastructures import Headers, MutableScopeHeaders
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.settings import Settings
+
+HEADER = "X-Request-Id"
+NOISY = ("rasterio", "httpx", "httpcore", "apscheduler")
+"""httpx would write down every request to SCANEO, APScheduler every tick."""
+GIVEN_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+TOKEN = re.compile(r"((?:^|&)token=)[^&]*", re.IGNORECASE)
+
+access = logging.getLogger("al_loop.access")
+_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Write the log of this process to standard error, in the form that the settings ask for."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class TextLines(logging.Formatter):
+    """`time level logger: message`, and the id of the request where there is one."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the name is the library's
+        """One line, without the exception."""
+        request = _request_id.get()
+        return super().formatMessage(record) + (f" [{request}]" if request else "")
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: `time`, `level`, `logger`, `message`, `request_id` and `exception` where there are."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as JSON without line ends."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": _request_id.get(),
+            "exception": self.formatException(record.exc_info) if record.exc_info else None,
+        }
+        return json.dumps({name: value for name, value in line.items() if value is not None}, ensure_ascii=False)
+
+
+class RequestLog:
+    """Gives each request an id, which its answer carries in `X-Request-Id`, and writes a line for it if that is wanted.
+
+    An id that comes with the request is kept, so that a proxy's log and this one can be read together.
+    """
+
+    def __init__(self, app: ASGIApp, *, write: bool) -> None:
+        """Wrap an app.
+
+        Args:
+            app: Answers the request.
+            write: Whether to write a line for each.
+        """
+        self._app, self._write = app, write
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on under its id."""
+        given = Headers.from_scope(scope).get(HEADER, "")
+        number = given if GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+        asked = f"{scope.get('method', '')} {_address(scope)}"
+        started, status = perf_counter(), 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableScopeHeaders.from_message(message)[HEADER] = number
+            await send(message)
+
+        before = _request_id.set(number)
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            if self._write:
+                client = scope.get("client")
+                took_ms = 1000 * (perf_counter() - started)
+                access.info("%s %s %d %.0f ms", client[0] if client else "-", asked, status, took_ms)
+            _request_id.reset(before)
+
+
+def _address(scope: Scope) -> str:
+    """Path and query as they were asked for, without tokens and characters that would break a line."""
+    path = scope.get("raw_path") or scope["path"].encode()
+    query = TOKEN.sub(r"\1***", scope.get("query_string", b"").decode("latin-1"))
+    text = path.partition(b"?")[0].decode("latin-1") + (f"?{query}" if query else "")
+    return text.encode("unicode_escape").decode("ascii")
