@@ -189,6 +189,7 @@ class JobRunner(Generic[Owner, Record, State]):
         with self._lock:
             created = create()
             if (owner.campaign_id, created.number) not in self._jobs:
+                logger.info("campaign %s: %s %d queued", owner.name, self._kind.noun, created.number)
                 self._queue(owner, created.number)
         return created
 
@@ -317,6 +318,7 @@ class JobRunner(Generic[Owner, Record, State]):
 
     def _store(self, job: Job[Owner, State], state: State, *, detail: str | None, **fields: Field) -> None:
         level = logging.WARNING if "error" in fields else logging.INFO
-        why = f": {detail}" if detail else ""
+        said = detail or fields.get("verdict")
+        why = f": {said}" if said else ""
         logger.log(level, "campaign %s: %s %d %s%s", job.owner.name, self._kind.noun, job.number, state, why)
         self._records.set_state(job.owner.campaign_id, job.number, state, self._clock(), detail=detail, **fields)

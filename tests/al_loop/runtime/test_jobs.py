@@ -1,6 +1,7 @@
 """Jobs under trouble, in a real store: executors that die, hang and answer garbage; cancelled, stopped, recovered."""
 
 import errno
+import logging
 import re
 import threading
 import time
@@ -153,6 +154,23 @@ def test_states_follow_the_phases_of_a_real_program(house: House, make_campaign:
     assert "without leaving answer.json" in str(ended.error)
     states = [event.state.value for event in house.store.rounds.events(campaign.campaign_id, 1)]
     assert states == ["queued", "snapshot", "training", "exporting", "failed"]
+
+
+def test_every_state_of_a_job_is_logged_with_what_came_of_it(
+    house: House, make_campaign: MakeCampaign, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "al_loop.runtime.jobs")
+    campaign = make_campaign()
+    house.submit(campaign)
+    house.ended(campaign)
+    house.kind.executor = answering(None)
+    house.submit(campaign)
+    house.ended(campaign, 2)
+    said = [record.getMessage().removeprefix(f"campaign {campaign.name}: ") for record in caplog.records]
+    assert said[:3] == ["round 1 queued", "round 1 snapshot", "round 1 promoted: value 1"]
+    assert said[3:5] == ["round 2 queued", "round 2 snapshot"]
+    assert said[5].startswith("round 2 failed: ")
+    assert [record.levelname for record in caplog.records] == [*["INFO"] * 5, "WARNING"]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,14 @@ def test_connecting_makes_our_campaign_and_registers_a_model_a_task(team: Team) 
         assert [mappings[team.model(task), name] for name in CLASSES] == [first, first + 1, first + 2]
 
 
+def test_models_get_the_address_below_the_path_of_the_proxy_that_the_link_was_asked_for_through(team: Team) -> None:
+    team.make_campaign()
+    team.api.headers["X-Forwarded-Prefix"] = "/al-loop"
+    team.connect("segmentation")
+    (model,) = team.client.models()
+    assert model.url.startswith(f"{team.url}/al-loop/campaigns/demo/predictions/segmentation")
+
+
 def test_connecting_twice_changes_nothing(team: Team) -> None:
     team.make_campaign()
     other = team.client.ensure_model("theirs", "http://127.0.0.1:1/t", "segmentation", "").id
