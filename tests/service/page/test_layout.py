@@ -21,13 +21,15 @@ CUT_OFF = """() => [...document.querySelectorAll(".classes .class:not([hidden]) 
     .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent)"""
 OUTSIDE = """() => [...document.querySelectorAll(".panel .last button, .canvas .zooms button")]
     .filter((one) => one.checkVisibility()).map((one) => [one.textContent.trim(), one.getBoundingClientRect()])
-    .filter(([, at]) => at.left < 0 || at.top < 0 || at.right > innerWidth || at.bottom > innerHeight).map(([name]) => name)"""
+    .filter(([, at]) => at.left < 0 || at.top < 0 || at.right > innerWidth || at.bottom > innerHeight)
+    .map(([name]) => name)"""
 SMALL = """() => [...document.querySelectorAll(".class, .panel .last button")]
     .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < 44).map((one) => one.textContent)"""
 LAND_COVER = [
     "Discontinuous urban fabric", "Road and rail networks and associated land", "Non-irrigated arable land",
-    "Land principally occupied by agriculture, with significant areas of natural vegetation", "Sclerophyllous vegetation",
-    "AnnualCrop", "HerbaceousVegetation", "PermanentCrop", "Sea and ocean", "Burnt areas", "Peat bogs", "Salt marshes",
+    "Land principally occupied by agriculture, with significant areas of natural vegetation",
+    "Sclerophyllous vegetation", "AnnualCrop",
+    "HerbaceousVegetation", "PermanentCrop", "Sea and ocean", "Burnt areas", "Peat bogs", "Salt marshes",
 ]  # fmt: skip
 ODD = ["x" * 200, "🌊🌲🏭", "مياه عميقة", "two\u2003words", "<b>bold</b>", "Überschwemmungsgebiet"]
 MOST_CLASSES = 254
