@@ -1,5 +1,6 @@
 """What annotators are told of a campaign's progress, without telling them which samples are for testing."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -58,38 +59,47 @@ def annotator_progress(
 
 
 def next_round_for_annotators(store: LabelStore, campaign: Campaign, counts: SampleCounts, now: datetime) -> NextRound:
-    """How far it is to the next round, where answers of the test reserve count like all others."""
+    """How far it is to the next round, where answers of the test reserve count like all others.
+
+    A round waits for a number of labels outside the reserve. Annotators are told about how many that is with those of
+    the reserve among them; the count stays below that number until the round can start.
+    """
     number, policy = campaign.campaign_id, campaign.policy
     rounds = store.rounds.list(number)
     if rounds and not rounds[-1].state.is_end:
         return NextRound(sentence=f"round {rounds[-1].number} is under way")
     problem = readiness(store, campaign, now)
-    if problem is not None:
-        short = _short(campaign, counts)
-        return NextRound(sentence=problem.reason) if short is None else short
+    short = problem is not None and _is_short(campaign, counts)
+    if problem is not None and not short:
+        return NextRound(sentence=problem.reason)
+    least = policy.min_labels + policy.min_reserve_labels
     if policy.new_labels is not None:
         event = last_counted_snapshot(rounds)
-        ready = store.labels.new_samples_since(number, event) >= policy.new_labels
-        new = store.labels.new_samples_since(number, event, every=True)
-        shown = policy.new_labels if ready else min(new, policy.new_labels - 1)
-        return NextRound(
-            sentence=f"{shown} of {policy.new_labels} new labels until the next round",
-            new_labels=shown,
-            needed=policy.new_labels,
+        new, needed = store.labels.new_samples_since(number, event, every=True), policy.new_labels
+        ready = not short and store.labels.new_samples_since(number, event) >= needed
+        outside = 1 - counts.reserve / max(1, counts.total)
+        needed = max(math.ceil(needed / outside), 0 if rounds else least)
+    elif short:
+        new, needed, ready = (
+            counts.labelled + counts.partly + counts.reserve_labelled + counts.reserve_partly,
+            least,
+            False,
         )
-    if policy.interval_s is not None:
+    elif policy.interval_s is not None:
         return NextRound(sentence="the next round starts by itself, at set times, once there are new labels")
-    return NextRound(sentence="rounds of this campaign are started by hand")
+    else:
+        return NextRound(sentence="rounds of this campaign are started by hand")
+    shown = needed if ready else min(new, needed - 1)
+    which, kind = ("next", "new labels") if rounds else ("first", "labels")
+    return NextRound(
+        sentence=f"{shown} of about {needed} {kind} until the {which} round", new_labels=shown, needed=needed
+    )
 
 
-def _short(campaign: Campaign, counts: SampleCounts) -> NextRound | None:
-    """How many labels the first round needs, those for training and testing together; None: that is not what lacks."""
+def _is_short(campaign: Campaign, counts: SampleCounts) -> bool:
+    """Whether more labels are all that the first round needs."""
     policy = campaign.policy
     train, test = counts.labelled + counts.partly, counts.reserve_labelled + counts.reserve_partly
     if counts.total == 0 or counts.reserve < policy.min_reserve_labels:
-        return None
-    if train >= policy.min_labels and test >= policy.min_reserve_labels:
-        return None
-    needed = policy.min_labels + policy.min_reserve_labels
-    have = min(train + test, needed - 1)
-    return NextRound(sentence=f"{have} of about {needed} labels until the first round", new_labels=have, needed=needed)
+        return False
+    return train < policy.min_labels or test < policy.min_reserve_labels
