@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
+from al_loop.domain.queries import WHY
 from al_loop.loop import Loop
 from service.app import create_app
 from service.client.http import Client
@@ -73,7 +74,7 @@ def test_wrong_label_is_found_asked_of_somebody_else_and_corrected(served: Http,
 
     assert labelled.query("demo", "bert", 5).samples == []  # a second look is no new sample
     opened = labelled.query_relabels("demo", "bert", 5)
-    assert [(sample.sample_id, sample.reason) for sample in opened.samples] == [(WRONG, "second look")]
+    assert [(sample.sample_id, sample.reason) for sample in opened.samples] == [(WRONG, WHY)]
     assert (opened.strategy, opened.version) == ("relabel", "v1")
     (held,) = labelled.leases("demo", "bert")
     assert (held.state, held.answers) == ("open", [])
@@ -186,7 +187,7 @@ def test_only_operators_learn_which_doubts_are_test_samples(
         assert shown == {"ops": True, "annotate": None}
         opened = http.post("/campaigns/demo/relabels/queries", json={"annotator": "bert", "query_size": 5})
         assert opened.status_code == 201
-        assert [sample["reason"] for sample in opened.json()["samples"]] == ["second look"]
+        assert [sample["reason"] for sample in opened.json()["samples"]] == [WHY]
 
 
 @pytest.mark.parametrize(
