@@ -74,7 +74,11 @@ class SavingsReporter:
             if known is not None and (known.campaign_version, known.version) == (changed, scores.version):
                 return known.answer
             labels = self._store.labels.by_arm(campaign.campaign_id, spec.task)
-            usable = [label for label in labels if label.classes is not None and len(label.classes) == 1]
+            usable = [
+                label
+                for label in labels  # a class that was added a moment ago may be in a label and not in `campaign`
+                if label.classes is not None and len(label.classes) == 1 and label.classes[0] in spec.classes
+            ]
             if known is not None and known.version == scores.version and known.classes == len(spec.classes):
                 grown = abs(len(usable) - known.labels)
                 if grown <= STALE_SHARE * known.labels and known.answer.verdict != "not known yet":

@@ -14,7 +14,7 @@ from al_loop.quality.savings_report import SavingsReporter
 from al_loop.scoring.pool_scores import PoolScores
 from al_loop.store import LabelStore
 from models.card import TaskSpec
-from tests.al_loop.store.fixtures import CLASSES, NOW, open_query
+from tests.al_loop.store.fixtures import CLASSES, NOW, ONE_TASK, open_query
 
 MakeCampaign = Callable[..., Campaign]
 CENTRES = np.random.default_rng(5).normal(size=(len(CLASSES), 32)) * 0.5
@@ -45,7 +45,7 @@ def answer(store: LabelStore, campaign: Campaign, ids: Sequence[int], classes: S
 @pytest.fixture
 def labelled(label_store: LabelStore, make_campaign: MakeCampaign) -> tuple[Campaign, PoolScores]:
     """400 samples: 40 of a reserve, 40 of control, 100 far from their centres, of a strategy."""
-    campaign = make_campaign(samples=400)
+    campaign = make_campaign(samples=400, tasks=ONE_TASK)
     label_store.samples.draw_reserve(campaign.campaign_id, NOW)
     every = label_store.samples.paths(campaign.campaign_id)[0]
     reserve = label_store.samples.paths(campaign.campaign_id, reserve=True)[0][:40]
@@ -90,6 +90,19 @@ def test_an_answer_is_kept_until_the_labels_have_grown(
     assert reporter.savings(campaign) is first
     ask_and_label(label_store, campaign, pool[2:8], "strategy", [0] * 6)
     assert reporter.savings(campaign).labels == 108
+
+
+def test_label_of_a_class_that_was_added_meanwhile_is_passed_over(
+    label_store: LabelStore, labelled: tuple[Campaign, PoolScores]
+) -> None:
+    before, scores = labelled
+    grown = TaskSpec(task="classification", classes=[*CLASSES, "glaring"])
+    label_store.campaigns.set_tasks(before.campaign_id, [grown])
+    after = label_store.campaigns.get("demo")
+    (new,) = label_store.queries.available(before.campaign_id, NOW)[0].tolist()[:1]
+    label = LabelInput(sample_id=new, task="classification", annotator="ada", classes=["glaring"])
+    record_labels(label_store, after, [label], NOW)
+    assert SavingsReporter(label_store, lambda _: scores).savings(before).labels == 100
 
 
 def test_second_opinions_and_unasked_labels_belong_to_no_other_arm(
