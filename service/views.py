@@ -1,8 +1,10 @@
 """Gathers answers from the parts of the loop."""
 
+from collections.abc import Mapping
+
 import msgspec
 
-from al_loop.domain.campaigns import Campaign
+from al_loop.domain.campaigns import Campaign, ClassDetails
 from al_loop.domain.painting import class_colours
 from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP, WHY, HeldLease, QueryAnswer
@@ -65,11 +67,7 @@ def class_list(campaign: Campaign) -> ClassList:
     colours = class_colours(campaign.tasks, campaign.chosen_colours)
     return ClassList(
         tasks=[
-            TaskClasses(
-                task=spec.task,
-                multi_label=spec.multi_label,
-                classes=[_class(campaign, spec, name, colours[name]) for name in spec.classes],
-            )
+            TaskClasses(task=spec.task, multi_label=spec.multi_label, classes=_classes(campaign, spec, colours))
             for spec in campaign.tasks
         ],
         guidelines=campaign.guidelines,
@@ -122,18 +120,24 @@ def suggestion(campaign: Campaign, entry: RememberedPrediction, *, regions: bool
     )
 
 
-def _class(campaign: Campaign, spec: TaskSpec, name: str, colour: str) -> ClassView:
-    known = campaign.details(spec.task, name)
-    in_use = [entry for entry in spec.classes if entry not in campaign.retired(spec.task)]
-    place = in_use.index(name) if name in in_use else len(KEYS)
-    return ClassView(
-        name=name,
-        description=known.description,
-        colour=colour,
-        retired=known.retired,
-        examples=list(known.examples),
-        key=KEYS[place] if place < len(KEYS) else None,
-    )
+def _classes(campaign: Campaign, spec: TaskSpec, colours: Mapping[str, str]) -> list[ClassView]:
+    known = {entry.name: entry for entry in campaign.class_details if entry.task == spec.task}
+    retired = campaign.retired(spec.task)
+    keys = dict(zip((name for name in spec.classes if name not in retired), KEYS, strict=False))
+    shown = []
+    for name in spec.classes:
+        details = known.get(name) or ClassDetails(task=spec.task, name=name)
+        shown.append(
+            ClassView(
+                name=name,
+                description=details.description,
+                colour=colours[name],
+                retired=details.retired,
+                examples=list(details.examples),
+                key=keys.get(name),
+            )
+        )
+    return shown
 
 
 def for_annotator(answer: QueryAnswer, scaneo_url: str | None) -> QueryAnswer:

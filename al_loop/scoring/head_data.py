@@ -134,15 +134,17 @@ class JoinedCells:
 def _class_targets(
     store: LabelStore, campaign: Campaign, spec: TaskSpec, embeddings: Embeddings, *, reserve: bool
 ) -> tuple[Rows, Matrix]:
-    """Rows of the labelled samples, (n,), and their classes as 0 and 1, (n, K)."""
+    """Rows of the labelled samples, (n,), and their classes as 0 and 1, (n, K); retired classes are nobody's."""
+    retired = campaign.retired(spec.task)
     if spec.multi_label:
         sample_ids, lists = store.labels.class_lists(campaign.campaign_id, spec.task, reserve=reserve)
-        present = presence(lists, spec.classes)
+        present = presence([[name for name in names if name not in retired] for names in lists], spec.classes)
         rows, there = positions_of(sample_ids, embeddings.sample_ids)
         return rows, present[there]
     sample_ids, answers = store.labels.class_answers(campaign.campaign_id, spec.task, reserve=reserve)
     rows, there = positions_of(sample_ids, embeddings.sample_ids)
-    numbers = np.array([spec.classes.index(name) if name in spec.classes else -1 for name in answers], np.int64)[there]
+    number = {name: index for index, name in enumerate(spec.classes) if name not in retired}
+    numbers = np.array([number.get(name, -1) for name in answers], np.int64)[there]
     rows, numbers = rows[numbers >= 0], numbers[numbers >= 0]
     return rows, np.eye(len(spec.classes), dtype=np.float32)[numbers]
 

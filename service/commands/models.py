@@ -1,10 +1,12 @@
 """`al-loop model`: list versions, promote, roll back."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from al_loop.domain.rounds import CurvePoint
 from al_loop.errors import NotFoundError
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
 from service.commands.output import console, print_json
@@ -30,11 +32,7 @@ def show_all(
             entry.version,
             str(entry.round_number),
             ", ".join({str(point.labels): None for point in points if point.version == entry.version}),
-            "\n".join(
-                f"{point.metric} {point.value:.3f} [{point.low:.3f}, {point.high:.3f}]"
-                for point in points
-                if point.version == entry.version
-            ),
+            _measured(points, entry.version).strip(" ()"),
             f"{entry.created_at:%Y-%m-%d %H:%M}",
             "" if entry.promoted_at is None else f"{entry.promoted_at:%Y-%m-%d %H:%M}",
             "yes" if entry.current else "",
@@ -96,8 +94,22 @@ def promote(
 ) -> None:
     """Make a model version the one that serves.
 
-    An older version rolls back. The gate is not asked.
+    An older version rolls back. The gate is not asked. Says what both versions measured on the test reserve.
     """
     with connect(service, token) as client:
+        points, before = client.learning_curve(campaign).points, client.campaign(campaign).current_model
         view = client.promote(campaign, version, reason)
-    console(stderr=True).print(f"{view.name}: {version} serves")
+    out = console(stderr=True)
+    out.print(f"{view.name}: {version} serves{_measured(points, version)}", highlight=False)
+    if before is not None and before.version != version:
+        out.print(f"{view.name}: {before.version} served before{_measured(points, before.version)}", highlight=False)
+
+
+def _measured(points: Sequence[CurvePoint], version: str) -> str:
+    """Its metrics in brackets, or nothing."""
+    metrics = [
+        f"{point.metric} {point.value:.3f} [{point.low:.3f}, {point.high:.3f}]"
+        for point in points
+        if point.version == version
+    ]
+    return f" ({', '.join(metrics)})" if metrics else ""

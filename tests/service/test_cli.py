@@ -172,11 +172,52 @@ def test_file_that_cannot_be_written_is_refused(
     assert "Traceback" not in said
 
 
+def test_file_that_exists_is_overwritten_with_force_only(
+    url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "labels.geojson"
+    file.write_text("precious")
+    export = ["export", NAME, "--out", str(file), "--service", url]
+    assert main(export) == 2
+    assert "exists already; say --force" in capfd.readouterr().err
+    assert file.read_text() == "precious"
+    assert main([*export, "--force"]) == 0
+    assert json.loads(file.read_text())["type"] == "FeatureCollection"
+    (tmp_path / "curve.json").write_text("precious")
+    assert main(["simulate", ".", "--out", str(tmp_path)]) == 2
+    assert "exists already; say --force" in capfd.readouterr().err
+
+
+def test_simulation_names_the_strategies_and_what_is_not_installed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulate = ["simulate", str(tmp_path), "--out", str(tmp_path / "out"), "--strategy", "foo"]
+    assert main(simulate) == 2
+    said = capfd.readouterr().err
+    assert "no strategy 'foo'; it is one of random, least_confidence" in said
+    assert "$" not in said
+    monkeypatch.setattr("al_loop.training.installed.PACKAGES", ("torch_of_nobody",))
+    assert main(simulate) == 2
+    assert "torch_of_nobody not installed): pip install 'al-loop[train]'" in capfd.readouterr().err
+
+
+def test_al_loop_alone_prints_its_help_and_a_typo_is_understood() -> None:
+    for arguments in ([], ["help"]):
+        done = al_loop(*arguments)
+        assert done.returncode == 0
+        assert done.stdout == al_loop("--help").stdout
+    done = al_loop("staus")
+    assert done.returncode == 2
+    assert "Did you mean 'status'?" in done.stderr
+
+
 def test_missing_and_wrong_tokens_are_explained(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     tokens = "ops=ops-secret-1,predict=predict-secret-1"
     with running_server(create_app(Settings(data=tmp_path / "data", imagery=str(tmp_path), tokens=tokens))) as guarded:
         assert main(["status", "--service", guarded]) == 2
-        assert "--token" in capfd.readouterr().err
+        said = capfd.readouterr().err
+        assert "--token" in said
+        assert "Bearer" not in said
         assert main(["status", "--service", guarded, "--token", "predict-secret-1"]) == 2
         assert "'predict'" in capfd.readouterr().err
         assert main(["status", "--service", guarded, "--token", "ops-secret-1"]) == 0

@@ -11,9 +11,10 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
+from al_loop.campaigns.classes import change_class
 from al_loop.campaigns.labelling import record_labels
 from al_loop.campaigns.readiness import readiness
-from al_loop.domain.campaigns import Campaign, CampaignSettings, ReserveSettings, RetrainPolicy
+from al_loop.domain.campaigns import Campaign, CampaignSettings, ClassChange, ReserveSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
 from al_loop.errors import NotEnoughLabelsError
 from al_loop.store import LabelStore
@@ -78,6 +79,24 @@ def test_snapshot_holds_every_labelled_sample_on_its_side(
     assert Path(rows[pool[0]]["path"]) == tmp_path / f"img_{pool[0] - 1:05}.png"
     assert len(manifest.statistics_paths) == 70
     assert all(Path(path).is_absolute() for path in manifest.statistics_paths)
+
+
+def test_samples_of_a_retired_class_are_left_out_and_the_others_keep_their_codes(
+    label_store: LabelStore, make_campaign: MakeCampaign, tmp_path: Path
+) -> None:
+    campaign = make_campaign(samples=100)
+    pool, reserve = sides(label_store, campaign)
+    names = campaign.tasks[0].classes
+    label(label_store, campaign, pool[:45], *names[:3])
+    label(label_store, campaign, reserve[:9], *names[:3])
+    change_class(label_store, campaign, "classification", names[0], ClassChange(retired=True))
+    change_class(label_store, campaign, "classification", names[1], ClassChange(name="renamed"))
+    snapshot = take(label_store, campaign, tmp_path / "snapshot")
+    given = [row["classification"] for row in rows_of(tmp_path / "snapshot").values()]
+    assert sorted({code for codes in given for code in codes}) == [1, 2]
+    assert sum(snapshot.counts.values()) == len(given) == 36
+    assert snapshot.manifest.tasks[0].classes == [names[0], "renamed", *names[2:]]
+    assert snapshot.manifest.former_names == {"classification": {names[1]: "renamed"}}
 
 
 def test_newest_annotator_wins_and_later_labels_stay_out(

@@ -54,9 +54,10 @@ def test_import_train_export_and_promote(
     said = capfd.readouterr().err
     assert "28 classification labels" in said or "29 classification labels" in said
     assert "not a TIFF" in said
+    assert "every image has a label" in said
     assert al_loop("round", "start", "land", "--json") == 0
     shown = capfd.readouterr()
-    assert "round 1 " in shown.err
+    assert "round 1 training\n" in shown.err
     ended = json.loads(shown.out)
     assert (ended["number"], ended["state"]) in [(1, "promoted"), (1, "rejected")]
     assert al_loop("round", "list", "land", "--json") == 0
@@ -64,7 +65,12 @@ def test_import_train_export_and_promote(
     assert al_loop("status", "land") == 0
     assert "land" in capfd.readouterr().out
     assert al_loop("model", "list", "land") == 0
+    assert "[" in capfd.readouterr().out  # the interval of its metric
     assert al_loop("model", "promote", "land", "v1", "--reason", "by hand") == 0
+    assert "land: v1 serves (" in capfd.readouterr().err
+    assert al_loop("model", "card", "land", "v1") == 0
+    assert "bright" in capfd.readouterr().out
+    assert al_loop("round", "log", "land") == 0
     assert al_loop("export", "land", "--format", "scaneo", "--out", str(tmp_path / "labels.zip")) == 0
     assert (tmp_path / "labels.zip").read_bytes()[:2] == b"PK"
     capfd.readouterr()

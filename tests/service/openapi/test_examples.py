@@ -5,13 +5,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from al_loop.domain.campaigns import CampaignRequest, CampaignSettings, RetrainPolicy
+from al_loop.domain.campaigns import (
+    CampaignChange,
+    CampaignRequest,
+    CampaignSettings,
+    ClassChange,
+    ClassRequest,
+    RetrainPolicy,
+)
 from al_loop.domain.geojson import Feature
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.quality import AgreementReport, RelabelList, Savings
 from al_loop.domain.queries import QueryAnswer
 from models.pretrain_config import PretrainConfig
-from service.answers import LeaseList, Suggestion
+from service.answers import Guidelines, LeaseList, Suggestion
 from service.openapi import examples
 from service.schemas import (
     AcceptRequest,
@@ -63,6 +70,12 @@ from tests.e2e.campaigns import Http
         (examples.ACCEPT, AcceptRequest),
         (examples.OUTLINE, Feature),
         (examples.SAVINGS, Savings),
+        (examples.CAMPAIGN_CHANGE, CampaignChange),
+        (examples.CLASS, ClassRequest),
+        (examples.CLASS_CHANGE, ClassChange),
+        (examples.GUIDELINES, Guidelines),
+        (examples.SETTINGS_CHANGE, dict[str, Any]),
+        (examples.POLICY_CHANGE, dict[str, Any]),
     ],
 )
 def test_example_decodes_as_what_it_stands_for(value: Any, kind: Any) -> None:

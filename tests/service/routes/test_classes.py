@@ -81,6 +81,12 @@ def test_mask_task_takes_254_classes_and_no_more(http: Http, imagery: Path) -> N
     answer = http.post("/campaigns/many/classes", json={"task": "segmentation", "name": "one more"})
     assert answer.status_code == 400
     assert "at most 254" in answer.json()["detail"]
+    thousand = [{"task": "classification", "classes": [f"class {number}" for number in range(1000)]}]
+    refused = http.post("/campaigns", json={"name": "thousand", "tasks": thousand, "root": str(imagery)})
+    assert (refused.status_code, "at most 254, got 1000" in refused.json()["detail"]) == (400, True)
+    [task] = http.get("/campaigns/many/classes").json()["tasks"]
+    assert [entry["name"] for entry in task["classes"]] == names
+    assert [entry["key"] for entry in task["classes"][8:12]] == ["9", "0", None, None]
 
 
 def test_renamed_class_keeps_its_labels_and_their_history(http: Http, campaign: str) -> None:
