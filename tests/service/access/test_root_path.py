@@ -61,11 +61,20 @@ def test_pages_and_their_calls_work_below_the_path(public: str, page: Page) -> N
     failed: list[str] = []
     page.on("response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None)
     page.on("pageerror", lambda error: failed.append(str(error)))
-    page.goto(f"{public}annotate?annotator=anna")
+    page.add_init_script("localStorage.setItem('al-loop.annotator', '\"anna\"')")
+    page.goto(public)
     with page.expect_response("**/al-loop/campaigns/demo/leases?*") as leases:
         page.get_by_role("link", name="demo").click()
-    expect(page).to_have_url(re.compile(f"{public}annotate/demo.annotator=anna"))
+        expect(page).to_have_url(re.compile(f"{public}annotate/demo.annotator=anna"))
     assert leases.value.ok
+    page.goto(f"{public}schema")
+    expect(page).to_have_url(f"{public}docs")
+    page.locator("#operations-tag-campaigns").click()
+    page.locator("#operations-campaigns-listCampaigns .opblock-summary-control").click()
+    page.locator("#operations-campaigns-listCampaigns .try-out__btn").click()
+    with page.expect_response(f"{public}campaigns") as listed:
+        page.locator("#operations-campaigns-listCampaigns .execute").click()
+    assert listed.value.ok
     assert failed == []
 
 
