@@ -117,6 +117,10 @@ class ScaneoLinks:
                     disconnect(self._store, port, link)
             self._unwatch(campaign.campaign_id)
 
+    def working(self) -> dict[int, bool]:
+        """Whether each watched link works as far as is known, by campaign id."""
+        return {campaign_id: watcher.problem is None for campaign_id, watcher in list(self._watchers.items())}
+
     def status(self, campaign: Campaign) -> LinkStatus:
         """What is linked, and how fresh it is.
 

@@ -1,5 +1,6 @@
 """Probes and metrics."""
 
+from shutil import disk_usage
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 
 from al_loop import __version__
+from al_loop.domain.rounds import RoundState
 from al_loop.errors import NotInstalledError
 from al_loop.loop import Loop
 from al_loop.training.installed import check_can_train
@@ -26,6 +28,12 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """Version that serves each campaign that has one; with the problem, where it is not the one that was promoted."""
     training: str
     """"ok", or what is not installed: then no rounds start, and everything else goes on."""
+    disk_free_mb: int
+    """Free space of the data directory's disk, in MB."""
+    links: dict[str, str] = {}
+    """`ok` or `trouble` for each campaign that is linked to SCANEO; its status says which."""
+    failed_rounds: dict[str, int] = {}
+    """Campaigns whose newest round failed, with its number."""
     problems: dict[str, str] = {}
     """Work that is tried again by itself and fails now, such as `score demo`, with the error. It does not make the
     service unready: everything else goes on."""
@@ -58,9 +66,17 @@ class HealthController(Controller):
 
     @get("/health/ready", operation_id="isReady", sync_to_thread=True)
     def ready(self, loop: NamedDependency[Loop]) -> Response[Readiness]:
-        """The store answers, the scheduler runs, and every promoted model is loaded; otherwise 503."""
+        """The store answers, the scheduler runs, and every promoted model is loaded; otherwise 503.
+
+        Links in trouble, failed rounds and work that is tried again are told and do not make the service unready.
+        """
         models, ready = {}, loop.scheduler.running
+        names, failed = {}, {}
         for campaign in loop.store.campaigns.list():
+            names[campaign.campaign_id] = campaign.name
+            last = loop.store.rounds.last(campaign.campaign_id)
+            if last is not None and last.state is RoundState.FAILED:
+                failed[campaign.name] = last.number
             if campaign.current_version is None:
                 continue
             loaded = loop.server.serving_version(campaign)
@@ -73,6 +89,11 @@ class HealthController(Controller):
             scheduler="ok" if loop.scheduler.running else "stopped",
             models=models,
             training=_training(),
+            disk_free_mb=disk_usage(loop.layout.root).free // 1_000_000,
+            links={
+                names[key]: "ok" if works else "trouble" for key, works in loop.links.working().items() if key in names
+            },
+            failed_rounds=failed,
             problems=loop.tick_errors.problems,
         )
         return Response[Any](body, status_code=200 if ready else 503)

@@ -45,6 +45,7 @@ def test_models_get_the_address_below_the_path_of_the_proxy_that_the_link_was_as
     team.make_campaign()
     team.api.headers["X-Forwarded-Prefix"] = "/al-loop"
     team.connect("segmentation")
+    assert team.api.get("/health/ready").json()["links"] == {"demo": "ok"}
     (model,) = team.client.models()
     assert model.url.startswith(f"{team.url}/al-loop/campaigns/demo/predictions/segmentation")
 

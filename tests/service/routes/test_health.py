@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import duckdb
 import pytest
 
+from al_loop.domain.rounds import RoundState
 from tests.e2e.campaigns import Http, create, register, write_pool
 from tests.service.routes.test_rounds import wait_until
 
@@ -78,3 +79,24 @@ def test_whole_tick_that_fails_leaves_the_other_ticks_at_work(
 def health(http: Http) -> dict[str, str]:
     found: dict[str, str] = http.app.state.loop.tick_errors.problems
     return found
+
+
+def test_health_tells_of_failed_rounds_the_disk_and_whether_it_can_train(http: Http, imagery: Path) -> None:
+    write_pool(imagery / "pool", 2, size=32)
+    for name in ("fails", "works"):
+        create(http, imagery / "pool", name)
+    store, clock = http.app.state.loop.store, http.app.state.loop.clock
+    campaign = store.campaigns.get("fails")
+    started = store.rounds.create(campaign.campaign_id, reason="ops", now=clock())
+    assert http.get("/health/ready").json()["failed_rounds"] == {}
+    store.rounds.set_state(campaign.campaign_id, started.number, RoundState.FAILED, clock(), detail="x", error="x")
+    answer = http.get("/health/ready")
+    assert answer.status_code == 200  # it goes on: what serves, serves
+    said = answer.json()
+    assert (said["failed_rounds"], said["training"], said["links"]) == ({"fails": started.number}, "ok", {})
+    assert said["disk_free_mb"] > 0
+
+
+def test_health_tells_that_training_is_not_installed(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.routes.health.find_spec", lambda name: None)
+    assert http.get("/health/ready").json()["training"] == "not installed: pip install 'al-loop[train]'"
