@@ -91,7 +91,7 @@ def test_annotator_page_leads_to_the_image_in_scaneo(team: Team, page: Page, pic
     team.api.post("/campaigns/demo/queries", json={"annotator": "anna", "query_size": 5})
     page.add_init_script(f"localStorage.setItem('al-loop.token', JSON.stringify('{OPS_TOKEN}'))")
     page.goto(f"{team.url}/annotate/demo?annotator=anna")
-    button = page.get_by_role("button", name="All of them there")
+    button = page.get_by_role("button", name="Open all in SCANEO")
     expect(button).to_be_visible()
     with page.context.expect_page() as opened:
         page.keyboard.press("b")

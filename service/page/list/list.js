@@ -64,7 +64,7 @@ export class ListView {
     const now = stateOf(lease);
     const chosen = lease.sample_id === state.selected;
     write(row.file, fileName(lease.path));
-    write(row.reason, now === "labelled" ? lease.answers.map((own) => answerText(own.classes)).join(" · ") : lease.reason);
+    write(row.reason, now === "labelled" ? lease.answers.map((own) => answerText(own.classes)).join(" · ") : folderOf(lease.path));
     write(row.state, this.#stateText(lease, now));
     if (row.button.dataset.state !== now) row.button.dataset.state = now;
     row.button.classList.toggle("waits", lease.answers.some((own) => own.waits));
@@ -106,3 +106,6 @@ export class ListView {
     }
   }
 }
+
+/** The folder of a path, as far as there is one. */
+const folderOf = (path) => path.slice(0, Math.max(0, path.lastIndexOf("/")));

@@ -22,7 +22,6 @@ export class ImageMap {
   #around = [];
   #regions = new VectorLayer({ source: new VectorSource({ wrapX: false }), zIndex: 5, updateWhileInteracting: true });
   #loadTile;
-  #isAtFit = true;
 
   constructor(target, loadTile) {
     this.#target = target;
@@ -37,7 +36,6 @@ export class ImageMap {
     this.#tiles.setZIndex(2);
     this.#overlay.setZIndex(3);
     new ResizeObserver(() => this.#onResize()).observe(target);
-    this.#map.on("movestart", () => { this.#isAtFit = false; });
   }
 
   /** Of OpenLayers, for drawing tools. */
@@ -46,6 +44,7 @@ export class ImageMap {
   get size() { return this.#size; }
   /** Screen px to image px. */
   get resolution() { return this.#map.getView().getResolution() ?? 1; }
+  /** Whether all of the image is on screen. */
   get isAtFit() { return this.resolution >= 0.99 * this.#fitResolution(); }
 
   /** Show another image of `width` x `height` px, all of it; nothing of the one before is left. */
@@ -76,7 +75,6 @@ export class ImageMap {
   fit(extent = [0, -this.#size[1], this.#size[0], 0], duration = 0) {
     if (!this.#projection || !this.#map.getSize()) return;
     this.#map.getView().fit(extent, { padding: PADDING, minResolution: 1 / LARGEST_PIXEL, duration });
-    this.#isAtFit = true;
   }
 
   /** One image px on one screen px, or all of the image. */
@@ -169,7 +167,8 @@ export class ImageMap {
   }
 
   #onResize() {
+    const wasAtFit = !this.#projection || this.isAtFit;
     this.#map.updateSize();
-    if (this.#isAtFit) this.fit();
+    if (wasAtFit) this.fit();
   }
 }
