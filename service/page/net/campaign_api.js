@@ -36,9 +36,10 @@ export function campaignApi(campaign, annotator) {
     history: (cursor) => json("GET", `${base}/labels?${query({ annotator, order: "newest", limit: 40, cursor })}`),
     search: (text) => json("GET", `${base}/samples?${query({ search: text, limit: 40 })}`),
     labelsOf: (id) => json("GET", `${sample(id)}/labels`),
-    picture: async (id, size, { overlay, view, stretch } = {}) => {
-      const asked = { size, overlay: overlay === "none" ? null : overlay, view, stretch };
-      return (await send("GET", `${sample(id)}/thumbnail.png?${query(asked)}`)).blob();
+    picture: async (id, size, { overlay = "none", view, stretch } = {}) => {
+      const isOverlay = overlay !== "none"; // on a transparent ground, to be laid over the picture
+      const asked = isOverlay ? `overlay.png?${query({ overlay, size })}` : `thumbnail.png?${query({ size, view, stretch })}`;
+      return (await send("GET", `${sample(id)}/${asked}`)).blob();
     },
     tile: async (id, z, x, y, asked) => {
       const answer = await send("GET", `${sample(id)}/tiles/${z}/${x}/${y}.png?${query(asked)}`, undefined, { cache: "default" });
