@@ -1,9 +1,11 @@
 """Pictures of samples: the campaign's views, tiles to zoom into."""
 
+import asyncio
 import re
 from typing import Annotated, Any
 
 from litestar import Controller, Request, Response, get
+from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
@@ -45,12 +47,11 @@ class PictureController(Controller):
     @get(
         "/samples/{sample_id:int}/tiles/{z:int}/{x:int}/{row:str}",
         operation_id="getTile",
-        sync_to_thread=True,
         media_type="image/png",
         guards=[requires("annotate")],
         responses=problems(400, 401, 403, 404, 415, 422),
     )
-    def tile(
+    async def tile(
         self,
         request: Request[Any, Any, Any],
         sample_id: FromPath[int],
@@ -72,7 +73,9 @@ class PictureController(Controller):
         if y is None:
             raise NotFoundError("tile", row, "its last part is the number of the row and .png, such as 0.png")
         choice = ViewChoice(view=view, stretch=stretch, gamma=gamma)
-        return png(request, loop.pictures.tile(target, sample_id, z, x, int(y[1]), choice))
+        return await png_when_ready(
+            request, await sync_to_thread(loop.pictures.tile, target, sample_id, z, x, int(y[1]), choice)
+        )
 
     @get(
         "/samples/{sample_id:int}/view",
@@ -121,12 +124,11 @@ class PictureController(Controller):
     @get(
         "/samples/{sample_id:int}/thumbnail.png",
         operation_id="getThumbnail",
-        sync_to_thread=True,
         media_type="image/png",
         guards=[requires("annotate")],
         responses=problems(400, 401, 403, 404, 409, 415, 422),
     )
-    def thumbnail(
+    async def thumbnail(
         self,
         request: Request[Any, Any, Any],
         sample_id: FromPath[int],
@@ -146,9 +148,21 @@ class PictureController(Controller):
         that are answered unaided have neither (409), but for operators.
         """
         if overlay is not None and not has_operators_token(request):
-            loop.predictions.unaided.check(target, sample_id)
+            await sync_to_thread(loop.predictions.unaided.check, target, sample_id)
         choice = ViewChoice(view=view, stretch=stretch, gamma=gamma)
-        return png(request, loop.pictures.thumbnail(target, sample_id, size, overlay, choice))
+        return await png_when_ready(
+            request, await sync_to_thread(loop.pictures.thumbnail, target, sample_id, size, overlay, choice)
+        )
+
+
+async def png_when_ready(request: Request[Any, Any, Any], drawn: Drawn) -> Response[bytes]:
+    """As `png`; holds no worker thread while reduced copies of a large scene are made, which takes seconds."""
+    if drawn.waits_for is not None:
+        ready = asyncio.wrap_future(drawn.waits_for)
+        await asyncio.wait([ready])  # an error comes again when the picture is drawn, and is told there
+        if not ready.cancelled():
+            ready.exception()
+    return await sync_to_thread(png, request, drawn)
 
 
 def png(request: Request[Any, Any, Any], drawn: Drawn) -> Response[bytes]:

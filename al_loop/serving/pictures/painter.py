@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -130,6 +131,15 @@ class Painter:
         """Size and overviews of a sample's file."""
         key = ("levels", sample.campaign_id, sample.sample_id, path.stat().st_mtime_ns)
         return self._remember(key, lambda: levels_of(path, sample.path))
+
+    def begun(self, campaign: Campaign, sample: Sample, path: Path, z: int = 0) -> Future[Path | None] | None:
+        """The reduced copies that pictures of a zoom are drawn from, begun if they are missing; None: none are needed.
+
+        Raises:
+            RasterError: The file is damaged.
+        """
+        levels = self.levels(sample, path)
+        return self.copies.prepare(campaign, sample, path, levels) if levels.max_zoom - z > 1 else None
 
     def tile(self, campaign: Campaign, sample: Sample, path: Path, shown: Shown, z: int, x: int, y: int) -> Picture:
         """RGBA (256, 256, 4) of a part of a sample; transparent beyond it and where it has no data.

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -52,6 +53,8 @@ class Drawn(NamedTuple):
     """PNG."""
     etag: str
     """Equal for an equal picture."""
+    waits_for: Future[Path | None] | None = None
+    """`body` would wait for this first: reduced copies that are being made."""
 
 
 class PictureService:
@@ -81,7 +84,9 @@ class PictureService:
         sample, path, modified_ns = file_of(self._store, campaign, sample_id)
         shown = self._painter.shown(campaign, choice)
         key = ("tile", campaign.campaign_id, sample_id, modified_ns, shown.key, z, x, y)
-        return self._drawn(key, sample, path, lambda: self._painter.tile(campaign, sample, path, shown, z, x, y))
+        drawn = self._drawn(key, sample, path, lambda: self._painter.tile(campaign, sample, path, shown, z, x, y))
+        with named_if_gone(sample, path):
+            return drawn._replace(waits_for=self._painter.begun(campaign, sample, path, z))
 
     def surroundings(self, campaign: Campaign, sample_id: int) -> Surroundings:
         """A sample's zooms, place, date and neighbours; begins to make what its tiles need.
@@ -93,7 +98,7 @@ class PictureService:
         sample, path, _ = file_of(self._store, campaign, sample_id)
         with named_if_gone(sample, path):
             levels = self._painter.levels(sample, path)
-            self._painter.copies.prepare(campaign, sample, path, levels)
+            self._painter.begun(campaign, sample, path)
             tag = read_tag(path, sample.path, "TIFFTAG_DATETIME")
         place = search_box(sample)
         near = [] if place is None else self._store.samples.near(campaign.campaign_id, *place)
@@ -187,7 +192,9 @@ class PictureService:
             def draw() -> Picture:
                 return _suggested(newest, campaign, natural(), size_px)
 
-        return self._drawn((*key,), sample, path, draw)
+        drawn = self._drawn((*key,), sample, path, draw)
+        with named_if_gone(sample, path):
+            return drawn._replace(waits_for=self._painter.begun(campaign, sample, path))
 
     def _drawn(self, key: Hashable, sample: Sample, path: Path, draw: Callable[[], Picture]) -> Drawn:
         def body() -> bytes:
