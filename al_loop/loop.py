@@ -187,6 +187,7 @@ class Loop:
             time.sleep(0.1)
         self.store.removals.delete(campaign.campaign_id)
         self.server.unload(campaign)
+        self.pictures.forget_campaign(campaign)
         self._embedding_stores.pop(campaign.folder, None)
         self.scheduler.stop(campaign)
         remove_files(self.store, self.layout)
@@ -202,6 +203,7 @@ class Loop:
         """
         self._check_unlinked(campaign, "made smaller")
         self.store.removals.remove_sample(campaign.campaign_id, sample_id, self.clock())
+        self.pictures.forget_sample(campaign, sample_id)
 
     def close(self) -> None:
         """Stop everything, children first, the store last."""

@@ -141,6 +141,13 @@ def test_reference_of_the_command_line_is_up_to_date() -> None:
     assert made.stdout.strip() == text_of(DOCS / "cli.md").strip(), "run `make cli-docs`"
 
 
+def test_files_that_pages_include_are_marked_as_the_site_reads_it() -> None:
+    lines = [line for page in PAGES for line in text_of(page).splitlines() if re.match(r"-+ ?8 ?<", line)]
+    files = [re.fullmatch(r'--8<-- "(.+)"', line) for line in lines]
+    assert len(files) >= 2
+    assert [line for line, file in zip(lines, files, strict=True) if not file or not (ROOT / file[1]).is_file()] == []
+
+
 def test_only_commands_that_are_checked_are_shown() -> None:
     assert len(SHOWN) > 50
     assert {words[0] for _, words in SHOWN} <= {"al-loop", "curl", *OTHER_PROGRAMS}

@@ -89,7 +89,7 @@ class Painter:
     """Draws samples of all campaigns."""
 
     def __init__(self, store: LabelStore, layout: DataLayout) -> None:
-        self._pool_pixels = PoolPixelStore(store, lambda campaign: layout.pictures(campaign.name))
+        self._pool_pixels = PoolPixelStore(store, lambda campaign: layout.pictures(campaign.folder))
         self.copies = SceneCopies(layout)
         self._remembered: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = Lock()

@@ -50,7 +50,7 @@ class SceneCopies:
         """Begin to make a scene's copies; None where none are needed."""
         if not levels.needs_copies:
             return None
-        folder = self._scenes(campaign.name) / f"{sample.sample_id}-{path.stat().st_mtime_ns}"
+        folder = self._scenes(campaign.folder) / f"{sample.sample_id}-{path.stat().st_mtime_ns}"
         with self._lock:
             if folder.is_dir():
                 os.utime(folder)
@@ -61,9 +61,9 @@ class SceneCopies:
                 self._pending[folder] = self._worker.submit(self._make, folder, path, sample)
             return self._pending[folder]
 
-    def remove(self, campaign_name: str, sample_id: int) -> None:
+    def remove(self, campaign_folder: str, sample_id: int) -> None:
         """Remove the copies of one sample."""
-        for folder in self._scenes(campaign_name).glob(f"{sample_id}-*"):
+        for folder in self._scenes(campaign_folder).glob(f"{sample_id}-*"):
             shutil.rmtree(folder, ignore_errors=True)
 
     def _make(self, folder: Path, path: Path, sample: Sample) -> Path | None:
@@ -98,5 +98,5 @@ class SceneCopies:
             shutil.rmtree(folder, ignore_errors=True)
             total -= sizes[folder]
 
-    def _scenes(self, campaign_name: str) -> Path:
-        return self._layout.pictures(campaign_name) / "scenes"
+    def _scenes(self, campaign_folder: str) -> Path:
+        return self._layout.pictures(campaign_folder) / "scenes"

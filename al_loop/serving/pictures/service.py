@@ -143,7 +143,7 @@ class PictureService:
 
     def forget_sample(self, campaign: Campaign, sample_id: int) -> None:
         """Remove what is kept of a sample that is removed itself."""
-        self._painter.copies.remove(campaign.name, sample_id)
+        self._painter.copies.remove(campaign.folder, sample_id)
 
     def forget_campaign(self, campaign: Campaign) -> None:
         """Drop what is held in memory of a campaign that is removed or renamed; its folder is the caller's."""

@@ -127,6 +127,22 @@ def test_removed_sample_is_gone_with_its_labels_and_stays_away_from_scans(http: 
     assert register(http)["removed"] == 1
 
 
+def test_kept_pictures_go_with_their_sample_and_survive_a_new_name(
+    http: Http, campaign: str, root: Path, settings: Settings
+) -> None:
+    [sample, *_] = http.get(f"{campaign}/samples").json()["samples"]
+    tile = f"samples/{sample['sample_id']}/tiles/0/0/0.png"
+    assert http.get(f"{campaign}/{tile}").status_code == 200
+    scenes = DataLayout(settings.data).pictures("demo") / "scenes"
+    kept = scenes / f"{sample['sample_id']}-1"
+    kept.mkdir(parents=True)
+    assert http.patch(campaign, json={"name": "renamed"}).status_code == 200
+    assert http.get(f"/campaigns/renamed/{tile}").status_code == 200
+    assert not DataLayout(settings.data).pictures("renamed").exists()
+    gone = http.delete(f"/campaigns/renamed/samples/{sample['sample_id']}", params={"confirm": True})
+    assert (gone.status_code, kept.exists()) == (204, False)
+
+
 def test_kill_between_the_commit_and_the_files_leaves_no_half_campaign(
     start_service: StartService, settings: Settings, root: Path
 ) -> None:
