@@ -173,7 +173,7 @@ FIELDS = {
 }
 
 PARAMETERS = {
-    "annotator": "Name of the annotator; left out where the token names a person.",
+    "annotator": "Name of the annotator; where the token names a person, that name.",
     "as_of": "Moment in the past, as RFC 3339 with a time zone; left out: now.",
     "campaign": "Name of the campaign.",
     "cursor": "`next_cursor` of the page before; left out: the first page.",
