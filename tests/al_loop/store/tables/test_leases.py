@@ -196,7 +196,7 @@ def test_sample_skipped_by_many_is_offered_to_nobody_and_counted(label_store: La
     assert 4 not in label_store.queries.available(number, NOW)[0]
     counts = label_store.campaigns.counts(number, NOW)
     assert (counts.skipped, counts.pool, counts.total) == (1, 10, 10)
-    assert label_store.leases.given_up(number) == ["img_00003.png"]
+    assert label_store.leases.given_up(number) == ["img_00003.png (haze)"]
     answer(label_store, campaign, 4, "an expert")
     assert label_store.leases.given_up(number) == []
     assert label_store.campaigns.counts(number, NOW).skipped == 0
