@@ -13,7 +13,7 @@ import pytest
 
 from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import CampaignSettings, RetrainPolicy
-from al_loop.domain.labels import LabelInput
+from al_loop.domain.labels import Label, LabelInput
 from al_loop.errors import StoreError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
@@ -27,7 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from al_loop.campaigns.labelling import record_labels
-from al_loop.domain.labels import LabelInput
+from al_loop.domain.labels import Label, LabelInput
 from al_loop.store import LabelStore
 
 store = LabelStore.open(Path(sys.argv[1]))
@@ -86,13 +86,13 @@ def test_kill_loses_no_acknowledged_label(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 24 MiB."""
+    """A file system of 64 MiB."""
     if os.geteuid() != 0:
         pytest.skip("mounting a small tmpfs needs root")
     mount = tmp_path / "disk"
     mount.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", mount], check=False, capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", mount], check=False, capture_output=True, text=True
     )
     if mounted.returncode != 0:
         pytest.skip(f"cannot mount a small tmpfs here: {mounted.stderr.strip()}")
@@ -130,11 +130,15 @@ def test_failed_checkpoint_leaves_the_store_at_work(small_disk: Path, caplog: py
     make_demo(store)
     campaign = store.campaigns.get("demo")
     rng = random.Random(0)
-    labels = [
-        stored
-        for turn in range(9)  # 2 MB each, incompressible: the log passes its limit, twice that is more than the disk
-        for stored in record_labels(store, campaign, [note(turn + 1, rng.randbytes(1_000_000).hex())], NOW)
-    ]
+
+    def large(turn: int) -> Label:
+        (stored,) = record_labels(store, campaign, [note(turn + 1, rng.randbytes(1_000_000).hex())], NOW)
+        return stored
+
+    labels = [large(turn) for turn in range(6)]  # 2 MB each, incompressible
+    disk = os.statvfs(small_disk)
+    (small_disk / "filler").write_bytes(b"x" * (disk.f_bavail * disk.f_frsize - 10_000_000))
+    labels += [large(turn) for turn in range(6, 9)]  # the log passes its limit, and there is no room for its contents
     (last,) = record_labels(store, campaign, [note(40, "small")], NOW)
     assert "could not move its write-ahead log" in caplog.text
     assert store.labels.current(campaign.campaign_id) == [*labels, last]
