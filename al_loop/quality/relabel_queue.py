@@ -21,7 +21,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.quality import PixelWindow, Relabel, RelabelList, RelabelRegion
 from al_loop.domain.queries import QueryAnswer, QuerySample
 from al_loop.domain.samples import Sample
-from al_loop.errors import InvalidValueError, NoModelError, NotFoundError
+from al_loop.errors import ArchivedError, InvalidValueError, NoModelError, NotFoundError
 from al_loop.quality.label_errors import judge_answers
 from al_loop.quality.mask_errors import (
     Contradicted,
@@ -121,8 +121,11 @@ class RelabelQueue:
             now: Start of the leases.
 
         Raises:
+            ArchivedError: The campaign is put away.
             InvalidValueError: The query size is out of range.
         """
+        if campaign.archived_at is not None:
+            raise ArchivedError(campaign.name)
         if not 1 <= query_size <= MAX_QUERY_SIZE:
             raise InvalidValueError("$.query_size", f"{query_size} is not between 1 and {MAX_QUERY_SIZE}")
         found = self.candidates(campaign)

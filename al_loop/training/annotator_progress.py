@@ -64,6 +64,8 @@ def next_round_for_annotators(store: LabelStore, campaign: Campaign, counts: Sam
     A round waits for a number of labels outside the reserve. Annotators are told about how many that is with those of
     the reserve among them; the count stays below that number until the round can start.
     """
+    if campaign.archived_at is not None:
+        return NextRound(sentence="archived: no rounds start")
     number, policy = campaign.campaign_id, campaign.policy
     rounds = store.rounds.list(number)
     if rounds and not rounds[-1].state.is_end:

@@ -77,7 +77,8 @@ def test_archived_campaign_rests_and_comes_back(http: Http, campaign: str) -> No
     assert http.patch(campaign, json={"archived": True}).json()["archived"] is True
     assert http.get("/campaigns").json() == []
     assert [entry["name"] for entry in http.get("/campaigns", params={"archived": True}).json()] == ["demo"]
-    for path, body in (("queries", {"annotator": "anna", "query_size": 1}), ("rounds", {}), ("pretrainings", {})):
+    query = {"annotator": "anna", "query_size": 1}
+    for path, body in (("queries", query), ("relabels/queries", query), ("rounds", {}), ("pretrainings", {})):
         answer = http.post(f"{campaign}/{path}", json=body)
         assert answer.status_code == 409, path
         assert "al-loop archive demo --undo" in answer.json()["detail"]
