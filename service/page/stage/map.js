@@ -22,6 +22,7 @@ export class ImageMap {
   #around = [];
   #regions = new VectorLayer({ source: new VectorSource({ wrapX: false }), zIndex: 5, updateWhileInteracting: true });
   #loadTile;
+  #isAtFit = true;
 
   constructor(target, loadTile) {
     this.#target = target;
@@ -36,6 +37,7 @@ export class ImageMap {
     this.#tiles.setZIndex(2);
     this.#overlay.setZIndex(3);
     new ResizeObserver(() => this.#onResize()).observe(target);
+    this.#map.on("movestart", () => { this.#isAtFit = false; });
   }
 
   /** Of OpenLayers, for drawing tools. */
@@ -44,7 +46,6 @@ export class ImageMap {
   get size() { return this.#size; }
   /** Screen px to image px. */
   get resolution() { return this.#map.getView().getResolution() ?? 1; }
-  /** Whether all of the image is on screen. */
   get isAtFit() { return this.resolution >= 0.99 * this.#fitResolution(); }
 
   /** Show another image of `width` x `height` px, all of it; nothing of the one before is left. */
@@ -75,6 +76,7 @@ export class ImageMap {
   fit(extent = [0, -this.#size[1], this.#size[0], 0], duration = 0) {
     if (!this.#projection || !this.#map.getSize()) return;
     this.#map.getView().fit(extent, { padding: PADDING, minResolution: 1 / LARGEST_PIXEL, duration });
+    this.#isAtFit = true;
   }
 
   /** One image px on one screen px, or all of the image. */
@@ -89,9 +91,10 @@ export class ImageMap {
     this.#map.getView().adjustZoom(steps);
   }
 
-  /** A picture of all of the image, at once; it stays below the tiles. */
-  thumb(url, isSharp) {
-    this.#put(this.#thumb, url, [0, -this.#size[1], this.#size[0], 0], isSharp);
+  /** A picture of all of the image, at once; it stays below the tiles. `shown` is called when it is on the screen. */
+  thumb(url, isSharp, shown) {
+    const source = this.#put(this.#thumb, url, [0, -this.#size[1], this.#size[0], 0], isSharp);
+    source.once("imageloadend", shown);
     this.#map.renderSync();
   }
 
@@ -157,7 +160,9 @@ export class ImageMap {
   }
 
   #put(layer, url, imageExtent, isSharp) {
-    layer.setSource(new ImageStatic({ url, imageExtent, projection: this.#projection, interpolate: !isSharp }));
+    const source = new ImageStatic({ url, imageExtent, projection: this.#projection, interpolate: !isSharp });
+    layer.setSource(source);
+    return source;
   }
 
   #fitResolution() {
@@ -167,8 +172,7 @@ export class ImageMap {
   }
 
   #onResize() {
-    const wasAtFit = !this.#projection || this.isAtFit;
     this.#map.updateSize();
-    if (wasAtFit) this.fit();
+    if (this.#isAtFit) this.fit();
   }
 }

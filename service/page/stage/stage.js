@@ -24,6 +24,7 @@ export class StageView {
   #sample = null;
   #facts = new Map(); // sample_id -> promise of what the service tells about it
   #overlaid = "";
+  #url = null; // of the picture that is on the stage
   #surrounded = null;
 
   constructor(parts, api, pictures) {
@@ -95,21 +96,21 @@ export class StageView {
       this.#sample = lease.sample_id;
       this.#overlaid = "";
       this.#surrounded = null;
+      this.#url = null;
       this.#image.reset(lease.width, lease.height);
       this.#image.overlay(null, 1);
       this.#place.show(null);
       show(note, false);
       const here = this.#pictures.peek(lease.sample_id, LARGE_PX, look) ?? this.#pictures.peek(lease.sample_id, THUMB_PX);
-      if (here) this.#image.thumb(here, isSharp);
-      map.dataset.shows = here ? String(lease.sample_id) : "";
+      map.dataset.shows = "";
+      if (here) this.#thumb(lease, here, isSharp);
     }
     this.#image.tiles(null);
     map.setAttribute("aria-label", `Satellite image ${fileName(lease.path)}`);
     try {
       const url = await this.#pictures.get(lease.sample_id, LARGE_PX, look, true);
       if (this.#shown !== wanted) return;
-      this.#image.thumb(url, isSharp);
-      map.dataset.shows = String(lease.sample_id);
+      this.#thumb(lease, url, isSharp);
       if (!isSharp || state.gamma !== null) this.#image.tiles(zoomsOf(lease));
       this.#ahead(look);
       const facts = await this.facts(lease.sample_id);
@@ -123,6 +124,14 @@ export class StageView {
       write(note, error.isOffline ? "The picture comes when the service is back." : `The image cannot be shown: ${error.message}`);
       show(note, true);
     }
+  }
+
+  #thumb(lease, url, isSharp) {
+    if (this.#url === url) return; // it is there already
+    this.#url = url;
+    this.#image.thumb(url, isSharp, () => {
+      if (this.#sample === lease.sample_id) this.#parts.map.dataset.shows = String(lease.sample_id);
+    });
   }
 
   async #tile(z, x, y) {
