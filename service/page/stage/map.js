@@ -37,6 +37,7 @@ export class ImageMap {
     this.#tiles.setZIndex(2);
     this.#overlay.setZIndex(3);
     new ResizeObserver(() => this.#onResize()).observe(target);
+    addEventListener("resize", () => { this.#isAtFit = true; }); // a turned phone shows all of the image again
     this.#map.on("movestart", () => { this.#isAtFit = false; });
   }
 
