@@ -63,7 +63,8 @@ def create(
     """Create a campaign over a folder of images without labels.
 
     Starts a service in the background if none answers on this machine, registers every image below the folder, and says
-    where to label them. `al-loop import` does the same for a folder with labels.
+    where to label them. A service that it starts may read this folder and the working directory. `al-loop import` does
+    the same for a folder with labels.
     """
     from models.tasks import task_kinds  # here: it loads numpy
 
@@ -83,7 +84,7 @@ def create(
             raise typer.BadParameter(f"{directory} is no folder", param_hint="DIRECTORY")
         if local:
             request = _at(request, directory)
-            _start(service, token, [directory], data)
+            _start(service, token, [directory, Path.cwd()], data)
         try:
             client.create_campaign(request)
         except ServiceError as error:
@@ -146,7 +147,8 @@ def example(
     """Make a small campaign of generated satellite scenes to try things on.
 
     Writes the images, starts a service in the background if none answers on this machine, records a fifth of the labels
-    and keeps the rest back, so that there is something to label. Repeating it changes nothing.
+    and keeps the rest back, so that there is something to label. Repeating it changes nothing. A service that it starts
+    may read the images and the working directory.
     """
     with connect(service, token) as client:
         if not is_loopback(client.host):
@@ -159,7 +161,7 @@ def example(
     with out.status("writing images"):
         plan = _generated(directory, scenes)
     out.print(f"{len(plan.paths)} images in {directory}", highlight=False, soft_wrap=True)
-    _start(service, token, [directory], data)
+    _start(service, token, [directory, Path.cwd()], data)
     with connect(service, token) as client:
         if name not in [view.name for view in client.campaigns()]:
             with progress_bars(out) as progress:

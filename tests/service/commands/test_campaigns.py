@@ -157,6 +157,9 @@ def test_example_starts_a_service_and_open_finds_it(tmp_path: Path, free_tcp_por
         assert (after["total"], labels[1]) == (counts["total"], labels[0])
         assert run("open").stdout == f"{address}/annotate\n"
         assert run("query", "example").returncode == 0
+        write_pool(tmp_path / "own", 3, size=32)
+        own = run("create", "own", "own", "--classes", "a,b")  # beside the example, in the working directory
+        assert own.returncode == 0, own.stderr
     finally:
         process_id = int((tmp_path / "al-loop-data" / "al-loop.pid").read_text())
         os.kill(process_id, signal.SIGTERM)
