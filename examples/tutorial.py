@@ -96,7 +96,13 @@ def train(client: Client, name: str) -> None:
 def ask(client: Client, name: str, image: Path) -> None:
     """Class probabilities of one image from the serving model."""
     classes = client.campaign(name).tasks[0].classes
-    probabilities = json.loads(client.predict(name, "classification", image.read_bytes()))
+    try:
+        probabilities = json.loads(client.predict(name, "classification", image.read_bytes()))
+    except ServiceError as error:
+        if error.status != 409:
+            raise
+        print(f"{image.name}: {error}")  # the gate rejected the first model: label more, then train again
+        return
     best = max(range(len(classes)), key=probabilities.__getitem__)
     print(f"{image.name}: {classes[best]} ({probabilities[best]:.0%})")
 

@@ -3,6 +3,7 @@
 `tests/examples/test_examples.py` runs the tutorial and the examples; `make docs` builds the site and checks its links.
 """
 
+import ast
 import json
 import re
 import shlex
@@ -39,7 +40,20 @@ PAGES = [
 ]
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^(al-loop|curl|make|python|docker|cp) ", re.MULTILINE)
-OTHER_PROGRAMS = {"docker", "systemctl", "cp", "make", "pre-commit", "ruff", ".", "kill", "python"}
+OTHER_PROGRAMS = {
+    "docker",
+    "systemctl",
+    "cp",
+    "mkdir",
+    "make",
+    "pre-commit",
+    "ruff",
+    ".",
+    "kill",
+    "pip",
+    "python",
+    "python3",
+}
 """What else is shown: programs that are not ours, and scripts and modules whose files are looked for."""
 
 
@@ -271,7 +285,7 @@ REFUSED = {  # by path, without a query: what the campaign of the test is refuse
 
 
 def test_calls_of_the_documentation_are_understood(tmp_path: Path) -> None:
-    assert len(CALLS) >= 10
+    assert len(CALLS) >= 9
     write_pool(tmp_path / "fields", 20)
     settings = Settings(data=tmp_path / "data", imagery=str(tmp_path))
     with TestClient(create_app(settings), base_url="http://127.0.0.1") as http:
@@ -298,3 +312,39 @@ def test_every_question_to_a_task_is_in_the_table() -> None:
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     asked = {name for name in {*vars(Task), *Task.__annotations__} if not name.startswith("_")}
     assert named == asked - {"name", "classes", "multi_label"}
+
+
+def said(tree: ast.AST) -> Iterator[str]:
+    """Every string of a module; a NUL stands for each value in it."""
+    inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inner:
+            yield node.value
+
+
+PAGE = [path for path in (ROOT / "service" / "page").rglob("*.*") if path.suffix in (".js", ".html")]
+SENTENCES = [
+    *(sentence for source in SOURCES for sentence in said(ast.parse(text_of(source)))),
+    *(line for path in PAGE if "vendor" not in path.parts for line in text_of(path).splitlines()),
+]
+MESSAGES = re.findall(r"^\| ([^|]*`[^|]*) \|", text_of(DOCS / "troubleshooting.md"), re.MULTILINE)
+
+
+def test_many_messages_are_explained() -> None:
+    assert len(MESSAGES) > 50
+
+
+@pytest.mark.parametrize("message", [name for cell in MESSAGES for name in re.findall(r"`(.+?)`", cell)])
+def test_message_that_is_explained_is_one_that_the_software_says(message: str) -> None:
+    parts = [re.escape(part.strip()) for part in message.split("...") if part.strip()]
+    wanted = re.compile(".{0,200}".join(parts), re.DOTALL)
+    assert parts
+    assert any(wanted.search(sentence) for sentence in SENTENCES)
+
+
+def test_files_that_pages_include_are_included() -> None:
+    """A formatter that takes them for Python once made `--8 < --` of these lines."""
+    text = text_of(DOCS / "clients.md")
+    assert re.findall(r'^--8<-- "(.*)"$', text, re.MULTILINE) == ["examples/with_httpx.py", "examples/tutorial.py"]
