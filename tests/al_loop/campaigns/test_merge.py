@@ -7,9 +7,9 @@ from al_loop.errors import InvalidValueError
 
 def test_only_what_is_given_changes_at_every_depth() -> None:
     before = CampaignSettings(lease_s=600, query=QuerySettings(overlap_share=0.3, golden=("a.tif", "b.tif")))
-    after = merged(before, {"query": {"golden": ["c.tif"]}, "sensor": "sentinel-2-l2a"})
+    after = merged(before, {"query": {"golden": ["c.tif"]}, "sensor": "sentinel-2"})
     assert (after.lease_s, after.query.overlap_share) == (600, 0.3)
-    assert (after.query.golden, after.sensor) == (("c.tif",), "sentinel-2-l2a")
+    assert (after.query.golden, after.sensor) == (("c.tif",), "sentinel-2")
     assert merged(before, {}) == before
 
 

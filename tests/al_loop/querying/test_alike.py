@@ -15,7 +15,9 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 def make_index(count: int = 6, reserve: tuple[int, ...] = ()) -> PoolIndex:
     ids = np.arange(1, count + 1, dtype=np.int64)
     paths = pa.chunked_array([[f"{number}.tif" for number in ids]], pa.string())
-    return PoolIndex(ids, paths, reserve=np.isin(ids, reserve), gold_standard=np.zeros(count, np.bool_))
+    index = PoolIndex()
+    index.register(ids, paths, np.isin(ids, reserve), np.zeros(count, np.bool_))
+    return index
 
 
 def scores_at(*degrees: float) -> PoolScores:
