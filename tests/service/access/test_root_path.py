@@ -72,7 +72,7 @@ def test_pages_and_their_calls_work_below_the_path(public: str, page: Page) -> N
     page.locator("#operations-tag-campaigns").click()
     page.locator("#operations-campaigns-listCampaigns .opblock-summary-control").click()
     page.locator("#operations-campaigns-listCampaigns .try-out__btn").click()
-    with page.expect_response(f"{public}campaigns") as listed:
+    with page.expect_response(re.compile(rf"{re.escape(public)}campaigns(\?|$)")) as listed:
         page.locator("#operations-campaigns-listCampaigns .execute").click()
     assert listed.value.ok
     assert failed == []
