@@ -39,7 +39,9 @@ def main() -> None:
             page.wait_for_selector(SHOWN)
             if campaign == arguments.areas:
                 draw(page)
-            page.wait_for_timeout(2000)  # until neither a picture nor a message moves
+            else:
+                page.keyboard.press("ArrowDown")
+            page.wait_for_timeout(5000)  # until the picture is drawn and messages are gone
             page.screenshot(path=IMAGES / f"{name}.png")
         browser.close()
 

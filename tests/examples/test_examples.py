@@ -102,4 +102,4 @@ def test_python_example_runs_a_whole_campaign(output: str) -> None:
     said = output.partition("== script")[2].partition("== httpx")[0]
     assert "samples by auto" in said
     assert "round 1 promoted: " in said
-    assert re.search(r"^chip_00_00.tif: [\w-]+ \(\d+%\)$", said, re.MULTILINE)
+    assert re.search(r"^chip_\d\d_\d\d\.tif: [\w-]+ \(\d+%\)$", said, re.MULTILINE)
