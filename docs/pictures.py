@@ -43,6 +43,11 @@ def main() -> None:
                 page.keyboard.press("ArrowDown")
             page.wait_for_timeout(5000)  # until the picture is drawn and messages are gone
             page.screenshot(path=IMAGES / f"{name}.png")
+        page = browser.new_context(viewport=WINDOW, color_scheme="light").new_page()
+        page.goto(arguments.url)
+        page.get_by_text(arguments.classes, exact=True).first.wait_for()
+        page.wait_for_timeout(2000)
+        page.screenshot(path=IMAGES / "start.png")
         browser.close()
 
 
