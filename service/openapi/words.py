@@ -4,6 +4,17 @@ A string under a field in the code says more exactly what that field is, and win
 """
 
 FIELDS = {
+    "AnnotatorProgress.next_round": "How far it is to the next round, where all answers count alike.",
+    "AnnotatorProgress.curve": "Metric of the first task against labels, one point a round.",
+    "ClassChange.description": "What belongs to the class; left out: as before.",
+    "comment_id": "Number of the comment.",
+    "Comment.text": "What was written.",
+    "written_at": "When it was written.",
+    "resolved_by": "Who marked it as resolved; null: nobody.",
+    "comments": "Comments, newest first.",
+    "ExplainedQuery.query_size": "How many samples were asked for.",
+    "restored": "Samples whose skip was taken back.",
+    "RoundLog.lines": "Lines of the log, oldest first.",
     "accepted": "Suggestions that the annotator kept as they were.",
     "agreement_blind": "Agreement with the model's answer of annotators who did not see it, on the blind samples.",
     "annotator": "Name of the annotator.",
@@ -173,6 +184,17 @@ FIELDS = {
 }
 
 PARAMETERS = {
+    "archived": "Also list campaigns that were put away.",
+    "comment_id": "Number of the comment.",
+    "confirm": "Repeat the name of the campaign, or say `true` for a sample: what is removed is gone for good.",
+    "flagged": "Only comments that flag their sample and are not resolved.",
+    "labelled_by": "Only samples that this annotator labelled.",
+    "name": "Name of the class.",
+    "order": "`oldest` or `newest` first.",
+    "query_id": "Number of the query.",
+    "regions": "Also send a suggested mask as polygons in pixel coordinates.",
+    "search": "Only paths that contain this, upper or lower case alike.",
+    "since": "Start of the annotator's day, as RFC 3339 with a time zone.",
     "annotator": "Name of the annotator; where the token names a person, that name.",
     "as_of": "Moment in the past, as RFC 3339 with a time zone; left out: now.",
     "campaign": "Name of the campaign.",
@@ -198,6 +220,7 @@ PARAMETERS = {
 }
 
 TAGS = {
+    "comments": "What annotators write about a sample, and what they flag for whoever looks after the campaign.",
     "campaigns": "A campaign is a folder of rasters, the questions asked about them, and the rules of its loop: what a "
     "query is made of, and when models are retrained.",
     "samples": "Rasters of a campaign: register them, list them, look at them.",

@@ -8,13 +8,13 @@ from tests.service.commands.fixtures import Run
 
 
 def test_settings_and_policy_change_only_where_named(on_land: Run, capfd: pytest.CaptureFixture[str]) -> None:
-    changes = ["lease_s=600", "query.control_share=0.1", "query.overlap_share=0.2", "sensor=sentinel-2-l2a"]
+    changes = ["lease_s=600", "query.control_share=0.1", "query.overlap_share=0.2", "sensor=sentinel-2"]
     assert on_land("settings", "set", "land", *changes) == 0
     assert on_land("settings", "set", "land", "lease_s=60") == 0
     capfd.readouterr()
     assert on_land("settings", "show", "land", "--json") == 0
     shown = json.loads(capfd.readouterr().out)
-    assert (shown["lease_s"], shown["sensor"]) == (60, "sentinel-2-l2a")
+    assert (shown["lease_s"], shown["sensor"]) == (60, "sentinel-2")
     assert (shown["query"]["control_share"], shown["query"]["overlap_share"]) == (0.1, 0.2)
     assert on_land("settings", "show", "land") == 0
     assert "query.control_share" in capfd.readouterr().out

@@ -166,6 +166,6 @@ def test_route_is_tried_out_with_a_token_in_the_browser(settings: Settings, page
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             page.screenshot(path=pictures / f"docs-{scheme}.png")
-        assert {f"{url}/campaigns", f"{url}/schema/openapi.json"} <= set(asked)
+        assert {f"{url}/campaigns", f"{url}/schema/openapi.json"} <= {one.partition("?")[0] for one in asked}
         assert [one for one in asked if not one.startswith((url, "data:", "blob:"))] == []
         assert said == []
