@@ -4,7 +4,7 @@ from rich.table import Table
 
 from al_loop.domain.quality import Estimate, TaskAgreement
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
-from service.commands.output import console, print_json
+from service.commands.output import console, print_json, print_tables
 
 
 def show(campaign: CampaignName, as_json: AsJson = False, service: Service = DEFAULT_URL, token: Token = None) -> None:
@@ -22,13 +22,13 @@ def show(campaign: CampaignName, as_json: AsJson = False, service: Service = DEF
     for task in report.tasks:
         out.print(f"{task.task}: {task.samples} samples with two answers or more")
         if task.pairs:
-            out.print(_pairs(task))
+            print_tables(_pairs(task))
         if task.golden:
             metric = "IoU" if task.task == "segmentation" else "accuracy"
             gold_standard = Table("annotator", "gold-standard samples", metric)
             for score in task.golden:
                 gold_standard.add_row(score.annotator, str(score.samples), _estimate(score.score))
-            out.print(gold_standard)
+            print_tables(gold_standard)
 
 
 def _pairs(task: TaskAgreement) -> Table:

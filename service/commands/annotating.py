@@ -9,7 +9,7 @@ from rich.table import Table
 from al_loop.domain.labels import LabelInput
 from service.answers import CampaignView
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
-from service.commands.output import console, print_json
+from service.commands.output import console, print_json, print_tables
 
 Annotator = Annotated[
     str, typer.Option(help="Who asks and answers; the name of your account if left out.", show_default=False)
@@ -39,7 +39,7 @@ def query(
     table = Table("sample", "path", "why")
     for sample in answer.samples:
         table.add_row(str(sample.sample_id), sample.path, sample.reason)
-    console().print(table)
+    print_tables(table)
 
 
 def label(

@@ -4,7 +4,7 @@ from rich.table import Table
 
 from al_loop.domain.quality import Anchoring
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
-from service.commands.output import console, print_json
+from service.commands.output import print_json, print_tables
 
 
 def show(campaign: CampaignName, as_json: AsJson = False, service: Service = DEFAULT_URL, token: Token = None) -> None:
@@ -18,7 +18,6 @@ def show(campaign: CampaignName, as_json: AsJson = False, service: Service = DEF
     if as_json:
         print_json(report)
         return
-    out = console()
     answered = Table("version", "annotator", "task", "accepted, edited, rejected", "agreement", "blind", "anchoring")
     for entry in report.answered:
         answered.add_row(
@@ -30,11 +29,10 @@ def show(campaign: CampaignName, as_json: AsJson = False, service: Service = DEF
             "" if entry.agreement_blind is None else f"{entry.agreement_blind:.2f} ({entry.blind})",
             _anchoring(entry.anchoring),
         )
-    out.print(answered)
     shown = Table("version", "task", "images with a suggestion", "not answered")
     for count in report.unanswered:
         shown.add_row(count.version, count.task, str(count.suggested), str(count.unanswered))
-    out.print(shown)
+    print_tables(answered, shown)
 
 
 def _share(value: float | None) -> str:

@@ -9,7 +9,7 @@ from rich.table import Table
 from al_loop.domain.campaigns import ClassRequest
 from service.answers import ClassList
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
-from service.commands.output import console, print_json
+from service.commands.output import console, print_json, print_tables
 
 ClassName = Annotated[str, typer.Argument(help="Name of the class.")]
 Task = Annotated[str | None, typer.Option(help="The task; may be left out if only one has, or could have, the class.")]
@@ -115,4 +115,4 @@ def _print(answer: ClassList, as_json: bool) -> None:
         for known in entry.classes:
             retired = "yes" if known.retired else ""
             table.add_row(entry.task, known.name, known.key or "", known.colour, retired, known.description)
-    console().print(table)
+    print_tables(table)

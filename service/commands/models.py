@@ -9,7 +9,7 @@ from rich.table import Table
 from al_loop.domain.rounds import CurvePoint
 from al_loop.errors import NotFoundError
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
-from service.commands.output import console, print_json
+from service.commands.output import console, print_json, print_tables
 
 
 def show_all(
@@ -38,7 +38,7 @@ def show_all(
             "yes" if entry.current else "",
             entry.problem or "",
         )
-    console().print(table)
+    print_tables(table)
 
 
 def card(
@@ -62,7 +62,6 @@ def card(
     if as_json:
         print_json(found)
         return
-    out = console()
     facts = {
         "version": found.version,
         "round": str(found.round_number),
@@ -75,14 +74,13 @@ def card(
     table = Table("fact", "value")
     for name, value in facts.items():
         table.add_row(name, value)
-    out.print(table)
     measured = Table("task", "class", "metric", "value", "95 %", "baseline")
     for entry in found.evaluation.candidate:
         interval = f"{entry.low:.3f} to {entry.high:.3f}"
         measured.add_row(entry.task, "", entry.metric, f"{entry.value:.3f}", interval, f"{entry.baseline:.3f}")
         for label, share in entry.per_class.items():
             measured.add_row(entry.task, label, "", "none in the reserve" if share is None else f"{share:.3f}", "", "")
-    out.print(measured)
+    print_tables(table, measured)
 
 
 def promote(

@@ -2,10 +2,12 @@
 
 import re
 import sys
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, Group
+from rich.table import Table
 
 
 class ExitCode(IntEnum):
@@ -29,13 +31,44 @@ MEANINGS = {
 
 
 PIPED_WIDTH = 10_000
-"""Characters a line when nobody looks at it: tables are as wide as their cells, and no cell is broken or cut."""
+"""Characters a line when nobody looks at it: no sentence is broken or cut."""
 
 
 def console(*, stderr: bool = False) -> Console:
     """A console that fits a terminal, writes whole lines into pipes and files, and prints brackets as they are."""
     stream = sys.stderr if stderr else sys.stdout
     return Console(stderr=stderr, markup=False, width=None if stream.isatty() else PIPED_WIDTH)
+
+
+def print_tables(*tables: Table | Group) -> None:
+    """Write tables to stdout: drawn in a terminal; as tab-separated values, complete, into pipes and files.
+
+    A row is one line: tabs and line breaks within a cell become spaces. The first line is the header; one that says
+    what the table is about begins with "# ". Tables are apart by an empty line.
+    """
+    if sys.stdout.isatty():
+        for table in tables:
+            console().print(table)
+        return
+    sys.stdout.write("\n".join(_tab_separated(table) for table in _apart(tables)))
+
+
+def _apart(tables: Iterable[Table | Group]) -> Iterator[Table]:
+    for table in tables:
+        if isinstance(table, Table):
+            yield table
+        else:
+            yield from (part for part in table.renderables if isinstance(part, Table))
+
+
+def _tab_separated(table: Table) -> str:
+    rows = list(zip(*(column.cells for column in table.columns), strict=True))
+    if table.show_header:
+        rows.insert(0, tuple(column.header for column in table.columns))
+    lines = ["\t".join(" ".join(str(cell).split()) for cell in row) for row in rows]
+    if table.title:
+        lines.insert(0, f"# {table.title}")
+    return "".join(f"{line}\n" for line in lines)
 
 
 WIRE = re.compile(r" - at `\$\.?([^`]*)`")

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from service.commands.options import DEFAULT_URL, AsJson, Service, Token, connect
-from service.commands.output import console, print_json
+from service.commands.output import console, print_json, print_tables
 from service.settings import Role
 
 File = Annotated[
@@ -54,7 +54,7 @@ def show_all(file: File, as_json: AsJson = False) -> None:
     table = Table("name", "role", "id", "created")
     for entry in entries:
         table.add_row(entry.name, entry.role, entry.token_id, f"{entry.created_at:%Y-%m-%d %H:%M}")
-    console().print(table)
+    print_tables(table)
 
 
 def revoke(
@@ -99,4 +99,4 @@ def audit(
             entry.campaign or "",
             msgspec.json.encode(entry.detail).decode(),
         )
-    console().print(table)
+    print_tables(table)

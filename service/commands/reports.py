@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
-from service.commands.output import console, print_json
+from service.commands.output import console, print_json, print_tables
 from service.commands.status import saved
 
 Task = Annotated[str | None, typer.Option(help="One task; the first that can be answered, or all, if left out.")]
@@ -33,7 +33,7 @@ def curve(campaign: CampaignName, as_json: AsJson = False, service: Service = DE
             f"{point.low:.3f} to {point.high:.3f}",
             point.version,
         )
-    console().print(table)
+    print_tables(table)
 
 
 def savings(
@@ -83,6 +83,6 @@ def relabels(
             ", ".join(entry.suggested),
             f"{entry.suspicion:.2f}",
         )
-    console().print(table)
+    print_tables(table)
     if answer.waiting:
         console(stderr=True).print(f"{answer.waiting} more are compared the next time you ask", highlight=False)

@@ -13,7 +13,7 @@ from models.progress import ProgressLine
 from service.answers import RoundView
 from service.client.errors import ServiceError
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
-from service.commands.output import ExitCode, console, print_json
+from service.commands.output import ExitCode, console, print_json, print_tables
 
 if TYPE_CHECKING:
     from service.client.http import Client
@@ -90,7 +90,7 @@ def show_all(
     if as_json:
         print_json(rounds)
     else:
-        console().print(round_table(rounds))
+        print_tables(round_table(rounds))
 
 
 def log(

@@ -12,7 +12,7 @@ from al_loop.domain.scaneo_links import BatchView, LinkStatus, OfferedBox
 from al_loop.errors import InvalidValueError
 from service.client.errors import ServiceError
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
-from service.commands.output import console, print_json
+from service.commands.output import console, print_json, print_tables
 
 
 def connect_campaign(
@@ -197,7 +197,7 @@ def show(link: LinkStatus) -> None:
     for entry in link.batches:
         table.add_row(f"batch {entry.number}", f"{entry.annotator}: {entry.labelled} of {entry.samples} labelled")
     out = console()
-    out.print(table)
+    print_tables(table)
     for name, page in [("labelling page", link.labelling_page), *((b.name, b.url) for b in link.batches)]:
         out.print(f"{name}: {page}", highlight=False, markup=False, soft_wrap=True)
     for problem in [link.problem, *(f"{entry.path}: {entry.problem}" for entry in link.image_problems)]:

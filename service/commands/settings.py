@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
-from service.commands.output import console, print_json
+from service.commands.output import print_json, print_tables
 
 Changes = Annotated[
     list[str], typer.Argument(metavar="NAME=VALUE..", help="What to change; the value is JSON, or text without quotes.")
@@ -98,7 +98,7 @@ def _print(values: msgspec.Struct, as_json: bool) -> None:
     table = Table("name", "value")
     for name, value in _flat(msgspec.to_builtins(values)):
         table.add_row(name, value if isinstance(value, str) else msgspec.json.encode(value).decode())
-    console().print(table)
+    print_tables(table)
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -8,7 +8,7 @@ import typer
 
 from al_loop.errors import NotInstalledError
 from service.commands.options import Force, check_not_there, check_writable
-from service.commands.output import console
+from service.commands.output import console, print_tables
 
 
 class ClassShare(NamedTuple):
@@ -110,7 +110,7 @@ def run(
         )
 
     curves = run_simulation(config, report, lambda words: log.print(words, highlight=False))
-    console().print(curve_table(curves))
+    print_tables(curve_table(curves))
     if curves.comparisons:
-        console().print(comparison_table(curves))
+        print_tables(comparison_table(curves))
     log.print(f"wrote {out}/curve.png and curve.json")

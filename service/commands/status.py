@@ -1,5 +1,6 @@
 """`al-loop status`."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -8,7 +9,7 @@ from rich.table import Table
 from al_loop.domain.quality import Savings
 from service.answers import CampaignView
 from service.commands.options import DEFAULT_URL, AsJson, Service, Token, connect
-from service.commands.output import console, print_json
+from service.commands.output import console, print_json, print_tables
 from service.commands.rounds import round_table
 
 
@@ -30,17 +31,16 @@ def show(
             if as_json:
                 print_json(views)
             else:
-                out.print(_table(views))
+                print_tables(_table(views))
                 _print_notices(views)
             return
         view, savings, rounds = client.campaign(campaign), client.savings(campaign), client.rounds(campaign).rounds
     if as_json:
         print_json({"campaign": view, "savings": savings, "rounds": rounds})
         return
-    out.print(_table([view]))
+    print_tables(_table([view]), round_table(rounds))
     _print_notices([view])
     out.print(saved(savings), highlight=False, markup=False)
-    out.print(round_table(rounds))
 
 
 def saved(savings: Savings) -> str:
@@ -75,6 +75,7 @@ def _table(views: list[CampaignView]) -> Table:
 
 
 def _print_notices(views: list[CampaignView]) -> None:
+    out = console(stderr=not sys.stdout.isatty())  # a pipe reads the table
     for view in views:
         for notice in view.notices:
-            console().print(f"{view.name}: {notice}", style="yellow", highlight=False, markup=False)
+            out.print(f"{view.name}: {notice}", style="yellow", highlight=False, markup=False)

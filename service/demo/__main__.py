@@ -19,7 +19,7 @@ from models.synthetic.scenes import write_scenes
 from service.client.errors import ClientError
 from service.demo.annotator import Annotator
 from service.demo.campaigns import DemoCampaign, spend_labels
-from service.demo.findings import curves_of, print_curves, report_data, write
+from service.demo.findings import FOLDERS, curves_of, print_curves, report_data, write
 from service.demo.server import running_service
 
 ROUNDS = 3
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def run(console: Console, data: Path | None, out: Path, rounds: int | None, query_size: int | None) -> int:
-    """Prepare the data, run both arms side by side, report."""
+    """Prepare the data, run both strategies at the same time, report."""
     started = time.monotonic()
     if out.exists():
         shutil.rmtree(out)
@@ -63,8 +63,8 @@ def run(console: Console, data: Path | None, out: Path, rounds: int | None, quer
     rounds = rounds or (ROUNDS if plan is found else ROUNDS - 1)
     taken = "" if plan is found else f"{len(plan.paths)} of "
     console.print(
-        f"[bold]{taken}{len(found.paths)} images[/bold] in {data} ({plan.kind}); {rounds} rounds of {size} labels, "
-        "for the strategy `auto` and, beside it, for `random`"
+        f"[bold]{taken}{len(found.paths)} images[/bold] in {data} ({FOLDERS[plan.kind]}); "
+        f"{rounds} rounds of {size} labels, for the strategy `auto` and, beside it, for `random`"
     )
     with running_service(out, plan.root) as client:
         arms = [DemoCampaign.create(client, name, strategy, plan, annotator) for name, strategy in ARMS.items()]
@@ -80,7 +80,7 @@ def run(console: Console, data: Path | None, out: Path, rounds: int | None, quer
             for arm, started_round in zip(arms, started_rounds, strict=True):
                 arm.follow(started_round, console)
         print_curves(console, curves_of(arms))
-        findings = report_data(arms, plan, data, time.monotonic() - started, console)
+        findings = report_data(arms, plan, data, out, time.monotonic() - started, console)
         path = write(out, findings)
     console.print(f"[bold green]done[/bold green] in {time.monotonic() - started:.0f} s; report: {path}")
     return 0

@@ -1,5 +1,6 @@
 """Results of the demo: learning curves of both campaigns, the table in the terminal, pictures and the report page."""
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from al_loop.campaigns.importing import ImportPlan
+from al_loop.campaigns.importing.plan import FolderKind
 from al_loop.domain.painting import class_colours
 from al_loop.domain.samples import SampleView
-from al_loop.serving.pictures.rendering import codes_png, heat_png, label_png
+from al_loop.serving.pictures.rendering import BACKGROUND_COLOUR, IGNORE_COLOUR, codes_png, heat_png, label_png
 from al_loop.simulation.comparing import shown_differences
 from al_loop.simulation.curve_plot import curve_png
 from al_loop.simulation.curves import CurveRuns, LearningCurves
@@ -22,6 +24,7 @@ from service.demo.report import (
     AskedSample,
     Fact,
     LegendEntry,
+    NextStep,
     PictureStrip,
     ReportData,
     RoundRow,
@@ -29,6 +32,11 @@ from service.demo.report import (
     write_report,
 )
 
+FOLDERS: dict[FolderKind, str] = {
+    "scaneo": "with labels of SCANEO",
+    "class-folders": "a folder for each class",
+    "mask-pairs": "each with a mask beside it",
+}
 ASKED_SHOWN = 12
 STRIPS = 6
 
@@ -65,35 +73,54 @@ def print_curves(console: Console, curves: LearningCurves) -> None:
         console.print(sentence, highlight=False, markup=False)
 
 
-def report_data(arms: list[DemoCampaign], plan: ImportPlan, data: Path, seconds: float, console: Console) -> ReportData:
+def report_data(
+    arms: list[DemoCampaign], plan: ImportPlan, data: Path, out: Path, seconds: float, console: Console
+) -> ReportData:
     """Gather the page; asks the served model about reserve images through the prediction route."""
     first = arms[0]
     counts = first.client.campaign(first.name).samples
     strips = _strips(first, plan, console)
-    colours = class_colours(plan.tasks)
     return ReportData(
         title="al-loop demo",
-        subtitle=f"{len(plan.paths)} images in {data.name} ({plan.kind}), a simulated annotator, "
+        subtitle=f"{len(plan.paths)} images in {data.name} ({FOLDERS[plan.kind]}), a simulated annotator, "
         f"{len(first.rounds)} rounds with each strategy",
         created_at=datetime.now(UTC),
         facts=[
             Fact(name="images", value=f"{counts.total:,}"),
-            Fact(name="labels outside the reserve", value=f"{counts.labelled:,}"),
-            Fact(name="test reserve", value=f"{counts.reserve_labelled:,} labelled of {counts.reserve:,}"),
+            Fact(name="labels to train on", value=f"{counts.labelled:,}"),
+            Fact(name="labels to test with, on top of these", value=f"{counts.reserve_labelled:,}"),
             Fact(name="serving version", value=_serving(first)),
         ],
         curves=curves_of(arms),
         rounds=_rounds(first),
         asked=[_asked(first, number) for number in range(len(first.asked))],
         strips=strips,
-        legend=[LegendEntry(name=name, colour=colours[name]) for name in plan.tasks[0].classes],
+        legend=_legend(plan),
         timings=[
-            Timing(name=f"{arm.name} round {view.number}, both arms side by side", seconds=seconds_of(view))
+            Timing(
+                name=f"{arm.name} round {view.number}, while the other strategy trained, too", seconds=seconds_of(view)
+            )
             for arm in arms
             for view in arm.rounds
         ]
         + [Timing(name="everything until here", seconds=seconds)],
+        next_steps=next_steps(out, plan.root),
     )
+
+
+def next_steps(out: Path, imagery: Path) -> list[NextStep]:
+    """What to do after the demo, whose service has stopped; its data stay in `out`."""
+    return [
+        NextStep(
+            text="Label on in the demo’s campaigns: start the service again, and open the page that it prints.",
+            command=shlex.join(["al-loop", "serve", "--data", str(out / "data"), "--imagery", str(imagery)]),
+        ),
+        NextStep(
+            text="Use a folder of your own images; they need no labels. This starts a service if none runs.",
+            command="al-loop create my-campaign path/to/images --classes water,forest",
+        ),
+        NextStep(text="Open its page in the browser and label.", command="al-loop open my-campaign"),
+    ]
 
 
 def write(out: Path, data: ReportData) -> Path:
@@ -128,6 +155,19 @@ def _rounds(arm: DemoCampaign) -> list[RoundRow]:
         for view in arm.rounds
         if view.evaluation is not None
         for entry in view.evaluation.candidate
+    ]
+
+
+def _legend(plan: ImportPlan) -> list[LegendEntry]:
+    """Colours of the pictures of masks; none where no task has masks."""
+    masks = [spec for spec in plan.tasks if task_of(spec).per_pixel]
+    if not masks:
+        return []
+    colours = class_colours(plan.tasks)
+    names = dict.fromkeys(name for spec in masks for name in spec.classes)
+    return [LegendEntry(name=name, colour=colours[name]) for name in names] + [
+        LegendEntry(name="no class (background)", colour=BACKGROUND_COLOUR),
+        LegendEntry(name="left out (ignore)", colour=IGNORE_COLOUR),
     ]
 
 

@@ -18,6 +18,8 @@ from models.rasters.reading import open_upload
 
 LONGER_SIDE_PX = 256
 BACKGROUND_COLOUR = "#20242a"
+IGNORE_COLOUR = "#808080"
+"""Of `models.pictures.overlays`."""
 
 
 def codes_png(tif: bytes, colours: Sequence[str]) -> bytes:

@@ -79,6 +79,14 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     value: str
 
 
+class NextStep(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that the reader may do after the demo."""
+
+    text: str
+    command: str
+    """To type in a terminal."""
+
+
 class ReportData(msgspec.Struct, frozen=True, kw_only=True):
     """What the report page shows; empty parts have no section."""
 
@@ -92,3 +100,4 @@ class ReportData(msgspec.Struct, frozen=True, kw_only=True):
     strips: list[PictureStrip] = []
     legend: list[LegendEntry] = []
     timings: list[Timing] = []
+    next_steps: list[NextStep] = []

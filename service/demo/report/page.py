@@ -4,11 +4,20 @@ from collections.abc import Callable
 from html import escape
 from importlib.resources import files
 
+import msgspec
+
 from al_loop.simulation.comparing import shown_differences
 from al_loop.simulation.curve_plot import curve_png
 from service.demo.report.data import Fact, ReportData
 from service.demo.report.pictures import data_uri, picture
-from service.demo.report.sections import asked_section, rounds_section, strips_section, timings_section
+from service.demo.report.sections import (
+    asked_section,
+    next_steps_section,
+    rounds_section,
+    strips_section,
+    timings_section,
+)
+from service.demo.report.words import metric_name
 
 
 def render(data: ReportData) -> str:
@@ -20,6 +29,7 @@ def render(data: ReportData) -> str:
         asked_section,
         strips_section,
         timings_section,
+        next_steps_section,
     ]
     body = "\n".join(section(data) for section in sections)
     return f"""<!doctype html>
@@ -58,13 +68,16 @@ def _facts(facts: list[Fact]) -> str:
 def _curve_section(data: ReportData) -> str:
     if data.curves is None:
         return ""
-    light, dark = (data_uri(curve_png(data.curves, theme=theme)) for theme in ("light", "dark"))
+    metric = metric_name(data.curves.metric)
+    drawn = msgspec.structs.replace(data.curves, metric=metric)
+    light, dark = (curve_png(drawn, theme=theme) for theme in ("light", "dark"))
     return f"""<section>
 <h2>Learning curve</h2>
-<p>Test {escape(data.curves.metric.replace("_", " "))} on the reserve, which is never trained on, against labels spent.
-Bands are 95 % intervals. {escape(" ".join(shown_differences(data.curves)))}</p>
+<p>How good the model is (test {escape(metric)}) after each round, against the labels it was trained on. It is measured
+on the test reserve, images that are labelled on top of these and never trained on. Bands are 95 % intervals.
+{escape(" ".join(shown_differences(data.curves)))}</p>
 <picture class="curve">
-<source srcset="{dark}" media="(prefers-color-scheme: dark)">
+<source srcset="{data_uri(dark)}" media="(prefers-color-scheme: dark)">
 {picture(light, "Learning curve of each strategy")}
 </picture>
 </section>"""

@@ -1,11 +1,20 @@
-"""The sections below the curve: rounds, samples asked for, predictions, timings."""
+"""The sections below the curve: rounds, samples asked for, predictions, timings, what to do next."""
 
 from html import escape
 
 from service.demo.report.data import AskedRound, AskedSample, PictureStrip, ReportData, RoundRow
-from service.demo.report.pictures import data_uri, picture
+from service.demo.report.pictures import picture
+from service.demo.report.words import metric_name
 
 _NOTHING = '<span class="none">–</span>'
+_SCORE_SCALE = (
+    "The number on a picture is the model’s uncertainty about it (entropy): 0 is sure, and the more classes it wavers "
+    "between, the higher (even odds are 0.69 between two classes, 1.39 between four)."
+)
+_HEAT_SCALE = (
+    '<p class="scale">Uncertainty: least in the picture <i></i> most in the picture. '
+    "Each picture has a scale of its own.</p>"
+)
 
 
 def rounds_section(data: ReportData) -> str:
@@ -15,10 +24,12 @@ def rounds_section(data: ReportData) -> str:
     rows = "\n".join(_round(row) for row in data.rounds)
     return f"""<section>
 <h2>Rounds</h2>
-<p>The bar is the 95 % interval on the test reserve, on a scale of 0 to 100 %; the thin mark is the majority answer.</p>
-<div class="scroll"><table>
-<thead><tr><th>round</th><th>labels</th><th>reserve</th><th>metric</th><th>value</th><th></th><th>state</th>
-<th>verdict</th><th>time</th></tr></thead>
+<p>The bar is the 95 % interval on the test reserve, on a scale of 0 to 100 %; the thin mark is what the most frequent
+answer alone would reach. Labels of the test reserve come on top of the labels that are trained on.</p>
+<p class="wide-hint">The table is wider than the screen: swipe it sideways.</p>
+<div class="scroll" tabindex="0" role="region" aria-label="Table of rounds"><table>
+<thead><tr><th>round</th><th>labels trained on</th><th>labels of the reserve</th><th>metric</th><th>value</th><th></th>
+<th>state</th><th>verdict</th><th>time</th></tr></thead>
 <tbody>
 {rows}
 </tbody>
@@ -34,7 +45,7 @@ def _round(row: RoundRow) -> str:
     return (
         f"<tr><td class=number>{row.number}</td><td class=number>{row.labels}</td>"
         f"<td class=number>{row.reserve_labels}</td>"
-        f"<td>{escape(row.metric)}<br><small>{escape(row.task)}</small></td><td class=value>{value}</td>"
+        f"<td>{escape(metric_name(row.metric))}<br><small>{escape(row.task)}</small></td><td class=value>{value}</td>"
         f"<td>{_bar(row)}</td><td><span class='state {escape(row.state)}'>{escape(row.state)}</span></td>"
         f"<td class=verdict>{escape(row.verdict)}</td>"
         f"<td class=number>{_duration(row.seconds) if row.seconds is not None else _NOTHING}</td></tr>"
@@ -57,7 +68,9 @@ def asked_section(data: ReportData) -> str:
     if not data.asked:
         return ""
     groups = "\n".join(_asked(group, is_open=group is data.asked[-1]) for group in data.asked)
-    return f"<section>\n<h2>What was asked, and why</h2>\n{groups}\n</section>"
+    scored = any(sample.score is not None for group in data.asked for sample in group.samples)
+    scale = f"\n<p>{_SCORE_SCALE}</p>" if scored else ""
+    return f"<section>\n<h2>What was asked, and why</h2>{scale}\n{groups}\n</section>"
 
 
 def _asked(group: AskedRound, *, is_open: bool) -> str:
@@ -74,7 +87,7 @@ def _sample(sample: AskedSample) -> str:
     answer = f"<b>{escape(sample.answer)}</b>" if sample.answer else ""
     score = f'<span class="score">{sample.score:.2f}</span>' if sample.score is not None else ""
     return (
-        f"<figure>{picture(data_uri(sample.thumbnail_png), sample.path)}{score}"
+        f"<figure>{picture(sample.thumbnail_png, sample.path)}{score}"
         f"<figcaption>{answer}<span>{escape(sample.reason)}</span><small>{escape(sample.path)}</small></figcaption></figure>"
     )
 
@@ -100,6 +113,7 @@ def strips_section(data: ReportData) -> str:
     return f"""<section>
 <h2>Predictions of the model that serves</h2>
 {f'<ul class="legend">{legend}</ul>' if legend else ""}
+{_HEAT_SCALE if "uncertainty" in columns else ""}
 {strips}
 </section>"""
 
@@ -114,7 +128,7 @@ def _strip(strip: PictureStrip, columns: list[str]) -> str:
     cells = []
     for name in columns:
         png = pictures[name]
-        shown = picture(data_uri(png), f"{name} of {strip.caption}") if png is not None else '<div class="gap"></div>'
+        shown = picture(png, f"{name} of {strip.caption}") if png is not None else '<div class="gap"></div>'
         cells.append(f"<div>{shown}<small>{name}</small></div>")
     note = f"<span>{escape(strip.note)}</span>" if strip.note else ""
     return (
@@ -134,6 +148,16 @@ def timings_section(data: ReportData) -> str:
         for timing in data.timings
     )
     return f'<section>\n<h2>Timings</h2>\n<table class="timings"><tbody>\n{rows}\n</tbody></table>\n</section>'
+
+
+def next_steps_section(data: ReportData) -> str:
+    """What the reader may do now, each step with its command."""
+    if not data.next_steps:
+        return ""
+    steps = "\n".join(
+        f"<li>{escape(step.text)}<pre><code>{escape(step.command)}</code></pre></li>" for step in data.next_steps
+    )
+    return f"<section>\n<h2>What now?</h2>\n<ol>\n{steps}\n</ol>\n</section>"
 
 
 def _percent(value: float) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from al_loop.domain.painting import rgb
-from al_loop.serving.pictures.rendering import BACKGROUND_COLOUR, codes_png, label_png
+from al_loop.serving.pictures.rendering import BACKGROUND_COLOUR, IGNORE_COLOUR, codes_png, label_png
 from models.rasters.reading import encode_codes
 from tests.al_loop.store.fixtures import drawn_label, drawn_square
 
@@ -25,3 +25,9 @@ def test_label_and_prediction_of_the_same_classes_look_the_same():
     assert [tuple(truth[y, x]) for y, x in ((0, 0), (0, -1), (-1, 0))] == [
         rgb(colour) for colour in (*COLOURS, BACKGROUND_COLOUR)
     ]
+
+
+def test_legend_colours_are_those_of_background_and_ignored_pixels():
+    picture = pixels(codes_png(encode_codes(np.array([[0, 255]], np.uint8), None, None), COLOURS))
+    assert tuple(picture[0, 0]) == rgb(BACKGROUND_COLOUR)
+    assert tuple(picture[0, -1]) == rgb(IGNORE_COLOUR)

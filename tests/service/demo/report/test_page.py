@@ -12,6 +12,7 @@ from service.demo.report import (
     AskedSample,
     Fact,
     LegendEntry,
+    NextStep,
     PictureStrip,
     ReportData,
     RoundRow,
@@ -20,9 +21,9 @@ from service.demo.report import (
 )
 
 
-def png() -> bytes:
+def png(width: int = 4, height: int = 4) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", (4, 4), (10, 120, 30)).save(buffer, "PNG")
+    Image.new("RGB", (width, height), (10, 120, 30)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -42,8 +43,9 @@ def full_data() -> ReportData:
         curves=LearningCurves(metric="miou", labels=[40, 80], strategies={"auto": CurveRuns(runs=[[0.4, None]])}),
         rounds=rounds,
         asked=[AskedRound(title="Before round 1", samples=[sample], total=20)],
-        strips=[PictureStrip(caption="tile", image_png=png(), prediction_png=png())],
+        strips=[PictureStrip(caption="tile", image_png=png(), prediction_png=png(7, 5), uncertainty_png=png())],
         legend=[LegendEntry(name="road", colour="#ff0000")],
+        next_steps=[NextStep(text="Use your own folder.", command="al-loop create x ./my<images>")],
         timings=[Timing(name="training", seconds=31.0), Timing(name="query", seconds=0.012)],
     )
 
@@ -55,9 +57,12 @@ class Tags(HTMLParser):
         super().__init__()
         self.open: list[str] = []
         self.addresses: list[str] = []
+        self.images: list[dict[str, str | None]] = []
         self.text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "img":
+            self.images.append(dict(attrs))
         self.addresses += [value or "" for name, value in attrs if name in {"src", "srcset", "href"}]
         if tag not in {"meta", "img", "source", "br", "link"}:
             self.open.append(tag)
@@ -107,3 +112,28 @@ def test_report_leaves_out_empty_sections(tmp_path: Path) -> None:
     path = write_report(tmp_path, data)
     assert "<section" not in path.read_text()
     parsed(path)
+
+
+def test_pictures_have_their_size_and_are_there_from_the_start(tmp_path: Path) -> None:
+    images = parsed(write_report(tmp_path, full_data())).images
+    assert len(images) == 5
+    assert not any("loading" in image for image in images)
+    sizes = {image["alt"]: (image["width"], image["height"]) for image in images}
+    assert sizes["prediction of tile"] == ("7", "5")
+    assert sizes["image of tile"] == ("4", "4")
+    assert all(int(image["width"] or 0) > 0 and int(image["height"] or 0) > 0 for image in images)
+
+
+def test_report_explains_its_scales_and_calls_metrics_by_their_names(tmp_path: Path) -> None:
+    text = parsed(write_report(tmp_path, full_data())).text
+    assert "miou" not in text
+    assert "mean IoU" in text
+    assert "entropy" in text
+    assert "least in the picture" in text
+    assert "swipe" in text
+
+
+def test_report_ends_with_what_to_do_next(tmp_path: Path) -> None:
+    text = parsed(write_report(tmp_path, full_data())).text
+    assert "What now?" in text
+    assert "al-loop create x ./my<images>" in text

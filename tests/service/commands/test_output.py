@@ -1,0 +1,60 @@
+"""Tables for people and for programs."""
+
+import io
+import sys
+
+import pytest
+from rich.console import Group
+from rich.table import Table
+
+from service.commands.output import print_tables
+from tests.service.commands.fixtures import Run
+
+
+def table() -> Table:
+    made = Table("sample", "path", title="the pool")
+    made.add_row("1", "x" * 300 + ".tif")
+    made.add_row("2", "two\nlines\tand [brackets] 水 🌲")
+    return made
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_pipe_gets_every_cell_whole_as_tab_separated_values(capsys: pytest.CaptureFixture[str]) -> None:
+    print_tables(table(), Group(table()))
+    one = ["# the pool", "sample\tpath", f"1\t{'x' * 300}.tif", "2\ttwo lines and [brackets] 水 🌲"]
+    assert capsys.readouterr().out.split("\n") == [*one, "", *one, ""]
+
+
+def test_a_table_without_header_has_only_its_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    made = Table(show_header=False)
+    made.add_row("SCANEO", "http://localhost:8000")
+    print_tables(made)
+    assert capsys.readouterr().out == "SCANEO\thttp://localhost:8000\n"
+
+
+def test_a_terminal_gets_a_drawn_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    print_tables(table())
+    assert "┃" in screen.getvalue()
+    assert "\t" not in screen.getvalue()
+
+
+def test_piped_tables_of_the_service_have_as_many_cells_as_headers(
+    on_land: Run, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for command in (
+        ["status"],
+        ["classes", "list", "land"],
+        ["settings", "show", "land"],
+        ["round", "list", "land"],
+        ["audit"],
+    ):
+        assert on_land(*command) == 0
+        header, *rows = capfd.readouterr().out.splitlines()
+        assert "\t" in header, command
+        assert all(row.count("\t") == header.count("\t") for row in rows), command
