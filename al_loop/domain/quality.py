@@ -161,22 +161,23 @@ class RelabelRegion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Relabel(msgspec.Struct, frozen=True, kw_only=True):
-    """A label that a model confidently contradicts."""
+    """A label that a model confidently contradicts; what it says and what contradicts it is told to operators only."""
 
     sample_id: int
     path: str
     task: TaskName
-    given: list[str]
-    """Classes of the label; for a mask, that of its worst region. Empty: none, or background."""
-    suggested: list[str]
-    """Classes that the model holds for right."""
+    given: list[str] | None
+    """Classes of the label; for a mask, that of its worst region. Empty: none, or background; None: not told."""
+    suggested: list[str] | None
+    """Classes that the model holds for right; None: not told."""
     suspicion: float
     """In (0, 1]: probability of the suggested class minus that of the given one."""
     label_id: int
-    annotator: str
+    annotator: str | None
+    """Who gave the label; None: not told."""
     labelled_at: datetime
     regions: list[RelabelRegion] | None = None
-    """Masks: the worst first; None for classes."""
+    """Masks: the worst first; None for classes, and if not told."""
     reserve: bool | None = None
     """Whether it is a label of the test reserve, which is not trained on; shown to operators only."""
 

@@ -78,9 +78,9 @@ def relabels(
             str(entry.sample_id),
             entry.path,
             entry.task,
-            entry.annotator,
-            ", ".join(entry.given),
-            ", ".join(entry.suggested),
+            entry.annotator or "",
+            ", ".join(entry.given or []),
+            ", ".join(entry.suggested or []),
             f"{entry.suspicion:.2f}",
         )
     print_tables(table)

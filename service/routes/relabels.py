@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.quality import RelabelList
+from al_loop.domain.quality import Relabel, RelabelList
 from al_loop.domain.queries import QueryAnswer
 from al_loop.errors import InvalidValueError
 from al_loop.loop import Loop
@@ -45,16 +45,17 @@ class RelabelController(Controller):
     ) -> RelabelList:
         """Labels that the rest of the labels confidently contradicts, the most suspicious first.
 
-        Confident learning on held-out probabilities; masks by region, with the outline of each. The list shows what the
-        model suggests: who is to answer unaided should not read it. Labels of the test reserve are among them;
-        `reserve` says so to operators, and is null for everybody else.
+        Confident learning on held-out probabilities; masks by region, with the outline of each. Operators are told the
+        label, who gave it, what the model suggests and whether it is one of the test reserve. To annotators, who may be
+        asked about these samples without help, those fields are null: they see the sample, the suspicion and since
+        when the label is there.
         """
         if task is not None and task not in task_kinds():
             raise InvalidValueError("task", f"unknown task {task!r}; use one of {', '.join(task_kinds())}")
         found = loop.relabels.candidates(target, task)
         relabels = found.relabels[:limit]
         if not is_operator(request):
-            relabels = [msgspec.structs.replace(entry, reserve=None) for entry in relabels]
+            relabels = [_without_answers(entry) for entry in relabels]
         return msgspec.structs.replace(found, relabels=relabels)
 
     @post(
@@ -80,3 +81,8 @@ class RelabelController(Controller):
         )
         answer = for_annotator(answer, loop.links.labelling_page(target))
         return Response[Any](answer, status_code=201 if answer.samples else 200)
+
+
+def _without_answers(entry: Relabel) -> Relabel:
+    """What annotators may know of a sample that they may be asked about again without help."""
+    return msgspec.structs.replace(entry, given=None, suggested=None, annotator=None, regions=None, reserve=None)

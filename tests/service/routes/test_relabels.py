@@ -166,7 +166,7 @@ def test_masks_are_doubted_by_region(start_service: Callable[[], Http], settings
     assert client.relabels("demo").relabels == []
 
 
-def test_only_operators_learn_which_doubts_are_test_samples(
+def test_only_operators_learn_what_is_doubted_and_which_doubts_are_test_samples(
     start_service: Callable[[], Http], settings: Settings, imagery: Path
 ) -> None:
     open_to_all = serve(start_service, settings, imagery)
@@ -183,8 +183,10 @@ def test_only_operators_learn_which_doubts_are_test_samples(
             http.headers["authorization"] = f"Bearer {role}-secret"
             (doubt,) = http.get("/campaigns/demo/relabels").json()["relabels"]
             assert doubt["sample_id"] == chosen["sample_id"]
-            shown[role] = doubt["reserve"]
-        assert shown == {"ops": True, "annotate": None}
+            assert doubt["labelled_at"]
+            shown[role] = [doubt[name] for name in ("given", "suggested", "annotator", "reserve")]
+        right = truth(chosen["path"])
+        assert shown == {"ops": [[wrong], [right], "anna", True], "annotate": [None, None, None, None]}
         opened = http.post("/campaigns/demo/relabels/queries", json={"annotator": "bert", "query_size": 5})
         assert opened.status_code == 201
         assert [sample["reason"] for sample in opened.json()["samples"]] == [WHY]
