@@ -3,4 +3,4 @@
 Knows nothing of HTTP or of torch.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

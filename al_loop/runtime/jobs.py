@@ -317,7 +317,7 @@ class JobRunner(Generic[Owner, Record, State]):
         self._store(job, state, detail=why, error=why)
 
     def _store(self, job: Job[Owner, State], state: State, *, detail: str | None, **fields: Field) -> None:
-        level = logging.WARNING if "error" in fields else logging.INFO
+        level = logging.WARNING if fields.get("error") else logging.INFO
         said = detail or fields.get("verdict")
         why = f": {said}" if said else ""
         logger.log(level, "campaign %s: %s %d %s%s", job.owner.name, self._kind.noun, job.number, state, why)

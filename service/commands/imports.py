@@ -131,12 +131,13 @@ def import_plan(
         progress.advance(registering, len(paths))
     recording = progress.add_task("recording labels", total=sum(plan.label_counts.values()))
     usable = {path for path in usable if not is_kept_back(path, withheld)}
-    recorded = 0
+    recorded = sent = 0
     for labels in label_chunks(_usable(plan.labels(annotator), usable)):
         refused = record(client, campaign, labels)
         plan.skipped.extend(refused)
-        recorded += len(labels) - len(refused)
-        progress.advance(recording, len(labels))
+        recorded, sent = recorded + len(labels) - len(refused), sent + len(labels)
+        progress.update(recording, completed=sent)
+    progress.update(recording, total=sent)  # those of images that are kept back or cannot be used are not sent
     return recorded
 
 
