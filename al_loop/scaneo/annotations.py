@@ -128,7 +128,7 @@ def _regions(rows: Sequence[ScaneoAnnotation], spec: TaskSpec) -> tuple[Answer |
             continue
         geometry = row.layer_data.get("geometry") if isinstance(row.layer_data, dict) else None
         if not isinstance(geometry, dict):
-            problems.append(f"the {row.value} mask {row.id} holds no geometry; delete it")
+            problems.append(f"a mask of class {row.value!r} has no outline; delete it in SCANEO")
             continue
         feature = {"type": "Feature", "geometry": geometry}
         if row.is_untouched_mask:

@@ -189,8 +189,11 @@ def show(link: LinkStatus) -> None:
     seen = "not asked yet" if link.asked_at is None else f"{link.asked_at:%Y-%m-%d %H:%M:%S} UTC"
     table.add_row("SCANEO", link.url)
     table.add_row("models there", ", ".join(link.models.values()))
-    table.add_row("images", f"{link.images}, {link.images_read} read, {link.images_unusable} cannot be used")
-    table.add_row("labels that came in", str(link.labels))
+    table.add_row("images", _images(link))
+    table.add_row(
+        "labels that came in",
+        str(link.labels) if link.labels else "none yet: nothing drawn there so far, or not read yet",
+    )
     table.add_row("last answer", seen)
     table.add_row("all images read", "not yet" if link.swept_at is None else f"{link.swept_at:%Y-%m-%d %H:%M} UTC")
     table.add_row("requests a minute", f"{link.requests_a_minute:.0f}")
@@ -198,8 +201,22 @@ def show(link: LinkStatus) -> None:
         table.add_row(f"batch {entry.number}", f"{entry.annotator}: {entry.labelled} of {entry.samples} labelled")
     out = console()
     print_tables(table)
-    for name, page in [("labelling page", link.labelling_page), *((b.name, b.url) for b in link.batches)]:
+    pages = [("send this address to every annotator", link.labelling_page)]
+    pages += [(f"send this address to {entry.annotator} ({entry.name})", entry.url) for entry in link.batches]
+    for name, page in pages:
         out.print(f"{name}: {page}", highlight=False, markup=False, soft_wrap=True)
     for problem in [link.problem, *(f"{entry.path}: {entry.problem}" for entry in link.image_problems)]:
         if problem is not None:
             out.print(problem, style="yellow", highlight=False, markup=False)
+
+
+def _images(link: LinkStatus) -> str:
+    """How many there are and were read; nothing is said of zero."""
+    if not link.images_read:
+        read = "none read yet"
+    elif link.images_read < link.images:
+        read = f"{link.images_read} read so far"
+    else:
+        read = "all read"
+    unusable = f", {link.images_unusable} cannot be used" if link.images_unusable else ""
+    return f"{link.images}, {read}{unusable}"
