@@ -16,6 +16,7 @@ from al_loop.serving.model_server import ModelServer
 from al_loop.serving.sam.pixel_features import pixel_features
 from al_loop.serving.sam.prompt import Prompt, SamplePrompt, check_inside
 from al_loop.serving.sam.region_growing import grow
+from al_loop.serving.sam.smoothing import smoothed
 from al_loop.store import LabelStore
 from models.errors import UnusableRasterError
 from models.geo.placement import place
@@ -108,6 +109,11 @@ class OutlineService:
         if not mask.any():
             raise UnusableRasterError("image", "nothing was found at these points; move them or draw by hand")
         ((_, area),) = codes_to_polygons(mask.astype(np.uint8))
+        if self._model is None:
+            area = smoothed(area, points)
+            if not valid.all():
+                ((_, data),) = codes_to_polygons(valid.astype(np.uint8))
+                area = area.intersection(data)
         return shapely.affinity.translate(area, window.column, window.row)
 
     def _sample(self, campaign: Campaign, prompt: Prompt, upload: Upload) -> Sample | None:

@@ -4,6 +4,8 @@ import { element, show, write } from "./dom.js";
 
 const TOAST_MS = 4000;
 const MOST_TOASTS = 2;
+const LEFT_MS = 1000;
+
 
 /** Say one sentence for a few seconds. `kind`: "done" or "problem". */
 export function toast(text, kind = "done") {
@@ -14,6 +16,12 @@ export function toast(text, kind = "done") {
   while (area.children.length > MOST_TOASTS) area.firstElementChild.remove();
   setTimeout(() => made.remove(), kind === "problem" ? 2 * TOAST_MS : TOAST_MS);
 }
+
+/** Drop what was said before this tab was left; what is said on leaving it is read in the other one, or not at all. */
+addEventListener("focus", () => {
+  const now = performance.now();
+  for (const one of document.querySelectorAll("#toasts .done")) if (now - Number(one.dataset.at) > LEFT_MS) one.remove();
+});
 
 /** Keep one sentence at the top; null takes it away. */
 export function banner(text) {

@@ -2,7 +2,7 @@
 
 import { element, show } from "../core/dom.js";
 import { percent } from "../core/format.js";
-import { activeTask, change, classesOf, isDrawn, selectedLease, state } from "../core/state.js";
+import { activeTask, change, classesOf, selectedLease, state } from "../core/state.js";
 import { remember } from "../core/memory.js";
 
 /** Below the image, wherever something is drawn over it. */
@@ -26,7 +26,7 @@ export class LegendView {
   render() {
     const lease = selectedLease();
     const drawing = lease && state.drawings.get(lease.sample_id);
-    const isShown = Boolean(lease) && (Boolean(drawing?.regions.length) || state.overlay !== "none" || isDrawn(activeTask()));
+    const isShown = Boolean(lease) && (Boolean(drawing?.regions.length) || state.overlay !== "none");
     show(this.#parts.legendBar, isShown);
     const shares = drawing ? [...drawing.shares()] : [];
     const left = 1 - shares.reduce((sum, [, share]) => sum + share, 0);

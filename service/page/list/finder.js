@@ -102,7 +102,8 @@ export class FinderView {
   }
 }
 
-const found = ({ sample_id, path, state: now }) => ({ sample_id, path, said: now ?? "" });
+/** The state stays unsaid: it would tell which samples are the test reserve. */
+const found = ({ sample_id, path }) => ({ sample_id, path, said: "" });
 
 /** The newest label of each task of an annotator that was not withdrawn. */
 function currentOf(events, annotator) {

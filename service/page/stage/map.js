@@ -154,7 +154,9 @@ export class ImageMap {
   async #load(tile, place) {
     const picture = tile.getImage();
     try {
-      picture.src = await this.#loadTile(...place.split("/"));
+      const url = await this.#loadTile(...place.split("/"));
+      for (const over of ["load", "error"]) picture.addEventListener(over, () => URL.revokeObjectURL(url), { once: true }); // the decoded picture stays
+      picture.src = url;
     } catch {
       tile.setState(3); // an error: the thumbnail shows through
     }

@@ -53,6 +53,7 @@ def test_any_sample_is_found_by_a_part_of_its_name_and_labelled(desk: Desk) -> N
     page.get_by_label("Find an image by name").fill(wanted[:9].upper())
     row = page.locator("[data-part=found] .row")
     expect(row).to_have_count(1)
+    expect(row).to_have_text(wanted)  # and no state, which would tell the test reserve
     row.click()
     expect(page.locator("[data-part=file]")).to_have_text(wanted)
     page.keyboard.press("Escape")
