@@ -26,8 +26,9 @@ export function drawingActions(api, getTools) {
     const after = work(before, lease);
     if (after === before) return;
     setDrawing(lease.sample_id, after);
-    if (after.thinned) toast(`This outline had very many corners; it was smoothed by at most ${after.thinned} px.`);
+    if (after.thinned) sayThinned(after);
   };
+  const sayThinned = ({ thinned }) => toast(`This outline had very many corners; it was smoothed by at most ${thinned} px.`);
   const paint = () => state.paint ?? classesOf(activeTask())[0]?.name;
 
   return {
@@ -50,7 +51,9 @@ export function drawingActions(api, getTools) {
         const { geometry } = await api.outline(form);
         const area = geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates;
         const current = drawingOf(lease);
-        setDrawing(lease.sample_id, current.add(intersection(area, rectangle(0, 0, lease.width, lease.height)), form.get("label")));
+        const after = current.add(intersection(area, rectangle(0, 0, lease.width, lease.height)), form.get("label"));
+        setDrawing(lease.sample_id, after);
+        if (after !== current && after.thinned) sayThinned(after);
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         toast(error.message, "problem");
