@@ -34,7 +34,7 @@ export function campaignApi(campaign, annotator) {
     alike: async (id) => (await json("GET", `${sample(id)}/alike?${query({ annotator, limit: 24 })}`)).samples,
     comments: (id) => json("GET", `${sample(id)}/comments`),
     history: (cursor) => json("GET", `${base}/labels?${query({ annotator, order: "newest", limit: 40, cursor })}`),
-    search: (text) => json("GET", `${base}/samples?${query({ search: text, limit: 40 })}`),
+    search: (text) => json("GET", `${base}/samples?${query({ search: text, annotator, limit: 40 })}`),
     labelsOf: (id) => json("GET", `${sample(id)}/labels`),
     picture: async (id, size, { overlay = "none", view, stretch } = {}) => {
       const isOverlay = overlay !== "none"; // on a transparent ground, to be laid over the picture

@@ -122,5 +122,6 @@ export class PanelView {
 
 function chosenBy(version) {
   if (version === null || version === undefined) return "chance";
+  if (version.startsWith("head:")) return "the newest labels";
   return version === "features" ? "image features" : `model ${version}`;
 }
