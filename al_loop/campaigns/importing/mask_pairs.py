@@ -31,7 +31,7 @@ _PLACE_PATTERNS = (r"^(.+?)(?:[_-]\d+)+\.[^./]+$", r"^(.+)[_-]\d+\.[^./]+$")
 _MIN_PLACES = 3
 
 
-class ClassList(msgspec.Struct, frozen=True):
+class ClassNamesFile(msgspec.Struct, frozen=True):
     """Content of `classes.json`."""
 
     classes: list[str]
@@ -119,7 +119,7 @@ def _read_classes(listing: Listing) -> list[str] | None:
         return None
     file = listing.root / CLASSES_FILE
     try:
-        decoded = msgspec.json.decode(file.read_bytes(), type=ClassList | list[str])
+        decoded = msgspec.json.decode(file.read_bytes(), type=ClassNamesFile | list[str])
     except msgspec.DecodeError as error:
         raise InvalidValueError(
             "$.directory", f'{file} must be {{"classes": ["first", ..]}} or a list of names: {error}'

@@ -58,7 +58,7 @@ def test_folder_without_labels_becomes_a_campaign_that_is_labelled_in_the_termin
         assert (view.bands, view.settings.sensor) == ([3, 2, 1], "sentinel-2")
     assert main(["query", "land", "--size", "2", "--annotator", "anna", "--service", url]) == 0
     listed = capfd.readouterr().out
-    [first, _] = re.findall(r"(\d+)\s*│\s*(scene_\d+\.tif)", listed)
+    [first, _] = re.findall(r"(\d+)\t(scene_\d+\.tif)", listed)
     assert main(["label", "land", first[0], "dark", "--annotator", "anna", "--service", url]) == 0
     assert "until the next round" in capfd.readouterr().err
     assert main(["label", "land", first[1], "bright", "--annotator", "anna", "--service", url]) == 0

@@ -46,7 +46,7 @@ def desk(open_desk: Any, imagery: Path) -> Desk:
     made.page.on("pageerror", lambda error: made.console.append(str(error)))
     made.ask(query_size=6)
     made.open()
-    made.page.wait_for_selector(".row[aria-current]")
+    made.wait_for_picture()
     made.page.keyboard.press("1")
     made.page.wait_for_selector('.row[data-state="labelled"]')
     made.page.keyboard.press("s")

@@ -39,6 +39,13 @@ def test_bad_query_is_refused(http: Http, campaign: str, changes: dict[str, Any]
 
 def test_exhausted_pool_is_200_with_a_reason(http: Http, campaign: str) -> None:
     label_all(http)
+    nothing = {"type": "FeatureCollection", "features": []}
+    samples = http.get(f"/campaigns/{campaign}/samples").json()["samples"]
+    masks = [
+        {"sample_id": entry["sample_id"], "task": "segmentation", "annotator": "ann", "features": nothing}
+        for entry in samples
+    ]
+    assert http.post(f"/campaigns/{campaign}/labels", json=masks).status_code == 201
     response = http.post(f"/campaigns/{campaign}/queries", json={"annotator": "a", "query_size": 5})
     assert response.status_code == 200
     assert response.json()["samples"] == []

@@ -193,4 +193,4 @@ def test_command_follows_a_pretraining_to_its_end(
         assert main(["pretrain", "demo", "--minutes", "0.01", "--watch", *talk]) == 0
         assert "pretraining 1 finished: ssl-1:" in capfd.readouterr().err.replace("\n", "")
         assert main(["pretrain", "demo", "--minutes", "0", *talk]) == 2
-        assert "$.minutes" in capfd.readouterr().err
+        assert "(minutes)" in capfd.readouterr().err

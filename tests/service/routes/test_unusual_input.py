@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from service.access.people import Tokens
+from service.settings import Settings
 from tests.e2e.campaigns import Http, create, register, write_pool
 
 LONG = "x" * 200
@@ -97,10 +99,14 @@ def test_label_that_met_a_revoked_token_is_sent_again_under_a_new_one(
     open_service = start_service()
     create(open_service, pool)
     register(open_service)
-    open_service.app.state.roles = {"old-token-1": "annotate"}
-    key, old, new = {"Idempotency-Key": "k"}, {"Authorization": "Bearer old-token-1"}, {"Authorization": "Bearer new-1"}
+    open_service.app.state.tokens = Tokens(Settings(tokens="annotate=old-token-1"))
+    key, old, new = (
+        {"Idempotency-Key": "k"},
+        {"Authorization": "Bearer old-token-1"},
+        {"Authorization": "Bearer new-token-1"},
+    )
     assert label(open_service, ["dark"], **key, **old).status_code == 201
-    open_service.app.state.roles = {"new-1": "annotate"}
+    open_service.app.state.tokens = Tokens(Settings(tokens="annotate=new-token-1"))
     refused = label(open_service, ["bright"], sample_id=2, **{"Idempotency-Key": "l"}, **old)
     assert refused.status_code == 401
     assert "not known to the service" in refused.json()["detail"]
