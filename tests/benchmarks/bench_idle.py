@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -114,8 +115,10 @@ def wait_until_quiet(pid: int) -> None:
     quiet_since = time.monotonic()
     while time.monotonic() - quiet_since < QUIET_S:
         time.sleep(0.1)
-        if any(thread.joinpath("children").read_text() for thread in Path(f"/proc/{pid}/task").iterdir()):
-            quiet_since = time.monotonic()
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(FileNotFoundError):  # a thread that ended meanwhile
+                if (thread / "children").read_text():
+                    quiet_since = time.monotonic()
 
 
 if __name__ == "__main__":
