@@ -88,7 +88,6 @@ export function showWorkspace(app, campaign, annotator, isNamed) {
     if (state.campaign && version !== state.campaign.current_model?.version) {
       if (version !== undefined) pictures.forget(null, "uncertainty"); // another model is unsure elsewhere
       version = state.campaign.current_model?.version;
-      if (!state.classes.size) change({ classes: plainClasses() });
     }
     const spec = activeTask();
     if (coloured !== state.classes || colours.task !== spec?.task) {
@@ -139,29 +138,28 @@ export function showWorkspace(app, campaign, annotator, isNamed) {
   }, 1000);
 }
 
-/** Classes as the campaign names them, until the service has described them. */
-function plainClasses() {
-  return new Map(tasks().map((spec) => [spec.task, spec.classes.map((name, index) => ({ name, colour: colourOf(index) }))]));
+/** Ask for what changes rarely, each on its own: classes must not wait for the views, which read pixels the first time. */
+function describe(api) {
+  ask(api.classes, ({ tasks: described, guidelines = "" }) => {
+    const classes = described.map(({ task, classes: all }) => [
+      task, all.map((one, index) => ({ ...one, colour: /^#[0-9a-f]{6}$/i.test(one.colour) ? one.colour : colourOf(index) })),
+    ]);
+    change({ classes: new Map(classes), guidelines });
+  });
+  ask(api.views, ({ views, default: usual, stretch = "campaign", gamma = 1 }) => {
+    const known = views.some((one) => one.name === state.view);
+    change({ views, view: known ? state.view : usual, usualStretch: stretch, usualGamma: gamma });
+  });
 }
 
-/** Ask for what changes rarely: classes with colours and guidelines, and ways to see the images. */
-async function describe(api) {
+/** Take the answer of a call; ask again while the service is away or busy. */
+async function ask(call, take) {
   try {
-    const [described, looks] = await Promise.all([api.classes(), api.views()]);
-    if (described) {
-      const classes = described.tasks.map(({ task, classes: all }) => [
-        task, all.map((one, index) => ({ ...one, colour: /^#[0-9a-f]{6}$/i.test(one.colour) ? one.colour : colourOf(index) })),
-      ]);
-      change({ classes: new Map(classes), guidelines: described.guidelines ?? "" });
-    }
-    if (looks) {
-      const known = looks.views.some((one) => one.name === state.view);
-      const { views, stretch = "campaign", gamma = 1 } = looks;
-      change({ views, view: known ? state.view : looks.default, usualStretch: stretch, usualGamma: gamma });
-    }
+    const answer = await call();
+    if (answer) take(answer);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (error.isOffline) setTimeout(() => describe(api), 5000);
+    if (error.isOffline || error.status === 429 || error.status >= 500) setTimeout(() => ask(call, take), 5000);
   }
 }
 

@@ -65,8 +65,9 @@ export function answeringActions(campaign, outbox, drawing) {
   const actions = {
     /** Class number `index` of the task that is asked: the answer; switched on or off where several are right; or painted. */
     chooseClass: (index) => {
+      if (!state.classes.size) return toast("The classes are still loading. Press the key again in a moment.", "problem");
       const name = classesOf(activeTask())[index]?.name;
-      if (name !== undefined) actions.chooseName(name);
+      return name === undefined ? undefined : actions.chooseName(name);
     },
     chooseName: (name) => {
       const lease = selectedLease();

@@ -77,6 +77,22 @@ def test_keys_go_to_the_samples_they_were_meant_for_however_slow_saves_are(desk:
     assert given(desk) == [(asked[i], [["dark"], ["bright"]][i % 2]) for i in range(5)]
 
 
+def test_key_pressed_before_the_classes_are_read_is_said_to_be_too_early(desk: Desk) -> None:
+    desk.ask(query_size=2)
+    held: list[Route] = []
+    desk.page.route("**/campaigns/demo/classes", lambda route: held.append(route))
+    desk.open()
+    expect(desk.page.locator(CHOSEN)).to_be_visible()
+    desk.page.keyboard.press("1")
+    expect(desk.page.get_by_text("The classes are still loading")).to_be_visible()
+    assert given(desk) == []
+    held[0].continue_()
+    expect(desk.page.locator(".classes .class").first).to_be_visible()
+    desk.page.keyboard.press("1")
+    expect(desk.page.locator(".list .row[data-state='labelled']:not(.waits)")).to_have_count(1)
+    assert len(given(desk)) == 1
+
+
 def test_answer_that_is_lost_on_the_way_back_is_repeated_without_a_second_label(desk: Desk) -> None:
     asked = begin(desk)
     page = desk.page
