@@ -6,11 +6,11 @@ const TOAST_MS = 4000;
 const MOST_TOASTS = 2;
 const LEFT_MS = 1000;
 
-
 /** Say one sentence for a few seconds. `kind`: "done" or "problem". */
 export function toast(text, kind = "done") {
   const area = document.getElementById("toasts");
   const made = element("p", `toast ${kind}`, text);
+  made.dataset.at = String(performance.now());
   for (const done of area.querySelectorAll(".done")) done.remove(); // only the last thing done is news
   area.append(made);
   while (area.children.length > MOST_TOASTS) area.firstElementChild.remove();

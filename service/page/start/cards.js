@@ -1,6 +1,7 @@
 // One card a campaign: how far it is, what waits for whom, the model, the last round and the next one.
 
 import { ROOT } from "../root.js";
+import { strip } from "./pictures.js";
 
 const MOST_CLASSES = 6;
 const count = (number) => number.toLocaleString("en");
@@ -38,7 +39,8 @@ export function card(campaign, annotator, more) {
   link.href = labellingAddress(campaign, annotator);
   link.dataset.campaign = campaign.name;
   title.append(link);
-  item.append(title, element("p", "soft", questions(campaign)), progress(campaign));
+  item.dataset.name = campaign.name;
+  item.append(strip(campaign), title, element("p", "soft", questions(campaign)), progress(campaign));
   const facts = element("dl");
   for (const [term, text, kind] of lines(campaign, annotator, more)) {
     const row = element("div", kind);

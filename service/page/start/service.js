@@ -18,7 +18,19 @@ let given = recall("token");
 let asking = null;
 
 /** The JSON answer to a GET below the root of the service. */
-export async function ask(path) {
+export const ask = async (path) => (await get(path)).json();
+
+/** The picture at a path as a blob; null where there is none to show. */
+export async function askPicture(path) {
+  try {
+    return await (await get(path)).blob();
+  } catch (error) {
+    if (!(error instanceof ServiceError) || error.status === 0) throw error;
+    return null;
+  }
+}
+
+async function get(path) {
   for (;;) {
     const token = given;
     let response;
@@ -28,7 +40,7 @@ export async function ask(path) {
     } catch {
       throw new ServiceError(0, "The service does not answer. This page tries again by itself.");
     }
-    if (response.ok) return response.json();
+    if (response.ok) return response;
     const sentence = await problemOf(response);
     if (response.status !== 401) throw new ServiceError(response.status, sentence);
     if (token === given) await newToken(token ? sentence : "");

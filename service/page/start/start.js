@@ -2,6 +2,7 @@
 
 import { card, labellingAddress, sorted, waiting } from "./cards.js";
 import { askName, knownSpelling } from "./dialogs.js";
+import { fill } from "./pictures.js";
 import { ServiceError, ask } from "./service.js";
 import { recall, remember } from "./storage.js";
 
@@ -14,6 +15,14 @@ let person = null; // whom the token names
 let annotator = recall("annotator");
 let showArchived = false;
 const details = new Map(); // by campaign: open leases of the annotator, learning curve
+const onScreen = new Set(); // names of campaigns whose card is in view: the others are not asked about
+const watch = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (isIntersecting) onScreen.add(target.dataset.name);
+    else onScreen.delete(target.dataset.name);
+  }
+  readDetails([...onScreen].filter((name) => !details.has(name)));
+}, { rootMargin: "200px" });
 let shown = "";
 
 async function start() {
@@ -44,12 +53,17 @@ async function refresh() {
     return;
   }
   render();
-  await Promise.all(campaigns.filter(isShown).map(readDetails));
+  await readDetails([...onScreen]);
+}
+
+/** Show what the cards of some campaigns hold beyond the list; a card without it is still right. */
+async function readDetails(names) {
+  const asked = campaigns.filter((one) => names.includes(one.name));
+  await Promise.all(asked.flatMap((one) => [readDetail(one), fill(one)]));
   render();
 }
 
-/** What a card shows beyond the list of campaigns; a card without it is still right. */
-async function readDetails(campaign) {
+async function readDetail(campaign) {
   const base = `campaigns/${encodeURIComponent(campaign.name)}`;
   const known = {};
   try {
@@ -72,7 +86,9 @@ function render() {
   if (state === shown) return; // nothing moves under a finger or a pointer
   shown = state;
   const visible = sorted(campaigns.filter(isShown));
+  watch.disconnect();
   part("cards").replaceChildren(...visible.map((one) => card(one, annotator, details.get(one.name) ?? {})));
+  for (const one of part("cards").children) watch.observe(one);
   part("first").hidden = campaigns.length > 0;
   part("title").textContent = campaigns.length ? "What would you like to label?" : "There is no campaign yet";
   part("summary").textContent = summary(visible);
@@ -88,7 +104,8 @@ function render() {
 
 function summary(visible) {
   const work = visible.filter(waiting).length;
-  const open = [...details.values()].reduce((sum, known) => sum + (known.open ?? 0), 0);
+  const allKnown = visible.every((one) => details.has(one.name));
+  const open = allKnown ? [...details.values()].reduce((sum, known) => sum + (known.open ?? 0), 0) : 0;
   const all = visible.length === 1 ? "1 campaign" : `${visible.length} campaigns`;
   const first = work ? `${all}, ${work} with images to label` : `${all}; all images have an answer`;
   return open ? `${first}; ${open} reserved for you.` : `${first}.`;

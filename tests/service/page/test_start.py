@@ -67,6 +67,24 @@ def test_empty_service_says_how_to_begin_and_shows_the_first_campaign_by_itself(
     expect(page.locator("#first")).to_be_hidden()
 
 
+def test_card_shows_the_first_images_and_reads_them_once(start: Start, page: Page, imagery: Path) -> None:
+    url, _ = start()
+    make(url, imagery / "fields", "fields", scenes=6)
+    make(url, imagery / "gone", "gone", scenes=1)
+    (imagery / "gone" / "scene_000.tif").unlink()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "thumbnail" in request.url else None)
+    page.goto(url)
+    strip = page.locator(".card[data-name=fields] .strip img")
+    expect(strip).to_have_count(4)
+    page.wait_for_function("[...document.querySelectorAll('.strip img')].every((one) => one.naturalWidth > 0)")
+    expect(page.locator(".card[data-name=gone] .strip")).to_be_hidden()
+    httpx.post(f"{url}/campaigns/fields/queries", json={"annotator": "Anna", "query_size": 2})
+    expect(page.locator(".card[data-name=fields]")).to_contain_text("2 with annotators", timeout=15_000)
+    expect(strip).to_have_count(4)
+    assert sum("campaigns/fields" in one for one in asked) == 4
+
+
 def test_campaigns_with_work_come_first_and_each_says_what_waits_for_whom(
     start: Start, page: Page, imagery: Path
 ) -> None:
