@@ -21,9 +21,9 @@ from al_loop.domain.campaigns import (
 from al_loop.domain.labels import LabelInput
 from service.client.errors import ServiceError
 from service.commands.background import ensure_service
-from service.commands.imports import import_plan, print_skipped, progress_bars
-from service.commands.options import DEFAULT_URL, CampaignName, Service, Token, connect
-from service.commands.output import console
+from service.commands.imports import import_plan, progress_bars
+from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
+from service.commands.output import console, exit_for, print_json
 from service.settings import is_loopback
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ EXAMPLE_POOL = 0.8
 """Share of the example's images whose labels are kept back."""
 EXAMPLE_NEW_LABELS = 20
 """New labels after which the example trains."""
+NAMED_SKIPS = 10
+"""Files that a summary names with the reason why they were skipped."""
 
 Data = Annotated[
     Path | None, typer.Option(help="Data directory of a service that is started; al-loop-data if left out.")
@@ -59,7 +61,7 @@ def create(
     data: Data = None,
     service: Service = DEFAULT_URL,
     token: Token = None,
-) -> None:
+) -> int:
     """Create a campaign over a folder of images without labels.
 
     Starts a service in the background if none answers on this machine, registers every image below the folder, and says
@@ -98,16 +100,22 @@ def create(
         _say(name, report)
         if report.registered:
             out.print(f"label them at {client.url}/annotate/{name} (al-loop open {name})", highlight=False)
+        return exit_for(report.registered + report.known, report.skipped_count)
 
 
-def add(campaign: CampaignName, service: Service = DEFAULT_URL, token: Token = None) -> None:
+def add(campaign: CampaignName, as_json: AsJson = False, service: Service = DEFAULT_URL, token: Token = None) -> int:
     """Register images that are new in a campaign's folder.
 
-    What was registered before stays as it is, and so does what was removed.
+    What was registered before stays as it is, and so does what was removed. Files that cannot be used are skipped:
+    `--json` lists them all with the reasons.
     """
     with connect(service, token) as client, console(stderr=True).status("registering images"):
         report = client.register(campaign)
-    _say(campaign, report)
+    if as_json:
+        print_json(report)
+    else:
+        _say(campaign, report)
+    return exit_for(report.registered + report.known, report.skipped_count)
 
 
 def open_page(
@@ -224,8 +232,13 @@ def _say(name: str, report: RegistrationReport) -> None:
     out = console(stderr=True)
     known = f", {report.known} were registered before" if report.known else ""
     removed = f", {report.removed} were removed from the campaign" if report.removed else ""
-    out.print(f"{name}: {report.registered} images registered{known}{removed}", highlight=False)
-    print_skipped(out, report.skipped)
+    skipped = f", {report.skipped_count} skipped" if report.skipped_count else ""
+    out.print(f"{name}: {report.registered} images registered{known}{removed}{skipped}", highlight=False)
+    for entry in report.skipped[:NAMED_SKIPS]:
+        out.print(f"  skipped {entry.path}: {entry.reason}", highlight=False)
+    if report.skipped_count > NAMED_SKIPS:
+        more = report.skipped_count - NAMED_SKIPS
+        out.print(f"  and {more} more; al-loop add {name} --json lists all of them", highlight=False)
     if not report.registered and not report.known:
         out.print("there is nothing to label yet: put GeoTIFF, JPEG or PNG files into the folder and run al-loop add")
 

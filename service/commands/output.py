@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     DONE = 0
     FAILED = 1
     REFUSED = 2
+    IN_PART = 3
     NO_ANSWER = 3
     STOPPED = 130
 
@@ -24,10 +25,23 @@ MEANINGS = {
     ExitCode.DONE: "done; of a round: it ended with a decision, promoted or rejected",
     ExitCode.FAILED: "it ran and did not end well: a round or a pretraining failed or was cancelled",
     ExitCode.REFUSED: "not carried out: wrong arguments or settings, a file that cannot be read or written, "
-    "the service refused or nothing answers at its address",
-    ExitCode.NO_ANSWER: "a timeout, a broken connection or an answer that is not al-loop's; it may be carried out",
+    "the service refused or nothing answers at its address; of create, add and import: no file could be used",
+    ExitCode.IN_PART: "carried out in part, or maybe: of create, add and import, some files were skipped; "
+    "of all commands, a timeout, a broken connection or an answer that is not al-loop's",
     ExitCode.STOPPED: "stopped with Ctrl-C",
 }
+
+
+def exit_for(done: int, skipped: int) -> ExitCode:
+    """How a command ended that takes many files.
+
+    Args:
+        done: Files that are in now, those that were in before included.
+        skipped: Files that could not be used.
+    """
+    if not skipped:
+        return ExitCode.DONE
+    return ExitCode.IN_PART if done else ExitCode.REFUSED
 
 
 PIPED_WIDTH = 10_000

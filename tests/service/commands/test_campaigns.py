@@ -1,5 +1,6 @@
 """From a folder of images without labels to labels, by the commands of the first hour, against the real service."""
 
+import json
 import os
 import re
 import signal
@@ -47,10 +48,10 @@ def test_folder_without_labels_becomes_a_campaign_that_is_labelled_in_the_termin
         "--sensor",
         "sentinel-2",
     ]
-    assert main([*create, "--service", url]) == 0
+    assert main([*create, "--service", url]) == 3
     said = capfd.readouterr().err
-    assert "land: 6 images registered" in said
-    assert "skipped 1" in said
+    assert "land: 6 images registered, 1 skipped" in said
+    assert "skipped broken.tif: not a TIFF, JPEG or PNG image" in said
     assert f"{url}/annotate/land" in said
     with Client(url) as client:
         view = client.campaign("land")
@@ -67,13 +68,33 @@ def test_folder_without_labels_becomes_a_campaign_that_is_labelled_in_the_termin
 
 
 def test_rescan_counts_what_is_known_and_blames_nobody(url: str, pool: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["create", "land", str(pool), "--classes", "dark,bright", "--service", url]) == 0
+    assert main(["create", "land", str(pool), "--classes", "dark,bright", "--service", url]) == 3
     (pool / "broken.tif").unlink()
     write_pool(pool, 7, size=32)
     capfd.readouterr()
     assert main(["add", "land", "--service", url]) == 0
     said = capfd.readouterr().err
     assert said == "land: 1 images registered, 6 were registered before\n"
+
+
+def test_files_that_are_skipped_are_named_listed_and_told_by_the_exit_code(
+    url: str, imagery: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(12):
+        (imagery / "bad" / f"{number:02}.tif").parent.mkdir(exist_ok=True)
+        (imagery / "bad" / f"{number:02}.tif").write_text("no raster")
+    assert main(["create", "land", str(imagery / "bad"), "--classes", "dark,bright", "--service", url]) == 2
+    said = capfd.readouterr().err
+    assert "land: 0 images registered, 12 skipped" in said
+    assert "skipped 09.tif: not a TIFF" in said
+    assert "and 2 more; al-loop add land --json lists all of them" in said
+    write_pool(imagery / "bad", 2, size=32)
+    assert main(["add", "land", "--json", "--service", url]) == 3
+    report = json.loads(capfd.readouterr().out)
+    assert (report["registered"], report["skipped_count"], len(report["skipped"])) == (2, 12, 12)
+    for path in (imagery / "bad").glob("??.tif"):
+        path.unlink()
+    assert main(["add", "land", "--service", url]) == 0
 
 
 @pytest.mark.parametrize(
@@ -106,7 +127,7 @@ def test_mistake_is_one_sentence(
 
 def test_campaign_that_exists_is_not_created_again(url: str, pool: Path, capfd: pytest.CaptureFixture[str]) -> None:
     create = ["create", "land", str(pool), "--classes", "dark,bright", "--service", url]
-    assert main(create) == 0
+    assert main(create) == 3
     capfd.readouterr()
     assert main(create) == 2
     assert "al-loop add land" in capfd.readouterr().err
