@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import msgspec
 
+from al_loop.campaigns.notices import campaign_notices
 from al_loop.domain.campaigns import Campaign, ClassDetails
 from al_loop.domain.painting import class_colours
 from al_loop.domain.predictions import RememberedPrediction
-from al_loop.domain.queries import SKIPS_TO_GIVE_UP, WHY, HeldLease, QueryAnswer
+from al_loop.domain.queries import WHY, HeldLease, QueryAnswer
 from al_loop.domain.rounds import ModelVersion, Pretraining, PretrainingState, Round, RoundState
 from al_loop.domain.samples import SampleCounts
 from al_loop.loop import Loop
@@ -29,9 +30,6 @@ from service.answers import (
 KEYS = "1234567890"
 """Of the first classes in use, on the page."""
 
-NAMED_PATHS = 5
-"""Most samples that a notice names."""
-
 
 def campaign_view(loop: Loop, campaign: Campaign, *, told: bool = True) -> CampaignView:
     """A campaign and how it stands; the size of the test reserve only where it may be `told`."""
@@ -52,8 +50,7 @@ def campaign_view(loop: Loop, campaign: Campaign, *, told: bool = True) -> Campa
         last_round=None
         if last is None
         else LastRound(number=last.number, state=last.state, verdict=last.verdict, error=last.error),
-        notices=[f"{entry.version}: {entry.problem}" for entry in versions if entry.problem is not None]
-        + _given_up(loop.store.leases.given_up(campaign.campaign_id)),
+        notices=campaign_notices(loop.store, campaign),
         next_round=loop.outlook.of(campaign)
         if told
         else next_round_for_annotators(loop.store, campaign, counts, loop.clock()),
@@ -184,11 +181,3 @@ def _current(versions: list[ModelVersion], loaded: str | None) -> CurrentModel |
         loaded=entry.version == loaded,
         problem=entry.problem,
     )
-
-
-def _given_up(paths: list[str]) -> list[str]:
-    """One notice that names the first few, or none."""
-    if not paths:
-        return []
-    named = ", ".join(paths[:NAMED_PATHS]) + (f" and {len(paths) - NAMED_PATHS} more" if paths[NAMED_PATHS:] else "")
-    return [f"skipped by {SKIPS_TO_GIVE_UP} annotators and offered no more; label or look at them yourself: {named}"]

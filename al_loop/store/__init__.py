@@ -15,6 +15,7 @@ from al_loop.store.tables.audit import AuditTable
 from al_loop.store.tables.campaigns import CampaignTable
 from al_loop.store.tables.classes import ClassTable
 from al_loop.store.tables.comments import CommentTable
+from al_loop.store.tables.images import ImageTable
 from al_loop.store.tables.labels import LabelTable
 from al_loop.store.tables.leases import LeaseTable
 from al_loop.store.tables.predictions import PredictionTable
@@ -42,6 +43,7 @@ class LabelStore:
         self.classes = ClassTable(database)
         headers = HeaderCache()
         self.samples = SampleTable(database, self.pool_indexes, headers)
+        self.images = ImageTable(database)
         self.removals = RemovalTable(database, self.pool_indexes, headers)
         self.labels = LabelTable(database, self.pool_indexes)
         self.queries = QueryTable(database, self.pool_indexes)

@@ -1,0 +1,56 @@
+"""What an operator should know of a campaign, a line each. Every part of the loop adds its lines here."""
+
+from collections.abc import Callable, Sequence
+
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.queries import SKIPS_TO_GIVE_UP
+from al_loop.store import LabelStore
+
+NAMED_PATHS = 5
+"""Most samples that a notice names."""
+
+
+def campaign_notices(store: LabelStore, campaign: Campaign) -> list[str]:
+    """Lines about a campaign as it stands in the store, the most pressing first; empty if all is well."""
+    return [line for source in SOURCES for line in source(store, campaign)]
+
+
+def named(paths: Sequence[str], *, most: int = NAMED_PATHS) -> str:
+    """The first few, and how many there are beside them: "a.tif, b.tif and 3 more"."""
+    return ", ".join(paths[:most]) + (f" and {len(paths) - most} more" if len(paths) > most else "")
+
+
+def counted(count: int, noun: str) -> str:
+    """A number and its noun: "1 image", "2 images"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _versions(store: LabelStore, campaign: Campaign) -> list[str]:
+    """Versions that cannot be used."""
+    versions = store.versions.list(campaign.campaign_id)
+    return [f"{entry.version}: {entry.problem}" for entry in versions if entry.problem is not None]
+
+
+def _given_up(store: LabelStore, campaign: Campaign) -> list[str]:
+    """Samples that too many annotators skipped."""
+    paths = store.leases.given_up(campaign.campaign_id)
+    if not paths:
+        return []
+    many = f"skipped by {SKIPS_TO_GIVE_UP} annotators and offered no more; label or look at them yourself"
+    return [f"{many}: {named(paths)}"]
+
+
+def _unusable_files(store: LabelStore, campaign: Campaign) -> list[str]:
+    """Images that are damaged or gone."""
+    problems = store.images.problems(campaign.campaign_id)
+    if not problems:
+        return []
+    be = "is" if len(problems) == 1 else "are"
+    listed = named([f"{entry.path} ({entry.reason})" for entry in problems])
+    return [
+        f"{counted(len(problems), 'image')} {be} damaged or gone, and left out until the file is back; put it back, or "
+        f"remove the sample: {listed}"
+    ]
+
+
+SOURCES: Sequence[Callable[[LabelStore, Campaign], list[str]]] = (_versions, _unusable_files, _given_up)
