@@ -1,15 +1,17 @@
 """Builds the loop from its parts, in the order they depend on each other, and takes it down again."""
 
 import logging
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from al_loop.campaigns.bands import decide_again
 from al_loop.campaigns.deletion import describe_deletion, remove_files
 from al_loop.campaigns.layout import DataLayout
-from al_loop.domain.campaigns import Campaign, Deletion
+from al_loop.domain.campaigns import Campaign, CampaignSettings, Deletion
 from al_loop.errors import ConflictError
 from al_loop.quality.relabel_queue import RelabelQueue
 from al_loop.quality.savings import should_fall_back
@@ -37,6 +39,7 @@ from al_loop.training.pretrainings import PretrainingRunner
 from al_loop.training.rounds import RoundRunner
 from models.inference.promptable import PromptableModel
 from models.scoring.embeddings import EmbeddingStore
+from models.scoring.spec import FEATURES
 
 logger = logging.getLogger(__name__)
 
@@ -154,6 +157,21 @@ class Loop:
         """
         self._check_unlinked(campaign, "renamed")
         self.store.campaigns.rename(campaign.campaign_id, name)
+
+    def change_settings(self, campaign: Campaign, settings: CampaignSettings) -> None:
+        """Replace a campaign's settings; where images are read by other bands then, what was made of them is dropped.
+
+        Raises:
+            InvalidValueError: A value breaks a rule, or no image can be read to tell its bands.
+        """
+        bands = decide_again(self.store, campaign, settings)
+        self.store.campaigns.set_settings(campaign.campaign_id, settings, bands)
+        if bands is not None or settings.nodata != campaign.settings.nodata:
+            self.scheduler.stop(campaign)  # a scoring run began with the bands as they were
+            shutil.rmtree(self.layout.scores(campaign.folder) / FEATURES, ignore_errors=True)
+            self._embedding_stores.pop(campaign.folder, None)
+            self.store.scores.forget(campaign.campaign_id)
+            self.pictures.forget_bands(campaign)
 
     def archive(self, campaign: Campaign, *, archived: bool) -> None:
         """Put a campaign away, which ends what runs for it, or bring it back."""

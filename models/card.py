@@ -19,6 +19,25 @@ IGNORE = 255
 """Segmentation code of pixels that say nothing: left out of losses and metrics."""
 
 
+Alpha = Literal["auto", "none", "last"]
+Nodata = Literal["all", "any"]
+
+
+class BandPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How all files of a campaign, and of the models trained on it, are read."""
+
+    alpha: Alpha = "auto"
+    """auto: the last band is alpha where the file declares it, unless that leaves too few bands of a file that GDAL
+    may have tagged by default; none: all bands are data; last: the last band is alpha where there is one too many."""
+    nodata: Nodata = "all"
+    """all: a pixel is invalid where all bands of the file hold their nodata value, as in GDAL's dataset mask; any:
+    where one of the bands that are read does, or is NaN or infinite."""
+    source_bands: int | None = None
+    """Bands with data that the files have; None: what each file has."""
+    expand: bool = False
+    """The files are 8-bit RGB: those of one grey or palette band are read as three bands, too."""
+
+
 class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One task of a campaign: what is asked about each sample."""
 
@@ -159,3 +178,10 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     pretraining: PretrainConfig | None = None
     """How an encoder version (one without tasks) was made; None for models."""
     pretraining_summary: PretrainSummary | None = None
+    band_policy: BandPolicy | None = None
+    """How the bands of its images were read; None: a version from before this was recorded, see `reading`."""
+
+    @property
+    def reading(self) -> BandPolicy:
+        """How images are read for it: as for its training, and for older versions by their number of bands."""
+        return self.band_policy or BandPolicy(source_bands=self.source_bands)

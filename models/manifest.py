@@ -21,7 +21,7 @@ from typing import Literal
 
 import msgspec
 
-from models.card import ModelConfig, TaskName, TaskSpec, TrainConfig
+from models.card import BandPolicy, ModelConfig, TaskName, TaskSpec, TrainConfig
 
 SAMPLES_FILE = "samples.parquet"
 MANIFEST_FILE = "manifest.json"
@@ -59,6 +59,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Encoder version that `model.pretrained_file` belongs to; None: the file, if any, is the user's."""
     former_names: dict[TaskName, dict[str, str]] = {}
     """By task: the present name of each name that a class had before; an incumbent's card may hold such names."""
+    band_policy: BandPolicy | None = None
+    """How the bands of the rasters are read; None: a manifest from before this was recorded."""
+
+    @property
+    def reading(self) -> BandPolicy:
+        """How the rasters are read."""
+        return self.band_policy or BandPolicy(source_bands=self.source_bands)
 
 
 def read_manifest(directory: Path) -> Manifest:

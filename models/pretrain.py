@@ -22,17 +22,15 @@ from models.card import BandStatistics, Evaluation, ModelCard, ModelConfig, Pari
 from models.errors import ModelsError, RasterError, TrainingDataError, UnusableRasterError
 from models.pretrain_config import (
     ENCODER_FILE,
-    SPEC_FILE,
     SUMMARY_FILE,
     PretrainConfig,
-    PretrainSpec,
     PretrainSummary,
     check_config,
-    read_spec,
 )
 from models.pretraining.barlow_twins import Fitted, StepReport, fit_barlow_twins
 from models.pretraining.chip_pool import ChipPool, read_chips
 from models.pretraining.encoder_network import EncoderNetwork, effective_rank, embed_chips, save_encoder
+from models.pretraining.spec import SPEC_FILE, PretrainSpec, read_spec
 from models.progress import Progress
 from models.rasters.reading import read_header, read_raster
 from models.registry import CARD_FILE, ONNX_FILE
@@ -66,7 +64,7 @@ def pretrain(directory: Path, out: Path, progress: Progress) -> None:
         raise TrainingDataError(problem[1] if problem else "the spec names no encoder")
     progress.enter("training", message=f"reading {len(spec.paths)} images")
     device = pick_device(config.device)
-    statistics = estimate_statistics(spec.paths, spec.bands)
+    statistics = estimate_statistics(spec.paths, spec.bands, spec.band_policy)
     torch.manual_seed(config.seed)
     start = ModelConfig(encoder=config.encoder, pretrained=config.pretrained, pretrained_file=config.pretrained_file)
     network = EncoderNetwork(start, statistics)
@@ -78,6 +76,7 @@ def pretrain(directory: Path, out: Path, progress: Progress) -> None:
         chip_px=config.chip_px,
         max_chips=config.max_chips if trains else min(config.max_chips, MEASURED_CHIPS),
         seed=config.seed,
+        policy=spec.band_policy,
     )
     fitted = None
     if trains:
@@ -146,9 +145,9 @@ def _raw_chips(spec: PretrainSpec) -> list[NDArray[np.float32]]:
     chips: list[NDArray[np.float32]] = []
     for path in spec.paths:
         try:
-            header = read_header(Path(path))
+            header = read_header(Path(path), policy=spec.band_policy)
             window = 0, 0, min(header.width, 4 * STRIDE_PX), min(header.height, 4 * STRIDE_PX)
-            chips.append(read_raster(Path(path), spec.bands, window=window))
+            chips.append(read_raster(Path(path), spec.bands, window=window, policy=spec.band_policy))
         except (RasterError, UnusableRasterError):
             continue
         if len(chips) == PARITY_CHIPS:
@@ -189,6 +188,7 @@ def _card(
         digests={},
         pretraining=spec.config,
         pretraining_summary=summary,
+        band_policy=spec.band_policy,
     )
 
 

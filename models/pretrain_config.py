@@ -1,17 +1,14 @@
 """Configuration and summary of a pretraining: every number of the recipe, with its bounds.
 
-`PretrainSpec` is the border to the pretraining subprocess: a directory with `spec.json`. Knows nothing of torch.
+Knows nothing of torch.
 
 New fields go at the end and get a default, so that old cards still decode.
 """
 
-import hashlib
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
-SPEC_FILE = "spec.json"
 ENCODER_FILE = "encoder.safetensors"
 """Encoder weights under timm's names: what `ModelConfig.pretrained_file` takes."""
 
@@ -103,36 +100,3 @@ def check_config(config: PretrainConfig) -> tuple[str, str] | None:
     if config.method == "barlow_twins" and config.minutes is None and config.epochs is None:
         return "minutes", "nothing would end the training: set minutes, epochs or both"
     return None
-
-
-class PretrainSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything one pretraining sees. Immutable once written."""
-
-    format: int = 1
-    version: str
-    """Name of the encoder version that the run produces."""
-    campaign: str
-    config: PretrainConfig
-    """With `encoder` filled in."""
-    source_bands: int
-    bands: list[int]
-    """1-based bands in the model's order."""
-    paths: list[str]
-    """Absolute paths of rasters in random order, the test reserve left out."""
-
-
-def read_spec(directory: Path) -> PretrainSpec:
-    """Decode `spec.json`.
-
-    Raises:
-        msgspec.ValidationError: The file is not a spec of a format we know.
-    """
-    return msgspec.json.decode((directory / SPEC_FILE).read_bytes(), type=PretrainSpec)
-
-
-def write_spec(directory: Path, spec: PretrainSpec) -> str:
-    """Write `spec.json` into a directory, made if missing, and return its sha256."""
-    directory.mkdir(parents=True, exist_ok=True)
-    data = msgspec.json.format(msgspec.json.encode(spec), indent=1)
-    (directory / SPEC_FILE).write_bytes(data)
-    return hashlib.sha256(data).hexdigest()

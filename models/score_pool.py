@@ -63,7 +63,7 @@ def score_pool(spec: ScoreSpec, directory: Path, progress: Progress) -> None:
     if spec.version == FEATURES:
         progress.enter("scoring", total=len(paths))
         results = ScoringResults(sample_ids, [""], np.float32)
-        score_with_features(paths, spec.bands, results, progress)
+        score_with_features(paths, spec.bands, results, progress, spec.band_policy)
     else:
         model = _model(spec)
         progress.enter("scoring", total=len(paths))
@@ -73,7 +73,8 @@ def score_pool(spec: ScoreSpec, directory: Path, progress: Progress) -> None:
         used = results.done_rows
         with CellWriter(directory, np.float32 if model is None else np.float16) as cells:
             samples = [(int(sample_ids[row]), paths[row]) for row in used]
-            describe_cells(samples, spec.bands, spec.cells, model, cells, Reporter(progress, len(samples)))
+            policy = spec.band_policy if model is None else model.card.reading
+            describe_cells(samples, spec.bands, spec.cells, model, cells, Reporter(progress, len(samples)), policy)
     results.write(directory)
 
 

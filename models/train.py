@@ -65,7 +65,7 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
     counts = count_labels(splits["train"], manifest.tasks, reader)
     tasks = [spec for spec in manifest.tasks if spec.task in counts]
     samples, calibration, reserve = (_labelled(splits[split], tasks) for split in ("train", "calibration", "test"))
-    statistics = estimate_statistics(manifest.statistics_paths, manifest.bands)
+    statistics = estimate_statistics(manifest.statistics_paths, manifest.bands, manifest.reading)
 
     torch.manual_seed(manifest.train.seed)
     rng = np.random.default_rng(manifest.train.seed)

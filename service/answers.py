@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from al_loop.domain.audit import AuditEntry
-from al_loop.domain.campaigns import CampaignSettings, RetrainPolicy
+from al_loop.domain.campaigns import BandDecision, CampaignSettings, RetrainPolicy
 from al_loop.domain.labels import Comment, Label
 from al_loop.domain.queries import AlikeSample, HeldLease
 from al_loop.domain.rounds import CurvePoint, EmbeddingVersion, ModelVersion, NextRound, Pretraining, Round, RoundEvent
@@ -49,6 +49,9 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     root: str
     bands: list[int] | None
     source_bands: int | None
+    band_decision: BandDecision | None
+    """How it was told which bands of the files are data; null: nothing is registered, or it was before this was
+    recorded."""
     settings: CampaignSettings
     policy: RetrainPolicy
     created_at: datetime

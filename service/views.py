@@ -42,6 +42,7 @@ def campaign_view(loop: Loop, campaign: Campaign, *, told: bool = True) -> Campa
         root=campaign.root,
         bands=campaign.bands,
         source_bands=campaign.source_bands,
+        band_decision=campaign.band_decision,
         settings=campaign.settings,
         policy=campaign.policy,
         created_at=campaign.created_at,

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import msgspec
 
+from al_loop.campaigns.bands import with_bands
 from al_loop.domain.campaigns import Campaign, RegistrationReport
-from al_loop.domain.samples import SampleHeader, SkippedPath
+from al_loop.domain.samples import RemarkedPath, SampleHeader, SkippedPath
 from al_loop.store import LabelStore
 from models.errors import RasterError
-from models.rasters.reading import read_header, resolve_inside
+from models.rasters.reading import bands_of, read_header, resolve_inside
 
 RASTER_SUFFIXES = {".tif", ".tiff", ".jpg", ".jpeg", ".png"}
 BATCH = 2_000
@@ -25,19 +26,30 @@ def register_paths(store: LabelStore, campaign: Campaign, paths: Iterable[str], 
 
     A file that cannot be used is skipped with a reason and hinders no other.
     """
+    paths = list(paths)
+    campaign = with_bands(store, campaign, paths)
     registered, skipped_count = 0, 0
     skipped: list[SkippedPath] = []
+    remarks: list[RemarkedPath] = []
     iterator = iter(paths)
     with ThreadPoolExecutor(max_workers=min(8, 2 * (os.cpu_count() or 1)), thread_name_prefix="header") as pool:
         while batch := list(islice(iterator, BATCH)):
-            results = list(pool.map(lambda path: _header(Path(campaign.root), path), batch))
+            results = list(pool.map(lambda path: _header(campaign, path), batch))
             headers = [result for result in results if isinstance(result, SampleHeader)]
-            stored = store.samples.register(campaign.campaign_id, headers, now)
+            stored = store.samples.register(campaign.campaign_id, headers, now, campaign.band_decision)
             problems = [result for result in results if isinstance(result, SkippedPath)] + stored.skipped
             registered += stored.registered
             skipped_count += len(problems)
             skipped += problems[: REPORTED_SKIPS - len(skipped)]
-    return RegistrationReport(registered=registered, skipped=skipped, skipped_count=skipped_count)
+            refused = {entry.path for entry in stored.skipped}
+            said = [
+                RemarkedPath(path=header.path, remark=remark)
+                for header in headers
+                for remark in header.remarks
+                if header.path not in refused
+            ]
+            remarks += said[: REPORTED_SKIPS - len(remarks)]
+    return RegistrationReport(registered=registered, skipped=skipped, skipped_count=skipped_count, remarks=remarks)
 
 
 def register_scan(store: LabelStore, campaign: Campaign, now: datetime) -> RegistrationReport:
@@ -67,9 +79,21 @@ def scan_root(campaign: Campaign) -> Iterator[str]:
                 yield path.relative_to(root).as_posix()
 
 
-def _header(root: Path, path: str) -> SampleHeader | SkippedPath:
+def _header(campaign: Campaign, path: str) -> SampleHeader | SkippedPath:
     try:
-        header = read_header(resolve_inside(root, path), name=path)
+        file = resolve_inside(Path(campaign.root), path)
+        header = read_header(file, name=path, policy=campaign.band_policy)
+        if campaign.source_bands not in (None, header.band_count):
+            return SkippedPath(path=path, reason=_other_bands(campaign, bands_of(file, path)))
     except RasterError as error:
         return SkippedPath(path=path, reason=str(error).removeprefix(f"{path}: "))
     return SampleHeader(path=path, **msgspec.structs.asdict(header))
+
+
+def _other_bands(campaign: Campaign, found: str) -> str:
+    """Why a file with other bands than the campaign's is left out."""
+    decision = campaign.band_decision
+    wanted = f"{campaign.source_bands} band{'' if campaign.source_bands == 1 else 's'}"
+    if decision is not None and decision.rgb:
+        wanted += ", red, green and blue in 8 bits, or 8-bit grey"
+    return f"{found}; this campaign reads {wanted}"

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from al_loop.domain.samples import SkippedPath
-from models.card import ModelConfig, TaskName, TaskSpec, TrainConfig
+from al_loop.domain.samples import RemarkedPath, SkippedPath
+from models.card import Alpha, BandPolicy, ModelCard, ModelConfig, Nodata, TaskName, TaskSpec, TrainConfig
 from models.manifest import Unlabelled
 
 
@@ -153,6 +153,13 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     no weights; scratch: always as `model` says."""
     sensor: Sensor | None = None
     """What took the images, which tells the order of their bands; null: by their number and names."""
+    alpha: Alpha = "auto"
+    """Whether the last band of the files is alpha, a mask and no data. auto: decided once from what the files declare
+    and, where that is uncertain, from a sample of their pixels (`band_decision` says how); none: all bands are data;
+    last: the last one is alpha, whatever it declares."""
+    nodata: Nodata = "all"
+    """Which pixels are invalid: all: where all bands hold their nodata value, as GDAL's dataset mask has it; any:
+    where one of the bands that are read does, or is NaN. Models keep the rule that they were trained by."""
 
 
 ClassName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -178,6 +185,17 @@ class ClassDetails(msgspec.Struct, frozen=True, kw_only=True):
     """Names that it had before; models trained then know it by these."""
 
 
+class BandDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """What the bands of a campaign's files are, decided once for all of them."""
+
+    alpha: bool
+    """Whether files have an alpha band behind their bands of data."""
+    rgb: bool
+    """Whether they are 8-bit RGB: grey and palette images are read as red, green and blue, too."""
+    reason: str
+    """In one sentence."""
+
+
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     """A pool of rasters under one root, the questions asked about them, and what serves now."""
 
@@ -189,7 +207,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     bands: list[int] | None
     """1-based bands that models read; None: all."""
     source_bands: int | None
-    """Band count of the rasters, fixed by the first that was registered."""
+    """Bands with data of the rasters, fixed when the first were registered."""
     settings: CampaignSettings
     policy: RetrainPolicy
     created_at: datetime
@@ -202,6 +220,22 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     """Since then it gets no rounds and no scores and is not offered; None: it is in use."""
     directory: str | None = None
     """Name of the directory of its files, where that is not its name: it was renamed."""
+    band_decision: BandDecision | None = None
+    """How `source_bands` came about; None: nothing is registered, or it was before this was recorded."""
+
+    @property
+    def band_policy(self) -> BandPolicy:
+        """How the bands of all its files are read."""
+        return BandPolicy(
+            alpha=self.settings.alpha,
+            nodata=self.settings.nodata,
+            source_bands=self.source_bands,
+            expand=self.band_decision is not None and self.band_decision.rgb,
+        )
+
+    def reading(self, card: ModelCard) -> BandPolicy:
+        """How images are read for one of its models: as it was trained, or as now where its card does not say."""
+        return card.band_policy or msgspec.structs.replace(self.band_policy, source_bands=card.source_bands)
 
     @property
     def folder(self) -> str:
@@ -238,6 +272,8 @@ class RegistrationReport(msgspec.Struct, frozen=True, kw_only=True):
     """Of a scan: files that were registered before."""
     removed: int = 0
     """Of a scan: files that were taken out of the campaign; name them in `paths` to register them again."""
+    remarks: list[RemarkedPath] = []
+    """Of files that were registered: how a grey or palette image is read, and the like; at most 10,000."""
 
 
 class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -28,6 +28,8 @@ class SampleHeader(msgspec.Struct, frozen=True, kw_only=True):
     """left, bottom, right, top in EPSG:4326 (left > right across the date line); None without a CRS."""
     file_bytes: int
     modified_ns: int
+    remarks: list[str] = []
+    """What the person who registers it should know, such as how a palette is read; not stored."""
 
 
 class Sample(SampleHeader, frozen=True, kw_only=True):
@@ -85,6 +87,15 @@ class SkippedPath(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     reason: str
+
+
+class RemarkedPath(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that is in, and what somebody should know about it, in one sentence."""
+
+    path: str
+    """Relative to the campaign's root."""
+    remark: str
+    """Such as "its one palette band is read as red, green and blue"."""
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ from al_loop.domain.samples import Sample
 from models.arrays import Codes
 from models.card import BACKGROUND, IGNORE, TaskSpec
 from models.errors import RasterError, UnusableRasterError
-from models.inference.image_model import ImageModel, TilePrediction, select_bands
+from models.inference.image_model import ImageModel, TilePrediction
 from models.rasters.files import allow_missing_georeference
 from models.rasters.reading import read_raster, resolve_inside
 from models.rasters.regions import label_regions
@@ -182,10 +182,10 @@ def compare_label(campaign: Campaign, sample: Sample, label: Label, model: Image
     codes = _codes(campaign, sample, label, model_classes(model, campaign))
     try:
         path = resolve_inside(Path(campaign.root), sample.path)
-        bands = select_bands(sample.band_count, model.card, sample.path)
+        bands, policy = model.card.bands, campaign.reading(model.card)
 
         def read(window: Window) -> NDArray[np.float32]:
-            return read_raster(path, bands, window=window, name=sample.path)
+            return read_raster(path, bands, window=window, name=sample.path, policy=policy)
 
         tiles = model.predict_tiles(sample.height, sample.width, read)
         return compare_mask(codes, tiles, len(model_classes(model, campaign)) + 1)

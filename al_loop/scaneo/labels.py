@@ -196,7 +196,7 @@ def _replaced(campaign: Campaign, sample: Sample) -> str | None:
         status = path.stat()
         if (status.st_size, status.st_mtime_ns) == (sample.file_bytes, sample.modified_ns):
             return None
-        header = read_header(path, sample.path)
+        header = read_header(path, sample.path, policy=campaign.band_policy)
     except (RasterError, OSError) as error:
         return f"the file cannot be read any more ({error}); put it back"
     same = all(

@@ -122,7 +122,10 @@ class PoolScorer:
         cells = self._grid if segments and (version == FEATURES or is_encoder(version)) else None
         if version == FEATURES:
             bands = campaign.bands or list(range(1, (campaign.source_bands or 1) + 1))
-            return write_spec(staging, paths, version=version, model_dir=None, bands=bands, tasks=[], cells=cells)
+            return write_spec(
+                staging, paths, version=version, model_dir=None, bands=bands, tasks=[], cells=cells,
+                band_policy=campaign.band_policy,
+            )  # fmt: skip
         home = self._layout.encoders if is_encoder(version) else self._layout.models
         registry = ModelRegistry(home(campaign.folder))
         card = registry.card(version)

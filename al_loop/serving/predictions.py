@@ -19,6 +19,7 @@ from al_loop.serving.withheld import UnaidedSamples
 from al_loop.store import LabelStore
 from models.card import TaskName
 from models.inference.image_model import ImageModel, select_bands
+from models.rasters.bands import invalid_pixels
 from models.rasters.reading import Upload, open_upload, read_file, resolve_inside
 from models.tasks import Task, task_of, tasks_of
 
@@ -64,7 +65,7 @@ class PredictionService:
             OverloadedError: Too many images are waiting.
         """
         campaign, asked, model = self._model(campaign_name, task)
-        upload = open_upload(data, max_values=self._max_values)
+        upload = open_upload(data, max_values=self._max_values, policy=campaign.reading(model.card))
         blind = self.unaided.has_image(campaign, upload.pixel_hash)
         shown, answer, codes = self._answer(campaign, model, asked, upload, blind=blind)
         self._log.add(shown, codes)
@@ -84,7 +85,9 @@ class PredictionService:
         tasks = {name: task for name, task in tasks_of(campaign.tasks).items() if name in model.tasks}
         if not tasks:
             raise _untrained(model, campaign.tasks[0].task)
-        upload = read_file(resolve_inside(Path(campaign.root), sample.path), sample.path, max_values=self._max_values)
+        path = resolve_inside(Path(campaign.root), sample.path)
+        policy = campaign.reading(model.card)
+        upload = read_file(path, sample.path, max_values=self._max_values, policy=policy)
         blind = bool(self.unaided.among(campaign, [sample_id]))
         answers = [self._answer(campaign, model, task, upload, blind=blind) for task in tasks.values()]
         shown = [packed(entry, codes) for entry, _, codes in answers]
@@ -129,7 +132,7 @@ class PredictionService:
         self, campaign: Campaign, model: ImageModel, task: Task, upload: Upload, *, blind: bool
     ) -> tuple[ShownPrediction, NDArray[Any], NDArray[np.uint8] | None]:
         """Run the model; nothing is remembered or shown yet. What to remember, the answer, and its map of codes."""
-        image = upload.read(select_bands(upload.header.band_count, model.card))
+        image = upload.read(select_bands(upload.header.band_count, model.card, shown=upload.shown_bands))
         valid = _valid(image) if task.per_pixel else None
         answer = task.presentable(
             model.answer(task.name, image),
@@ -158,8 +161,7 @@ def _untrained(model: ImageModel, task: TaskName) -> NoModelError:
 
 
 def _valid(image: NDArray[np.float32]) -> NDArray[np.bool_] | None:
-    """Pixels (H, W) with a value in every band of (C, H, W); None: all of them."""
+    """Pixels (H, W) with data in (C, H, W); None: all of them."""
     if not np.isnan(image.min()):  # one pass for the common image: a NaN makes the minimum NaN
         return None
-    valid: NDArray[np.bool_] = np.logical_not(np.isnan(image).any(axis=0))
-    return valid
+    return ~invalid_pixels(image)

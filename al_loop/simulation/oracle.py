@@ -4,9 +4,11 @@ from collections.abc import Iterable
 
 import msgspec
 
+from al_loop.campaigns.bands import decide, look_at
 from al_loop.campaigns.importing import ImportPlan
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.samples import SampleHeader
+from models.card import BandPolicy
 from models.errors import RasterError
 from models.rasters.reading import read_header, resolve_inside
 
@@ -29,9 +31,15 @@ class Oracle:
         for label in plan.labels(ANNOTATOR):
             answers.setdefault(label.path or "", []).append(msgspec.json.encode(label))
         headers: dict[str, SampleHeader] = {}
+        decided = decide(look_at(plan.root, sorted(answers)), plan.settings, None)
+        policy = BandPolicy(
+            alpha=plan.settings.alpha,
+            nodata=plan.settings.nodata,
+            source_bands=None if decided is None else decided.source_bands,
+        )
         for path in answers:
             try:
-                header = read_header(resolve_inside(plan.root, path), path)
+                header = read_header(resolve_inside(plan.root, path), path, policy=policy)
             except RasterError:
                 continue
             headers[path] = SampleHeader(path=path, **msgspec.structs.asdict(header))

@@ -10,7 +10,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
-from al_loop.domain.campaigns import CampaignSettings
+from al_loop.domain.campaigns import BandDecision, CampaignSettings
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP
 from al_loop.domain.reserve import assign_blocks, default_block_m, draw_blocks, later_side
 from al_loop.domain.samples import Registration, SampleHeader, SkippedPath
@@ -47,7 +47,11 @@ class Registered(NamedTuple):
 
 
 def register(
-    connection: DuckDBPyConnection, campaign_id: int, headers: Sequence[SampleHeader], now: datetime
+    connection: DuckDBPyConnection,
+    campaign_id: int,
+    headers: Sequence[SampleHeader],
+    now: datetime,
+    band_decision: BandDecision | None,
 ) -> Registered:
     """Insert the acceptable headers; see `SampleTable.register`."""
     campaign = _campaign(connection, campaign_id)
@@ -70,6 +74,13 @@ def register(
             connection,
             "UPDATE campaigns SET source_bands = $source_bands WHERE campaign_id = $campaign_id",
             source_bands=source_bands,
+            campaign_id=campaign_id,
+        )
+    if campaign["band_decision"] is None and band_decision is not None:
+        execute(
+            connection,
+            "UPDATE campaigns SET band_decision = $band_decision WHERE campaign_id = $campaign_id",
+            band_decision=msgspec.json.encode(band_decision).decode(),
             campaign_id=campaign_id,
         )
     execute(
@@ -164,7 +175,9 @@ def _insert(
 ) -> list[int]:
     rows = connection.execute("SELECT nextval('sample_ids') FROM range($n)", {"n": len(headers)}).fetchall()
     sample_ids = sorted(row[0] for row in rows)
-    columns = {name: [getattr(header, name) for header in headers] for name in SampleHeader.__struct_fields__}
+    columns = {
+        name: [getattr(header, name) for header in headers] for name in INCOMING.names if hasattr(headers[0], name)
+    }
     columns |= {"sample_id": sample_ids, "block": blocks, "reserve": reserve, "golden": gold_standard}
     connection.register("incoming", pa.table(columns, schema=INCOMING))
     execute(

@@ -14,7 +14,8 @@ from al_loop.runtime.processes import run_supervised
 from al_loop.scoring.embedding_versions import encoder_version
 from al_loop.store import LabelStore
 from models.card import ModelCard
-from models.pretrain_config import PretrainConfig, PretrainSpec, write_spec
+from models.pretrain_config import PretrainConfig
+from models.pretraining.spec import PretrainSpec, write_spec
 from models.progress import ProgressLine
 from models.registry import CARD_FILE, ModelRegistry
 
@@ -65,6 +66,7 @@ def train_encoder(
         source_bands=source_bands,
         bands=campaign.bands or list(range(1, source_bands + 1)),
         paths=_paths(store, campaign, config),
+        band_policy=campaign.band_policy,
     )
     write_spec(directory, spec)
     staged = directory / "training"

@@ -124,6 +124,7 @@ def write_snapshot(
         samples_sha256=hashlib.sha256((directory / SAMPLES_FILE).read_bytes()).hexdigest(),
         trained_from=None if start is None else start.version,
         former_names=former_names(campaign),
+        band_policy=campaign.band_policy,
     )
     return Snapshot(manifest, write_manifest(directory, manifest), counts)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.card import ModelCard, TaskName
 from models.errors import UnknownTaskError, UnusableRasterError
+from models.rasters.bands import invalid_pixels
 from models.rasters.tiling import Tile, Window, tiles
 from models.tasks import Task, tasks_of
 from models.tasks.tiles import MeanOverTiles
@@ -32,7 +33,7 @@ class TilePrediction:
     window: Window
     """The part of the image that this tile answers for; the windows of one image cover it once."""
     valid: NDArray[np.bool_]
-    """(height, width) of `window`; False where a band is NaN."""
+    """(height, width) of `window`; False where every band is NaN."""
     outputs: Outputs
     """Maps are cut to `window`: (K, height, width)."""
 
@@ -186,7 +187,7 @@ class ImageModel(ABC):
     def _check(self, image: NDArray[np.float32]) -> None:
         self._check_bands(image)
         # One NaN makes the minimum NaN, so the common image without any costs a single pass.
-        if np.isnan(image.min()) and not _valid(image).any():
+        if np.isnan(image.min()) and invalid_pixels(image).all():
             raise UnusableRasterError("image", "every pixel is nodata")
 
     def _check_bands(self, image: NDArray[np.float32]) -> None:
@@ -201,15 +202,23 @@ class ImageModel(ABC):
         return tasks[name]
 
 
-def select_bands(band_count: int, card: ModelCard, name: str = "image") -> Sequence[int]:
+def select_bands(band_count: int, card: ModelCard, name: str = "image", shown: str | None = None) -> Sequence[int]:
     """1-based bands of an image that the model reads, in its order.
+
+    Args:
+        band_count: Bands with data of the image, as `card.reading` counts them.
+        card: Of the model.
+        name: What messages call the image.
+        shown: Its bands in words, for the message.
 
     Raises:
         UnusableRasterError: The image has not as many bands as those that the model was trained on.
     """
     if band_count != card.source_bands:
         raise UnusableRasterError(
-            name, f"it has {band_count} bands, but model {card.version} was trained on images of {card.source_bands}"
+            name,
+            f"it has {shown or f'{band_count} bands'}, but model {card.version} was trained on images of "
+            f"{card.source_bands}",
         )
     return card.bands
 
@@ -234,8 +243,7 @@ def _finite(outputs: Outputs) -> Outputs:
 
 
 def _valid(image: NDArray[np.float32]) -> NDArray[np.bool_]:
-    valid: NDArray[np.bool_] = np.logical_not(np.isnan(image).any(axis=0))
-    return valid
+    return ~invalid_pixels(image)
 
 
 def _slices(window: Window) -> tuple[slice, slice]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from models.errors import PromptableModelError
+from models.rasters.bands import invalid_pixels
 
 _RANKS = {"image": 4, "point_coords": 3, "point_labels": 2}
 _OUTPUT = "masks"
@@ -109,7 +110,7 @@ def natural_picture(values: NDArray[np.float32]) -> NDArray[np.float32]:
             usual order. Others: blue, green, red first.
     """
     shown = values[[band - 1 for band in _natural_bands(len(values))]]
-    valid = shown[:, ~np.isnan(shown).any(axis=0)]
+    valid = shown[:, ~invalid_pixels(shown)]
     if not valid.size:
         return shown
     low, high = np.percentile(valid, _PERCENTILES, axis=1)[:, :, None, None].astype(np.float32)

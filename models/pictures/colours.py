@@ -12,6 +12,7 @@ from rio_tiler.colormap import cmap
 from rio_tiler.models import ImageData
 
 from models.pictures.band_maths import read_band_maths
+from models.rasters.bands import invalid_pixels
 
 Picture: TypeAlias = NDArray[np.uint8]
 Limits: TypeAlias = tuple[tuple[float, float], ...]
@@ -46,20 +47,20 @@ class Recipe:
 
 
 def channels(values: NDArray[np.float32], recipe: Recipe) -> NDArray[np.float32]:
-    """The channels of a recipe, float32 (1 or 3, H, W), NaN where any of the bands it needs is invalid.
+    """The channels of a recipe, float32 (1 or 3, H, W), NaN where a band that the channel shows is missing.
+
+    A formula has no value where any of its bands is missing.
 
     Args:
         values: The recipe's `read_bands`, (C, H, W), NaN = nodata.
         recipe: What to show.
     """
     read = recipe.read_bands
-    invalid = np.isnan(values).any(axis=0)
     if recipe.expression is None:
-        made = values[[read.index(band) for band in recipe.bands]]
-    else:
-        image = ImageData(np.nan_to_num(values), band_names=[f"b{band}" for band in read])
-        made = image.apply_expression(read_band_maths(recipe.expression).text).data.astype(np.float32)
-    return np.where(invalid, np.float32(np.nan), made)
+        return values[[read.index(band) for band in recipe.bands]]
+    image = ImageData(np.nan_to_num(values), band_names=[f"b{band}" for band in read])
+    made = image.apply_expression(read_band_maths(recipe.expression).text).data.astype(np.float32)
+    return np.where(np.isnan(values).any(axis=0), np.float32(np.nan), made)
 
 
 def percentile_limits(shown: NDArray[np.float32]) -> Limits:
@@ -92,7 +93,7 @@ def widened(limits: Limits, towards: Limits, least_share: float) -> Limits:
 
 
 def coloured(shown: NDArray[np.float32], limits: Limits, *, gamma: float = 1.0, colormap: str | None = None) -> Picture:
-    """RGBA (H, W, 4) of channels (1 or 3, H, W); NaN is transparent.
+    """RGBA (H, W, 4) of channels (1 or 3, H, W); transparent where all are NaN, and a missing one is dark.
 
     Args:
         shown: As `channels` makes them.
@@ -100,8 +101,10 @@ def coloured(shown: NDArray[np.float32], limits: Limits, *, gamma: float = 1.0, 
         gamma: Above 1 lifts dark parts: the share of the span is raised to 1 / gamma.
         colormap: Of one channel; None: grey.
     """
-    invalid = np.isnan(shown).any(axis=0)
-    masked = np.ma.MaskedArray(np.nan_to_num(shown), mask=np.broadcast_to(invalid, shown.shape).copy())
+    invalid = invalid_pixels(shown)
+    lowest = np.array([low for low, _ in limits], np.float32)[:, None, None]
+    known = np.where(np.isnan(shown), lowest, shown)
+    masked = np.ma.MaskedArray(known, mask=np.broadcast_to(invalid, shown.shape).copy())
     image = ImageData(masked).rescale(limits, out_range=((0.0, 1.0),), out_dtype="float32")
     share = np.clip(image.data, 0.0, 1.0) ** np.float32(1.0 / gamma)
     levels = np.rint(share * 255).astype(np.uint8)

@@ -15,9 +15,11 @@ from rasterio.env import Env
 from rasterio.io import DatasetWriter
 from rasterio.windows import Window as RasterWindow
 
+from models.card import BandPolicy
 from models.pictures.levels import COPY_FACTORS, TILE_PX, block_means, copy_file, reduced_shape
+from models.rasters.bands import AS_DECLARED, BandLayout, layout_of
 from models.rasters.files import allow_missing_georeference, open_file
-from models.rasters.pixels import has_alpha, read_values
+from models.rasters.pixels import read_values
 
 _STRIP_PX = 1024
 """Rows that are written at once, a multiple of 16 at every factor: what is written are whole blocks."""
@@ -26,7 +28,7 @@ _READ_ROWS = 128
 """Rows that are read at once: what is worked on stays in the processor's cache."""
 
 
-def write_copies(path: Path, name: str, folder: Path) -> None:
+def write_copies(path: Path, name: str, folder: Path, policy: BandPolicy = AS_DECLARED) -> None:
     """Write the reduced copies of a raster into a folder, which exists.
 
     Raises:
@@ -35,14 +37,14 @@ def write_copies(path: Path, name: str, folder: Path) -> None:
     """
     allow_missing_georeference()
     with open_file(path, name) as dataset:
-        alpha = has_alpha(dataset)
-        height, width, count = dataset.height, dataset.width, dataset.count - alpha
+        layout = layout_of(dataset, policy)
+        height, width, count = dataset.height, dataset.width, layout.data_bands
     shapes = [(factor, reduced_shape(height, width, factor)) for factor in COPY_FACTORS]
     wanted = [(f, s) for n, (f, s) in enumerate(shapes) if n == 0 or max(shapes[n - 1][1]) > TILE_PX]
     rows = range(0, height, _STRIP_PX)
 
     def read(row: int) -> NDArray[np.float32]:
-        return _strip(path, name, count, row, alpha=alpha)
+        return _strip(path, name, layout, policy, row)
 
     with Env(), ExitStack() as stack, ThreadPoolExecutor(_THREADS, thread_name_prefix="copies") as pool:
         copies = {f: stack.enter_context(_new(copy_file(folder, f), count, *s, f)) for f, s in wanted}
@@ -55,15 +57,16 @@ def write_copies(path: Path, name: str, folder: Path) -> None:
                     copy.write(reduced, window=RasterWindow(0, row // factor, copy.width, reduced.shape[1]))
 
 
-def _strip(path: Path, name: str, count: int, first: int, *, alpha: bool) -> NDArray[np.float32]:
+def _strip(path: Path, name: str, layout: BandLayout, policy: BandPolicy, first: int) -> NDArray[np.float32]:
     """The rows from `first` on at the first factor of a copy, (C, h, w)."""
-    bands = list(range(1, count + 1))
+    bands = list(range(1, layout.data_bands + 1))
     with open_file(path, name) as dataset:
         last = min(first + _STRIP_PX, dataset.height)
         parts = []
         for row in range(first, last, _READ_ROWS):
             window = (0, row, dataset.width, min(_READ_ROWS, last - row))
-            parts.append(block_means(read_values(dataset, name, bands, window, None, alpha=alpha), COPY_FACTORS[0]))
+            values = read_values(dataset, name, bands, window, None, policy=policy, layout=layout)
+            parts.append(block_means(values, COPY_FACTORS[0]))
     return np.concatenate(parts, axis=1)
 
 

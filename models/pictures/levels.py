@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from rasterio.enums import MaskFlags
 
+from models.card import BandPolicy
+from models.rasters.bands import AS_DECLARED, BandLayout, layout_of
 from models.rasters.files import open_file
-from models.rasters.pixels import has_alpha, read_values
+from models.rasters.pixels import read_values
 from models.rasters.tiling import Window
 
 TILE_PX = 256
@@ -29,10 +31,12 @@ class Levels(NamedTuple):
 
     height: int
     width: int
-    alpha: bool
-    """Whether the last band is an alpha band."""
     overviews: dict[int, int]
     """Its own overviews that may be used: factor to number, 0 = the finest."""
+    layout: BandLayout | None = None
+    """Of its bands; None: what the dataset that is opened says."""
+    policy: BandPolicy = AS_DECLARED
+    """By which it is read."""
 
     @property
     def max_zoom(self) -> int:
@@ -46,14 +50,14 @@ class Levels(NamedTuple):
         return self.height * self.width > DIRECT_PX * coarsest**2
 
 
-def levels_of(path: Path, name: str) -> Levels:
+def levels_of(path: Path, name: str, policy: BandPolicy = AS_DECLARED) -> Levels:
     """What a raster file offers.
 
     Raises:
         UnreadableRasterError: The file is not readable or damaged.
     """
     with open_file(path, name) as dataset:
-        alpha = has_alpha(dataset)
+        layout = layout_of(dataset, policy)
         height, width = dataset.shape
         flags = dataset.mask_flag_enums[0]
         separate_mask = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
@@ -63,7 +67,7 @@ def levels_of(path: Path, name: str) -> Levels:
         with open_file(path, name, overview_level=number) as dataset:
             if dataset.shape == reduced_shape(height, width, factor):
                 usable[factor] = number
-    return Levels(height, width, alpha, usable)
+    return Levels(height, width, usable, layout, policy)
 
 
 def reduced_shape(height: int, width: int, factor: int) -> tuple[int, int]:
@@ -109,12 +113,12 @@ def read_reduced(
     source = (column, row, min(window.width * rest, width - column), min(window.height * rest, height - row))
     if copies is not None and copied > own:
         opened = open_file(copy_file(copies, copied), name)
-        alpha = False
+        policy, layout = AS_DECLARED, None
     else:
         opened = open_file(path, name, overview_level=levels.overviews.get(own))
-        alpha = levels.alpha
+        policy, layout = levels.policy, levels.layout
     with opened as dataset:
-        values = read_values(dataset, name, bands, source, None, alpha=alpha)
+        values = read_values(dataset, name, bands, source, None, policy=policy, layout=layout)
     return block_means(values, rest)
 
 

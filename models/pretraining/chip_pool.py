@@ -13,9 +13,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.card import BandStatistics
+from models.card import BandPolicy, BandStatistics
 from models.errors import RasterError, TrainingDataError, UnusableRasterError
 from models.inference.image_model import ReadWindow
+from models.rasters.bands import AS_DECLARED, invalid_pixels
 from models.rasters.reading import RasterHeader, read_header, read_raster
 from models.rasters.tiling import Window
 from models.training.data.statistics import CLIP
@@ -65,6 +66,7 @@ def read_chips(
     chip_px: int,
     max_chips: int,
     seed: int,
+    policy: BandPolicy = AS_DECLARED,
     cache_bytes: int = CACHE_BYTES,
 ) -> ChipPool:
     """Cut random chips from rasters of any size, as many from each as fit side by side.
@@ -80,6 +82,7 @@ def read_chips(
         chip_px: Side of a chip at most, a multiple of `SIZE_STRIDE_PX`.
         max_chips: Chips at most.
         seed: Of the windows.
+        policy: How bands are read.
         cache_bytes: Memory at most.
 
     Returns:
@@ -89,7 +92,7 @@ def read_chips(
         TrainingDataError: There are fewer.
     """
     refused: list[str] = []
-    images = _openable(paths[:max_chips], bands, refused)
+    images = _openable(paths[:max_chips], bands, policy, refused)
     longest = max((max(image.header.width, image.header.height) for image in images), default=chip_px)
     side = min(chip_px, SIZE_STRIDE_PX * math.ceil(longest / SIZE_STRIDE_PX))
     limit = min(max_chips, cache_bytes // (2 * len(bands) * side * side))
@@ -103,7 +106,7 @@ def read_chips(
     for image, count in zip(images, counts, strict=True):
         before = filled
         try:
-            read = _reader(image, bands, several=count > 1)
+            read = _reader(image, bands, policy, several=count > 1)
             for _ in range(min(count, len(chips) - filled)):
                 chips[filled] = _chip(image, read, statistics, side, rng)
                 filled += 1
@@ -122,10 +125,10 @@ def read_chips(
 
 
 def standardise(image: NDArray[np.float32], statistics: BandStatistics) -> NDArray[np.float32]:
-    """Standardised bands, as `models.training.networks.architectures.Normalise` makes them, but with NaN kept.
+    """Standardised bands, as `models.training.networks.architectures.Normalise` makes them, but NaN if invalid.
 
     Args:
-        image: (C, H, W) raw values; a pixel that is NaN in any band is invalid as a whole.
+        image: (C, H, W) raw values; a pixel that is NaN in every band is invalid.
         statistics: Of the same bands.
 
     Returns:
@@ -136,15 +139,16 @@ def standardise(image: NDArray[np.float32], statistics: BandStatistics) -> NDArr
     )
     scaled = np.clip((image - low) / (high - low), *CLIP)
     result = ((scaled - mean) / std).astype(np.float32)
-    result[:, np.isnan(image).any(axis=0)] = np.nan
+    result[np.isnan(image)] = 0
+    result[:, invalid_pixels(image)] = np.nan
     return result
 
 
-def _openable(paths: Sequence[str], bands: Sequence[int], refused: list[str]) -> list[_Image]:
+def _openable(paths: Sequence[str], bands: Sequence[int], policy: BandPolicy, refused: list[str]) -> list[_Image]:
     images = []
     for path in paths:
         try:
-            header = read_header(Path(path))
+            header = read_header(Path(path), policy=policy)
         except (RasterError, UnusableRasterError) as error:
             refused.append(str(error))
             continue
@@ -160,11 +164,11 @@ def _fitting(header: RasterHeader, side: int) -> int:
     return max(1, round(header.width / side) * round(header.height / side))
 
 
-def _reader(image: _Image, bands: Sequence[int], *, several: bool) -> ReadWindow:
+def _reader(image: _Image, bands: Sequence[int], policy: BandPolicy, *, several: bool) -> ReadWindow:
     """Reads windows; an image that gives several chips is decoded once where it is small enough."""
     if not several or image.header.width * image.header.height * len(bands) > WHOLE_VALUES:
-        return lambda window: read_raster(image.path, bands, window=window)
-    values = read_raster(image.path, bands)
+        return lambda window: read_raster(image.path, bands, window=window, policy=policy)
+    values = read_raster(image.path, bands, policy=policy)
 
     def cut(window: Window) -> NDArray[np.float32]:
         column, row, width, height = window
@@ -184,7 +188,7 @@ def _chip(
         column = int(rng.integers(image.header.width - width + 1))
         row = int(rng.integers(image.header.height - height + 1))
         values = read(Window(column, row, width, height))
-        valid = 1.0 - float(np.isnan(values).any(axis=0).mean())
+        valid = 1.0 - float(invalid_pixels(values).mean())
         if valid > most:
             best, most = values, valid
         if valid >= MIN_VALID:

@@ -1,49 +1,36 @@
 """Turn the stored bands of an open dataset into float32 values with NaN where they are invalid."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.enums import MaskFlags, Resampling
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
+from models.card import BandPolicy
 from models.errors import UnusableRasterError
-
-_PROBE_PX = 64
-"""Side of the windows that are looked at to tell an alpha band from a fourth band of data."""
-
-
-def has_alpha(dataset: DatasetReader) -> bool:
-    """Whether the last band is an alpha band.
-
-    GDAL flags the fourth band of any uint8 GeoTIFF as alpha unless its writer says otherwise, near infrared too. Such
-    a band counts as alpha only if all it holds, where we look, is 0 and 255 and at least one 255.
-    """
-    if not _is_flagged_alpha(dataset):
-        return False
-    if dataset.driver != "GTiff" or dataset.count != 4 or dataset.dtypes[0] != "uint8":
-        return True
-    columns = _probe_offsets(dataset.width)
-    rows = _probe_offsets(dataset.height)
-    opaque = False
-    for row in rows:
-        for column in columns:
-            size = Window(column, row, min(_PROBE_PX, dataset.width), min(_PROBE_PX, dataset.height))
-            values = dataset.read(4, window=size)
-            if ((values != 0) & (values != 255)).any():
-                return False
-            opaque |= bool(values.any())
-    return opaque
+from models.rasters.bands import (
+    AS_DECLARED,
+    BandLayout,
+    check_bands,
+    declares_alpha,
+    expand,
+    layout_of,
+    palette_of,
+)
 
 
-def _is_flagged_alpha(dataset: DatasetReader) -> bool:
-    return bool(dataset.count > 1 and dataset.colorinterp[-1] == ColorInterp.alpha)
+class StoredPixels(NamedTuple):
+    """A raster decoded whole."""
 
-
-def _probe_offsets(length: int) -> list[int]:
-    return sorted({0, max(0, length - _PROBE_PX) // 2, max(0, length - _PROBE_PX)})
+    stored: NDArray[Any]
+    """All bands as stored, (B, H, W)."""
+    data: NDArray[Any]
+    """Bands with data, (C, H, W); most often a view of `stored`."""
+    invalid: NDArray[np.bool_]
+    """Where they are invalid: (C, H, W), (1, H, W) or (1, 1, 1)."""
 
 
 def read_values(
@@ -53,14 +40,15 @@ def read_values(
     window: tuple[int, int, int, int] | None,
     out_shape: tuple[int, int] | None,
     *,
-    alpha: bool | None = None,
+    policy: BandPolicy = AS_DECLARED,
+    layout: BandLayout | None = None,
 ) -> NDArray[np.float32]:
     """Raw values of 1-based bands, (C, H, W), NaN where invalid; see `models.rasters.reading.read_raster`.
 
-    `alpha`: what `has_alpha` says of the full raster, for a dataset that is one of its overviews; None: ask it.
+    `layout`: what `layout_of` says of the full raster, for a dataset that is one of its overviews; None: ask it.
     """
-    alpha = has_alpha(dataset) if alpha is None else alpha
-    check_bands(bands, dataset.count - alpha, name)
+    layout = layout_of(dataset, policy) if layout is None else layout
+    check_bands(bands, layout.data_bands, name)
     where = None
     if window is not None:
         column, row, width, height = window
@@ -68,52 +56,93 @@ def read_values(
         if not inside or min(column, row) < 0 or min(width, height) < 1:
             raise UnusableRasterError(name, f"window {window} leaves its {dataset.width} x {dataset.height} px")
         where = Window(column, row, width, height)
-    shape = None if out_shape is None else (len(bands), *out_shape)
-    # GDAL would leave pixels out of an average by the alpha flag, right or wrong.
-    resampling = Resampling.average if alpha or not _is_flagged_alpha(dataset) else Resampling.nearest
-    raw = dataset.read(list(bands), window=where, out_shape=shape, resampling=resampling)
-    return to_float(raw, _invalid(dataset, bands, raw, where, alpha))
+    stored = list(bands) if layout.expanded is None else [1]
+    # GDAL would leave pixels out of an average by the alpha flag, right or wrong; and codes of a palette have no mean.
+    averaged = layout.expanded != "palette" and (layout.alpha or not declares_alpha(dataset))
+    resampling = Resampling.average if averaged else Resampling.nearest
+    read = _Read(dataset, where, out_shape, resampling)
+    raw = read.bands(stored)
+    invalid = _invalid(read, stored, raw, layout, policy)
+    if layout.expanded is not None:
+        raw, invalid = expand(raw, invalid, layout, palette_of(dataset, layout))
+        raw = raw[[band - 1 for band in bands]]
+    return to_float(raw, invalid, policy)
 
 
-def read_stored(dataset: DatasetReader) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """All bands as stored, (C, H, W), and where its data bands are invalid: (C, H, W), (1, H, W) or (1, 1, 1)."""
+def read_stored(dataset: DatasetReader, policy: BandPolicy, layout: BandLayout) -> StoredPixels:
+    """All bands of a dataset, decoded once."""
     raw = dataset.read()
-    alpha = has_alpha(dataset)
-    bands = range(1, dataset.count - alpha + 1)
-    return raw, _invalid(dataset, bands, raw[: len(bands)], None, alpha)
+    bands = range(1, dataset.count - layout.alpha + 1)
+    data = raw[: len(bands)]
+    invalid = _invalid(_Read(dataset, None, None, Resampling.nearest), bands, data, layout, policy)
+    if layout.expanded is not None:
+        data, invalid = expand(data, invalid, layout, palette_of(dataset, layout))
+    return StoredPixels(raw, data, invalid)
+
+
+class _Read(NamedTuple):
+    """A part of a dataset, perhaps resampled, of which bands are read."""
+
+    dataset: DatasetReader
+    window: Window | None
+    out_shape: tuple[int, int] | None
+    resampling: Resampling
+
+    def bands(self, bands: Sequence[int]) -> NDArray[Any]:
+        """Bands as stored, (C, H, W)."""
+        shape = None if self.out_shape is None else (len(bands), *self.out_shape)
+        raw: NDArray[Any] = self.dataset.read(
+            list(bands), window=self.window, out_shape=shape, resampling=self.resampling
+        )
+        return raw
 
 
 def _invalid(
-    dataset: DatasetReader, bands: Sequence[int], raw: NDArray[Any], window: Window | None, alpha: bool
+    read: _Read, bands: Sequence[int], raw: NDArray[Any], layout: BandLayout, policy: BandPolicy
 ) -> NDArray[np.bool_]:
     """Where a pixel is invalid, (C, H, W), (1, H, W) or (1, 1, 1).
 
+    As GDAL's dataset mask, whose order this is: a mask band first, then nodata values; besides, wherever alpha is 0.
+
     Args:
-        dataset: Open dataset.
-        bands: The bands that `raw` holds.
+        read: The part.
+        bands: The stored bands that `raw` holds.
         raw: Shape (C, H, W), as stored, perhaps resampled.
-        window: Where `raw` was read.
-        alpha: Whether the last band is an alpha band.
+        layout: Of the file.
+        policy: What nodata means.
     """
-    shape = (1, *raw.shape[1:])
-    if alpha:  # read by hand: GDAL takes alpha bands as masks for uint8 and uint16 only
-        return np.asarray(dataset.read([dataset.count], window=window, out_shape=shape) == 0)
-    flags = dataset.mask_flag_enums[bands[0] - 1]
+    dataset, shape = read.dataset, (1, *raw.shape[1:])
+    flags = dataset.mask_flag_enums[0]
     if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:
-        return np.asarray(dataset.read_masks([bands[0]], window=window, out_shape=shape) == 0)
-    nodata = [dataset.nodatavals[band - 1] for band in bands]
-    if not any(_can_occur(value, raw.dtype) for value in nodata):
-        return np.zeros((1, 1, 1), np.bool_)
-    invalid = np.zeros(raw.shape, np.bool_)
-    for layer, values, value in zip(invalid, raw, nodata, strict=True):
-        if _can_occur(value, raw.dtype):
-            np.equal(values, raw.dtype.type(value), out=layer)
+        invalid = np.asarray(dataset.read_masks([1], window=read.window, out_shape=shape) == 0)
+    else:
+        invalid = _nodata(read, bands, raw, policy)
+    if layout.alpha:  # read by hand: GDAL takes alpha bands as masks for uint8 and uint16 only
+        invalid = invalid | (dataset.read([dataset.count], window=read.window, out_shape=shape) == 0)
     return invalid
 
 
+def _nodata(read: _Read, bands: Sequence[int], raw: NDArray[Any], policy: BandPolicy) -> NDArray[np.bool_]:
+    """Where nodata values say so: (C, H, W) for policy "any", (1, H, W) for "all", (1, 1, 1) if nowhere."""
+    nodata = read.dataset.nodatavals
+    nowhere = np.zeros((1, 1, 1), np.bool_)
+    if policy.nodata == "any":
+        if not any(_can_occur(nodata[band - 1], raw.dtype) for band in bands):
+            return nowhere
+        return np.stack([_equal(values, nodata[band - 1]) for band, values in zip(bands, raw, strict=True)])
+    if not all(_can_occur(value, raw.dtype) for value in nodata):
+        return nowhere
+    invalid = np.logical_and.reduce([_equal(values, nodata[band - 1]) for band, values in zip(bands, raw, strict=True)])
+    others = [band for band in read.dataset.indexes if band not in bands]
+    if others and invalid.any():
+        for band, values in zip(others, read.bands(others), strict=True):
+            invalid &= _equal(values, nodata[band - 1])
+    return np.asarray(invalid[None])
+
+
 def _can_occur(value: float | None, dtype: np.dtype[Any]) -> bool:
-    """Whether there is a nodata value and a band of this type can hold it (NaN needs no comparison)."""
-    if value is None or np.isnan(value):
+    """Whether there is a nodata value and a band of this type can hold it."""
+    if value is None:
         return False
     if np.issubdtype(dtype, np.floating):
         return True
@@ -121,21 +150,24 @@ def _can_occur(value: float | None, dtype: np.dtype[Any]) -> bool:
     return limits.min <= value <= limits.max and value == int(value)
 
 
-def to_float(raw: NDArray[Any], invalid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Float32 copy of stored values, NaN where `invalid` (broadcast to it) or infinite."""
+def _equal(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
+    """Where values (H, W) are the nodata value."""
+    if nodata is None or not _can_occur(nodata, values.dtype):
+        return np.zeros(values.shape, np.bool_)
+    return np.asarray(np.isnan(values) if np.isnan(nodata) else values == values.dtype.type(nodata))
+
+
+def to_float(raw: NDArray[Any], invalid: NDArray[np.bool_], policy: BandPolicy) -> NDArray[np.float32]:
+    """Float32 copy of stored values, NaN where `invalid` (broadcast to it) or infinite.
+
+    A value that is infinite or NaN is missing in its band only, or with policy "any" in all bands.
+    """
     with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, then NaN
         values = raw.astype(np.float32)
     if np.issubdtype(raw.dtype, np.floating):
         values[~np.isfinite(values)] = np.nan
     if invalid.any():
         values[np.broadcast_to(invalid, values.shape)] = np.nan
+    if policy.nodata == "any" and len(values) > 1 and values.size and np.isnan(values.min()):
+        values[:, np.isnan(values).any(axis=0)] = np.nan
     return values
-
-
-def check_bands(bands: Sequence[int], band_count: int, name: str) -> None:
-    """Refuse 1-based band numbers that do not exist, and an empty choice."""
-    if not bands:
-        raise UnusableRasterError(name, "no band was asked for")
-    wrong = [band for band in bands if not 1 <= band <= band_count]
-    if wrong:
-        raise UnusableRasterError(name, f"there is no band {wrong[0]}; it has {band_count} (the first is 1)")

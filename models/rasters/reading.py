@@ -1,6 +1,7 @@
 """Read imagery: headers, pixels with NaN where they are invalid, uploads, and a hash that recognises an image.
 
-Pixels are float32 (C, H, W) raw band values. Bands are 1-based. An alpha band is a mask and not counted as a band.
+Pixels are float32 (C, H, W) raw band values. Bands are 1-based. An alpha band is a mask and not counted as a band;
+which band that is, and what nodata means, a `BandPolicy` says.
 """
 
 import hashlib
@@ -18,17 +19,26 @@ from rasterio.io import DatasetReader, MemoryFile
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
+from models.card import BandPolicy
 from models.errors import RasterTooLargeError, UnreadableRasterError
+from models.rasters.bands import (
+    AS_DECLARED,
+    BandLayout,
+    check_bands,
+    describe_bands,
+    layout_of,
+)
 from models.rasters.crs import crs_of
 from models.rasters.files import allow_missing_georeference, open_bytes, open_file, resolve_inside
 from models.rasters.georeference import crs_name, geographic_bounds, transform_values
-from models.rasters.pixels import check_bands, has_alpha, read_stored, read_values, to_float
+from models.rasters.pixels import StoredPixels, read_stored, read_values, to_float
 
 __all__ = [
     "MAX_FILE_VALUES",
     "MAX_UPLOAD_VALUES",
     "RasterHeader",
     "Upload",
+    "bands_of",
     "encode_codes",
     "open_upload",
     "pixel_hash",
@@ -70,15 +80,20 @@ class RasterHeader(msgspec.Struct, frozen=True, kw_only=True):
     file_bytes: int
     modified_ns: int
     """Modification time of the file in ns since the epoch; 0 for an upload."""
+    remarks: list[str] = []
+    """What somebody who registers the file should know, such as how a palette is read; [] for an upload."""
 
 
-def read_header(path: Path, name: str | None = None, *, max_values: int = MAX_FILE_VALUES) -> RasterHeader:
+def read_header(
+    path: Path, name: str | None = None, *, max_values: int = MAX_FILE_VALUES, policy: BandPolicy = AS_DECLARED
+) -> RasterHeader:
     """Read the header of a raster file.
 
     Args:
         path: A GeoTIFF, COG, JPEG or PNG file.
         name: What messages call it; default: the file's name.
         max_values: Largest width x height x bands.
+        policy: How bands are read.
 
     Raises:
         UnreadableRasterError: Missing, empty, truncated, another format, or complex values.
@@ -89,7 +104,19 @@ def read_header(path: Path, name: str | None = None, *, max_values: int = MAX_FI
         status = path.stat()
         _check_size(dataset, name, max_values)
         _check_blocks_present(dataset, name, status.st_size)
-        return _header(dataset, status.st_size, status.st_mtime_ns, with_bounds=True)
+        layout = layout_of(dataset, policy)
+        header = _header(dataset, layout, status.st_size, status.st_mtime_ns, with_bounds=True)
+        return header if layout.remark is None else msgspec.structs.replace(header, remarks=[layout.remark])
+
+
+def bands_of(path: Path, name: str | None = None) -> str:
+    """The bands of a raster file as GDAL shows them, in words; see `describe_bands`.
+
+    Raises:
+        UnreadableRasterError: The file is not readable or damaged.
+    """
+    with open_file(path, name or path.name) as dataset:
+        return describe_bands(dataset)
 
 
 def read_raster(
@@ -99,6 +126,7 @@ def read_raster(
     window: tuple[int, int, int, int] | None = None,
     out_shape: tuple[int, int] | None = None,
     name: str | None = None,
+    policy: BandPolicy = AS_DECLARED,
 ) -> NDArray[np.float32]:
     """Read bands of a raster file as raw values.
 
@@ -108,9 +136,11 @@ def read_raster(
         window: Column offset, row offset, width, height; must lie inside the raster. None: all of it.
         out_shape: Height and width to resample to while reading (average of valid pixels); None: as stored.
         name: What messages call the file; default: its name.
+        policy: How bands are read, and what nodata means.
 
     Returns:
-        Shape (C, H, W). NaN where the nodata value, the mask or the alpha band says so, and for infinite values.
+        Shape (C, H, W). NaN in all bands where the nodata values, the mask or the alpha band say so, and in its own
+        band for an infinite value or NaN.
 
     Raises:
         UnreadableRasterError: The file is not readable or damaged.
@@ -118,7 +148,7 @@ def read_raster(
     """
     name = name or path.name
     with open_file(path, name) as dataset:
-        return read_values(dataset, name, bands, window, out_shape)
+        return read_values(dataset, name, bands, window, out_shape, policy=policy)
 
 
 def read_tag(path: Path, name: str, tag: str) -> str | None:
@@ -138,10 +168,10 @@ class Upload:
 
     header: RasterHeader
     name: str
-    _raw: NDArray[Any]
-    """All bands as stored, (C, H, W)."""
-    _invalid: NDArray[np.bool_]
-    """(C, H, W) or broadcastable to it; True = invalid."""
+    shown_bands: str
+    """Its bands as GDAL shows them, in words."""
+    _pixels: StoredPixels
+    _policy: BandPolicy
 
     def read(self, bands: Sequence[int]) -> NDArray[np.float32]:
         """Raw values of 1-based bands, (C, H, W), NaN where invalid.
@@ -151,19 +181,29 @@ class Upload:
         """
         check_bands(bands, self.header.band_count, self.name)
         index = [band - 1 for band in bands]
-        return to_float(self._raw[index], self._invalid if len(self._invalid) == 1 else self._invalid[index])
+        invalid = self._pixels.invalid
+        return to_float(self._pixels.data[index], invalid if len(invalid) == 1 else invalid[index], self._policy)
 
     @cached_property
     def pixel_hash(self) -> str:
         """Same as `pixel_hash` of a file with these pixels, CRS and transform."""
-        digest = _hash_start(self._raw.dtype.name, self._raw.shape, self.header)
+        stored = self._pixels.stored
+        digest = _hash_start(stored.dtype.name, stored.shape, self.header)
         for row in range(0, self.header.height, _HASH_ROWS):
-            digest.update(np.ascontiguousarray(self._raw[:, row : row + _HASH_ROWS]).data)
+            digest.update(np.ascontiguousarray(stored[:, row : row + _HASH_ROWS]).data)
         return digest.hexdigest()
 
 
-def open_upload(data: bytes, *, max_values: int = MAX_UPLOAD_VALUES, name: str = "image") -> Upload:
+def open_upload(
+    data: bytes, *, max_values: int = MAX_UPLOAD_VALUES, name: str = "image", policy: BandPolicy = AS_DECLARED
+) -> Upload:
     """Decode an image that came as bytes; the header is checked before any pixel is read.
+
+    Args:
+        data: A GeoTIFF, COG, JPEG or PNG file.
+        max_values: Largest width x height x bands.
+        name: What messages call it.
+        policy: How bands are read, and what nodata means.
 
     Raises:
         UnreadableRasterError: Empty, truncated, another format, or complex values.
@@ -171,17 +211,23 @@ def open_upload(data: bytes, *, max_values: int = MAX_UPLOAD_VALUES, name: str =
     """
     with open_bytes(data, name) as dataset:
         _check_size(dataset, name, max_values)
-        header = _header(dataset, len(data), 0, with_bounds=False)
-        return Upload(header, name, *read_stored(dataset))
+        return _upload(dataset, name, policy, len(data), 0)
 
 
-def read_file(path: Path, name: str | None = None, *, max_values: int = MAX_UPLOAD_VALUES) -> Upload:
+def read_file(
+    path: Path,
+    name: str | None = None,
+    *,
+    max_values: int = MAX_UPLOAD_VALUES,
+    policy: BandPolicy = AS_DECLARED,
+) -> Upload:
     """Decode a raster file whole, opening it once for its pixels and its hash.
 
     Args:
         path: A GeoTIFF, COG, JPEG or PNG file; its mask and world files are honoured.
         name: What messages call it; default: the file's name.
         max_values: Largest width x height x bands.
+        policy: How bands are read, and what nodata means.
 
     Raises:
         UnreadableRasterError: The file is not readable or damaged.
@@ -191,8 +237,7 @@ def read_file(path: Path, name: str | None = None, *, max_values: int = MAX_UPLO
     with open_file(path, name) as dataset:
         status = path.stat()
         _check_size(dataset, name, max_values)
-        header = _header(dataset, status.st_size, status.st_mtime_ns, with_bounds=False)
-        return Upload(header, name, *read_stored(dataset))
+        return _upload(dataset, name, policy, status.st_size, status.st_mtime_ns)
 
 
 def pixel_hash(path: Path, name: str | None = None) -> str:
@@ -209,7 +254,7 @@ def pixel_hash(path: Path, name: str | None = None) -> str:
     """
     name = name or path.name
     with open_file(path, name) as dataset:
-        header = _header(dataset, 0, 0, with_bounds=False)
+        header = _header(dataset, layout_of(dataset, AS_DECLARED), 0, 0, with_bounds=False)
         digest = _hash_start(dataset.dtypes[0], (dataset.count, dataset.height, dataset.width), header)
         for row in range(0, dataset.height, _HASH_ROWS):
             rows = min(_HASH_ROWS, dataset.height - row)
@@ -248,13 +293,21 @@ def _encode(
         return bytes(memory.getbuffer())
 
 
-def _header(dataset: DatasetReader, file_bytes: int, modified_ns: int, *, with_bounds: bool) -> RasterHeader:
+def _upload(dataset: DatasetReader, name: str, policy: BandPolicy, file_bytes: int, modified_ns: int) -> Upload:
+    layout = layout_of(dataset, policy)
+    header = _header(dataset, layout, file_bytes, modified_ns, with_bounds=False)
+    return Upload(header, name, describe_bands(dataset), read_stored(dataset, policy, layout), policy)
+
+
+def _header(
+    dataset: DatasetReader, layout: BandLayout, file_bytes: int, modified_ns: int, *, with_bounds: bool
+) -> RasterHeader:
     transform = transform_values(dataset.transform)
     crs = dataset.crs
     return RasterHeader(
         width=dataset.width,
         height=dataset.height,
-        band_count=dataset.count - has_alpha(dataset),
+        band_count=layout.data_bands,
         dtype=dataset.dtypes[0],
         crs=crs_name(crs),
         transform=transform,

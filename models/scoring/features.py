@@ -6,6 +6,8 @@ No model and no training data are needed; they serve coverage of the pool until 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.rasters.bands import filled, invalid_pixels
+
 MAX_SIDE_PX = 64
 """Images are read decimated to at most this side: enough for colour and coarse texture, and 0.5 ms an image."""
 
@@ -25,8 +27,8 @@ def image_features(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Describe one image.
 
     Args:
-        image: Raw band values, shape (C, h, w), sides of at most about `MAX_SIDE_PX`; NaN marks invalid pixels. A pixel
-            with any NaN band is left out as a whole.
+        image: Raw band values, shape (C, h, w), sides of at most about `MAX_SIDE_PX`; NaN in all bands marks
+            invalid pixels, which are left out; where some bands are missing, they count as their mean.
 
     Returns:
         Shape (`feature_size(C)`,), finite, in the units of the bands: for each band the mean, the standard deviation,
@@ -36,7 +38,8 @@ def image_features(image: NDArray[np.float32]) -> NDArray[np.float32]:
     Raises:
         ValueError: The image has no valid pixel.
     """
-    valid = np.isfinite(image).all(axis=0)  # (h, w)
+    image = filled(image)
+    valid = ~invalid_pixels(image)  # (h, w)
     pixels = image[:, valid]  # (C, n)
     if pixels.shape[1] == 0:
         raise ValueError("no valid pixel")

@@ -13,10 +13,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models.card import TaskSpec
+from models.card import BandPolicy, TaskSpec
 from models.errors import RasterError, UnusableRasterError
 from models.inference.image_model import ImageModel
 from models.progress import Progress
+from models.rasters.bands import AS_DECLARED, invalid_pixels
 from models.scoring.features import image_features
 from models.scoring.reader import PoolImage, prefetch, read_for_features, read_for_model
 from models.scoring.results import ScoringResults
@@ -68,12 +69,16 @@ def score_with_model(
 
 
 def score_with_features(
-    paths: Sequence[Path], bands: Sequence[int], results: ScoringResults, progress: Progress
+    paths: Sequence[Path],
+    bands: Sequence[int],
+    results: ScoringResults,
+    progress: Progress,
+    policy: BandPolicy = AS_DECLARED,
 ) -> None:
     """Describe every path by `image_features`, with zeros for scores and no hash; see `score_with_model`."""
     report = Reporter(progress, len(paths))
     zeros: Scores = {name: np.zeros(1, np.float32) for name in SCORE_NAMES}
-    for row, features in enumerate(prefetch(skippable(partial(_features, bands=bands)), paths)):
+    for row, features in enumerate(prefetch(skippable(partial(_features, bands=bands, policy=policy)), paths)):
         if isinstance(features, Skipped):
             results.skip(row, features.reason)
         else:
@@ -133,7 +138,7 @@ class _Batches:
 
     def _record(self, rows: list[int], images: NDArray[np.float32]) -> None:
         outputs = self._model.predict_batch(images)
-        invalid: NDArray[np.bool_] = np.logical_or.reduce(np.isnan(images), axis=1)  # (N, H, W)
+        invalid = invalid_pixels(images)  # (N, H, W)
         scores = {name: task.scores(outputs[name], invalid) for name, task in self._tasks.items()}
         tables: Tables = {}
         for name, task in self._tasks.items():
@@ -162,9 +167,9 @@ def _score_tiles(
     return embedding.result(), {name: part.result() for name, part in scores.items()}, joined
 
 
-def _features(path: Path, bands: Sequence[int]) -> NDArray[np.float32]:
-    image = read_for_features(path, bands)
-    if np.isnan(image).any(axis=0).all():
+def _features(path: Path, bands: Sequence[int], policy: BandPolicy) -> NDArray[np.float32]:
+    image = read_for_features(path, bands, policy)
+    if invalid_pixels(image).all():
         raise UnusableRasterError(path.name, "every pixel is nodata")
     return image_features(image)
 

@@ -11,10 +11,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models.card import ModelCard
+from models.card import BandPolicy, ModelCard
 from models.errors import RasterTooLargeError, UnusableRasterError
 from models.inference.image_model import ReadWindow, select_bands
-from models.rasters.reading import pixel_hash, read_file, read_raster
+from models.rasters.bands import AS_DECLARED, invalid_pixels
+from models.rasters.reading import pixel_hash, read_file, read_header, read_raster
 from models.rasters.tiling import Window
 from models.scoring.features import MAX_SIDE_PX
 
@@ -51,16 +52,17 @@ def read_for_model(path: Path, card: ModelCard) -> PoolImage:
         UnusableRasterError: Wrong number of bands, or no valid pixel.
     """
     try:
-        file = read_file(path, max_values=card.tile_px**2 * card.source_bands)
+        file = read_file(path, max_values=card.tile_px**2 * card.source_bands, policy=card.reading)
     except RasterTooLargeError as error:
-        bands = select_bands(error.bands, card, path.name)
+        header = read_header(path, policy=card.reading)
+        bands = select_bands(header.band_count, card, path.name)
 
         def read_window(window: Window) -> NDArray[np.float32]:
-            return read_raster(path, bands, window=window)
+            return read_raster(path, bands, window=window, policy=card.reading)
 
         return PoolImage(error.height, error.width, None, read_window, pixel_hash(path), path.stat().st_mtime_ns)
     values = file.read(select_bands(file.header.band_count, card, path.name))
-    if np.isnan(values).any(axis=0).all():
+    if invalid_pixels(values).all():
         raise UnusableRasterError(path.name, "every pixel is nodata")
 
     def cut_window(window: Window) -> NDArray[np.float32]:
@@ -71,7 +73,7 @@ def read_for_model(path: Path, card: ModelCard) -> PoolImage:
     return PoolImage(height, width, values, cut_window, file.pixel_hash, file.header.modified_ns)
 
 
-def read_for_features(path: Path, bands: Sequence[int]) -> NDArray[np.float32]:
+def read_for_features(path: Path, bands: Sequence[int], policy: BandPolicy = AS_DECLARED) -> NDArray[np.float32]:
     """Read one sample with its longer side reduced to `MAX_SIDE_PX`, shape (C, h, w).
 
     Raises:
@@ -79,7 +81,7 @@ def read_for_features(path: Path, bands: Sequence[int]) -> NDArray[np.float32]:
         UnusableRasterError: It has no such band.
     """
     try:
-        file = read_file(path, max_values=MAX_SIDE_PX**2 * 16)
+        file = read_file(path, max_values=MAX_SIDE_PX**2 * 16, policy=policy)
         height, width = file.header.height, file.header.width
         if max(height, width) <= MAX_SIDE_PX:
             return file.read(bands)
@@ -87,8 +89,9 @@ def read_for_features(path: Path, bands: Sequence[int]) -> NDArray[np.float32]:
         height, width = error.height, error.width
     scale = MAX_SIDE_PX / max(height, width)
     if scale >= 1:  # few pixels, but too many bands to be read whole
-        return read_raster(path, bands)
-    return read_raster(path, bands, out_shape=(max(1, round(height * scale)), max(1, round(width * scale))))
+        return read_raster(path, bands, policy=policy)
+    shape = max(1, round(height * scale)), max(1, round(width * scale))
+    return read_raster(path, bands, out_shape=shape, policy=policy)
 
 
 def prefetch(read: Callable[[Item], T], items: Sequence[Item], ahead: int = AHEAD) -> Iterator[T]:

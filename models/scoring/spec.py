@@ -21,7 +21,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from models.card import TaskSpec
+from models.card import BandPolicy, TaskSpec
 from models.scoring.cells.grid import CellGrid
 
 FEATURES = "features"
@@ -53,6 +53,8 @@ class ScoreSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Threads of ONNX Runtime; None: its own choice."""
     cells: CellGrid | None = None
     """Features and encoders: also describe the cells of this grid; None: whole samples only."""
+    band_policy: BandPolicy = BandPolicy()
+    """Features and cells: how bands are read; a model's card says it for the model."""
 
 
 class SkippedSample(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +74,7 @@ def write_spec(
     tasks: Sequence[TaskSpec],
     threads: int | None = None,
     cells: CellGrid | None = None,
+    band_policy: BandPolicy | None = None,
 ) -> Path:
     """Write `spec.json` and `samples.parquet` into an existing directory.
 
@@ -84,6 +87,7 @@ def write_spec(
         tasks: Tasks to score.
         threads: Threads of ONNX Runtime.
         cells: Grid of the regions to describe as well, if any.
+        band_policy: How bands are read; None: each file as it says.
 
     Returns:
         Path of the spec, the first argument of `python -m models.score_pool`.
@@ -101,6 +105,7 @@ def write_spec(
         tasks=list(tasks),
         threads=threads,
         cells=cells,
+        band_policy=band_policy or BandPolicy(),
     )
     path = directory / SPEC_FILE
     path.write_bytes(msgspec.json.format(msgspec.json.encode(spec), indent=1))

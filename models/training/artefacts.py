@@ -98,6 +98,7 @@ def write_artefacts(out: Path, directory: Path, manifest: Manifest, network: nn.
         seconds=record.seconds,
         digests={},
         trained_from=manifest.trained_from,
+        band_policy=manifest.reading,
     )
     for name, content in (("training.json", training), ("evaluation.json", record.evaluation), ("card.json", card)):
         (out / name).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1))

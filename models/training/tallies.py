@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models import metrics
 from models.card import TaskSpec
+from models.rasters.bands import invalid_pixels
 from models.tasks import Task, tasks_of
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, truth_in
 from models.training.data.label_counts import is_labelled
@@ -45,7 +46,7 @@ class Tally:
             return
         answered = [(truth_in(chip, self.task, sample), answers[self.task.name]) for chip, answers in windows]
         if not self.task.per_pixel:
-            weights = [max(float((~np.isnan(chip.image).any(axis=0)).sum()), 1e-6) for chip, _ in windows]
+            weights = [max(float((~invalid_pixels(chip.image)).sum()), 1e-6) for chip, _ in windows]
             mean = np.average(np.stack([answer for _, answer in answered]), axis=0, weights=weights)
             answered = [(answered[0][0], mean)]
         for truth, answer in answered:

@@ -21,8 +21,9 @@ def show(
 ) -> None:
     """Show how campaigns stand.
 
-    Counts of samples, the serving model, the last round and notices; of one campaign also all rounds and what active
-    learning saved. With --json a list of campaigns, or of one an object with "campaign", "savings" and "rounds".
+    Counts of samples, the serving model, the last round and notices; of one campaign also all rounds, which bands of
+    its files are data and why, and what active learning saved. With --json a list of campaigns, or of one an object
+    with "campaign", "savings" and "rounds".
     """
     out = console()
     with connect(service, token) as client:
@@ -40,6 +41,8 @@ def show(
         return
     print_tables(_table([view]), round_table(rounds))
     _print_notices([view])
+    if view.band_decision is not None:
+        out.print(f"bands of the files: {bands_told(view)}", highlight=False, markup=False)
     out.print(saved(savings), highlight=False, markup=False)
 
 
@@ -52,6 +55,14 @@ def saved(savings: Savings) -> str:
         f"active learning: {savings.verdict}; one label is worth {ratio.value:.2g} random ones "
         f"(95 % {ratio.low:.2g} to {ratio.high:.2g}) from {savings.labels} labels, {savings.control_labels} of control"
     )
+
+
+def bands_told(view: CampaignView) -> str:
+    """How many bands with data the files have, and why."""
+    if view.band_decision is None:
+        return "not known yet"
+    alpha = " and alpha" if view.band_decision.alpha else ""
+    return f"{view.source_bands}{alpha}; {view.band_decision.reason}"
 
 
 def _table(views: list[CampaignView]) -> Table:

@@ -94,8 +94,11 @@ class SettingsController(Controller):
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
     ) -> CampaignSettings:
-        """Replace all settings of a campaign. Those of the test reserve stay as they are once it is drawn."""
-        loop.store.campaigns.set_settings(target.campaign_id, data)
+        """Replace all settings of a campaign. Those of the test reserve stay as they are once it is drawn.
+
+        Another `alpha` is tried on a sample of the images first; models keep the bands that they were trained on.
+        """
+        loop.change_settings(target, data)
         return data
 
     @patch(
@@ -111,7 +114,10 @@ class SettingsController(Controller):
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
     ) -> CampaignSettings:
-        """Change what is sent of the settings, at every depth; the rest stays as it is. Lists are replaced whole."""
+        """Change what is sent of the settings, at every depth; the rest stays as it is. Lists are replaced whole.
+
+        Another `alpha` is tried on a sample of the images first; models keep the bands that they were trained on.
+        """
         settings = merged(target.settings, data)
-        loop.store.campaigns.set_settings(target.campaign_id, settings)
+        loop.change_settings(target, settings)
         return settings

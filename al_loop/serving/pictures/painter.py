@@ -1,5 +1,6 @@
 """Draws samples in the views of their campaign: tiles of any zoom in pixel space, and pictures of a whole sample."""
 
+import shutil
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
@@ -19,6 +20,7 @@ from al_loop.serving.pictures.default_views import default_views
 from al_loop.serving.pictures.pool_pixels import PoolPixelStore
 from al_loop.serving.pictures.scene_copies import SceneCopies
 from al_loop.store import LabelStore
+from models.card import BandPolicy
 from models.pictures.colours import (
     Limits,
     Picture,
@@ -78,17 +80,20 @@ class Shown(msgspec.Struct, frozen=True):
     """The campaign's."""
     fixed: bool
     """Whether they hold for each image, too."""
+    policy: BandPolicy = BandPolicy()
+    """How the bands of the files are read."""
 
     @property
     def key(self) -> Hashable:
         """Equal for equal pictures of an unchanged image."""
-        return (self.recipe, self.gamma, self.limits, self.fixed)
+        return (self.recipe, self.gamma, self.limits, self.fixed, self.policy)
 
 
 class Painter:
     """Draws samples of all campaigns."""
 
     def __init__(self, store: LabelStore, layout: DataLayout) -> None:
+        self._layout = layout
         self._pool_pixels = PoolPixelStore(store, lambda campaign: layout.pictures(campaign.folder))
         self.copies = SceneCopies(layout)
         self._remembered: OrderedDict[Hashable, Any] = OrderedDict()
@@ -121,16 +126,21 @@ class Painter:
         recipe = Recipe(view.bands or (), view.expression, view.colormap)
         gamma = 1.0 if view.colormap is not None else choice.gamma or self._gamma(campaign)
         fixed = stretch == "campaign" or view.limits is not None
-        return Shown(recipe, gamma, self._campaign_limits(campaign, view), fixed)
+        return Shown(recipe, gamma, self._campaign_limits(campaign, view), fixed, campaign.band_policy)
 
     def forget(self, campaign_id: int) -> None:
         """Drop what is held in memory of a campaign."""
         self._pool_pixels.forget(campaign_id)
 
-    def levels(self, sample: Sample, path: Path) -> Levels:
-        """Size and overviews of a sample's file."""
-        key = ("levels", sample.campaign_id, sample.sample_id, path.stat().st_mtime_ns)
-        return self._remember(key, lambda: levels_of(path, sample.path))
+    def forget_files(self, campaign: Campaign) -> None:
+        """Remove what is kept on the disk of a campaign's images: copies, and the sample of the pool's pixels."""
+        shutil.rmtree(self._layout.pictures(campaign.folder), ignore_errors=True)
+
+    def levels(self, campaign: Campaign, sample: Sample, path: Path) -> Levels:
+        """Size and overviews of a sample's file, and how its bands are read."""
+        policy = campaign.band_policy
+        key = ("levels", sample.campaign_id, sample.sample_id, path.stat().st_mtime_ns, policy)
+        return self._remember(key, lambda: levels_of(path, sample.path, policy))
 
     def begun(self, campaign: Campaign, sample: Sample, path: Path, z: int = 0) -> Future[Path | None] | None:
         """The reduced copies that pictures of a zoom are drawn from, begun if they are missing; None: none are needed.
@@ -138,7 +148,7 @@ class Painter:
         Raises:
             RasterError: The file is damaged.
         """
-        levels = self.levels(sample, path)
+        levels = self.levels(campaign, sample, path)
         return self.copies.prepare(campaign, sample, path, levels) if levels.max_zoom - z > 1 else None
 
     def tile(self, campaign: Campaign, sample: Sample, path: Path, shown: Shown, z: int, x: int, y: int) -> Picture:
@@ -148,7 +158,7 @@ class Painter:
             NotFoundError: The sample does not reach there.
             RasterError, UnusableRasterError: The file is gone or damaged, or lacks a band of the view.
         """
-        levels = self.levels(sample, path)
+        levels = self.levels(campaign, sample, path)
         window, factor = tile_window(levels, z, x, y)
         copies = self.copies.of(campaign, sample, path, levels) if factor > 2 else None
         values = read_reduced(path, sample.path, shown.recipe.read_bands, levels, factor, window, copies)
@@ -172,7 +182,7 @@ class Painter:
     def _read_whole(
         self, campaign: Campaign, sample: Sample, path: Path, recipe: Recipe, size_px: int
     ) -> NDArray[np.float32]:
-        levels = self.levels(sample, path)
+        levels = self.levels(campaign, sample, path)
         longer = max(levels.height, levels.width)
         factor = 1
         while longer > 2 * factor * size_px:
@@ -214,7 +224,8 @@ class Painter:
         return campaign.source_bands == 3 and self._pool_pixels.of(campaign).is_8_bit
 
     def _image_limits(self, campaign: Campaign, sample: Sample, path: Path, shown: Shown) -> Limits:
-        key = ("limits", sample.campaign_id, sample.sample_id, path.stat().st_mtime_ns, shown.key)
+        file = sample.campaign_id, sample.sample_id, path.stat().st_mtime_ns
+        key = ("limits", *file, shown.key)
 
         def read() -> Limits:
             values = self._read_whole(campaign, sample, path, shown.recipe, _LIMITS_PX)

@@ -16,8 +16,9 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.store import LabelStore
 from models.errors import ModelsError
 from models.files import write_atomically
+from models.rasters.bands import invalid_pixels, layout_of
 from models.rasters.files import open_file, resolve_inside
-from models.rasters.pixels import has_alpha, read_values
+from models.rasters.pixels import read_values
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ class PoolPixelStore:
 
 def _draw(campaign: Campaign, paths: list[str]) -> PoolPixels:
     random = np.random.default_rng(campaign.campaign_id)
-    started = time.monotonic()
+    started, policy = time.monotonic(), campaign.band_policy
     parts: list[NDArray[np.float32]] = []
     dtypes: set[str] = set()
     descriptions: list[str | None] = []
@@ -117,12 +118,16 @@ def _draw(campaign: Campaign, paths: list[str]) -> PoolPixels:
         try:
             path = resolve_inside(Path(campaign.root), paths[index])
             with open_file(path, paths[index]) as dataset:
-                count = dataset.count - has_alpha(dataset)
+                layout = layout_of(dataset, policy)
+                count = layout.data_bands
                 if campaign.source_bands is not None and count != campaign.source_bands:
                     continue
                 bands = list(range(1, count + 1))
                 windows = list(_windows(dataset.height, dataset.width))
-                read = [read_values(dataset, paths[index], bands, window, None) for window in windows]
+                read = [
+                    read_values(dataset, paths[index], bands, window, None, policy=policy, layout=layout)
+                    for window in windows
+                ]
                 if not parts:
                     descriptions = list(dataset.descriptions[:count])
                     colours = [colour.name for colour in dataset.colorinterp[:count]]
@@ -131,7 +136,7 @@ def _draw(campaign: Campaign, paths: list[str]) -> PoolPixels:
             logger.info("left out of the stretch of %s: %s", campaign.name, error)
             continue
         values = np.concatenate([part.reshape(count, -1) for part in read], axis=1)
-        values = values[:, ~np.isnan(values).all(axis=0)]
+        values = values[:, ~invalid_pixels(values[:, :, None])[:, 0]]
         parts.append(values[:, random.permutation(values.shape[1])[:PIXELS_AN_IMAGE]].T)
     bands_seen = campaign.source_bands or 1
     pixels = np.concatenate(parts) if parts else np.zeros((0, bands_seen), np.float32)

@@ -58,7 +58,7 @@ class SceneCopies:
                 done.set_result(folder)
                 return done
             if folder not in self._pending:
-                self._pending[folder] = self._worker.submit(self._make, folder, path, sample)
+                self._pending[folder] = self._worker.submit(self._make, folder, path, sample, levels)
             return self._pending[folder]
 
     def remove(self, campaign_folder: str, sample_id: int) -> None:
@@ -66,14 +66,14 @@ class SceneCopies:
         for folder in self._scenes(campaign_folder).glob(f"{sample_id}-*"):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _make(self, folder: Path, path: Path, sample: Sample) -> Path | None:
+    def _make(self, folder: Path, path: Path, sample: Sample, levels: Levels) -> Path | None:
         draft = folder.with_name(STAGING_PREFIX + uuid.uuid4().hex)
         started = time.monotonic()
         try:
             for unfinished in folder.parent.glob(f"{STAGING_PREFIX}*"):  # of a process that was killed
                 shutil.rmtree(unfinished, ignore_errors=True)
             draft.mkdir(parents=True)
-            write_copies(path, sample.path, draft)
+            write_copies(path, sample.path, draft, levels.policy)
             for older in folder.parent.glob(f"{sample.sample_id}-*"):
                 shutil.rmtree(older, ignore_errors=True)
             draft.rename(folder)

@@ -31,7 +31,7 @@ from al_loop.serving.pictures.surroundings import Surroundings, search_box, surr
 from al_loop.serving.sample_files import file_of, named_if_gone
 from al_loop.serving.uncertainty.maps import coarse_uncertainty, mapped_task
 from al_loop.store import LabelStore
-from models.inference.image_model import ImageModel, select_bands
+from models.inference.image_model import ImageModel
 from models.pictures.colours import encode_png
 from models.rasters.reading import read_raster, read_tag
 from models.rasters.tiling import Window
@@ -97,7 +97,7 @@ class PictureService:
         """
         sample, path, _ = file_of(self._store, campaign, sample_id)
         with named_if_gone(sample, path):
-            levels = self._painter.levels(sample, path)
+            levels = self._painter.levels(campaign, sample, path)
             self._painter.begun(campaign, sample, path)
             tag = read_tag(path, sample.path, "TIFFTAG_DATETIME")
         place = search_box(sample)
@@ -124,7 +124,7 @@ class PictureService:
             key: Hashable = (*base, model.card.version)
 
             def draw() -> Picture:
-                values = _uncertainty_of(model, sample, path, size_px)
+                values = _uncertainty_of(model, campaign, sample, path, size_px)
                 return heat_layer(values, shape, mapped_task(model).full_uncertainty)
         else:
             newest = self._suggestions(campaign, sample)
@@ -144,6 +144,11 @@ class PictureService:
     def forget_sample(self, campaign: Campaign, sample_id: int) -> None:
         """Remove what is kept of a sample that is removed itself."""
         self._painter.copies.remove(campaign.folder, sample_id)
+
+    def forget_bands(self, campaign: Campaign) -> None:
+        """Drop what was drawn and kept of a campaign: its images are read by other bands now."""
+        self._painter.forget(campaign.campaign_id)
+        self._painter.forget_files(campaign)
 
     def forget_campaign(self, campaign: Campaign) -> None:
         """Drop what is held in memory of a campaign that is removed or renamed; its folder is the caller's."""
@@ -182,7 +187,7 @@ class PictureService:
             key.append(model.card.version)
 
             def draw() -> Picture:
-                values = _uncertainty_of(model, sample, path, size_px)
+                values = _uncertainty_of(model, campaign, sample, path, size_px)
                 return with_heat(enlarged(natural(), size_px), values, mapped_task(model).full_uncertainty)
 
         if overlay == "suggestion":
@@ -220,12 +225,15 @@ class PictureService:
         return shown
 
 
-def _uncertainty_of(model: ImageModel, sample: Sample, path: Path, size_px: int) -> NDArray[np.float32]:
+def _uncertainty_of(
+    model: ImageModel, campaign: Campaign, sample: Sample, path: Path, size_px: int
+) -> NDArray[np.float32]:
     """Mean uncertainty on a grid of at most `size_px` cells a side, in nats."""
-    bands = select_bands(sample.band_count, model.card, sample.path)
     reduction = max(1.0, max(sample.height, sample.width) / MAX_MODEL_PX)
     shape = (max(1, round(sample.height / reduction)), max(1, round(sample.width / reduction)))
-    image = read_raster(path, bands, out_shape=None if reduction == 1.0 else shape, name=sample.path)
+    reduced = None if reduction == 1.0 else shape
+    policy = campaign.reading(model.card)
+    image = read_raster(path, model.card.bands, out_shape=reduced, name=sample.path, policy=policy)
 
     def read(window: Window) -> NDArray[np.float32]:
         return image[:, window.row : window.row + window.height, window.column : window.column + window.width]

@@ -21,6 +21,7 @@ from al_loop.store import LabelStore
 from models.errors import UnusableRasterError
 from models.geo.placement import place
 from models.inference.promptable import PromptableModel, natural_picture
+from models.rasters.bands import filled, invalid_pixels
 from models.rasters.masks import codes_to_polygons
 from models.rasters.reading import Upload, open_upload, read_raster, resolve_inside
 from models.rasters.tiling import Window
@@ -63,7 +64,7 @@ class OutlineService:
             UnusableRasterError: The location has no longitude and latitude, or nothing was found.
             PromptableModelError: The operator's model fails.
         """
-        upload = open_upload(picture, max_values=self._max_values)
+        upload = open_upload(picture, max_values=self._max_values, policy=campaign.band_policy)
         height, width = upload.header.height, upload.header.width
         check_inside(prompt.points, height, width)
         window = _window(prompt.points, height, width)
@@ -96,7 +97,8 @@ class OutlineService:
         self, campaign: Campaign, values: NDArray[np.float32], clicked: list[tuple[float, float]], window: Window
     ) -> BaseGeometry:
         """The area around the points in pixels of the image; `values` (C, H, W) are those of the window."""
-        valid: NDArray[np.bool_] = np.logical_not(np.isnan(values).any(axis=0))
+        valid = ~invalid_pixels(values)
+        values = filled(values)
         points = np.array(clicked) - [window.column, window.row]
         for index, (column, row) in enumerate(np.floor(points).astype(np.int64)):
             if not valid[row, column]:
@@ -128,7 +130,10 @@ class OutlineService:
         shown = upload.read([1, 2, 3])
 
         def difference(sample: Sample) -> float:
-            values = read_raster(_path(campaign, sample), PICTURE_BANDS, name=sample.path) / PICTURE_DIVISOR
+            values = (
+                read_raster(_path(campaign, sample), PICTURE_BANDS, name=sample.path, policy=campaign.band_policy)
+                / PICTURE_DIVISOR
+            )
             return float(np.nanmean(np.abs(np.nan_to_num(values) - shown)))
 
         return min(comparable, key=difference)
@@ -175,4 +180,4 @@ def _values(campaign: Campaign, sample: Sample | None, upload: Upload, window: W
 
 def _read(campaign: Campaign, sample: Sample, window: Window) -> NDArray[np.float32]:
     bands = range(1, sample.band_count + 1)
-    return read_raster(_path(campaign, sample), bands, window=window, name=sample.path)
+    return read_raster(_path(campaign, sample), bands, window=window, name=sample.path, policy=campaign.band_policy)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.inference.image_model import ImageModel, ReadWindow
+from models.rasters.bands import invalid_pixels
 from models.rasters.tiling import Tile, Window
 from models.tasks import Task
 
@@ -63,7 +64,7 @@ def occlusion(
     total = np.zeros(1)
     for tile in plan:
         image = read(tile.read)
-        valid: NDArray[np.bool_] = np.logical_not(np.isnan(image).any(axis=0))[_inner(tile)]
+        valid = ~invalid_pixels(image)[_inner(tile)]
         if valid.any():
             probabilities = model.predict_batch(image[None])[task.name][0].astype(np.float64)
             weight += np.count_nonzero(valid)
@@ -128,7 +129,7 @@ def _without(
         for occluded, window in zip(batch, windows[start : start + size], strict=True):
             part = occluded[:, inner[0], inner[1]]
             part[:, window.row : window.row + window.height, window.column : window.column + window.width] = np.nan
-        kept = np.flatnonzero([not np.isnan(occluded).any(axis=0).all() for occluded in batch])
+        kept = np.flatnonzero(~invalid_pixels(batch).all(axis=(1, 2)))
         if kept.size:
             answers[start + kept] = model.predict_batch(batch[kept])[task.name]
     return answers

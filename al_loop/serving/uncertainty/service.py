@@ -16,7 +16,7 @@ from al_loop.serving.sample_files import file_of
 from al_loop.serving.uncertainty.hot_regions import hot_regions, region_collection
 from al_loop.serving.uncertainty.maps import coarse_uncertainty, mapped_task, uncertainty
 from al_loop.store import LabelStore
-from models.inference.image_model import ImageModel, ReadWindow, select_bands
+from models.inference.image_model import ImageModel, ReadWindow
 from models.rasters.cogs import open_cog
 from models.rasters.reading import read_raster
 from models.rasters.tiling import Window
@@ -53,7 +53,7 @@ class UncertaintyService:
         sample, path, _ = file_of(self._store, campaign, sample_id)
         model = self._server.batcher(campaign).pin()
         factor, height, width = _reduction(sample, max_side_px)
-        read = _reader(model, sample, path, factor)
+        read = _reader(model, campaign, sample, path, factor)
         description = mapped_task(model).uncertainty_unit
         tags = {
             "TIFFTAG_IMAGEDESCRIPTION": f"Uncertainty of model {model.card.version} of campaign {campaign.name} about "
@@ -98,22 +98,23 @@ class UncertaintyService:
         sample, path, _ = file_of(self._store, campaign, sample_id)
         model = self._server.batcher(campaign).pin()
         factor, height, width = _reduction(sample, max_side_px)
-        coarse = coarse_uncertainty(model, height, width, _reader(model, sample, path, factor), REGION_GRID)
+        coarse = coarse_uncertainty(model, height, width, _reader(model, campaign, sample, path, factor), REGION_GRID)
         coarse = replace(coarse, row_edges=factor * coarse.row_edges, column_edges=factor * coarse.column_edges)
         return msgspec.json.encode(region_collection(sample, model.card.version, hot_regions(coarse)))
 
 
-def _reader(model: ImageModel, sample: Sample, path: Path, factor: int = 1) -> ReadWindow:
+def _reader(model: ImageModel, campaign: Campaign, sample: Sample, path: Path, factor: int = 1) -> ReadWindow:
     """Reads windows of the image reduced by a whole factor; up to `factor` - 1 pixels at its end belong to none."""
-    bands = select_bands(sample.band_count, model.card, sample.path)
+    bands, policy = model.card.bands, campaign.reading(model.card)
 
     def read(window: Window) -> NDArray[np.float32]:
         if factor == 1:
-            return read_raster(path, bands, window=window, name=sample.path)
+            return read_raster(path, bands, window=window, name=sample.path, policy=policy)
         column, row = factor * window.column, factor * window.row
         width, height = factor * window.width, factor * window.height
         source = Window(column, row, min(width, sample.width - column), min(height, sample.height - row))
-        return read_raster(path, bands, window=source, out_shape=(window.height, window.width), name=sample.path)
+        shape = window.height, window.width
+        return read_raster(path, bands, window=source, out_shape=shape, name=sample.path, policy=policy)
 
     return read
 

@@ -14,7 +14,7 @@ from al_loop.domain.campaign_rules import (
     check_spread,
     check_views,
 )
-from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
+from al_loop.domain.campaigns import BandDecision, Campaign, CampaignSettings, RetrainPolicy
 from al_loop.domain.samples import SampleCounts
 from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundError
 from al_loop.store.database import Database
@@ -22,10 +22,13 @@ from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.rows import Row, execute, select
 from al_loop.store.sample_rows import ANSWERED, GIVEN_UP, LABELLED, LEASED, STATE
 from models.card import TaskSpec
+from models.scoring.spec import FEATURES
 
-JSON_COLUMNS = ("tasks", "settings", "policy", "class_details")
+JSON_COLUMNS = ("tasks", "settings", "policy", "class_details", "band_decision")
 
 Campaigns = list[Campaign]
+NewBands = tuple[int, BandDecision]
+"""Bands with data of a campaign's files, and how that was decided."""
 
 
 class CampaignTable:
@@ -152,8 +155,10 @@ class CampaignTable:
             campaign_id=campaign_id,
         )
 
-    def set_settings(self, campaign_id: int, settings: CampaignSettings) -> None:
-        """Replace the settings.
+    def set_settings(self, campaign_id: int, settings: CampaignSettings, bands: NewBands | None = None) -> None:
+        """Replace the settings, and with `bands` how many bands of the images are data and why.
+
+        Features of images whose bands or nodata were read otherwise are dropped.
 
         Raises:
             InvalidValueError: A pattern is none, a quota has no groups, or the reserve was drawn by other settings.
@@ -181,6 +186,10 @@ class CampaignTable:
                 settings=as_json(settings),
                 campaign_id=campaign_id,
             )
+            if bands is not None:
+                _set_bands(connection, campaign_id, bands)
+            if bands is not None or old.nodata != settings.nodata:
+                _drop_features(connection, campaign_id)
             if old.query.golden != settings.query.golden:
                 _mark_gold_standard(connection, campaign_id, settings.query.golden)
 
@@ -278,6 +287,33 @@ def _with_directory(connection: DuckDBPyConnection, campaign: Campaign) -> Campa
     return msgspec.structs.replace(campaign, directory=directory)
 
 
+def _set_bands(connection: DuckDBPyConnection, campaign_id: int, bands: NewBands) -> None:
+    source_bands, decision = bands
+    execute(
+        connection,
+        """UPDATE campaigns SET source_bands = $source_bands, band_decision = $decision
+        WHERE campaign_id = $campaign_id""",
+        source_bands=source_bands,
+        decision=as_json(decision),
+        campaign_id=campaign_id,
+    ).fetchall()
+    execute(
+        connection,
+        "UPDATE samples SET band_count = $source_bands WHERE campaign_id = $campaign_id",
+        source_bands=source_bands,
+        campaign_id=campaign_id,
+    ).fetchall()
+
+
+def _drop_features(connection: DuckDBPyConnection, campaign_id: int) -> None:
+    execute(
+        connection,
+        "DELETE FROM scores WHERE campaign_id = $campaign_id AND version = $version",
+        campaign_id=campaign_id,
+        version=FEATURES,
+    ).fetchall()
+
+
 def _mark_gold_standard(connection: DuckDBPyConnection, campaign_id: int, paths: Sequence[str]) -> None:
     execute(
         connection,
@@ -295,5 +331,5 @@ def as_json(value: object) -> str:
 
 def to_campaign(row: Row) -> Campaign:
     """The record of a row of `campaigns`."""
-    decoded = {name: msgspec.json.decode(row[name]) for name in JSON_COLUMNS}
+    decoded = {name: msgspec.json.decode(row[name]) for name in JSON_COLUMNS if row[name] is not None}
     return msgspec.convert({**row, **decoded}, Campaign)

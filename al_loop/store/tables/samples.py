@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from al_loop.domain.campaigns import BandDecision
 from al_loop.domain.samples import Registration, Sample, SampleHeader, SampleState, SampleView
 from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.store.database import Database
@@ -27,14 +28,20 @@ class SampleTable:
         self._database, self._pool_indexes = database, pool_indexes
         self._header_cache = headers
 
-    def register(self, campaign_id: int, headers: Sequence[SampleHeader], now: datetime) -> Registration:
+    def register(
+        self,
+        campaign_id: int,
+        headers: Sequence[SampleHeader],
+        now: datetime,
+        band_decision: BandDecision | None = None,
+    ) -> Registration:
         """Add rasters to the pool, or to the reserve once that was drawn.
 
-        The first raster fixes the campaign's band count. Known and repeated paths and other band counts are skipped
-        with a reason.
+        The first raster fixes the campaign's band count, and `band_decision` is kept if there is none yet. Known and
+        repeated paths and other band counts are skipped with a reason.
         """
         return self._database.write(
-            lambda connection: register(connection, campaign_id, headers, now),
+            lambda connection: register(connection, campaign_id, headers, now, band_decision),
             lambda added: self._pool_indexes.on_samples_registered(campaign_id, added),
             campaign_id=campaign_id,
         ).registration

@@ -26,6 +26,10 @@ class ScoreTable:
         """A number that changes whenever scores of the campaign were ingested; counted since the store was opened."""
         return self._revisions[campaign_id]
 
+    def forget(self, campaign_id: int) -> None:
+        """Scores of the campaign were removed by another verb."""
+        self._revisions.update([campaign_id])
+
     def ingest(self, campaign_id: int, version: str, parquet: Path, now: datetime) -> int:
         """Store one part of a pool scoring; rows of the same (sample, version, task) are replaced.
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.card import BandPolicy
 from models.errors import RasterTooLargeError
 from models.inference.image_model import ImageModel
+from models.rasters.bands import AS_DECLARED, invalid_pixels
 from models.rasters.reading import read_file, read_raster
 from models.scoring.cells.files import CellWriter
 from models.scoring.cells.grid import CROP_PX, CellGrid, Cells, crop_around, crop_reach, cut_cells
@@ -26,6 +28,9 @@ Image = NDArray[np.float32]
 
 Read = Callable[[tuple[int, int, int, int], tuple[int, int]], Image]
 """Reads a window (column, row, width, height), reduced to a shape (height, width)."""
+
+Opened = tuple[int, int, Read]
+"""Height, width, and what reads windows."""
 
 WHOLE_VALUES = 2**24
 """Width x height x bands of a file that is decoded whole: 64 MB as float32."""
@@ -41,6 +46,7 @@ def describe_cells(
     model: ImageModel | None,
     cells: CellWriter,
     report: Reporter,
+    policy: BandPolicy = AS_DECLARED,
     whole_values: int = WHOLE_VALUES,
 ) -> None:
     """Write an embedding of every cell that has a valid pixel; samples that cannot be read are left out.
@@ -52,13 +58,15 @@ def describe_cells(
         model: The encoder; None: image features.
         cells: Receives the embeddings.
         report: Called with how many samples are finished.
+        policy: How bands are read.
         whole_values: Width x height x bands of a file that is decoded whole.
     """
     paths = [path for _, path in samples]
+    opener = partial(_open, bands=bands, policy=policy, whole_values=whole_values)
     if model is None:
-        found = prefetch(skippable(partial(_cell_features, bands=bands, grid=grid, whole_values=whole_values)), paths)
+        found = prefetch(skippable(partial(_cell_features, grid=grid, open_image=opener)), paths)
     else:
-        opened = prefetch(skippable(partial(_open, bands=bands, whole_values=whole_values)), paths, AHEAD)
+        opened = prefetch(skippable(opener), paths, AHEAD)
         encode = skippable(partial(_cell_embeddings, grid=grid, model=model))
         found = (image if isinstance(image, Skipped) else encode(image) for image in opened)
     for done, ((sample_id, _), described) in enumerate(zip(samples, found, strict=True), start=1):
@@ -67,20 +75,20 @@ def describe_cells(
         report.done(done)
 
 
-def _cell_features(path: Path, bands: Sequence[int], grid: CellGrid, whole_values: int) -> tuple[Cells, Image]:
-    height, width, read = _open(path, bands, whole_values)
+def _cell_features(path: Path, grid: CellGrid, open_image: Callable[[Path], Opened]) -> tuple[Cells, Image]:
+    height, width, read = open_image(path)
     cells = cut_cells(height, width, grid)
     kept, values = [], []
     for index, (row, column, rows, columns) in enumerate(cells.tolist()):
         scale = min(1.0, MAX_SIDE_PX / max(rows, columns))
         image = read((column, row, columns, rows), (max(1, round(rows * scale)), max(1, round(columns * scale))))
-        if np.isfinite(image).all(axis=0).any():
+        if not invalid_pixels(image).all():
             kept.append(index)
             values.append(image_features(image))
     return cells[kept], np.array(values, np.float32)
 
 
-def _cell_embeddings(image: tuple[int, int, Read], grid: CellGrid, model: ImageModel) -> tuple[Cells, Image]:
+def _cell_embeddings(image: Opened, grid: CellGrid, model: ImageModel) -> tuple[Cells, Image]:
     height, width, read = image
     cells = cut_cells(height, width, grid)
     reach = crop_reach(cells)
@@ -91,7 +99,7 @@ def _cell_embeddings(image: tuple[int, int, Read], grid: CellGrid, model: ImageM
     for index, cell in enumerate(cells):
         crop = crop_around(cell, height, width, reach=reach, side=side)
         pixels = read(crop.window, crop.shape)
-        if np.isfinite(pixels).all(axis=0).any():
+        if not invalid_pixels(pixels).all():
             kept.append(index)
             batch.append(np.pad(pixels, ((0, 0), *crop.padding), mode="symmetric"))
         if batch and (len(batch) == BATCH_IMAGES or index == len(cells) - 1):
@@ -100,7 +108,7 @@ def _cell_embeddings(image: tuple[int, int, Read], grid: CellGrid, model: ImageM
     return cells[kept], np.concatenate(values) if values else np.empty((0, 0), np.float32)
 
 
-def _open(path: Path, bands: Sequence[int], whole_values: int) -> tuple[int, int, Read]:
+def _open(path: Path, bands: Sequence[int], policy: BandPolicy, whole_values: int) -> Opened:
     """Height, width, and what reads windows of a file.
 
     Raises:
@@ -108,11 +116,11 @@ def _open(path: Path, bands: Sequence[int], whole_values: int) -> tuple[int, int
         UnusableRasterError: It has no such band.
     """
     try:
-        values = read_file(path, max_values=whole_values).read(bands)
+        values = read_file(path, max_values=whole_values, policy=policy).read(bands)
     except RasterTooLargeError as error:
 
         def read_window(window: tuple[int, int, int, int], shape: tuple[int, int]) -> Image:
-            return read_raster(path, bands, window=window, out_shape=shape)
+            return read_raster(path, bands, window=window, out_shape=shape, policy=policy)
 
         return error.height, error.width, read_window
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from models.card import BACKGROUND, IGNORE, TaskName
 from models.errors import RasterError, TrainingDataError, UnusableRasterError
 from models.manifest import SAMPLES_FILE, Manifest, Split
+from models.rasters.bands import invalid_pixels
 from models.rasters.reading import read_header, read_raster
 from models.tasks import Task, tasks_of
 from models.tasks.task import Truth, Window
@@ -60,7 +61,7 @@ def read_samples(directory: Path, manifest: Manifest) -> dict[Split, list[Labell
     for row in pq.read_table(directory / SAMPLES_FILE).to_pylist():
         path = Path(row["path"])
         try:
-            header = read_header(path)
+            header = read_header(path, policy=manifest.reading)
         except (RasterError, UnusableRasterError) as error:
             raise TrainingDataError(f"sample {row['sample_id']} cannot be read: {error}") from error
         if header.band_count < max(manifest.bands):
@@ -84,7 +85,7 @@ class ChipReader:
     """Reads samples as whole images or random crops; keeps small ones in memory."""
 
     def __init__(self, manifest: Manifest, *, cache_bytes: int = CACHE_BYTES) -> None:
-        self._bands = manifest.bands
+        self._bands, self._policy = manifest.bands, manifest.reading
         self._mapped = {name: task for name, task in tasks_of(manifest.tasks).items() if task.per_pixel}
         self._fill = BACKGROUND if manifest.unlabelled == "background" else IGNORE
         self._chip_size_px = manifest.train.chip_size_px
@@ -145,12 +146,12 @@ class ChipReader:
 
     def _read_window(self, sample: LabelledSample, window: Window) -> Chip:
         try:
-            image = read_raster(sample.path, self._bands, window=window)
+            image = read_raster(sample.path, self._bands, window=window, policy=self._policy)
         except (RasterError, UnusableRasterError) as error:
             raise TrainingDataError(f"sample {sample.sample_id} cannot be read: {error}") from error
         maps = {name: self._map(name, sample, window) for name in self._mapped.keys() & sample.targets.keys()}
         if maps:
-            invalid = np.isnan(image).any(axis=0)
+            invalid = invalid_pixels(image)
             for codes in maps.values():
                 codes[invalid] = IGNORE
         return Chip(image=image, maps=maps)

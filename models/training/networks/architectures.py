@@ -42,16 +42,19 @@ class Normalise(nn.Module):
         """Standardise.
 
         Args:
-            image: (N, C, H, W) float32 raw values; a pixel that is NaN in any band is invalid as a whole.
+            image: (N, C, H, W) float32 raw values; a pixel that is NaN in every band is invalid; one that
+                lacks some bands is valid, and they count as their mean.
 
         Returns:
-            Standardised image (N, C, H, W) with 0 at invalid pixels, and valid (N, 1, H, W) float32 of 0 and 1.
+            Standardised image (N, C, H, W) with 0 at invalid pixels and missing bands, and valid (N, 1, H, W)
+            float32 of 0 and 1.
         """
-        invalid = torch.isnan(image).to(torch.float32).amax(dim=1, keepdim=True) > 0.5
-        filled = torch.where(invalid, self.low, image)
+        missing = torch.isnan(image)
+        invalid = missing.to(torch.float32).amin(dim=1, keepdim=True)
+        filled = torch.where(missing, self.low, image)
         scaled = ((filled - self.low) / (self.high - self.low)).clamp(*CLIP)
-        standardised = torch.where(invalid, torch.zeros_like(scaled), (scaled - self.mean) / self.std)
-        return standardised, 1.0 - invalid.to(torch.float32)
+        standardised = torch.where(missing, torch.zeros_like(scaled), (scaled - self.mean) / self.std)
+        return standardised, 1.0 - invalid
 
 
 class EmbeddingHead(nn.Module):

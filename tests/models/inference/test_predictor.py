@@ -8,6 +8,7 @@ import pytest
 from models.errors import CorruptVersionError, UnknownTaskError, UnusableRasterError
 from models.inference.image_model import select_bands
 from models.inference.predictor import Predictor
+from models.rasters.bands import invalid_pixels
 from models.registry import ModelRegistry
 from tests.data.tiny_model import SCALE, make_tiny_onnx
 
@@ -24,7 +25,7 @@ def noise(height, width, bands=3, seed=0):
 def expected_codes(image):
     """Brightest band + 1 where any pixel value is above 0 (the background's score); 0 where invalid."""
     codes = np.nan_to_num(image, nan=-1).argmax(axis=0) + 1
-    return np.where(np.isnan(image).any(axis=0), 0, codes)
+    return np.where(invalid_pixels(image), 0, codes)
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (1, 1), (45, 70), (64, 128)])
@@ -49,8 +50,8 @@ def test_large_image_is_tiled_and_answered_like_a_small_one(tiny_predictor, heig
     outputs = tiny_predictor.predict(image)
 
     np.testing.assert_array_equal(tiny_predictor.answer("segmentation", image), expected_codes(image))
-    powers = softmax(np.concatenate([np.zeros((1, height, width)), SCALE * image]))
-    valid = ~np.isnan(image).any(axis=0)
+    powers = softmax(np.concatenate([np.zeros((1, height, width)), SCALE * np.nan_to_num(image)]))
+    valid = ~invalid_pixels(image)
     np.testing.assert_allclose(outputs["segmentation"][:, valid], powers[:, valid], atol=1e-5)
     np.testing.assert_allclose(outputs["segmentation"].sum(axis=0), 1, atol=1e-5)
     # Tiles overlap, so their pooled mean is near the mean of all pixels, not equal to it.
@@ -99,8 +100,7 @@ def test_batch_equals_its_images_one_by_one(tiny_predictor):
 
 @pytest.mark.parametrize("size", [32, 400])
 def test_image_without_a_valid_pixel_is_refused(tiny_predictor, size):
-    image = noise(size, size)
-    image[2] = np.nan
+    image = np.full((3, size, size), np.nan, np.float32)
 
     answers = [functools.partial(tiny_predictor.answer, name) for name in ("classification", "segmentation")]
     for answer in (tiny_predictor.predict, *answers):

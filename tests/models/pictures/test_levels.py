@@ -37,7 +37,7 @@ def test_block_means_leave_nodata_out(values, factor):
 
 @pytest.mark.parametrize(("height", "width", "zoom"), [(1, 1, 0), (256, 256, 0), (257, 10, 1), (1, 20_000, 7)])
 def test_one_tile_holds_all_at_zoom_0(height, width, zoom):
-    levels = Levels(height, width, alpha=False, overviews={})
+    levels = Levels(height, width, overviews={})
 
     assert levels.max_zoom == zoom
     assert max(reduced_shape(height, width, 2**zoom)) <= 256
@@ -97,10 +97,10 @@ def test_overviews_of_a_raster_with_a_separate_mask_are_not_used(tmp_path):
 
 
 def test_copies_are_called_for_by_large_scenes_without_overviews():
-    assert not Levels(2048, 2048, alpha=False, overviews={}).needs_copies
-    assert not Levels(1, 20_000, alpha=False, overviews={}).needs_copies
-    assert Levels(5000, 5000, alpha=False, overviews={}).needs_copies
-    assert not Levels(5000, 5000, alpha=False, overviews={2: 0, 4: 1}).needs_copies
+    assert not Levels(2048, 2048, overviews={}).needs_copies
+    assert not Levels(1, 20_000, overviews={}).needs_copies
+    assert Levels(5000, 5000, overviews={}).needs_copies
+    assert not Levels(5000, 5000, overviews={2: 0, 4: 1}).needs_copies
 
 
 def test_fitting_keeps_the_mean_and_leaves_nodata_out():

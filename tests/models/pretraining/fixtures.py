@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from models.pretrain import main
-from models.pretrain_config import PretrainConfig, PretrainSpec, write_spec
+from models.pretrain_config import PretrainConfig
+from models.pretraining.spec import PretrainSpec, write_spec
 from tests.data.make_scene import make_hostile, make_scene
 from tests.models.training.fixtures import write_chips
 

@@ -37,8 +37,17 @@ def test_band_relations_are_known():
 def test_features_ignore_nodata(seed, pad):
     image = np.random.default_rng(seed).random((3, 16, 16)).astype(np.float32)
     padded = np.pad(image, ((0, 0), (0, pad), (0, pad)), constant_values=np.nan)
-    padded[0, 16:] = 7  # one band is there, but the pixel as a whole is not
     np.testing.assert_allclose(image_features(padded), image_features(image), rtol=1e-5)
+
+
+def test_band_that_a_pixel_lacks_counts_as_its_mean():
+    image = np.random.default_rng(0).random((3, 16, 16)).astype(np.float32)
+    lacking = image.copy()
+    lacking[1, :4] = np.nan
+    known = image.copy()
+    known[1, :4] = image[1, 4:].mean()
+
+    np.testing.assert_allclose(image_features(lacking), image_features(known), rtol=1e-5)
 
 
 def test_image_without_valid_pixel_is_refused():

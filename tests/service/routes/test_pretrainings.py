@@ -11,7 +11,8 @@ import pytest
 
 from al_loop.campaigns.layout import DataLayout
 from models.manifest import read_manifest
-from models.pretrain_config import ENCODER_FILE, read_spec
+from models.pretrain_config import ENCODER_FILE
+from models.pretraining.spec import read_spec
 from models.scoring.embeddings import EmbeddingStore
 from service.app import create_app
 from service.cli import main

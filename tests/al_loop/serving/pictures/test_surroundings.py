@@ -73,7 +73,7 @@ def test_one_neighbour_of_each_place_and_24_at_most():
 
 
 def test_place_is_told_in_metres_degrees_and_links():
-    around = surroundings(sample(path="x_2022-08-25.tif"), Levels(48, 64, alpha=False, overviews={}), None, [])
+    around = surroundings(sample(path="x_2022-08-25.tif"), Levels(48, 64, overviews={}), None, [])
 
     assert around.pixel_size_m == pytest.approx(10.0, rel=1e-3)
     assert around.centre == pytest.approx([3.0038, 41.5495], abs=1e-3)
@@ -86,7 +86,7 @@ def test_place_is_told_in_metres_degrees_and_links():
 def test_without_a_place_there_are_no_links_and_no_search():
     lost = sample(crs=None, transform=None, bounds=None)
 
-    around = surroundings(lost, Levels(48, 64, alpha=False, overviews={}), None, [])
+    around = surroundings(lost, Levels(48, 64, overviews={}), None, [])
 
     assert (around.links, around.centre, around.pixel_size_m, around.neighbours) == ({}, None, None, [])
     assert search_box(lost) is None
