@@ -10,6 +10,7 @@ import msgspec
 
 from al_loop.domain.audit import AuditEntry
 from al_loop.domain.campaigns import BandDecision, CampaignSettings, RetrainPolicy
+from al_loop.domain.imports import ImportCounts
 from al_loop.domain.labels import Comment, Label
 from al_loop.domain.queries import AlikeSample, HeldLease
 from al_loop.domain.rounds import CurvePoint, EmbeddingVersion, ModelVersion, NextRound, Pretraining, Round, RoundEvent
@@ -82,10 +83,12 @@ class LabelPage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-class RecordedLabels(msgspec.Struct, frozen=True, kw_only=True):
-    """Ids of the stored labels, in the order they were sent."""
+class RecordedLabels(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Ids of the stored labels, in the order they were sent; of an import also those that were on record before."""
 
     label_ids: list[int]
+    imported: ImportCounts | None = None
+    """Of labels whose `source` is an import; absent for people's, and for a request that is repeated by its key."""
 
 
 class Released(msgspec.Struct, frozen=True, kw_only=True):

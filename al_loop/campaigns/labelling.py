@@ -6,10 +6,11 @@ from typing import Any
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.geojson import read_features
-from al_loop.domain.labels import CheckedLabel, Label, LabelInput, RequestKey
+from al_loop.domain.labels import IMPORT_ANNOTATOR, CheckedLabel, Label, LabelInput, RequestKey
 from al_loop.domain.samples import SampleHeader
 from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.store import LabelStore
+from al_loop.store.label_rows import Appended
 from models.card import TaskSpec
 from models.tasks import task_of
 
@@ -23,7 +24,20 @@ def record_labels(
     at: Sequence[str] | None = None,
     request: RequestKey | None = None,
 ) -> list[Label]:
-    """Check and store labels, all or none; see `LabelTable.append` for what becomes of leases.
+    """What `record_counted` has stored, or found on record, in the order of `inputs`."""
+    return record_counted(store, campaign, inputs, now, at=at, request=request).labels
+
+
+def record_counted(
+    store: LabelStore,
+    campaign: Campaign,
+    inputs: Sequence[LabelInput],
+    now: datetime,
+    *,
+    at: Sequence[str] | None = None,
+    request: RequestKey | None = None,
+) -> Appended:
+    """Check and store labels, all or none; see `LabelTable.append_counted` for what becomes of leases and imports.
 
     Args:
         store: Where samples are looked up and labels go.
@@ -44,7 +58,7 @@ def record_labels(
         check_label(campaign, sample_id, header, label, now, path)
         for (sample_id, header), label, path in zip(samples, inputs, paths, strict=True)
     ]
-    return store.labels.append(campaign.campaign_id, checked, request=request)
+    return store.labels.append_counted(campaign.campaign_id, checked, request=request)
 
 
 def check_label(
@@ -92,6 +106,7 @@ def check_label(
         labelled_at=label.labelled_at or now,
         recorded_at=now,
         at=at,
+        source="import" if label.source == "person" and label.annotator == IMPORT_ANNOTATOR else label.source,
         tasks=tuple(entry.task for entry in campaign.tasks),
     )
 

@@ -3,13 +3,20 @@
 `RequestKey` names a request that brings them, so that it can be sent again.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from al_loop.domain.samples import SampleId
 from models.card import TaskName
+
+LabelSource = Literal["person", "import", "overwrite"]
+"""Where a label comes from: someone gave it; a labelled folder; a folder that overrules what people said before it."""
+
+IMPORT_ANNOTATOR = "import"
+"""Labels of this name are an import's, whatever is said of their source."""
 
 
 class CheckedLabel(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +35,7 @@ class CheckedLabel(msgspec.Struct, frozen=True, kw_only=True):
     recorded_at: datetime
     at: str
     """JSON path of the label in the request, for errors found later."""
+    source: LabelSource = "person"
     tasks: tuple[str, ...] = ()
     """Every task of the campaign: the lease ends when all are answered. Empty: with this label."""
 
@@ -54,6 +62,9 @@ class LabelInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     override_lease: bool = False
     labelled_at: datetime | None = None
     """When the annotator answered; None: now. Must carry a time zone."""
+    source: LabelSource = "person"
+    """`import`: from a labelled folder. It counts where no person answered, and what is known already is not recorded
+    again. `overwrite`: the same, but it counts instead of what people answered before."""
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +83,31 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     """The label that this event withdraws; None for an answer."""
     labelled_at: datetime
     recorded_at: datetime
+    source: LabelSource = "person"
+    """`person`; `import`: from a labelled folder; `overwrite`: from one that overruled what people answered before."""
+
+
+def counting(labels: Iterable[Label]) -> dict[int, dict[TaskName, Label]]:
+    """The answers that count: they are trained on, exported where a format takes one answer, and shown for a sample.
+
+    Of several annotators the newest answer counts; an import's counts only where no person answered, as it says what
+    was known before they looked. The view `counting_labels` says the same in SQL.
+
+    Args:
+        labels: Current labels of one campaign, in any order, retractions left out.
+
+    Returns:
+        By sample and task.
+    """
+    answers: dict[int, dict[TaskName, Label]] = {}
+    for label in sorted(labels, key=lambda label: (label.source != "import", label.label_id)):
+        answers.setdefault(label.sample_id, {})[label.task] = label
+    return answers
+
+
+def counting_ids(labels: Iterable[Label]) -> frozenset[int]:
+    """Ids of the labels that count, as `counting` has it."""
+    return frozenset(label.label_id for answers in counting(labels).values() for label in answers.values())
 
 
 class RequestKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,9 +7,11 @@ from typing import NamedTuple
 import msgspec
 from duckdb import DuckDBPyConnection
 
-from al_loop.domain.labels import CheckedLabel, Label, RequestKey
+from al_loop.domain.imports import ImportCounts
+from al_loop.domain.labels import CheckedLabel, Label, LabelSource, RequestKey
 from al_loop.errors import ConflictError, LeasedError, NotFoundError
 from al_loop.store.rows import Row, among, among_ids, execute, select
+from al_loop.store.tables.imports import counted, decide_all
 from al_loop.store.tables.requests import keep_answer
 
 EVENT_COLUMNS = {
@@ -24,6 +26,7 @@ EVENT_COLUMNS = {
     "query_id": "BIGINT",
     "labelled_at": "TIMESTAMP",
     "recorded_at": "TIMESTAMP",
+    "source": "VARCHAR",
 }
 
 
@@ -45,8 +48,13 @@ class Appended(NamedTuple):
     """The stored labels of one request, and which leases go on because a task is open."""
 
     labels: list[Label]
+    """In the order they were sent; of an import also those that were there before."""
     running: set[tuple[int, str]]
     """Sample and annotator."""
+    new: list[Label]
+    """Those of them that were stored now."""
+    imported: ImportCounts | None = None
+    """None: no label came from an import."""
 
 
 def append_all(connection: DuckDBPyConnection, appends: Sequence[Append]) -> list[Appended]:
@@ -56,7 +64,10 @@ def append_all(connection: DuckDBPyConnection, appends: Sequence[Append]) -> lis
         LeasedError: For the first label whose sample is leased to another annotator.
         RepeatedRequestError: A request was carried out before.
     """
-    labels = [label for append in appends for label in append.labels]
+    decisions = decide_all(connection, [label for append in appends for label in append.labels])
+    sent = [[(label, next(decisions)) for label in append.labels] for append in appends]
+    labels = [label for entries in sent for label, decided in entries if decided.there is None]
+    sources = [decided.source for entries in sent for _, decided in entries if decided.there is None]
     answered = [_answered_lease(label, leases) for label, leases in _leases_of(connection, labels)]
     ids = iter(
         _append(
@@ -66,8 +77,9 @@ def append_all(connection: DuckDBPyConnection, appends: Sequence[Append]) -> lis
                     **{name: getattr(label, name, None) for name in EVENT_COLUMNS},
                     "features": None if label.features is None else msgspec.json.encode(label.features).decode(),
                     "query_id": None if lease is None else lease["query_id"],
+                    "source": source,
                 }
-                for label, lease in zip(labels, answered, strict=True)
+                for label, lease, source in zip(labels, answered, sources, strict=True)
             ],
         )
     )
@@ -85,13 +97,14 @@ def append_all(connection: DuckDBPyConnection, appends: Sequence[Append]) -> lis
             if lease is not None and lease["ended_at"] is None and (label.sample_id, label.annotator) not in running
         },
     )
-    recorded = [[_record(label, next(ids)) for label in append.labels] for append in appends]
-    for append, stored in zip(appends, recorded, strict=True):
+    outcomes = []
+    for append, entries in zip(appends, sent, strict=True):
+        stored = [decided.there or _record(label, next(ids), decided.source) for label, decided in entries]
         keep_answer(connection, append.request, [label.label_id for label in stored])
-    return [
-        Appended(stored, {(label.sample_id, label.annotator) for label in stored} & running.keys())
-        for stored in recorded
-    ]
+        new = [label for label, (_, decided) in zip(stored, entries, strict=True) if decided.there is None]
+        going_on = {(label.sample_id, label.annotator) for label in new} & running.keys()
+        outcomes.append(Appended(stored, going_on, new, counted([decided for _, decided in entries])))
+    return outcomes
 
 
 def append_retraction(
@@ -143,7 +156,7 @@ def to_label(row: Row) -> Label:
     return msgspec.convert({**row, "features": features}, Label)
 
 
-def _record(label: CheckedLabel, label_id: int) -> Label:
+def _record(label: CheckedLabel, label_id: int, source: LabelSource) -> Label:
     return Label(
         label_id=label_id,
         sample_id=label.sample_id,
@@ -156,6 +169,7 @@ def _record(label: CheckedLabel, label_id: int) -> Label:
         retracts=None,
         labelled_at=label.labelled_at,
         recorded_at=label.recorded_at,
+        source=source,
     )
 
 

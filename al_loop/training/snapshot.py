@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from al_loop.campaigns.classes import former_names, without_retired
 from al_loop.campaigns.readiness import readiness
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.labels import Label
+from al_loop.domain.labels import Label, counting
 from al_loop.domain.painting import label_polygons
 from al_loop.domain.reserve import block_position
 from al_loop.domain.samples import Sample
@@ -63,9 +63,9 @@ def write_snapshot(
 ) -> Snapshot:
     """Write `manifest.json` and `samples.parquet` for a training run.
 
-    Of several annotators of one (sample, task) the newest answer counts. Reserve samples become the test split; the
-    others are train, but for about 15 % calibration, chosen by block and the same from round to round. Gold-standard
-    samples are left out.
+    Of several annotators of one (sample, task) the newest answer counts, a person's before an import's. Reserve samples
+    become the test split; the others are train, but for about 15 % calibration, chosen by block and the same from round
+    to round. Gold-standard samples are left out.
 
     Args:
         store: Where the labels are.
@@ -86,7 +86,7 @@ def write_snapshot(
     if missing is not None:
         raise missing
     label_event_id = store.labels.newest_event(campaign.campaign_id)
-    answers = _trained(campaign, newest_answers(store.labels.current(campaign.campaign_id, up_to=label_event_id)))
+    answers = _trained(campaign, counting(store.labels.current(campaign.campaign_id, up_to=label_event_id)))
     samples = {
         sample_id: sample
         for sample_id, sample in store.samples.get_many(campaign.campaign_id, answers).items()
@@ -132,14 +132,6 @@ def write_snapshot(
 def schema() -> pa.Schema:
     """Columns of `samples.parquet`: one for each task, whether or not the campaign asks it."""
     return pa.schema([*COLUMNS, *((name, kind.column()) for name, kind in task_kinds().items())])
-
-
-def newest_answers(labels: Sequence[Label]) -> dict[int, LabelsByTask]:
-    """The newest label of each sample and task, by any annotator."""
-    answers: dict[int, LabelsByTask] = {}
-    for label in sorted(labels, key=lambda label: label.label_id):
-        answers.setdefault(label.sample_id, {})[label.task] = label
-    return answers
 
 
 def _trained(campaign: Campaign, answers: dict[int, LabelsByTask]) -> dict[int, LabelsByTask]:

@@ -205,7 +205,11 @@ class Client:
 
     def record_labels(self, name: str, labels: Sequence[LabelInput]) -> list[int]:
         """Record labels, all or nothing; returns their ids."""
-        return self._json("POST", f"/campaigns/{name}/labels", RecordedLabels, body=list(labels)).label_ids
+        return self.import_labels(name, labels).label_ids
+
+    def import_labels(self, name: str, labels: Sequence[LabelInput]) -> RecordedLabels:
+        """Record labels, all or nothing, and say how many of an import were new."""
+        return self._json("POST", f"/campaigns/{name}/labels", RecordedLabels, body=list(labels))
 
     def start_round(self, name: str, *, queue: bool = False, reason: str = "ops") -> RoundView:
         """Start a round."""

@@ -10,8 +10,9 @@ from litestar.response import Stream
 
 from al_loop.campaigns.exporting import FILE_ENDINGS, MEDIA_TYPES, ExportFormat
 from al_loop.campaigns.exporting.campaign import export_campaign
-from al_loop.campaigns.labelling import record_labels
+from al_loop.campaigns.labelling import record_counted
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.imports import ImportCounts
 from al_loop.domain.labels import Label, LabelInput
 from al_loop.errors import InvalidValueError
 from al_loop.loop import Loop
@@ -50,17 +51,22 @@ class LabelController(Controller):
 
         A label is the complete answer for one sample, task and annotator; empty `classes` or `features` means "looked,
         none here"; for a single-label task empty `classes` mean "none of these". It is on disk when this answers.
-        Send an `Idempotency-Key` to be able to send the request again when no answer came.
+        Labels of `source` `import` are stored where they are new, and count where no person answered; `imported` says
+        what became of them. Send an `Idempotency-Key` to be able to send the request again when no answer came.
         """
         inputs, at = (data, [f"$[{row}]" for row in range(len(data))]) if isinstance(data, list) else ([data], ["$"])
         annotators = "\n".join(sorted({entry.annotator for entry in inputs}))
         request = request_key(key, loop, target, annotators, "label", inputs)
 
-        def record() -> list[int]:
-            labels = record_labels(loop.store, target, inputs, loop.clock(), at=at, request=request)
-            return [label.label_id for label in labels]
+        counts: list[ImportCounts | None] = []
 
-        return RecordedLabels(label_ids=loop.store.requests.once(request, list[int], record))
+        def record() -> list[int]:
+            appended = record_counted(loop.store, target, inputs, loop.clock(), at=at, request=request)
+            counts.append(appended.imported)
+            return [label.label_id for label in appended.labels]
+
+        label_ids = loop.store.requests.once(request, list[int], record)
+        return RecordedLabels(label_ids=label_ids, imported=counts[0] if counts else None)
 
     @get("/labels", operation_id="listLabels", sync_to_thread=True, responses=problems(400, 401, 403, 404))
     def page(

@@ -42,7 +42,8 @@ def export_labels(
         target: Open for writing bytes; `scaneo` needs a seekable file.
         campaign: The campaign; its tasks name the classes.
         labels: Current labels, in any order, retractions left out. Several annotators may have answered for one
-            sample: `scaneo` takes the newest answer, the other formats keep all of them with their names.
+            sample: `scaneo` takes the one that counts (`al_loop.domain.labels.counting`), the other formats keep
+            all of them with their names and mark it.
         samples: The sample of each label, by id.
         export_format: What to write.
     """

@@ -9,7 +9,7 @@ from al_loop.campaigns.exporting.coordinates import features_of, footprint, geog
 from al_loop.campaigns.exporting.summary import ExportSummary
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.geojson import PIXEL
-from al_loop.domain.labels import Label
+from al_loop.domain.labels import Label, counting_ids
 from al_loop.domain.samples import SampleHeader
 from models.geo.placement import WGS84
 
@@ -21,22 +21,25 @@ def write_geojson(
 
     Coordinates are in EPSG:4326. Polygons of samples without a CRS stay in pixels (column, row from the upper left
     corner) and say so in `properties.crs`. A classification has the sample's footprint, or no geometry. An answer
-    without a polygon is a feature without geometry whose `properties.empty` is true.
+    without a polygon is a feature without geometry whose `properties.empty` is true. `properties.counts` tells the
+    answer that is trained on from others to the same sample and task (`al_loop.domain.labels.counting`).
     """
     encoder = msgspec.json.Encoder()
+    labels = list(labels)
+    ids = counting_ids(labels)
     count = 0
     separator = b""
     target.write(b'{"type":"FeatureCollection","name":' + encoder.encode(campaign.name) + b',"features":[\n')
     for label in labels:
         count += 1
-        for feature in _features(label, samples[label.sample_id]):
+        for feature in _features(label, samples[label.sample_id], counts=label.label_id in ids):
             target.write(separator + encoder.encode(feature))
             separator = b",\n"
     target.write(b"\n]}\n")
     return ExportSummary(labels=count, skipped=[])
 
 
-def _features(label: Label, sample: SampleHeader) -> Iterator[dict[str, Any]]:
+def _features(label: Label, sample: SampleHeader, *, counts: bool) -> Iterator[dict[str, Any]]:
     properties: dict[str, Any] = {
         "label_id": label.label_id,
         "sample_id": label.sample_id,
@@ -44,6 +47,8 @@ def _features(label: Label, sample: SampleHeader) -> Iterator[dict[str, Any]]:
         "task": label.task,
         "annotator": label.annotator,
         "labelled_at": label.labelled_at,
+        "source": label.source,
+        "counts": counts,
     }
     if label.classes is not None:
         yield _feature(footprint(sample), {**properties, "classes": label.classes, "crs": WGS84})

@@ -22,7 +22,7 @@ from al_loop.campaigns.scaneo_format import (  # fmt: skip
     Properties,
 )
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.labels import Label
+from al_loop.domain.labels import Label, counting
 from al_loop.domain.painting import class_colours
 from al_loop.domain.samples import SampleHeader, SkippedPath
 from models.card import TaskName
@@ -44,7 +44,7 @@ class _Answer(msgspec.Struct, frozen=True):
 def write_scaneo(
     target: BinaryIO, campaign: Campaign, labels: Iterable[Label], samples: Mapping[int, SampleHeader]
 ) -> ExportSummary:
-    """Write `spai.json` and one GeoJSON an image, of the newest answer to each task.
+    """Write `spai.json` and one GeoJSON an image, of the answer to each task that counts (`counting`).
 
     Polygons become MultiPolygons in EPSG:4326, as SCANEO's brush draws them. What SCANEO cannot say (an empty answer,
     regions to ignore) goes to the member `al_loop`, which it passes over and our import reads. Left out, with a
@@ -62,7 +62,7 @@ def write_scaneo(
     written = 0
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(LABELS_FILE, msgspec.json.encode(_label_list(campaign)))
-        for sample_id, answers in _newest_answers(labels, samples).items():
+        for sample_id, answers in _counting_answers(labels, samples).items():
             path = samples[sample_id].path
             placed = {task: answer for task, answer in answers.items() if answer.placed}
             if len(placed) < len(answers):
@@ -84,13 +84,13 @@ def _label_list(campaign: Campaign) -> LabelList:
     )
 
 
-def _newest_answers(labels: Iterable[Label], samples: Mapping[int, SampleHeader]) -> dict[int, dict[TaskName, _Answer]]:
-    newest: dict[int, dict[TaskName, _Answer]] = {}
-    for label in labels:
-        answers = newest.setdefault(label.sample_id, {})
-        if label.task not in answers or answers[label.task].label_id < label.label_id:
-            answers[label.task] = _answer(label, samples[label.sample_id])
-    return newest
+def _counting_answers(
+    labels: Iterable[Label], samples: Mapping[int, SampleHeader]
+) -> dict[int, dict[TaskName, _Answer]]:
+    return {
+        sample_id: {task: _answer(label, samples[sample_id]) for task, label in answers.items()}
+        for sample_id, answers in counting(labels).items()
+    }
 
 
 def _answer(label: Label, sample: SampleHeader) -> _Answer:

@@ -47,7 +47,7 @@ class AssistTable:
         """Labels that answer a prediction and have no row yet, by id, each with that prediction.
 
         It is the newest one of the label's sample and task that was shown before the label, and after the annotator's
-        label before that, so that a suggestion counts once.
+        label before that, so that a suggestion counts once. Imports answer no suggestion.
 
         Args:
             campaign_id: The campaign.
@@ -58,14 +58,15 @@ class AssistTable:
             f"""WITH recent AS (
                 SELECT DISTINCT sample_id FROM label_events WHERE campaign_id = $campaign_id AND label_id > $after
             ), events AS (
-                SELECT label_id, sample_id, task, labelled_at, retracts, lag(labelled_at) OVER (
+                SELECT label_id, sample_id, task, labelled_at, retracts, source, lag(labelled_at) OVER (
                     PARTITION BY sample_id, task, annotator ORDER BY label_id) AS previous_at
                 FROM label_events WHERE campaign_id = $campaign_id AND sample_id IN (FROM recent)
             )
             SELECT label_id, prediction_id FROM events
             JOIN ({PIXELS}) pixels USING (sample_id)
             JOIN predictions USING (pixel_hash, task)
-            WHERE predictions.campaign_id = $campaign_id AND label_id > $after AND retracts IS NULL AND {COMPARABLE}
+            WHERE predictions.campaign_id = $campaign_id AND label_id > $after AND retracts IS NULL
+                AND source = 'person' AND {COMPARABLE}
                 AND shown_at <= labelled_at AND (previous_at IS NULL OR shown_at > previous_at)
                 AND label_id NOT IN (SELECT label_id FROM assists WHERE campaign_id = $campaign_id)
             QUALIFY row_number() OVER (PARTITION BY label_id ORDER BY shown_at DESC, prediction_id DESC) = 1
@@ -122,7 +123,7 @@ class AssistTable:
             ), answered AS (
                 SELECT pixel_hash, task, max(labelled_at) AS labelled_at FROM label_events
                 JOIN ({PIXELS}) pixels USING (sample_id)
-                WHERE campaign_id = $campaign_id AND retracts IS NULL GROUP BY ALL
+                WHERE campaign_id = $campaign_id AND retracts IS NULL AND source = 'person' GROUP BY ALL
             )
             SELECT version, task, count(*) AS suggested,
                 count(*) FILTER (labelled_at IS NULL OR labelled_at < shown_at) AS unanswered

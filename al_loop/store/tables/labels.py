@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from al_loop.domain.labels import CheckedLabel, Label, RequestKey
 from al_loop.domain.queries import SourceLabel
 from al_loop.store.database import Database
-from al_loop.store.label_rows import Append, append_all, append_retraction, to_label
+from al_loop.store.label_rows import Append, Appended, append_all, append_retraction, to_label
 from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.sample_rows import LABELLED
 from models.card import TaskName
@@ -20,10 +20,10 @@ from models.card import TaskName
 NEWEST = """QUALIFY row_number() OVER (PARTITION BY sample_id, task, annotator ORDER BY label_id DESC) = 1
     AND retracts IS NULL"""
 
-NEWEST_ANSWERS = """SELECT l.* FROM current_labels l JOIN samples s USING (sample_id)
-    WHERE l.campaign_id = $campaign_id AND task = $task AND ($reserve IS NULL OR s.reserve = $reserve) AND NOT s.golden
-    QUALIFY row_number() OVER (PARTITION BY l.sample_id ORDER BY label_id DESC) = 1"""
-"""The newest current label of each sample, by any annotator; gold-standard samples left out."""
+ANSWERS = """SELECT l.* FROM counting_labels l JOIN samples s USING (sample_id)
+    WHERE l.campaign_id = $campaign_id AND task = $task AND ($reserve IS NULL OR s.reserve = $reserve)
+    AND NOT s.golden"""
+"""The label of each sample that counts (`al_loop.domain.labels.counting`); gold-standard samples left out."""
 
 
 class Tally(NamedTuple):
@@ -45,9 +45,16 @@ class LabelTable:
     def append(
         self, campaign_id: int, labels: Sequence[CheckedLabel], *, request: RequestKey | None = None
     ) -> list[Label]:
+        """What `append_counted` has stored, or found on record, in the order of `labels`."""
+        return self.append_counted(campaign_id, labels, request=request).labels
+
+    def append_counted(
+        self, campaign_id: int, labels: Sequence[CheckedLabel], *, request: RequestKey | None = None
+    ) -> Appended:
         """Store labels, all or none; the last task's label ends its annotator's lease on the sample.
 
-        A label whose lease ran out on the way is kept, also if the sample was leased to another annotator since.
+        Labels of imports are stored where they are new (`al_loop.domain.imports`). A label whose lease ran out on
+        the way is kept, also if the sample was leased to another annotator since.
 
         Args:
             campaign_id: Whose samples they are.
@@ -59,14 +66,14 @@ class LabelTable:
             RepeatedRequestError: The request was carried out before.
         """
         if not labels:
-            return []
+            return Appended([], set(), [])
         return self._database.write_together(
             append_all,
             Append(list(labels), request),
-            lambda appended: self._pool_indexes.on_labels_recorded(campaign_id, *appended),
+            lambda appended: self._pool_indexes.on_labels_recorded(campaign_id, appended.new, appended.running),
             campaign_id=campaign_id,
             content=True,
-        ).labels
+        )
 
     def retract(
         self,
@@ -218,7 +225,7 @@ class LabelTable:
         the first. It is None for labels that no query asked for. Gold-standard samples are left out.
         """
         rows = self._database.read(
-            f"""WITH answers AS ({NEWEST_ANSWERS}), asked AS (
+            f"""WITH answers AS ({ANSWERS}), asked AS (
                 SELECT sample_id, min(e.label_id) AS first_id, first(arm ORDER BY e.label_id) AS arm
                 FROM label_events e LEFT JOIN leases l USING (campaign_id, query_id, sample_id, annotator)
                 WHERE campaign_id = $campaign_id AND task = $task AND retracts IS NULL GROUP BY sample_id)
@@ -239,7 +246,7 @@ class LabelTable:
             reserve: Only samples of the test reserve, or only others; None: all.
         """
         rows = self._database.read(
-            f"""WITH newest AS ({NEWEST_ANSWERS}), named AS (
+            f"""WITH newest AS ({ANSWERS}), named AS (
                 SELECT unnest(coalesce(
                     classes, list_distinct(json_extract_string(features, '$.features[*].properties.label'))
                 )) AS name FROM newest)
@@ -264,7 +271,7 @@ class LabelTable:
             Sample ids, ascending, and the class of each; answers of no or of several classes are left out.
         """
         table = self._database.read_table(
-            f"""SELECT answer.sample_id, classes[1] AS name FROM ({NEWEST_ANSWERS}) answer
+            f"""SELECT answer.sample_id, classes[1] AS name FROM ({ANSWERS}) answer
             JOIN samples USING (sample_id) WHERE len(classes) = 1 AND NOT golden ORDER BY answer.sample_id""",
             campaign_id=campaign_id,
             task=task,
@@ -286,7 +293,7 @@ class LabelTable:
             Sample ids, ascending, and the classes of each; none is an answer, too.
         """
         table = self._database.read_table(
-            f"""SELECT sample_id, classes FROM ({NEWEST_ANSWERS}) WHERE classes IS NOT NULL ORDER BY sample_id""",
+            f"""SELECT sample_id, classes FROM ({ANSWERS}) WHERE classes IS NOT NULL ORDER BY sample_id""",
             campaign_id=campaign_id,
             task=task,
             reserve=reserve,
@@ -298,7 +305,7 @@ class LabelTable:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Ids of each labelled sample, ascending, and of its newest answer; gold-standard samples are left out."""
         table = self._database.read_table(
-            f"SELECT sample_id, label_id FROM ({NEWEST_ANSWERS}) ORDER BY sample_id",
+            f"SELECT sample_id, label_id FROM ({ANSWERS}) ORDER BY sample_id",
             campaign_id=campaign_id,
             task=task,
             reserve=reserve,
@@ -318,7 +325,7 @@ class LabelTable:
     def answered(self, campaign_id: int, task: TaskName) -> int:
         """Samples outside the test reserve with a current label for a task."""
         rows = self._database.read(
-            f"SELECT count(*) AS samples FROM ({NEWEST_ANSWERS})",
+            f"SELECT count(*) AS samples FROM ({ANSWERS})",
             campaign_id=campaign_id,
             task=task,
             reserve=False,

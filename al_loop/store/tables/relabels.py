@@ -35,11 +35,10 @@ class RelabelTable:
         self._database, self._queries = database, queries
 
     def answers(self, campaign_id: int, task: TaskName) -> list[AnsweredSample]:
-        """The newest answer of each sample for a task, by sample; gold-standard samples are left out."""
+        """The answer of each sample that counts for a task, by sample; gold-standard samples are left out."""
         rows = self._database.read(
-            """SELECT l.*, s.path, s.block, s.reserve FROM current_labels l JOIN samples s USING (sample_id)
-            WHERE l.campaign_id = $campaign_id AND task = $task AND NOT s.golden
-            QUALIFY row_number() OVER (PARTITION BY l.sample_id ORDER BY label_id DESC) = 1 ORDER BY l.sample_id""",
+            """SELECT l.*, s.path, s.block, s.reserve FROM counting_labels l JOIN samples s USING (sample_id)
+            WHERE l.campaign_id = $campaign_id AND task = $task AND NOT s.golden ORDER BY l.sample_id""",
             campaign_id=campaign_id,
             task=task,
         )
@@ -60,7 +59,8 @@ class RelabelTable:
                 FROM label_events WHERE campaign_id = $campaign_id AND retracts IS NULL AND label_id NOT IN
                     (SELECT retracts FROM label_events WHERE campaign_id = $campaign_id AND retracts IS NOT NULL)
                 AND sample_id IN (SELECT sample_id FROM asked)
-                QUALIFY row_number() OVER (PARTITION BY sample_id, task ORDER BY label_id DESC) = 1
+                QUALIFY row_number() OVER (
+                    PARTITION BY sample_id, task ORDER BY source = 'import', label_id DESC) = 1
             )
             SELECT sample_id, task FROM answers JOIN asked USING (sample_id)
             WHERE recorded_at > since AND (classes IS NULL OR classes = before)""",
