@@ -8,6 +8,7 @@ from pathlib import Path
 from al_loop.domain.samples import SkippedPath
 
 IMAGE_SUFFIXES = frozenset({".tif", ".tiff", ".jpg", ".jpeg", ".png"})
+SHOWN_PROBLEMS = 5
 _SIDECAR_ENDINGS = (
     ".aux.xml", ".aux", ".ovr", ".msk", ".prj",
     ".tfw", ".tifw", ".tiffw", ".jgw", ".jpgw", ".jpegw", ".pgw", ".pngw", ".wld",
@@ -22,10 +23,27 @@ class Listing:
     root: Path
     files: list[str] = field(default_factory=list)
     skipped: list[SkippedPath] = field(default_factory=list)
+    problems: list[SkippedPath] = field(default_factory=list)
+    """Those of `skipped` that hold images or labels that cannot be used."""
 
     def skip(self, path: str, reason: str) -> None:
-        """Remember that a file is left out."""
+        """Remember that a file is left out because it is no part of the data."""
         self.skipped.append(SkippedPath(path=path, reason=reason))
+
+    def fail(self, path: str, reason: str) -> None:
+        """Remember that an image or labels cannot be used."""
+        entry = SkippedPath(path=path, reason=reason)
+        self.skipped.append(entry)
+        self.problems.append(entry)
+
+    def why(self) -> str:
+        """The problems with an example of each, as one sentence; empty without any."""
+        examples: dict[str, str] = {}
+        for entry in self.problems:
+            examples.setdefault(entry.reason, entry.path)
+        told = [f"{path}: {reason}" for reason, path in list(examples.items())[:SHOWN_PROBLEMS]]
+        more = len(examples) - len(told)
+        return "; ".join(told) + (f"; and {more} other reasons" if more else "")
 
 
 def list_folder(root: Path) -> Listing:
@@ -45,8 +63,8 @@ def _walk(listing: Listing, folder: Path, prefix: str) -> Iterator[str]:
     try:
         with os.scandir(folder) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
-    except PermissionError:
-        listing.skip(prefix or ".", "folder cannot be opened: permission denied")
+    except OSError as error:
+        listing.fail(prefix or ".", f"folder cannot be opened: {(error.strerror or str(error)).lower()}")
         return
     for entry in entries:
         path = prefix + entry.name
@@ -80,6 +98,42 @@ def _reason_to_skip(entry: os.DirEntry[str], root: Path) -> str | None:
     if name.endswith(_SIDECAR_ENDINGS):
         return "sidecar of an image"
     return None
+
+
+class ImageNames:
+    """Finds the image that a label file names: by its path, or by its name where only one has it."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._paths = {path for path in listing.files if is_image(path)}
+        self._by_name: dict[str, list[str]] = {}
+        for path in sorted(self._paths):
+            name = path.rpartition("/")[2]
+            self._by_name.setdefault(name, []).append(path)
+            self._by_name.setdefault(stem(name), []).append(path)
+
+    def find(self, name: str, near: str) -> str | None:
+        """Path of the image, or None where there is none or more than one.
+
+        Args:
+            name: As the label file has it: a path or a name, with or without extension.
+            near: Folder of the label file, as `train/`, or empty; looked at first.
+        """
+        named = name.strip().replace("\\", "/").removeprefix("./")
+        folder = near.rstrip("/")
+        for place in (folder, folder.rpartition("/")[0], ""):
+            for part in ("", "images/"):
+                path = "/".join(piece for piece in (place, f"{part}{named}") if piece)
+                if path in self._paths:
+                    return path
+        found = self._by_name.get(named.rpartition("/")[2], [])
+        same_end = [
+            path for path in found if f"/{stem(path)}".endswith(f"/{stem(named) if is_image(named) else named}")
+        ]
+        near_it = [path for path in same_end if folder and path.startswith(f"{folder}/")]
+        for paths in (near_it, same_end):
+            if len(paths) == 1:
+                return paths[0]
+        return None
 
 
 def suffix(path: str) -> str:

@@ -1,83 +1,95 @@
-"""Image and mask pairs: `image.ext` and `image_mask.tif|png`, one band of class codes.
+"""Images and their masks: `image_mask.png` beside `image.tif`, or folders such as `images/` and `masks/`.
 
-Code 0 is background, k the k-th class, 255 says nothing. Masks become polygons in pixel coordinates that follow the
-pixel edges, so painting them again gives the same mask.
+Of codes, 0 is background, k the k-th class, 255 says nothing; palettes and colours go by `classes.json`. Masks become
+polygons in pixel coordinates that follow the pixel edges, so painting them again gives the same mask.
 """
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from shapely.geometry import mapping
 
-from al_loop.campaigns.importing.listing import Listing, is_image, stem, suffix
+from al_loop.campaigns.importing.class_list import CLASSES_FILE, LABEL_MAP_FILE, ClassCodes, listed, read_class_list
+from al_loop.campaigns.importing.layout import IMAGE_ENDINGS, MASK_ENDINGS, place_of, splits_note, without_ending
+from al_loop.campaigns.importing.listing import Listing, is_image
+from al_loop.campaigns.importing.mask_meaning import MaskValues, meaning_of
 from al_loop.campaigns.importing.plan import ImportPlan, ReportStep
 from al_loop.domain.campaigns import CampaignSettings, ReserveSettings
 from al_loop.domain.labels import LabelInput
 from al_loop.errors import InvalidValueError
 from models.card import BACKGROUND, IGNORE, TaskSpec
 from models.errors import RasterError
-from models.rasters.masks import codes_to_polygons, read_codes
+from models.rasters.mask_pixels import MaskPixels, read_mask
+from models.rasters.masks import codes_to_polygons
 from models.rasters.reading import read_header
 
-LOOKED_FOR = "pairs of an image and its mask (image.tif, .jpg or .png, and image_mask.tif or .png)"
-CLASSES_FILE = "classes.json"
-_MASK_ENDING = "_mask"
-_MASK_SUFFIXES = frozenset({".tif", ".tiff", ".png"})
+LOOKED_FOR = (
+    "pairs of an image and its mask (image.tif, .jpg or .png, and image_mask.tif or .png; or the folders images/ and "
+    "masks/ with equal names)"
+)
+_ALWAYS = "_mask"
 _REPORT_EVERY = 20
 _PLACE_PATTERNS = (r"^(.+?)(?:[_-]\d+)+\.[^./]+$", r"^(.+)[_-]\d+\.[^./]+$")
 _MIN_PLACES = 3
 
 
-class ClassNamesFile(msgspec.Struct, frozen=True):
-    """Content of `classes.json`."""
+class _Sides(NamedTuple):
+    """Images and masks of a folder."""
 
-    classes: list[str]
-    background: int = BACKGROUND
-    ignore: int = IGNORE
+    images: list[str]
+    masks: dict[str, str]
+    """Image -> its mask."""
+    orphans: list[str]
+    """Masks without an image."""
+    previews: list[str]
 
 
 def recognises(listing: Listing) -> bool:
     """Whether at least one image has a mask."""
-    return bool(_pairs(listing.files))
+    return bool(_sides(listing.files).masks)
 
 
-def plan(listing: Listing, report: ReportStep) -> ImportPlan:
-    """Plan a segmentation campaign; images without a mask join the pool unlabelled.
+def plan(listing: Listing, report: ReportStep, classes: Sequence[str] | None = None) -> ImportPlan:
+    """Plan a segmentation campaign; images without a mask join the pool unlabelled. Every mask is read once.
 
-    Class names come from `classes.json`; without one the masks are read and classes are named "1" to "K".
-    Where the images have no CRS and their names end in numbers (`tile3_001`), the stem is taken for a place, so that
-    parts of one tile never lie on both sides of the test reserve.
+    Class names come from `classes` (codes 1, 2, ..), from `classes.json` (also colours) or from CVAT's `labelmap.txt`;
+    without them classes are named "1" to "K". Where the images have no CRS and their names end in numbers
+    (`tile3_001`), the stem is taken for a place, so that parts of one tile never lie on both sides of the test reserve.
 
     Args:
         listing: The folder.
         report: Called while masks are read for their codes.
+        classes: Names of the codes, in order.
 
     Raises:
-        InvalidValueError: `classes.json` is malformed or assigns codes that we do not use.
+        InvalidValueError: The class list is malformed, what the masks hold has no name, or no mask can be used.
     """
-    pairs = _pairs(listing.files)
-    masks = set(pairs.values())
-    paths = []
+    sides = _sides(listing.files)
     for path in listing.files:
-        if path in masks or path == CLASSES_FILE:
-            continue
-        if not is_image(path):
+        if not is_image(path) and path not in (CLASSES_FILE, LABEL_MAP_FILE):
             listing.skip(path, "not an image (.tif, .tiff, .jpg, .jpeg, .png)")
-        elif _is_mask(path):
-            listing.skip(path, "mask without an image, or a second mask")
-        else:
-            paths.append(path)
-    classes = _read_classes(listing)
-    if classes is None:
-        classes = _count_classes(listing, pairs, report)
+    for path in sides.orphans:
+        listing.fail(path, "mask without an image, or a second mask")
+    for path in sides.previews:
+        listing.skip(path, "in a folder of previews or of instances")
+    named = read_class_list(listing) if classes is None else listed(classes, "--classes")
+    values = _read_values(listing, sides.masks, report)
+    if not values:
+        raise InvalidValueError("$.directory", f"no mask in {listing.root} can be used: {listing.why()}")
+    meaning, notes = meaning_of(named, list(values.values()))
+    usable = _usable(listing, sides.masks, values, meaning)
+    if not usable:
+        raise InvalidValueError("$.directory", f"no mask in {listing.root} can be used: {listing.why()}")
+    counts = Counter(code for found in usable.values() for code in found)
 
     def read(annotator: str) -> Iterator[LabelInput]:
-        for path in paths:
-            if path in pairs:
-                features = _read_label(listing, path, pairs[path], classes)
+        for path in sides.images:
+            if path in usable:
+                features = _read_label(listing, path, sides.masks[path], meaning)
                 if features is not None:
                     yield LabelInput(
                         path=path, task="segmentation", annotator=annotator, features=features, crs="pixel"
@@ -86,100 +98,21 @@ def plan(listing: Listing, report: ReportStep) -> ImportPlan:
     return ImportPlan(
         kind="mask-pairs",
         root=listing.root,
-        tasks=[TaskSpec(task="segmentation", classes=classes)],
-        paths=paths,
+        tasks=[TaskSpec(task="segmentation", classes=meaning.names)],
+        paths=sides.images,
         settings=CampaignSettings(
-            unlabelled="background", reserve=ReserveSettings(group_pattern=_group_pattern(listing, paths))
+            unlabelled="background", reserve=ReserveSettings(group_pattern=group_pattern(listing, sides.images))
         ),
-        label_counts={"segmentation": len(pairs)},
+        label_counts={"segmentation": len(usable)},
         skipped=listing.skipped,
+        problems=listing.problems,
+        notes=notes + splits_note(sides.images),
+        class_counts={"segmentation": {name: counts[code] for code, name in enumerate(meaning.names, start=1)}},
         read_labels=read,
     )
 
 
-def _is_mask(path: str) -> bool:
-    return stem(path).endswith(_MASK_ENDING) and suffix(path) in _MASK_SUFFIXES
-
-
-def _pairs(files: list[str]) -> dict[str, str]:
-    """Image -> mask. Of two images of one name the GeoTIFF has the mask."""
-    masks: dict[str, str] = {}
-    for path in files:
-        if _is_mask(path):
-            masks.setdefault(stem(path).removesuffix(_MASK_ENDING), path)
-    pairs: dict[str, str] = {}
-    for path in sorted(files, key=lambda path: not path.lower().endswith((".tif", ".tiff"))):
-        if is_image(path) and not _is_mask(path) and (mask := masks.pop(stem(path), None)) is not None:
-            pairs[path] = mask
-    return pairs
-
-
-def _read_classes(listing: Listing) -> list[str] | None:
-    if CLASSES_FILE not in listing.files:
-        return None
-    file = listing.root / CLASSES_FILE
-    try:
-        decoded = msgspec.json.decode(file.read_bytes(), type=ClassNamesFile | list[str])
-    except msgspec.DecodeError as error:
-        raise InvalidValueError(
-            "$.directory", f'{file} must be {{"classes": ["first", ..]}} or a list of names: {error}'
-        ) from error
-    if isinstance(decoded, list):
-        return decoded
-    if (decoded.background, decoded.ignore) != (BACKGROUND, IGNORE):
-        raise InvalidValueError(
-            "$.directory",
-            f"{file} uses background {decoded.background} and ignore {decoded.ignore}; masks must use {BACKGROUND} "
-            f"and {IGNORE}",
-        )
-    return decoded.classes
-
-
-def _count_classes(listing: Listing, pairs: dict[str, str], report: ReportStep) -> list[str]:
-    """Names "1" to the highest code of all masks; unreadable masks are met again when labels are read."""
-    highest = 0
-    for done, mask in enumerate(pairs.values(), start=1):
-        try:
-            codes = read_codes(listing.root / mask)
-        except RasterError:
-            continue
-        highest = max(highest, int(codes.max(initial=0, where=codes != IGNORE)))
-        if done % _REPORT_EVERY == 0 or done == len(pairs):
-            report("masks", done, len(pairs))
-    if highest == 0:
-        raise InvalidValueError("$.directory", f"no mask in {listing.root} holds a class; name them in {CLASSES_FILE}")
-    return [str(code) for code in range(1, highest + 1)]
-
-
-def _read_label(listing: Listing, path: str, mask: str, classes: list[str]) -> dict[str, Any] | None:
-    """The features of one mask in pixel coordinates, or None, with the reason in the listing."""
-    try:
-        codes = read_codes(listing.root / mask)
-        header = read_header(listing.root / path)
-    except RasterError as error:
-        listing.skip(mask, f"label left out: {error}")
-        return None
-    if codes.shape != (header.height, header.width):
-        height, width = codes.shape
-        listing.skip(mask, f"mask is {width} x {height} px, its image {header.width} x {header.height} px")
-        return None
-    unknown = [int(code) for code in np.unique(codes) if len(classes) < code != IGNORE]
-    if unknown:
-        listing.skip(mask, f"codes {unknown} name no class; there are {len(classes)} classes")
-        return None
-    features = [
-        {"type": "Feature", "properties": _properties(code, classes), "geometry": mapping(polygon)}
-        for code, polygon in codes_to_polygons(codes)
-        if code != BACKGROUND
-    ]
-    return {"type": "FeatureCollection", "features": features}
-
-
-def _properties(code: int, classes: list[str]) -> dict[str, Any]:
-    return {"label": None, "ignore": True} if code == IGNORE else {"label": classes[code - 1]}
-
-
-def _group_pattern(listing: Listing, paths: list[str]) -> str | None:
+def group_pattern(listing: Listing, paths: Sequence[str]) -> str | None:
     """A pattern that names the place of each image, if names tell it and the pixels do not."""
     try:
         if not paths or read_header(listing.root / paths[0]).crs is not None:
@@ -192,3 +125,108 @@ def _group_pattern(listing: Listing, paths: list[str]) -> str | None:
         if all(matches) and _MIN_PLACES <= len(places) <= len(paths) / 2:
             return pattern
     return None
+
+
+def features_of(codes: NDArray[np.uint8], names: Sequence[str]) -> dict[str, Any]:
+    """A GeoJSON FeatureCollection in pixel coordinates of class codes of shape (H, W)."""
+    features = [
+        {"type": "Feature", "properties": _properties(code, names), "geometry": mapping(polygon)}
+        for code, polygon in codes_to_polygons(codes)
+        if code != BACKGROUND
+    ]
+    return {"type": "FeatureCollection", "features": features}
+
+
+def _sides(files: Sequence[str]) -> _Sides:
+    """Of two images of one name the GeoTIFF has the mask."""
+    rasters = [path for path in files if is_image(path)]
+    places = {path: place_of(path) for path in rasters}
+    previews = [path for path in rasters if places[path].side == "preview"]
+    in_mask_folder = {path for path in rasters if places[path].side == "mask"}
+    others = [path for path in rasters if path not in in_mask_folder and places[path].side != "preview"]
+    by_name = {places[path].key for path in others}
+    by_name |= {(*key[:2], base) for key in by_name if (base := without_ending(key[2], IMAGE_ENDINGS))}
+    masks: dict[Any, str] = {}
+    spare: list[str] = []
+    sure = set(in_mask_folder)
+    for path in [*sorted(in_mask_folder), *others]:
+        split, folders, base = places[path].key
+        bare = without_ending(base, MASK_ENDINGS)
+        if path not in in_mask_folder:
+            if bare is None or not (base.endswith(_ALWAYS) or (split, folders, bare) in by_name):
+                continue
+            sure.add(path)
+        key = (
+            split,
+            folders,
+            base if bare is None or (path in in_mask_folder and (split, folders, base) in by_name) else bare,
+        )
+        if masks.setdefault(key, path) != path:
+            spare.append(path)
+    images = [path for path in others if path not in sure]
+    pairs: dict[str, str] = {}
+    for path in sorted(images, key=lambda path: not path.lower().endswith((".tif", ".tiff"))):
+        key = places[path].key
+        bare = without_ending(key[2], IMAGE_ENDINGS)
+        for name in (key[2], bare):
+            if name is not None and (mask := masks.pop((*key[:2], name), None)) is not None:
+                pairs[path] = mask
+                break
+    return _Sides(images, pairs, sorted([*masks.values(), *spare]), previews)
+
+
+def _read_values(listing: Listing, pairs: dict[str, str], report: ReportStep) -> dict[str, MaskValues]:
+    """What the mask of each image holds; masks that cannot be read, or do not fit, are left out with the reason."""
+    values: dict[str, MaskValues] = {}
+    for done, (path, mask) in enumerate(pairs.items(), start=1):
+        pixels = _read_fitting(listing, path, mask)
+        if pixels is not None:
+            values[path] = MaskValues.of(mask, pixels)
+        if done % _REPORT_EVERY == 0 or done == len(pairs):
+            report("masks", done, len(pairs))
+    return values
+
+
+def _read_fitting(listing: Listing, path: str, mask: str) -> MaskPixels | None:
+    """The mask of an image, or None, with the reason in the listing."""
+    try:
+        pixels = read_mask(listing.root / mask)
+        header = read_header(listing.root / path)
+    except (RasterError, OSError, UnicodeError) as error:
+        listing.fail(mask, f"label left out: {error}")
+        return None
+    height, width = pixels.values.shape
+    if (height, width) != (header.height, header.width):
+        listing.fail(mask, f"mask is {width} x {height} px, its image {header.width} x {header.height} px")
+        return None
+    return pixels
+
+
+def _usable(
+    listing: Listing, pairs: dict[str, str], values: dict[str, MaskValues], meaning: ClassCodes
+) -> dict[str, set[int]]:
+    """The codes of each image whose mask holds nothing but known classes."""
+    usable: dict[str, set[int]] = {}
+    for path, found in values.items():
+        reason = found.unknown(meaning)
+        if reason is None:
+            usable[path] = found.codes(meaning)
+        else:
+            listing.fail(pairs[path], reason)
+    return usable
+
+
+def _read_label(listing: Listing, path: str, mask: str, meaning: ClassCodes) -> dict[str, Any] | None:
+    """The features of one mask in pixel coordinates, or None, with the reason in the listing."""
+    pixels = _read_fitting(listing, path, mask)
+    if pixels is None:
+        return None
+    codes = MaskValues.of(mask, pixels).apply(meaning, pixels)
+    if codes is None:
+        listing.fail(mask, "the mask was replaced while it was imported")
+        return None
+    return features_of(codes, meaning.names)
+
+
+def _properties(code: int, names: Sequence[str]) -> dict[str, Any]:
+    return {"label": None, "ignore": True} if code == IGNORE else {"label": names[code - 1]}

@@ -1,6 +1,7 @@
 """A SCANEO export: `spai.json` and `<image>.geojson`, or the older `labels.json` and `<image>_labels.geojson`."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -32,6 +33,8 @@ class _Usage:
     labels: dict[str, dict[str, None]] = field(default_factory=dict)
     """Task -> labels in the order of first use."""
     counts: dict[TaskName, int] = field(default_factory=dict)
+    images: dict[TaskName, Counter[str]] = field(default_factory=dict)
+    """Images that each label is in."""
     multi_label: bool = False
 
     def add(self, answers: Answers) -> None:
@@ -45,6 +48,7 @@ class _Usage:
 
     def _count(self, task: TaskName, labels: list[str]) -> None:
         self.counts[task] = self.counts.get(task, 0) + 1
+        self.images.setdefault(task, Counter()).update(set(labels))
         self.labels.setdefault(task, {}).update(dict.fromkeys(labels))
 
 
@@ -77,20 +81,24 @@ def plan(annotations: Listing, images: Listing, report: ReportStep) -> ImportPla
             "$.images", f"no image in {images.root}; name the campaign folder that SCANEO exported from"
         )
     files = _annotation_files(annotations, paths, images)
+    hint = _missing_properties(annotations, list(files.values()))
     usage = _read_usage(annotations, files, report)
     names = _label_names(annotations, images)
     if not usage.counts:
         if usage.labels.get("detection"):
             raise UnsupportedError(f"{annotations.root} holds only boxes; detection is not built yet")
-        raise InvalidValueError(
-            "$.directory", f"no annotation of an image in {annotations.root}; looked for {LOOKED_FOR}"
-        )
+        told = f": {annotations.why()}" if annotations.problems else f"; looked for {LOOKED_FOR}"
+        raise InvalidValueError("$.directory", f"no annotation of an image in {annotations.root}{told}{hint}")
     tasks = [_task(task, names, usage) for task in sorted(usage.counts)]
 
     def read(annotator: str) -> Iterator[LabelInput]:
         for path in paths:
             if path in files:
-                answers = read_annotations((annotations.root / files[path]).read_bytes())
+                try:
+                    answers = read_annotations((annotations.root / files[path]).read_bytes())
+                except (msgspec.DecodeError, OSError) as error:
+                    annotations.fail(files[path], f"not a SCANEO annotation file: {error}")
+                    continue
                 yield from _labels(path, answers, annotator)
 
     return ImportPlan(
@@ -101,8 +109,26 @@ def plan(annotations: Listing, images: Listing, report: ReportStep) -> ImportPla
         settings=CampaignSettings(unlabelled="background"),
         label_counts=usage.counts,
         skipped=annotations.skipped if annotations is images else [*images.skipped, *annotations.skipped],
+        problems=annotations.problems if annotations is images else [*images.problems, *annotations.problems],
+        class_counts={task: dict(sorted(counts.items())) for task, counts in usage.images.items()},
         read_labels=read,
     )
+
+
+def _missing_properties(listing: Listing, files: Sequence[str]) -> str:
+    """What the first feature has in place of `label` and `task`, as files drawn in a GIS do; empty if it has them."""
+    for file in files:
+        try:
+            content = msgspec.json.decode((listing.root / file).read_bytes())
+            has = content["features"][0]["properties"]
+        except (msgspec.DecodeError, OSError, LookupError, TypeError, UnicodeError):
+            continue
+        if isinstance(has, dict) and not has.keys() & {"label", "labels"}:
+            return (
+                f". The features of {file} have the properties {', '.join(map(repr, has)) or 'of none'}: each needs "
+                "`label`, the name of its class, and `task`, `segmentation`; rename them in the GIS"
+            )
+    return ""
 
 
 def _is_annotation(path: str) -> bool:
@@ -147,9 +173,9 @@ def _annotation_files(annotations: Listing, paths: list[str], images: Listing) -
             case [path]:
                 target[path] = file
             case []:
-                annotations.skip(file, f"no image is named {name}")
+                annotations.fail(file, f"no image is named {name}")
             case several:
-                annotations.skip(file, f"ambiguous: {' and '.join(several)} share this annotation file")
+                annotations.fail(file, f"ambiguous: {' and '.join(several)} share this annotation file")
     for path, file in older.items():
         if path in files:
             annotations.skip(file, f"{files[path]} holds the newer annotations of {path}")
@@ -165,12 +191,12 @@ def _read_usage(listing: Listing, files: dict[str, str], report: ReportStep) -> 
         try:
             answers = read_annotations((listing.root / file).read_bytes())
         except (msgspec.DecodeError, OSError) as error:
-            listing.skip(file, f"not a SCANEO annotation file: {error}")
+            listing.fail(file, f"not a SCANEO annotation file: {error}")
             del files[path]
             continue
         usage.add(answers)
         for reason, count in answers.left_out.items():
-            listing.skip(file, f"{count} annotation{'s' if count > 1 else ''} left out: {reason}")
+            listing.fail(file, f"{count} annotation{'s' if count > 1 else ''} left out: {reason}")
         if answers.classes is None and answers.regions is None:
             if not answers.left_out:
                 listing.skip(file, "no annotation; that is not an empty label")

@@ -29,7 +29,10 @@ def label(source: LabelSource) -> CheckedLabel:
         ("import", {"anna": PastAnswer(1, "person", True, FOREST)}, ImportDecision("recorded", "import")),
         ("import", {"anna": PastAnswer(1, "person", False, FOREST)}, ImportDecision("recorded", "import", True)),
         ("overwrite", {}, ImportDecision("recorded", "import")),
-        ("overwrite", {"anna": PastAnswer(1, "person", False, FOREST)}, ImportDecision("recorded", "overwrite", False, 1)),
+        (
+            "overwrite", {"anna": PastAnswer(1, "person", False, FOREST)},
+            ImportDecision("recorded", "overwrite", False, 1),
+        ),
         ("overwrite", {"import": PastAnswer(1, "import", False, WATER)}, ImportDecision("unchanged", "import")),
     ],
 )  # fmt: skip

@@ -102,7 +102,7 @@ def test_unusable_mask_is_skipped_with_a_reason(pairs: Path) -> None:
     assert found["orphan_mask.png"].startswith("mask without an image")
     assert "codes [2] name no class; there are 1 classes" in found["a_mask.png"]
     assert "4 x 4 px, its image 10 x 8 px" in found["size_mask.tif"]
-    assert "one band of class codes, not 3" in found["colour_mask.tif"]
+    assert "colours instead of one band of class codes" in found["colour_mask.tif"]
     assert "from 0 to 255" in found["range_mask.tif"]
     assert "not a TIFF, JPEG or PNG" in found["text_mask.png"]
 
@@ -139,7 +139,7 @@ def test_any_mask_round_trips_through_a_label(
     root = tmp_path_factory.mktemp("mask")
     write_raster(root / "a.tif", codes)
     write_raster(root / "a_mask.tif", codes)
-    write_json(root / "classes.json", ["a", "b"])
+    write_json(root / "classes.json", {"classes": ["a", "b"], "ignore": 255})
 
     (label,) = plan_import(root).labels()
     np.testing.assert_array_equal(paint(label, ["a", "b"], codes.shape), codes)
