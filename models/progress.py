@@ -7,6 +7,7 @@ the parent is gone and the whole process group is killed.
 
 import os
 import queue
+import runpy
 import signal
 import sys
 import threading
@@ -18,6 +19,35 @@ from typing import Self
 import msgspec
 
 PROGRESS_FILE = "progress.jsonl"
+
+
+_lines: queue.SimpleQueue[str] | None = None
+"""What the parent said and nobody has taken yet; None: it is not listened to."""
+
+
+def follow_parent() -> queue.SimpleQueue[str]:
+    """Listen to the parent on stdin from now on, and end with it; returns the lines that it says. Done once.
+
+    When stdin ends, the parent is gone, and the whole process group is killed.
+    """
+    global _lines  # a process has one stdin
+    if _lines is None:
+        _lines = queue.SimpleQueue()
+        threading.Thread(target=_listen, args=(_lines,), name="parent", daemon=True).start()
+    return _lines
+
+
+def run_followed() -> None:
+    """Run the module that the first argument names with the others, as `python -m` does, and follow the parent."""
+    follow_parent()
+    sys.argv = sys.argv[1:]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+def _listen(lines: queue.SimpleQueue[str]) -> None:
+    for line in sys.stdin:
+        lines.put(line)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 class ProgressLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -40,12 +70,9 @@ class Progress:
 
     def __init__(self, directory: Path, *, supervised: bool = False) -> None:
         self._file = (directory / PROGRESS_FILE).open("ab", buffering=0)
-        self._supervised = supervised
         self._phase = "starting"
         self._phase_started = time.monotonic()
-        self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
-        if supervised:
-            threading.Thread(target=self._watch_parent, daemon=True).start()
+        self._answers = follow_parent() if supervised else None
 
     def __enter__(self) -> Self:
         return self
@@ -59,7 +86,7 @@ class Progress:
         """Announce a phase and, under supervision, wait until the parent has stored it."""
         self._phase, self._phase_started = phase, time.monotonic()
         self._write(ProgressLine(time=time.time(), phase=phase, total=total, message=message))
-        if self._supervised:
+        if self._answers is not None:
             self._answers.get()
 
     def step(
@@ -84,8 +111,3 @@ class Progress:
 
     def _write(self, line: ProgressLine) -> None:
         self._file.write(msgspec.json.encode(line) + b"\n")
-
-    def _watch_parent(self) -> None:
-        for line in sys.stdin:
-            self._answers.put(line)
-        os.killpg(os.getpgrp(), signal.SIGKILL)

@@ -21,6 +21,8 @@ from al_loop.errors import AlLoopError
 from al_loop.runtime.background import BACKGROUND_NICE
 from models.progress import PROGRESS_FILE, ProgressLine
 
+TOKENS = "AL_LOOP_TOKEN"
+"""How variables that hold tokens begin."""
 LOG_FILE = "log.txt"
 ERROR_FILE = "error.txt"
 POLL_S = 0.1
@@ -48,7 +50,7 @@ def run_supervised(
     cancelled: threading.Event,
     environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Run `python -m module *arguments --out directory --supervised` to its end.
+    """Run the module as `python -m module *arguments --out directory --supervised` does, to its end.
 
     Args:
         module: Module that speaks `models.progress`.
@@ -68,7 +70,9 @@ def run_supervised(
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     # Not the folder that the service was started in, which may hold a `models/` or `random.py` of the user's.
-    command = [sys.executable, "-P", "-m", module, *arguments, "--out", str(directory), "--supervised"]
+    # Watches its stdin before the module is imported: torch takes seconds, in which a killed service would leave it.
+    program = [module, *arguments, "--out", str(directory), "--supervised"]
+    command = [sys.executable, "-P", "-c", "from models.progress import run_followed; run_followed()", *program]
     if nice := shutil.which("nice"):
         command = [nice, "-n", str(BACKGROUND_NICE), *command]
     with (directory / LOG_FILE).open("ab") as log:
@@ -79,7 +83,7 @@ def run_supervised(
             stderr=subprocess.STDOUT,
             start_new_session=True,
             cwd=directory,
-            env={**os.environ, "PYTHONPATH": _python_path(), **(environment or {})},
+            env={**_without_tokens(os.environ), "PYTHONPATH": _python_path(), **(environment or {})},
         )
     try:
         _follow(process, directory / PROGRESS_FILE, on_phase, on_progress, cancelled)
@@ -89,6 +93,11 @@ def run_supervised(
         raise ProcessCancelledError("cancelled on request")
     if process.returncode != 0:
         raise ProcessFailedError(_why(process.returncode, directory))
+
+
+def _without_tokens(environment: Mapping[str, str]) -> dict[str, str]:
+    """Environment variables that a program may know: it needs no access to the service."""
+    return {name: value for name, value in environment.items() if not name.startswith(TOKENS)}
 
 
 def _python_path() -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from models.progress import Progress
 
 parser = argparse.ArgumentParser()
-parser.add_argument("ending", choices=["well", "known", "crash", "hang", "deaf", "killed", "garbage", "unknown"])
+parser.add_argument("ending")
 parser.add_argument("--out", type=Path)
 parser.add_argument("--supervised", action="store_true")
 arguments = parser.parse_args()
@@ -20,6 +20,8 @@ if arguments.ending == "deaf":  # never reports, and does not end when asked to
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     (arguments.out / "deaf.pid").write_text(str(os.getpid()))
     time.sleep(600)
+if arguments.ending == "environment":
+    (arguments.out / "environment.txt").write_text("\n".join(f"{name}={value}" for name, value in os.environ.items()))
 if arguments.ending == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
 if arguments.ending == "garbage":

@@ -80,15 +80,28 @@ def test_cancel_ends_the_whole_process_tree(tmp_path: Path) -> None:
     wait_for(lambda: not is_alive(int(pid_file.read_text())), 5)
 
 
-def test_child_dies_with_a_killed_parent(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("ending", "file"), [("hang", "grandchild.pid"), ("deaf", "deaf.pid")])
+def test_child_dies_with_a_killed_parent_from_its_first_moment(tmp_path: Path, ending: str, file: str) -> None:
     code = (
         "import sys, threading, pathlib; from al_loop.runtime.processes import run_supervised\n"
-        f"run_supervised({CHILD!r}, ['hang'], pathlib.Path(sys.argv[1]), on_phase=lambda p: None,"
+        f"run_supervised({CHILD!r}, [{ending!r}], pathlib.Path(sys.argv[1]), on_phase=lambda p: None,"
         " on_progress=lambda l: None, cancelled=threading.Event())"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
-    pid_file = tmp_path / "grandchild.pid"
+    pid_file = tmp_path / file
     wait_for(lambda: pid_file.exists() and pid_file.read_text() != "")
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     wait_for(lambda: not is_alive(int(pid_file.read_text())), 5)
+
+
+def test_child_gets_no_tokens_and_calls_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AL_LOOP_TOKENS", "AL_LOOP_TOKEN", "AL_LOOP_TOKENS_FILE"):
+        monkeypatch.setenv(name, "ops=secretsecret")
+    monkeypatch.setenv("AL_LOOP_THREADS", "2")
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
+    run(tmp_path, "environment", threading.Event())
+    given = (tmp_path / "environment.txt").read_text()
+    assert "secretsecret" not in given
+    assert "AL_LOOP_THREADS=2" in given
+    assert "ORT_DISABLE_TELEMETRY=1" in given
