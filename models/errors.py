@@ -19,7 +19,8 @@ ModelsError
     ScoringError                samples that cannot be scored or ranked
         AllNodataError              rows of probabilities without a valid pixel
         NonFiniteScoresError        NaN or infinite scores; carries the sample ids
-    OverloadedError             more predictions are waiting than can be answered soon
+    OverloadedError             more is waiting than can be answered soon
+    NotWantedError              nobody waits for the answer any more
 """
 
 from pathlib import Path
@@ -144,11 +145,18 @@ class PromptableModelError(ModelsError):
 
 
 class OverloadedError(ModelsError):
-    """More predictions are waiting than can be answered soon; `retry_after_s` says when to come back."""
+    """More is waiting than can be answered soon; `retry_after_s` says when to come back."""
 
-    def __init__(self, waiting: int, retry_after_s: float) -> None:
-        self.waiting, self.retry_after_s = waiting, retry_after_s
-        super().__init__(f"{waiting} predictions are waiting already; try again in {retry_after_s:.0f} s")
+    def __init__(self, waiting: int, retry_after_s: float, what: str = "predictions") -> None:
+        self.waiting, self.retry_after_s = waiting, max(1.0, retry_after_s)
+        super().__init__(f"{waiting} {what} are waiting already; try again in {self.retry_after_s:.0f} s")
+
+
+class NotWantedError(ModelsError):
+    """Nobody waits for the answer any more."""
+
+    def __init__(self) -> None:
+        super().__init__("the client has gone; the work was ended")
 
 
 class ScoringError(ModelsError, ValueError):

@@ -1,5 +1,6 @@
 """Composition root: builds the Litestar app around one Loop."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,8 @@ from service.access.root_path import RootPath
 from service.access.tokens import check_annotator
 from service.dependencies import WORKBENCH
 from service.errors import answer_error
+from service.limits.admission import AdmissionMiddleware
+from service.limits.lanes import Lanes
 from service.log import HEADER, RequestLog
 from service.metrics import Metrics, MetricsMiddleware
 from service.openapi.document import openapi_config
@@ -82,6 +85,8 @@ def create_app(settings: Settings, loop: Loop | None = None) -> Litestar:
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        app.state.lanes = Lanes()
+        asyncio.get_running_loop().set_default_executor(app.state.lanes)  # where Litestar runs functions that block
         opened = await sync_to_thread(open_workbench, settings) if loop is None else loop
         app.state.loop = opened
         await sync_to_thread(note_tokens, app)
@@ -99,7 +104,7 @@ def create_app(settings: Settings, loop: Loop | None = None) -> Litestar:
         lifespan=[lifespan],
         exception_handlers={Exception: answer_error},
         before_request=check_annotator,
-        middleware=[MetricsMiddleware(), ForeignPagesMiddleware(settings), AuditMiddleware()],
+        middleware=[MetricsMiddleware(), ForeignPagesMiddleware(settings), AuditMiddleware(), AdmissionMiddleware()],
         cors_config=_cors(settings),
         request_max_body_size=settings.max_upload_mb * 1_000_000,
         logging_config=None,  # the command line sets logging up; a library must not

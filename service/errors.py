@@ -35,6 +35,7 @@ STATUS: dict[type[Exception], int] = {
     models.VersionNotFoundError: 404,
     models.RegistryError: 409,
     models.OverloadedError: 503,
+    models.NotWantedError: 503,
     models.PromptableModelError: 503,
 }
 

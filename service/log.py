@@ -84,7 +84,7 @@ class RequestLog:
         given = Headers.from_scope(scope).get(HEADER, "")
         number = given if GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
         asked = f"{scope.get('method', '')} {_address(scope)}"
-        started, status = perf_counter(), 500
+        started, status = perf_counter(), 499  # nobody was there any more to be answered
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -96,6 +96,9 @@ class RequestLog:
         before = _request_id.set(number)
         try:
             await self._app(scope, receive, send_with_id)
+        except BaseException:
+            status = 500
+            raise
         finally:
             if self._write:
                 client = scope.get("client")

@@ -38,7 +38,7 @@ class MetricsMiddleware(ASGIMiddleware):
         """Pass the request on and note how it was answered."""
         metrics: Metrics = scope["litestar_app"].state.metrics
         started = perf_counter()
-        status = "500"
+        status = "499"  # nobody was there any more to be answered
 
         async def record_status(message: Message) -> None:
             nonlocal status
@@ -48,6 +48,9 @@ class MetricsMiddleware(ASGIMiddleware):
 
         try:
             await next_app(scope, receive, record_status)
+        except BaseException:
+            status = "500"
+            raise
         finally:
             route = scope.get("path_template") or "unknown"
             metrics.requests.labels(str(scope.get("method")), route, status).inc()

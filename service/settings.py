@@ -49,6 +49,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """CPU threads of one model run; unset: all cores."""
     max_upload_mb: Annotated[int, msgspec.Meta(ge=1)] = 1024
     """Largest request body, in MB; larger ones get 413."""
+    max_connections: Annotated[int, msgspec.Meta(ge=8, le=100_000)] = 512
+    """Connections that may be open at once; further ones are answered with 503."""
     rounds_at_once: Annotated[int, msgspec.Meta(ge=1)] = 1
     """Campaigns that may train side by side; a campaign has one running round at most."""
     retrain_tick_s: Annotated[float, msgspec.Meta(gt=0)] = 2.0

@@ -49,12 +49,18 @@ class PredictionService:
         self.unaided = UnaidedSamples(store, clock)
         """Samples that get no suggestion."""
 
-    def predict(self, campaign_name: str, task: TaskName, data: bytes) -> Any:  # noqa: ANN401  # each task's own
+    def predict(self, campaign_name: str, task: TaskName, data: bytes, *, most_values: int | None = None) -> Any:  # noqa: ANN401  # each task's own
         """The answer to one task for an encoded image, in the form of `Task.response`.
 
         Classification: calibrated class probabilities, finite, in the order of the campaign's classes. Segmentation: a
         one-band uint8 GeoTIFF of class codes in that order, without specks, with the image's height, width, CRS and
         transform.
+
+        Args:
+            campaign_name: Whose model answers.
+            task: Which of its tasks.
+            data: The image as a file.
+            most_values: Refuse an image of more width x height x bands, before a pixel is read; None: as the service.
 
         Raises:
             NotFoundError: No such campaign, or it has no such task.
@@ -65,7 +71,7 @@ class PredictionService:
             OverloadedError: Too many images are waiting.
         """
         campaign, asked, model = self._model(campaign_name, task)
-        upload = open_upload(data, max_values=self._max_values, policy=campaign.reading(model.card))
+        upload = open_upload(data, max_values=self._most(most_values), policy=campaign.reading(model.card))
         blind = self.unaided.has_image(campaign, upload.pixel_hash)
         shown, answer, codes = self._answer(campaign, model, asked, upload, blind=blind)
         self._log.add(shown, codes)
@@ -73,8 +79,12 @@ class PredictionService:
             raise WithheldError
         return asked.response(answer, upload.header.crs, upload.header.transform)
 
-    def suggest(self, campaign: Campaign, sample_id: int) -> list[RememberedPrediction]:
+    def suggest(
+        self, campaign: Campaign, sample_id: int, *, most_values: int | None = None
+    ) -> list[RememberedPrediction]:
         """Run the model on a sample's own file and remember what it says as shown, one prediction a task.
+
+        `most_values` is as in `predict`.
 
         Raises:
             NotFoundError: No such sample.
@@ -87,7 +97,7 @@ class PredictionService:
             raise _untrained(model, campaign.tasks[0].task)
         path = resolve_inside(Path(campaign.root), sample.path)
         policy = campaign.reading(model.card)
-        upload = read_file(path, sample.path, max_values=self._max_values, policy=policy)
+        upload = read_file(path, sample.path, max_values=self._most(most_values), policy=policy)
         blind = bool(self.unaided.among(campaign, [sample_id]))
         answers = [self._answer(campaign, model, task, upload, blind=blind) for task in tasks.values()]
         shown = [packed(entry, codes) for entry, _, codes in answers]
@@ -107,6 +117,9 @@ class PredictionService:
     def close(self) -> None:
         """Write what is still waiting; the store must still be open."""
         self._log.close()
+
+    def _most(self, values: int | None) -> int:
+        return self._max_values if values is None else min(values, self._max_values)
 
     def _model(self, campaign_name: str, task: TaskName) -> tuple[Campaign, Task, ImageModel]:
         """The campaign, what it asks and a serving model of it, or an error that tells an annotator what is missing."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.card import ModelCard, TaskName
 from models.errors import UnknownTaskError, UnusableRasterError
+from models.inference.wanted import check_wanted
 from models.rasters.bands import invalid_pixels
 from models.rasters.tiling import Tile, Window, tiles
 from models.tasks import Task, tasks_of
@@ -142,6 +143,7 @@ class ImageModel(ABC):
         card, maps = self.card, self._maps
         work = self._readable(self.plan(height, width), read)
         while group := list(islice(work, self.tiles_per_run)):
+            check_wanted()
             size = _rounded_up((group[0].image.shape[1], group[0].image.shape[2]), card.stride_px)
             outputs = self.run(np.stack([_padded(item.image, size) for item in group]))
             for index, (tile, _, valid) in enumerate(group):

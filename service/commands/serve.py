@@ -38,6 +38,7 @@ def run(
     from models.errors import PromptableModelError
     from models.inference.promptable import PromptableModel
     from service.app import create_app, open_workbench
+    from service.limits.connections import ConnectionLimits, limited
     from service.log import set_up_logging
 
     settings = Settings.from_env(
@@ -62,7 +63,11 @@ def run(
     address = f"http://{place}{settings.root_path}/"
     logging.getLogger("al_loop").info("al-loop %s: open %s in a browser", __version__, address)
     # Not the server's own access log: it would hold the tokens that SCANEO has to send in the URL.
-    config = uvicorn.Config(create_app(settings, loop), access_log=False, log_config=None, timeout_graceful_shutdown=10)
+    limits = ConnectionLimits(connections=settings.max_connections)
+    config = uvicorn.Config(
+        create_app(settings, loop), access_log=False, log_config=None, timeout_graceful_shutdown=10,
+        http=limited(limits), timeout_keep_alive=limits.idle_s,
+    )  # fmt: skip
     server = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])

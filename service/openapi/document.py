@@ -11,6 +11,7 @@ from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin, Yaml
 from litestar.openapi.spec import Components, OpenAPI, Reference, SecurityScheme, Server, Tag
 
 from al_loop import __version__
+from service.errors import PROBLEM_JSON
 from service.openapi.docstrings import classes_by_name, field_docstrings, summary
 from service.openapi.words import FIELDS, PARAMETERS, TAGS
 from service.page.static import way_to_root
@@ -18,6 +19,8 @@ from service.page.static import way_to_root
 Document = dict[str, Any]
 SENTENCE = re.compile(r"(.+?)(?<!\.)\.(?:\s|$)", re.DOTALL)
 HEADER, QUERY = "token", "token_in_url"
+NEVER_REFUSED = ("isAlive", "getVersion", "whoAmI")
+"""Routes that need no thread."""
 SCHEMES: dict[str, SecurityScheme | Reference] = {
     HEADER: SecurityScheme(
         type="http", scheme="bearer", description="`Authorization: Bearer <token>`. Its role says what it may do."
@@ -87,6 +90,11 @@ def described(document: Document) -> Document:
     return document
 
 
+def _problem(description: str) -> Document:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": description, "content": {PROBLEM_JSON: {"schema": schema}}}
+
+
 def _describe(operation: Document, path: str) -> None:
     for parameter in operation.get("parameters", []):
         if not parameter.get("description") and parameter["name"] in PARAMETERS:
@@ -94,6 +102,8 @@ def _describe(operation: Document, path: str) -> None:
     first = SENTENCE.match(operation.get("description", ""))
     if first:
         operation["summary"] = " ".join(first[1].split())
+    if operation.get("operationId") not in NEVER_REFUSED:
+        operation["responses"].setdefault("503", _problem("Too much is waiting; come back after `Retry-After` seconds"))
     if "401" in operation["responses"]:
         schemes = [HEADER, QUERY] if "/predictions/" in path else [HEADER]
         operation["security"] = [{scheme: []} for scheme in schemes]

@@ -10,6 +10,7 @@ from al_loop.quality.agreement import agreement_report
 from service.access.tokens import requires
 from service.dependencies import TARGET
 from service.errors import problems
+from service.limits.lanes import LANE, OPERATIONS
 from service.openapi.examples import AGREEMENT, answer
 
 
@@ -23,6 +24,7 @@ class AgreementController(Controller):
 
     @get(
         operation_id="getAgreement",
+        opt={LANE: OPERATIONS},
         sync_to_thread=True,
         responses=problems(401, 403, 404) | answer(200, AgreementReport, AGREEMENT),
     )

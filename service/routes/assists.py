@@ -1,8 +1,10 @@
 """Suggestions outside SCANEO: ask for one, take it over as a label, and see how they fare."""
 
+from functools import partial
 from typing import Annotated
 
 from litestar import Controller, get, post
+from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
@@ -15,6 +17,7 @@ from service.access.tokens import requires
 from service.answers import RecordedLabels, Suggestion
 from service.dependencies import TARGET, IdempotencyKey, request_key
 from service.errors import problems
+from service.limits.lanes import LANE, PREDICTIONS, small_first
 from service.openapi.examples import ACCEPT, SUGGEST, SUGGESTIONS, answer, json_body
 from service.schemas import AcceptRequest, SuggestRequest
 from service.views import suggestion
@@ -40,11 +43,11 @@ class AssistController(Controller):
     @post(
         "/samples/{sample_id:int}/suggest",
         operation_id="suggestLabel",
+        opt={LANE: PREDICTIONS},
         status_code=200,
-        sync_to_thread=True,
         responses=problems(400, 401, 403, 404, 409, 413, 415, 422, 503) | answer(200, list[Suggestion], SUGGESTIONS),
     )
-    def suggest(
+    async def suggest(
         self,
         data: Annotated[SuggestRequest, json_body(for_one_annotator=SUGGEST)],
         sample_id: FromPath[int],
@@ -56,7 +59,8 @@ class AssistController(Controller):
 
         Images that get none on purpose answer 409. `regions` adds each mask as polygons in pixels.
         """
-        return [suggestion(target, entry, regions=regions) for entry in loop.predictions.suggest(target, sample_id)]
+        shown = await small_first(partial(loop.predictions.suggest, target, sample_id))
+        return await sync_to_thread(lambda: [suggestion(target, entry, regions=regions) for entry in shown])
 
     @post(
         "/samples/{sample_id:int}/accept",

@@ -21,6 +21,7 @@ from service.access.tokens import is_operator, requires
 from service.answers import CampaignView, LearningCurve
 from service.dependencies import TARGET
 from service.errors import problems
+from service.limits.lanes import LANE, OPERATIONS
 from service.openapi.examples import CAMPAIGN, CAMPAIGN_CHANGE, SAVINGS, answer, json_body
 from service.settings import Settings
 from service.views import campaign_view
@@ -34,6 +35,7 @@ class CampaignController(Controller):
 
     @post(
         operation_id="createCampaign",
+        opt={LANE: OPERATIONS},
         sync_to_thread=True,
         guards=[requires("ops")],
         responses=problems(400, 401, 403, 409, 415, 501),
@@ -85,6 +87,7 @@ class CampaignController(Controller):
     @patch(
         "/{campaign:str}",
         operation_id="changeCampaign",
+        opt={LANE: OPERATIONS},
         sync_to_thread=True,
         dependencies=TARGET,
         guards=[requires("ops")],
@@ -111,6 +114,7 @@ class CampaignController(Controller):
     @get(
         "/{campaign:str}/deletion",
         operation_id="describeDeletion",
+        opt={LANE: OPERATIONS},
         sync_to_thread=True,
         dependencies=TARGET,
         guards=[requires("ops")],
@@ -123,6 +127,7 @@ class CampaignController(Controller):
     @delete(
         "/{campaign:str}",
         operation_id="deleteCampaign",
+        opt={LANE: OPERATIONS},
         status_code=200,
         sync_to_thread=True,
         dependencies=TARGET,
@@ -158,6 +163,7 @@ class CampaignController(Controller):
     @get(
         "/{campaign:str}/savings",
         operation_id="getSavings",
+        opt={LANE: OPERATIONS},
         sync_to_thread=True,
         dependencies=TARGET,
         guards=[requires("annotate")],

@@ -13,6 +13,7 @@ from al_loop.domain.rounds import RoundState
 from al_loop.errors import NotInstalledError
 from al_loop.loop import Loop
 from al_loop.training.installed import check_can_train
+from service.limits.lanes import HEALTH, LANE
 from service.metrics import Metrics, collect
 
 
@@ -58,6 +59,7 @@ class HealthController(Controller):
     """`/health`, `/version` and `/metrics`."""
 
     tags = ("health",)
+    opt = {LANE: HEALTH}  # noqa: RUF012  # Litestar declares it without ClassVar
 
     @get("/health/live", operation_id="isAlive", sync_to_thread=False)
     def live(self) -> dict[str, str]:

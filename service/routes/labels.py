@@ -21,6 +21,7 @@ from service.answers import LabelPage, RecordedLabels
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET, IdempotencyKey, request_key
 from service.errors import problems
+from service.limits.lanes import EXPORTS, LANE
 from service.openapi.examples import CLASS_LABEL, POLYGON_LABEL, json_body
 
 LABELS = {"classes": CLASS_LABEL, "polygons": POLYGON_LABEL, "several": [CLASS_LABEL, POLYGON_LABEL]}
@@ -139,6 +140,7 @@ class LabelController(Controller):
     @get(
         "/export",
         operation_id="exportLabels",
+        opt={LANE: EXPORTS},
         sync_to_thread=True,
         responses=problems(400, 401, 403, 404),
     )

@@ -13,6 +13,7 @@ from service.access.tokens import requires
 from service.answers import CampaignView, ModelList
 from service.dependencies import TARGET
 from service.errors import problems
+from service.limits.lanes import LANE, OPERATIONS
 from service.openapi.examples import PROMOTE, json_body
 from service.schemas import PromoteRequest
 from service.views import campaign_view
@@ -46,6 +47,7 @@ class ModelVersionController(Controller):
     @post(
         "/{version:str}/promote",
         operation_id="promoteModel",
+        opt={LANE: OPERATIONS},
         status_code=200,
         sync_to_thread=True,
         guards=[requires("ops")],

@@ -18,6 +18,7 @@ from al_loop.serving.pictures.surroundings import Surroundings
 from service.access.tokens import has_operators_token, requires
 from service.dependencies import TARGET
 from service.errors import problems
+from service.limits.lanes import LANE, PICTURES
 
 TILE_NAME = re.compile(r"([0-9]{1,9})\.png")
 MAX_AGE_S = 600
@@ -28,6 +29,7 @@ class PictureController(Controller):
 
     path = "/campaigns/{campaign:str}"
     tags = ("pictures",)
+    opt = {LANE: PICTURES}  # noqa: RUF012  # Litestar declares it without ClassVar
     dependencies = TARGET
 
     @get(

@@ -1,10 +1,11 @@
 """Predictions in the shape that SCANEO sends and draws. Errors are one sentence, which it shows to the annotator."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from litestar import Controller, Request, Response, post
 from litestar.concurrency import sync_to_thread
-from litestar.datastructures import UploadFile
+from litestar.datastructures import FormMultiDict, UploadFile
 from litestar.di import NamedDependency
 from litestar.exceptions import ClientException
 from litestar.params import FromPath, QueryParameter
@@ -12,8 +13,10 @@ from litestar.params import FromPath, QueryParameter
 from al_loop.errors import NotFoundError, UnsupportedError
 from al_loop.loop import Loop
 from al_loop.serving.sam.prompt import read_prompt, read_sample_prompt
+from models.card import TaskName
 from service.access.tokens import requires
 from service.errors import problems
+from service.limits.lanes import LANE, PREDICTIONS, STORE, in_lane, small_first
 from service.openapi.examples import OUTLINE, PROBABILITIES, answer
 from service.openapi.uploads import PROMPT_BODY, UPLOAD_BODY
 
@@ -26,6 +29,7 @@ class PredictionController(Controller):
 
     path = "/campaigns/{campaign:str}/predictions"
     tags = ("predictions",)
+    opt = {LANE: PREDICTIONS}  # noqa: RUF012  # Litestar declares it without ClassVar
     guards = (requires("predict", in_query=True),)
 
     @post(
@@ -44,7 +48,8 @@ class PredictionController(Controller):
     ) -> list[float]:
         """Calibrated class probabilities of the uploaded image, a flat list in class order."""
         data = await _image(request)
-        return await sync_to_thread(loop.predictions.predict, campaign, "classification", data)
+        answer: list[float] = await _predicted(loop, campaign, "classification", data)
+        return answer
 
     @post(
         "/segmentation",
@@ -66,7 +71,7 @@ class PredictionController(Controller):
         0 = background, k = k-th class.
         """
         data = await _image(request)
-        answer = await sync_to_thread(loop.predictions.predict, campaign, "segmentation", data)
+        answer = await _predicted(loop, campaign, "segmentation", data)
         return Response(answer, media_type="image/tiff")
 
     @post(
@@ -93,7 +98,7 @@ class PredictionController(Controller):
         """
         target = await sync_to_thread(loop.store.campaigns.get, campaign)
         classes = list(dict.fromkeys(name for spec in target.tasks for name in spec.classes))
-        form = await request.form()
+        form = await _form(request)
         fields = (form.get(name) for name in ("points", "label", "crs", "transform", "sample_id"))
         texts = [field if isinstance(field, str) else None for field in fields]
         if texts[4] is not None:
@@ -121,7 +126,7 @@ class PredictionController(Controller):
         """The answer to a task without a route of its own; `detection` is named by the interface but not built yet."""
         target = await sync_to_thread(loop.store.campaigns.get, campaign)
         if target.task(task) is not None:
-            return Response(await sync_to_thread(loop.predictions.predict, campaign, task, await _image(request)))
+            return Response(await _predicted(loop, campaign, task, await _image(request)))
         if task == "detection":
             raise UnsupportedError(f"The task {task!r} is not built yet; use classification, segmentation or sam.")
         raise NotFoundError("task", task, "use classification, segmentation or sam")
@@ -132,8 +137,19 @@ async def _image(request: Request[Any, Any, Any]) -> bytes:
     content_type, options = request.content_type
     if content_type != "multipart/form-data" or "boundary" not in options:
         raise ClientException("Send the image as multipart/form-data with a file in the field `image`.")
-    form = await request.form()
+    form = await _form(request)
     image = form.get("image")
     if isinstance(image, UploadFile):
-        return await image.read()
+        with in_lane(STORE):
+            return await image.read()
     raise ClientException("The multipart field `image` is missing or is no file; it must hold one raster.")
+
+
+async def _form(request: Request[Any, Any, Any]) -> FormMultiDict:
+    """The fields of the body; a large one is written to a file on the way, which does not wait for predictions."""
+    with in_lane(STORE):
+        return await request.form()
+
+
+async def _predicted(loop: Loop, campaign: str, task: TaskName, data: bytes) -> Any:  # noqa: ANN401  # each task's own
+    return await small_first(partial(loop.predictions.predict, campaign, task, data))

@@ -17,6 +17,7 @@ from models.tasks import task_kinds
 from service.access.tokens import is_operator, requires
 from service.dependencies import TARGET
 from service.errors import problems
+from service.limits.lanes import LANE, OPERATIONS
 from service.openapi.examples import RELABEL_QUERY, RELABELS, answer, json_body
 from service.schemas import RelabelRequest
 from service.views import for_annotator
@@ -32,6 +33,7 @@ class RelabelController(Controller):
 
     @get(
         operation_id="listRelabels",
+        opt={LANE: OPERATIONS},
         sync_to_thread=True,
         responses=problems(400, 401, 403, 404, 409) | answer(200, RelabelList, RELABELS),
     )
@@ -61,6 +63,7 @@ class RelabelController(Controller):
     @post(
         "/queries",
         operation_id="openRelabelQuery",
+        opt={LANE: OPERATIONS},
         sync_to_thread=True,
         responses=problems(400, 401, 403, 404, 409, 415),
     )

@@ -17,6 +17,7 @@ from service.answers import SamplePage
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET
 from service.errors import problems
+from service.limits.lanes import EXPORTS, LANE, OPERATIONS
 from service.openapi.examples import SAMPLES_BY_PATH, SAMPLES_BY_SCAN, json_body
 from service.schemas import SamplesRequest
 
@@ -30,6 +31,7 @@ class SampleController(Controller):
 
     @post(
         operation_id="registerSamples",
+        opt={LANE: OPERATIONS},
         sync_to_thread=True,
         guards=[requires("ops")],
         responses=problems(400, 401, 403, 404, 415),
@@ -118,6 +120,7 @@ class SampleController(Controller):
     @get(
         "/{sample_id:int}/uncertainty.tif",
         operation_id="getUncertaintyRaster",
+        opt={LANE: EXPORTS},
         sync_to_thread=True,
         media_type="image/tiff",
         guards=[requires("annotate")],
@@ -147,6 +150,7 @@ class SampleController(Controller):
     @get(
         "/{sample_id:int}/uncertainty.geojson",
         operation_id="getUncertaintyRegions",
+        opt={LANE: EXPORTS},
         sync_to_thread=True,
         media_type="application/geo+json",
         guards=[requires("annotate")],

@@ -14,6 +14,7 @@ from service.access.tokens import requires
 from service.answers import NoBatch
 from service.dependencies import TARGET
 from service.errors import problems
+from service.limits.lanes import LANE, OPERATIONS
 from service.openapi.examples import BATCH, BOXES, LINK, json_body
 from service.schemas import BatchRequest, LinkRequest
 from service.settings import Settings
@@ -27,6 +28,7 @@ class ScaneoController(Controller):
 
     @put(
         operation_id="connectScaneo",
+        opt={LANE: OPERATIONS},
         sync_to_thread=True,
         guards=[requires("ops")],
         responses=problems(400, 401, 403, 404, 409, 415, 501, 502),
@@ -72,6 +74,7 @@ class ScaneoController(Controller):
 
     @delete(
         operation_id="disconnectScaneo",
+        opt={LANE: OPERATIONS},
         sync_to_thread=True,
         status_code=204,
         dependencies=TARGET,

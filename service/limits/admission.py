@@ -1,0 +1,128 @@
+"""Lets requests into their lane, or refuses them before their body is read; ends those whose client has gone."""
+
+import asyncio
+import threading
+from contextlib import suppress
+from typing import cast
+
+from litestar.enums import ScopeType
+from litestar.exceptions import ClientException
+from litestar.middleware import ASGIMiddleware
+from litestar.types import (
+    ASGIApp,
+    HTTPDisconnectEvent,
+    HTTPReceiveMessage,
+    HTTPRequestEvent,
+    Message,
+    Receive,
+    Scope,
+    Send,
+)
+
+from models.inference.wanted import unwanted_once
+from service.limits.lanes import ANSWERS, EXPORTS, LANE, PICTURES, PREDICTIONS, STORE, Lanes, in_lane, use_lane
+
+DROPPED = (PREDICTIONS, PICTURES, EXPORTS)
+"""Lanes whose work is worth nothing once the client has gone; whatever changes the store is carried out."""
+
+
+class AdmissionMiddleware(ASGIMiddleware):
+    """Chooses the lane of each request by `opt[LANE]` of its handler."""
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Pass the request on in its lane.
+
+        Raises:
+            OverloadedError: The lane is full.
+        """
+        lanes: Lanes = scope["litestar_app"].state.lanes
+        name = scope["route_handler"].opt.get(LANE, STORE)
+        lanes.check(name)
+        with in_lane(name):
+            if name in DROPPED:
+                await _until_client_goes(scope, receive, send, next_app)
+            else:
+                await next_app(scope, receive, _then_answers(send))
+
+
+def _then_answers(send: Send) -> Send:
+    """`send` that lets what comes after the beginning of an answer run where nothing is refused any more."""
+
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            use_lane(ANSWERS)
+        await send(message)
+
+    return wrapped
+
+
+async def _until_client_goes(scope: Scope, receive: Receive, send: Send, app: ASGIApp) -> None:
+    """Answer a request; when its client goes first, what waits is dropped and what runs ends at its next look."""
+    gone = threading.Event()
+    connection = _Connection(scope, receive, _then_answers(send))
+    with unwanted_once(gone):
+        answer = asyncio.create_task(_run(app, scope, connection))
+        watch = asyncio.create_task(connection.wait_until_gone())
+        try:
+            await asyncio.wait((answer, watch), return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done() and not connection.answered:
+                gone.set()
+                answer.cancel()
+                with suppress(asyncio.CancelledError, Exception):  # whatever it is, nobody would read it
+                    await answer
+            else:
+                await answer
+        finally:
+            watch.cancel()
+            answer.cancel()
+
+
+async def _run(app: ASGIApp, scope: Scope, connection: "_Connection") -> None:
+    await app(scope, cast("Receive", connection.receive), connection.send)
+
+
+class _Connection:
+    """The two ends of a request, and whether its client is still there.
+
+    Only one may wait for what comes: the handler up to the end of the body, after that `wait_until_gone`.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._receive, self._send = receive, send
+        names = {name for name, _ in scope["headers"]}
+        self._whole = asyncio.Event()
+        """The body was received."""
+        self._given = bool(names & {b"content-length", b"transfer-encoding"})
+        """Whether the handler is left to receive the body."""
+        if not self._given:
+            self._whole.set()
+        self._gone = asyncio.Event()
+        self.answered = False
+        """The answer was sent to its end."""
+
+    async def receive(self) -> HTTPReceiveMessage:
+        if self._whole.is_set():
+            if not self._given:
+                self._given = True
+                return HTTPRequestEvent(type="http.request", body=b"", more_body=False)
+            await self._gone.wait()
+            return HTTPDisconnectEvent(type="http.disconnect")
+        message = cast("HTTPReceiveMessage", await self._receive())
+        if message["type"] == "http.disconnect":
+            raise ClientException("the connection ended before the whole body had come")
+        if not message.get("more_body"):
+            self._whole.set()
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            self.answered = True
+        await self._send(message)
+
+    async def wait_until_gone(self) -> None:
+        await self._whole.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            continue
+        self._gone.set()

@@ -1,0 +1,222 @@
+"""Raw sockets against a server with short time-outs: what is too large, too slow or too much is answered and closed."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import uvicorn
+from litestar import Litestar, Request, get, post
+
+from service.limits.connections import ConnectionLimits, limited
+
+LIMITS = ConnectionLimits(connections=8, header_s=0.5, pace_s=0.5, pace_bytes=1000, idle_s=30, linger_s=0.5)
+GET = b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST /length HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
+
+Connect = Callable[[], socket.socket]
+
+
+@get("/live", sync_to_thread=False)
+def live() -> str:
+    return "alive"
+
+
+@post("/length")
+async def length(request: Request) -> str:
+    return str(len(await request.body()))
+
+
+@get("/large", sync_to_thread=False)
+def large() -> bytes:
+    return bytes(50_000_000)
+
+
+@pytest.fixture(scope="module")
+def connect() -> Iterator[Connect]:
+    """Opens a connection to a running server."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    config = uvicorn.Config(
+        Litestar([live, length, large], openapi_config=None), http=limited(LIMITS), log_level="critical",
+        timeout_keep_alive=LIMITS.idle_s, timeout_graceful_shutdown=1,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    address = listener.getsockname()
+    opened: list[socket.socket] = []
+
+    def connect() -> socket.socket:
+        for connection in opened:
+            if connection.fileno() != -1 and connection.gettimeout() == 11:
+                connection.close()
+        connection = socket.create_connection(address, 10)
+        opened.append(connection)
+        return connection
+
+    yield connect
+    for connection in opened:
+        connection.close()
+    server.should_exit = True
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def answer(connection: socket.socket) -> bytes:
+    """All that comes until the server closes."""
+    received = b""
+    try:
+        while piece := connection.recv(1 << 16):
+            received += piece
+    except ConnectionError:
+        pass
+    return received
+
+
+def status(connection: socket.socket) -> int:
+    return int(connection.recv(4096)[9:12])
+
+
+def test_header_over_the_limit_is_refused_without_reading_it_all(connect: Connect) -> None:
+    with connect() as connection, connect() as other:
+        started = time.perf_counter()
+        connection.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\nX-a: " + b"a" * 20_000_000)
+        assert answer(connection).startswith(b"HTTP/1.1 431 ")
+        other.sendall(GET)
+        assert status(other) == 200
+        assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /live HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 300 + b"\r\n",
+        b"GET /live HTTP/1.1\r\nHost: x\r\nX-a: " + b"a" * 70_000 + b"\r\n\r\n",
+        b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /" + b"a" * 1_000_000,
+    ],
+    ids=["many headers", "one long header", "long address", "address without an end"],
+)
+def test_too_much_header_is_a_431(connect: Connect, request_: bytes) -> None:
+    with connect() as connection:
+        connection.sendall(request_)
+        assert answer(connection).startswith(b"HTTP/1.1 431 ")
+
+
+def test_header_within_the_limit_is_taken_in_whatever_pieces_it_comes(connect: Connect) -> None:
+    with connect() as connection:
+        for piece in (b"GET /live HT", b"TP/1.1\r\nHost: x\r\nX-a: ", b"a" * 30_000, b"a" * 30_000, b"\r\n\r\n"):
+            connection.sendall(piece)
+            time.sleep(0.02)
+        assert status(connection) == 200
+
+
+def test_slow_header_is_closed_in_time(connect: Connect) -> None:
+    with connect() as connection:
+        connection.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\n")
+        started = time.perf_counter()
+        assert answer(connection).startswith(b"HTTP/1.1 408 ")
+        assert time.perf_counter() - started < 5
+
+
+def test_connection_that_asks_nothing_is_closed_in_time(connect: Connect) -> None:
+    with connect() as connection:
+        assert answer(connection) == b""
+
+
+def test_slow_header_of_a_later_request_is_closed_in_time(connect: Connect) -> None:
+    with connect() as connection:
+        connection.sendall(GET)
+        assert status(connection) == 200
+        connection.sendall(b"GET /live HTTP/1.1\r\n")
+        assert answer(connection).startswith(b"HTTP/1.1 408 ")
+
+
+def test_body_that_comes_in_drips_is_closed_in_time(connect: Connect) -> None:
+    with connect() as connection:
+        connection.sendall(POST % 1_000_000)
+        started = time.perf_counter()
+        connection.settimeout(0.05)
+        received = b""
+        while not received and time.perf_counter() - started < 8:
+            connection.sendall(b"x")
+            try:
+                received = connection.recv(100)
+            except TimeoutError:
+                continue
+        assert received.startswith(b"HTTP/1.1 408 ")
+
+
+def test_steady_body_may_take_longer_than_the_pace(connect: Connect) -> None:
+    with connect() as connection:
+        connection.sendall(POST % 20_000)
+        for _ in range(20):
+            connection.sendall(b"x" * 1000)
+            time.sleep(0.08)
+        assert b"20000" in connection.recv(4096)
+
+
+def test_client_that_reads_nothing_of_its_answer_is_closed_in_time(connect: Connect) -> None:
+    with connect() as connection:
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(2)
+        assert len(answer(connection)) < 50_000_000
+
+
+def test_requests_one_after_the_other_and_in_one_piece_are_answered(connect: Connect) -> None:
+    with connect() as connection:
+        for _ in range(3):
+            connection.sendall(GET)
+            assert status(connection) == 200
+        connection.sendall(GET * 3)
+        received = b""
+        while received.count(b"alive") < 3:
+            received += connection.recv(4096)
+        assert received.count(b"HTTP/1.1 200 ") == 3
+
+
+def test_idle_connections_make_room_and_busy_ones_do_not(connect: Connect) -> None:
+    idle = [connect() for _ in range(LIMITS.connections)]
+    for connection in idle:
+        connection.sendall(GET)
+        assert status(connection) == 200
+    with connect() as further:
+        further.sendall(GET)
+        assert status(further) == 200
+    for connection in idle:
+        connection.close()
+    time.sleep(0.2)
+    busy = [connect() for _ in range(LIMITS.connections)]
+    for connection in busy:
+        connection.sendall(POST % 1_000_000 + bytes(2000))
+    time.sleep(0.2)
+    with connect() as further:
+        refused = answer(further)
+    for connection in busy:
+        connection.close()
+    assert refused.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 1\r\n" in refused
+    time.sleep(0.2)
+    with connect() as further:
+        further.sendall(GET)
+        assert status(further) == 200
+
+
+def test_timers_of_closed_connections_are_gone() -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        config = uvicorn.Config(Litestar([live], openapi_config=None), http=limited(LIMITS), log_config=None)
+        config.load()
+        made = config.http_protocol_class(config, uvicorn.server.ServerState(), {})
+        here, there = socket.socketpair()
+        transport, _ = await loop.create_connection(lambda: made, sock=here)
+        assert made._timer is not None
+        transport.abort()
+        there.close()
+        await asyncio.sleep(0.05)
+        assert made._timer is None
+        assert made._writing_timer is None
+
+    asyncio.run(run())

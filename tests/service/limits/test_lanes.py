@@ -1,0 +1,133 @@
+"""Lanes of an event loop: bounded, apart from each other, and left at once by whoever does not wait any more."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+from litestar.concurrency import sync_to_thread
+
+from models.errors import OverloadedError, RasterTooLargeError
+from service.limits.lanes import PREDICTIONS, SCENES, STORE, Lanes, LaneSize, in_lane, lane_sizes, small_first
+
+SIZES = {
+    STORE: LaneSize("requests", 1, 1),
+    PREDICTIONS: LaneSize("predictions", 1, 2),
+    SCENES: LaneSize("predictions of large images", 1, 1),
+}
+
+
+def run(work: object) -> Lanes:
+    """Run a coroutine function in a loop whose default executor has small lanes."""
+
+    async def main() -> Lanes:
+        lanes = Lanes(SIZES)
+        asyncio.get_running_loop().set_default_executor(lanes)
+        await work(lanes)  # type: ignore[operator]
+        return lanes
+
+    return asyncio.run(main())
+
+
+def blocked(name: str, until: threading.Event, count: int) -> list[asyncio.Task[bool]]:
+    async def wait() -> bool:
+        with in_lane(name):
+            return await sync_to_thread(until.wait, 30)
+
+    return [asyncio.create_task(wait()) for _ in range(count)]
+
+
+def test_full_lane_refuses_and_says_when_to_come_back() -> None:
+    async def work(lanes: Lanes) -> None:
+        done = threading.Event()
+        tasks = blocked(PREDICTIONS, done, 3)
+        await asyncio.sleep(0.05)
+        with pytest.raises(OverloadedError, match="2 predictions are waiting already; try again in 1 s") as refused:
+            lanes.check(PREDICTIONS)
+        assert refused.value.retry_after_s >= 1
+        with in_lane(PREDICTIONS), pytest.raises(OverloadedError):
+            await sync_to_thread(done.is_set)
+        done.set()
+        assert await asyncio.gather(*tasks) == [True] * 3
+        lanes.check(PREDICTIONS)
+
+    run(work)
+
+
+def test_full_lane_leaves_the_others_alone() -> None:
+    async def work(lanes: Lanes) -> None:
+        done = threading.Event()
+        tasks = blocked(PREDICTIONS, done, 3)
+        assert await asyncio.wait_for(sync_to_thread(lambda: 7), 10) == 7
+        done.set()
+        await asyncio.gather(*tasks)
+
+    run(work)
+
+
+def test_call_that_nobody_waits_for_is_never_run_and_makes_room() -> None:
+    async def work(lanes: Lanes) -> None:
+        done, ran = threading.Event(), threading.Event()
+        tasks = blocked(PREDICTIONS, done, 1)
+        with in_lane(PREDICTIONS):
+            waiting = [asyncio.create_task(sync_to_thread(ran.set)) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        with pytest.raises(OverloadedError):
+            lanes.check(PREDICTIONS)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        lanes.check(PREDICTIONS)
+        done.set()
+        await asyncio.gather(*tasks)
+        with in_lane(PREDICTIONS):
+            await sync_to_thread(int)
+        assert not ran.is_set()
+
+    run(work)
+
+
+def test_large_image_waits_in_a_lane_of_its_own() -> None:
+    names: list[str] = []
+
+    def predict(most_values: int | None = None) -> str:
+        names.append(threading.current_thread().name.split("_")[0])
+        if most_values is not None:
+            raise RasterTooLargeError("image", 9000, 9000, 4, most_values)
+        return "answer"
+
+    async def work(_: Lanes) -> None:
+        with in_lane(PREDICTIONS):
+            assert await small_first(predict) == "answer"
+
+    run(work)
+    assert names == [PREDICTIONS, SCENES]
+
+
+def test_threads_end_with_the_loop() -> None:
+    async def work(lanes: Lanes) -> None:
+        await sync_to_thread(int)
+
+    lanes = run(work)
+    with pytest.raises(RuntimeError, match="shutdown"):
+        lanes.submit(int)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(f"{STORE}_")]
+
+
+def test_refused_call_costs_no_place() -> None:
+    with ExitStack() as stack:
+        lanes = stack.enter_context(Lanes(SIZES))
+        done = threading.Event()
+        stack.callback(done.set)
+        for _ in range(2):
+            lanes.submit(done.wait, 30)
+        for _ in range(5):
+            with pytest.raises(OverloadedError, match="1 requests"):
+                lanes.submit(int)
+        done.set()
+    assert isinstance(lanes, ThreadPoolExecutor)
+
+
+def test_every_lane_but_that_of_begun_answers_is_bounded() -> None:
+    assert [name for name, size in lane_sizes().items() if size.queue is None] == ["answers"]
