@@ -19,6 +19,7 @@ AlLoopError
     EmptyPoolError              nothing to choose from
     StoreError
         StoreLockedError            another process owns the DuckDB file
+        StoreFullError              the disk has no room; nothing was stored
         StoreClosedError
     ScaneoError
         ScaneoUnreachableError      down, too slow, or the connection broke
@@ -172,6 +173,15 @@ class StoreLockedError(StoreError):
         holder = "another process" if process_id is None else f"another process (pid {process_id})"
         super().__init__(
             f"the data directory {directory} is in use by {holder}; stop that service, or use another directory"
+        )
+
+
+class StoreFullError(StoreError):
+    """The disk has no room for what was to be stored; nothing of it was."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the data directory's disk is full and nothing was stored ({reason}); send it again once there is room"
         )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from al_loop.campaigns.bands import decide_again
 from al_loop.campaigns.deletion import describe_deletion, remove_files
 from al_loop.campaigns.layout import DataLayout
+from al_loop.campaigns.leftovers import remove_leftovers
 from al_loop.domain.campaigns import Campaign, CampaignSettings, Deletion
 from al_loop.errors import ConflictError
 from al_loop.quality.relabel_queue import RelabelQueue
@@ -18,6 +19,7 @@ from al_loop.quality.savings import should_fall_back
 from al_loop.quality.savings_report import SavingsReporter
 from al_loop.quality.suggestion_outcomes import Assessor
 from al_loop.querying.sampler import Sampler
+from al_loop.runtime.disk import DataDisk
 from al_loop.runtime.executor import Executor
 from al_loop.runtime.processes import run_supervised
 from al_loop.runtime.slots import TrainingSlots
@@ -98,6 +100,7 @@ class Loop:
         data.mkdir(parents=True, exist_ok=True)
         self.clock = clock
         self.layout = DataLayout(data)
+        self.disk = DataDisk(data)
         self.store = LabelStore.open(self.layout.database)
         self._embedding_stores: dict[str, EmbeddingStore] = {}
         self.server = ModelServer(self.store, self.layout, threads=threads)
@@ -118,7 +121,7 @@ class Loop:
         self.savings = SavingsReporter(self.store, self.scores.of)
         self.pictures = PictureService(self.store, self.server, self.layout)
         self.outlook = RoundOutlook(self.store, clock)
-        self.uncertainty = UncertaintyService(self.store, self.server)
+        self.uncertainty = UncertaintyService(self.store, self.server, self.layout.temporary)
         self.prompts = OutlineService(self.store, self.server, max_values=max_image_values, model=promptable)
         self.scheduler = LoopScheduler(
             self.store, self.rounds, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s,
@@ -135,6 +138,7 @@ class Loop:
         )
         self.store.removals.remove_orphans()
         remove_files(self.store, self.layout)
+        remove_leftovers(self.layout)
         self.server.remove_leftovers()
         for campaign in self.store.campaigns.list():
             self.pretrainings.recover(campaign)

@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi.datastructures import ResponseSpec
 
 from al_loop import errors as loop
+from al_loop.runtime.disk import FULL, UNWRITABLE
 from models import errors as models
 from service.settings import SettingsError
 
@@ -25,6 +26,7 @@ STATUS: dict[type[Exception], int] = {
     loop.ConflictError: 409,
     loop.EmptyPoolError: 409,
     loop.StoreError: 503,
+    loop.StoreFullError: 507,
     loop.ScaneoError: 502,
     loop.ScaneoFileError: 400,
     SettingsError: 409,
@@ -37,6 +39,12 @@ STATUS: dict[type[Exception], int] = {
     models.OverloadedError: 503,
     models.NotWantedError: 503,
     models.PromptableModelError: 503,
+}
+
+
+DISK_SENTENCES = {
+    507: "The disk of the service is full, and nothing was stored; it goes on by itself once there is room.",
+    503: "The disk of the service cannot be read or written; its log has the details.",
 }
 
 
@@ -66,6 +74,8 @@ def status_of(error: Exception) -> int:
     for kind in type(error).__mro__:
         if kind in STATUS:
             return STATUS[kind]
+    if isinstance(error, OSError):
+        return 507 if error.errno in FULL else 503 if error.errno in UNWRITABLE else 500
     return 500
 
 
@@ -82,7 +92,10 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     else:
         status, detail = status_of(error), str(error)
         facts = {key: value for key, value in vars(error).items() if isinstance(value, str | int | float | list | dict)}
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, tuple(STATUS)):
+    if isinstance(error, OSError) and status in DISK_SENTENCES:
+        logger.warning("%s %s: %s", request.method, request.scope["path"], error)
+        detail, facts = DISK_SENTENCES[status], {}
+    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, tuple(STATUS)):
         logger.error("unforeseen error in %s %s", request.method, request.scope["path"], exc_info=error)
         detail, facts = "Something went wrong in the service; its log has the details.", {}
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):

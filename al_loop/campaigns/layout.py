@@ -20,6 +20,11 @@ class DataLayout(msgspec.Struct, frozen=True):
         """Directory of notes of predictions that were shown and are not in the database yet; empty at rest."""
         return self.root / "shown"
 
+    @property
+    def temporary(self) -> Path:
+        """Directory of files that are of use to one request only; emptied at the start."""
+        return self.root / "tmp"
+
     def campaign(self, name: str) -> Path:
         """Directory of one campaign's files."""
         return self.root / "campaigns" / name

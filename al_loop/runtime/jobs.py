@@ -4,7 +4,6 @@ What one kind of job is and does, a `JobKind` says; its records lie behind `JobR
 is acted on, and every job comes to an end state, whatever happens to it.
 """
 
-import errno
 import logging
 import threading
 from abc import ABC, abstractmethod
@@ -17,7 +16,8 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
-from al_loop.errors import AlLoopError, ConflictError
+from al_loop.errors import AlLoopError, ConflictError, StoreError
+from al_loop.runtime.disk import is_full
 from al_loop.runtime.executor import see_log
 from al_loop.runtime.processes import ProcessCancelledError, ProcessFailedError, log_tail
 from al_loop.runtime.slots import TrainingSlots
@@ -59,6 +59,9 @@ class JobRecord(Protocol):
         """None until its end."""
         ...
 
+
+RETRY_S = 2.0
+"""Seconds between two attempts to store the end of a job."""
 
 Field = str | int | msgspec.Struct | None
 Owner = TypeVar("Owner", bound=JobOwner)
@@ -183,6 +186,8 @@ class JobRunner(Generic[Owner, Record, State]):
         """Owners of the others."""
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._unstored: dict[tuple[int, int], threading.Timer] = {}
+        """What stores the ends of jobs that could not be stored when they came."""
 
     def submit(self, owner: Owner, create: Callable[[], Record]) -> Record:
         """Store a job by `create`, which may return one that waits already, and run it when its turn comes."""
@@ -242,6 +247,9 @@ class JobRunner(Generic[Owner, Record, State]):
                     if not self._kind.waits_through_a_stop:
                         self._end(job, self._kind.states("interrupted"), self._kind.stopped)
         self._pool.shutdown(wait=True)
+        for again in list(self._unstored.values()):
+            again.cancel()
+            again.join()
 
     def _job(self, owner: Owner, number: int) -> Job[Owner, State]:
         return Job(owner, number, self._store, self._stopping)
@@ -297,21 +305,49 @@ class JobRunner(Generic[Owner, Record, State]):
             self._kind.carry_out(job)
         except ProcessCancelledError as error:
             if self._stopping.is_set():
-                self._end(job, self._kind.states("interrupted"), self._kind.stopped)
+                self._end_at_last(job, self._kind.states("interrupted"), self._kind.stopped)
             else:
-                self._end(job, self._kind.states("cancelled"), str(error))
+                self._end_at_last(job, self._kind.states("cancelled"), str(error))
         except (AlLoopError, ModelsError) as error:
-            self._end(job, failed, f"{error}{see_log(log)}")
+            self._end_at_last(job, failed, f"{error}{see_log(log)}")
         except OSError as error:
-            full = error.errno == errno.ENOSPC
+            full = is_full(error)
             what = f"the disk is full; free space and {self._kind.start_again}" if full else "I/O error"
-            self._end(job, failed, f"{what}: {error}{see_log(log)}")
+            self._end_at_last(job, failed, f"{what}: {error}{see_log(log)}")
         except Exception as error:  # The supervisor's duty: no fault in a job may leave it without an end.
             logger.exception("campaign %s: %s %d", job.owner.name, self._kind.noun, job.number)
-            self._end(job, failed, f"{type(error).__name__}: {error}{see_log(log)}")
+            self._end_at_last(job, failed, f"{type(error).__name__}: {error}{see_log(log)}")
         finally:
             with self._lock:
                 self._forget(job)
+
+    def _end_at_last(self, job: Job[Owner, State], state: State, why: str) -> None:
+        """As `_end`; while the store cannot write, such as on a full disk, again and again, beside other jobs."""
+        try:
+            self._end(job, state, why)
+        except StoreError as error:
+            if self._stopping.is_set():
+                raise
+            if job.key not in self._unstored:
+                logger.warning(
+                    "campaign %s: the end of %s %d could not be stored and is tried again every %.0f s: %s",
+                    job.owner.name, self._kind.noun, job.number, RETRY_S, error,
+                )  # fmt: skip
+            again = threading.Timer(RETRY_S, self._end_again, (job, state, why))
+            again.daemon = True
+            self._unstored[job.key] = again
+            again.start()
+        else:
+            self._unstored.pop(job.key, None)
+
+    def _end_again(self, job: Job[Owner, State], state: State, why: str) -> None:
+        try:
+            self._end_at_last(job, state, why)
+        except AlLoopError:
+            logger.exception(
+                "campaign %s: %s %d has an end after the next start of the service",
+                job.owner.name, self._kind.noun, job.number,
+            )  # fmt: skip
 
     def _end(self, job: Job[Owner, State], state: State, why: str) -> None:
         self._store(job, state, detail=why, error=why)

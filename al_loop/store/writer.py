@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from al_loop.errors import AlLoopError, StoreClosedError, StoreError
+from al_loop.errors import AlLoopError, StoreClosedError, StoreError, StoreFullError
+from al_loop.runtime.disk import is_full
 from al_loop.store.changes import Change
 
 Item = TypeVar("Item")
@@ -207,6 +208,8 @@ class Writer:
 def _translated(error: Exception) -> Exception:
     if isinstance(error, duckdb.Error):
         translated: AlLoopError = StoreError(f"the label store could not write: {error}")
+        if is_full(error):
+            translated = StoreFullError(f"the label store could not write: {error}")
         translated.__cause__ = error
         return translated
     return error

@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -54,6 +55,7 @@ def run(
         except PromptableModelError as error:
             raise SettingsError(str(error)) from error
     set_up_logging(settings)
+    _have_temporary(settings.data)
     listener = _bound(settings)  # before the store is opened, and before anything is said to run
     # Requests and heads share the cores by threads of our own; the threads of matrix products would wait for each
     # other: on two busy cores a head of 1,000 labels took 20 s instead of 1.
@@ -73,6 +75,18 @@ def run(
         server.run(sockets=[listener])
     if not server.started:
         raise SettingsError("the service did not start; its log says why")
+
+
+def _have_temporary(data: Path) -> None:
+    """Let uploads, exports and programs use a folder of the data directory where the system has none to write to."""
+    from al_loop.campaigns.layout import DataLayout
+
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        folder = DataLayout(data.resolve()).temporary
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
 
 
 def _bound(settings: Settings) -> socket.socket:

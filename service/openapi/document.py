@@ -21,6 +21,8 @@ SENTENCE = re.compile(r"(.+?)(?<!\.)\.(?:\s|$)", re.DOTALL)
 HEADER, QUERY = "token", "token_in_url"
 NEVER_REFUSED = ("isAlive", "getVersion", "whoAmI")
 """Routes that need no thread."""
+WRITES_FILES = ("exportLabels", "getUncertaintyRaster")
+"""Routes that make a file to answer a GET."""
 SCHEMES: dict[str, SecurityScheme | Reference] = {
     HEADER: SecurityScheme(
         type="http", scheme="bearer", description="`Authorization: Bearer <token>`. Its role says what it may do."
@@ -85,8 +87,8 @@ def described(document: Document) -> Document:
             if text:
                 entry.setdefault("description", text)
     for path, item in document.get("paths", {}).items():
-        for operation in item.values():
-            _describe(operation, path)
+        for method, operation in item.items():
+            _describe(operation, method, path)
     return document
 
 
@@ -95,7 +97,7 @@ def _problem(description: str) -> Document:
     return {"description": description, "content": {PROBLEM_JSON: {"schema": schema}}}
 
 
-def _describe(operation: Document, path: str) -> None:
+def _describe(operation: Document, method: str, path: str) -> None:
     for parameter in operation.get("parameters", []):
         if not parameter.get("description") and parameter["name"] in PARAMETERS:
             parameter["description"] = PARAMETERS[parameter["name"]]
@@ -104,6 +106,8 @@ def _describe(operation: Document, path: str) -> None:
         operation["summary"] = " ".join(first[1].split())
     if operation.get("operationId") not in NEVER_REFUSED:
         operation["responses"].setdefault("503", _problem("Too much is waiting; come back after `Retry-After` seconds"))
+        if method != "get" or operation.get("operationId") in WRITES_FILES:
+            operation["responses"].setdefault("507", _problem("The disk is full; nothing was stored"))
     if "401" in operation["responses"]:
         schemes = [HEADER, QUERY] if "/predictions/" in path else [HEADER]
         operation["security"] = [{scheme: []} for scheme in schemes]

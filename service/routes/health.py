@@ -1,6 +1,5 @@
 """Probes and metrics."""
 
-from shutil import disk_usage
 from typing import Any
 
 import msgspec
@@ -24,6 +23,8 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     """Version of al-loop."""
     store: str
+    """"ok", or what is wrong with the data directory: nearly full, or, which makes the service unready, full or not
+    writable."""
     scheduler: str
     models: dict[str, str]
     """Version that serves each campaign that has one; with the problem, where it is not the one that was promoted."""
@@ -68,7 +69,7 @@ class HealthController(Controller):
 
     @get("/health/ready", operation_id="isReady", sync_to_thread=True)
     def ready(self, loop: NamedDependency[Loop]) -> Response[Readiness]:
-        """The store answers, the scheduler runs, and every promoted model is loaded; otherwise 503.
+        """The store answers and its disk can be written, the scheduler runs, every promoted model is loaded; else 503.
 
         Links in trouble, failed rounds and work that is tried again are told and do not make the service unready.
         """
@@ -84,14 +85,16 @@ class HealthController(Controller):
             loaded = loop.server.serving_version(campaign)
             ready &= loaded is not None
             models[campaign.name] = loaded or f"{campaign.current_version} cannot be loaded"
+        problem = loop.disk.problem()
+        ready &= problem is None
         body = Readiness(
             ready=ready,
             version=__version__,
-            store="ok",
+            store=problem or loop.disk.warning() or "ok",
             scheduler="ok" if loop.scheduler.running else "stopped",
             models=models,
             training=_training(),
-            disk_free_mb=disk_usage(loop.layout.root).free // 1_000_000,
+            disk_free_mb=loop.disk.free_bytes // 1_000_000,
             links={
                 names[key]: "ok" if works else "trouble" for key, works in loop.links.working().items() if key in names
             },

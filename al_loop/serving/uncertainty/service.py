@@ -29,8 +29,15 @@ CHUNK_BYTES = 1 << 20
 class UncertaintyService:
     """Uncertainty about the samples of all campaigns."""
 
-    def __init__(self, store: LabelStore, server: ModelServer) -> None:
-        self._store, self._server = store, server
+    def __init__(self, store: LabelStore, server: ModelServer, temporary: Path) -> None:
+        """Answer with what `server` serves.
+
+        Args:
+            store: The samples.
+            server: The models.
+            temporary: Directory that rasters are made in; made if missing.
+        """
+        self._store, self._server, self._temporary = store, server, temporary
 
     def raster(self, campaign: Campaign, sample_id: int, max_side_px: int | None = None) -> Iterator[bytes]:
         """Where the serving model is unsure, as a float32 cloud-optimised GeoTIFF in the image's CRS and size, in nats.
@@ -64,7 +71,8 @@ class UncertaintyService:
             "SAMPLE": sample.path,
             "REDUCTION": str(factor),
         }
-        with tempfile.TemporaryDirectory(prefix="al-loop-") as folder:
+        self._temporary.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._temporary) as folder:
             file = Path(folder) / "uncertainty.tif"
             with open_cog(
                 file,

@@ -15,6 +15,7 @@ import pytest
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import Round, RoundState
 from al_loop.errors import ConflictError, StoreError
+from al_loop.runtime import jobs
 from al_loop.runtime.executor import Executor, read_output, run_program
 from al_loop.runtime.jobs import Job, JobKind, JobRunner
 from al_loop.runtime.processes import ProcessFailedError, run_supervised
@@ -22,7 +23,8 @@ from al_loop.runtime.slots import TrainingSlots
 from al_loop.store import LabelStore
 from models.progress import ProgressLine
 from tests.al_loop.runtime.test_processes import CHILD, is_alive, wait_for
-from tests.al_loop.store.fixtures import NOW
+from tests.al_loop.store.fixtures import NOW, fill_disk
+from tests.al_loop.store.test_crash import make_demo
 
 MakeCampaign = Callable[..., Campaign]
 PHASES = {"training": RoundState.TRAINING, "exporting": RoundState.EXPORTING}
@@ -370,3 +372,33 @@ def test_next_job_runs_although_the_end_of_the_last_could_not_be_stored(
         house.submit(campaign)
     assert house.ended(second).state is RoundState.PROMOTED
     assert "campaign first: the end of round 1 could not be stored" in caplog.text
+
+
+def test_end_that_a_full_disk_did_not_take_is_stored_once_there_is_room(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(jobs, "RETRY_S", 0.1)
+    store = LabelStore.open(small_disk / "al-loop.duckdb")
+    make_demo(store)
+    campaign = store.campaigns.get("demo")
+    kind = Kind(small_disk)
+    runner = JobRunner(kind, store.rounds, TrainingSlots(), lambda: NOW)
+    filled: list[Path] = []
+
+    def fill(directory: Path, cancelled: threading.Event) -> None:
+        filled.append(fill_disk(small_disk))
+        raise ProcessFailedError("x" * 20_000)  # more than what is left of the last page of the log
+
+    kind.executor = scripted(fill)
+    runner.submit(campaign, lambda: store.rounds.create(campaign.campaign_id, reason="ops", now=NOW))
+    wait_for(lambda: "the end of round 1 could not be stored and is tried again" in caplog.text)
+    time.sleep(0.5)
+    assert not store.rounds.get(campaign.campaign_id, 1).state.is_end
+    filled[0].unlink()
+    wait_for(lambda: store.rounds.get(campaign.campaign_id, 1).state is RoundState.FAILED)
+    assert caplog.text.count("could not be stored") == 1
+    kind.executor = answering(b'{"value": 1}')
+    runner.submit(campaign, lambda: store.rounds.create(campaign.campaign_id, reason="ops", now=NOW))
+    wait_for(lambda: store.rounds.get(campaign.campaign_id, 2).state is RoundState.PROMOTED)
+    runner.close()
+    store.close()

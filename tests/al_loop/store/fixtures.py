@@ -1,6 +1,9 @@
 """Fixtures of the label store: a real DuckDB file, a campaign, and headers of rasters that need not exist."""
 
+import os
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -152,3 +155,32 @@ def open_query(
     )  # fmt: skip
     assert query is not None
     return query
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 MiB, to be filled."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small tmpfs needs root")
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", mount], check=False, capture_output=True, text=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"cannot mount a small tmpfs here: {mounted.stderr.strip()}")
+    yield mount
+    subprocess.run(["umount", "--lazy", mount], check=True)
+
+
+def fill_disk(directory: Path) -> Path:
+    """Leave no room on a small disk; the file that takes it all."""
+    filler = directory / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            block = bytes(size)
+            with suppress(OSError):
+                while file.write(block):
+                    continue
+    assert os.statvfs(directory).f_bavail == 0
+    return filler

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import CampaignSettings, RetrainPolicy
 from al_loop.domain.labels import Label, LabelInput
-from al_loop.errors import StoreError
+from al_loop.errors import StoreFullError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from tests.al_loop.store.fixtures import CLASSES, NOW, plain_headers
@@ -84,22 +83,6 @@ def test_kill_loses_no_acknowledged_label(tmp_path: Path) -> None:
     assert len(acknowledged) >= KILLS
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 MiB."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small tmpfs needs root")
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", mount], check=False, capture_output=True, text=True
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"cannot mount a small tmpfs here: {mounted.stderr.strip()}")
-    yield mount
-    subprocess.run(["umount", "--lazy", mount], check=True)
-
-
 def note(sample_id: int, annotator: str) -> LabelInput:
     return LabelInput(sample_id=sample_id, task="classification", annotator=annotator, classes=[])
 
@@ -113,7 +96,7 @@ def test_full_disk_refuses_the_label_and_recovers(small_disk: Path) -> None:
     disk = os.statvfs(small_disk)
     filler = small_disk / "filler"
     filler.write_bytes(b"x" * (disk.f_bavail * disk.f_frsize))
-    with pytest.raises(StoreError, match="could not write"):
+    with pytest.raises(StoreFullError, match="nothing was stored"):
         record_labels(store, campaign, [note(2, "x" * 200) for _ in range(500)], NOW)
     assert store.labels.current(campaign.campaign_id) == [before]
     filler.unlink()
