@@ -10,6 +10,7 @@ ModelsError
         VersionNotFoundError        no such version in the registry
         VersionExistsError          versions are immutable: a name is used once
         CorruptVersionError         a file is missing or its digest differs from the card
+    NoPlaceError                a CRS from which PROJ knows no way to another
     UnknownCrsError             text that names no CRS, or names one in a way that is not taken
     BandMathsError              text that is no band maths, or more than is taken
     UnknownTaskError            the model has no head for that task
@@ -106,6 +107,10 @@ class UnknownCrsError(ModelsError, ValueError):
             f"{shown!r} is no CRS that PROJ knows{reason and f' ({reason})'}; send a code of EPSG, ESRI, IGNF or OGC "
             "(EPSG:32631), a URN (urn:ogc:def:crs:OGC:1.3:CRS84), or WKT 1 or 2 that names no grid files"
         )
+
+
+class NoPlaceError(ModelsError, ValueError):
+    """No way from one CRS to another, as from a local one, or one of another planet, to longitude and latitude."""
 
 
 class BandMathsError(ModelsError, ValueError):

@@ -92,7 +92,14 @@ def check_label(
             raise InvalidValueError(f"{at}.classes", f"{spec.task} is answered with `features`, not `classes`")
         if label.features is None:
             raise InvalidValueError(f"{at}.features", f"{spec.task} needs `features`; an empty list means none here")
-        features, crs = read_features(label.features, header, spec.classes, crs=label.crs, at=f"{at}.features")
+        features, crs = read_features(
+            label.features,
+            header,
+            spec.classes,
+            crs=label.crs,
+            at=f"{at}.features",
+            all_touched=campaign.settings.all_touched,
+        )
     return CheckedLabel(
         campaign_id=campaign.campaign_id,
         sample_id=sample_id,

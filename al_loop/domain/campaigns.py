@@ -160,6 +160,9 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     nodata: Nodata = "all"
     """Which pixels are invalid: all: where all bands hold their nodata value, as GDAL's dataset mask has it; any:
     where one of the bands that are read does, or is NaN. Models keep the rule that they were trained by."""
+    all_touched: bool = False
+    """Whether an area drawn so small that it covers the centre of no pixel is stored as the pixels that it touches;
+    false: it is refused."""
 
 
 ClassName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

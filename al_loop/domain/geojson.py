@@ -1,82 +1,59 @@
 """GeoJSON answers of annotators <-> shapely: checks, CRS and pixel coordinates. Knows no store, reads no pixel."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
 import numpy as np
 import shapely
-from affine import Affine
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError  # what `transform` raises; rasterio has no public name for it
 from rasterio.crs import CRS
 from shapely import MultiPolygon, Polygon
 from shapely.geometry import mapping
 
+from al_loop.domain.feature_collections import GivenFeature, given_features
 from al_loop.domain.samples import SampleHeader
 from al_loop.errors import InvalidValueError
 from models.card import IGNORE
-from models.errors import UnknownCrsError
-from models.geo.placement import WGS84, Area, near_longitude, polygons_only, reprojected
+from models.errors import NoPlaceError, UnknownCrsError
+from models.geo.placement import WGS84, Area, from_crs_to_pixels, locate, place, polygons_only, reprojected
 from models.rasters.crs import crs_of, read_crs
+from models.rasters.masks import touched_pixels
 
 PIXEL = "pixel"
 MAX_COORDINATES = 1_000_000
 """Vertices of one label; the mask of a 3-megapixel image of a town has 300,000."""
+MAX_COORDINATE = 1e9
+"""Farthest from the origin that a coordinate lies, in any unit: no CRS of the Earth in metres reaches a tenth of it."""
 REPAIR_TOLERANCE = 0.01
 """An invalid polygon is repaired if that changes its area by less than this share, else refused."""
-Ring = list[list[float]]
-
-
-class PolygonGeometry(msgspec.Struct, frozen=True, tag_field="type", tag="Polygon"):
-    """RFC 7946 Polygon."""
-
-    coordinates: list[Ring]
-
-
-class MultiPolygonGeometry(msgspec.Struct, frozen=True, tag_field="type", tag="MultiPolygon"):
-    """RFC 7946 MultiPolygon."""
-
-    coordinates: list[list[Ring]]
-
-
-class FeatureProperties(msgspec.Struct, frozen=True):
-    """The members of `properties` that mean something here; others are kept."""
-
-    label: str | None
-    ignore: bool = False
-
-
-class Feature(msgspec.Struct, frozen=True):
-    """RFC 7946 Feature with an area."""
-
-    type: Literal["Feature"]
-    geometry: PolygonGeometry | MultiPolygonGeometry
-    properties: FeatureProperties
-
-
-class FeatureCollection(msgspec.Struct, frozen=True):
-    """RFC 7946 FeatureCollection, with the `crs` member of the GeoJSON of 2008."""
-
-    type: Literal["FeatureCollection"]
-    features: list[Feature]
-    crs: dict[str, Any] | None = None
+_OWN = "own"
+"""Coordinates in the CRS of an image whose place on Earth is unknown, which are the same as pixels."""
 
 
 def read_features(
-    features: dict[str, Any], header: SampleHeader, classes: Sequence[str], *, crs: str | None, at: str
+    features: dict[str, Any],
+    header: SampleHeader,
+    classes: Sequence[str],
+    *,
+    crs: str | None,
+    at: str,
+    all_touched: bool = False,
 ) -> tuple[dict[str, Any], str]:
     """Check an annotator's FeatureCollection and bring it into the CRS it is stored in.
 
     Areas may run over the image's edge (brush strokes do); what lies outside is cut off where pixels are made.
 
     Args:
-        features: Polygons and MultiPolygons; `properties.label` is a class, or null with `properties.ignore` true.
+        features: Polygons, MultiPolygons and collections of them; `properties.label` is a class, or null with
+            `properties.ignore` true. A feature without geometry whose `properties.empty` is true, as the export writes
+            it, stands for no area.
         header: The sample they are drawn on.
         classes: Classes of the task.
         crs: CRS of the coordinates as `read_crs` takes it, "pixel" for (column, row); None: the collection's `crs`
-            member, else EPSG:4326 where the sample has a CRS, else pixels.
+            member, else EPSG:4326 where the sample has a place on Earth, else pixels.
         at: JSON path of `features`.
+        all_touched: Whether an area that covers the centre of no pixel is stored as the pixels that it touches, with
+            `properties.all_touched` true; else it is refused.
 
     Returns:
         The collection to store, and its CRS: "EPSG:4326" (longitude, latitude) or "pixel".
@@ -84,30 +61,40 @@ def read_features(
     Raises:
         InvalidValueError: With the JSON path of the field.
     """
-    _check_types(features, at)
-    try:
-        collection = msgspec.convert(features, FeatureCollection)
-    except msgspec.ValidationError as error:
-        reason, _, place = str(error).partition(" - at `$")
-        raise InvalidValueError(at + place.rstrip("`"), reason) from error
-    source = _source_crs(crs, collection.crs, header, at)
-    stored_crs = PIXEL if source == PIXEL else WGS84
+    given, member = given_features(features, classes, at)
+    source = _source_crs(crs, member, header, at)
+    stored_crs = WGS84 if source not in (PIXEL, _OWN) else PIXEL
     stored = []
     vertices = 0
-    for index, feature in enumerate(collection.features):
-        place = f"{at}.features[{index}]"
-        _check_label(feature.properties, classes, f"{place}.properties.label")
-        area = _area(feature.geometry, f"{place}.geometry")
+    for feature in given:
+        place_of = f"{feature.at}.geometry"
+        area = _area(feature)
         vertices += shapely.count_coordinates(area)
         if vertices > MAX_COORDINATES:
-            raise InvalidValueError(f"{place}.geometry", f"more than {MAX_COORDINATES} vertices; simplify the areas")
+            raise InvalidValueError(place_of, f"more than {MAX_COORDINATES} vertices; simplify the areas")
         try:
-            kept = _repaired(_reprojected(area, source, stored_crs, f"{place}.geometry"), f"{place}.geometry")
-            _check_inside(kept, stored_crs, header, f"{place}.geometry")
-        except CPLE_BaseError as error:
-            raise InvalidValueError(f"{place}.geometry", f"coordinates that cannot be projected: {error}") from error
-        given = features["features"][index]
-        stored.append(given if kept is area else {**given, "geometry": mapping(kept)})
+            kept = _repaired(_reprojected(area, source, header, place_of), place_of)
+            drawn = to_pixels(kept, stored_crs, header)
+        except NoPlaceError as error:
+            raise InvalidValueError(place_of, f"coordinates that cannot be projected: {error}") from error
+        if drawn.is_empty:
+            raise InvalidValueError(place_of, _outside(kept, stored_crs, header))
+        if not _covers_a_centre(drawn):
+            kept = _touched(drawn, stored_crs, header) if all_touched else None
+            if kept is None:
+                raise InvalidValueError(
+                    place_of,
+                    f"the area covers the centre of no pixel: it is {_size(drawn)} px in an image of {header.width} x "
+                    f"{header.height} px, at column {drawn.bounds[0]:.1f} and row {drawn.bounds[1]:.1f}. Draw it "
+                    "larger, leave it out, or set `all_touched` in the campaign's settings to have the pixels that it "
+                    "touches",
+                )
+            properties = {**feature.stored["properties"], "all_touched": True}
+            stored.append({**feature.stored, "properties": properties, "geometry": mapping(kept)})
+        elif kept is area and feature.as_drawn:
+            stored.append(feature.stored)
+        else:
+            stored.append({**feature.stored, "geometry": mapping(kept)})
     return {"type": "FeatureCollection", "features": stored}, stored_crs
 
 
@@ -153,77 +140,84 @@ def to_pixels(area: Area, crs: str, header: SampleHeader) -> MultiPolygon:
 
     Returns:
         Polygons only: slivers and lines that the cut leaves are dropped; may be empty.
+
+    Raises:
+        NoPlaceError: A vertex lies outside of what the sample's CRS covers.
     """
-    return polygons_only(shapely.intersection(shapely.make_valid(_in_pixels(area, crs, header)), _frame(header)))
+    frame = (0.0, 0.0, float(header.width), float(header.height))
+    if crs != PIXEL and header.crs is not None and header.transform is not None:
+        drawn = locate(area, header.crs, header.transform, frame)
+    else:
+        drawn = area
+    return polygons_only(shapely.intersection(shapely.make_valid(drawn), shapely.box(*frame)))
 
 
-def _check_types(features: dict[str, Any], at: str) -> None:
-    """Raise a clear error for a collection of something other than areas, where msgspec's would be hard to read."""
-    if features.get("type") != "FeatureCollection":
-        raise InvalidValueError(f"{at}.type", f"expected a GeoJSON FeatureCollection, got {features.get('type')!r}")
-    listed = features.get("features")
-    for index, feature in enumerate(listed if isinstance(listed, list) else []):
-        geometry = feature.get("geometry") if isinstance(feature, dict) else None
-        kind = geometry.get("type") if isinstance(geometry, dict) else None
-        if kind is not None and kind not in ("Polygon", "MultiPolygon"):
-            raise InvalidValueError(
-                f"{at}.features[{index}].geometry.type", f"a {kind} has no area; send Polygon or MultiPolygon"
-            )
+def placed(area: Area, header: SampleHeader) -> MultiPolygon | None:
+    """An area in pixels of a sample in EPSG:4326, as RFC 7946 wants it; None where it has no place on Earth."""
+    if not header.placed or header.crs is None or header.transform is None:
+        return None
+    return place(area, header.crs, header.transform, (0.0, 0.0, float(header.width), float(header.height)))
 
 
-def _check_label(properties: FeatureProperties, classes: Sequence[str], at: str) -> None:
-    if properties.label is None:
-        if not properties.ignore:
-            raise InvalidValueError(at, "null needs `ignore` true beside it; else name a class")
-    elif properties.label not in classes:
-        raise InvalidValueError(at, f"no class {properties.label!r}; it is one of {list(classes)}")
-
-
-def _source_crs(crs: str | None, member: dict[str, Any] | None, header: SampleHeader, at: str) -> str:
-    """CRS of the coordinates: "pixel", or what `read_crs` takes."""
-    placed = header.crs is not None and header.transform is not None
-    name, place = crs, f"{at.rpartition('.')[0]}.crs"
+def _source_crs(crs: str | None, member: object, header: SampleHeader, at: str) -> str:
+    """CRS of the coordinates: "pixel", what `read_crs` takes, or `_OWN`."""
+    name, where = crs, f"{at.rpartition('.')[0]}.crs"
     if name is None and member is not None:
-        properties = member.get("properties")
+        properties = member.get("properties") if isinstance(member, dict) else None
         name = properties.get("name") if isinstance(properties, dict) else None
-        place = f"{at}.crs"
+        where = f"{at}.crs"
         if not isinstance(name, str):
-            raise InvalidValueError(place, "expected a CRS by name, as in GeoJSON of 2008")
+            raise InvalidValueError(where, "expected a CRS by name, as in GeoJSON of 2008")
     if name is None:
-        return WGS84 if placed else PIXEL
+        return WGS84 if header.placed else PIXEL
     if name == PIXEL:
         return PIXEL
-    if not placed:
-        raise InvalidValueError(place, f"{header.path} has no CRS; send pixel coordinates with `crs` 'pixel'")
+    if header.crs is None or header.transform is None:
+        raise InvalidValueError(where, f"{header.path} has no CRS; send pixel coordinates with `crs` 'pixel'")
     try:
-        return WGS84 if read_crs(name) == CRS.from_epsg(4326) else name
+        found = read_crs(name)
     except UnknownCrsError as error:
-        raise InvalidValueError(place, str(error)) from error
+        raise InvalidValueError(where, str(error)) from error
+    if header.placed:
+        return WGS84 if found == CRS.from_epsg(4326) else name
+    if found == crs_of(header.crs):
+        return _OWN
+    problem = header.place_problem or "its coordinates or its CRS are not of the Earth"
+    raise InvalidValueError(
+        where,
+        f"the place of {header.path} on Earth is unknown: {problem}; send pixel coordinates with `crs` 'pixel'",
+    )
 
 
-def _area(geometry: PolygonGeometry | MultiPolygonGeometry, at: str) -> Area:
-    several = isinstance(geometry, MultiPolygonGeometry)
-    parts = geometry.coordinates if isinstance(geometry, MultiPolygonGeometry) else [geometry.coordinates]
+def _area(feature: GivenFeature) -> Area:
     polygons = []
-    for index, rings in enumerate(parts):
-        place = f"{at}.coordinates[{index}]" if several else f"{at}.coordinates"
+    for rings, where in feature.polygons:
         if not rings:
-            raise InvalidValueError(place, "a polygon needs an outer ring")
-        checked = [_ring(ring, f"{place}[{number}]") for number, ring in enumerate(rings)]
+            raise InvalidValueError(where, "the polygon is empty; it needs an outer ring, or leave the feature out")
+        checked = [_ring(ring, f"{where}[{number}]") for number, ring in enumerate(rings)]
         polygons.append(Polygon(checked[0], checked[1:]))
-    return MultiPolygon(polygons) if several else polygons[0]
+    if not polygons:
+        raise InvalidValueError(f"{feature.at}.geometry", "the geometry has no polygon; leave the feature out")
+    return polygons[0] if feature.single else MultiPolygon(polygons)
 
 
-def _ring(ring: Ring, at: str) -> NDArray[np.float64]:
-    """Vertices of shape (N, 2)."""
+def _ring(ring: list[list[float]], at: str) -> NDArray[np.float64]:
+    """Vertices of shape (N, 2); heights and measures (Z, M) are dropped."""
     if len(ring) < 4:
         raise InvalidValueError(at, f"{len(ring)} positions; a ring needs 4 or more, the last like the first")
     for index, position in enumerate(ring):
-        if not 2 <= len(position) <= 4:
-            raise InvalidValueError(f"{at}[{index}]", "a position is [x, y]")
+        if len(position) < 2:
+            raise InvalidValueError(f"{at}[{index}]", f"{len(position)} numbers; a position is [x, y]")
     vertices = np.array([position[:2] for position in ring], dtype=np.float64)
-    if not np.isfinite(vertices).all():
-        raise InvalidValueError(f"{at}[{int(np.argmin(np.isfinite(vertices).all(axis=1)))}]", "not a finite number")
+    far = ~(np.abs(vertices) <= MAX_COORDINATE).all(axis=1)  # also of NaN
+    if far.any():
+        index = int(np.argmax(far))
+        finite = np.isfinite(vertices[index]).all()
+        found = f"{ring[index][0]:.6g}, {ring[index][1]:.6g}"
+        raise InvalidValueError(
+            f"{at}[{index}]",
+            f"not a finite number: {found}" if not finite else f"no place on Earth or in an image: {found}",
+        )
     if (vertices[0] != vertices[-1]).any():
         raise InvalidValueError(at, "the ring is not closed: its last position differs from its first")
     return vertices
@@ -235,52 +229,58 @@ def _repaired(area: Area, at: str) -> Area:
             raise InvalidValueError(at, "the area is empty")
         return area
     fixed = polygons_only(shapely.make_valid(area))
-    if abs(fixed.area - area.area) > REPAIR_TOLERANCE * fixed.area or fixed.area == 0:
+    whole = sum(abs(part.area) for part in shapely.get_parts(area))
+    if fixed.area == 0:
+        raise InvalidValueError(at, "the area is empty")
+    if abs(fixed.area - whole) > REPAIR_TOLERANCE * fixed.area:
         raise InvalidValueError(at, f"the polygon crosses itself: {shapely.is_valid_reason(area)}")
     return fixed
 
 
-def _check_inside(area: Area, crs: str, header: SampleHeader, at: str) -> None:
-    if not shapely.intersects(_in_pixels(area, crs, header), _frame(header)):
-        bounds = ", ".join(f"{value:.6g}" for value in area.bounds)
-        image = header.bounds if crs == WGS84 else [0, 0, header.width, header.height]
-        raise InvalidValueError(
-            at, f"lies outside the image: its bounds are ({bounds}) in {crs}, those of {header.path} are {image}"
-        )
+def _outside(area: Area, crs: str, header: SampleHeader) -> str:
+    bounds = ", ".join(f"{value:.6g}" for value in area.bounds)
+    image = header.bounds if crs == WGS84 else [0, 0, header.width, header.height]
+    return f"lies outside the image: its bounds are ({bounds}) in {crs}, those of {header.path} are {image}"
 
 
-def _reprojected(area: Area, source: str, target: str, at: str) -> Area:
-    """`area` itself where nothing has to change."""
-    if source == target:
-        if source == WGS84 and (abs(area.bounds[1]) > 90 or abs(area.bounds[3]) > 90):
-            raise InvalidValueError(at, "latitude beyond 90 degrees; positions are [longitude, latitude]")
+def _size(area: MultiPolygon) -> str:
+    left, top, right, bottom = area.bounds
+    return f"{right - left:.2g} x {bottom - top:.2g}"
+
+
+def _covers_a_centre(area: MultiPolygon) -> bool:
+    """Whether an area in pixels covers the centre of any; only small or thin ones have to be drawn for that."""
+    if area.area > area.length * np.sqrt(0.5):  # it holds a disk wide enough for a centre
+        return True
+    return len(touched_pixels([part.wkb for part in area.geoms], centres=True, first=True)) > 0
+
+
+def _touched(area: MultiPolygon, crs: str, header: SampleHeader) -> Area | None:
+    """The pixels that an area touches, in the CRS it is stored in; None if they have no place there."""
+    cells = touched_pixels([part.wkb for part in area.geoms], centres=False)
+    boxes = shapely.union_all(shapely.box(cells[:, 0], cells[:, 1], cells[:, 0] + 1, cells[:, 1] + 1))
+    inside = polygons_only(shapely.intersection(boxes, shapely.box(0, 0, header.width, header.height)))
+    return inside if crs == PIXEL else placed(inside, header)
+
+
+def _reprojected(area: Area, source: str, header: SampleHeader, at: str) -> Area:
+    """The area in the CRS it is stored in; `area` itself where nothing has to change.
+
+    Raises:
+        NoPlaceError: PROJ knows no way from one to the other.
+    """
+    if source == PIXEL:
         return area
-    moved = reprojected(area, read_crs(source), crs_of(target))
+    if source == _OWN and header.transform is not None:
+        return from_crs_to_pixels(area, header.transform)
+    if source == WGS84:
+        left, bottom, right, top = area.bounds
+        if bottom < -90 or top > 90:
+            raise InvalidValueError(at, "latitude beyond 90 degrees; positions are [longitude, latitude]")
+        if left < -540 or right > 540:
+            raise InvalidValueError(at, "longitude more than one and a half turns from Greenwich")
+        return area
+    moved = reprojected(area, read_crs(source), CRS.from_epsg(4326))
     if not np.isfinite(shapely.get_coordinates(moved)).all():
         raise InvalidValueError(at, f"coordinates that cannot be projected: {source} does not reach so far")
     return moved
-
-
-def _in_pixels(area: Area, crs: str, header: SampleHeader) -> Area:
-    if crs == PIXEL or header.crs is None or header.transform is None:
-        return area
-    to_world = Affine(*header.transform)
-    own = crs_of(header.crs)
-    native = reprojected(area, crs_of(crs), own)
-    if own.is_geographic:
-        centre = to_world.a * header.width / 2 + to_world.b * header.height / 2 + to_world.c
-        native = near_longitude(native, centre)
-    to_image = ~to_world
-    return shapely.transform(
-        native,
-        lambda xy: np.column_stack(
-            [
-                to_image.a * xy[:, 0] + to_image.b * xy[:, 1] + to_image.c,
-                to_image.d * xy[:, 0] + to_image.e * xy[:, 1] + to_image.f,
-            ]
-        ),
-    )
-
-
-def _frame(header: SampleHeader) -> Polygon:
-    return shapely.box(0, 0, header.width, header.height)

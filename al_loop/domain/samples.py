@@ -25,11 +25,18 @@ class SampleHeader(msgspec.Struct, frozen=True, kw_only=True):
     """a, b, c, d, e, f of x = a*col + b*row + c, y = d*col + e*row + f."""
     nodata: float | None
     bounds: list[float] | None
-    """left, bottom, right, top in EPSG:4326 (left > right across the date line); None without a CRS."""
+    """left, bottom, right, top in EPSG:4326 (left > right across the date line); None without a place on Earth."""
     file_bytes: int
     modified_ns: int
     remarks: list[str] = []
     """What the person who registers it should know, such as how a palette is read; not stored."""
+    place_problem: str | None = None
+    """Why it has no place though it has a CRS and a transform, in one sentence; None: it has, or lacks one of them."""
+
+    @property
+    def placed(self) -> bool:
+        """Whether the image lies somewhere on Earth that can be told; else labels are in its pixels."""
+        return self.crs is not None and self.transform is not None and self.bounds is not None
 
 
 class Sample(SampleHeader, frozen=True, kw_only=True):
@@ -57,6 +64,8 @@ class SampleView(msgspec.Struct, frozen=True, kw_only=True):
     state: SampleState
     score: float | None
     """Entropy of the current model, largest over tasks; None before it was scored."""
+    place_problem: str | None = None
+    """Why `bounds` is null though the image has a CRS and a transform."""
 
 
 class SampleCounts(msgspec.Struct, frozen=True, kw_only=True):

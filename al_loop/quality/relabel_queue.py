@@ -18,6 +18,7 @@ import numpy as np
 from shapely.geometry import mapping
 
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.geojson import placed
 from al_loop.domain.quality import PixelWindow, Relabel, RelabelList, RelabelRegion
 from al_loop.domain.queries import QueryAnswer, QuerySample
 from al_loop.domain.samples import Sample
@@ -36,7 +37,6 @@ from al_loop.store import LabelStore
 from al_loop.store.tables.relabels import AnsweredSample
 from models.card import TaskName, TaskSpec
 from models.errors import NonFiniteScoresError
-from models.geo.placement import place
 from models.inference.image_model import ImageModel
 from models.scoring.embedding_space import fit_space
 from models.scoring.embeddings import EmbeddingStore
@@ -282,16 +282,14 @@ def _relabel(
 
 
 def _region(region: Contradicted, names: Sequence[str], sample: Sample) -> RelabelRegion:
-    placed = None
-    if sample.crs is not None and sample.transform is not None:
-        placed = place(region.outline, sample.crs, sample.transform)
+    there = placed(region.outline, sample)
     return RelabelRegion(
         window=PixelWindow(**region.window._asdict()),
         area_px=region.area_px,
         given=names[region.given - 1] if region.given else None,
         suggested=names[region.predicted - 1] if region.predicted else None,
         suspicion=region.suspicion,
-        geometry=None if placed is None else dict(mapping(placed)),
+        geometry=None if there is None else dict(mapping(there)),
     )
 
 

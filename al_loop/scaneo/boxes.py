@@ -4,17 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
-from affine import Affine
-from rasterio.crs import CRS
-from rasterio.warp import transform_bounds
+import shapely
 
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.geojson import placed
 from al_loop.domain.samples import SampleHeader
 from al_loop.domain.scaneo_links import BoxReport, Link, OfferedBox, PushedBox, SkippedBox
 from al_loop.scaneo.port import ScaneoPort
 from al_loop.store import LabelStore
 from models.metrics import box_iou
-from models.rasters.crs import crs_of
 
 SAME_IOU = 0.5
 """A box of the same label that overlaps an earlier one by this much was offered before, whatever became of it."""
@@ -47,26 +45,30 @@ def push_boxes(
         if image is None or header is None or reason is not None:
             skipped.append(SkippedBox(index=index, reason=reason or f"no image {box.path!r} in the link"))
             continue
-        corners = _corners(box, header)
+        parts = _parts(box, header)
         before = offered.setdefault((image.image_id, box.label), [])
-        if before and box_iou(np.array([corners]), np.array(before)).max() >= SAME_IOU:
+        if not parts:
+            skipped.append(SkippedBox(index=index, reason=f"{box.path} has no longitude and latitude there"))
+            continue
+        if before and box_iou(np.array(parts), np.array(before)).max() >= SAME_IOU:
             skipped.append(SkippedBox(index=index, reason="offered before"))
             continue
-        south, west, north, east = corners
-        drawn = port.add_box(image.image_id, box.label, [(south, east), (north, west)])
-        store.scaneo.save_box(
-            PushedBox(
-                campaign_id=campaign.campaign_id,
-                image_id=image.image_id,
-                annotation_id=drawn.id,
-                label=box.label,
-                corners=corners,
-                score=box.score,
-                version=box.version,
-                pushed_at=now,
+        for corners in parts:
+            south, west, north, east = corners
+            drawn = port.add_box(image.image_id, box.label, [(south, east), (north, west)])
+            store.scaneo.save_box(
+                PushedBox(
+                    campaign_id=campaign.campaign_id,
+                    image_id=image.image_id,
+                    annotation_id=drawn.id,
+                    label=box.label,
+                    corners=corners,
+                    score=box.score,
+                    version=box.version,
+                    pushed_at=now,
+                )
             )
-        )
-        before.append(corners)
+            before.append(corners)
         pushed += 1
     return BoxReport(pushed=pushed, skipped=skipped)
 
@@ -82,14 +84,9 @@ def _refusal(box: OfferedBox, header: SampleHeader | None, names: set[str]) -> s
     return None
 
 
-def _corners(box: OfferedBox, header: SampleHeader) -> list[float]:
-    """South, west, north, east of the box's envelope in EPSG:4326."""
-    if header.crs is None or header.transform is None:  # SCANEO takes no image without a CRS
-        raise ValueError(f"{header.path} has no CRS")
-    left, top, right, bottom = box.box
-    to_world = Affine(*header.transform)
-    points = [to_world @ point for point in ((left, top), (right, top), (right, bottom), (left, bottom))]
-    xs, ys = zip(*points, strict=True)
-    own, geographic = crs_of(header.crs), CRS.from_epsg(4326)
-    west, south, east, north = transform_bounds(own, geographic, min(xs), min(ys), max(xs), max(ys))
-    return [south, west, north, east]
+def _parts(box: OfferedBox, header: SampleHeader) -> list[list[float]]:
+    """South, west, north, east of the box's envelope in EPSG:4326: two across the date line, none without a place."""
+    there = placed(shapely.box(*box.box), header)
+    if there is None:
+        return []
+    return [[south, west, north, east] for west, south, east, north in (part.bounds for part in there.geoms)]

@@ -30,6 +30,7 @@ INCOMING = pa.schema(
         ("bounds", pa.list_(pa.float64())),
         ("file_bytes", pa.int64()),
         ("modified_ns", pa.int64()),
+        ("place_problem", pa.string()),
         ("block", pa.string()),
         ("reserve", pa.bool_()),
         ("golden", pa.bool_()),

@@ -1,4 +1,6 @@
-"""CRSs from text. Text from outside is checked first, because GDAL would read a CRS from any URL or file named in it.
+"""CRSs from text, and points from one CRS to another.
+
+Text from outside is checked first, because GDAL would read a CRS from any URL or file named in it.
 
 `OSRSetFromUserInput` (rasterio's `CRS.from_user_input`, and every function of rasterio that is given a CRS as text)
 fetches `http://` and `/vsicurl/` and opens local paths, and rasterio holds the GIL meanwhile. So it is never given free
@@ -7,10 +9,14 @@ text: codes are looked up by authority, WKT goes to the WKT parser, and the rest
 
 import re
 
+import numpy as np
+import rasterio.warp
+from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError, CPLE_NotSupportedError  # rasterio has no public names for them
 from rasterio.crs import CRS
-from rasterio.errors import CRSError
+from rasterio.errors import CRSError, RasterioError
 
-from models.errors import UnknownCrsError
+from models.errors import NoPlaceError, UnknownCrsError
 
 MAX_CRS_CHARACTERS = 10_000
 """The WKT2 of EPSG's longest CRS has about half as many."""
@@ -70,6 +76,49 @@ def crs_of(name: str) -> CRS:
     """
     authority, _, code = name.partition(":")
     return CRS.from_epsg(int(code)) if authority == "EPSG" else CRS.from_wkt(name)
+
+
+def transform_points(source: CRS, target: CRS, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points in another CRS, x before y.
+
+    GDAL keeps its transformers and lets each report 20 failures: until then one bad point makes
+    `rasterio.warp.transform` raise for all of them, afterwards it is infinite and the others are right. Here it is
+    infinite from the first call on: where the call raises, each half is tried alone. At most 20 calls of a transformer
+    raise, so that costs little.
+
+    Args:
+        source: Of the points.
+        target: Of the result.
+        points: Shape (N, 2).
+
+    Returns:
+        Shape (N, 2); both coordinates are infinite where a point lies outside of what one of the CRSs covers.
+
+    Raises:
+        NoPlaceError: PROJ knows no way from one to the other: a local CRS, or that of another planet.
+    """
+    if source == target:
+        return points
+    finite = np.isfinite(points).all(axis=1)
+    moved = np.full(points.shape, np.inf)
+    moved[finite] = _transform(source, target, points[finite])
+    moved[~np.isfinite(moved).all(axis=1)] = np.inf
+    return moved
+
+
+def _transform(source: CRS, target: CRS, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    if not len(points):
+        return points
+    try:
+        return np.column_stack(rasterio.warp.transform(source, target, points[:, 0], points[:, 1])[:2])
+    except (CPLE_NotSupportedError, CRSError) as error:
+        reason = "PROJ knows no way between the two" if "operations" in str(error) else str(error)
+        raise NoPlaceError(reason) from error
+    except (CPLE_BaseError, RasterioError, ValueError):
+        if len(points) == 1:
+            return np.full((1, 2), np.inf)
+        half = len(points) // 2
+        return np.concatenate([_transform(source, target, points[:half]), _transform(source, target, points[half:])])
 
 
 def _by_authority(text: str, authority: str, code: str) -> CRS:

@@ -2,14 +2,39 @@
 
 import math
 from functools import lru_cache
+from typing import NamedTuple
 
+import numpy as np
 import rasterio.warp
 from affine import Affine
+from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError  # what `transform_bounds` raises; rasterio has no public name for it
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
 
+from models.errors import NoPlaceError
+from models.rasters.crs import transform_points
+
 _EDGE_POINTS = 21
 """Points on each edge that are reprojected: straight edges become curves in longitude and latitude."""
+_GRID_POINTS = 129
+"""Points along each axis where an image reaches beyond what its CRS covers, as a full disk does into space."""
+_MOST_OVERSHOOT_DEG = 5.0
+"""A global grid may reach one pixel beyond the poles, and no further than this."""
+_MOST_LONGITUDE_DEG = 360.0
+"""Largest longitude of an image's middle: -180..180 and 0..360 are both in use."""
+_CYLINDRICAL = ("merc", "webmerc", "eqc", "cea", "mill", "gall", "comill", "cc")
+"""PROJ's names of projections whose x repeats after one turn; images in them may run on beyond the date line."""
+_WORD_LENGTH = 60
+
+
+class Location(NamedTuple):
+    """Where a raster lies."""
+
+    bounds: list[float] | None
+    """Left, bottom, right, top in EPSG:4326; left > right across the date line; None if the place is unknown."""
+    problem: str | None
+    """Why a raster that has a CRS and a transform has no usable place, in one sentence; None: it has, or lacks them."""
 
 
 def crs_name(crs: CRS | None) -> str | None:
@@ -33,42 +58,178 @@ def transform_values(transform: Affine) -> list[float] | None:
     return [float(value) + 0.0 for value in transform[:6]]  # + 0.0 turns -0.0 into 0.0
 
 
-def geographic_bounds(crs: CRS | None, transform: list[float] | None, width: int, height: int) -> list[float] | None:
-    """Left, bottom, right, top in EPSG:4326 degrees.
+def location(crs: CRS | None, transform: list[float] | None, width: int, height: int) -> Location:
+    """Bounds of a raster in EPSG:4326 degrees, or why it has none.
 
     Edges are densified before they are reprojected. Left > right means that the raster crosses the date line; a raster
-    around a pole spans all longitudes. A rotated raster is bounded by its envelope in its own CRS.
+    around a pole spans all longitudes. A rotated raster is bounded by its envelope in its own CRS. Of a raster that
+    reaches beyond what its CRS covers (the full disk of a geostationary satellite), the part that has a place counts.
+    Degrees that reach less than a pixel beyond a pole are cut off there, and longitudes from 180 to 360 are wrapped.
 
     Args:
         crs: CRS of the raster.
         transform: Pixel to CRS, as in `transform_values`.
         width: Columns.
         height: Rows.
-
-    Returns:
-        Four numbers, or None if the raster has no place on Earth that PROJ can tell.
     """
     if crs is None or transform is None:
-        return None
+        return Location(None, None)
     a, b, c, d, e, f = transform
+    if not all(math.isfinite(value) for value in transform) or a * e == b * d:
+        return Location(None, f"its transform {transform} puts all pixels on a line or nowhere")
     corners = [(0, 0), (width, 0), (0, height), (width, height)]
     xs = [a * column + b * row + c for column, row in corners]
     ys = [d * column + e * row + f for column, row in corners]
     envelope = (min(xs), min(ys), max(xs), max(ys))
-    if crs_name(crs) == "EPSG:4326":
-        left, bottom, right, top = envelope
-    else:
+    pixel = (abs(a) + abs(b), abs(d) + abs(e))
+    try:
+        if crs.is_geographic:
+            return _of_degrees(crs, envelope, pixel)
+        return _of_projected(crs, envelope, pixel, transform, (width, height))
+    except (NoPlaceError, CRSError) as error:
+        return Location(None, f"its CRS {_short(crs)} has no way to longitude and latitude: {error}")
+
+
+def turn_length(crs: CRS) -> float | None:
+    """By how much x grows in one turn around the Earth, in units of the CRS; None where it does not repeat."""
+    if crs.is_geographic:
+        return 2 * math.pi / float(crs.units_factor[1])
+    try:
+        projection = crs.to_dict()
+    except CRSError:
+        return None
+    if projection.get("proj") not in _CYLINDRICAL:
+        return None
+    middle = float(projection.get("lon_0", 0.0))
+    (west, _), (east, _) = transform_points(
+        CRS.from_epsg(4326), crs, np.array([[middle - 90.0, 0.0], [middle + 90.0, 0.0]])
+    )
+    length = 2 * abs(east - west)
+    return float(length) if math.isfinite(length) and length > 0 else None
+
+
+def _of_degrees(crs: CRS, envelope: tuple[float, float, float, float], pixel: tuple[float, float]) -> Location:
+    unit = math.degrees(crs.units_factor[1])
+    left, bottom, right, top = (value * unit for value in envelope)
+    across, down = (min(side * unit, _MOST_OVERSHOOT_DEG) for side in pixel)
+    if (
+        bottom < -90.0 - down
+        or top > 90.0 + down
+        or right - left > 360.0 + 2 * across
+        or abs(left + right) / 2 > _MOST_LONGITUDE_DEG
+    ):
+        return Location(
+            None,
+            f"its coordinates ({left:.8g} to {right:.8g}, {bottom:.8g} to {top:.8g}) are no degrees of longitude and "
+            f"latitude, which its CRS {_short(crs)} says they are; perhaps they are metres: give it its true CRS",
+        )
+    bottom, top = max(bottom, -90.0), min(top, 90.0)
+    everywhere = right - left >= 360.0
+    left, right = (-180.0, 180.0) if everywhere else (_wrapped(left), _wrapped(right))
+    if crs_name(crs) == "EPSG:4326" or everywhere:
+        transform_points(crs, CRS.from_epsg(4326), np.array([[left, (bottom + top) / 2]]) / unit)
+        return Location([left, bottom, right, top], None)
+    edges = _edges(left, bottom, right if left <= right else right + 360.0, top) / unit
+    placed = transform_points(crs, CRS.from_epsg(4326), edges)
+    if not np.isfinite(placed).all():
+        return Location(None, f"its coordinates cannot be brought to longitude and latitude from its CRS {_short(crs)}")
+    return Location(_around(placed), None)
+
+
+def _of_projected(
+    crs: CRS,
+    envelope: tuple[float, float, float, float],
+    pixel: tuple[float, float],
+    transform: list[float],
+    size: tuple[int, int],
+) -> Location:
+    geographic = CRS.from_epsg(4326)
+    placed, covered = _covered(crs, _edges(*envelope), pixel)
+    if covered.all():
+        if np.ptp(placed[:, 0]) < 180.0:  # neither a pole nor the date line lies inside
+            return Location([float(value) for value in (*placed.min(axis=0), *placed.max(axis=0))], None)
         try:
             left, bottom, right, top = rasterio.warp.transform_bounds(
-                crs, CRS.from_epsg(4326), *envelope, densify_pts=_EDGE_POINTS
+                crs, geographic, *envelope, densify_pts=_EDGE_POINTS
             )
-        except (CRSError, RasterioError):
-            return None
-    if not all(math.isfinite(value) for value in (left, bottom, right, top)):
-        return None
-    if left <= right and right - left >= 360.0:
-        left, right = -180.0, 180.0
-    return [_wrapped(left), max(bottom, -90.0), _wrapped(right), min(top, 90.0)]
+        except (CPLE_BaseError, CRSError, RasterioError):
+            pass  # the visible part is found point by point
+        else:
+            if all(math.isfinite(value) for value in (left, bottom, right, top)) and -90 <= bottom <= top <= 90:
+                if left <= right and right - left >= 360.0:
+                    left, right = -180.0, 180.0
+                return Location([_wrapped(left), bottom, _wrapped(right), top], None)
+    width, height = size
+    columns, rows = np.meshgrid(np.linspace(0, width, _GRID_POINTS), np.linspace(0, height, _GRID_POINTS))
+    a, b, c, d, e, f = transform
+    points = np.column_stack([(a * columns + b * rows + c).ravel(), (d * columns + e * rows + f).ravel()])
+    placed, covered = _covered(crs, points, pixel)
+    if not covered.any():
+        left, bottom, right, top = envelope
+        return Location(
+            None,
+            f"its coordinates ({left:.8g} to {right:.8g}, {bottom:.8g} to {top:.8g}) lie outside of what its CRS "
+            f"{_short(crs)} covers; its transform or its CRS is wrong",
+        )
+    bounds = _around(placed[covered])
+    poles = transform_points(geographic, crs, np.array([[0.0, -90.0], [0.0, 90.0]]))
+    for pole, latitude in zip(poles, (-90.0, 90.0), strict=True):
+        if np.isfinite(pole).all():
+            column, row = ~Affine(*transform) @ tuple(pole)
+            back = transform_points(crs, geographic, pole[None])
+            if 0 <= column <= width and 0 <= row <= height and abs(back[0, 1] - latitude) < 1e-6:
+                bounds = [-180.0, min(bounds[1], latitude), 180.0, max(bounds[3], latitude)]
+    return Location(bounds, None)
+
+
+def _covered(
+    crs: CRS, points: NDArray[np.float64], pixel: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Longitude and latitude of points (N, 2), and which of them, brought back, are the same points, shape (N,).
+
+    PROJ answers for many points that no place on Earth has; those come back elsewhere.
+    """
+    geographic = CRS.from_epsg(4326)
+    placed = transform_points(crs, geographic, points)
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(transform_points(geographic, crs, placed) - points)
+        tolerance = np.array(pixel) + 1e-6 * np.abs(points)
+        if (apart > tolerance).any() and (length := turn_length(crs)) is not None:
+            middle = np.abs(points[:, 0]) <= length * _MOST_LONGITUDE_DEG / 360.0
+            apart[:, 0] = np.where(middle, np.abs(apart[:, 0] - length * np.round(apart[:, 0] / length)), apart[:, 0])
+        return placed, np.asarray((apart <= tolerance).all(axis=1) & (np.abs(placed[:, 1]) <= 90.0))
+
+
+def _edges(left: float, bottom: float, right: float, top: float) -> NDArray[np.float64]:
+    """Points on the edges of a box, its corners among them, and its middle."""
+    along, up = np.linspace(left, right, _EDGE_POINTS), np.linspace(bottom, top, _EDGE_POINTS)
+    sides = [
+        np.column_stack([along, np.full(len(along), bottom)]),
+        np.column_stack([along, np.full(len(along), top)]),
+        np.column_stack([np.full(len(up), left), up]),
+        np.column_stack([np.full(len(up), right), up]),
+        np.array([[(left + right) / 2, (bottom + top) / 2]]),
+    ]
+    return np.concatenate(sides)
+
+
+def _around(placed: NDArray[np.float64]) -> list[float]:
+    """Bounds of points (N, 2) in longitude and latitude: all of them but the widest gap between two meridians."""
+    longitudes = np.unique(placed[:, 0])
+    gaps = np.diff(longitudes, append=longitudes[0] + 360.0)
+    widest = int(np.argmax(gaps))
+    left, right = longitudes[(widest + 1) % len(longitudes)], longitudes[widest]
+    return [float(left), float(placed[:, 1].min()), float(right), float(placed[:, 1].max())]
+
+
+def _short(crs: CRS) -> str:
+    """What to call a CRS in a sentence: its code, or the name in its WKT."""
+    name = crs_name(crs) or ""
+    if name.startswith("EPSG:"):
+        return name
+    _, quote, rest = name.partition('"')
+    title = rest.partition('"')[0] if quote else name
+    return repr(title if len(title) <= _WORD_LENGTH else f"{title[:_WORD_LENGTH]}...")
 
 
 def _wrapped(longitude: float) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import rasterio.features
 import shapely
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.env import Env
 
@@ -59,6 +60,35 @@ def codes_to_polygons(codes: NDArray[np.uint8]) -> list[tuple[int, shapely.Polyg
     ]
 
 
+def touched_pixels(polygons: Sequence[bytes], *, centres: bool, first: bool = False) -> NDArray[np.int64]:
+    """Pixels that polygons cover.
+
+    Args:
+        polygons: WKB in pixel coordinates.
+        centres: True: pixels whose centre lies inside; False: every pixel that is touched (GDAL's `all_touched`).
+        first: Stop after the first rows that have any.
+
+    Returns:
+        Column and row of each, shape (N, 2).
+    """
+    area = shapely.union_all([shapely.from_wkb(wkb) for wkb in polygons])
+    left, top, right, bottom = (int(edge) for edge in (*np.floor(area.bounds[:2]), *np.ceil(area.bounds[2:])))
+    found = []
+    allow_missing_georeference()
+    for start in range(top, max(bottom, top + 1), _ROWS_AT_ONCE):
+        shape = (min(_ROWS_AT_ONCE, max(bottom, top + 1) - start), max(right - left, 1))
+        with Env():
+            covered = rasterio.features.rasterize(
+                [area], shape, transform=Affine.translation(left, start), all_touched=not centres, dtype=np.uint8
+            )
+        rows, columns = np.nonzero(covered)
+        found.append(np.column_stack([columns + left, rows + start]))
+        if first and len(rows):
+            break
+    return np.concatenate(found)
+
+
+_ROWS_AT_ONCE = 256
 MAX_MASK_PX = 2**28
 """A mask is read whole; the cut of a scene for training is far smaller."""
 

@@ -30,7 +30,7 @@ from models.rasters.bands import (
 )
 from models.rasters.crs import crs_of
 from models.rasters.files import allow_missing_georeference, open_bytes, open_file, resolve_inside
-from models.rasters.georeference import crs_name, geographic_bounds, transform_values
+from models.rasters.georeference import Location, crs_name, location, transform_values
 from models.rasters.pixels import StoredPixels, read_stored, read_values, to_float
 
 __all__ = [
@@ -82,6 +82,8 @@ class RasterHeader(msgspec.Struct, frozen=True, kw_only=True):
     """Modification time of the file in ns since the epoch; 0 for an upload."""
     remarks: list[str] = []
     """What somebody who registers the file should know, such as how a palette is read; [] for an upload."""
+    place_problem: str | None = None
+    """Why there are no bounds though there is a CRS and a transform, in one sentence; not computed for uploads."""
 
 
 def read_header(
@@ -304,6 +306,7 @@ def _header(
 ) -> RasterHeader:
     transform = transform_values(dataset.transform)
     crs = dataset.crs
+    place = location(crs, transform, dataset.width, dataset.height) if with_bounds else Location(None, None)
     return RasterHeader(
         width=dataset.width,
         height=dataset.height,
@@ -312,9 +315,10 @@ def _header(
         crs=crs_name(crs),
         transform=transform,
         nodata=dataset.nodata,
-        bounds=geographic_bounds(crs, transform, dataset.width, dataset.height) if with_bounds else None,
+        bounds=place.bounds,
         file_bytes=file_bytes,
         modified_ns=modified_ns,
+        place_problem=place.problem,
     )
 
 

@@ -2,34 +2,62 @@
 
 from typing import Any
 
+import numpy as np
 import shapely
-from rasterio.crs import CRS
 from shapely.geometry import mapping, shape
 
-from al_loop.domain.geojson import PIXEL
+from al_loop.domain.geojson import PIXEL, placed, to_pixels
 from al_loop.domain.labels import Label
 from al_loop.domain.samples import SampleHeader
-from models.geo.placement import pixels_to_crs
-from models.rasters.crs import crs_of
+from models.errors import NoPlaceError
+from models.geo.placement import WGS84
 
 
 def geographic_geometry(geometry: dict[str, Any], crs: str | None, sample: SampleHeader) -> dict[str, Any] | None:
-    """A GeoJSON geometry of a label in EPSG:4326, longitude first.
+    """A GeoJSON geometry of a label in EPSG:4326, longitude first, cut at the date line (RFC 7946, 3.1.9).
 
     Args:
         geometry: As stored with the label.
-        crs: CRS of its coordinates: "pixel", or EPSG:4326, which is returned untouched.
+        crs: CRS of its coordinates: "pixel", or EPSG:4326, which is returned untouched if it keeps to that.
         sample: The sample that it was drawn on.
 
     Returns:
-        The geometry, or None if it is in pixels of a sample without a place.
+        The geometry, or None if it is in pixels of a sample without a place, or runs beyond what its CRS covers.
     """
+    area = shape(geometry)
     if crs != PIXEL:
-        return geometry
-    if sample.crs is None or sample.transform is None:
+        if _keeps_to_rfc_7946(area):
+            return geometry
+        try:
+            area = to_pixels(area, WGS84, sample)
+        except NoPlaceError:
+            return None
+        if area.is_empty:
+            return None
+    found = placed(area, sample)
+    if found is None:
         return None
-    placed = pixels_to_crs(shape(geometry), crs_of(sample.crs), sample.transform, CRS.from_epsg(4326))
-    return dict(mapping(placed))
+    return dict(mapping(found.geoms[0] if len(found.geoms) == 1 and geometry["type"] == "Polygon" else found))
+
+
+def pixel_geometry(geometry: dict[str, Any], crs: str | None, sample: SampleHeader) -> dict[str, Any] | None:
+    """A GeoJSON geometry of a label in pixels of its sample: column, row from the upper left corner.
+
+    Args:
+        geometry: As stored with the label.
+        crs: CRS of its coordinates: "pixel", which is returned untouched, or EPSG:4326.
+        sample: The sample that it was drawn on.
+
+    Returns:
+        The geometry, or None if it cannot be told where in the image it lies.
+    """
+    if crs == PIXEL:
+        return geometry
+    try:
+        area = to_pixels(shape(geometry), WGS84, sample)
+    except NoPlaceError:
+        return None
+    return None if area.is_empty or sample.transform is None else dict(mapping(area))
 
 
 def footprint(sample: SampleHeader) -> dict[str, Any] | None:
@@ -40,9 +68,16 @@ def footprint(sample: SampleHeader) -> dict[str, Any] | None:
     if left <= right:
         return dict(mapping(shapely.box(left, bottom, right, top)))
     halves = [shapely.box(left, bottom, 180.0, top), shapely.box(-180.0, bottom, right, top)]
-    return dict(mapping(shapely.MultiPolygon(halves)))
+    return dict(mapping(shapely.MultiPolygon([half for half in halves if half.area > 0])))
 
 
 def features_of(label: Label) -> list[dict[str, Any]]:
     """The GeoJSON features of a label; none for a classification."""
     return list(label.features["features"]) if label.features is not None else []
+
+
+def _keeps_to_rfc_7946(area: shapely.Geometry) -> bool:
+    """Whether no longitude is beyond 180 degrees and no edge jumps across the date line."""
+    coordinates = shapely.get_coordinates(area)
+    within = bool(len(coordinates) and (np.abs(coordinates) <= [180.0, 90.0]).all())
+    return within and bool(np.ptp(coordinates[:, 0]) <= 180.0)

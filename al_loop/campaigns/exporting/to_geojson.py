@@ -5,12 +5,12 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from al_loop.campaigns.exporting.coordinates import features_of, footprint, geographic_geometry
-from al_loop.campaigns.exporting.summary import ExportSummary
+from al_loop.campaigns.exporting.coordinates import features_of, footprint, geographic_geometry, pixel_geometry
+from al_loop.campaigns.exporting.summary import NOWHERE, ExportSummary
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.geojson import PIXEL
 from al_loop.domain.labels import Label, counting_ids
-from al_loop.domain.samples import SampleHeader
+from al_loop.domain.samples import SampleHeader, SkippedPath
 from models.geo.placement import WGS84
 
 
@@ -19,27 +19,37 @@ def write_geojson(
 ) -> ExportSummary:
     """Write one feature a polygon and one a classification, with its sample, annotator and time as properties.
 
-    Coordinates are in EPSG:4326. Polygons of samples without a CRS stay in pixels (column, row from the upper left
-    corner) and say so in `properties.crs`. A classification has the sample's footprint, or no geometry. An answer
-    without a polygon is a feature without geometry whose `properties.empty` is true. `properties.counts` tells the
-    answer that is trained on from others to the same sample and task (`al_loop.domain.labels.counting`).
+    Coordinates are in EPSG:4326, cut at the date line. Polygons of samples without a place on Earth, or that run beyond
+    what the sample's CRS covers, are in pixels (column, row from the upper left corner) and say so in
+    `properties.crs`. Areas whose coordinates cannot be told are left out and listed in the member `left_out`. A
+    classification has the sample's footprint, or no geometry. An answer without a polygon is a feature without
+    geometry whose `properties.empty` is true. `properties.counts` tells the answer that is trained on from others to the
+    same sample and task (`al_loop.domain.labels.counting`).
     """
     encoder = msgspec.json.Encoder()
     labels = list(labels)
     ids = counting_ids(labels)
     count = 0
+    skipped: list[SkippedPath] = []
     separator = b""
     target.write(b'{"type":"FeatureCollection","name":' + encoder.encode(campaign.name) + b',"features":[\n')
     for label in labels:
-        count += 1
-        for feature in _features(label, samples[label.sample_id], counts=label.label_id in ids):
-            target.write(separator + encoder.encode(feature))
-            separator = b",\n"
-    target.write(b"\n]}\n")
-    return ExportSummary(labels=count, skipped=[])
+        features = list(_features(label, samples[label.sample_id], counts=label.label_id in ids))
+        if any(feature is None for feature in features):
+            skipped.append(SkippedPath(path=label.path, reason=NOWHERE))
+        else:
+            count += 1
+        for feature in features:
+            if feature is not None:
+                target.write(separator + encoder.encode(feature))
+                separator = b",\n"
+    left_out = encoder.encode([msgspec.to_builtins(entry) for entry in skipped])
+    target.write(b"\n]" + (b',"left_out":' + left_out if skipped else b"") + b"}\n")
+    return ExportSummary(labels=count, skipped=skipped)
 
 
-def _features(label: Label, sample: SampleHeader, *, counts: bool) -> Iterator[dict[str, Any]]:
+def _features(label: Label, sample: SampleHeader, *, counts: bool) -> Iterator[dict[str, Any] | None]:
+    """The features of a label; None for one whose coordinates cannot be told."""
     properties: dict[str, Any] = {
         "label_id": label.label_id,
         "sample_id": label.sample_id,
@@ -56,8 +66,10 @@ def _features(label: Label, sample: SampleHeader, *, counts: bool) -> Iterator[d
     features = features_of(label)
     for feature in features:
         geometry = geographic_geometry(feature["geometry"], label.crs, sample)
-        own = {**properties, **feature["properties"], "crs": WGS84 if geometry is not None else PIXEL}
-        yield _feature(geometry or feature["geometry"], own)
+        crs = WGS84
+        if geometry is None:
+            geometry, crs = pixel_geometry(feature["geometry"], label.crs, sample), PIXEL
+        yield None if geometry is None else _feature(geometry, {**properties, **feature["properties"], "crs": crs})
     if not features:
         yield _feature(None, {**properties, "label": None, "empty": True, "crs": label.crs})
 

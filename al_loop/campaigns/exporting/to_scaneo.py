@@ -38,7 +38,7 @@ class _Answer(msgspec.Struct, frozen=True):
     annotations: list[Annotation]
     ignored: list[IgnoredRegion]
     placed: bool
-    """False: it has polygons, and its sample has no CRS to place them by."""
+    """False: it has polygons, and nothing tells where on Earth they lie."""
 
 
 def write_scaneo(
@@ -48,8 +48,8 @@ def write_scaneo(
 
     Polygons become MultiPolygons in EPSG:4326, as SCANEO's brush draws them. What SCANEO cannot say (an empty answer,
     regions to ignore) goes to the member `al_loop`, which it passes over and our import reads. Left out, with a
-    reason in `left-out.txt`: polygons on samples without a CRS, and images that share their annotation file with
-    another. Memory grows with the size of the answers written.
+    reason in `left-out.txt`: polygons on samples without a place on Earth, and images that share their annotation
+    file with another. Memory grows with the size of the answers written.
 
     Args:
         target: Seekable file.
@@ -66,7 +66,7 @@ def write_scaneo(
             path = samples[sample_id].path
             placed = {task: answer for task, answer in answers.items() if answer.placed}
             if len(placed) < len(answers):
-                skipped.append(SkippedPath(path=path, reason="polygons on an image without a CRS"))
+                skipped.append(SkippedPath(path=path, reason=_without_place(samples[sample_id])))
             file = str(PurePosixPath(path).with_suffix(ANNOTATION_SUFFIX))
             if owners.setdefault(file, path) != path:
                 skipped.append(SkippedPath(path=path, reason=f"its annotation file belongs to {owners[file]}"))
@@ -76,6 +76,14 @@ def write_scaneo(
         if skipped:
             archive.writestr(LEFT_OUT_FILE, "".join(f"{entry.path}: {entry.reason}\n" for entry in skipped))
     return ExportSummary(labels=written, skipped=skipped)
+
+
+def _without_place(sample: SampleHeader) -> str:
+    if sample.crs is None or sample.transform is None:
+        return "polygons on an image without a CRS"
+    if sample.placed:
+        return "polygons beyond what the image's CRS covers, which has no longitude and latitude there"
+    return f"polygons on an image without a place on Earth: {sample.place_problem or 'its CRS does not tell one'}"
 
 
 def _label_list(campaign: Campaign) -> LabelList:

@@ -10,9 +10,11 @@ import msgspec
 import shapely
 from affine import Affine
 from rasterio.crs import CRS
+from rasterio.errors import CRSError
 
 from al_loop.domain.samples import Sample
-from models.geo.placement import PROJECTION_ERRORS, area_m2, pixels_to_crs
+from models.errors import NoPlaceError
+from models.geo.placement import area_m2, pixels_to_crs
 from models.pictures.levels import TILE_PX, Levels
 from models.rasters.crs import crs_of
 
@@ -163,12 +165,12 @@ def _overlap(one: shapely.Geometry, other: shapely.Geometry) -> float:
 
 def _place(sample: Sample) -> tuple[list[float] | None, float | None]:
     """Longitude and latitude of the centre, and the side of a pixel in m."""
-    if sample.crs is None or sample.transform is None:
+    if sample.crs is None or sample.transform is None or not sample.placed:
         return None, None
     column, row = sample.width / 2, sample.height / 2
     try:
         point = pixels_to_crs(shapely.Point(column, row), crs_of(sample.crs), sample.transform, CRS.from_epsg(4326))
-    except PROJECTION_ERRORS:
+    except (NoPlaceError, CRSError):
         return None, None
     ((longitude, latitude),) = shapely.get_coordinates(point).tolist()
     if not (math.isfinite(longitude) and math.isfinite(latitude)):

@@ -22,6 +22,8 @@ from models.errors import UnusableRasterError
 from models.geo.placement import place
 from models.inference.promptable import PromptableModel, natural_picture
 from models.rasters.bands import filled, invalid_pixels
+from models.rasters.crs import crs_of
+from models.rasters.georeference import location
 from models.rasters.masks import codes_to_polygons
 from models.rasters.reading import Upload, open_upload, read_raster, resolve_inside
 from models.rasters.tiling import Window
@@ -70,9 +72,12 @@ class OutlineService:
         window = _window(prompt.points, height, width)
         sample = self._sample(campaign, prompt, upload)
         area = self._grown(campaign, _values(campaign, sample, upload, window), prompt.points, window)
-        placed = place(area, prompt.crs, prompt.transform)
+        where = location(crs_of(prompt.crs), prompt.transform, width, height)
+        frame = (0.0, 0.0, float(width), float(height))
+        placed = None if where.bounds is None else place(area, prompt.crs, prompt.transform, frame)
         if placed is None:
-            raise UnusableRasterError("image", f"its CRS {prompt.crs} cannot be brought to longitude and latitude")
+            problem = where.problem or "what was found reaches beyond what its CRS covers"
+            raise UnusableRasterError("image", f"it has no longitude and latitude: {problem}")
         properties = {"label": prompt.label, "task": "sam"}
         return {"type": "Feature", "properties": properties, "geometry": mapping(placed)}
 

@@ -11,9 +11,10 @@ from shapely import Polygon
 from shapely.geometry import mapping, shape
 
 from al_loop.domain.geojson import PIXEL
+from al_loop.domain.geojson import placed as placed_area
 from al_loop.domain.samples import Sample
 from al_loop.serving.uncertainty.maps import CoarseMap
-from models.geo.placement import WGS84, area_m2, place
+from models.geo.placement import WGS84, area_m2
 
 REGION_SHARE = 0.1
 """Share of an image's valid cells that counts as its most uncertain regions."""
@@ -79,7 +80,7 @@ def _feature(sample: Sample, rank: int, region: Region) -> dict[str, Any]:
         "area_px": region.polygon.area,
     }
     if sample.crs is not None and sample.transform is not None:
-        placed = place(region.polygon, sample.crs, sample.transform)
+        placed = placed_area(region.polygon, sample)
         if placed is not None:
             size = area_m2(region.polygon, sample.crs, sample.transform)
             geometry = placed.geoms[0] if len(placed.geoms) == 1 else placed

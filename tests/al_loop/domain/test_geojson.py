@@ -150,23 +150,23 @@ def changed(change: dict[str, Any]) -> dict[str, Any]:
     ("features", "place", "reason"),
     [
         ({"type": "Feature"}, ".type", "FeatureCollection"),
-        ({"type": "FeatureCollection"}, "", "features"),
+        ({"type": "FeatureCollection"}, ".features", "a list of features, got null"),
         (changed({"geometry": {"type": "Point", "coordinates": [1, 2]}}), ".features[0].geometry.type", "Point"),
-        (changed({"geometry": None}), ".features[0].geometry", "object"),
-        (changed({"properties": {}}), ".features[0].properties", "label"),
+        (changed({"geometry": None}), ".features[0].geometry", "no geometry"),
+        (changed({"properties": {}}), ".features[0].properties.label", "`label` is missing"),
         (changed({"properties": {"label": "lava"}}), ".features[0].properties.label", "no class 'lava'"),
         (collection(BOWTIE), ".features[0].geometry", "crosses itself"),
         (collection([[[1, 1], [2, 2], [1, 1]]]), ".features[0].geometry.coordinates[0]", "3 positions"),
         (collection([[[1, 1], [5, 1], [5, 5], [1, 5]]]), ".features[0].geometry.coordinates[0]", "not closed"),
         (collection([[[1, 1], [5], [5, 5], [1, 1]]]), ".features[0].geometry.coordinates[0][1]", "[x, y]"),
-        (collection([[[1, 1], [5, "a"], [5, 5], [1, 1]]]), ".features[0].geometry.coordinates[0][1][1]", "float"),
+        (collection([[[1, 1], [5, "a"], [5, 5], [1, 1]]]), ".features[0].geometry.coordinates[0][1][1]", "got a text"),
         (
             collection([[[1, 1], [float("nan"), 1], [5, 5], [1, 1]]]),
             ".features[0].geometry.coordinates[0][1]",
             "not a finite",
         ),
         (collection([]), ".features[0].geometry.coordinates", "outer ring"),
-        (collection([[[1, 1], [5, 1], [3, 1], [1, 1]]]), ".features[0].geometry", "crosses itself"),
+        (collection([[[1, 1], [5, 1], [3, 1], [1, 1]]]), ".features[0].geometry", "is empty"),
         (collection(square(1, 1, 5), square(100, 100, 5)), ".features[1].geometry", "outside the image"),
     ],
 )  # fmt: skip
@@ -182,7 +182,7 @@ def test_bad_features_name_their_place(features: dict[str, Any], place: str, rea
     [
         (None, square(100.0, 10.0, 1.0), "outside the image"),
         (None, square(45.0, 100.0, 1.0), "latitude beyond 90"),
-        ("EPSG:32631", square(1e30, 1e30, 1e29), "cannot be projected"),
+        ("EPSG:32631", square(1e8, 1e8, 1e7), "cannot be projected"),
         ("EPSG:999999", square(1.0, 1.0, 1.0), "is no CRS"),
         ("nonsense", square(1.0, 1.0, 1.0), "is no CRS"),
     ],
@@ -206,3 +206,115 @@ def test_pixel_areas_never_leave_the_image(left: float, top: float, side: float,
     seen = [min(max(value, 0), 64) for value in (left, top, left + side, top + side)]
     expected = max(seen[2] - seen[0], 0) * max(seen[3] - seen[1], 0)
     assert area.area == pytest.approx(expected, abs=1e-9)
+
+
+UNPLACED = make_header(
+    crs='LOCAL_CS["site",UNIT["metre",1]]',
+    transform=[0.5, 0.0, 500.0, 0.0, -0.5, 900.0],
+    bounds=None,
+    place_problem="its CRS 'site' has no way to longitude and latitude",
+)
+
+
+def test_image_without_a_place_on_earth_takes_pixels_and_its_own_coordinates() -> None:
+    stored, crs = read_features(collection(square(1, 2, 3)), UNPLACED, CLASSES, crs=None, at=AT)
+    assert (crs, only_area(stored).bounds) == ("pixel", (1, 2, 4, 5))
+    stored, crs = read_features(collection(square(500.5, 897.5, 1.5)), UNPLACED, CLASSES, crs=UNPLACED.crs, at=AT)
+    assert (crs, only_area(stored).bounds) == ("pixel", (1, 2, 4, 5))
+    with pytest.raises(InvalidValueError, match="on Earth is unknown: its CRS 'site' has no way") as caught:
+        read_features(collection(square(1, 2, 3)), UNPLACED, CLASSES, crs="EPSG:4326", at=AT)
+    assert caught.value.path == "$.labels[2].crs"
+
+
+def test_area_that_covers_no_pixel_centre_is_refused_or_drawn_as_the_pixels_that_it_touches() -> None:
+    speck = collection(pixels_to_lonlat(square(10.1, 20.1, 0.2), UTM_NORTH))
+    with pytest.raises(InvalidValueError, match=r"centre of no pixel: it is 0.2 x 0.2 px.*`all_touched`") as caught:
+        read_features(speck, UTM_NORTH, CLASSES, crs=None, at=AT)
+    assert caught.value.path == f"{AT}.features[0].geometry"
+
+    stored, crs = read_features(speck, UTM_NORTH, CLASSES, crs=None, at=AT, all_touched=True)
+
+    assert stored["features"][0]["properties"] == {"label": "road", "all_touched": True}
+    np.testing.assert_allclose(to_pixels(only_area(stored), crs, UTM_NORTH).bounds, (10, 20, 11, 21), atol=1e-6)
+
+
+def test_thin_line_that_misses_every_centre_is_refused_and_one_that_meets_one_is_kept() -> None:
+    missing = [[[0.0, 7.1], [60.0, 7.1], [60.0, 7.3], [0.0, 7.3], [0.0, 7.1]]]
+    meeting = [[[0.0, 7.1], [60.0, 7.1], [60.0, 7.6], [0.0, 7.3], [0.0, 7.1]]]
+    with pytest.raises(InvalidValueError, match="centre of no pixel"):
+        read_features(collection(missing), UTM_NORTH, CLASSES, crs="pixel", at=AT)
+    stored, _ = read_features(collection(meeting), UTM_NORTH, CLASSES, crs="pixel", at=AT)
+    assert only_area(stored).area > 0
+
+
+@pytest.mark.parametrize("value", [1e308, -1e308, 10**400, float("inf"), 1e10])
+@pytest.mark.parametrize("crs", ["pixel", None, "EPSG:32631"])
+def test_coordinate_that_is_nowhere_is_refused_with_its_place(value: float, crs: str | None) -> None:
+    rings: Any = [[[1, 1], [value, 1], [5, 5], [1, 1]]]
+    with pytest.raises(InvalidValueError) as caught:
+        read_features(collection(rings), UTM_NORTH, CLASSES, crs=crs, at=AT)
+    assert caught.value.path.startswith(f"{AT}.features[0].geometry.coordinates[0][1]")
+
+
+def test_heights_are_dropped_and_the_rest_is_kept() -> None:
+    flat = square(1, 1, 5)
+    raised = [[[x, y, 12.5, 1.0, 2.0] for x, y in flat[0]]]
+    stored, _ = read_features(collection(raised), UTM_NORTH, CLASSES, crs="pixel", at=AT)
+    assert only_area(stored).equals(shapely.Polygon(flat[0]))
+    assert not only_area(stored).has_z
+
+
+def numbers() -> Any:
+    return st.one_of(
+        st.floats(-10, 80),
+        st.integers(-10, 80),
+        st.sampled_from([1e308, float("nan"), float("inf"), 10**30, None, "1"]),
+    )
+
+
+positions = st.lists(st.floats(0, 64).map(lambda value: round(value, 1)), min_size=2, max_size=3)
+broken_positions = st.lists(numbers(), min_size=0, max_size=4)
+rings_of = st.lists(st.one_of(positions, broken_positions), max_size=6)
+geometries = st.recursive(
+    st.one_of(
+        st.none(),
+        st.builds(lambda rings: {"type": "Polygon", "coordinates": rings}, st.lists(rings_of, max_size=2)),
+        st.builds(lambda ring: {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}, st.lists(positions, min_size=3)),
+        st.builds(
+            lambda parts: {"type": "MultiPolygon", "coordinates": parts},
+            st.lists(st.lists(rings_of, max_size=2), max_size=2),
+        ),
+        st.sampled_from([{"type": "Point", "coordinates": [1, 2]}, {}, {"type": 7}, {"type": "Polygon"}, [], "x"]),
+    ),
+    lambda inner: st.builds(
+        lambda parts: {"type": "GeometryCollection", "geometries": parts}, st.one_of(st.lists(inner, max_size=3), inner)
+    ),
+    max_leaves=4,
+)
+properties_of = st.one_of(
+    st.none(),
+    st.sampled_from([{"label": "road"}, {"label": "road"}, {"label": 1}, {"class": "road"}, {"label": None}, [], "x"]),
+)
+
+
+@given(geometry=geometries, properties=properties_of, crs=st.sampled_from(["pixel", None, "EPSG:32631"]))
+def test_whatever_a_client_sends_is_stored_as_areas_or_refused_with_its_place(
+    geometry: Any, properties: Any, crs: str | None
+) -> None:
+    sent = {
+        "type": "FeatureCollection",
+        "features": [{"type": "Feature", "geometry": geometry, "properties": properties}],
+    }
+    try:
+        stored, stored_crs = read_features(sent, UTM_NORTH, CLASSES, crs=crs, at=AT)
+    except InvalidValueError as error:
+        problem = error
+    else:
+        problem = None
+    if problem is not None:
+        assert problem.path.startswith((AT, "$.labels[2].crs"))
+        assert len(problem.reason) < 400
+        return
+    area = only_area(stored)
+    assert area.is_valid
+    assert to_pixels(area, stored_crs, UTM_NORTH).area > 0

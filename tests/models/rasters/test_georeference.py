@@ -3,7 +3,11 @@
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rasterio.crs import CRS
 
+from models.rasters.georeference import location
 from models.rasters.reading import read_header
 from tests.data.make_scene import make_scene
 
@@ -51,3 +55,102 @@ def test_geographic_bounds_are_finite_or_absent(tmp_path):
     header = read_header(make_scene(tmp_path / "a.tif", crs="EPSG:32631", origin=(9e9, 9e9), gsd_m=1e6))
 
     assert header.bounds is None or all(math.isfinite(value) for value in header.bounds)
+
+
+MARS = (
+    'GEOGCS["Mars 2000",DATUM["D_Mars_2000",SPHEROID["Mars_2000_IAU_IAG",3396190,169.8944472]],'
+    'PRIMEM["Reference_Meridian",0],UNIT["degree",0.0174532925199433]]'
+)
+MOON = 'GEOGCS["Moon",DATUM["D_Moon",SPHEROID["Moon",1737400,0]],PRIMEM["x",0],UNIT["degree",0.0174532925199433]]'
+SITE = 'ENGCRS["site",EDATUM["peg"],CS[Cartesian,2],AXIS["x",east],AXIS["y",north],LENGTHUNIT["metre",1]]'
+GEOSTATIONARY = "+proj=geos +h=35785831 +lon_0=140.7 +sweep=y +ellps=GRS80"
+NORTH_UP = [10.0, 0.0, 500_000.0, 0.0, -10.0, 4_650_000.0]
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform", "reason"),
+    [
+        (CRS.from_wkt('LOCAL_CS["unnamed",UNIT["metre",1]]'), NORTH_UP, "no way to longitude and latitude"),
+        (CRS.from_wkt(SITE), NORTH_UP, "no way to longitude and latitude"),
+        (CRS.from_wkt(MARS), [0.001, 0.0, 10.0, 0.0, -0.001, 20.0], "'Mars 2000' has no way"),
+        (CRS.from_wkt(MOON), [0.001, 0.0, 10.0, 0.0, -0.001, 20.0], "'Moon' has no way"),
+        (CRS.from_epsg(4326), NORTH_UP, "perhaps they are metres"),
+        (CRS.from_epsg(4326), [10.0, 0.0, 0.0, 0.0, -10.0, 90.0], "perhaps they are metres"),
+        (CRS.from_epsg(4269), NORTH_UP, "perhaps they are metres"),
+        (CRS.from_epsg(4326), [0.1, 0.0, 500.0, 0.0, -0.1, 40.0], "are no degrees"),
+        (CRS.from_epsg(32630), [10.0, 0.0, 5e7, 0.0, -10.0, 5e7], "outside of what its CRS EPSG:32630 covers"),
+        (CRS.from_epsg(3857), [10.0, 0.0, 5e7, 0.0, -10.0, 5e6], "outside of what"),
+        (
+            CRS.from_string("+proj=sinu +R=6371007.181"),
+            [463.3, 0.0, -20015109.0, 0.0, -463.3, 10007554.0],
+            "outside of",
+        ),
+        (CRS.from_epsg(4978), NORTH_UP, "outside of what"),
+        (CRS.from_epsg(5773), NORTH_UP, "outside of what"),
+        (CRS.from_epsg(4326), [0.0, 0.0, 5.0, 0.0, 0.0, 6.0], "on a line"),
+        (CRS.from_epsg(4326), [math.nan, 0.0, 5.0, 0.0, -1.0, 6.0], "on a line or nowhere"),
+    ],
+)
+def test_raster_without_a_place_on_earth_says_why_and_says_the_same_each_time(crs, transform, reason):
+    found = {str(location(crs, transform, 64, 64)) for _ in range(25)}
+
+    assert len(found) == 1
+    bounds, problem = location(crs, transform, 64, 64)
+    assert bounds is None
+    assert reason in problem
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform", "size", "expected"),
+    [
+        (4326, [0.5, 0.0, -180.25, 0.0, -0.5, 90.25], (721, 361), [-180, -90, 180, 90]),
+        (4326, [0.5, 0.0, -0.25, 0.0, -0.5, 90.25], (720, 361), [-180, -90, 180, 90]),
+        (4269, [0.5, 0.0, -180.25, 0.0, -0.5, 90.25], (721, 361), [-180, -90, 180, 90]),
+        (4326, [0.1, 0.0, 350.0, 0.0, -0.1, 10.0], (200, 100), [-10, 0, 10, 10]),
+        (4326, [0.1, 0.0, 185.0, 0.0, -0.1, 10.0], (100, 100), [-175, 0, -165, 10]),
+        (3857, [1000.0, 0.0, 2e7, 0.0, -1000.0, 0.0], (100, 100), [179.66, -0.898, -179.44, 0]),
+        (4807, [0.001, 0.0, 0.0, 0.0, -0.001, 50.0], (100, 100), [2.3366, 44.91, 2.4266, 45.0]),
+    ],
+)
+def test_longitudes_are_wrapped_and_overshoots_cut_off(crs, transform, size, expected):
+    bounds, problem = location(CRS.from_epsg(crs), transform, *size)
+
+    assert problem is None
+    assert bounds == pytest.approx(expected, abs=0.01)
+
+
+def test_vertical_part_of_a_crs_does_not_matter():
+    compound = CRS.from_user_input("EPSG:32630+5773")
+    assert location(compound, NORTH_UP, 64, 64) == location(CRS.from_epsg(32630), NORTH_UP, 64, 64)
+
+
+def test_full_disks_are_bounded_by_what_is_seen_of_the_earth():
+    for _ in range(12):
+        seen, problem = location(CRS.from_string(GEOSTATIONARY), [11e3, 0.0, -5.5e6, 0.0, -11e3, 5.5e6], 1000, 1000)
+        assert problem is None
+        assert seen == pytest.approx([61.4, -80.0, -140.0, 80.0], abs=1.5)
+    globe = CRS.from_string("+proj=ortho +lat_0=40 +lon_0=10 +ellps=sphere")
+    bounds, problem = location(globe, [13e3, 0.0, -6.5e6, 0.0, -13e3, 6.5e6], 1000, 1000)
+    assert problem is None
+    assert bounds == pytest.approx([-180, -50, 180, 90], abs=5)
+
+
+CRSS = [CRS.from_epsg(code) for code in (4326, 4269, 4807, 3857, 3832, 32660, 32601, 3413, 3031, 3035, 4978, 6933)] + [
+    CRS.from_string(text) for text in (GEOSTATIONARY, "+proj=sinu +R=6371007.181", "+proj=robin", "+proj=moll")
+]
+numbers = st.one_of(
+    st.floats(-1e8, 1e8), st.floats(-400, 400), st.sampled_from([0.0, 1e-9, 1e300, -1e30, 5e7, 180.0, 90.0])
+)
+
+
+@settings(max_examples=60)
+@given(crs=st.sampled_from(CRSS), transform=st.lists(numbers, min_size=6, max_size=6), size=st.integers(1, 5000))
+def test_bounds_are_on_earth_or_there_is_a_reason(crs, transform, size):
+    bounds, problem = location(crs, transform, size, size)
+
+    assert (bounds is None) != (problem is None)
+    if bounds is not None:
+        left, bottom, right, top = bounds
+        assert -180 <= left <= 180
+        assert -180 <= right <= 180
+        assert -90 <= bottom <= top <= 90
