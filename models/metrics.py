@@ -27,9 +27,18 @@ Metric = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """Tables (..., R, C) -> values (...), NaN where nothing was counted."""
 
 
-def confusion(truth: NDArray[np.integer], answer: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
-    """Confusion matrix (classes, classes) of equally shaped code arrays; what is 255 in either is left out."""
-    known = (truth != IGNORE) & (answer != IGNORE)
+def confusion(
+    truth: NDArray[np.integer], answer: NDArray[np.integer], classes: int, ignore: int | None = IGNORE
+) -> NDArray[np.int64]:
+    """Confusion matrix (classes, classes) of equally shaped code arrays; what is `ignore` in either is left out.
+
+    Args:
+        truth: Codes from 0.
+        answer: Codes from 0.
+        classes: How many codes there are.
+        ignore: Code of pixels that say nothing; None: there is none, as among class indices.
+    """
+    known = np.ones(np.shape(truth), np.bool_) if ignore is None else (truth != ignore) & (answer != ignore)
     pairs = truth[known].astype(np.int64) * classes + answer[known]
     return np.bincount(pairs.ravel(), minlength=classes * classes).reshape(classes, classes)
 

@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from al_loop.domain.campaigns import Campaign, ClassChange, ClassDetails, ClassRequest
 from al_loop.domain.labels import Label
+from al_loop.domain.names import as_spelled, same_text
 from al_loop.errors import ConflictError, InvalidValueError, NotFoundError
 from al_loop.store import LabelStore
 from al_loop.store.tables.classes import ClassEdit
@@ -83,6 +84,7 @@ class _Found(NamedTuple):
 
 def _added(campaign: Campaign, request: ClassRequest) -> ClassEdit:
     position, spec = _task(campaign, request.task)
+    request = msgspec.structs.replace(request, name=same_text(request.name))
     _check_name(campaign, spec, request.name)
     grown = msgspec.structs.replace(spec, classes=[*spec.classes, request.name])
     most = task_of(grown).class_bounds[1]
@@ -94,6 +96,9 @@ def _added(campaign: Campaign, request: ClassRequest) -> ClassEdit:
 
 def _changed(campaign: Campaign, task: str, name: str, change: ClassChange, *, linked: bool) -> ClassEdit:
     position, spec = _task(campaign, task)
+    name = as_spelled(name, spec.classes)
+    if change.name is not UNSET:
+        change = msgspec.structs.replace(change, name=same_text(change.name))
     if name not in spec.classes:
         raise NotFoundError("class", name, f"{task} has {', '.join(spec.classes)}")
     before = campaign.details(task, name)
@@ -136,7 +141,8 @@ def _check_name(campaign: Campaign, spec: TaskSpec, name: str, of: ClassDetails 
     """Refuse a name that is taken, also by a class that was called so: models that serve know it by that name."""
     if name != name.strip() or not name.isprintable():
         raise InvalidValueError("$.name", f"{name!r} begins or ends with a space, or holds a control character")
-    if name in spec.classes:
+    if as_spelled(name, spec.classes) != (of.name if of else None) and as_spelled(name, spec.classes) in spec.classes:
+        name = as_spelled(name, spec.classes)
         retired = " It is retired; bring it back by `retired` false." if name in campaign.retired(spec.task) else ""
         raise InvalidValueError("$.name", f"there is a class {name!r} already; names are unique.{retired}")
     for entry in campaign.class_details:

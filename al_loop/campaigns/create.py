@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from al_loop.domain.campaigns import Campaign, CampaignRequest, RetrainPolicy, TaskRequest
+from al_loop.domain.names import same_text
 from al_loop.errors import InvalidValueError, UnsupportedError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
@@ -78,4 +79,5 @@ def _task(index: int, request: TaskRequest) -> TaskSpec:
         raise UnsupportedError(f"detection is not built yet; use {' or '.join(kinds)} - at `{path}.task`")
     if request.task not in kinds:
         raise InvalidValueError(f"{path}.task", f"unknown task {request.task!r}; use one of {', '.join(kinds)}")
-    return msgspec.convert(msgspec.structs.asdict(request), TaskSpec)
+    fields = msgspec.structs.asdict(request) | {"classes": [same_text(name) for name in request.classes]}
+    return msgspec.convert(fields, TaskSpec)

@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.geojson import read_features
 from al_loop.domain.labels import IMPORT_ANNOTATOR, CheckedLabel, Label, LabelInput, RequestKey
+from al_loop.domain.names import as_spelled, spellings
 from al_loop.domain.samples import SampleHeader
 from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.store import LabelStore
@@ -83,6 +86,8 @@ def check_label(
         raise InvalidValueError(f"{at}.task", f"campaign {campaign.name!r} has no task {label.task!r}; it asks {known}")
     if label.labelled_at is not None and label.labelled_at.tzinfo is None:
         raise InvalidValueError(f"{at}.labelled_at", "the time has no zone; write it as 2026-01-31T12:00:00Z")
+    if label.classes is not None:
+        label = msgspec.structs.replace(label, classes=[as_spelled(name, spec.classes) for name in label.classes])
     features, crs = None, None
     _check_in_use(campaign, spec, label, at)
     if task_of(spec).answered_with == "classes":
@@ -130,7 +135,7 @@ def _check_in_use(campaign: Campaign, spec: TaskSpec, label: LabelInput, at: str
         name = properties.get("label") if isinstance(properties, dict) else None
         named.append((name, f"{at}.features.features[{index}].properties.label"))
     for name, path in named:
-        if isinstance(name, str) and name in retired:
+        if isinstance(name, str) and as_spelled(name, retired) in retired:
             in_use = ", ".join(entry for entry in spec.classes if entry not in retired)
             raise InvalidValueError(path, f"class {name!r} is retired; give one of {in_use}")
 
@@ -153,13 +158,19 @@ def _samples(
 ) -> list[tuple[int, SampleHeader]]:
     """Id and header of the sample of each label, found by its path or id."""
     paths = [label.path for label in inputs if label.path is not None]
-    id_of = store.samples.by_paths(campaign.campaign_id, paths) if paths else {}
+    stored = store.samples.by_paths(campaign.campaign_id, set().union(*map(spellings, paths))) if paths else {}
+    id_of = {path: stored[found] for path in paths if (found := _as_stored(path, stored)) is not None}
     ids = [_sample_id(label, id_of, path) for label, path in zip(inputs, at, strict=True)]
     headers = store.samples.headers(campaign.campaign_id, ids)
     for sample_id, path in zip(ids, at, strict=True):
         if sample_id not in headers:
             raise NotFoundError("sample", sample_id, f"campaign {campaign.name!r} has none - at `{path}.sample_id`")
     return [(sample_id, headers[sample_id]) for sample_id in ids]
+
+
+def _as_stored(path: str, stored: Mapping[str, int]) -> str | None:
+    """The path as it was registered: as it came, or else in the other spelling of Unicode."""
+    return path if path in stored else next((other for other in sorted(spellings(path)) if other in stored), None)
 
 
 def _sample_id(label: LabelInput, id_of: Mapping[str, int], at: str) -> int:

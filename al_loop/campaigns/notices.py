@@ -53,4 +53,22 @@ def _unusable_files(store: LabelStore, campaign: Campaign) -> list[str]:
     ]
 
 
-SOURCES: Sequence[Callable[[LabelStore, Campaign], list[str]]] = (_versions, _unusable_files, _given_up)
+def _without_place(store: LabelStore, campaign: Campaign) -> list[str]:
+    """Images with a CRS that lie nowhere on Earth."""
+    problems = store.samples.without_place(campaign.campaign_id)
+    if not problems:
+        return []
+    have = "has" if len(problems) == 1 else "have"
+    listed = named([f"{entry.path} ({entry.reason})" for entry in problems])
+    return [
+        f"{counted(len(problems), 'image')} {have} no place on Earth, so each stands alone in the test reserve and its "
+        f"labels are exported in pixels: {listed}"
+    ]
+
+
+SOURCES: Sequence[Callable[[LabelStore, Campaign], list[str]]] = (
+    _versions,
+    _unusable_files,
+    _without_place,
+    _given_up,
+)

@@ -50,8 +50,12 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     """When every image had been read since."""
 
     def aware(self, local: datetime) -> datetime:
-        """One of SCANEO's naive local times, in UTC."""
-        return (local - timedelta(seconds=self.zone_offset_s)).replace(tzinfo=self.linked_at.tzinfo)
+        """One of SCANEO's naive local times, in UTC; the first or the last moment there is, if it lies beyond."""
+        try:
+            moment = local.replace(tzinfo=None) - timedelta(seconds=self.zone_offset_s)
+        except OverflowError:
+            moment = datetime.min if self.zone_offset_s > 0 else datetime.max  # noqa: DTZ901  # a zone is added
+        return moment.replace(tzinfo=self.linked_at.tzinfo)
 
     def page(self, scaneo_campaign: str | None = None) -> str:
         """Address of the labelling page of the campaign, or of a batch of it."""

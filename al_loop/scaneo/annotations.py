@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from al_loop.domain.names import as_spelled
 from al_loop.scaneo.records import ScaneoAnnotation
 from models.card import TaskSpec
 
@@ -71,13 +72,14 @@ def read_annotations(
     machine: list[str] = []
     problems: list[str] = []
     for spec in tasks:
+        named = [msgspec.structs.replace(row, value=as_spelled(row.value, spec.classes)) for row in annotations]
         if spec.task == "classification":
-            rows = [row for row in annotations if row.type == "classification"]
+            rows = [row for row in named if row.type == "classification"]
             touched = [row for row in rows if not is_untouched_class(row, shown)]
             machine += [row.id for row in rows if row not in touched]
             answer, problem = _classes(touched, spec)
         else:
-            rows = [row for row in annotations if row.type == "segmentation"]
+            rows = [row for row in named if row.type == "segmentation"]
             touched = [row for row in rows if not row.is_untouched_mask]
             machine += [row.id for row in rows if row.is_untouched_mask]
             answer, problem = _regions(rows, spec) if touched else (None, [])

@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from al_loop.domain.names import as_spelled
 from al_loop.errors import InvalidValueError
 from al_loop.scaneo.records import ScaneoAnnotation, ScaneoCampaign, ScaneoLabel
 from models.card import TaskName, TaskSpec
@@ -132,7 +133,7 @@ def plan_tasks(
         planned.append(
             TaskSpec(
                 task=task,
-                classes=[*kept, *(name for name in names if name not in kept)],
+                classes=[*kept, *(name for name in names if as_spelled(name, kept) not in kept)],
                 multi_label=task == "classification" and (several if before is None else before.multi_label),
             )
         )

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.names import same_text
 from al_loop.domain.scaneo_links import Link
 from al_loop.scaneo.campaign_plan import TASKS, output_indices, plan_tasks
 from al_loop.scaneo.port import ScaneoPort
@@ -22,9 +23,11 @@ def write_mappings(
     labels: Iterable[ScaneoLabel],
 ) -> bool:
     """Map the outputs of our models to the labels that exist there; returns whether anything had to be written."""
-    names = {label.name for label in labels}
+    names = {same_text(label.name): label.name for label in labels}
     ours = {
-        models[spec.task]: {label: index for label, index in output_indices(spec).items() if label in names}
+        models[spec.task]: {
+            names[same_text(label)]: index for label, index in output_indices(spec).items() if same_text(label) in names
+        }
         for spec in campaign.tasks
         if spec.task in models
     }
@@ -60,15 +63,15 @@ def keep_mapped(store: LabelStore, port: ScaneoPort, campaign: Campaign, link: L
 
 def labels_missing(campaign: Campaign, labels: Iterable[ScaneoLabel]) -> list[str]:
     """Our classes whose label was deleted in SCANEO."""
-    names = {label.name for label in labels}
+    names = {same_text(label.name) for label in labels}
     classes = dict.fromkeys(name for spec in campaign.tasks if spec.task in TASKS for name in spec.classes)
-    return [name for name in classes if name not in names]
+    return [name for name in classes if same_text(name) not in names]
 
 
 def _classes_missing(campaign: Campaign, labels: Iterable[ScaneoLabel]) -> bool:
     """Whether SCANEO has a label that is no class of ours yet."""
-    names = {label.name for label in labels}
-    return any(names - set(spec.classes) for spec in campaign.tasks if spec.task in TASKS)
+    names = {same_text(label.name) for label in labels}
+    return any(names - set(map(same_text, spec.classes)) for spec in campaign.tasks if spec.task in TASKS)
 
 
 def _grown_tasks(campaign: Campaign, labels: Sequence[ScaneoLabel]) -> list[TaskSpec]:

@@ -8,6 +8,7 @@ text: codes are looked up by authority, WKT goes to the WKT parser, and the rest
 """
 
 import re
+from functools import lru_cache
 
 import numpy as np
 import rasterio.warp
@@ -41,6 +42,10 @@ _FILES_IN_WKT = re.compile(
     r"PARAMETERFILE|EXTENSION\W*[\[(]|\bPROJ[\s_-]|grids\b|\+\s*\w+\s*=",  # PROJ strings, and what names a grid file
     re.IGNORECASE,
 )
+
+
+_GRIDS = re.compile(r"PARAMETERFILE|PROJ4_GRIDS|(?:nad|geoid)?grids\s*=\s*(?!@null)", re.IGNORECASE)
+"""What makes PROJ open a file by the path that a CRS names, once a point is transformed."""
 
 
 def read_crs(text: str) -> CRS:
@@ -95,15 +100,24 @@ def transform_points(source: CRS, target: CRS, points: NDArray[np.float64]) -> N
         Shape (N, 2); both coordinates are infinite where a point lies outside of what one of the CRSs covers.
 
     Raises:
-        NoPlaceError: PROJ knows no way from one to the other: a local CRS, or that of another planet.
+        NoPlaceError: PROJ knows no way from one to the other: a local CRS, or that of another planet; or one of them
+            names a grid file.
     """
     if source == target:
         return points
+    for crs in (source, target):
+        if _names_grids(crs.to_wkt()):
+            raise NoPlaceError("it names a grid file by its path, which is not looked at")
     finite = np.isfinite(points).all(axis=1)
     moved = np.full(points.shape, np.inf)
     moved[finite] = _transform(source, target, points[finite])
     moved[~np.isfinite(moved).all(axis=1)] = np.inf
     return moved
+
+
+@lru_cache(maxsize=1024)
+def _names_grids(wkt: str) -> bool:
+    return _GRIDS.search(wkt) is not None
 
 
 def _transform(source: CRS, target: CRS, points: NDArray[np.float64]) -> NDArray[np.float64]:

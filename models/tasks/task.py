@@ -37,7 +37,7 @@ CalibrationRows: TypeAlias = tuple[Floats, NDArray[np.integer]]
 """Logits (n, K) and what is true: class indices (n,), or 0 and 1 of independent classes (n, K)."""
 
 MAX_CLASSES = 254
-"""Codes of classes are uint8; 0 is background and 255 is ignore."""
+"""Of a task that answers pixels: codes of classes are uint8; 0 is background and 255 is ignore."""
 
 
 class TaskMetric(NamedTuple):

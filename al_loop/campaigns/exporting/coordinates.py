@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import shapely
+from rasterio.errors import CRSError
 from shapely.geometry import mapping, shape
 
 from al_loop.domain.geojson import PIXEL, placed, to_pixels
@@ -11,6 +12,9 @@ from al_loop.domain.labels import Label
 from al_loop.domain.samples import SampleHeader
 from models.errors import NoPlaceError
 from models.geo.placement import WGS84
+
+UNPLACEABLE = (NoPlaceError, CRSError, shapely.errors.GEOSException)
+"""What one sample's areas may raise; the export of the others goes on."""
 
 
 def geographic_geometry(geometry: dict[str, Any], crs: str | None, sample: SampleHeader) -> dict[str, Any] | None:
@@ -30,7 +34,7 @@ def geographic_geometry(geometry: dict[str, Any], crs: str | None, sample: Sampl
             return geometry
         try:
             area = to_pixels(area, WGS84, sample)
-        except NoPlaceError:
+        except UNPLACEABLE:
             return None
         if area.is_empty:
             return None
@@ -55,7 +59,7 @@ def pixel_geometry(geometry: dict[str, Any], crs: str | None, sample: SampleHead
         return geometry
     try:
         area = to_pixels(shape(geometry), WGS84, sample)
-    except NoPlaceError:
+    except UNPLACEABLE:
         return None
     return None if area.is_empty or sample.transform is None else dict(mapping(area))
 

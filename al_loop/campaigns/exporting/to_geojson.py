@@ -23,8 +23,8 @@ def write_geojson(
     what the sample's CRS covers, are in pixels (column, row from the upper left corner) and say so in
     `properties.crs`. Areas whose coordinates cannot be told are left out and listed in the member `left_out`. A
     classification has the sample's footprint, or no geometry. An answer without a polygon is a feature without
-    geometry whose `properties.empty` is true. `properties.counts` tells the answer that is trained on from others to the
-    same sample and task (`al_loop.domain.labels.counting`).
+    geometry whose `properties.empty` is true. `properties.counts` tells the answer that is trained on from others
+    to the same sample and task (`al_loop.domain.labels.counting`).
     """
     encoder = msgspec.json.Encoder()
     labels = list(labels)

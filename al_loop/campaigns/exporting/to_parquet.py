@@ -42,9 +42,8 @@ def write_parquet(
     """Write every answer with its annotator.
 
     `features` is GeoJSON text in the CRS that `crs` names ("EPSG:4326", cut at the date line, or "pixel"); `bounds` are
-    the sample's left, bottom, right and top in EPSG:4326, null without a place. `counts` tells the answer that is trained on
-    from others to the same sample and task. The campaign's name and tasks are in
-    the schema's metadata.
+    the sample's left, bottom, right and top in EPSG:4326, null without a place. `counts` tells the answer that is
+    trained on from others to the same sample and task. The campaign's name and tasks are in the schema's metadata.
     """
     metadata = {"campaign": campaign.name, "tasks": msgspec.json.encode(campaign.tasks).decode()}
     schema = SCHEMA.with_metadata(metadata)

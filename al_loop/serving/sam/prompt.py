@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
+from al_loop.domain.names import as_spelled
 from al_loop.errors import InvalidValueError
 from models.errors import UnknownCrsError, UnusableRasterError
 from models.rasters.crs import read_crs
@@ -89,9 +90,10 @@ def check_inside(points: Sequence[tuple[float, float]], height: int, width: int)
 
 
 def _class(label: str | None, classes: Sequence[str]) -> str:
-    if label is None or label not in classes:
+    known = None if label is None else as_spelled(label, classes)
+    if known is None or known not in classes:
         raise InvalidValueError("label", f"no class {label!r}; it is one of {', '.join(classes)}")
-    return label
+    return known
 
 
 def _points(text: str | None) -> list[tuple[float, float]]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from al_loop.domain.campaigns import BandDecision
-from al_loop.domain.samples import Registration, Sample, SampleHeader, SampleState, SampleView
+from al_loop.domain.samples import Registration, Sample, SampleHeader, SampleState, SampleView, SkippedPath
 from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.store.database import Database
 from al_loop.store.header_cache import HeaderCache
@@ -115,6 +115,15 @@ class SampleTable:
             reserve=reserve,
         )
         return table["sample_id"].to_numpy(), table["path"].to_numpy()
+
+    def without_place(self, campaign_id: int) -> list[SkippedPath]:
+        """Samples with a CRS and a transform that lie nowhere on Earth, and why, by id."""
+        rows = self._database.read(
+            """SELECT path, place_problem AS reason FROM samples
+            WHERE campaign_id = $campaign_id AND place_problem IS NOT NULL ORDER BY sample_id""",
+            campaign_id=campaign_id,
+        )
+        return [msgspec.convert(row, SkippedPath) for row in rows]
 
     def removed(self, campaign_id: int) -> set[str]:
         """Paths that were taken out of the campaign and not registered again."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from models import metrics
 from models.arrays import Floats
 from models.tasks.class_order import in_campaign_order
-from models.tasks.task import MAX_CLASSES, CalibrationRows, Scores, Tables, Task, TaskMetric
+from models.tasks.task import CalibrationRows, Scores, Tables, Task, TaskMetric
 from models.tasks.uncertainty import all_scores
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ Classes = list[int]
 """The target: indices of the classes; empty = none of them."""
 
 
+MOST_NAMES = 500
+"""Classes are indices here, not codes of pixels; an evaluation keeps a table of classes x classes for each sample."""
+
+
 class Classification(Task, frozen=True, kw_only=True, tag="classification"):
     """Classes of the whole image; the model answers their probabilities (K,)."""
 
@@ -32,7 +36,7 @@ class Classification(Task, frozen=True, kw_only=True, tag="classification"):
     @property
     def class_bounds(self) -> tuple[int, int]:
         """See `Task.class_bounds`."""
-        return (1 if self.multi_label else 2), MAX_CLASSES
+        return (1 if self.multi_label else 2), MOST_NAMES
 
     @property
     def metric(self) -> TaskMetric:
@@ -114,7 +118,7 @@ class Classification(Task, frozen=True, kw_only=True, tag="classification"):
             return metrics.detection_counts(present, output > 0.5), metrics.calibration_bins(output, present)
         label, answer = np.array(truth), np.array([output.argmax()])
         bins = metrics.calibration_bins(output.max(keepdims=True), answer == label)
-        return metrics.confusion(label, answer, len(output)), bins
+        return metrics.confusion(label, answer, len(output), ignore=None), bins
 
     def majority(self, total: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """The most frequent class; for multi-label every class always, which no constant answer beats in F1."""

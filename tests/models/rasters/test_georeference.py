@@ -154,3 +154,14 @@ def test_bounds_are_on_earth_or_there_is_a_reason(crs, transform, size):
         assert -180 <= left <= 180
         assert -180 <= right <= 180
         assert -90 <= bottom <= top <= 90
+
+
+def test_grid_file_that_a_crs_names_is_not_used(tmp_path):
+    grid = tmp_path / "grid.gsb"
+    grid.write_bytes(b"x" * 1000)
+    crs = CRS.from_string(f"+proj=utm +zone=31 +ellps=intl +nadgrids={grid} +units=m")
+
+    bounds, problem = location(crs, NORTH_UP, 64, 64)
+
+    assert bounds is None
+    assert "names a grid file" in problem

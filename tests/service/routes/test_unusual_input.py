@@ -43,16 +43,17 @@ def test_class_of_any_name_is_labelled_listed_and_exported(http: Http, pool: Pat
     assert [entry["sample_id"] for entry in held] == [entry["sample_id"] for entry in leased]
 
 
-def test_campaign_takes_254_classes_and_says_so_of_more(http: Http, pool: Path) -> None:
-    names = [f"class {number}" for number in range(254)]
-    create(http, pool, tasks=task(names))
+def test_campaign_takes_500_classes_of_images_and_254_of_pixels_and_says_so_of_more(http: Http, pool: Path) -> None:
+    names = [f"class {number}" for number in range(500)]
+    create(http, pool, tasks=[*task(names), *task(names[:254], "segmentation")])
     register(http)
     assert label(http, [names[-1]]).status_code == 201
-    for count in (255, 1000):
-        body = {"name": "more", "tasks": task([str(number) for number in range(count)]), "root": str(pool)}
+    assert http.get("/campaigns/demo/export", params={"format": "scaneo"}).status_code == 200
+    for count, most, kind in ((501, 500, "classification"), (255, 254, "segmentation")):
+        body = {"name": "more", "tasks": task([str(number) for number in range(count)], kind), "root": str(pool)}
         refused = http.post("/campaigns", json=body)
         assert refused.status_code == 400
-        assert f"at most 254, got {count}" in refused.json()["detail"]
+        assert f"at most {most}, got {count}" in refused.json()["detail"]
 
 
 def test_two_hundred_annotators_are_kept_apart(http: Http, pool: Path) -> None:
