@@ -35,9 +35,9 @@ def new(**changes: Any) -> dict[str, Any]:
         ({"name": "new"}, 400, ["tasks"]),
     ],
 )
-def test_bad_campaign_is_refused(http: Http, body: dict[str, Any], status: int, words: list[str]) -> None:
-    refused(http.post("/campaigns", json=body), status, *words)
-    assert http.get("/campaigns").json() == []
+def test_bad_campaign_is_refused(still_http: Http, body: dict[str, Any], status: int, words: list[str]) -> None:
+    refused(still_http.post("/campaigns", json=body), status, *words)
+    assert still_http.get("/campaigns").json() == []
 
 
 @pytest.mark.parametrize("pattern", ["tile[0-9]+_", "("])
@@ -49,9 +49,9 @@ def test_reserve_pattern_that_names_no_block_is_refused_when_settings_are_replac
     assert http.get(f"/campaigns/{campaign}").json()["settings"]["reserve"]["group_pattern"] is None
 
 
-def test_body_that_is_no_json_is_refused(http: Http) -> None:
+def test_body_that_is_no_json_is_refused(still_http: Http) -> None:
     headers = {"content-type": "application/json"}
-    refused(http.post("/campaigns", content=b"{not json", headers=headers), 400)
+    refused(still_http.post("/campaigns", content=b"{not json", headers=headers), 400)
 
 
 def test_taken_campaign_name_is_refused(http: Http, campaign: str, root: Path) -> None:

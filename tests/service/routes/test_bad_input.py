@@ -23,13 +23,13 @@ from tests.service.routes.bad_input import label, refused
         ("GET", "/campaigns/nobody/learning-curve", None),
     ],
 )
-def test_unknown_campaign_is_404(http: Http, method: str, path: str, body: object) -> None:
-    response = http.request(method, path) if body is None else http.request(method, path, json=body)
+def test_unknown_campaign_is_404(still_http: Http, method: str, path: str, body: object) -> None:
+    response = still_http.request(method, path) if body is None else still_http.request(method, path, json=body)
     refused(response, 404, "no campaign 'nobody'")
 
 
-def test_round_with_too_few_labels_says_how_many_are_missing(http: Http, campaign: str) -> None:
-    problem = refused(http.post(f"/campaigns/{campaign}/rounds", json={}), 409, "label")
+def test_round_with_too_few_labels_says_how_many_are_missing(still_http: Http, still_campaign: str) -> None:
+    problem = refused(still_http.post(f"/campaigns/{still_campaign}/rounds", json={}), 409, "label")
     assert problem["missing"] == 8
 
 
@@ -41,15 +41,15 @@ def test_round_with_one_class_only_is_refused(http: Http, campaign: str) -> None
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "AAAA", "%F0%9F%9A%80"])
-def test_bad_cursor_is_refused(http: Http, campaign: str, cursor: str) -> None:
-    refused(http.get(f"/campaigns/{campaign}/samples?cursor={cursor}"), 400, "cursor")
+def test_bad_cursor_is_refused(still_http: Http, still_campaign: str, cursor: str) -> None:
+    refused(still_http.get(f"/campaigns/{still_campaign}/samples?cursor={cursor}"), 400, "cursor")
 
 
 @pytest.mark.parametrize("query", ["state=lost", "limit=0", "limit=1000000"])
-def test_bad_page_is_refused(http: Http, campaign: str, query: str) -> None:
-    refused(http.get(f"/campaigns/{campaign}/samples?{query}"), 400, query.split("=")[0])
+def test_bad_page_is_refused(still_http: Http, still_campaign: str, query: str) -> None:
+    refused(still_http.get(f"/campaigns/{still_campaign}/samples?{query}"), 400, query.split("=")[0])
 
 
 @pytest.mark.parametrize("path", ["rounds/99", "rounds/99/events", "models/v99", "samples/99999/thumbnail.png"])
-def test_unknown_part_of_a_campaign_is_404(http: Http, campaign: str, path: str) -> None:
-    refused(http.get(f"/campaigns/{campaign}/{path}"), 404)
+def test_unknown_part_of_a_campaign_is_404(still_http: Http, still_campaign: str, path: str) -> None:
+    refused(still_http.get(f"/campaigns/{still_campaign}/{path}"), 404)

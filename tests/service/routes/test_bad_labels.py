@@ -36,19 +36,21 @@ INFINITE = polygon((0, 0), (1e999, 4), (4, 4), (0, 0))
     ],
 )
 def test_bad_label_refuses_the_whole_request(
-    http: Http, campaign: str, change: dict[str, Any], status: int, word: str
+    still_http: Http, still_campaign: str, change: dict[str, Any], status: int, word: str
 ) -> None:
-    response = http.post(f"/campaigns/{campaign}/labels", json=[label(path="scene_001.tif"), label(**change)])
+    response = still_http.post(
+        f"/campaigns/{still_campaign}/labels", json=[label(path="scene_001.tif"), label(**change)]
+    )
     refused(response, status, word)
-    assert http.get(f"/campaigns/{campaign}/labels").json()["labels"] == []
+    assert still_http.get(f"/campaigns/{still_campaign}/labels").json()["labels"] == []
 
 
-def test_infinite_coordinates_are_refused(http: Http, campaign: str) -> None:
+def test_infinite_coordinates_are_refused(still_http: Http, still_campaign: str) -> None:
     body = label(**SEGMENTATION, features=None, crs="pixel")
     text = str(body).replace("'", '"').replace("None", "null")
     text = text.replace('"features": null', '"features": ' + str(INFINITE).replace("'", '"').replace("inf", "1e999"))
-    response = http.post(
-        f"/campaigns/{campaign}/labels", content=text.encode(), headers={"content-type": "application/json"}
+    response = still_http.post(
+        f"/campaigns/{still_campaign}/labels", content=text.encode(), headers={"content-type": "application/json"}
     )
     assert response.status_code == 400
 
@@ -91,5 +93,5 @@ def test_label_for_a_sample_leased_to_someone_else_is_refused_but_can_be_forced(
     assert http.post(f"/campaigns/{campaign}/labels", json=body | {"override_lease": True}).status_code == 201
 
 
-def test_as_of_without_a_time_zone_is_refused(http: Http, campaign: str) -> None:
-    refused(http.get(f"/campaigns/{campaign}/labels?as_of=2026-01-01T00:00:00"), 400, "time zone")
+def test_as_of_without_a_time_zone_is_refused(still_http: Http, still_campaign: str) -> None:
+    refused(still_http.get(f"/campaigns/{still_campaign}/labels?as_of=2026-01-01T00:00:00"), 400, "time zone")

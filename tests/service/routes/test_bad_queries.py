@@ -9,9 +9,9 @@ from tests.service.routes.bad_input import refused
 
 
 @pytest.mark.parametrize("size", [0, -1, 1_000_000])
-def test_query_size_out_of_range_is_refused(http: Http, campaign: str, size: int) -> None:
+def test_query_size_out_of_range_is_refused(still_http: Http, still_campaign: str, size: int) -> None:
     body = {"annotator": "a", "query_size": size}
-    refused(http.post(f"/campaigns/{campaign}/queries", json=body), 400, "$.query_size")
+    refused(still_http.post(f"/campaigns/{still_campaign}/queries", json=body), 400, "$.query_size")
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,9 @@ def test_query_size_out_of_range_is_refused(http: Http, campaign: str, size: int
         ({"query_size": "many"}, "$.query_size"),
     ],
 )
-def test_bad_query_is_refused(http: Http, campaign: str, changes: dict[str, Any], word: str) -> None:
+def test_bad_query_is_refused(still_http: Http, still_campaign: str, changes: dict[str, Any], word: str) -> None:
     body = {"annotator": "a", "query_size": 1} | changes
-    refused(http.post(f"/campaigns/{campaign}/queries", json=body), 400, word)
+    refused(still_http.post(f"/campaigns/{still_campaign}/queries", json=body), 400, word)
 
 
 def test_exhausted_pool_is_200_with_a_reason(http: Http, campaign: str) -> None:

@@ -65,8 +65,8 @@ def test_registering_again_counts_what_is_known_and_skips_nothing(http: Http, ca
 
 
 @pytest.mark.parametrize("body", [{}, {"scan": True, "paths": ["a"]}, {"scan": False}])
-def test_registration_wants_paths_or_scan(http: Http, campaign: str, body: dict[str, Any]) -> None:
-    refused(http.post(f"/campaigns/{campaign}/samples", json=body), 400, "$.paths")
+def test_registration_wants_paths_or_scan(still_http: Http, still_campaign: str, body: dict[str, Any]) -> None:
+    refused(still_http.post(f"/campaigns/{still_campaign}/samples", json=body), 400, "$.paths")
 
 
 def test_file_that_vanished_is_named(http: Http, campaign: str, root: Path) -> None:

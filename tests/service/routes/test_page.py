@@ -31,19 +31,19 @@ def test_document_needs_no_token_and_allows_no_foreign_or_inline_code(tmp_path: 
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_file_has_its_type_and_is_not_sent_twice(http: Http, name: str) -> None:
-    answer = http.get(f"/page/{name}")
+def test_file_has_its_type_and_is_not_sent_twice(still_http: Http, name: str) -> None:
+    answer = still_http.get(f"/page/{name}")
     kind = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}[name.rpartition(".")[2]]
     assert answer.headers["content-type"].startswith(kind)
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.content == (FOLDER / name).read_bytes()
-    again = http.get(f"/page/{name}", headers={"if-none-match": answer.headers["etag"]})
+    again = still_http.get(f"/page/{name}", headers={"if-none-match": answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
 
 
 @pytest.mark.parametrize("name", ["nothing.js", "__init__.py", "..%2Fapp.py", "page.css/more"])
-def test_other_files_are_not_served(http: Http, name: str) -> None:
-    assert http.get(f"/page/{name}").status_code == 404
+def test_other_files_are_not_served(still_http: Http, name: str) -> None:
+    assert still_http.get(f"/page/{name}").status_code == 404
 
 
 def test_every_file_that_is_asked_for_exists() -> None:
