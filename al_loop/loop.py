@@ -10,6 +10,7 @@ from pathlib import Path
 
 from al_loop.campaigns.bands import decide_again
 from al_loop.campaigns.deletion import describe_deletion, remove_files
+from al_loop.campaigns.imagery.copies import spare_copies
 from al_loop.campaigns.layout import DataLayout
 from al_loop.campaigns.leftovers import remove_leftovers
 from al_loop.domain.campaigns import Campaign, CampaignSettings, Deletion
@@ -226,6 +227,19 @@ class Loop:
         self._check_unlinked(campaign, "made smaller")
         self.store.removals.remove_sample(campaign.campaign_id, sample_id, self.clock())
         self.pictures.forget_sample(campaign, sample_id)
+
+    def remove_duplicates(self, campaign: Campaign) -> list[str]:
+        """Take copies without labels of their own out of a campaign; returns their paths. Their files stay.
+
+        Raises:
+            ConflictError: It is linked to SCANEO, which would bring the samples back.
+        """
+        self._check_unlinked(campaign, "made smaller")
+        spare = spare_copies(self.store, campaign)
+        for copy in spare:
+            self.store.removals.remove_sample(campaign.campaign_id, copy.sample_id, self.clock())
+            self.pictures.forget_sample(campaign, copy.sample_id)
+        return [copy.path for copy in spare]
 
     def close(self) -> None:
         """Stop everything, children first, the store last."""

@@ -15,6 +15,7 @@ ModelsError
     BandMathsError              text that is no band maths, or more than is taken
     UnknownTaskError            the model has no head for that task
     TrainingDataError           a manifest that cannot be trained on (too few labels, one class)
+        UnreadableSampleError       a sample whose file broke; the run goes on without it
     ExportParityError           the ONNX file and torch disagree
     PromptableModelError        the operator's promptable ONNX file is not what it has to be
     ScoringError                samples that cannot be scored or ranked
@@ -131,6 +132,14 @@ class UnknownTaskError(ModelsError, LookupError):
 
 class TrainingDataError(ModelsError, ValueError):
     """A manifest that cannot be trained on."""
+
+
+class UnreadableSampleError(TrainingDataError):
+    """A sample whose file broke after the snapshot was taken; the run goes on without it."""
+
+    def __init__(self, sample_id: int, reason: str) -> None:
+        self.sample_id, self.reason = sample_id, reason
+        super().__init__(f"sample {sample_id} cannot be read: {reason}")
 
 
 class ExportParityError(ModelsError):

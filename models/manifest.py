@@ -6,6 +6,7 @@
     path             string         absolute path of the raster
     split            string         "train", "calibration" or "test" (the reserve)
     block            string         spatial block; a block lies in one split only
+    file_bytes, modified_ns         int64, of the file when the labels were burnt: it is left out if it changed since
     classification   list<int32>    class indices; null = not labelled for this task, empty = none of the classes
     segmentation     list<struct<code: int32, wkb: binary>>
                                     polygons in pixel coordinates (x = column, y = row, from the upper left corner),

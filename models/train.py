@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from models.card import TaskSpec
-from models.errors import ModelsError
-from models.manifest import read_manifest
+from models.errors import ModelsError, TrainingDataError, UnreadableSampleError
+from models.manifest import Manifest, read_manifest
 from models.progress import Progress
 from models.registry import ONNX_FILE
 from models.tasks import tasks_of
@@ -23,7 +24,8 @@ from models.training.artefacts import TrainingRecord, TrainingReport, write_arte
 from models.training.calibration import CalibratedNetwork, calibrate
 from models.training.data.batches import epoch_size, training_batches
 from models.training.data.dataset import ChipReader, LabelledSample, read_samples
-from models.training.data.label_counts import count_labels, is_labelled
+from models.training.data.label_counts import Counts, count_labels, is_labelled
+from models.training.data.left_out import LeftOut
 from models.training.data.statistics import estimate_statistics
 from models.training.evaluate import Contender, evaluate, metric_value
 from models.training.export import check_parity, export_onnx
@@ -46,7 +48,8 @@ KNOWN_FAILURE = 2
 def train(directory: Path, out: Path, progress: Progress) -> None:
     """Train, evaluate and export the version that a manifest asks for.
 
-    Heads are built only for tasks whose training labels hold something to tell apart; the card lists those.
+    Heads are built only for tasks whose training labels hold something to tell apart; the card lists those. Samples
+    whose files broke since the manifest was written are left out, and named in `left-out.json`.
 
     Args:
         directory: Holds the manifest and its samples.
@@ -61,8 +64,9 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
     progress.enter("training", message="reading the labelled samples")
     manifest = read_manifest(directory)
     device = pick_device(manifest.train.device)
-    splits, reader = read_samples(directory, manifest), ChipReader(manifest)
-    counts = count_labels(splits["train"], manifest.tasks, reader)
+    left_out = LeftOut()
+    splits, reader = read_samples(directory, manifest, left_out), ChipReader(manifest, left_out=left_out)
+    counts = _counts(splits["train"], manifest, reader)
     tasks = [spec for spec in manifest.tasks if spec.task in counts]
     samples, calibration, reserve = (_labelled(splits[split], tasks) for split in ("train", "calibration", "test"))
     statistics = estimate_statistics(manifest.statistics_paths, manifest.bands, manifest.reading)
@@ -102,15 +106,15 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
 
     progress.enter("exporting")
     export_onnx(calibrated, len(manifest.bands), out / ONNX_FILE)
-    chips = [next(reader.windows(sample, TILE_PX)).image for sample in samples[:PARITY_CHIPS]]
+    left_out.write(out)
     record = TrainingRecord(
         tasks=tasks,
         statistics=statistics,
         temperature=temperature,
         tile_px=TILE_PX,
         evaluation=evaluation,
-        parity=check_parity(calibrated, out / ONNX_FILE, chips),
-        labels=len(samples) + len(calibration),
+        parity=check_parity(calibrated, out / ONNX_FILE, _some_chips(samples, reader)),
+        labels=sum(sample.sample_id not in left_out for sample in (*samples, *calibration)),
         seconds=seconds,
         device=device.type,
         schedule=plan,
@@ -151,6 +155,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _labelled(samples: Sequence[LabelledSample], tasks: Sequence[TaskSpec]) -> list[LabelledSample]:
     asked = tasks_of(tasks).values()
     return [sample for sample in samples if any(is_labelled(sample, task) for task in asked)]
+
+
+def _counts(samples: Sequence[LabelledSample], manifest: Manifest, reader: ChipReader) -> Counts:
+    try:
+        return count_labels(samples, manifest.tasks, reader)
+    except TrainingDataError as error:
+        if not len(reader.left_out):
+            raise
+        raise TrainingDataError(f"{error}; {reader.left_out.sentence}") from error
+
+
+def _some_chips(samples: Sequence[LabelledSample], reader: ChipReader) -> list[NDArray[np.float32]]:
+    """The first window of some images that can be read."""
+    chips: list[NDArray[np.float32]] = []
+    for sample in samples:
+        try:
+            chips.append(next(reader.windows(sample, TILE_PX)).image)
+        except UnreadableSampleError:
+            continue
+        if len(chips) == PARITY_CHIPS:
+            break
+    return chips
 
 
 def leave_sentence(out: Path, sentence: str) -> int:

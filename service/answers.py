@@ -14,7 +14,7 @@ from al_loop.domain.imports import ImportCounts
 from al_loop.domain.labels import Comment, Label
 from al_loop.domain.queries import AlikeSample, HeldLease
 from al_loop.domain.rounds import CurvePoint, EmbeddingVersion, ModelVersion, NextRound, Pretraining, Round, RoundEvent
-from al_loop.domain.samples import SampleCounts, SampleView
+from al_loop.domain.samples import DuplicateGroup, SampleCounts, SampleView
 from al_loop.scoring.head_report import HeadReport
 from models.card import TaskName, TaskSpec
 from models.progress import ProgressLine
@@ -258,3 +258,19 @@ class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
     entries: list[AuditEntry]
     """What was done."""
     next_cursor: str | None
+
+
+class DuplicateList(msgspec.Struct, frozen=True, kw_only=True):
+    """What `GET duplicates` answers."""
+
+    groups: list[DuplicateGroup]
+    """Samples that show one image, two or more in each; those registered first come first."""
+
+
+class RemovedDuplicates(msgspec.Struct, frozen=True, kw_only=True):
+    """What `DELETE duplicates` answers."""
+
+    removed: list[str]
+    """Paths of the samples that were taken out."""
+    left: list[DuplicateGroup]
+    """Groups that people have to look at."""

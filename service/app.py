@@ -28,6 +28,7 @@ from service.routes.assists import AssistController
 from service.routes.campaigns import CampaignController
 from service.routes.classes import ClassController
 from service.routes.comments import CommentController
+from service.routes.duplicates import DuplicateController
 from service.routes.health import HealthController
 from service.routes.labels import LabelController
 from service.routes.leases import LeaseController
@@ -56,6 +57,7 @@ CONTROLLERS = (
     ClassController,
     SettingsController,
     SampleController,
+    DuplicateController,
     PictureController,
     QueryController,
     LeaseController,

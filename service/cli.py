@@ -121,6 +121,7 @@ _add(app, "rename", upkeep.rename, "rename fields fields-2025", panel=CAMPAIGNS)
 _add(app, "archive", upkeep.archive, "archive fields", "archive fields --undo", panel=CAMPAIGNS)
 _add(app, "delete", upkeep.delete, "delete fields", panel=CAMPAIGNS)
 _add(app, "remove", upkeep.remove, "remove fields 17", panel=CAMPAIGNS)
+_add(app, "duplicates", upkeep.duplicates, "duplicates fields", "duplicates fields --remove --yes", panel=CAMPAIGNS)
 _add(app, "query", annotating.query, "query fields --size 5", panel=CAMPAIGNS)
 _add(
     app,

@@ -18,6 +18,7 @@ pytest_plugins = [  # a module before those that import it
     "tests.al_loop.store.fixtures",
     "tests.models.rasters.fixtures",
     "tests.al_loop.campaigns.importing.fixtures",
+    "tests.al_loop.campaigns.imagery.fixtures",
     "tests.models.training.fixtures",
     "tests.al_loop.querying.fixtures",
     "tests.service.commands.fixtures",

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from al_loop.campaigns.imagery.spelling import find_samples
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.geojson import read_features
 from al_loop.domain.labels import IMPORT_ANNOTATOR, CheckedLabel, Label, LabelInput, RequestKey
@@ -160,6 +161,8 @@ def _samples(
     paths = [label.path for label in inputs if label.path is not None]
     stored = store.samples.by_paths(campaign.campaign_id, set().union(*map(spellings, paths))) if paths else {}
     id_of = {path: stored[found] for path in paths if (found := _as_stored(path, stored)) is not None}
+    if unknown := [path for path in paths if path not in id_of]:
+        id_of |= find_samples(store, campaign, unknown)
     ids = [_sample_id(label, id_of, path) for label, path in zip(inputs, at, strict=True)]
     headers = store.samples.headers(campaign.campaign_id, ids)
     for sample_id, path in zip(ids, at, strict=True):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP
 from al_loop.store import LabelStore
+from al_loop.store.tables.images import paths_of
 
 NAMED_PATHS = 5
 """Most samples that a notice names."""
@@ -66,9 +67,39 @@ def _without_place(store: LabelStore, campaign: Campaign) -> list[str]:
     ]
 
 
+def _replaced_images(store: LabelStore, campaign: Campaign) -> list[str]:
+    """Images that the serving version has not seen as they are now, and labels that this puts in doubt."""
+    serving = next((entry for entry in store.versions.list(campaign.campaign_id) if entry.current), None)
+    replaced = store.images.replaced_since(campaign.campaign_id, None if serving is None else serving.created_at)
+    doubts = store.images.open_doubts(campaign.campaign_id)
+    lines = []
+    if replaced:
+        kept = "labels in world coordinates are drawn on the new ones, scores are renewed"
+        lines.append(f"{counted(len(replaced), 'image')} replaced since the last training; {kept}: {named(replaced)}")
+    if doubts:
+        ask = "they are not trained on until answered again; `al-loop relabels` lists them, re-annotation offers them"
+        lines.append(
+            f"{counted(len(doubts), 'label')} in doubt, as the image was replaced; {ask}: {named(paths_of(doubts))}"
+        )
+    return lines
+
+
+def _copies(store: LabelStore, campaign: Campaign) -> list[str]:
+    """Images that are registered more than once."""
+    groups = store.copies.groups(campaign.campaign_id)
+    if not groups:
+        return []
+    listed = [f"{copy.path} (of {first.path})" for first, *others in groups for copy in others]
+    be = "is a copy of another" if len(listed) == 1 else "are copies of others"
+    advice = f"`al-loop duplicates {campaign.name}` lists them and can take them out"
+    return [f"{counted(len(listed), 'image')} {be}, on one side of the test reserve; {advice}: {named(listed)}"]
+
+
 SOURCES: Sequence[Callable[[LabelStore, Campaign], list[str]]] = (
     _versions,
     _unusable_files,
     _without_place,
+    _replaced_images,
+    _copies,
     _given_up,
 )

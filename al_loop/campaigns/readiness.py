@@ -30,9 +30,10 @@ def readiness(store: LabelStore, campaign: Campaign, now: datetime) -> NotEnough
             "more samples, choose smaller blocks (`reserve.block_by`) or lower `min_reserve_labels`",
             needed_reserve - counts.reserve_labelled,
         )
+    left_out = store.images.left_out(campaign.campaign_id)
     wanted = {
-        "for training": (counts.labelled + counts.partly, needed),
-        "of the test reserve": (counts.reserve_labelled + counts.reserve_partly, needed_reserve),
+        "for training": (counts.labelled + counts.partly - left_out.training, needed),
+        "of the test reserve": (counts.reserve_labelled + counts.reserve_partly - left_out.reserve, needed_reserve),
     }
     short = {purpose: (have, need) for purpose, (have, need) in wanted.items() if have < need}
     if short:

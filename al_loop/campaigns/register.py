@@ -1,7 +1,7 @@
 """Registers rasters as samples: finds them, reads their headers in parallel, stores what can be used."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
@@ -10,10 +10,14 @@ from pathlib import Path
 import msgspec
 
 from al_loop.campaigns.bands import with_bands
+from al_loop.campaigns.imagery.checking import check_images
+from al_loop.campaigns.imagery.copies import find_doubled, note_copies, sort_out_copies
+from al_loop.campaigns.imagery.spelling import one_spelling, spelled
 from al_loop.domain.campaigns import Campaign, RegistrationReport
 from al_loop.domain.samples import RemarkedPath, SampleHeader, SkippedPath
 from al_loop.store import LabelStore
 from models.errors import RasterError
+from models.rasters.digests import quick_digest
 from models.rasters.reading import bands_of, read_header, resolve_inside
 
 RASTER_SUFFIXES = {".tif", ".tiff", ".jpg", ".jpeg", ".png"}
@@ -24,7 +28,8 @@ REPORTED_SKIPS = 10_000
 def register_paths(store: LabelStore, campaign: Campaign, paths: Iterable[str], now: datetime) -> RegistrationReport:
     """Register rasters by their path relative to the campaign's root; only headers are read.
 
-    A file that cannot be used is skipped with a reason and hinders no other.
+    A file that cannot be used is skipped with a reason and hinders no other. A file that is registered already, under
+    whatever spelling of its path, is compared with what it was.
     """
     paths = list(paths)
     campaign = with_bands(store, campaign, paths)
@@ -36,8 +41,17 @@ def register_paths(store: LabelStore, campaign: Campaign, paths: Iterable[str], 
         while batch := list(islice(iterator, BATCH)):
             results = list(pool.map(lambda path: _header(campaign, path), batch))
             headers = [result for result in results if isinstance(result, SampleHeader)]
-            stored = store.samples.register(campaign.campaign_id, headers, now, campaign.band_decision)
-            problems = [result for result in results if isinstance(result, SkippedPath)] + stored.skipped
+            given: dict[str, list[str]] = {}
+            for result, path in zip(results, batch, strict=True):
+                given.setdefault(result.path, []).append(path)
+            known = store.samples.by_paths(campaign.campaign_id, [header.path for header in headers])
+            if known:
+                check_images(store, campaign, now, list(known.values()))
+            own = sort_out_copies(store, campaign, headers)
+            stored = store.samples.register(campaign.campaign_id, own.headers, now, campaign.band_decision)
+            note_copies(store, campaign, own.copies)
+            problems = [result for result in results if isinstance(result, SkippedPath)]
+            problems += [_as_given(skip, given) for skip in own.skipped + stored.skipped]
             registered += stored.registered
             skipped_count += len(problems)
             skipped += problems[: REPORTED_SKIPS - len(skipped)]
@@ -53,9 +67,17 @@ def register_paths(store: LabelStore, campaign: Campaign, paths: Iterable[str], 
 
 
 def register_scan(store: LabelStore, campaign: Campaign, now: datetime) -> RegistrationReport:
-    """Register every raster below the campaign's root that is new; those that were removed stay away."""
+    """Register every raster below the campaign's root that is new; those that were removed stay away.
+
+    Files that were registered before are compared with what they were then.
+    """
+    check_images(store, campaign, now)
+    find_doubled(store, campaign)
     known, removed = set(store.samples.paths(campaign.campaign_id)[1]), store.samples.removed(campaign.campaign_id)
-    found = list(scan_root(campaign))
+    root = Path(campaign.root)
+    found = list(
+        dict.fromkeys(spelled(root, path) if (root / path).is_symlink() else path for path in scan_root(campaign))
+    )
     new = [path for path in found if path not in known and path not in removed]
     report = register_paths(store, campaign, new, now)
     return msgspec.structs.replace(
@@ -81,13 +103,21 @@ def scan_root(campaign: Campaign) -> Iterator[str]:
 
 def _header(campaign: Campaign, path: str) -> SampleHeader | SkippedPath:
     try:
-        file = resolve_inside(Path(campaign.root), path)
+        root = Path(campaign.root)
+        file = resolve_inside(root, path)
         header = read_header(file, name=path, policy=campaign.band_policy)
         if campaign.source_bands not in (None, header.band_count):
             return SkippedPath(path=path, reason=_other_bands(campaign, bands_of(file, path)))
+        digest = quick_digest(file, path)
     except RasterError as error:
         return SkippedPath(path=path, reason=str(error).removeprefix(f"{path}: "))
-    return SampleHeader(path=path, **msgspec.structs.asdict(header))
+    return SampleHeader(path=one_spelling(root, file, path), digest=digest, **msgspec.structs.asdict(header))
+
+
+def _as_given(skip: SkippedPath, given: Mapping[str, list[str]]) -> SkippedPath:
+    """What was left out, by the path that was asked for; of several spellings the first is the one that counted."""
+    path = given[skip.path].pop()
+    return skip if path == skip.path else SkippedPath(path=path, reason=f"{skip.reason} as {skip.path}")
 
 
 def _other_bands(campaign: Campaign, found: str) -> str:

@@ -161,7 +161,10 @@ class RelabelRegion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Relabel(msgspec.Struct, frozen=True, kw_only=True):
-    """A label that a model confidently contradicts; what it says and what contradicts it is told to operators only."""
+    """A label that may be wrong: a model confidently contradicts it, or its image was replaced.
+
+    What it says and what contradicts it is told to operators only.
+    """
 
     sample_id: int
     path: str
@@ -171,7 +174,7 @@ class Relabel(msgspec.Struct, frozen=True, kw_only=True):
     suggested: list[str] | None
     """Classes that the model holds for right; None: not told."""
     suspicion: float
-    """In (0, 1]: probability of the suggested class minus that of the given one."""
+    """In (0, 1]: probability of the suggested class minus that of the given one; 1 where the image was replaced."""
     label_id: int
     annotator: str | None
     """Who gave the label; None: not told."""
@@ -180,6 +183,8 @@ class Relabel(msgspec.Struct, frozen=True, kw_only=True):
     """Masks: the worst first; None for classes, and if not told."""
     reserve: bool | None = None
     """Whether it is a label of the test reserve, which is not trained on; shown to operators only."""
+    reason: str | None = None
+    """Why it is in doubt, if not because of a model: "the image was replaced on 2026-11-29"."""
 
 
 class RelabelList(msgspec.Struct, frozen=True, kw_only=True):

@@ -60,6 +60,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     """Why it failed or ended early, in one sentence."""
     log: list[str] = []
     """Last lines of the subprocess's log; filled for failed rounds."""
+    left_out: str | None = None
+    """Labelled images that it went on without, as their files are damaged or gone, in one sentence."""
 
 
 class RoundEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,8 @@ class SampleHeader(msgspec.Struct, frozen=True, kw_only=True):
     modified_ns: int
     remarks: list[str] = []
     """What the person who registers it should know, such as how a palette is read; not stored."""
+    digest: str | None = None
+    """Of the file's size and parts of its bytes (`models.rasters.digests`); None: registered before there were any."""
     place_problem: str | None = None
     """Why it has no place though it has a CRS and a transform, in one sentence; None: it has, or lacks one of them."""
 
@@ -49,6 +51,10 @@ class Sample(SampleHeader, frozen=True, kw_only=True):
     registered_at: datetime
     golden: bool = False
     """Its answer is known; never trained on."""
+    file_problem: str | None = None
+    """Why its file cannot be used now; None: it can."""
+    same_as: int | None = None
+    """The first sample that shows the same image; None: it is the first, or the only one."""
 
 
 class SampleView(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +95,8 @@ class SampleCounts(msgspec.Struct, frozen=True, kw_only=True):
     """The same of the reserve."""
     reserve_leased: int = 0
     """Of the reserve, on lease and not labelled."""
+    unusable: int = 0
+    """Whose file is damaged or gone, offered to nobody; part of the others."""
 
 
 class SkippedPath(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,3 +122,27 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     sample_ids: list[int]
     """In the order of the accepted files."""
     skipped: list[SkippedPath]
+
+
+class SampleCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several samples that show one image."""
+
+    sample_id: int
+    path: str
+    labels: int
+    """Current labels, of all annotators."""
+    reserve: bool
+    """Whether it belongs to the test reserve."""
+    golden: bool
+    """Whether its answer is known."""
+
+
+class DuplicateGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Samples that show one image."""
+
+    kept: SampleCopy
+    """The one with the most labels, the first registered of several."""
+    others: list[SampleCopy]
+    """Spare ones."""
+    conflict: bool
+    """Whether others have labels, too: a person has to decide which ones count."""

@@ -5,6 +5,9 @@ fitted without it and its neighbours. Masks are judged by the serving model itse
 was trained on, so among those it finds the mistakes that it did not learn by heart; masks of the test reserve and
 newer ones it has not seen. Labels of the test reserve are judged, and never fitted on. Gold-standard samples
 are not judged.
+
+Before all these come labels whose image was replaced since (`ImageTable.open_doubts`): nobody knows whether they hold,
+and they are not trained on until somebody answers for the image as it is now.
 """
 
 import threading
@@ -34,6 +37,7 @@ from al_loop.quality.mask_errors import (
 )
 from al_loop.serving.model_server import ModelServer
 from al_loop.store import LabelStore
+from al_loop.store.tables.images import DoubtedLabel
 from al_loop.store.tables.relabels import AnsweredSample
 from models.card import TaskName, TaskSpec
 from models.errors import NonFiniteScoresError
@@ -63,6 +67,8 @@ class _KnownCandidates:
     version: str = ""
     comparisons: dict[int, MaskComparison | None] = field(default_factory=dict)
     """Of masks with the version, by label."""
+    images: dict[int, str | None] = field(default_factory=dict)
+    """Digests of the images that these masks were compared on, by label."""
 
 
 class RelabelQueue:
@@ -86,7 +92,9 @@ class RelabelQueue:
         self._known: dict[int, _KnownCandidates] = {}
 
     def candidates(self, campaign: Campaign, task: TaskName | None = None) -> RelabelList:
-        """Labels that are confidently contradicted and were not confirmed since, the most suspicious first.
+        """Labels whose image was replaced, and those that are confidently contradicted, the most suspicious first.
+
+        Labels that were confirmed since are left out.
 
         Computed once for the labels and the model as they are; masks take several calls (`waiting`). `reserve` is
         filled in: who passes the list on decides whether to show it.
@@ -112,7 +120,8 @@ class RelabelQueue:
     def query(self, campaign: Campaign, *, annotator: str, query_size: int, now: datetime) -> QueryAnswer:
         """Lease label error candidates to an annotator, the most suspicious first.
 
-        Nobody is asked about their own label, unless nobody else has ever asked this campaign for samples.
+        Nobody is asked about their own label, unless nobody else has ever asked this campaign for samples, or its
+        image was replaced.
 
         Args:
             campaign: As stored now.
@@ -129,8 +138,8 @@ class RelabelQueue:
         if not 1 <= query_size <= MAX_QUERY_SIZE:
             raise InvalidValueError("$.query_size", f"{query_size} is not between 1 and {MAX_QUERY_SIZE}")
         found = self.candidates(campaign)
-        mine = [entry for entry in found.relabels if entry.annotator == annotator]
-        candidates = [entry for entry in found.relabels if entry.annotator != annotator]
+        mine = [entry for entry in found.relabels if entry.annotator == annotator and entry.reason is None]
+        candidates = [entry for entry in found.relabels if entry.annotator != annotator or entry.reason is not None]
         if not self._store.relabels.others_ask(campaign.campaign_id, annotator):
             candidates += mine
         opened = self._store.relabels.open(
@@ -139,7 +148,7 @@ class RelabelQueue:
             query_size=query_size,
             version=found.version,
             candidates=[(entry.sample_id, entry.label_id) for entry in candidates],
-            reason=REASON,
+            reasons={entry.sample_id: entry.reason or REASON for entry in reversed(candidates)},
             lease_s=campaign.settings.lease_s,
             now=now,
         )
@@ -176,6 +185,7 @@ class RelabelQueue:
                 relabels += self._classes(campaign, spec, answers, version)
         kept = [entry for entry in relabels if (entry.sample_id, entry.task) not in settled]
         kept.sort(key=lambda entry: (-entry.suspicion, entry.label_id))
+        kept = [_replaced(entry) for entry in self._store.images.open_doubts(number)] + kept
         known.key, known.found = key, RelabelList(relabels=kept, version=version, waiting=waiting)
         return known.found
 
@@ -238,7 +248,9 @@ class RelabelQueue:
         samples: dict[int, Sample],
         model: ImageModel,
     ) -> None:
-        current = {entry.label.label_id for entry in answers}
+        images = {entry.label.label_id: samples[entry.label.sample_id].digest for entry in answers}
+        current = {number for number, digest in images.items() if known.images.get(number, digest) == digest}
+        known.images = images
         known.comparisons = {label_id: found for label_id, found in known.comparisons.items() if label_id in current}
         deadline = time.monotonic() + COMPARE_S
         for entry in sorted(answers, key=lambda entry: -entry.label.label_id):
@@ -278,6 +290,22 @@ def _relabel(
         labelled_at=label.labelled_at,
         regions=regions,
         reserve=entry.reserve,
+    )
+
+
+def _replaced(entry: DoubtedLabel) -> Relabel:
+    return Relabel(
+        sample_id=entry.sample_id,
+        path=entry.path,
+        task=entry.task,
+        given=entry.classes or [],
+        suggested=[],
+        suspicion=1.0,
+        label_id=entry.label_id,
+        annotator=entry.annotator,
+        labelled_at=entry.labelled_at,
+        reserve=entry.reserve,
+        reason=entry.reason,
     )
 
 

@@ -42,6 +42,8 @@ class _Painted(NamedTuple):
     """Shape (K, codes)."""
     first: int
     """Code of the first class: what pixels inside no polygon are depends on it."""
+    digest: str | None
+    """Of the image it was painted on."""
 
 
 def first_code(campaign: Campaign) -> int:
@@ -75,11 +77,13 @@ class CellTargetCache:
         first, codes = first_code(campaign), len(spec.classes) + 1
         sample_ids, label_ids = store.labels.answer_ids(campaign.campaign_id, spec.task)
         starts, ends = (np.searchsorted(cell_index[:, SAMPLE], ids) for ids in (sample_ids, sample_ids + 1))
+        headers = store.samples.headers(campaign.campaign_id, sample_ids.tolist())
+        digests = dict(zip(label_ids.tolist(), (headers[i].digest for i in sample_ids.tolist()), strict=True))
         spans = dict(zip(label_ids.tolist(), zip(starts.tolist(), ends.tolist(), strict=True), strict=True))
         fresh = [
             label_id
             for label_id, (start, end) in spans.items()
-            if not self._knows(label_id, cell_index[start:end], codes, first)
+            if not self._knows(label_id, cell_index[start:end], codes, first, digests[label_id])
         ]
         for position in range(0, len(fresh), _PAINTED_AT_ONCE):
             labels = store.labels.by_ids(campaign.campaign_id, fresh[position : position + _PAINTED_AT_ONCE])
@@ -87,7 +91,7 @@ class CellTargetCache:
             for label in labels:
                 cells = cell_index[slice(*spans[label.label_id]), 1:].copy()
                 found = _count(label, samples[label.sample_id], spec.classes, cells, first)
-                self._painted[label.label_id] = _Painted(cells, found.astype(np.int32), first)
+                self._painted[label.label_id] = _Painted(cells, found.astype(np.int32), first, digests[label.label_id])
         self._painted = {label_id: self._painted[label_id] for label_id in spans}  # superseded ones go
         rows = [np.arange(start, end) for start, end in spans.values()]
         counts = [self._painted[label_id].counts for label_id in spans]
@@ -95,12 +99,13 @@ class CellTargetCache:
             return as_targets(np.empty(0, np.int64), np.empty((0, codes - first), np.int64))
         return as_targets(np.concatenate(rows), np.concatenate(counts)[:, first:])
 
-    def _knows(self, label_id: int, index: NDArray[np.int64], codes: int, first: int) -> bool:
-        """Whether a label was painted on these cells, with these classes."""
+    def _knows(self, label_id: int, index: NDArray[np.int64], codes: int, first: int, digest: str | None) -> bool:
+        """Whether a label was painted on these cells of this image, with these classes."""
         known = self._painted.get(label_id)
         return (
             known is not None
             and known.first == first
+            and known.digest == digest
             and known.counts.shape[1] == codes
             and np.array_equal(known.cells, index[:, 1:])
         )

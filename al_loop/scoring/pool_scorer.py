@@ -2,25 +2,27 @@
 
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
+from al_loop.campaigns.imagery.checking import check_images
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
 from al_loop.runtime.executor import Executor, run_program
 from al_loop.runtime.processes import ProcessFailedError, run_supervised
 from al_loop.scoring.embedding_versions import is_encoder, newest_encoder
 from al_loop.store import LabelStore
+from al_loop.store.tables.images import FileProblem, FileState
 from models.errors import ScoringError
 from models.progress import ProgressLine
 from models.registry import ModelRegistry
 from models.scoring.cells.grid import CellGrid
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.part_check import check_part
-from models.scoring.spec import FEATURES, SCORES_FILE, next_part, write_spec
+from models.scoring.spec import FEATURES, SCORES_FILE, SkippedSample, next_part, write_spec
 from models.tasks import task_of
 
 _GRID = CellGrid()
@@ -56,8 +58,9 @@ class PoolScorer:
         self._grid = grid
         self._threads = threads
         self._executor = executor
-        self._skipped: dict[tuple[int, str], set[int]] = {}
-        """Samples that a version could not score; they are tried again after a restart only."""
+        self._skipped: dict[tuple[int, str], dict[int, int]] = {}
+        """Samples of no use to a version, and when their files were modified, in ns: tried again when these change, or
+        after a restart. Files that cannot be read are the store's matter (`ImageTable`)."""
 
     def wanted_version(self, campaign: Campaign) -> str:
         """The version whose scores queries use now: the serving one, or plain image features before there is any."""
@@ -86,9 +89,11 @@ class PoolScorer:
             ProcessFailedError: The subprocess ended badly, or left files that cannot be used.
             ProcessCancelledError: `cancelled` was set.
         """
-        skipped = self._skipped.setdefault((campaign.campaign_id, version), set())
-        unscored = self._store.scores.unscored(campaign.campaign_id, version)
-        samples = [(sample_id, path) for sample_id, path in unscored if sample_id not in skipped]
+        skipped = self._skipped.setdefault((campaign.campaign_id, version), {})
+        unscored = self._unscored(campaign, version, skipped)
+        if unscored and check_images(self._store, campaign, self._clock(), [file.sample_id for file in unscored]):
+            unscored = self._unscored(campaign, version, skipped)
+        samples = [(file.sample_id, file.path) for file in unscored]
         if not samples:
             return 0
         directory = self._layout.scores(campaign.folder) / version
@@ -113,8 +118,23 @@ class PoolScorer:
         except ScoringError as error:
             raise ProcessFailedError(str(error)) from error
         staging.replace(final)
-        skipped.update(entry.sample_id for entry in unusable)
-        return self._store.scores.ingest(campaign.campaign_id, version, final / SCORES_FILE, self._clock())
+        modified = {file.sample_id: file.modified_ns for file in unscored}
+        skipped |= {entry.sample_id: modified[entry.sample_id] for entry in unusable if not entry.unreadable}
+        paths = dict(samples)
+        damaged = {
+            entry.sample_id: FileProblem(_reason(entry, paths), modified[entry.sample_id])
+            for entry in unusable
+            if entry.unreadable
+        }
+        self._store.images.fail(campaign.campaign_id, damaged, self._clock())
+        ingested = self._store.scores.ingest(campaign.campaign_id, version, final / SCORES_FILE, self._clock())
+        check_images(self._store, campaign, self._clock(), list(modified))  # files that changed meanwhile
+        return ingested
+
+    def _unscored(self, campaign: Campaign, version: str, skipped: Mapping[int, int]) -> list[FileState]:
+        unscored = [sample_id for sample_id, _ in self._store.scores.unscored(campaign.campaign_id, version)]
+        files = self._store.images.states(campaign.campaign_id, unscored) if unscored else []
+        return [file for file in files if skipped.get(file.sample_id) != file.modified_ns]
 
     def _write_spec(self, campaign: Campaign, version: str, samples: list[tuple[int, str]], staging: Path) -> Path:
         paths = [(sample_id, str(Path(campaign.root) / path)) for sample_id, path in samples]
@@ -133,3 +153,8 @@ class PoolScorer:
             staging, paths, version=version, model_dir=registry.path(version).resolve(), bands=card.bands,
             tasks=card.tasks, threads=self._threads, cells=cells,
         )  # fmt: skip
+
+
+def _reason(entry: SkippedSample, paths: Mapping[int, str]) -> str:
+    """Why a file cannot be read, without its name."""
+    return entry.reason.removeprefix(f"{Path(paths[entry.sample_id]).name}: ")

@@ -15,12 +15,13 @@ from al_loop.errors import NoModelError, NotFoundError, WithheldError
 from al_loop.runtime.tick_errors import TickErrors
 from al_loop.serving.model_server import ModelServer
 from al_loop.serving.prediction_log import PredictionLog, packed
+from al_loop.serving.sample_files import file_of, named_if_gone
 from al_loop.serving.withheld import UnaidedSamples
 from al_loop.store import LabelStore
 from models.card import TaskName
 from models.inference.image_model import ImageModel, select_bands
 from models.rasters.bands import invalid_pixels
-from models.rasters.reading import Upload, open_upload, read_file, resolve_inside
+from models.rasters.reading import Upload, open_upload, read_file
 from models.tasks import Task, task_of, tasks_of
 
 
@@ -90,14 +91,14 @@ class PredictionService:
             NotFoundError: No such sample.
             As `predict`.
         """
-        sample = self._store.samples.get(campaign.campaign_id, sample_id)
+        sample, path, _ = file_of(self._store, campaign, sample_id)
         model = self._serving(campaign)
         tasks = {name: task for name, task in tasks_of(campaign.tasks).items() if name in model.tasks}
         if not tasks:
             raise _untrained(model, campaign.tasks[0].task)
-        path = resolve_inside(Path(campaign.root), sample.path)
         policy = campaign.reading(model.card)
-        upload = read_file(path, sample.path, max_values=self._most(most_values), policy=policy)
+        with named_if_gone(sample, path):
+            upload = read_file(path, sample.path, max_values=self._most(most_values), policy=policy)
         blind = bool(self.unaided.among(campaign, [sample_id]))
         answers = [self._answer(campaign, model, task, upload, blind=blind) for task in tasks.values()]
         shown = [packed(entry, codes) for entry, _, codes in answers]

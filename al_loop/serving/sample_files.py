@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from al_loop.campaigns.imagery.checking import check_images, is_as_stored
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.samples import Sample
 from al_loop.errors import NotFoundError
@@ -23,7 +25,7 @@ class SampleFile(NamedTuple):
 
 
 def file_of(store: LabelStore, campaign: Campaign, sample_id: int) -> SampleFile:
-    """The file of a sample.
+    """The file of a sample, which is looked at: if it is not as it was registered, the sample is renewed first.
 
     Raises:
         NotFoundError: No such sample, or its file is gone.
@@ -32,8 +34,11 @@ def file_of(store: LabelStore, campaign: Campaign, sample_id: int) -> SampleFile
     sample = store.samples.get(campaign.campaign_id, sample_id)
     try:
         path = resolve_inside(Path(campaign.root), sample.path)
+        if sample.file_problem is not None or not is_as_stored(path, sample):
+            sample = _renewed(store, campaign, sample)
         return SampleFile(sample, path, path.stat().st_mtime_ns)
     except (UnreadableRasterError, OSError) as error:
+        _renewed(store, campaign, sample)
         raise _gone(sample) from error
 
 
@@ -46,6 +51,11 @@ def named_if_gone(sample: Sample, path: Path) -> Iterator[None]:
         if path.exists():
             raise
         raise _gone(sample) from error
+
+
+def _renewed(store: LabelStore, campaign: Campaign, sample: Sample) -> Sample:
+    check_images(store, campaign, datetime.now(UTC), [sample.sample_id])
+    return store.samples.get(campaign.campaign_id, sample.sample_id)
 
 
 def _gone(sample: Sample) -> NotFoundError:

@@ -15,6 +15,7 @@ from al_loop.store.tables.audit import AuditTable
 from al_loop.store.tables.campaigns import CampaignTable
 from al_loop.store.tables.classes import ClassTable
 from al_loop.store.tables.comments import CommentTable
+from al_loop.store.tables.copies import CopyTable
 from al_loop.store.tables.images import ImageTable
 from al_loop.store.tables.labels import LabelTable
 from al_loop.store.tables.leases import LeaseTable
@@ -43,7 +44,8 @@ class LabelStore:
         self.classes = ClassTable(database)
         headers = HeaderCache()
         self.samples = SampleTable(database, self.pool_indexes, headers)
-        self.images = ImageTable(database)
+        self.images = ImageTable(database, self.pool_indexes, headers)
+        self.copies = CopyTable(database, self.pool_indexes)
         self.removals = RemovalTable(database, self.pool_indexes, headers)
         self.labels = LabelTable(database, self.pool_indexes)
         self.queries = QueryTable(database, self.pool_indexes)
@@ -51,7 +53,7 @@ class LabelStore:
         self.relabels = RelabelTable(database, self.queries)
         self.rounds = RoundTable(database)
         self.versions = VersionTable(database)
-        self.scores = ScoreTable(database)
+        self.scores = ScoreTable(database, self.pool_indexes)
         self.pretrainings = PretrainingTable(database)
         self.predictions = PredictionTable(database)
         self.assists = AssistTable(database)

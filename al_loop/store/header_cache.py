@@ -11,7 +11,7 @@ Key = tuple[int, int]
 
 
 class HeaderCache:
-    """Least recently used headers, at most `size`. Never stale: a registered header does not change."""
+    """Least recently used headers, at most `size`. Whoever changes or removes a sample calls `forget`."""
 
     def __init__(self, size: int = 10_000) -> None:
         self._size = size
@@ -30,7 +30,7 @@ class HeaderCache:
         return found
 
     def forget(self, key: Key) -> None:
-        """Its sample was removed."""
+        """Its sample was removed, or its image is another one now."""
         with self._lock:
             self._headers.pop(key, None)
 

@@ -20,7 +20,7 @@ from al_loop.domain.reserve import random_keys
 from al_loop.domain.samples import SampleCounts
 from models.arrays import Ids, positions_of
 
-RESERVE, GOLD_STANDARD, LABELLED, LEASED, GIVEN_UP = 1, 2, 4, 8, 16
+RESERVE, GOLD_STANDARD, LABELLED, LEASED, GIVEN_UP, UNUSABLE = 1, 2, 4, 8, 16, 32
 """Bits of a sample's state. The pool that strategies choose from is what has none of them."""
 RESERVE_BLOCK = 1024
 """Positions of the reserve that are looked at together."""
@@ -126,7 +126,7 @@ class PoolIndex:
     def counts(self) -> SampleCounts:
         """Samples by state at the index's time."""
         with self.lock:
-            of_state = np.bincount(self.state, minlength=32).tolist()
+            of_state = np.bincount(self.state, minlength=64).tolist()
 
         def count(bits: int, without: int = 0) -> int:
             return sum(
@@ -145,6 +145,7 @@ class PoolIndex:
             partly=self.partly[0],
             reserve_partly=self.partly[RESERVE],
             reserve_leased=count(LEASED | RESERVE, LABELLED | GOLD_STANDARD),
+            unusable=count(UNUSABLE),
         )
 
     def free_among(self, sample_ids: Ids) -> NDArray[np.bool_]:
@@ -177,7 +178,7 @@ class PoolIndex:
         position = self.position(sample_id)
         if position is None or position in self.shared_out or position in self.skipped.get(annotator, ()):
             return False
-        return bool(self.answers[position]) and not int(self.state[position]) & (LEASED | GIVEN_UP)
+        return bool(self.answers[position]) and not int(self.state[position]) & (LEASED | GIVEN_UP | UNUSABLE)
 
     def register(
         self, sample_ids: Ids, paths: pa.ChunkedArray, reserve: NDArray[np.bool_], gold_standard: NDArray[np.bool_]
@@ -260,6 +261,14 @@ class PoolIndex:
                 if len(skippers) < SKIPS_TO_GIVE_UP:
                     self._change(position, clear_bits=GIVEN_UP)
 
+    def set_usable(self, sample_id: int, usable: bool) -> None:
+        """Whether a sample's file can be used: else it is offered to nobody."""
+        with self.lock:
+            position = self.position(sample_id)
+            if position is not None:
+                bits = {"clear_bits" if usable else "set_bits": UNUSABLE}
+                self._change(position, **bits)
+
     def advance(self, now: datetime) -> datetime:
         """Let time pass to `now` and free what ran out; return the index's time, which never goes back."""
         with self.lock:
@@ -325,7 +334,7 @@ class PoolIndex:
                 self._reserve_start = 0
         if self.overlap[position] and special == 0:
             seen = self.answerers(position) | self.holders.get(position, {}).keys()
-            if 0 < len(seen) < self.overlap_annotators and not after & GIVEN_UP:
+            if 0 < len(seen) < self.overlap_annotators and not after & (GIVEN_UP | UNUSABLE):
                 self.shared_out.setdefault(position)
             else:
                 self.shared_out.pop(position, None)

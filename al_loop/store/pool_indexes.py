@@ -139,6 +139,11 @@ class PoolIndexes:
         """The annotator takes back that they cannot tell."""
         self._each(campaign_id, sample_ids, lambda index, sample_id: index.unskip(sample_id, annotator))
 
+    def on_files_checked(self, campaign_id: int, *, usable: Iterable[int], unusable: Iterable[int]) -> None:
+        """Files of these samples can be used, those of the others cannot."""
+        self._each(campaign_id, usable, lambda index, sample_id: index.set_usable(sample_id, True))
+        self._each(campaign_id, unusable, lambda index, sample_id: index.set_usable(sample_id, False))
+
     def _each(self, campaign_id: int, sample_ids: Iterable[int], change: Callable[[PoolIndex, int], None]) -> None:
         index = self._indexes.get(campaign_id)
         if index is not None:
@@ -178,6 +183,9 @@ def read_pool_index(connection: DuckDBPyConnection, campaign_id: int) -> PoolInd
     skips = read("SELECT sample_id, annotator FROM skips WHERE campaign_id = $campaign_id")
     for skip in zip(*(column.to_pylist() for column in skips.columns), strict=True):
         index.skip(*skip)
+    broken = read("SELECT sample_id FROM samples WHERE campaign_id = $campaign_id AND file_problem IS NOT NULL")
+    for sample_id in broken["sample_id"].to_pylist():
+        index.set_usable(sample_id, False)
     leases = select(
         connection,
         """SELECT sample_id, annotator, expires_at AS until FROM leases

@@ -31,6 +31,7 @@ INCOMING = pa.schema(
         ("file_bytes", pa.int64()),
         ("modified_ns", pa.int64()),
         ("place_problem", pa.string()),
+        ("digest", pa.string()),
         ("block", pa.string()),
         ("reserve", pa.bool_()),
         ("golden", pa.bool_()),
@@ -100,7 +101,8 @@ def draw(connection: DuckDBPyConnection, campaign_id: int, now: datetime) -> int
     campaign = _campaign(connection, campaign_id)
     if campaign["reserve_drawn_at"] is None:
         rows = connection.execute(
-            "SELECT sample_id, path, bounds, golden FROM samples WHERE campaign_id = $campaign_id ORDER BY sample_id",
+            """SELECT sample_id, path, bounds, golden, same_as FROM samples
+            WHERE campaign_id = $campaign_id ORDER BY sample_id""",
             {"campaign_id": campaign_id},
         ).fetchall()
         if not rows:
@@ -109,6 +111,10 @@ def draw(connection: DuckDBPyConnection, campaign_id: int, now: datetime) -> int
         bounds = _bounds_array([row[2] for row in rows])
         block_m = default_block_m(bounds, settings) if settings.block_by in ("auto", "place") else None
         blocks = assign_blocks([row[1] for row in rows], bounds, settings, block_m)
+        block_of = dict(zip((row[0] for row in rows), blocks, strict=True))
+        blocks = [
+            block_of.get(row[4], block) for block, row in zip(blocks, rows, strict=True)
+        ]  # copies: with the first
         taken = draw_blocks(blocks, settings)
         if not taken and (settings.share or settings.minimum):
             return 0  # one block holds more than half of the samples: more may come, or other settings

@@ -85,7 +85,7 @@ def train_encoder(
 
 
 def _paths(store: LabelStore, campaign: Campaign, config: PretrainConfig) -> list[str]:
-    """Absolute paths outside the reserve in random order; of more than can give a chip each, a random part."""
-    _, paths = store.samples.paths(campaign.campaign_id, reserve=False)
+    """Absolute paths of usable files outside the reserve in random order; of very many, a random part."""
+    _, paths = store.samples.paths(campaign.campaign_id, reserve=False, usable=True)
     chosen = np.random.default_rng(config.seed).permutation(len(paths))[: config.max_chips]
     return [str(Path(campaign.root) / paths[index]) for index in chosen]

@@ -4,14 +4,18 @@ By default one worker runs the rounds of all campaigns in order, so that two tra
 others wait in state `queued`. Pretrainings take places of the same kind (`al_loop.runtime.slots`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from al_loop.campaigns.imagery.checking import check_images
+from al_loop.campaigns.imagery.labelled import look_at_images
 from al_loop.campaigns.layout import DataLayout
+from al_loop.campaigns.notices import counted, named
 from al_loop.campaigns.readiness import readiness
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import Round, RoundState
+from al_loop.domain.samples import SkippedPath
 from al_loop.errors import ArchivedError
 from al_loop.runtime.executor import Executor, ignore, read_output, run_program
 from al_loop.runtime.jobs import Job, JobKind, JobRunner
@@ -20,12 +24,14 @@ from al_loop.runtime.slots import TrainingSlots
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.serving.model_server import ModelServer
 from al_loop.store import LabelStore
+from al_loop.store.tables.images import FileProblem
 from al_loop.training.gate import should_promote
 from al_loop.training.installed import check_can_train
 from al_loop.training.snapshot import write_snapshot
 from al_loop.training.starting_weights import starting_weights
 from models.card import Evaluation, ModelCard
 from models.registry import CARD_FILE, ONNX_FILE
+from models.training.data.left_out import LeftOutSample, read_left_out
 
 PHASES = {
     "training": RoundState.TRAINING,
@@ -131,7 +137,7 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
         campaign = self._store.campaigns.get(job.owner.name)  # its settings may have changed while the round waited
         version, out = f"v{job.number}", self.directory(campaign, job.number)
         job.enter(RoundState.SNAPSHOT, version=version)
-        snapshot = self._snapshot(job, campaign, version)
+        snapshot, left_out = self._snapshot(job, campaign, version)
         run_program(
             self._executor,
             "models.train",
@@ -141,7 +147,8 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
             on_progress=job.note,
             cancelled=job.cancelled,
         )
-        job.enter(RoundState.GATE)
+        left_out += unreadable_since(self._store, campaign, read_left_out(out), self._clock())
+        job.enter(RoundState.GATE, left_out=_sentence(left_out))
         evaluation = read_output(out / "evaluation.json", Evaluation)
         card = read_output(out / CARD_FILE, ModelCard)
         verdict = should_promote(
@@ -158,11 +165,13 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
             self._server.promote(campaign, version, why, self._clock, round_number=job.number)
             self._score(job, campaign, version)
 
-    def _snapshot(self, job: RoundJob, campaign: Campaign, version: str) -> Path:
+    def _snapshot(self, job: RoundJob, campaign: Campaign, version: str) -> tuple[Path, list[SkippedPath]]:
+        """The directory of a new snapshot, and the labelled images that are not in it."""
+        look_at_images(self._store, campaign, self._clock())
         incumbent = self._server.serving_version(campaign)
         path = None if incumbent is None else self._server.registry(campaign).path(incumbent) / ONNX_FILE
         directory = self._layout.round(campaign.folder, job.number) / "snapshot"
-        manifest, digest, _ = write_snapshot(
+        manifest, digest, _, left_out = write_snapshot(
             self._store, campaign, job.number, directory, version=version, incumbent=path, incumbent_version=incumbent,
             now=self._clock(), start=starting_weights(self._store, self._layout, campaign),
         )  # fmt: skip
@@ -172,8 +181,9 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
             manifest_sha256=digest,
             labels=manifest.counts["train"] + manifest.counts["calibration"],
             reserve_labels=manifest.counts["test"],
+            left_out=_sentence(left_out),
         )
-        return directory
+        return directory, [*left_out]
 
     def _score(self, job: RoundJob, campaign: Campaign, version: str) -> None:
         """Score the pool with the promoted model; trouble here does not take the promotion back."""
@@ -183,3 +193,31 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
         except (ProcessFailedError, ProcessCancelledError, OSError) as error:
             problem = f"{version} serves, but scoring the pool ended early and will be resumed: {error}"
         job.enter(RoundState.PROMOTED, error=problem)
+
+
+def unreadable_since(
+    store: LabelStore, campaign: Campaign, left_out: Sequence[LeftOutSample], now: datetime
+) -> list[SkippedPath]:
+    """Note in the store what a training could not read; returns it with paths relative to the campaign's root."""
+    if not left_out:
+        return []
+    check_images(store, campaign, now, [entry.sample_id for entry in left_out])
+    samples = store.samples.get_many(campaign.campaign_id, [entry.sample_id for entry in left_out])
+    damaged = {
+        entry.sample_id: FileProblem(entry.reason, sample.modified_ns)
+        for entry in left_out
+        if (sample := samples.get(entry.sample_id)) is not None and entry.unreadable and sample.file_problem is None
+    }
+    store.images.fail(campaign.campaign_id, damaged, now)
+    return [
+        SkippedPath(path=samples[entry.sample_id].path, reason=entry.reason)
+        for entry in left_out
+        if entry.sample_id in samples
+    ]
+
+
+def _sentence(left_out: Sequence[SkippedPath]) -> str | None:
+    if not left_out:
+        return None
+    listed = named([f"{entry.path} ({entry.reason})" for entry in left_out])
+    return f"{counted(len(left_out), 'labelled image')} left out: {listed}"

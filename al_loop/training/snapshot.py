@@ -13,18 +13,22 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import shapely
 
 from al_loop.campaigns.classes import former_names, without_retired
 from al_loop.campaigns.readiness import readiness
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.geojson import to_pixels
 from al_loop.domain.labels import Label, counting
 from al_loop.domain.painting import label_polygons
 from al_loop.domain.reserve import block_position
-from al_loop.domain.samples import Sample
+from al_loop.domain.samples import Sample, SkippedPath
 from al_loop.errors import NotEnoughLabelsError
 from al_loop.store import LabelStore
+from al_loop.store.tables.images import FormerImage
 from al_loop.training.starting_weights import StartingWeights
-from models.card import TaskName, TaskSpec
+from models.card import IGNORE, TaskName, TaskSpec
+from models.geo.placement import WGS84, place, polygons_only
 from models.manifest import SAMPLES_FILE, Manifest, Split, write_manifest
 from models.tasks import task_kinds, task_of
 
@@ -33,8 +37,13 @@ CALIBRATION_MOST = 0.3
 CALIBRATION_FROM = 10
 """Labels from which calibration is never empty."""
 STATISTICS_SAMPLES = 200
+LEAST_UNSEEN_PX = 1.0
+"""Slivers that are smaller come from rounding."""
 
-COLUMNS = [("sample_id", pa.int64()), ("path", pa.string()), ("split", pa.string()), ("block", pa.string())]
+COLUMNS = [
+    ("sample_id", pa.int64()), ("path", pa.string()), ("split", pa.string()), ("block", pa.string()),
+    ("file_bytes", pa.int64()), ("modified_ns", pa.int64()),
+]  # fmt: skip
 
 LabelsByTask = dict[TaskName, Label]
 
@@ -47,6 +56,8 @@ class Snapshot(NamedTuple):
     """Of `manifest.json`."""
     counts: dict[str, int]
     """Labelled samples of each split."""
+    left_out: Sequence[SkippedPath] = ()
+    """Labelled samples whose file cannot be used."""
 
 
 def write_snapshot(
@@ -65,7 +76,8 @@ def write_snapshot(
 
     Of several annotators of one (sample, task) the newest answer counts, a person's before an import's. Reserve samples
     become the test split; the others are train, but for about 15 % calibration, chosen by block and the same from round
-    to round. Gold-standard samples are left out.
+    to round. Gold-standard samples are left out, and so are labels in doubt and samples whose file is damaged or gone.
+    Files are not opened: `look_at_images` comes before.
 
     Args:
         store: Where the labels are.
@@ -86,15 +98,18 @@ def write_snapshot(
     if missing is not None:
         raise missing
     label_event_id = store.labels.newest_event(campaign.campaign_id)
-    answers = _trained(campaign, counting(store.labels.current(campaign.campaign_id, up_to=label_event_id)))
-    samples = {
-        sample_id: sample
-        for sample_id, sample in store.samples.get_many(campaign.campaign_id, answers).items()
-        if not sample.golden
-    }
+    doubted = store.images.doubted(campaign.campaign_id)
+    current = store.labels.current(campaign.campaign_id, up_to=label_event_id)
+    answers = _trained(campaign, counting(label for label in current if label.label_id not in doubted))
+    known = _used(store, campaign, answers)
+    left_out = [
+        SkippedPath(path=found.path, reason=found.file_problem) for found in known.values() if found.file_problem
+    ]
+    samples = {sample_id: found for sample_id, found in known.items() if found.file_problem is None}
     answers = {sample_id: answers[sample_id] for sample_id in samples}
     tasks = _usable_tasks(campaign, answers, samples)
-    rows = _rows(campaign, tasks, answers, samples)
+    before = store.images.before(campaign.campaign_id, list(samples))
+    rows = _rows(campaign, tasks, answers, samples, before)
     directory.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows, schema=schema()), directory / SAMPLES_FILE)
     counts = {"train": 0, "calibration": 0, "test": 0}
@@ -126,7 +141,7 @@ def write_snapshot(
         former_names=former_names(campaign),
         band_policy=campaign.band_policy,
     )
-    return Snapshot(manifest, write_manifest(directory, manifest), counts)
+    return Snapshot(manifest, write_manifest(directory, manifest), counts, left_out)
 
 
 def schema() -> pa.Schema:
@@ -170,6 +185,12 @@ def split_samples(blocks: Sequence[str], seed: int) -> list[bool]:
     return [block in taken for block in blocks]
 
 
+def _used(store: LabelStore, campaign: Campaign, answers: dict[int, LabelsByTask]) -> dict[int, Sample]:
+    """The answered samples without those of the gold standard."""
+    found = store.samples.get_many(campaign.campaign_id, answers)
+    return {sample_id: sample for sample_id, sample in found.items() if not sample.golden}
+
+
 def _usable_tasks(campaign: Campaign, answers: dict[int, LabelsByTask], samples: dict[int, Sample]) -> list[TaskSpec]:
     """Tasks with labels on both sides; a head that was never trained, or cannot be tested, is not built."""
     sides = {(task, samples[sample_id].reserve) for sample_id, tasks in answers.items() for task in tasks}
@@ -180,9 +201,13 @@ def _usable_tasks(campaign: Campaign, answers: dict[int, LabelsByTask], samples:
 
 
 def _rows(
-    campaign: Campaign, tasks: Sequence[TaskSpec], answers: dict[int, LabelsByTask], samples: dict[int, Sample]
+    campaign: Campaign,
+    tasks: Sequence[TaskSpec],
+    answers: dict[int, LabelsByTask],
+    samples: dict[int, Sample],
+    before: dict[int, list[FormerImage]],
 ) -> list[dict[str, Any]]:
-    """Rows of `schema()`, by sample."""
+    """Rows of `schema()`, by sample; `before` says what replaced images were like."""
     names = [spec.task for spec in tasks]
     used = [sample_id for sample_id in sorted(answers) if not answers[sample_id].keys().isdisjoint(names)]
     blocks = {sample_id: samples[sample_id].block for sample_id in used}
@@ -199,23 +224,52 @@ def _rows(
             "path": str(Path(campaign.root) / samples[sample_id].path),
             "split": split.get(sample_id, "test"),
             "block": blocks[sample_id],
-            **{spec.task: _answer(spec, answers[sample_id].get(spec.task), samples[sample_id]) for spec in tasks},
+            "file_bytes": samples[sample_id].file_bytes,
+            "modified_ns": samples[sample_id].modified_ns,
+            **{
+                spec.task: _answer(
+                    spec, answers[sample_id].get(spec.task), samples[sample_id], before.get(sample_id, [])
+                )
+                for spec in tasks
+            },
         }
         for sample_id in used
     ]
 
 
-def _answer(spec: TaskSpec, label: Label | None, sample: Sample) -> list[Any] | None:
-    """The target of a label; None where the task is not labelled."""
+def _answer(
+    spec: TaskSpec, label: Label | None, sample: Sample, before: Sequence[FormerImage] = ()
+) -> list[Any] | None:
+    """The target of a label; None where the task is not labelled.
+
+    Of a label that was drawn before the image was replaced, what lies beyond the old image is ignored: nobody looked
+    at it.
+    """
     if label is None:
         return None
     polygons = [] if label.features is None else label_polygons(spec.classes, label, sample)
+    drawn_on = next((former for former in before if former.replaced_at > label.recorded_at), None)
+    if drawn_on is not None and label.features is not None:
+        polygons = [*unseen_polygons(drawn_on, sample), *polygons]
     return task_of(spec).encode(label.classes or [], polygons)
 
 
+def unseen_polygons(former: FormerImage, sample: Sample) -> list[tuple[int, bytes]]:
+    """Code "ignore" and WKB in pixels of what lies in a sample's image, and did not in the one that it replaced."""
+    if former.crs is None or former.transform is None:
+        return []
+    frame = shapely.box(0, 0, former.width, former.height)
+    old = place(frame, former.crs, former.transform)
+    if old is None:
+        return []
+    seen = to_pixels(old, WGS84, sample)
+    unseen = polygons_only(shapely.box(0, 0, sample.width, sample.height) - seen)
+    return [(IGNORE, shapely.to_wkb(part)) for part in unseen.geoms if part.area > LEAST_UNSEEN_PX]
+
+
 def _statistics_paths(store: LabelStore, campaign: Campaign) -> list[str]:
-    """Absolute paths of random rasters outside the reserve, labelled or not."""
-    _, paths = store.samples.paths(campaign.campaign_id, reserve=False)
+    """Absolute paths of random rasters outside the reserve, labelled or not, whose files can be used."""
+    _, paths = store.samples.paths(campaign.campaign_id, reserve=False, usable=True)
     rng = np.random.default_rng(campaign.settings.train.seed)
     chosen = rng.choice(len(paths), size=min(STATISTICS_SAMPLES, len(paths)), replace=False)
     return [str(Path(campaign.root) / path) for path in paths[np.sort(chosen)]]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -39,7 +39,9 @@ __all__ = [
     "RasterHeader",
     "Upload",
     "bands_of",
+    "content_hash",
     "encode_codes",
+    "image_hashes",
     "open_upload",
     "pixel_hash",
     "read_file",
@@ -189,8 +191,15 @@ class Upload:
     @cached_property
     def pixel_hash(self) -> str:
         """Same as `pixel_hash` of a file with these pixels, CRS and transform."""
+        return self._hash(_hash_start(self._pixels.stored.dtype.name, self._pixels.stored.shape, self.header))
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Same as `content_hash` of a file with these pixels."""
+        return self._hash(_hash_start(self._pixels.stored.dtype.name, self._pixels.stored.shape, None))
+
+    def _hash(self, digest: "hashlib.blake2b") -> str:
         stored = self._pixels.stored
-        digest = _hash_start(stored.dtype.name, stored.shape, self.header)
         for row in range(0, self.header.height, _HASH_ROWS):
             digest.update(np.ascontiguousarray(stored[:, row : row + _HASH_ROWS]).data)
         return digest.hexdigest()
@@ -254,14 +263,45 @@ def pixel_hash(path: Path, name: str | None = None) -> str:
     Raises:
         UnreadableRasterError: The file is not readable or damaged.
     """
+    return image_hashes(path, name).pixels_and_place
+
+
+def content_hash(path: Path, name: str | None = None) -> str:
+    """Hash of dtype, shape and the pixels of all bands as stored, wherever they lie; see `pixel_hash`.
+
+    Raises:
+        UnreadableRasterError: The file is not readable or damaged.
+    """
+    return image_hashes(path, name).pixels
+
+
+class ImageHashes(NamedTuple):
+    """What recognises an image."""
+
+    pixels_and_place: str
+    """See `pixel_hash`."""
+    pixels: str
+    """See `content_hash`."""
+
+
+def image_hashes(path: Path, name: str | None = None) -> ImageHashes:
+    """`pixel_hash` and `content_hash` of a file that is read once.
+
+    Raises:
+        UnreadableRasterError: The file is not readable or damaged.
+    """
     name = name or path.name
     with open_file(path, name) as dataset:
         header = _header(dataset, layout_of(dataset, AS_DECLARED), 0, 0, with_bounds=False)
-        digest = _hash_start(dataset.dtypes[0], (dataset.count, dataset.height, dataset.width), header)
+        shape = dataset.count, dataset.height, dataset.width
+        placed = _hash_start(dataset.dtypes[0], shape, header)
+        content = _hash_start(dataset.dtypes[0], shape, None)
         for row in range(0, dataset.height, _HASH_ROWS):
             rows = min(_HASH_ROWS, dataset.height - row)
-            digest.update(dataset.read(window=Window(0, row, dataset.width, rows)).data)
-        return digest.hexdigest()
+            pixels = dataset.read(window=Window(0, row, dataset.width, rows))
+            placed.update(pixels.data)
+            content.update(pixels.data)
+        return ImageHashes(placed.hexdigest(), content.hexdigest())
 
 
 def encode_codes(codes: NDArray[np.uint8], crs: str | None, transform: Sequence[float] | None) -> bytes:
@@ -347,7 +387,8 @@ def _check_blocks_present(dataset: DatasetReader, name: str, file_bytes: int) ->
                 )
 
 
-def _hash_start(dtype: str, shape: tuple[int, ...], header: RasterHeader) -> "hashlib.blake2b":
+def _hash_start(dtype: str, shape: tuple[int, ...], header: RasterHeader | None) -> "hashlib.blake2b":
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(msgspec.json.encode([dtype, shape, header.crs, header.transform]))
+    place = [] if header is None else [header.crs, header.transform]
+    digest.update(msgspec.json.encode([dtype, shape, *place]))
     return digest

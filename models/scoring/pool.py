@@ -19,7 +19,7 @@ from models.inference.image_model import ImageModel
 from models.progress import Progress
 from models.rasters.bands import AS_DECLARED, invalid_pixels
 from models.scoring.features import image_features
-from models.scoring.reader import PoolImage, prefetch, read_for_features, read_for_model
+from models.scoring.reader import PoolImage, ReducedImage, prefetch, read_for_features, read_for_model
 from models.scoring.results import ScoringResults
 from models.tasks import Task, tasks_of
 from models.tasks.task import Scores, Tables
@@ -60,9 +60,9 @@ def score_with_model(
     report = Reporter(progress, len(paths))
     for row, image in enumerate(prefetch(skippable(partial(read_for_model, card=model.card)), paths)):
         if isinstance(image, Skipped):
-            results.skip(row, image.reason)
+            results.skip(row, image.reason, unreadable=image.unreadable)
         else:
-            results.record_file(row, image.pixel_hash, image.modified_ns)
+            results.record_file(row, image.pixel_hash, image.content_hash, image.modified_ns)
             work.add(row, image)
         report.done(row + 1)
     work.finish()
@@ -75,14 +75,16 @@ def score_with_features(
     progress: Progress,
     policy: BandPolicy = AS_DECLARED,
 ) -> None:
-    """Describe every path by `image_features`, with zeros for scores and no hash; see `score_with_model`."""
+    """Describe every path by `image_features`, with zeros for scores and no pixel hash; see `score_with_model`."""
     report = Reporter(progress, len(paths))
     zeros: Scores = {name: np.zeros(1, np.float32) for name in SCORE_NAMES}
     for row, features in enumerate(prefetch(skippable(partial(_features, bands=bands, policy=policy)), paths)):
         if isinstance(features, Skipped):
-            results.skip(row, features.reason)
+            results.skip(row, features.reason, unreadable=features.unreadable)
         else:
-            results.record([row], features[None], {"": zeros})
+            values, image = features
+            results.record_file(row, None, image.content_hash, image.modified_ns)
+            results.record([row], values[None], {"": zeros})
         report.done(row + 1)
 
 
@@ -132,7 +134,7 @@ class _Batches:
         try:
             embedding, scores, tables = _score_tiles(self._model, self._tasks, image)
         except _FAILURES as error:
-            self._results.skip(row, _reason(error))
+            self._results.skip(row, _reason(error), unreadable=not isinstance(error, UnusableRasterError))
             return
         self._results.record([row], embedding[None], scores, tables)
 
@@ -167,11 +169,11 @@ def _score_tiles(
     return embedding.result(), {name: part.result() for name, part in scores.items()}, joined
 
 
-def _features(path: Path, bands: Sequence[int], policy: BandPolicy) -> NDArray[np.float32]:
+def _features(path: Path, bands: Sequence[int], policy: BandPolicy) -> tuple[NDArray[np.float32], ReducedImage]:
     image = read_for_features(path, bands, policy)
-    if invalid_pixels(image).all():
+    if invalid_pixels(image.values).all():
         raise UnusableRasterError(path.name, "every pixel is nodata")
-    return image_features(image)
+    return image_features(image.values), image
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,8 @@ class Skipped:
     """A sample that could not be used."""
 
     reason: str
+    unreadable: bool
+    """Its file is damaged or gone, rather than of no use to this model."""
 
 
 def skippable(read: Callable[[Item], T]) -> Callable[[Item], T | Skipped]:
@@ -188,7 +192,7 @@ def skippable(read: Callable[[Item], T]) -> Callable[[Item], T | Skipped]:
         try:
             return read(item)
         except _FAILURES as error:
-            return Skipped(_reason(error))
+            return Skipped(_reason(error), not isinstance(error, UnusableRasterError))
 
     return attempt
 

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from models.card import BandPolicy, ModelCard
 from models.errors import RasterTooLargeError, UnusableRasterError
 from models.inference.image_model import ReadWindow, select_bands
 from models.rasters.bands import AS_DECLARED, invalid_pixels
-from models.rasters.reading import pixel_hash, read_file, read_header, read_raster
+from models.rasters.reading import image_hashes, read_file, read_header, read_raster
 from models.rasters.tiling import Window
 from models.scoring.features import MAX_SIDE_PX
 
@@ -40,6 +40,7 @@ class PoolImage:
     read: ReadWindow
     """Reads a window, from `values` or from the file."""
     pixel_hash: str
+    content_hash: str
     modified_ns: int
 
 
@@ -60,7 +61,7 @@ def read_for_model(path: Path, card: ModelCard) -> PoolImage:
         def read_window(window: Window) -> NDArray[np.float32]:
             return read_raster(path, bands, window=window, policy=card.reading)
 
-        return PoolImage(error.height, error.width, None, read_window, pixel_hash(path), path.stat().st_mtime_ns)
+        return PoolImage(error.height, error.width, None, read_window, *image_hashes(path), path.stat().st_mtime_ns)
     values = file.read(select_bands(file.header.band_count, card, path.name))
     if invalid_pixels(values).all():
         raise UnusableRasterError(path.name, "every pixel is nodata")
@@ -70,28 +71,43 @@ def read_for_model(path: Path, card: ModelCard) -> PoolImage:
         return values[:, rows, window.column : window.column + window.width]
 
     _, height, width = values.shape
-    return PoolImage(height, width, values, cut_window, file.pixel_hash, file.header.modified_ns)
+    hashes = file.pixel_hash, file.content_hash
+    return PoolImage(height, width, values, cut_window, *hashes, file.header.modified_ns)
 
 
-def read_for_features(path: Path, bands: Sequence[int], policy: BandPolicy = AS_DECLARED) -> NDArray[np.float32]:
-    """Read one sample with its longer side reduced to `MAX_SIDE_PX`, shape (C, h, w).
+class ReducedImage(NamedTuple):
+    """One sample as features take it."""
+
+    values: NDArray[np.float32]
+    """(C, h, w), NaN where invalid."""
+    content_hash: str | None
+    """None of an image that was not read whole."""
+    modified_ns: int
+
+
+def read_for_features(path: Path, bands: Sequence[int], policy: BandPolicy = AS_DECLARED) -> ReducedImage:
+    """Read one sample with its longer side reduced to `MAX_SIDE_PX`.
 
     Raises:
         RasterError: Not readable.
+        FileNotFoundError: It went away.
         UnusableRasterError: It has no such band.
     """
+    content = None
+    modified_ns = path.stat().st_mtime_ns
     try:
         file = read_file(path, max_values=MAX_SIDE_PX**2 * 16, policy=policy)
+        content, modified_ns = file.content_hash, file.header.modified_ns
         height, width = file.header.height, file.header.width
         if max(height, width) <= MAX_SIDE_PX:
-            return file.read(bands)
+            return ReducedImage(file.read(bands), content, modified_ns)
     except RasterTooLargeError as error:
         height, width = error.height, error.width
     scale = MAX_SIDE_PX / max(height, width)
     if scale >= 1:  # few pixels, but too many bands to be read whole
-        return read_raster(path, bands, policy=policy)
+        return ReducedImage(read_raster(path, bands, policy=policy), content, modified_ns)
     shape = max(1, round(height * scale)), max(1, round(width * scale))
-    return read_raster(path, bands, out_shape=shape, policy=policy)
+    return ReducedImage(read_raster(path, bands, out_shape=shape, policy=policy), content, modified_ns)
 
 
 def prefetch(read: Callable[[Item], T], items: Sequence[Item], ahead: int = AHEAD) -> Iterator[T]:

@@ -22,6 +22,7 @@ class ScoringResults:
         self._sample_ids = sample_ids
         self._scores = {task: np.zeros((len(sample_ids), len(SCORE_NAMES)), np.float32) for task in tasks}
         self._hashes = np.zeros(len(sample_ids), "S32")
+        self._contents = np.zeros(len(sample_ids), "S32")
         self._modified_ns = np.zeros(len(sample_ids), np.int64)
         self._done = np.zeros(len(sample_ids), np.bool_)
         self._embedding_type = embedding_type
@@ -52,14 +53,16 @@ class ScoringResults:
             self._tables[name][rows] = table
         self._done[rows] = True
 
-    def record_file(self, row: int, pixel_hash: str, modified_ns: int) -> None:
-        """Store what recognises the pixels of a sample."""
-        self._hashes[row] = pixel_hash.encode()
+    def record_file(self, row: int, pixel_hash: str | None, content_hash: str | None, modified_ns: int) -> None:
+        """Store what recognises the pixels of a sample, with and without their place, as far as it is known."""
+        self._hashes[row] = (pixel_hash or "").encode()
+        self._contents[row] = (content_hash or "").encode()
         self._modified_ns[row] = modified_ns
 
-    def skip(self, row: int, reason: str) -> None:
-        """Store why a sample could not be scored."""
-        self._skipped.append(SkippedSample(sample_id=int(self._sample_ids[row]), reason=reason))
+    def skip(self, row: int, reason: str, *, unreadable: bool = False) -> None:
+        """Store why a sample could not be scored, and whether its file is damaged or gone."""
+        sample_id = int(self._sample_ids[row])
+        self._skipped.append(SkippedSample(sample_id=sample_id, reason=reason, unreadable=unreadable))
 
     @property
     def done_rows(self) -> NDArray[np.int64]:
@@ -84,12 +87,14 @@ class ScoringResults:
 
     def _table(self, done: NDArray[np.int64]) -> pa.Table:
         hashes = [digest.decode() or None for digest in self._hashes[done].tolist()]  # none of features
+        contents = [digest.decode() or None for digest in self._contents[done].tolist()]
         parts = []
         for task, values in self._scores.items():
             columns = {
                 "sample_id": pa.array(self._sample_ids[done]),
                 "task": pa.array([task] * len(done), pa.string()),
                 "pixel_hash": pa.array(hashes, pa.string()),
+                "content_hash": pa.array(contents, pa.string()),
                 "modified_ns": pa.array(self._modified_ns[done]),
             }
             columns |= {name: pa.array(values[done, index]) for index, name in enumerate(SCORE_NAMES)}

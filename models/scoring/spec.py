@@ -2,8 +2,8 @@
 
 A part is a directory `<campaign dir>/scores/<version>/<part>/` with
 
-    scores.parquet        sample_id, task, least_confidence, margin, entropy, pixel_hash, modified_ns; a row a (sample,
-                          task), and for features and encoders one row a sample with task "" and zeros
+    scores.parquet        sample_id, task, least_confidence, margin, entropy, pixel_hash, content_hash, modified_ns; a
+                          row a (sample, task), and for features and encoders one row a sample with task "" and zeros
     embeddings.npy        (N, D), float16 of a model, float32 of features (raw, in the units of the bands)
     embedding_ids.npy     (N,) int64, ascending; written last: a part without it is unfinished and ignored
     probabilities.npy     (N, K) float16: class probabilities of a single-label classification model
@@ -62,6 +62,8 @@ class SkippedSample(msgspec.Struct, frozen=True, kw_only=True):
 
     sample_id: int
     reason: str
+    unreadable: bool = False
+    """Its file is damaged or gone, rather than of no use to this version."""
 
 
 def write_spec(

@@ -9,6 +9,7 @@ from scipy.special import log_softmax
 from torch import Tensor, nn
 
 from models.card import TaskSpec
+from models.errors import UnreadableSampleError
 from models.tasks import tasks_of
 from models.tasks.network import network_of
 from models.tasks.task import CalibrationRows
@@ -100,7 +101,10 @@ def calibrate(
     rows: dict[str, list[CalibrationRows]] = {name: [] for name in asked}
     for sample in samples:
         labelled = [task for task in asked.values() if is_labelled(sample, task)]
-        windows = list(reader.windows(sample, window_px)) if labelled else []
+        try:
+            windows = list(reader.windows(sample, window_px)) if labelled else []
+        except UnreadableSampleError:
+            continue
         outputs = [infer(chip.image[np.newaxis]) for chip in windows]
         for task in labelled:
             truths = [truth_in(chip, task, sample) for chip in windows]

@@ -13,7 +13,7 @@ from models import metrics
 from models.card import Evaluation, PairedDifference, TaskEvaluation, TaskSpec
 from models.training.data.dataset import ChipReader, LabelledSample
 from models.training.data.label_counts import Counts
-from models.training.tallies import Infer, Tally, tally
+from models.training.tallies import Infer, Tally, readable, tally
 
 SEED = 20240229
 """Of the bootstrap: candidate and incumbent are resampled alike, which makes their difference paired."""
@@ -35,7 +35,7 @@ def evaluate(
     incumbent: Contender | None,
     window_px: int,
 ) -> Evaluation:
-    """Measure both models on the same samples.
+    """Measure both models on the same samples, without those that cannot be read.
 
     A task whose truth on the samples holds no class has no entry. A task that the incumbent does not answer with the
     same classes has no entry for the incumbent and no difference.
@@ -48,11 +48,14 @@ def evaluate(
         incumbent: The serving model, if there is one that reads the same bands.
         window_px: Larger images are cut into windows of this side.
     """
-    new = _by_task(tally(samples, reader, candidate.tasks, candidate.infer, window_px))
-    old: dict[str, Tally] = {}
+    tallies = tally(samples, reader, candidate.tasks, candidate.infer, window_px)
+    others: list[Tally] = []
     if incumbent is not None:
         shared = [spec for spec in incumbent.tasks if spec in candidate.tasks]
-        old = _by_task(tally(samples, reader, shared, incumbent.infer, window_px))
+        others = tally(samples, reader, shared, incumbent.infer, window_px)
+        for counted in tallies:  # a file may have broken between the two: both are measured on the same samples
+            counted.keep(readable(samples, reader))
+    new, old = _by_task(tallies), _by_task(others)
     weights = {
         task: metrics.resample_weights(
             [sample.block for sample, labelled in zip(samples, counted.labelled, strict=True) if labelled], SEED

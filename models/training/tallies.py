@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models import metrics
 from models.card import TaskSpec
+from models.errors import UnreadableSampleError
 from models.rasters.bands import invalid_pixels
 from models.tasks import Task, tasks_of
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, truth_in
@@ -40,6 +41,12 @@ class Tally:
         self.tables = np.zeros((len(samples), *task.table_shape))
         self.bins = np.zeros((len(samples), metrics.CALIBRATION_BINS, 3))
 
+    def keep(self, readable: NDArray[np.bool_]) -> None:
+        """Count nothing of samples that could not be read, (S,) False."""
+        self.labelled &= readable
+        self.tables[~readable] = 0
+        self.bins[~readable] = 0
+
     def add(self, index: int, sample: LabelledSample, windows: Sequence[tuple[Chip, Answers]]) -> None:
         """Count the answers for all windows of sample `index`; answers come without the batch axis."""
         if not self.labelled[index]:
@@ -61,7 +68,7 @@ def tally(
     """Run a model once over every sample and count its answers for each task.
 
     Images larger than `window_px` are cut into windows without overlap; one answer an image is the
-    mean over the windows, weighted by valid pixels.
+    mean over the windows, weighted by valid pixels. Samples that cannot be read count as not labelled.
 
     Args:
         samples: With or without labels for each of the tasks.
@@ -83,7 +90,14 @@ def tally(
             mine = {name: values[position] for name, values in answers.items()}
             for counted in tallies:
                 counted.add(index, samples[index], [(chips[0], mine)])
+    for counted in tallies:
+        counted.keep(readable(samples, reader))
     return tallies
+
+
+def readable(samples: Sequence[LabelledSample], reader: ChipReader) -> NDArray[np.bool_]:
+    """Which samples could be read so far, (S,)."""
+    return np.array([sample.sample_id not in reader.left_out for sample in samples], dtype=np.bool_)
 
 
 def padded_infer(run: Infer, stride_px: int) -> Infer:
@@ -110,7 +124,10 @@ def _batches(
         if batch and (alone or len(batch) >= limit or batch[0][1][0].image.shape[1:] != size):
             yield batch
             batch = []
-        entry = index, list(reader.windows(sample, window_px))
+        try:
+            entry = index, list(reader.windows(sample, window_px))
+        except UnreadableSampleError:
+            continue
         if alone:
             yield [entry]
         else:

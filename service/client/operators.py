@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from al_loop.domain.campaigns import CampaignSettings, ClassRequest, Deletion, RetrainPolicy
-from service.answers import CampaignView, ClassList, Guidelines, RoundLog
+from service.answers import CampaignView, ClassList, DuplicateList, Guidelines, RemovedDuplicates, RoundLog
 from service.client.http import Client
 
 
@@ -30,6 +30,15 @@ class OperatorClient(Client):
     def remove_sample(self, name: str, sample_id: int) -> None:
         """Take a sample out of a campaign with its labels."""
         self._send("DELETE", f"/campaigns/{name}/samples/{sample_id}", params={"confirm": "true"})
+
+    def duplicates(self, name: str) -> DuplicateList:
+        """Samples that show one image."""
+        return self._json("GET", f"/campaigns/{name}/duplicates", DuplicateList)
+
+    def remove_duplicates(self, name: str) -> RemovedDuplicates:
+        """Take spare copies out of a campaign."""
+        params = {"confirm": "true"}
+        return self._json("DELETE", f"/campaigns/{name}/duplicates", RemovedDuplicates, params=params, timeout=600.0)
 
     def classes(self, name: str) -> ClassList:
         """Classes of each task and the guidelines."""

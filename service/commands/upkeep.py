@@ -4,9 +4,10 @@ import sys
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
-from service.commands.options import DEFAULT_URL, CampaignName, Service, Token, connect
-from service.commands.output import console
+from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
+from service.commands.output import console, print_json, print_tables
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
@@ -69,6 +70,40 @@ def remove(
     with connect(service, token) as client:
         client.remove_sample(campaign, sample)
     console(stderr=True).print(f"sample {sample} is removed from {campaign}", highlight=False)
+
+
+def duplicates(
+    campaign: CampaignName,
+    remove: Annotated[bool, typer.Option("--remove", help="Take spare copies without labels out.")] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """List images that are registered more than once, or take the spare ones out.
+
+    The sample with the most labels is kept. Copies with labels of their own are never taken out: a person decides which
+    labels count. Files stay; a scan leaves them out. Without a terminal --remove needs --yes.
+    """
+    with connect(service, token) as client:
+        if not remove:
+            found = client.duplicates(campaign)
+            if as_json:
+                print_json(found)
+                return
+            table = Table("kept", "copy", "labels of the copy")
+            for group in found.groups:
+                for copy in group.others:
+                    table.add_row(group.kept.path, copy.path, str(copy.labels))
+            print_tables(table)
+            return
+        _confirm(f"copies without labels would be taken out of {campaign}; their files stay", yes)
+        done = client.remove_duplicates(campaign)
+    if as_json:
+        print_json(done)
+        return
+    left = f"; {len(done.left)} images have labels on several copies, remove one yourself" if done.left else ""
+    console(stderr=True).print(f"{len(done.removed)} copies are removed from {campaign}{left}", highlight=False)
 
 
 def _confirm(sentence: str, yes: bool) -> None:

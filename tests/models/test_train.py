@@ -111,13 +111,14 @@ def retrained(run: TrainedRun, directory: Path, **changes: str) -> Manifest:
     return manifest
 
 
-def test_run_names_the_raster_that_it_cannot_read(tmp_path: Path) -> None:
-    paths = write_chips(tmp_path, [0, 1, 2])
+def test_run_that_is_left_with_too_few_images_names_those_that_it_cannot_read(tmp_path: Path) -> None:
+    paths = write_chips(tmp_path, [0, 1])
     paths[1].write_text("no raster")
     rows = [{"path": path, "split": "train", "classification": [index]} for index, path in enumerate(paths)]
     write_snapshot(tmp_path / "snapshot", rows, [CLASSIFICATION], model=TINY_MODEL)
     assert main([str(tmp_path / "snapshot"), "--out", str(tmp_path / "out")]) == KNOWN_FAILURE
     sentence = (tmp_path / "out" / "error.txt").read_text()
+    assert "hold one answer only" in sentence
     assert "chip-001.tif" in sentence
     assert not (tmp_path / "out" / "model.onnx").exists()
 

@@ -17,6 +17,7 @@ from al_loop.serving.sam.pixel_features import pixel_features
 from al_loop.serving.sam.prompt import Prompt, SamplePrompt, check_inside
 from al_loop.serving.sam.region_growing import grow
 from al_loop.serving.sam.smoothing import smoothed
+from al_loop.serving.sample_files import file_of
 from al_loop.store import LabelStore
 from models.errors import UnusableRasterError
 from models.geo.placement import place
@@ -91,7 +92,7 @@ class OutlineService:
             UnusableRasterError: Nothing was found.
             PromptableModelError: The operator's model fails.
         """
-        sample = self._store.samples.get(campaign.campaign_id, prompt.sample_id)
+        sample = file_of(self._store, campaign, prompt.sample_id).sample
         check_inside(prompt.points, sample.height, sample.width)
         window = _window(prompt.points, sample.height, sample.width)
         area = self._grown(campaign, _read(campaign, sample, window), prompt.points, window)

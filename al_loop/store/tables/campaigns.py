@@ -242,7 +242,8 @@ class CampaignTable:
                 count(*) FILTER (sample_id IN ({LABELLED})) AS labelled,
                 count(*) FILTER (sample_id IN ({ANSWERED}) AND sample_id NOT IN ({LABELLED})) AS partly,
                 count(*) FILTER (sample_id IN ({LEASED}) AND sample_id NOT IN ({LABELLED})) AS leased,
-                count(*) FILTER (sample_id IN ({GIVEN_UP}) AND sample_id NOT IN ({LABELLED})) AS skipped
+                count(*) FILTER (sample_id IN ({GIVEN_UP}) AND sample_id NOT IN ({LABELLED})) AS skipped,
+                count(*) FILTER (file_problem IS NOT NULL) AS unusable
             FROM samples WHERE campaign_id = $campaign_id GROUP BY state""",
             campaign_id=campaign_id,
             now=now,
@@ -263,6 +264,7 @@ class CampaignTable:
             partly=sum(row["partly"] for row in rows if row["state"] not in ("golden", "reserve")),
             reserve_partly=of_reserve.get("partly", 0),
             reserve_leased=of_reserve.get("leased", 0),
+            unusable=sum(row["unusable"] for row in rows),
         )
 
 

@@ -1,14 +1,109 @@
-"""Images: what became of the files of samples since they were registered."""
+"""Images: what became of the files of samples since they were registered, and which labels that puts in doubt."""
 
-from al_loop.domain.samples import SkippedPath
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+
+from al_loop.domain.labels import Label
+from al_loop.domain.samples import SampleHeader, SkippedPath
 from al_loop.store.database import Database
+from al_loop.store.header_cache import HeaderCache
+from al_loop.store.label_rows import to_label
+from al_loop.store.pool_indexes import PoolIndexes
+from al_loop.store.rows import Row, execute, select
+from al_loop.store.sample_rows import ANSWERED
+from models.card import TaskName
+
+RENEWED = (
+    "width", "height", "band_count", "dtype", "crs", "transform", "nodata", "bounds", "file_bytes", "modified_ns",
+    "digest", "place_problem",
+)  # fmt: skip
+"""What is renewed of a sample whose file changed: its path, block and side stay."""
+
+DOUBTED = "SELECT label_id FROM doubted_labels WHERE campaign_id = $campaign_id"
+"""Labels that may not hold for the image as it is now."""
+
+
+class FileState(NamedTuple):
+    """What the store knows of a sample's file."""
+
+    sample_id: int
+    path: str
+    file_bytes: int
+    modified_ns: int
+    digest: str | None
+    file_problem: str | None
+    problem_ns: int | None
+
+
+class FileProblem(NamedTuple):
+    """Why a sample's file cannot be used now."""
+
+    reason: str
+    modified_ns: int | None = None
+    """Of a file whose pixels cannot be read: it is looked at again when it changed. None: whenever it is needed."""
+
+
+class RenewedFile(NamedTuple):
+    """A sample's file as it is now."""
+
+    header: SampleHeader
+    replaced: bool
+    """Whether it is another image than before."""
+    lost: Collection[int] = ()
+    """Ids of labels in world coordinates that lie outside of it."""
+
+
+class LeftOut(NamedTuple):
+    """Labelled samples that are not trained on."""
+
+    training: int
+    reserve: int
+
+
+class FormerImage(NamedTuple):
+    """Where and how large an image was before it was replaced."""
+
+    replaced_at: datetime
+    width: int
+    height: int
+    crs: str | None
+    transform: list[float] | None
+
+
+class DoubtedLabel(msgspec.Struct, frozen=True, kw_only=True):
+    """A current label that may not hold for its image as it is now, and that nobody answered anew."""
+
+    label_id: int
+    sample_id: int
+    path: str
+    task: TaskName
+    annotator: str
+    labelled_at: datetime
+    classes: list[str] | None
+    reserve: bool
+    reason: str
 
 
 class ImageTable:
     """Verbs about the files of samples."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, pool_indexes: PoolIndexes, headers: HeaderCache) -> None:
+        self._database, self._pool_indexes, self._headers = database, pool_indexes, headers
+
+    def states(self, campaign_id: int, sample_ids: Sequence[int] | None = None) -> list[FileState]:
+        """Files by sample; None: of all samples."""
+        table = self._database.read_table(
+            f"""SELECT {", ".join(FileState._fields)} FROM samples WHERE campaign_id = $campaign_id
+            AND ($sample_ids IS NULL OR sample_id IN (SELECT unnest($sample_ids::BIGINT[]))) ORDER BY sample_id""",
+            campaign_id=campaign_id,
+            sample_ids=None if sample_ids is None else list(sample_ids),
+        )
+        return [FileState(*row) for row in zip(*(column.to_pylist() for column in table.columns), strict=True)]
 
     def problems(self, campaign_id: int) -> list[SkippedPath]:
         """Samples whose file cannot be used now, and why, by path."""
@@ -22,3 +117,248 @@ class ImageTable:
             return tuple(SkippedPath(path=row["path"], reason=row["file_problem"]) for row in rows)
 
         return [*self._database.campaign_changes.remember("file problems", campaign_id, read)]
+
+    def unusable(self, campaign_id: int) -> set[int]:
+        """Ids of the samples whose file cannot be used now."""
+        rows = self._database.read(
+            "SELECT sample_id FROM samples WHERE campaign_id = $campaign_id AND file_problem IS NOT NULL",
+            campaign_id=campaign_id,
+        )
+        return {row["sample_id"] for row in rows}
+
+    def left_out(self, campaign_id: int) -> LeftOut:
+        """Labelled samples that are not trained on: their file cannot be used, or all their labels are in doubt."""
+
+        def read() -> LeftOut:
+            rows = self._database.read(
+                f"""SELECT count(*) FILTER (NOT reserve) AS training, count(*) FILTER (reserve) AS reserve
+                FROM samples WHERE campaign_id = $campaign_id AND NOT golden AND sample_id IN ({ANSWERED})
+                AND (file_problem IS NOT NULL OR sample_id NOT IN ({ANSWERED} AND label_id NOT IN ({DOUBTED})))""",
+                campaign_id=campaign_id,
+            )
+            return LeftOut(**rows[0])
+
+        return self._database.campaign_changes.remember("left out", campaign_id, read)
+
+    def before(self, campaign_id: int, sample_ids: Sequence[int]) -> dict[int, list[FormerImage]]:
+        """What images of these samples were like before they were replaced, oldest first."""
+        rows = self._database.read(
+            """SELECT sample_id, replaced_at, width, height, crs, transform FROM replaced_images
+            WHERE campaign_id = $campaign_id AND sample_id IN (SELECT unnest($sample_ids::BIGINT[]))
+            ORDER BY replaced_at""",
+            campaign_id=campaign_id,
+            sample_ids=list(sample_ids),
+        )
+        found: dict[int, list[FormerImage]] = {}
+        for row in rows:
+            found.setdefault(row.pop("sample_id"), []).append(FormerImage(**row))
+        return found
+
+    def replaced_since(self, campaign_id: int, since: datetime | None) -> list[str]:
+        """Paths of samples whose image was replaced after a time, None: ever."""
+
+        def read() -> tuple[str, ...]:
+            rows = self._database.read(
+                """SELECT DISTINCT path FROM replaced_images JOIN samples USING (campaign_id, sample_id)
+                WHERE campaign_id = $campaign_id AND ($since IS NULL OR replaced_at > $since) ORDER BY path""",
+                campaign_id=campaign_id,
+                since=since,
+            )
+            return tuple(row["path"] for row in rows)
+
+        return [*self._database.campaign_changes.remember(("replaced", since), campaign_id, read)]
+
+    def doubted(self, campaign_id: int) -> set[int]:
+        """Ids of the labels that may not hold for their image as it is now."""
+        return {row["label_id"] for row in self._database.read(DOUBTED, campaign_id=campaign_id)}
+
+    def open_doubts(self, campaign_id: int) -> list[DoubtedLabel]:
+        """Labels in doubt whose sample has no newer answer to the task, by path; gold-standard samples left out."""
+
+        def read() -> tuple[DoubtedLabel, ...]:
+            rows = self._database.read(
+                f"""SELECT l.*, s.path, s.reserve, d.reason FROM doubted_labels d
+                JOIN current_labels l USING (campaign_id, sample_id, label_id)
+                JOIN samples s USING (campaign_id, sample_id)
+                WHERE d.campaign_id = $campaign_id AND NOT s.golden AND s.file_problem IS NULL AND NOT EXISTS (
+                    SELECT 1 FROM current_labels n WHERE n.campaign_id = $campaign_id AND n.sample_id = l.sample_id
+                    AND n.task = l.task AND n.label_id NOT IN ({DOUBTED}))
+                ORDER BY s.path, l.label_id DESC""",
+                campaign_id=campaign_id,
+            )
+            return tuple(msgspec.convert(row, DoubtedLabel) for row in rows)
+
+        return [*self._database.campaign_changes.remember("open doubts", campaign_id, read)]
+
+    def world_labels(self, campaign_id: int, sample_id: int) -> list[Label]:
+        """Current labels of a sample that are drawn in world coordinates."""
+        rows = self._database.read(
+            """SELECT l.*, path FROM current_labels l JOIN samples USING (campaign_id, sample_id)
+            WHERE l.campaign_id = $campaign_id AND l.sample_id = $sample_id AND l.crs <> 'pixel' ORDER BY label_id""",
+            campaign_id=campaign_id,
+            sample_id=sample_id,
+        )
+        return [to_label(row) for row in rows]
+
+    def fail(self, campaign_id: int, problems: Mapping[int, FileProblem], now: datetime) -> None:
+        """These files cannot be used now: their samples are offered to nobody, and leases on them end."""
+        if problems:
+            self.update(campaign_id, {}, problems, now)
+
+    def update(
+        self, campaign_id: int, renewals: Mapping[int, RenewedFile], problems: Mapping[int, FileProblem], now: datetime
+    ) -> None:
+        """Store what files of samples are like now, in one commit.
+
+        A file that can be used again has no problem any more. Of a replaced image, scores and hashes go, and labels in
+        pixels or of classes are put in doubt; those that were made on the image that is back are not any more.
+
+        Args:
+            campaign_id: The campaign.
+            renewals: Files that can be used, by sample.
+            problems: Files that cannot, by sample.
+            now: When that was noticed.
+        """
+
+        def operation(connection: DuckDBPyConnection) -> list[tuple[int, str]]:
+            for sample_id, renewal in renewals.items():
+                if renewal.replaced:
+                    _replace(connection, campaign_id, sample_id, renewal, now)
+            _renew(connection, campaign_id, renewals)
+            return _fail(connection, campaign_id, problems, now)
+
+        def committed(released: list[tuple[int, str]]) -> None:
+            for sample_id in renewals:
+                self._headers.forget((campaign_id, sample_id))
+            for sample_id, annotator in released:
+                self._pool_indexes.release(campaign_id, annotator, [sample_id])
+            self._pool_indexes.on_files_checked(campaign_id, usable=renewals, unusable=problems)
+
+        self._database.write(operation, committed, campaign_id=campaign_id, content=True)
+
+
+def _renew(connection: DuckDBPyConnection, campaign_id: int, renewals: Mapping[int, RenewedFile]) -> None:
+    if not renewals:
+        return
+    headers = [renewal.header for renewal in renewals.values()]
+    types = {
+        "transform": pa.list_(pa.float64()),
+        "bounds": pa.list_(pa.float64()),
+        "place_problem": pa.string(),
+        "crs": pa.string(),
+        "nodata": pa.float64(),
+    }
+    columns = {name: pa.array([getattr(header, name) for header in headers], types.get(name)) for name in RENEWED}
+    connection.register("renewed", pa.table({"sample_id": pa.array(list(renewals), pa.int64()), **columns}))
+    assigned = ", ".join(f"{name} = renewed.{name}" for name in RENEWED)
+    select(
+        connection,
+        f"""UPDATE samples SET {assigned}, file_problem = NULL, problem_ns = NULL FROM renewed
+        WHERE campaign_id = $campaign_id AND samples.sample_id = renewed.sample_id""",
+        campaign_id=campaign_id,
+    )
+    connection.unregister("renewed")
+
+
+def _fail(
+    connection: DuckDBPyConnection, campaign_id: int, problems: Mapping[int, FileProblem], now: datetime
+) -> list[tuple[int, str]]:
+    """Store problems and end the leases on these samples; returns whose they were, as (sample, annotator)."""
+    if not problems:
+        return []
+    failed = pa.table(
+        {
+            "sample_id": pa.array(list(problems), pa.int64()),
+            "reason": pa.array([problem.reason for problem in problems.values()], pa.string()),
+            "modified_ns": pa.array([problem.modified_ns for problem in problems.values()], pa.int64()),
+        }
+    )
+    connection.register("failed", failed)
+    select(
+        connection,
+        """UPDATE samples SET file_problem = failed.reason, problem_ns = failed.modified_ns FROM failed
+        WHERE campaign_id = $campaign_id AND samples.sample_id = failed.sample_id""",
+        campaign_id=campaign_id,
+    )
+    released = select(
+        connection,
+        """UPDATE leases SET ended_at = $now, end_reason = 'released' WHERE campaign_id = $campaign_id
+        AND ended_at IS NULL AND expires_at > $now AND sample_id IN (SELECT sample_id FROM failed)
+        RETURNING sample_id, annotator""",
+        campaign_id=campaign_id,
+        now=now,
+    )
+    connection.unregister("failed")
+    return [(row["sample_id"], row["annotator"]) for row in released]
+
+
+def _replace(
+    connection: DuckDBPyConnection, campaign_id: int, sample_id: int, renewal: RenewedFile, now: datetime
+) -> None:
+    """Note what the image was, doubt its labels, and forget what was worked out from its pixels."""
+    bound = {"campaign_id": campaign_id, "sample_id": sample_id}
+    (before,) = select(
+        connection,
+        "SELECT digest FROM samples WHERE campaign_id = $campaign_id AND sample_id = $sample_id",
+        **bound,
+    ) or [Row(digest=None)]
+    execute(
+        connection,
+        """INSERT INTO replaced_images
+        SELECT campaign_id, sample_id, $now, digest, width, height, crs, transform FROM samples
+        WHERE campaign_id = $campaign_id AND sample_id = $sample_id""",
+        **bound,
+        now=now,
+    )
+    execute(
+        connection,
+        """INSERT INTO doubted_labels
+        SELECT campaign_id, sample_id, label_id, $digest,
+            CASE WHEN list_contains($lost, label_id) THEN $moved ELSE $replaced END
+        FROM current_labels WHERE campaign_id = $campaign_id AND sample_id = $sample_id
+        AND (crs IS NULL OR crs = 'pixel' OR list_contains($lost, label_id))
+        AND label_id NOT IN (SELECT label_id FROM doubted_labels WHERE campaign_id = $campaign_id)""",
+        **bound,
+        digest=before["digest"],
+        lost=list(renewal.lost),
+        replaced=f"the image was replaced on {now:%Y-%m-%d}",
+        moved=f"the image was replaced on {now:%Y-%m-%d} by one that lies elsewhere",
+    )
+    execute(
+        connection,
+        """DELETE FROM doubted_labels WHERE campaign_id = $campaign_id AND sample_id = $sample_id
+        AND digest = $digest""",
+        **bound,
+        digest=renewal.header.digest,
+    ).fetchall()
+    for table in ("scores", "image_contents", "pixel_hashes"):
+        execute(
+            connection, f"DELETE FROM {table} WHERE campaign_id = $campaign_id AND sample_id = $sample_id", **bound
+        ).fetchall()
+    # no pixels have this hash: what was shown for the old ones is no longer shown for the sample
+    execute(connection, "INSERT INTO pixel_hashes VALUES ($campaign_id, $sample_id, '', 0)", **bound)
+    separate(connection, campaign_id, sample_id)
+
+
+def separate(connection: DuckDBPyConnection, campaign_id: int, sample_id: int) -> None:
+    """A sample is no longer one image with others: the first of those that had it as their first takes its place."""
+    execute(
+        connection,
+        """UPDATE samples SET same_as = CASE WHEN sample_id = heir THEN NULL ELSE heir END
+        FROM (SELECT min(sample_id) AS heir FROM samples
+            WHERE campaign_id = $campaign_id AND same_as = $sample_id) heirs
+        WHERE campaign_id = $campaign_id AND same_as = $sample_id""",
+        campaign_id=campaign_id,
+        sample_id=sample_id,
+    ).fetchall()
+    execute(
+        connection,
+        "UPDATE samples SET same_as = NULL WHERE campaign_id = $campaign_id AND sample_id = $sample_id",
+        campaign_id=campaign_id,
+        sample_id=sample_id,
+    ).fetchall()
+
+
+def paths_of(entries: Iterable[DoubtedLabel]) -> list[str]:
+    """Paths of the samples, each once."""
+    return list(dict.fromkeys(entry.path for entry in entries))

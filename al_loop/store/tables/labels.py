@@ -22,8 +22,10 @@ NEWEST = """QUALIFY row_number() OVER (PARTITION BY sample_id, task, annotator O
 
 ANSWERS = """SELECT l.* FROM counting_labels l JOIN samples s USING (sample_id)
     WHERE l.campaign_id = $campaign_id AND task = $task AND ($reserve IS NULL OR s.reserve = $reserve)
-    AND NOT s.golden"""
-"""The label of each sample that counts (`al_loop.domain.labels.counting`); gold-standard samples left out."""
+    AND NOT s.golden AND s.file_problem IS NULL"""
+"""The label of each sample that counts (`al_loop.domain.labels.counting`).
+
+Left out are gold-standard samples, labels in doubt, and samples whose file cannot be used."""
 
 
 class Tally(NamedTuple):

@@ -118,7 +118,8 @@ class QueryTable:
         """
         table = self._database.read_table(
             f"""SELECT sample_id, reserve FROM samples WHERE campaign_id = $campaign_id AND NOT golden
-            AND sample_id NOT IN ({LABELLED}) AND sample_id NOT IN ({LEASED}) AND sample_id NOT IN ({GIVEN_UP})
+            AND file_problem IS NULL AND sample_id NOT IN ({LABELLED})
+            AND sample_id NOT IN ({LEASED}) AND sample_id NOT IN ({GIVEN_UP})
             ORDER BY sample_id""",
             campaign_id=campaign_id,
             now=now,

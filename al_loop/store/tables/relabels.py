@@ -1,6 +1,6 @@
 """Re-annotation: which labels may be asked for again, of whom, and what was settled that way."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -35,10 +35,14 @@ class RelabelTable:
         self._database, self._queries = database, queries
 
     def answers(self, campaign_id: int, task: TaskName) -> list[AnsweredSample]:
-        """The answer of each sample that counts for a task, by sample; gold-standard samples are left out."""
+        """The answer of each sample that counts for a task, by sample.
+
+        Gold-standard samples are left out, and so are unusable files and labels whose image was replaced.
+        """
         rows = self._database.read(
             """SELECT l.*, s.path, s.block, s.reserve FROM counting_labels l JOIN samples s USING (sample_id)
-            WHERE l.campaign_id = $campaign_id AND task = $task AND NOT s.golden ORDER BY l.sample_id""",
+            WHERE l.campaign_id = $campaign_id AND task = $task AND NOT s.golden AND s.file_problem IS NULL
+            ORDER BY l.sample_id""",
             campaign_id=campaign_id,
             task=task,
         )
@@ -95,7 +99,7 @@ class RelabelTable:
         query_size: int,
         version: str,
         candidates: Sequence[Candidate],
-        reason: str,
+        reasons: Mapping[int, str],
         lease_s: float,
         now: datetime,
     ) -> OpenedQuery | None:
@@ -108,7 +112,7 @@ class RelabelTable:
             version: Model version that contradicts the labels.
             candidates: In order of preference. Passed over are samples that are leased, or skipped by this annotator or
                 by too many, those that wait for a second opinion anyway, and labels that are not current any more.
-            reason: What the annotator is shown.
+            reasons: What the annotator is shown, by sample.
             lease_s: Length of the leases in seconds.
             now: When they begin.
 
@@ -120,7 +124,9 @@ class RelabelTable:
 
         def choose(index: PoolIndex) -> Choice:
             free = [sample_id for sample_id in sample_ids if index.may_be_labelled_again(sample_id, annotator)]
-            return Choice([Pick(sample_id, None, reason, SOURCE) for sample_id in free[:query_size]], version)
+            return Choice(
+                [Pick(sample_id, None, reasons[sample_id], SOURCE) for sample_id in free[:query_size]], version
+            )
 
         return self._queries.grant(
             campaign_id,

@@ -12,6 +12,7 @@ from al_loop.store.header_cache import HeaderCache
 from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.rows import execute, select
 from al_loop.store.tables.campaigns import as_json, to_campaign
+from al_loop.store.tables.images import separate
 
 
 class RemovalTable:
@@ -116,6 +117,7 @@ class RemovalTable:
                 details=as_json(details),
                 campaign_id=campaign_id,
             )
+            separate(connection, campaign_id, sample_id)
             for table in _tables(connection, "campaign_id", "sample_id"):
                 execute(
                     connection,

@@ -21,7 +21,7 @@ class RoundTable(JobTable[Round, RoundState]):
     event_table = "round_events"
     documents = frozenset({"evaluation"})
     columns = documents | {
-        "version", "labels", "reserve_labels", "label_event_id", "manifest_sha256", "verdict", "error",
+        "version", "labels", "reserve_labels", "label_event_id", "manifest_sha256", "verdict", "error", "left_out",
     }  # fmt: skip
 
     def create(self, campaign_id: int, *, reason: str, now: datetime, queue: bool = False) -> Round:

@@ -106,13 +106,20 @@ class SampleTable:
         )
         return {row["path"]: row["sample_id"] for row in rows}
 
-    def paths(self, campaign_id: int, *, reserve: bool | None = None) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
-        """Ids and paths of samples, each of shape (N,), by id; `reserve` None: all, else one side only."""
+    def paths(
+        self, campaign_id: int, *, reserve: bool | None = None, usable: bool = False
+    ) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+        """Ids and paths of samples, each of shape (N,), by id; `reserve` None: all, else one side only.
+
+        With `usable` those are left out whose file is damaged or gone.
+        """
         table = self._database.read_table(
             """SELECT sample_id, path FROM samples
-            WHERE campaign_id = $campaign_id AND ($reserve IS NULL OR reserve = $reserve) ORDER BY sample_id""",
+            WHERE campaign_id = $campaign_id AND ($reserve IS NULL OR reserve = $reserve)
+            AND (NOT $usable OR file_problem IS NULL) ORDER BY sample_id""",
             campaign_id=campaign_id,
             reserve=reserve,
+            usable=usable,
         )
         return table["sample_id"].to_numpy(), table["path"].to_numpy()
 

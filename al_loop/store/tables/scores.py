@@ -9,7 +9,9 @@ import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection
 
 from al_loop.store.database import Database
+from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.rows import execute, select
+from al_loop.store.tables.copies import CONTENT_COLUMNS, replace_contents
 
 COLUMNS = ("sample_id", "task", "least_confidence", "margin", "entropy")
 HASH_COLUMNS = ("sample_id", "pixel_hash", "modified_ns")
@@ -18,8 +20,8 @@ HASH_COLUMNS = ("sample_id", "pixel_hash", "modified_ns")
 class ScoreTable:
     """Verbs about scores."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, pool_indexes: PoolIndexes) -> None:
+        self._database, self._pool_indexes = database, pool_indexes
         self._revisions: Counter[int] = Counter()
 
     def revision(self, campaign_id: int) -> int:
@@ -36,7 +38,8 @@ class ScoreTable:
         Args:
             campaign_id: The campaign.
             version: Model version that scored; "features" or an encoder, whose rows have task "" and zeros.
-            parquet: Columns `COLUMNS`; with `pixel_hash` and `modified_ns` the samples' hashes are replaced as well.
+            parquet: Columns `COLUMNS`; with `pixel_hash` and `modified_ns` the samples' hashes are replaced as well,
+                and with `content_hash` samples of equal pixels are brought together (`CopyTable`).
             now: When it was scored.
 
         Returns:
@@ -45,9 +48,20 @@ class ScoreTable:
         table = pq.read_table(parquet)
         scores = table.select(COLUMNS)
         hashes = table.select(HASH_COLUMNS) if set(HASH_COLUMNS) <= set(table.column_names) else None
+        contents = table.select(CONTENT_COLUMNS) if set(CONTENT_COLUMNS) <= set(table.column_names) else None
+
+        def operation(connection: DuckDBPyConnection) -> int:
+            _replace(connection, campaign_id, version, scores, hashes, now)
+            return 0 if contents is None else replace_contents(connection, campaign_id, contents)
+
+        def committed(moved: int) -> None:
+            self._revisions.update([campaign_id])
+            if moved:
+                self._pool_indexes.forget(campaign_id)
+
         self._database.write(
-            lambda connection: _replace(connection, campaign_id, version, scores, hashes, now),
-            lambda _: self._revisions.update([campaign_id]),
+            operation,
+            committed,
             campaign_id=campaign_id,
             content=True,
         )
@@ -73,9 +87,10 @@ class ScoreTable:
         return newest
 
     def unscored(self, campaign_id: int, version: str) -> list[tuple[int, str]]:
-        """(sample id, path) of the samples that this version has not scored, by id."""
+        """(sample id, path) of the samples that this version has not scored and whose file can be used, by id."""
         rows = self._database.read(
-            """SELECT sample_id, path FROM samples WHERE campaign_id = $campaign_id AND sample_id NOT IN
+            """SELECT sample_id, path FROM samples
+            WHERE campaign_id = $campaign_id AND file_problem IS NULL AND sample_id NOT IN
                 (SELECT sample_id FROM scores WHERE campaign_id = $campaign_id AND version = $version)
             ORDER BY sample_id""",
             campaign_id=campaign_id,

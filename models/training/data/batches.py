@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from models.card import BandStatistics, TaskName, TaskSpec
+from models.errors import TrainingDataError, UnreadableSampleError
 from models.tasks import Task, tasks_of
 from models.training.data.augmentations import DIHEDRAL_SIZE, perturb_radiometry, turn
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, pad_batch
@@ -47,6 +48,7 @@ def training_batches(
     """Batches of exactly `batch_size` without end: shuffled epochs, one behind the other.
 
     Batches run across the ends of epochs, so even a handful of samples fills one, each time changed differently.
+    Samples whose files break on the way are left out from then on.
 
     Args:
         samples: At least one.
@@ -55,6 +57,9 @@ def training_batches(
         statistics: Set the size of the radiometric changes.
         batch_size: Chips in a batch.
         rng: Source of order, crops and changes; equal generators give equal batches.
+
+    Raises:
+        TrainingDataError: No sample can be read any more.
     """
     epoch = [sample for sample in samples for _ in range(min(reader.chips_in(sample), MAX_CHIPS_PER_IMAGE))]
     picked: list[LabelledSample] = []
@@ -63,8 +68,18 @@ def training_batches(
         picked += [epoch[index] for index in rng.permutation(len(epoch))]
         while len(picked) >= batch_size:
             batch, picked = picked[:batch_size], picked[batch_size:]
-            chips = [augment(reader.crop(sample, rng), statistics, rng) for sample in batch]
+            try:
+                chips = [augment(reader.crop(sample, rng), statistics, rng) for sample in batch]
+            except UnreadableSampleError:
+                epoch, picked = _readable(epoch, reader), _readable([*batch, *picked], reader)
+                if not epoch:
+                    raise TrainingDataError("no training image can be read any more") from None
+                continue
             yield to_batch(batch, chips, trained)
+
+
+def _readable(samples: Sequence[LabelledSample], reader: ChipReader) -> list[LabelledSample]:
+    return [sample for sample in samples if sample.sample_id not in reader.left_out]
 
 
 def augment(chip: Chip, statistics: BandStatistics, rng: np.random.Generator) -> Chip:

@@ -14,12 +14,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from models.card import BACKGROUND, IGNORE, TaskName
-from models.errors import RasterError, TrainingDataError, UnusableRasterError
+from models.errors import RasterError, UnreadableSampleError, UnusableRasterError
 from models.manifest import SAMPLES_FILE, Manifest, Split
 from models.rasters.bands import invalid_pixels
-from models.rasters.reading import read_header, read_raster
+from models.rasters.reading import RasterHeader, read_header, read_raster
 from models.tasks import Task, tasks_of
 from models.tasks.task import Truth, Window
+from models.training.data.left_out import LeftOut
 
 CACHE_BYTES = 2 * 1024**3
 """Images and masks kept in memory together; what does not fit is read again, window by window."""
@@ -49,25 +50,31 @@ class Chip(msgspec.Struct, frozen=True, kw_only=True):
     """(H, W) codes, 255 at invalid pixels, of each task that answers pixels and that the sample is labelled for."""
 
 
-def read_samples(directory: Path, manifest: Manifest) -> dict[Split, list[LabelledSample]]:
+def read_samples(
+    directory: Path, manifest: Manifest, left_out: LeftOut | None = None
+) -> dict[Split, list[LabelledSample]]:
     """Rows of every split in the order of the file, sizes from the raster headers.
 
+    Args:
+        directory: Of the snapshot.
+        manifest: Its own.
+        left_out: Gets the samples whose file cannot be read, lacks a band, or changed since the snapshot was taken:
+            their labels were burnt for what it was then.
+
     Raises:
-        TrainingDataError: A raster cannot be read or lacks a band; names the file.
         NoSuchTaskError: The manifest asks for a task that is not built.
     """
     tasks = tasks_of(manifest.tasks)
+    left_out = LeftOut() if left_out is None else left_out
     samples: dict[Split, list[LabelledSample]] = {"train": [], "calibration": [], "test": []}
     for row in pq.read_table(directory / SAMPLES_FILE).to_pylist():
         path = Path(row["path"])
         try:
-            header = read_header(path, policy=manifest.reading)
+            header = _checked_header(path, row, manifest)
         except (RasterError, UnusableRasterError) as error:
-            raise TrainingDataError(f"sample {row['sample_id']} cannot be read: {error}") from error
-        if header.band_count < max(manifest.bands):
-            raise TrainingDataError(
-                f"{path} has {header.band_count} bands, the campaign trains on bands {manifest.bands}"
-            )
+            reason = str(error).removeprefix(f"{path.name}: ")
+            left_out.add(row["sample_id"], path, reason, unreadable=isinstance(error, RasterError))
+            continue
         samples[row["split"]].append(
             LabelledSample(
                 sample_id=row["sample_id"],
@@ -81,10 +88,25 @@ def read_samples(directory: Path, manifest: Manifest) -> dict[Split, list[Labell
     return samples
 
 
-class ChipReader:
-    """Reads samples as whole images or random crops; keeps small ones in memory."""
+def _checked_header(path: Path, row: Mapping[str, Any], manifest: Manifest) -> RasterHeader:
+    header = read_header(path, policy=manifest.reading)
+    if header.band_count < max(manifest.bands):
+        reason = f"{header.band_count} bands, the campaign trains on bands {manifest.bands}"
+        raise UnusableRasterError(path.name, reason)
+    then = row.get("file_bytes"), row.get("modified_ns")
+    if None not in then and then != (header.file_bytes, header.modified_ns):
+        raise UnusableRasterError(path.name, "the file changed after the labels were collected for this run")
+    return header
 
-    def __init__(self, manifest: Manifest, *, cache_bytes: int = CACHE_BYTES) -> None:
+
+class ChipReader:
+    """Reads samples as whole images or random crops; keeps small ones in memory.
+
+    `left_out` gets the samples that cannot be read any more; what reads them raises UnreadableSampleError.
+    """
+
+    def __init__(self, manifest: Manifest, *, cache_bytes: int = CACHE_BYTES, left_out: LeftOut | None = None) -> None:
+        self.left_out = LeftOut() if left_out is None else left_out
         self._bands, self._policy = manifest.bands, manifest.reading
         self._mapped = {name: task for name, task in tasks_of(manifest.tasks).items() if task.per_pixel}
         self._fill = BACKGROUND if manifest.unlabelled == "background" else IGNORE
@@ -148,7 +170,9 @@ class ChipReader:
         try:
             image = read_raster(sample.path, self._bands, window=window, policy=self._policy)
         except (RasterError, UnusableRasterError) as error:
-            raise TrainingDataError(f"sample {sample.sample_id} cannot be read: {error}") from error
+            reason = str(error).removeprefix(f"{sample.path.name}: ")
+            self.left_out.add(sample.sample_id, sample.path, reason)
+            raise UnreadableSampleError(sample.sample_id, reason) from error
         maps = {name: self._map(name, sample, window) for name in self._mapped.keys() & sample.targets.keys()}
         if maps:
             invalid = invalid_pixels(image)

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from al_loop.campaigns.labelling import record_labels
 from al_loop.campaigns.layout import DataLayout
+from al_loop.campaigns.notices import campaign_notices
+from al_loop.campaigns.register import register_paths
 from al_loop.domain.campaigns import Campaign, CampaignSettings, ReserveSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.rounds import Pretraining, PretrainingState, Round, RoundState
@@ -26,8 +29,9 @@ from al_loop.training.rounds import RoundRunner
 from models.pretrain_config import PretrainConfig
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES
+from models.training.data.left_out import LeftOut
 from tests.al_loop.runtime.test_processes import wait_for
-from tests.al_loop.store.fixtures import NOW, make_header
+from tests.al_loop.store.fixtures import NOW
 from tests.models.pretraining.fixtures import PretrainedRun
 from tests.models.training.fixtures import CLASSIFICATION, TrainedRun
 
@@ -87,22 +91,22 @@ def service(
 ) -> Iterator[Service]:
     """A campaign over the images of the trained run, with every sample labelled."""
     layout, replay = DataLayout(tmp_path / "data"), Replay(trained_run, pretrained_run)
-    root = trained_run.snapshot.parent
+    root = tmp_path / "chips"
+    root.mkdir()
+    for path in sorted(trained_run.snapshot.parent.glob("chip-*.tif")):
+        shutil.copy2(path, root)
     label_store.campaigns.create(
         name="demo", tasks=[CLASSIFICATION], root=str(root), bands=None, now=NOW,
         settings=CampaignSettings(reserve=ReserveSettings(share=0.3, minimum=4)),
         policy=RetrainPolicy(min_labels=6, min_reserve_labels=2),
     )  # fmt: skip
     campaign = label_store.campaigns.get("demo")
-    headers = [
-        make_header(path.name, width=32, height=32, band_count=3, crs=None, transform=None, bounds=None)
-        for path in sorted(root.glob("chip-*.tif"))
-    ]
-    label_store.samples.register(campaign.campaign_id, headers, NOW)
+    names = sorted(path.name for path in root.glob("chip-*.tif"))
+    assert register_paths(label_store, campaign, names, NOW).registered == len(names)
     campaign = label_store.campaigns.get("demo")
     labels = [
-        LabelInput(path=header.path, task="classification", annotator="ann", classes=[CLASSIFICATION.classes[i % 3]])
-        for i, header in enumerate(headers)
+        LabelInput(path=name, task="classification", annotator="ann", classes=[CLASSIFICATION.classes[i % 3]])
+        for i, name in enumerate(names)
     ]
     record_labels(label_store, campaign, labels, NOW)
     server, slots = ModelServer(label_store, layout), TrainingSlots()
@@ -136,6 +140,31 @@ def test_replayed_round_is_promoted_and_scores_the_pool(service: Service) -> Non
     assert len(service.embeddings.load("v1").sample_ids) == 48
     states = [event.state.value for event in service.store.rounds.events(service.campaign.campaign_id, 1)]
     assert states == ["queued", "snapshot", "snapshot", "training", "gate", "gate", "scoring", "promoted"]
+
+
+def test_round_goes_on_without_images_that_are_gone_or_break_in_the_middle_of_it(service: Service) -> None:
+    root, number = Path(service.campaign.root), service.campaign.campaign_id
+    (root / "chip-001.tif").unlink()
+    broken = service.store.samples.by_paths(number, ["chip-002.tif"])["chip-002.tif"]
+
+    def break_one(directory: Path) -> None:
+        left_out = LeftOut()
+        left_out.add(broken, root / "chip-002.tif", "truncated or damaged (a block is missing)")
+        left_out.write(directory)
+
+    service.replay.spoil["models.train"] = break_one
+    ended = service.run_round()
+    assert (ended.state, ended.error) == (RoundState.PROMOTED, None)
+    assert ended.left_out == (
+        "2 labelled images left out: chip-001.tif (there is no such file), "
+        "chip-002.tif (truncated or damaged (a block is missing))"
+    )
+    rows = pq.read_table(root.parent / "data/campaigns/demo/rounds/1/snapshot/samples.parquet")
+    assert "chip-001.tif" not in {Path(path).name for path in rows["path"].to_pylist()}
+    assert {problem.path for problem in service.store.images.problems(number)} == {"chip-001.tif", "chip-002.tif"}
+    assert len(service.embeddings.load("v1").sample_ids) == 46
+    (line,) = [line for line in campaign_notices(service.store, service.campaign) if "gone" in line]
+    assert line.startswith("2 images are damaged or gone")
 
 
 @pytest.mark.parametrize(
@@ -203,8 +232,7 @@ def test_embeddings_of_another_size_than_those_before_are_refused(service: Servi
     np.save(part / "embeddings.npy", narrow)
     source = Path(service.campaign.root) / "chip-000.tif"
     shutil.copy(source, source.with_name("late.tif"))
-    header = make_header("late.tif", width=32, height=32, band_count=3, crs=None, transform=None, bounds=None)
-    service.store.samples.register(service.campaign.campaign_id, [header], NOW)
+    register_paths(service.store, service.campaign, ["late.tif"], NOW)
     with pytest.raises(ProcessFailedError, match=r"have \d+ values, those before them \d+"):
         service.score()
     source.with_name("late.tif").unlink()

@@ -22,6 +22,8 @@ SAMPLES_SCHEMA = pa.schema(
         ("path", pa.string()),
         ("split", pa.string()),
         ("block", pa.string()),
+        ("file_bytes", pa.int64()),
+        ("modified_ns", pa.int64()),
         ("classification", pa.list_(pa.int32())),
         ("segmentation", pa.list_(pa.struct([("code", pa.int32()), ("wkb", pa.binary())]))),
     ]
@@ -48,6 +50,8 @@ def write_snapshot(
             "classification": row.get("classification"),
             "path": str(row["path"]),
             "split": row["split"],
+            "file_bytes": row.get("file_bytes"),
+            "modified_ns": row.get("modified_ns"),
             "segmentation": None
             if row.get("segmentation") is None
             else [{"code": code, "wkb": wkb} for code, wkb in row["segmentation"]],

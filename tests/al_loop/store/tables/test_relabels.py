@@ -32,7 +32,7 @@ def second_look(
 ) -> list[Pick]:
     opened = store.relabels.open(
         campaign.campaign_id, annotator=annotator, query_size=2, version="v1", candidates=candidates,
-        reason="second look",
+        reasons={sample_id: "second look" for sample_id, _ in candidates},
         lease_s=60, now=now,
     )  # fmt: skip
     return [] if opened is None else opened.picks

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.card import TrainConfig
-from models.errors import TrainingDataError
 from models.manifest import Manifest
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, pad_batch, read_samples
 from tests.data.make_scene import make_scene
@@ -31,11 +30,6 @@ def test_read_samples_keeps_labels_and_takes_sizes_from_the_header(tmp_path: Pat
     _, sample = snapshot(tmp_path, make_scene(tmp_path / "a.tif", width=90, height=50))
     assert (sample.height, sample.width) == (50, 90)
     assert sample.targets == {"classification": [1], "segmentation": [SQUARE]}
-
-
-def test_read_samples_refuses_a_raster_without_the_bands(tmp_path: Path) -> None:
-    with pytest.raises(TrainingDataError, match=r"a\.tif has 2 bands"):
-        snapshot(tmp_path, make_scene(tmp_path / "a.tif", bands=2))
 
 
 @pytest.mark.parametrize(("unlabelled", "fill"), [("background", 0), ("ignore", 255)])
