@@ -15,7 +15,7 @@ from al_loop.store.header_cache import HeaderCache
 from al_loop.store.label_rows import to_label
 from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.rows import Row, execute, select
-from al_loop.store.sample_rows import ANSWERED
+from al_loop.store.sample_rows import ANSWERED, INCOMING
 from models.card import TaskName
 
 RENEWED = (
@@ -248,7 +248,9 @@ def _renew(connection: DuckDBPyConnection, campaign_id: int, renewals: Mapping[i
         "crs": pa.string(),
         "nodata": pa.float64(),
     }
-    columns = {name: pa.array([getattr(header, name) for header in headers], types.get(name)) for name in RENEWED}
+    columns = {
+        name: pa.array([getattr(header, name) for header in headers], INCOMING.field(name).type) for name in RENEWED
+    }
     connection.register("renewed", pa.table({"sample_id": pa.array(list(renewals), pa.int64()), **columns}))
     assigned = ", ".join(f"{name} = renewed.{name}" for name in RENEWED)
     select(
