@@ -241,13 +241,6 @@ def _renew(connection: DuckDBPyConnection, campaign_id: int, renewals: Mapping[i
     if not renewals:
         return
     headers = [renewal.header for renewal in renewals.values()]
-    types = {
-        "transform": pa.list_(pa.float64()),
-        "bounds": pa.list_(pa.float64()),
-        "place_problem": pa.string(),
-        "crs": pa.string(),
-        "nodata": pa.float64(),
-    }
     columns = {
         name: pa.array([getattr(header, name) for header in headers], INCOMING.field(name).type) for name in RENEWED
     }
