@@ -97,7 +97,7 @@ def service(
         shutil.copy2(path, root)
     label_store.campaigns.create(
         name="demo", tasks=[CLASSIFICATION], root=str(root), bands=None, now=NOW,
-        settings=CampaignSettings(reserve=ReserveSettings(share=0.3, minimum=4)),
+        settings=CampaignSettings(reserve=ReserveSettings(share=0.3, minimum=4, block_by="sample")),
         policy=RetrainPolicy(min_labels=6, min_reserve_labels=2),
     )  # fmt: skip
     campaign = label_store.campaigns.get("demo")

@@ -157,10 +157,10 @@ def test_image_with_other_bands_is_left_out_and_says_why(
 ) -> None:
     write_scene(coast_root / "a.tif")
     (number,) = add_scenes("a.tif")
-    replace(coast_root / "a.tif", bands=1)
+    replace(coast_root / "a.tif", bands=5)
     check_images(label_store, label_store.campaigns.get("coast"), LATER)
     (problem,) = label_store.images.problems(coast.campaign_id)
-    assert problem.reason == "1 bands; the rasters of this campaign have 3"
+    assert problem.reason == "5 bands; the rasters of this campaign have 3"
     assert number in label_store.images.unusable(coast.campaign_id)
 
 
