@@ -23,6 +23,7 @@ from service.limits.lanes import Lanes
 from service.log import HEADER, RequestLog
 from service.metrics import Metrics, MetricsMiddleware
 from service.openapi.document import openapi_config
+from service.requests.json_bodies import ApiRequest
 from service.routes.agreement import AgreementController
 from service.routes.assists import AssistController
 from service.routes.campaigns import CampaignController
@@ -108,6 +109,7 @@ def create_app(settings: Settings, loop: Loop | None = None) -> Litestar:
         before_request=check_annotator,
         middleware=[MetricsMiddleware(), ForeignPagesMiddleware(settings), AuditMiddleware(), AdmissionMiddleware()],
         cors_config=_cors(settings),
+        request_class=ApiRequest,
         request_max_body_size=settings.max_upload_mb * 1_000_000,
         logging_config=None,  # the command line sets logging up; a library must not
         openapi_config=openapi_config(),

@@ -98,6 +98,9 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, tuple(STATUS)):
         logger.error("unforeseen error in %s %s", request.method, request.scope["path"], exc_info=error)
         detail, facts = "Something went wrong in the service; its log has the details.", {}
+    if type(error) is loop.StoreError:
+        logger.error("%s %s: %s", request.method, request.scope["path"], error)
+        detail, facts = "The label store cannot do this now; the service's log has the details.", {}
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         headers["Retry-After"] = str(max(1, round(getattr(error, "retry_after_s", 1))))
     if status == HTTPStatus.UNAUTHORIZED:
@@ -115,15 +118,19 @@ def _wants_sentence(request: Request[Any, Any, Any]) -> bool:
 
 
 def _fields(error: HTTPException) -> list[dict[str, str]]:
-    """JSON path and message of each field that failed validation."""
+    """JSON path of each field, or name of each parameter, that failed validation, and what is wrong."""
     if not isinstance(error.extra, list):
         return []
     fields = []
     for entry in error.extra:
+        if "path" in entry:
+            fields.append(entry)
+            continue
         key = str(entry.get("key", ""))
-        path = "$" + (f".{key}" if key and entry.get("source") in (None, "body") else "")
         message = str(entry.get("message", ""))
-        fields.append({"path": path if path != "$" or not key else key, "message": message})
+        if key == "data":  # a body that there is was decoded before (`service.requests.json_bodies`)
+            key, message = "$", "the body is missing; it has to be JSON"
+        fields.append({"path": key or "$", "message": message})
     return fields
 
 

@@ -116,5 +116,5 @@ def _sent(body: bytes) -> Any:  # noqa: ANN401  # any JSON
         return f"more than {MOST_BODY} bytes"
     try:
         return msgspec.json.decode(CREDENTIALS.sub("...@", body.decode()))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return f"{len(body)} bytes"

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
@@ -66,22 +65,19 @@ def is_operator(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
 async def check_annotator(request: Request[Any, Any, Any]) -> None:
     """Refuse to let a person act under another name: labels carry the name of the token.
 
-    Operators may, as they import labels of others. A malformed body is left to the route, which says what is wrong.
+    Operators may, as they import labels of others.
 
     Raises:
+        ValidationException: The body is malformed.
         PermissionDeniedException: The body or the query names somebody else.
     """
     identity = identity_of(request)
     if identity is None or identity.name is None or identity.role == "ops":
         return
     named = [request.query_params.get(ANNOTATOR)]
-    if "json" in request.headers.get("content-type", ""):
-        try:
-            body = msgspec.json.decode(await request.body())
-        except msgspec.DecodeError:
-            body = None
-        entries = body if isinstance(body, list) else [body]
-        named += [entry.get(ANNOTATOR) for entry in entries if isinstance(entry, dict)]
+    if request.route_handler.parsed_data_field is not None and await request.body():
+        body = await request.json()
+        named += [getattr(entry, ANNOTATOR, None) for entry in (body if isinstance(body, list) else [body])]
     other = next((name for name in named if name is not None and name != identity.name), None)
     if other is not None:
         raise PermissionDeniedException(

@@ -5,9 +5,7 @@ from typing import Annotated, Any
 
 from litestar import Controller, Request, Response, post
 from litestar.concurrency import sync_to_thread
-from litestar.datastructures import FormMultiDict, UploadFile
 from litestar.di import NamedDependency
-from litestar.exceptions import ClientException
 from litestar.params import FromPath, QueryParameter
 
 from al_loop.errors import NotFoundError, UnsupportedError
@@ -16,9 +14,10 @@ from al_loop.serving.sam.prompt import read_prompt, read_sample_prompt
 from models.card import TaskName
 from service.access.tokens import requires
 from service.errors import problems
-from service.limits.lanes import LANE, PREDICTIONS, STORE, in_lane, small_first
+from service.limits.lanes import LANE, PREDICTIONS, small_first
 from service.openapi.examples import OUTLINE, PROBABILITIES, answer
 from service.openapi.uploads import PROMPT_BODY, UPLOAD_BODY
+from service.requests.uploads import image_of, read_form, read_image, text_of
 
 SPEC = problems(400, 401, 403, 404, 409, 413, 415, 422, 501, 503)
 TOKEN = QueryParameter(description="Token, for clients that can send nothing but a URL.")
@@ -47,7 +46,7 @@ class PredictionController(Controller):
         token: Annotated[str | None, TOKEN] = None,
     ) -> list[float]:
         """Calibrated class probabilities of the uploaded image, a flat list in class order."""
-        data = await _image(request)
+        data = await read_image(request)
         answer: list[float] = await _predicted(loop, campaign, "classification", data)
         return answer
 
@@ -70,7 +69,7 @@ class PredictionController(Controller):
 
         0 = background, k = k-th class.
         """
-        data = await _image(request)
+        data = await read_image(request)
         answer = await _predicted(loop, campaign, "segmentation", data)
         return Response(answer, media_type="image/tiff")
 
@@ -98,13 +97,12 @@ class PredictionController(Controller):
         """
         target = await sync_to_thread(loop.store.campaigns.get, campaign)
         classes = list(dict.fromkeys(name for spec in target.tasks for name in spec.classes))
-        form = await _form(request)
-        fields = (form.get(name) for name in ("points", "label", "crs", "transform", "sample_id"))
-        texts = [field if isinstance(field, str) else None for field in fields]
+        form = await read_form(request)
+        texts = [text_of(form, name) for name in ("points", "label", "crs", "transform", "sample_id")]
         if texts[4] is not None:
             on_sample = read_sample_prompt(texts[4], texts[0], texts[1], classes)
             return await sync_to_thread(loop.prompts.outline_sample, target, on_sample)
-        picture = await _image(request)
+        picture = image_of(form)
         prompt = read_prompt(texts[0], texts[1], texts[2], texts[3], classes)
         return await sync_to_thread(loop.prompts.outline, target, prompt, picture)
 
@@ -126,29 +124,10 @@ class PredictionController(Controller):
         """The answer to a task without a route of its own; `detection` is named by the interface but not built yet."""
         target = await sync_to_thread(loop.store.campaigns.get, campaign)
         if target.task(task) is not None:
-            return Response(await _predicted(loop, campaign, task, await _image(request)))
+            return Response(await _predicted(loop, campaign, task, await read_image(request)))
         if task == "detection":
             raise UnsupportedError(f"The task {task!r} is not built yet; use classification, segmentation or sam.")
         raise NotFoundError("task", task, "use classification, segmentation or sam")
-
-
-async def _image(request: Request[Any, Any, Any]) -> bytes:
-    """The bytes of the multipart field `image`."""
-    content_type, options = request.content_type
-    if content_type != "multipart/form-data" or "boundary" not in options:
-        raise ClientException("Send the image as multipart/form-data with a file in the field `image`.")
-    form = await _form(request)
-    image = form.get("image")
-    if isinstance(image, UploadFile):
-        with in_lane(STORE):
-            return await image.read()
-    raise ClientException("The multipart field `image` is missing or is no file; it must hold one raster.")
-
-
-async def _form(request: Request[Any, Any, Any]) -> FormMultiDict:
-    """The fields of the body; a large one is written to a file on the way, which does not wait for predictions."""
-    with in_lane(STORE):
-        return await request.form()
 
 
 async def _predicted(loop: Loop, campaign: str, task: TaskName, data: bytes) -> Any:  # noqa: ANN401  # each task's own

@@ -1,18 +1,19 @@
 """Read and check what SCANEO sends with clicked points."""
 
+import math
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any
 
 import msgspec
 
 from al_loop.domain.names import as_spelled
+from al_loop.domain.samples import SampleId
 from al_loop.errors import InvalidValueError
 from models.errors import UnknownCrsError, UnusableRasterError
 from models.rasters.crs import read_crs
 from models.rasters.georeference import crs_name
 
 MAX_POINTS = 64
-T = TypeVar("T")
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +54,8 @@ def read_prompt(
     if not name:
         raise InvalidValueError("crs", f"{crs!r} is no CRS that PROJ knows")
     c, a, b, f, d, e = _decoded("transform", transform, tuple[float, float, float, float, float, float])
-    if not a * e - b * d:
+    determinant = a * e - b * d
+    if not determinant or not math.isfinite(determinant):
         raise InvalidValueError("transform", "it maps the image to a line; it cannot be inverted")
     return Prompt(points=_points(points), label=known, crs=name, transform=[a, b, c, d, e, f])
 
@@ -73,7 +75,7 @@ def read_sample_prompt(sample_id: str, points: str | None, label: str | None, cl
     Raises:
         InvalidValueError: A field is missing or malformed; carries its name.
     """
-    number = _decoded("sample_id", sample_id, int)
+    number: int = _decoded("sample_id", sample_id, SampleId)
     return SamplePrompt(sample_id=number, points=_points(points), label=_class(label, classes))
 
 
@@ -97,13 +99,13 @@ def _class(label: str | None, classes: Sequence[str]) -> str:
 
 
 def _points(text: str | None) -> list[tuple[float, float]]:
-    clicked = _decoded("points", text, list[tuple[float, float]])
+    clicked: list[tuple[float, float]] = _decoded("points", text, list[tuple[float, float]])
     if not 1 <= len(clicked) <= MAX_POINTS:
         raise InvalidValueError("points", f"{len(clicked)} points; set 1 to {MAX_POINTS} on the thing to outline")
     return clicked
 
 
-def _decoded(name: str, text: str | None, kind: type[T]) -> T:
+def _decoded(name: str, text: str | None, kind: Any) -> Any:  # noqa: ANN401  # of that kind
     if text is None:
         raise InvalidValueError(name, f"the form field `{name}` is missing")
     try:

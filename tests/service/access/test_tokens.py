@@ -65,7 +65,7 @@ def test_without_a_known_token_it_is_401(guarded: Http, asked: str, header: str 
 
 def test_token_in_the_url_opens_prediction_routes_only(guarded: Http) -> None:
     token = {"token": TOKENS["ops"]}
-    assert guarded.post(CALLS["predict"][1], params=token).status_code == 400  # no image, but let in
+    assert guarded.post(CALLS["predict"][1], params=token).status_code == 415  # no image, but let in
     assert guarded.get("/campaigns", params=token).status_code == 401
     wrong = guarded.post(CALLS["predict"][1], params={"token": "wrong-token"})
     assert wrong.status_code == 401

@@ -45,8 +45,12 @@ def test_unbuilt_prediction_task_is_501(http: Http, campaign: str, task: str, st
 
 def test_prediction_without_a_file_says_so(http: Http, campaign: str) -> None:
     url = f"/campaigns/{campaign}/predictions/classification"
-    for response in (http.post(url), http.post(url, json={}), http.post(url, files={"picture": b"x"})):
-        assert response.status_code == 400
+    for response, status in (
+        (http.post(url), 415),
+        (http.post(url, json={}), 415),
+        (http.post(url, files={"picture": b"x"}), 400),
+    ):
+        assert response.status_code == status
         assert "`image`" in response.text
 
 
