@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 OL_VERSION := 10.11.0
 UV_VERSION := 0.13.9
 DATA ?=
+SEED ?= 1
+EXAMPLES ?= 20
 OUT ?= demo-out
 LOCK := --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --quiet
 
@@ -12,7 +14,7 @@ LOCK := --universal --generate-hashes --python-version 3.11 --no-header --no-ann
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help vendor venv demo test test-fast test-only lint format types docs bench cli-docs wheel lock clean
+.PHONY: help vendor venv demo test test-fast test-only lint format types docs bench fuzz cli-docs wheel lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -42,6 +44,9 @@ lint: venv ## ruff (lint and format) and typos.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/typos
+
+fuzz: venv ## Send generated requests to a service and compare its answers with the OpenAPI document (SEED=1 EXAMPLES=20).
+	$(BIN)/python -m tests.data.serve_for_fuzzing --seed $(SEED) --max-examples $(EXAMPLES) --phases coverage,fuzzing
 
 types: venv ## mypy --strict.
 	$(BIN)/mypy

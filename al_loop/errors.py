@@ -13,6 +13,7 @@ AlLoopError
         PretrainingRunningError     one pretraining at a time per campaign
         NotEnoughLabelsError        says how many labels are missing
         NoModelError                nothing is promoted yet
+        CrowdedError                a sample has answers of very many annotators
         WithheldError               no suggestion for this image, on purpose
         KeyReusedError              an idempotency key of another request
         RepeatedRequestError        a request that was carried out before
@@ -122,6 +123,16 @@ class NotEnoughLabelsError(ConflictError):
     def __init__(self, reason: str, missing: int) -> None:
         self.reason, self.missing = reason, missing
         super().__init__(reason)
+
+
+class CrowdedError(ConflictError):
+    """A sample has answers of as many annotators as it may."""
+
+    def __init__(self, sample_id: int, most: int) -> None:
+        self.sample_id = sample_id
+        super().__init__(
+            f"sample {sample_id} would have answers of more than {most:,} annotators; give them to other samples"
+        )
 
 
 class NoModelError(ConflictError):

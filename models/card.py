@@ -49,31 +49,31 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Architecture: everything needed to rebuild the torch module around its weights."""
 
-    encoder: str = "resnet10_narrow"
+    encoder: Annotated[str, msgspec.Meta(max_length=200)] = "resnet10_narrow"
     """Name of a timm encoder that offers `features_only`; the default is our own
     (`models.training.networks.encoders`)."""
     pretrained: bool = False
     """Start from timm's pretrained weights (timm fetches them, or finds them in its cache)."""
-    pretrained_file: str | None = None
+    pretrained_file: Annotated[str, msgspec.Meta(max_length=4_096)] | None = None
     """Start from this local safetensors file of encoder weights instead."""
-    embedding_size: int = 128
+    embedding_size: Annotated[int, msgspec.Meta(ge=1, le=65_536)] = 128
     """D of the `embedding` output."""
-    dropout: float = 0.2
+    dropout: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.2
 
 
 class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Recipe of one training run."""
 
-    epochs: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    epochs: Annotated[int, msgspec.Meta(ge=1, le=10**9)] | None = None
     """Fixed schedule; None derives it from the number of labels (see `models.train`)."""
-    max_steps: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    max_steps: Annotated[int, msgspec.Meta(ge=1, le=10**9)] | None = None
     """Optimisation steps at most, whatever the schedule; None: no further bound."""
-    batch_size: Annotated[int, msgspec.Meta(ge=2)] = 32
-    learning_rate: float = 3e-3
-    weight_decay: float = 1e-2
-    chip_size_px: Annotated[int, msgspec.Meta(ge=32)] = 256
+    batch_size: Annotated[int, msgspec.Meta(ge=2, le=65_536)] = 32
+    learning_rate: Annotated[float, msgspec.Meta(ge=0, le=1_000)] = 3e-3
+    weight_decay: Annotated[float, msgspec.Meta(ge=0, le=1_000)] = 1e-2
+    chip_size_px: Annotated[int, msgspec.Meta(ge=32, le=65_536)] = 256
     """Larger samples are trained on random crops of this size."""
-    seed: int = 0
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 

@@ -5,6 +5,7 @@ Knows nothing of torch.
 New fields go at the end and get a default, so that old cards still decode.
 """
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -13,6 +14,10 @@ ENCODER_FILE = "encoder.safetensors"
 """Encoder weights under timm's names: what `ModelConfig.pretrained_file` takes."""
 
 SUMMARY_FILE = "summary.json"
+
+ENCODER_NAME = re.compile(r"[A-Za-z0-9_.]{1,200}")
+"""Names of timm's own registry; `hf-hub:` and `local-dir:` would fetch or unpickle what they name."""
+OTHER_PLACES = "not the name of one of timm's encoders; weights from elsewhere come by pretrained_file"
 
 PretrainMethod = Literal["barlow_twins", "pretrained"]
 
@@ -23,11 +28,11 @@ class PretrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     method: PretrainMethod = "barlow_twins"
     """barlow_twins: trained on the campaign's own images; pretrained: the weights of `pretrained` or `pretrained_file`
     as they are."""
-    encoder: str | None = None
+    encoder: Annotated[str, msgspec.Meta(max_length=200)] | None = None
     """Name of a timm encoder that offers `features_only`; None: the one that the campaign's models use."""
     pretrained: bool = False
     """Start from timm's pretrained weights (timm fetches them, or finds them in its cache)."""
-    pretrained_file: str | None = None
+    pretrained_file: Annotated[str, msgspec.Meta(max_length=4_096)] | None = None
     """Start from this local safetensors file of encoder weights instead."""
     minutes: Annotated[float, msgspec.Meta(gt=0, le=10_080)] | None = 20.0
     """Wall time of training, reading and export not included; None: `epochs` decides."""
@@ -93,6 +98,8 @@ class PretrainSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_config(config: PretrainConfig) -> tuple[str, str] | None:
     """The first contradiction in a request: its JSON path and a sentence; None if there is none."""
+    if config.encoder is not None and not ENCODER_NAME.fullmatch(config.encoder):
+        return "encoder", OTHER_PLACES
     if config.pretrained and config.pretrained_file is not None:
         return "pretrained_file", "pretrained and pretrained_file exclude each other"
     if config.method == "pretrained" and not config.pretrained and config.pretrained_file is None:

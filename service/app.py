@@ -11,6 +11,7 @@ from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 
 from al_loop.loop import Loop
+from service.access.answer_headers import AllowMiddleware, AnswerHeaders
 from service.access.audit import AuditMiddleware, note_tokens
 from service.access.foreign_pages import ForeignPagesMiddleware
 from service.access.people import Tokens
@@ -24,6 +25,7 @@ from service.log import HEADER, RequestLog
 from service.metrics import Metrics, MetricsMiddleware
 from service.openapi.document import openapi_config
 from service.requests.json_bodies import ApiRequest
+from service.requests.rates import LabelRate
 from service.routes.agreement import AgreementController
 from service.routes.assists import AssistController
 from service.routes.campaigns import CampaignController
@@ -107,7 +109,13 @@ def create_app(settings: Settings, loop: Loop | None = None) -> Litestar:
         lifespan=[lifespan],
         exception_handlers={Exception: answer_error},
         before_request=check_annotator,
-        middleware=[MetricsMiddleware(), ForeignPagesMiddleware(settings), AuditMiddleware(), AdmissionMiddleware()],
+        middleware=[
+            MetricsMiddleware(),
+            ForeignPagesMiddleware(settings),
+            AuditMiddleware(),
+            AllowMiddleware(),
+            AdmissionMiddleware(),
+        ],
         cors_config=_cors(settings),
         request_class=ApiRequest,
         request_max_body_size=settings.max_upload_mb * 1_000_000,
@@ -115,9 +123,11 @@ def create_app(settings: Settings, loop: Loop | None = None) -> Litestar:
         openapi_config=openapi_config(),
     )
     # Before routing, where no middleware comes: the path of a proxy, and requests that no route answers.
-    app.asgi_handler = RequestLog(RootPath(app.asgi_handler, settings.root_path), write=settings.access_log)
+    routed = AnswerHeaders(RootPath(app.asgi_handler, settings.root_path))
+    app.asgi_handler = RequestLog(routed, write=settings.access_log)
     app.state.tokens = tokens
     app.state.metrics = Metrics()
+    app.state.label_rate = LabelRate()
     return app
 
 

@@ -3,6 +3,7 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from al_loop.errors import InvalidValueError
+from service.requests.parameters import LARGEST_ID
 
 
 def read_cursor(cursor: str | None) -> int:
@@ -14,9 +15,12 @@ def read_cursor(cursor: str | None) -> int:
     if cursor is None:
         return 0
     try:
-        return int(urlsafe_b64decode(cursor.encode()).decode("ascii"))
+        found = int(urlsafe_b64decode(cursor.encode()).decode("ascii"))
+        if not 0 <= found <= LARGEST_ID:
+            raise ValueError(found)
+        return found
     except ValueError as error:
-        raise InvalidValueError("cursor", f"{cursor!r} is not a cursor from `next_cursor`") from error
+        raise InvalidValueError("cursor", f"{cursor[:100]!r} is not a cursor from `next_cursor`") from error
 
 
 def write_cursor(ids: list[int], limit: int) -> str | None:

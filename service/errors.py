@@ -102,7 +102,7 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
         logger.error("%s %s: %s", request.method, request.scope["path"], error)
         detail, facts = "The label store cannot do this now; the service's log has the details.", {}
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-        headers["Retry-After"] = str(max(1, round(getattr(error, "retry_after_s", 1))))
+        headers.setdefault("Retry-After", str(max(1, round(getattr(error, "retry_after_s", 1)))))
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if _wants_sentence(request):

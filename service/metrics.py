@@ -25,8 +25,10 @@ class Metrics:
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
             registry=self.registry,
         )
-        self.samples = Gauge("al_loop_samples", "Samples by state", ["campaign", "state"], registry=self.registry)
-        self.running = Gauge("al_loop_round_running", "Whether a round runs", ["campaign"], registry=self.registry)
+        self.of_campaigns = CollectorRegistry()
+        """What names campaigns, for those who may know them."""
+        self.samples = Gauge("al_loop_samples", "Samples by state", ["campaign", "state"], registry=self.of_campaigns)
+        self.running = Gauge("al_loop_round_running", "Whether a round runs", ["campaign"], registry=self.of_campaigns)
 
 
 class MetricsMiddleware(ASGIMiddleware):
@@ -57,12 +59,23 @@ class MetricsMiddleware(ASGIMiddleware):
             metrics.seconds.labels(route).observe(perf_counter() - started)
 
 
-def collect(metrics: Metrics, loop: Loop) -> tuple[bytes, str]:
-    """Read the loop's state into the gauges and render everything; returns the body and its media type."""
+def collect(metrics: Metrics, loop: Loop, *, campaigns: bool = True) -> tuple[bytes, str]:
+    """Read the loop's state into the gauges and render everything; returns the body and its media type.
+
+    Args:
+        metrics: Of the app.
+        loop: Says how campaigns stand.
+        campaigns: Whether to tell of them.
+    """
+    media_type = CONTENT_TYPE_LATEST.replace("; charset=utf-8", "")  # Litestar adds it
+    if not campaigns:
+        return generate_latest(metrics.registry), media_type
+    metrics.samples.clear()  # some may be gone
+    metrics.running.clear()
     for campaign in loop.store.campaigns.list():
         counts = loop.store.campaigns.counts(campaign.campaign_id, loop.clock())
         for state in ("pool", "leased", "labelled", "reserve"):
             metrics.samples.labels(campaign.name, state).set(getattr(counts, state))
         active = loop.store.rounds.active(campaign.campaign_id)
         metrics.running.labels(campaign.name).set(active is not None)
-    return generate_latest(metrics.registry), CONTENT_TYPE_LATEST
+    return generate_latest(metrics.registry) + generate_latest(metrics.of_campaigns), media_type

@@ -4,15 +4,19 @@ from typing import Annotated
 
 import msgspec
 
+from al_loop.domain.campaigns import PathText, ShortText
 from al_loop.domain.labels import AnnotatorName
 from al_loop.domain.samples import SampleId
 from al_loop.querying.strategies import StrategyConfig
+
+QuerySize = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Address = Annotated[str, msgspec.Meta(pattern="^https?://", max_length=2_000)]
 
 
 class SamplesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which rasters to register: named ones, or all below the root."""
 
-    paths: Annotated[list[str], msgspec.Meta(max_length=100_000)] | None = None
+    paths: Annotated[list[PathText], msgspec.Meta(max_length=100_000)] | None = None
     """Relative to the campaign's root, `/`-separated."""
     scan: bool = False
     """Register every raster below the root; label masks and hidden files are left out."""
@@ -22,7 +26,7 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Who asks for how many samples, chosen how."""
 
     annotator: AnnotatorName
-    query_size: int
+    query_size: QuerySize
     """1 to 1000."""
     strategy: StrategyConfig | None = None
     """Null: `auto`."""
@@ -34,7 +38,7 @@ class RelabelRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The annotator who re-annotates, and how many samples."""
 
     annotator: AnnotatorName
-    query_size: int
+    query_size: QuerySize
     """1 to 1000."""
 
 
@@ -42,7 +46,7 @@ class ReleaseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Leases to give back unanswered."""
 
     annotator: AnnotatorName
-    sample_ids: list[SampleId] | None = None
+    sample_ids: Annotated[list[SampleId], msgspec.Meta(max_length=10_000)] | None = None
     """Null: all of the annotator's leases."""
 
 
@@ -103,19 +107,19 @@ class PromoteRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class LinkRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which SCANEO campaign to link, and how."""
 
-    url: Annotated[str, msgspec.Meta(pattern="^https?://")]
+    url: Address
     """Root of SCANEO as this service reaches it, such as `http://localhost:8000`."""
-    campaign: str
+    campaign: ShortText
     """Name of the campaign in SCANEO."""
-    tasks: list[str] | None = None
+    tasks: Annotated[list[ShortText], msgspec.Meta(max_length=20)] | None = None
     """`classification`, `segmentation`; null: those of our campaign, or those that are annotated there so far."""
-    path_map: list[str] = []
+    path_map: Annotated[list[PathText], msgspec.Meta(max_length=100)] = []
     """`A=B`: folder A in SCANEO's file system is folder B in ours."""
     annotator: AnnotatorName = "scaneo"
     """Whom labels are recorded under when no lease or batch tells who drew them."""
-    database: str | None = None
+    database: PathText | None = None
     """SCANEO's SQLite file on this machine, if it may be read: fewer requests."""
-    service_url: Annotated[str, msgspec.Meta(pattern="^https?://")] | None = None
+    service_url: Address | None = None
     """Address at which SCANEO reaches this service; null: the setting `public_url`, or the address asked at."""
     poll_s: Annotated[float, msgspec.Meta(ge=0.2, le=3600)] = 2.0
     """Seconds between looks for changes."""
@@ -127,7 +131,7 @@ class BatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """For whom to make a batch of how many samples."""
 
     annotator: AnnotatorName
-    query_size: int | None = 20
+    query_size: QuerySize | None = 20
     """1 to 1000 new samples; null: those that the annotator has on lease already."""
     strategy: StrategyConfig | None = None
     """Null: `auto`."""
@@ -143,7 +147,7 @@ class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Who takes which suggestion over."""
 
     annotator: AnnotatorName
-    task: str | None = None
+    task: ShortText | None = None
     """Null: every task that something was suggested for."""
-    prediction_ids: list[int] | None = None
+    prediction_ids: Annotated[list[SampleId], msgspec.Meta(max_length=100)] | None = None
     """The suggestions that the annotator looks at: refused if there is a newer one. Null: the newest, whichever."""

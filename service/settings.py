@@ -57,6 +57,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds between two looks at the retrain policies, at least; nothing is looked at while nothing changes."""
     score_tick_s: Annotated[float, msgspec.Meta(gt=0)] = 2.0
     """Seconds between two looks for samples without a score, at least."""
+    scaneo_link_local: bool = False
+    """Whether SCANEO may be linked at link-local addresses, such as those of cloud metadata services."""
     sam_model: Path | None = None
     """ONNX file that outlines what was clicked (`models/inference/promptable.py` lists its inputs); unset: region
     growing."""
@@ -155,7 +157,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Role of each token that is shared, from `tokens`.
 
         Raises:
-            SettingsError: A pair is not `role=token`, or the role is unknown.
+            SettingsError: A pair is not `role=token`, the role is unknown, or a token stands for two roles.
         """
         pairs: dict[str, Role] = {}
         for pair in filter(None, (part.strip() for part in self.tokens.split(","))):
@@ -164,6 +166,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 raise SettingsError(
                     f"{PREFIX}TOKENS: each entry is role=token with role predict, annotate or ops and a token of at "
                     f"least {MIN_TOKEN_LENGTH} characters"
+                )
+            if pairs.get(token, role) != role:
+                raise SettingsError(
+                    f"{PREFIX}TOKENS: one token stands for the roles {pairs[token]} and {role}; give each role its own"
                 )
             pairs[token] = role  # type: ignore[assignment]  # narrowed by the membership test above
         return pairs

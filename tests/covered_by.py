@@ -85,6 +85,7 @@ COVERED_BY = {
     "models/training/data/label_counts.py": "tests/models/training/test_evaluate.py",
     "models/training/networks/encoders.py": "tests/models/training/networks/test_architectures.py",
     "service/demo/server.py": "tests/examples/test_examples.py",
+    "service/openapi/contents.py": "tests/service/openapi/test_schemathesis.py",
     "service/openapi/uploads.py": "tests/service/routes/test_predictions.py",
     "service/routes/model_versions.py": "tests/service/routes/test_rounds.py",
     "service/scaneo/transport.py": "tests/service/scaneo/test_client.py",

@@ -61,14 +61,18 @@ def resolve_root(root: str, imagery: Sequence[Path]) -> Path:
         raise InvalidValueError("$.root", "the path holds a NUL character")
     folders = ", ".join(str(folder) for folder in imagery)
     path = Path(root)
-    resolved = (path if path.is_absolute() else imagery[0] / path).resolve()
+    try:
+        resolved = (path if path.is_absolute() else imagery[0] / path).resolve()
+        is_folder = resolved.is_dir()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a ring of links, no text of this file system
+        raise InvalidValueError("$.root", f"{root[:100]!r} cannot be a folder: {type(error).__name__}") from error
     if not any(resolved.is_relative_to(folder) for folder in imagery):
         raise InvalidValueError(
             "$.root",
             f"{root!r} lies outside the folders that the service reads ({folders}); start it with "
             f"--imagery {resolved}, too, or move the images",
         )
-    if not resolved.is_dir():
+    if not is_folder:
         raise InvalidValueError("$.root", f"{root!r} is not an existing directory")
     return resolved
 

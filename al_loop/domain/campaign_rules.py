@@ -5,10 +5,12 @@ import re
 from collections.abc import Sequence
 
 from al_loop.domain.campaigns import CampaignSettings, View, ViewSettings
+from al_loop.domain.patterns import read_pattern
 from al_loop.errors import InvalidValueError
 from models.card import TaskSpec
 from models.errors import BandMathsError
 from models.pictures.band_maths import read_band_maths
+from models.pretrain_config import ENCODER_NAME, OTHER_PLACES
 from models.tasks import task_kinds, task_of
 
 NAME = re.compile(r"[a-z0-9-]{1,64}")
@@ -51,9 +53,7 @@ def check_campaign(
         for index, band in enumerate(bands):
             if band < 1 or band in bands[:index]:
                 raise InvalidValueError(f"$.bands[{index}]", f"{band} is not a band number from 1 that is listed once")
-    check_reserve_pattern(settings)
-    check_spread(settings)
-    check_views(settings.view)
+    check_settings(settings, "$.settings")
 
 
 def check_name(name: str) -> None:
@@ -86,13 +86,21 @@ def check_growth(old: Sequence[TaskSpec], new: Sequence[TaskSpec]) -> None:
             )
 
 
-def check_reserve_pattern(settings: CampaignSettings, path: str = "$.settings.reserve.group_pattern") -> None:
-    """Refuse a `group_pattern` that is no regular expression, or that has no group to name the block.
+def check_settings(settings: CampaignSettings, path: str = "$") -> None:
+    """Refuse settings that would fail later: patterns, quotas, views, names of encoders.
+
+    Args:
+        settings: The campaign's.
+        path: Where they are in what the client sent.
 
     Raises:
         InvalidValueError: With the JSON path of the field.
     """
-    _check_pattern(settings.reserve.group_pattern, path, groups=1)
+    _check_pattern(settings.reserve.group_pattern, f"{path}.reserve.group_pattern", groups=1)
+    check_spread(settings, f"{path}.query.spread")
+    check_views(settings.view, f"{path}.view")
+    if not ENCODER_NAME.fullmatch(settings.model.encoder):
+        raise InvalidValueError(f"{path}.model.encoder", OTHER_PLACES)
 
 
 def check_spread(settings: CampaignSettings, path: str = "$.settings.query.spread") -> None:
@@ -158,11 +166,5 @@ def _check_limits(limits: Sequence[tuple[float, float]] | None, path: str) -> No
 
 
 def _check_pattern(pattern: str | None, path: str, *, groups: int = 0) -> None:
-    if pattern is None:
-        return
-    try:
-        found = re.compile(pattern).groups
-    except re.error as error:
-        raise InvalidValueError(path, f"not a regular expression: {error}") from error
-    if found < groups:
+    if pattern is not None and read_pattern(pattern, path).groups < groups:
         raise InvalidValueError(path, "needs one group, as in ^(tile[0-9]+)_")

@@ -5,9 +5,14 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from al_loop.domain.samples import RemarkedPath, SkippedPath
+from al_loop.domain.samples import RemarkedPath, SampleId, SkippedPath
 from models.card import Alpha, BandPolicy, ModelCard, ModelConfig, Nodata, TaskName, TaskSpec, TrainConfig
 from models.manifest import Unlabelled
+
+Pattern = Annotated[str, msgspec.Meta(max_length=1_000)]
+PathText = Annotated[str, msgspec.Meta(max_length=4_096)]
+"""A path as long as file systems take it."""
+ShortText = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class ReserveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -18,27 +23,27 @@ class ReserveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Samples drawn at least, as long as half of all samples are left to the pool."""
     block_by: Literal["auto", "place", "folder", "sample"] = "auto"
     """auto: place for samples with a CRS, else sample (each stands alone)."""
-    block_m: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    block_m: Annotated[float, msgspec.Meta(ge=0.01, le=2.1e7)] | None = None
     """Side of a spatial block in metres; None: four times the median footprint."""
-    group_pattern: str | None = None
-    """Regular expression on the path; its first group names the block (wins over `block_by`)."""
-    seed: int = 0
+    group_pattern: Pattern | None = None
+    """Regular expression (RE2) on the path; its first group names the block (wins over `block_by`)."""
+    seed: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] = 0
 
 
 class RetrainPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When a round starts by itself and what it promotes."""
 
-    new_labels: Annotated[int, msgspec.Meta(ge=1)] | None = 50
+    new_labels: Annotated[int, msgspec.Meta(ge=1, le=10**9)] | None = 50
     """Start after this many samples were newly labelled since the last snapshot; None: never by count."""
-    interval_s: Annotated[float, msgspec.Meta(ge=10)] | None = None
+    interval_s: Annotated[float, msgspec.Meta(ge=10, le=10**9)] | None = None
     """Start this long after the last round began, if there is at least one new label; None: never by time."""
-    cron: str | None = None
+    cron: ShortText | None = None
     """Not built yet: refused with 501."""
-    min_labels: Annotated[int, msgspec.Meta(ge=2)] = 10
+    min_labels: Annotated[int, msgspec.Meta(ge=2, le=10**9)] = 10
     """Labelled samples outside the reserve that a round needs."""
-    min_reserve_labels: Annotated[int, msgspec.Meta(ge=2)] = 5
+    min_reserve_labels: Annotated[int, msgspec.Meta(ge=2, le=10**9)] = 5
     """Labelled samples inside the reserve that a round needs."""
-    debounce_s: Annotated[float, msgspec.Meta(ge=0)] = 5.0
+    debounce_s: Annotated[float, msgspec.Meta(ge=0, le=10**9)] = 5.0
     """Wait until no label has arrived for this long, so that a bulk import starts one round."""
     tolerance: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
     """A candidate may be this much worse than the serving model and still be promoted."""
@@ -69,9 +74,9 @@ class SpreadSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     once_per_place: bool = False
     """Offer only one of several acquisitions of one footprint until all places were asked about: centres within half
     of the smaller one's side, sides that differ by a quarter at most."""
-    group_pattern: str | None = None
-    """Regular expression on the path; its first group, or its whole match, names a scene, date or sensor."""
-    max_per_group: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    group_pattern: Pattern | None = None
+    """Regular expression (RE2) on the path; its first group, or its whole match, names a scene, date or sensor."""
+    max_per_group: Annotated[int, msgspec.Meta(ge=1, le=10**9)] | None = None
     """Samples of one group in a query at most, needs `group_pattern`; None: no quota. Other paths are of no group."""
 
 
@@ -84,7 +89,7 @@ class QuerySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Share of samples that several annotators are asked about, independently, to measure agreement."""
     overlap_annotators: Annotated[int, msgspec.Meta(ge=2, le=10)] = 2
     """How many annotators each of those is offered to."""
-    golden: tuple[str, ...] = ()
+    golden: Annotated[tuple[PathText, ...], msgspec.Meta(max_length=100_000)] = ()
     """Paths of samples with a known answer: offered to every annotator, never trained on."""
     spread: SpreadSettings = SpreadSettings()
 
@@ -99,6 +104,9 @@ Stretch = Literal["campaign", "image"]
 Sensor = Literal["sentinel-2", "landsat-8", "rgb", "rgb-nir", "bgr-nir", "sar-vv-vh"]
 """What took the images, which tells the order of their bands."""
 Gamma = Annotated[float, msgspec.Meta(ge=0.2, le=5.0)]
+MOST_BANDS = 65_535
+"""Bands of a TIFF."""
+Band = Annotated[int, msgspec.Meta(ge=1, le=MOST_BANDS)]
 LowHigh = tuple[float, float]
 """Value that is shown black (or at the lower end of the colour map), and value that is shown full."""
 
@@ -112,11 +120,11 @@ class View(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What the page calls it."""
     key: Annotated[str, msgspec.Meta(min_length=1, max_length=1)] | None = None
     """Key that switches to it on the page; null: the page finds one."""
-    bands: tuple[int, ...] | None = None
+    bands: Annotated[tuple[Band, ...], msgspec.Meta(max_length=3)] | None = None
     """1-based: three for red, green and blue, or one. Null: `expression` says."""
-    expression: str | None = None
+    expression: Annotated[str, msgspec.Meta(max_length=1_000)] | None = None
     """Band maths such as `(b8-b4)/(b8+b4)`; three formulas separated by `;` for red, green and blue."""
-    limits: tuple[LowHigh, ...] | None = None
+    limits: Annotated[tuple[LowHigh, ...], msgspec.Meta(max_length=3)] | None = None
     """One pair for each channel, in the units of the bands or of the formula; null: `stretch` decides."""
     colormap: Colormap | None = None
     """Of a view with one channel; null: grey."""
@@ -131,7 +139,7 @@ class ViewSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """campaign: the same limits for every image, so that brightness can be compared; image: of each image alone."""
     gamma: Gamma | None = None
     """Above 1 lifts dark parts, of views without a colour map; null: 1.5, but 1 for 8-bit images of three bands."""
-    limits: tuple[LowHigh, ...] | None = None
+    limits: Annotated[tuple[LowHigh, ...], msgspec.Meta(max_length=MOST_BANDS)] | None = None
     """Limits of each band of the files, or one pair for all, instead of percentiles over a sample of the pool."""
 
 
@@ -282,18 +290,18 @@ class RegistrationReport(msgspec.Struct, frozen=True, kw_only=True):
 class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One task as it is asked for; `detection` is known to the interface but not built yet."""
 
-    task: str
-    classes: list[str]
+    task: ShortText
+    classes: Annotated[list[ClassName], msgspec.Meta(max_length=10_000)]
     multi_label: bool = False
 
 
 class CampaignRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What `POST /campaigns` takes."""
 
-    name: str
-    tasks: list[TaskRequest]
-    root: str
-    bands: list[int] | None = None
+    name: ShortText
+    tasks: Annotated[list[TaskRequest], msgspec.Meta(max_length=20)]
+    root: PathText
+    bands: Annotated[list[Band], msgspec.Meta(max_length=MOST_BANDS)] | None = None
     settings: CampaignSettings = CampaignSettings()
     policy: RetrainPolicy = RetrainPolicy()
 
@@ -301,7 +309,7 @@ class CampaignRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 class ClassRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A class to be added."""
 
-    task: str
+    task: ShortText
     name: ClassName
     description: Description = ""
     """What belongs to it and what does not, for annotators."""
@@ -319,7 +327,7 @@ class ClassChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """`#rrggbb`; null: one of the palette."""
     retired: bool | msgspec.UnsetType = msgspec.UNSET
     """true: it can no longer be given; labels of it stay, and false brings it back."""
-    examples: Annotated[tuple[int, ...], msgspec.Meta(max_length=20)] | msgspec.UnsetType = msgspec.UNSET
+    examples: Annotated[tuple[SampleId, ...], msgspec.Meta(max_length=20)] | msgspec.UnsetType = msgspec.UNSET
     """Ids of samples that show it well."""
 
 
@@ -352,7 +360,7 @@ class Deletion(DeletionCounts, frozen=True, kw_only=True):
 class CampaignChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What shall become different about a campaign; fields that are left out stay as they are."""
 
-    name: str | msgspec.UnsetType = msgspec.UNSET
+    name: ShortText | msgspec.UnsetType = msgspec.UNSET
     """1 to 64 of the characters a-z, 0-9 and -."""
     archived: bool | msgspec.UnsetType = msgspec.UNSET
     """true: no rounds, no scores, not offered to annotators, left out of lists. Everything stays; false undoes it."""

@@ -40,7 +40,12 @@ class CheckedLabel(msgspec.Struct, frozen=True, kw_only=True):
     """Every task of the campaign: the lease ends when all are answered. Empty: with this label."""
 
 
-AnnotatorName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+NAME_PATTERN = r"^[^\x00-\x1f\x7f]+$"
+"""No control characters."""
+AnnotatorName = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=NAME_PATTERN)]
+GivenName = Annotated[str, msgspec.Meta(max_length=200)]
+MOST_LABELS = 10_000
+"""Labels of one request."""
 
 
 class LabelInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,13 +55,15 @@ class LabelInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     sample_id: SampleId | None = None
-    path: str | None = None
-    task: str
+    path: Annotated[str, msgspec.Meta(max_length=4_096)] | None = None
+    task: GivenName
     annotator: AnnotatorName
-    classes: list[str] | None = None
+    classes: Annotated[list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=10_000)] | None = (
+        None
+    )
     features: dict[str, Any] | None = None
     """GeoJSON FeatureCollection; each `properties.label` is a class, or null with `properties.ignore` true."""
-    crs: str | None = None
+    crs: Annotated[str, msgspec.Meta(max_length=10_000)] | None = None
     """CRS of the coordinates: a code of EPSG, ESRI, IGNF or OGC, a URN of one, or WKT; "pixel" = column, row; None =
     EPSG:4326 where the sample has a CRS, else pixels."""
     override_lease: bool = False

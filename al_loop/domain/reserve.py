@@ -6,13 +6,15 @@ samples would be tested on.
 
 import hashlib
 import math
-import re
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.domain.campaigns import ReserveSettings
+from al_loop.domain.patterns import first_group, read_pattern
+from al_loop.errors import InvalidValueError
 from models.geo.footprints import METRES_PER_DEGREE
 
 FOOTPRINTS_PER_BLOCK = 4.0
@@ -84,14 +86,15 @@ def assign_blocks(
         bounds: Shape (N, 4) as in `default_block_m`.
         settings: The campaign's.
         block_m: From `default_block_m`; None if nothing has a place.
+
+    Raises:
+        InvalidValueError: `group_pattern` was set by an older al-loop and cannot be matched in linear time.
     """
     alone = [f"sample:{path}" for path in paths]
     if settings.group_pattern is not None:
-        matches = [re.search(settings.group_pattern, path) for path in paths]
-        return [
-            own if match is None else f"group:{match.group(match.re.groups and 1)}"
-            for own, match in zip(alone, matches, strict=True)
-        ]
+        pattern = read_pattern(settings.group_pattern, "$.reserve.group_pattern")
+        groups = (first_group(pattern, path) for path in paths)
+        return [own if group is None else f"group:{group}" for own, group in zip(alone, groups, strict=True)]
     if settings.block_by == "folder":
         return [f"folder:{path.rpartition('/')[0]}" for path in paths]
     placed = np.isfinite(bounds).all(axis=1)
@@ -138,6 +141,19 @@ def later_side(blocks: Sequence[str], known: Mapping[str, bool], settings: Reser
     return [
         known[block] if block in known else block_position(block, settings.seed) < settings.share for block in blocks
     ]
+
+
+def is_same_draw(old: ReserveSettings, new: ReserveSettings) -> bool:
+    """Whether settings draw the reserve as it was drawn; a pattern that cannot be matched any more may be replaced."""
+    if old == new:
+        return True
+    if old.group_pattern is None or old != msgspec.structs.replace(new, group_pattern=old.group_pattern):
+        return False
+    try:
+        read_pattern(old.group_pattern, "$.reserve.group_pattern")
+    except InvalidValueError:
+        return True
+    return False
 
 
 def block_position(block: str, seed: int) -> float:

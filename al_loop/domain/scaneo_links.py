@@ -101,13 +101,13 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 class OfferedBox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One box in pixels of an image."""
 
-    path: str
+    path: Annotated[str, msgspec.Meta(max_length=4_096)]
     """Of the sample."""
-    label: str
+    label: Annotated[str, msgspec.Meta(max_length=200)]
     box: tuple[float, float, float, float]
     """Left, top, right, bottom in pixels from the upper left corner."""
     score: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
-    version: str = ""
+    version: Annotated[str, msgspec.Meta(max_length=200)] = ""
     """Of the model that found it."""
 
 

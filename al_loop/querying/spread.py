@@ -4,7 +4,6 @@ Pure functions on the candidates of one query; nothing here grows with the pool 
 `first_of_each_place`, which is for ranking.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.domain.campaigns import SpreadSettings
+from al_loop.domain.patterns import first_group, read_pattern
 from al_loop.domain.queries import Pick
 from al_loop.store.pool_index import LABELLED, LEASED, PoolIndex
 from models.arrays import Ids, positions_of
@@ -144,9 +144,8 @@ def _groups(footprints: Footprints, rows: Ids, settings: SpreadSettings) -> list
     """Group of each sample: the pattern's first group, or its whole match if it has none; None: no group."""
     if settings.group_pattern is None or settings.max_per_group is None:
         return [None] * len(rows)
-    pattern = re.compile(settings.group_pattern)
-    matches = [pattern.search(path) for path in footprints.paths_at(rows)]
-    return [None if match is None else match.group(pattern.groups and 1) for match in matches]
+    pattern = read_pattern(settings.group_pattern, "$.query.spread.group_pattern")
+    return [first_group(pattern, path) for path in footprints.paths_at(rows)]
 
 
 def _by_place(

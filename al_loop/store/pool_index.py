@@ -24,6 +24,8 @@ RESERVE, GOLD_STANDARD, LABELLED, LEASED, GIVEN_UP, UNUSABLE = 1, 2, 4, 8, 16, 3
 """Bits of a sample's state. The pool that strategies choose from is what has none of them."""
 RESERVE_BLOCK = 1024
 """Positions of the reserve that are looked at together."""
+MOST_SHARED = 8
+"""Answers of a sample above which its set is not shared: each label would leave one behind, and each be larger."""
 NOBODY: frozenset[tuple[str, str]] = frozenset()
 
 
@@ -79,7 +81,7 @@ class PoolIndex:
         self.gold_standard: Ids = np.empty(0, np.int64)
         """Positions of the gold-standard samples."""
         self.answers: NDArray[np.object_] = np.empty(0, object)
-        """Who answered which task, by position: frozensets of (annotator, task), equal ones shared."""
+        """Who answered which task, by position: frozensets of (annotator, task), equal small ones shared."""
         self.holders: dict[int, dict[str, datetime]] = {}
         """Until when who has a sample on lease, by position; of leases that run."""
         self.skipped: dict[str, set[int]] = {}
@@ -213,6 +215,13 @@ class PoolIndex:
                 if ends_lease:
                     self._let_go(position, annotator)
 
+    def answer_all(self, sample_id: int, answers: frozenset[tuple[str, str]]) -> None:
+        """All labels of a sample, pairs of annotator and task, when the index is read."""
+        with self.lock:
+            position = self.position(sample_id)
+            if position is not None:
+                self._set_answers(position, answers)
+
     def retract(self, sample_id: int, annotator: str, task: str) -> None:
         """A label was withdrawn."""
         with self.lock:
@@ -300,7 +309,9 @@ class PoolIndex:
         return int(np.count_nonzero(self.state[list(skipped)] == 0)) if skipped else 0
 
     def _set_answers(self, position: int, answers: frozenset[tuple[str, str]]) -> None:
-        before, self.answers[position] = self.answers[position], self._known_answers.setdefault(answers, answers)
+        if len(answers) <= MOST_SHARED:
+            answers = self._known_answers.setdefault(answers, answers)
+        before, self.answers[position] = self.answers[position], answers
         complete = len({task for _, task in answers}) >= self.tasks
         special = int(self.state[position]) & (RESERVE | GOLD_STANDARD)
         if special == 0:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
@@ -15,7 +14,7 @@ from al_loop.domain.labels import Label
 from al_loop.errors import NotFoundError
 from al_loop.store.database import Database
 from al_loop.store.pool_index import PoolIndex
-from al_loop.store.rows import execute, select
+from al_loop.store.rows import execute, read_stored, select
 from al_loop.store.sample_rows import Registered
 
 UNSTEADY = timedelta(seconds=1)
@@ -178,8 +177,11 @@ def read_pool_index(connection: DuckDBPyConnection, campaign_id: int) -> PoolInd
     samples = read("SELECT sample_id, path, reserve, golden FROM samples WHERE campaign_id = $campaign_id ORDER BY 1")
     index.register(*(samples[name].to_numpy() if name != "path" else samples[name] for name in samples.column_names))
     answers = read("SELECT sample_id, annotator, task FROM current_labels WHERE campaign_id = $campaign_id")
-    for answer in zip(*(column.to_pylist() for column in answers.columns), strict=True):
-        index.answer(*answer)
+    answered: dict[int, set[tuple[str, str]]] = {}
+    for sample_id, annotator, task in zip(*(column.to_pylist() for column in answers.columns), strict=True):
+        answered.setdefault(sample_id, set()).add((annotator, task))
+    for sample_id, given in answered.items():
+        index.answer_all(sample_id, frozenset(given))
     skips = read("SELECT sample_id, annotator FROM skips WHERE campaign_id = $campaign_id")
     for skip in zip(*(column.to_pylist() for column in skips.columns), strict=True):
         index.skip(*skip)
@@ -203,7 +205,7 @@ def _settings(connection: DuckDBPyConnection, campaign_id: int) -> CampaignSetti
     )
     if not rows:
         raise NotFoundError("campaign", campaign_id, "it was deleted")
-    return msgspec.json.decode(rows[0]["settings"], type=CampaignSettings)
+    return read_stored(rows[0]["settings"], CampaignSettings)
 
 
 def _tasks(connection: DuckDBPyConnection, campaign_id: int) -> int:

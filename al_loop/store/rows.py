@@ -1,13 +1,19 @@
 """Rows in and out of DuckDB: named parameters, rows as dicts, times as aware UTC datetimes."""
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from duckdb import DuckDBPyConnection
 
 Parameter = str | int | float | bool | datetime | Sequence[Any] | None
 Row = dict[str, Any]
+S = TypeVar("S", bound=msgspec.Struct)
+UNKNOWN = "Object contains unknown field"
+
+logger = logging.getLogger(__name__)
 
 
 def utc(moment: datetime) -> datetime:
@@ -62,3 +68,31 @@ def among(column: str, ids: Sequence[int]) -> str:
 def among_ids(ids: Sequence[int]) -> dict[str, Parameter]:
     """The parameters that the condition of `among` needs."""
     return {} if 0 < len(ids) <= INLINE else {"ids": list(ids)}
+
+
+def read_stored(text: str, kind: type[S]) -> S:
+    """Stored JSON as a Struct. A value that is out of its bounds by now gives way to the default, which is logged.
+
+    Raises:
+        msgspec.ValidationError: A newer al-loop wrote it: it has fields that this one does not know.
+    """
+    value = msgspec.json.decode(text)
+    while True:
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            reason, _, path = str(error).partition(" - at `$.")
+            names = path.rstrip("`").partition("[")[0].split(".")
+            if reason.startswith(UNKNOWN) or not _remove(value, names):
+                raise
+            logger.warning("stored setting %s is left at its default: %s", ".".join(names), reason)
+
+
+def _remove(value: Any, names: list[str]) -> bool:  # noqa: ANN401  # any JSON
+    """Take a member out of nested objects; whether it was there."""
+    for name in names[:-1]:
+        value = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(value, dict) or names[-1] not in value:
+        return False
+    del value[names[-1]]
+    return True

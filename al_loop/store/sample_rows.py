@@ -14,7 +14,7 @@ from al_loop.domain.campaigns import BandDecision, CampaignSettings
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP
 from al_loop.domain.reserve import assign_blocks, default_block_m, draw_blocks, later_side
 from al_loop.domain.samples import Registration, SampleHeader, SkippedPath
-from al_loop.store.rows import Row, execute, select
+from al_loop.store.rows import Row, execute, read_stored, select
 
 INCOMING = pa.schema(
     [
@@ -203,7 +203,7 @@ def _campaign(connection: DuckDBPyConnection, campaign_id: int) -> Row:
 
 
 def _settings(campaign: Row) -> CampaignSettings:
-    return msgspec.json.decode(campaign["settings"], type=CampaignSettings)
+    return read_stored(campaign["settings"], CampaignSettings)
 
 
 def _known_paths(connection: DuckDBPyConnection, campaign_id: int, paths: list[str]) -> set[str]:

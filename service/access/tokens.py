@@ -62,6 +62,13 @@ def is_operator(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
     return not tokens.required or (found is not None and found.role == "ops")
 
 
+def may_see_campaigns(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    """Whether routes that need no token may name campaigns: where no tokens are set, or to whoever sends one."""
+    tokens: Tokens = connection.app.state.tokens
+    found = None if not tokens.required else tokens.find(_bearer(connection) or "")
+    return not tokens.required or (found is not None and RANK[found.role] >= RANK["annotate"])
+
+
 async def check_annotator(request: Request[Any, Any, Any]) -> None:
     """Refuse to let a person act under another name: labels carry the name of the token.
 

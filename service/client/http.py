@@ -346,6 +346,9 @@ class Client:
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         with self._faults():
             response = self._http.request(method, path, **options)
+            while response.status_code == httpx.codes.TOO_MANY_REQUESTS:  # nothing was done yet
+                time.sleep(float(response.headers.get("Retry-After", 1)))
+                response = self._http.request(method, path, **options)
         if not response.is_success:
             self._raise_problem(response)
         return response

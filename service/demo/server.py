@@ -16,7 +16,7 @@ def running_service(out: Path, imagery: Path) -> Iterator[Client]:
     """Start `al-loop serve` below `out`, give a client, and stop it at the end; its log is `out/service.log`."""
     port = free_port()
     environment = os.environ | {"AL_LOOP_ROUNDS_AT_ONCE": "2"}  # both arms train side by side
-    command = [sys.executable, "-m", "service", "--data", str(out / "data"), "--imagery", str(imagery)]
+    command = [sys.executable, "-P", "-m", "service", "--data", str(out / "data"), "--imagery", str(imagery)]
     command += ["--port", str(port)]
     with (out / "service.log").open("wb") as log:
         process = subprocess.Popen(

@@ -12,6 +12,7 @@ from litestar.openapi.spec import Components, OpenAPI, Reference, SecurityScheme
 
 from al_loop import __version__
 from service.errors import PROBLEM_JSON
+from service.openapi.contents import complete
 from service.openapi.docstrings import classes_by_name, field_docstrings, summary
 from service.openapi.words import FIELDS, PARAMETERS, TAGS
 from service.page.static import way_to_root
@@ -89,7 +90,13 @@ def described(document: Document) -> Document:
     for path, item in document.get("paths", {}).items():
         for method, operation in item.items():
             _describe(operation, method, path)
+    complete(document, {name for name, kind in classes.items() if _is_closed(kind)})
     return document
+
+
+def _is_closed(kind: type) -> bool:
+    config = getattr(kind, "__struct_config__", None)
+    return config is not None and bool(config.forbid_unknown_fields)
 
 
 def _problem(description: str) -> Document:

@@ -1,27 +1,32 @@
 """OpenAPI description of the upload that the prediction routes read by hand."""
 
-from dataclasses import dataclass, field
-
 from litestar.openapi.spec import (
     OpenAPIFormat,
     OpenAPIMediaType,
     OpenAPIType,
-    Operation,
     Reference,
     RequestBody,
     Schema,
 )
 
+from service.requests.uploads import RAW_TYPES
 
-def _body() -> RequestBody:
+
+def upload_body() -> RequestBody:
+    """A multipart form with one file in the field `image`, or the image alone."""
     image = Schema(
         type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="One raster: GeoTIFF, JPEG or PNG."
     )
     form = Schema(type=OpenAPIType.OBJECT, required=["image"], properties={"image": image})
-    return RequestBody(content={"multipart/form-data": OpenAPIMediaType(schema=form)}, required=True)
+    raw = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
+    content = {"multipart/form-data": form} | dict.fromkeys(RAW_TYPES, raw)
+    return RequestBody(
+        content={kind: OpenAPIMediaType(schema=schema) for kind, schema in content.items()}, required=True
+    )
 
 
-def _prompt_body() -> RequestBody:
+def prompt_body() -> RequestBody:
+    """A multipart form with points on an image."""
     descriptions = {
         "points": "JSON list of [column, row] in pixels from the upper left corner, 1 to 64 of them.",
         "label": "A class of the campaign.",
@@ -40,17 +45,3 @@ def _prompt_body() -> RequestBody:
     named = properties | {"image": image, "sample_id": sample}
     form = Schema(type=OpenAPIType.OBJECT, required=["points", "label"], properties=named)
     return RequestBody(content={"multipart/form-data": OpenAPIMediaType(schema=form)}, required=True)
-
-
-@dataclass
-class PROMPT_BODY(Operation):  # noqa: N801  # as UPLOAD_BODY
-    """An operation whose body is a multipart form with points on an image."""
-
-    request_body: RequestBody | None = field(default_factory=_prompt_body)
-
-
-@dataclass
-class UPLOAD_BODY(Operation):  # noqa: N801  # Litestar takes a class where a value is meant.
-    """An operation whose body is a multipart form with one file in the field `image`."""
-
-    request_body: RequestBody | None = field(default_factory=_body)

@@ -6,7 +6,7 @@ from typing import Annotated
 from litestar import Controller, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromQuery
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.quality import AssistReport
@@ -19,6 +19,7 @@ from service.dependencies import TARGET, IdempotencyKey, request_key
 from service.errors import problems
 from service.limits.lanes import LANE, PREDICTIONS, small_first
 from service.openapi.examples import ACCEPT, SUGGEST, SUGGESTIONS, answer, json_body
+from service.requests.parameters import PathId
 from service.schemas import AcceptRequest, SuggestRequest
 from service.views import suggestion
 
@@ -50,7 +51,7 @@ class AssistController(Controller):
     async def suggest(
         self,
         data: Annotated[SuggestRequest, json_body(for_one_annotator=SUGGEST)],
-        sample_id: FromPath[int],
+        sample_id: PathId,
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
         regions: FromQuery[bool] = False,
@@ -71,7 +72,7 @@ class AssistController(Controller):
     def accept(
         self,
         data: Annotated[AcceptRequest, json_body(newest=ACCEPT)],
-        sample_id: FromPath[int],
+        sample_id: PathId,
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
         key: IdempotencyKey = None,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromQuery, QueryParameter
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Comment
@@ -16,6 +16,7 @@ from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET, IdempotencyKey, request_key
 from service.errors import problems
 from service.openapi.examples import COMMENT, RESOLVE, json_body
+from service.requests.parameters import PathId
 from service.schemas import CommentRequest, ResolveRequest
 
 
@@ -36,7 +37,7 @@ class CommentController(Controller):
     def add(
         self,
         data: Annotated[CommentRequest, json_body(flagged=COMMENT)],
-        sample_id: FromPath[int],
+        sample_id: PathId,
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
         key: IdempotencyKey = None,
@@ -63,10 +64,10 @@ class CommentController(Controller):
         "/samples/{sample_id:int}/comments",
         operation_id="getComments",
         sync_to_thread=True,
-        responses=problems(401, 403, 404),
+        responses=problems(400, 401, 403, 404),
     )
     def of_sample(
-        self, sample_id: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
+        self, sample_id: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]
     ) -> list[Comment]:
         """All comments on one sample, oldest first."""
         loop.store.samples.get(target.campaign_id, sample_id)
@@ -98,7 +99,7 @@ class CommentController(Controller):
     def resolve(
         self,
         data: Annotated[ResolveRequest, json_body(one=RESOLVE)],
-        comment_id: FromPath[int],
+        comment_id: PathId,
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
     ) -> Comment:

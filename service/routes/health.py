@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from litestar import Controller, Response, get
+from litestar import Controller, Request, Response, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 
@@ -12,6 +12,7 @@ from al_loop.domain.rounds import RoundState
 from al_loop.errors import NotInstalledError
 from al_loop.loop import Loop
 from al_loop.training.installed import check_can_train
+from service.access.tokens import may_see_campaigns
 from service.limits.lanes import HEALTH, LANE
 from service.metrics import Metrics, collect
 
@@ -68,10 +69,11 @@ class HealthController(Controller):
         return {"status": "alive"}
 
     @get("/health/ready", operation_id="isReady", sync_to_thread=True)
-    def ready(self, loop: NamedDependency[Loop]) -> Response[Readiness]:
+    def ready(self, request: Request[Any, Any, Any], loop: NamedDependency[Loop]) -> Response[Readiness]:
         """The store answers and its disk can be written, the scheduler runs, every promoted model is loaded; else 503.
 
         Links in trouble, failed rounds and work that is tried again are told and do not make the service unready.
+        Where tokens are set, campaigns are named to those who send one only.
         """
         models, ready = {}, loop.scheduler.running
         names, failed = {}, {}
@@ -101,6 +103,8 @@ class HealthController(Controller):
             failed_rounds=failed,
             problems=loop.tick_errors.problems,
         )
+        if not may_see_campaigns(request):
+            body = msgspec.structs.replace(body, models={}, links={}, failed_rounds={}, problems={})
         return Response[Any](body, status_code=200 if ready else 503)
 
     @get("/version", operation_id="getVersion", sync_to_thread=False)
@@ -109,8 +113,8 @@ class HealthController(Controller):
         return Version(version=__version__)
 
     @get("/metrics", operation_id="getMetrics", sync_to_thread=True, media_type="text/plain")
-    def metrics(self, loop: NamedDependency[Loop], state: State) -> Response[bytes]:
-        """Prometheus metrics."""
+    def metrics(self, request: Request[Any, Any, Any], loop: NamedDependency[Loop], state: State) -> Response[bytes]:
+        """Prometheus metrics. Where tokens are set, those of campaigns are for those who send one only."""
         gauges: Metrics = state.metrics
-        body, media_type = collect(gauges, loop)
+        body, media_type = collect(gauges, loop, campaigns=may_see_campaigns(request))
         return Response(body, media_type=media_type)

@@ -1,11 +1,11 @@
 """Labels: record, retract, list now or as of a time, history, export."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from litestar import Controller, delete, get, post
+import msgspec
+from litestar import Controller, Request, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
 from al_loop.campaigns.exporting import FILE_ENDINGS, MEDIA_TYPES, ExportFormat
@@ -13,18 +13,21 @@ from al_loop.campaigns.exporting.campaign import export_campaign
 from al_loop.campaigns.labelling import record_counted
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.imports import ImportCounts
-from al_loop.domain.labels import Label, LabelInput
-from al_loop.errors import InvalidValueError
+from al_loop.domain.labels import MOST_LABELS, Label, LabelInput
 from al_loop.loop import Loop
-from service.access.tokens import requires
+from service.access.tokens import identity_of, requires
 from service.answers import LabelPage, RecordedLabels
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET, IdempotencyKey, request_key
 from service.errors import problems
 from service.limits.lanes import EXPORTS, LANE
 from service.openapi.examples import CLASS_LABEL, POLYGON_LABEL, json_body
+from service.requests.parameters import Annotator, AnyAnnotator, Moment, PathId, read_moment
 
 LABELS = {"classes": CLASS_LABEL, "polygons": POLYGON_LABEL, "several": [CLASS_LABEL, POLYGON_LABEL]}
+
+
+LabelList = Annotated[list[LabelInput], msgspec.Meta(max_length=MOST_LABELS)]
 
 
 class LabelController(Controller):
@@ -39,13 +42,14 @@ class LabelController(Controller):
         "/labels",
         operation_id="recordLabels",
         sync_to_thread=True,
-        responses=problems(400, 401, 403, 404, 409, 415),
+        responses=problems(400, 401, 403, 404, 409, 415, 429),
     )
     def record(
         self,
-        data: Annotated[LabelInput | list[LabelInput], json_body(**LABELS)],
+        data: Annotated[LabelInput | LabelList, json_body(**LABELS)],
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
+        request: Request[Any, Any, Any],
         key: IdempotencyKey = None,
     ) -> RecordedLabels:
         """Record one label or many: all or nothing. Earlier labels of the same annotator stay in the history.
@@ -56,17 +60,18 @@ class LabelController(Controller):
         what became of them. Send an `Idempotency-Key` to be able to send the request again when no answer came.
         """
         inputs, at = (data, [f"$[{row}]" for row in range(len(data))]) if isinstance(data, list) else ([data], ["$"])
+        request.app.state.label_rate.take(_client(request), len(inputs))
         annotators = "\n".join(sorted({entry.annotator for entry in inputs}))
-        request = request_key(key, loop, target, annotators, "label", inputs)
+        named = request_key(key, loop, target, annotators, "label", inputs)
 
         counts: list[ImportCounts | None] = []
 
         def record() -> list[int]:
-            appended = record_counted(loop.store, target, inputs, loop.clock(), at=at, request=request)
+            appended = record_counted(loop.store, target, inputs, loop.clock(), at=at, request=named)
             counts.append(appended.imported)
             return [label.label_id for label in appended.labels]
 
-        label_ids = loop.store.requests.once(request, list[int], record)
+        label_ids = loop.store.requests.once(named, list[int], record)
         return RecordedLabels(label_ids=label_ids, imported=counts[0] if counts else None)
 
     @get("/labels", operation_id="listLabels", sync_to_thread=True, responses=problems(400, 401, 403, 404))
@@ -74,10 +79,10 @@ class LabelController(Controller):
         self,
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
-        as_of: FromQuery[datetime | None] = None,
+        as_of: Moment = None,
         limit: Annotated[int, QueryParameter(ge=1, le=10_000)] = 1000,
         cursor: FromQuery[str | None] = None,
-        annotator: Annotated[str | None, QueryParameter(min_length=1, max_length=200)] = None,
+        annotator: AnyAnnotator = None,
         search: Annotated[str, QueryParameter(max_length=500)] = "",
         order: FromQuery[Literal["oldest", "newest"]] = "oldest",
     ) -> LabelPage:
@@ -86,11 +91,9 @@ class LabelController(Controller):
         `annotator`: only labels of this one; `search`: only samples with this part in their path, capitals or not;
         `order=newest`: the last label first, as for the history of an annotator.
         """
-        if as_of is not None and as_of.tzinfo is None:
-            raise InvalidValueError("as_of", "needs a time zone, as in 2026-01-31T12:00:00Z")
         labels = loop.store.labels.current(
             target.campaign_id,
-            as_of=as_of,
+            as_of=read_moment("as_of", as_of),
             limit=limit,
             after=read_cursor(cursor),
             annotator=annotator,
@@ -103,11 +106,9 @@ class LabelController(Controller):
         "/samples/{sample_id:int}/labels",
         operation_id="getLabelHistory",
         sync_to_thread=True,
-        responses=problems(401, 403, 404),
+        responses=problems(400, 401, 403, 404),
     )
-    def history(
-        self, sample_id: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
-    ) -> list[Label]:
+    def history(self, sample_id: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> list[Label]:
         """Every label event of one sample, oldest first, retractions included."""
         loop.store.samples.get(target.campaign_id, sample_id)
         return loop.store.labels.history(target.campaign_id, sample_id)
@@ -121,10 +122,10 @@ class LabelController(Controller):
     )
     def retract(
         self,
-        label_id: FromPath[int],
+        label_id: PathId,
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
-        annotator: Annotated[str, QueryParameter(min_length=1, max_length=200)],
+        annotator: Annotator,
         key: IdempotencyKey = None,
     ) -> Label:
         """Withdraw a label. The event is added to the history; nothing is erased."""
@@ -157,3 +158,11 @@ class LabelController(Controller):
             media_type=MEDIA_TYPES[export_format],
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
+
+
+def _client(request: Request[Any, Any, Any]) -> str:
+    """Whose labels are counted together: the person of the token, or the address."""
+    identity = identity_of(request)
+    if identity is not None and identity.name is not None:
+        return f"person {identity.name}"
+    return f"address {request.client.host if request.client else ''}"

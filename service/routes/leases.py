@@ -5,7 +5,7 @@ from typing import Annotated
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromQuery, QueryParameter
+from litestar.params import FromQuery
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import Renewal
@@ -15,6 +15,7 @@ from service.answers import LeaseList, RestoredSamples, SkippedSamples
 from service.dependencies import TARGET, IdempotencyKey, request_key
 from service.errors import problems
 from service.openapi.examples import EXTEND, LEASES, SKIP, UNSKIP, answer, json_body
+from service.requests.parameters import Annotator
 from service.schemas import ExtendRequest, SkipRequest, UnskipRequest
 from service.views import leases_for_annotator
 
@@ -39,7 +40,7 @@ class LeaseController(Controller):
         self,
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
-        annotator: Annotated[str, QueryParameter(min_length=1, max_length=200)],
+        annotator: Annotator,
         include_ended: FromQuery[bool] = False,
     ) -> LeaseList:
         """An annotator's leases, best sample first.

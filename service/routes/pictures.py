@@ -19,6 +19,7 @@ from service.access.tokens import has_operators_token, requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.limits.lanes import LANE, PICTURES
+from service.requests.parameters import Column, PathId, Zoom
 
 TILE_NAME = re.compile(r"([0-9]{1,9})\.png")
 MAX_AGE_S = 600
@@ -56,9 +57,9 @@ class PictureController(Controller):
     async def tile(
         self,
         request: Request[Any, Any, Any],
-        sample_id: FromPath[int],
-        z: FromPath[int],
-        x: FromPath[int],
+        sample_id: PathId,
+        z: Zoom,
+        x: Column,
         row: FromPath[str],
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
@@ -84,10 +85,10 @@ class PictureController(Controller):
         operation_id="getSurroundings",
         sync_to_thread=True,
         guards=[requires("annotate")],
-        responses=problems(401, 403, 404, 415),
+        responses=problems(400, 401, 403, 404, 415),
     )
     def surroundings(
-        self, sample_id: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
+        self, sample_id: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]
     ) -> Surroundings:
         """What a page needs to show a sample as a map does: its size and zooms, place, date, neighbours, links.
 
@@ -106,7 +107,7 @@ class PictureController(Controller):
     def overlay(
         self,
         request: Request[Any, Any, Any],
-        sample_id: FromPath[int],
+        sample_id: PathId,
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
         overlay: FromQuery[OverlayName],
@@ -133,7 +134,7 @@ class PictureController(Controller):
     async def thumbnail(
         self,
         request: Request[Any, Any, Any],
-        sample_id: FromPath[int],
+        sample_id: PathId,
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
         size: Annotated[int, QueryParameter(ge=16, le=2048)] = 256,

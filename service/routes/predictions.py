@@ -16,7 +16,6 @@ from service.access.tokens import requires
 from service.errors import problems
 from service.limits.lanes import LANE, PREDICTIONS, small_first
 from service.openapi.examples import OUTLINE, PROBABILITIES, answer
-from service.openapi.uploads import PROMPT_BODY, UPLOAD_BODY
 from service.requests.uploads import image_of, read_form, read_image, text_of
 
 SPEC = problems(400, 401, 403, 404, 409, 413, 415, 422, 501, 503)
@@ -36,7 +35,6 @@ class PredictionController(Controller):
         operation_id="predictClassification",
         status_code=200,
         responses=SPEC | answer(200, list[float], PROBABILITIES),
-        operation_class=UPLOAD_BODY,
     )
     async def classification(
         self,
@@ -56,7 +54,6 @@ class PredictionController(Controller):
         status_code=200,
         media_type="image/tiff",
         responses=SPEC,
-        operation_class=UPLOAD_BODY,
     )
     async def segmentation(
         self,
@@ -78,7 +75,6 @@ class PredictionController(Controller):
         operation_id="outlinePoints",
         status_code=200,
         responses=SPEC | answer(200, dict[str, Any], OUTLINE),
-        operation_class=PROMPT_BODY,
     )
     async def sam(
         self,
@@ -111,7 +107,6 @@ class PredictionController(Controller):
         operation_id="predictOther",
         status_code=200,
         responses=SPEC,
-        operation_class=UPLOAD_BODY,
     )
     async def other(
         self,

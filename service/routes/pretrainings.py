@@ -4,7 +4,6 @@ from typing import Annotated
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.loop import Loop
@@ -15,6 +14,7 @@ from service.answers import PretrainingList, PretrainingView
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import PRETRAINED, PRETRAINING, json_body
+from service.requests.parameters import PathId
 from service.views import pretraining_view
 
 
@@ -63,11 +63,9 @@ class PretrainingController(Controller):
         operation_id="getPretraining",
         sync_to_thread=True,
         guards=[requires("annotate")],
-        responses=problems(401, 403, 404),
+        responses=problems(400, 401, 403, 404),
     )
-    def show(
-        self, number: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
-    ) -> PretrainingView:
+    def show(self, number: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> PretrainingView:
         """One pretraining: its state, progress while it runs, what was measured; the log's end if it failed."""
         entry = loop.store.pretrainings.get(target.campaign_id, number)
         return pretraining_view(loop, target, entry)
@@ -78,10 +76,8 @@ class PretrainingController(Controller):
         status_code=202,
         sync_to_thread=True,
         guards=[requires("ops")],
-        responses=problems(401, 403, 404, 409),
+        responses=problems(400, 401, 403, 404, 409),
     )
-    def cancel(
-        self, number: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
-    ) -> PretrainingView:
+    def cancel(self, number: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> PretrainingView:
         """Stop a pretraining; its process tree ends within seconds. Earlier encoders stay in use."""
         return pretraining_view(loop, target, loop.pretrainings.cancel(target, number))

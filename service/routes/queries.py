@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import QueryParameter
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import ExplainedQuery, QueryAnswer
@@ -14,6 +14,7 @@ from service.answers import AlikeList, Released
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import QUERY, QUERY_ANSWER, RELEASE, answer, json_body
+from service.requests.parameters import Annotator, PathId
 from service.schemas import QueryRequest, ReleaseRequest
 from service.views import for_annotator
 
@@ -61,10 +62,10 @@ class QueryController(Controller):
         operation_id="explainQuery",
         sync_to_thread=True,
         guards=[requires("ops")],
-        responses=problems(401, 403, 404),
+        responses=problems(400, 401, 403, 404),
     )
     def explain(
-        self, query_id: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
+        self, query_id: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]
     ) -> ExplainedQuery:
         """Why each sample of a query was chosen; annotators are not told, or they would answer these differently."""
         return loop.store.queries.explained(target.campaign_id, query_id)
@@ -77,10 +78,10 @@ class QueryController(Controller):
     )
     def alike(
         self,
-        sample_id: FromPath[int],
+        sample_id: PathId,
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
-        annotator: Annotated[str, QueryParameter(min_length=1, max_length=200)],
+        annotator: Annotator,
         limit: Annotated[int, QueryParameter(ge=1, le=200)] = 24,
     ) -> AlikeList:
         """Samples that look like this one, to be answered together; labels for them need no lease.

@@ -8,7 +8,6 @@ import msgspec
 from litestar import Controller, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
-from litestar.params import FromPath
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from al_loop.domain.campaigns import Campaign
@@ -19,6 +18,7 @@ from service.answers import RoundList, RoundLog, RoundView
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import ROUND, json_body
+from service.requests.parameters import PathId
 from service.schemas import RoundRequest
 from service.views import round_view
 
@@ -63,9 +63,9 @@ class RoundController(Controller):
         operation_id="getRound",
         sync_to_thread=True,
         guards=[requires("annotate")],
-        responses=problems(401, 403, 404),
+        responses=problems(400, 401, 403, 404),
     )
-    def show(self, number: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> RoundView:
+    def show(self, number: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> RoundView:
         """One round: its state, progress while it runs, measurements and verdict; the log's end if it failed."""
         return round_view(loop, target, loop.store.rounds.get(target.campaign_id, number))
 
@@ -73,11 +73,11 @@ class RoundController(Controller):
         "/{number:int}/events",
         operation_id="watchRound",
         guards=[requires("annotate")],
-        responses=problems(401, 403, 404),
+        responses=problems(400, 401, 403, 404),
         media_type="text/event-stream",
     )
     async def events(
-        self, number: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
+        self, number: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]
     ) -> ServerSentEvent:
         """Server-sent events: `state` at each change of state, `progress` while it works; closes at the end state."""
         await sync_to_thread(loop.store.rounds.get, target.campaign_id, number)
@@ -88,9 +88,9 @@ class RoundController(Controller):
         operation_id="getRoundLog",
         sync_to_thread=True,
         guards=[requires("ops")],
-        responses=problems(401, 403, 404),
+        responses=problems(400, 401, 403, 404),
     )
-    def log(self, number: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> RoundLog:
+    def log(self, number: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> RoundLog:
         """The last lines that the training program of a round wrote, of one that goes well, too."""
         loop.store.rounds.get(target.campaign_id, number)
         return RoundLog(lines=loop.rounds.log(target, number))
@@ -101,11 +101,9 @@ class RoundController(Controller):
         status_code=202,
         sync_to_thread=True,
         guards=[requires("ops")],
-        responses=problems(401, 403, 404, 409),
+        responses=problems(400, 401, 403, 404, 409),
     )
-    def cancel(
-        self, number: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
-    ) -> RoundView:
+    def cancel(self, number: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> RoundView:
         """Stop a round; its process tree ends within seconds. A model that was promoted already goes on serving."""
         return round_view(loop, target, loop.rounds.cancel(target, number))
 

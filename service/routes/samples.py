@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from litestar import Controller, Request, Response, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
 from al_loop.campaigns.register import register_paths, register_scan
@@ -19,6 +19,7 @@ from service.dependencies import TARGET
 from service.errors import problems
 from service.limits.lanes import EXPORTS, LANE, OPERATIONS
 from service.openapi.examples import SAMPLES_BY_PATH, SAMPLES_BY_SCAN, json_body
+from service.requests.parameters import AnyAnnotator, MaxSide, PathId
 from service.schemas import SamplesRequest
 
 
@@ -67,9 +68,9 @@ class SampleController(Controller):
         sample_state: Annotated[SampleState | None, QueryParameter(name="state")] = None,
         limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
         cursor: FromQuery[str | None] = None,
-        annotator: Annotated[str | None, QueryParameter(min_length=1, max_length=200)] = None,
+        annotator: AnyAnnotator = None,
         search: Annotated[str, QueryParameter(max_length=500)] = "",
-        labelled_by: Annotated[str | None, QueryParameter(min_length=1, max_length=200)] = None,
+        labelled_by: AnyAnnotator = None,
     ) -> SamplePage:
         """A page of samples, by id.
 
@@ -101,7 +102,7 @@ class SampleController(Controller):
     )
     def remove(
         self,
-        sample_id: FromPath[int],
+        sample_id: PathId,
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
         confirm: FromQuery[bool] = False,
@@ -129,10 +130,10 @@ class SampleController(Controller):
     def uncertainty_raster(
         self,
         request: Request[Any, Any, Any],
-        sample_id: FromPath[int],
+        sample_id: PathId,
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
-        max_side: Annotated[int | None, QueryParameter(ge=64)] = None,
+        max_side: MaxSide = None,
     ) -> Stream:
         """Where the serving model is unsure: a float32 cloud-optimised GeoTIFF in the image's CRS and size, in nats.
 
@@ -159,10 +160,10 @@ class SampleController(Controller):
     def uncertainty_regions(
         self,
         request: Request[Any, Any, Any],
-        sample_id: FromPath[int],
+        sample_id: PathId,
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
-        max_side: Annotated[int | None, QueryParameter(ge=64)] = None,
+        max_side: MaxSide = None,
     ) -> Response[bytes]:
         """The most uncertain regions as ranked polygons in EPSG:4326 (pixels, if the image has no CRS).
 

@@ -16,6 +16,8 @@ from service.dependencies import TARGET
 from service.errors import problems
 from service.limits.lanes import LANE, OPERATIONS
 from service.openapi.examples import BATCH, BOXES, LINK, json_body
+from service.requests.parameters import PathId
+from service.scaneo.addresses import check_address, check_target
 from service.schemas import BatchRequest, LinkRequest
 from service.settings import Settings
 
@@ -46,6 +48,9 @@ class ScaneoController(Controller):
         Labels and images are taken over, our models are registered there with their label mappings, and annotations
         flow in from then on.
         """
+        check_target("$.url", data.url, link_local=settings.scaneo_link_local)
+        if data.service_url is not None:
+            check_address("$.service_url", data.service_url)
         options = LinkOptions(
             path_map=data.path_map,
             annotator=data.annotator,
@@ -79,7 +84,7 @@ class ScaneoController(Controller):
         status_code=204,
         dependencies=TARGET,
         guards=[requires("ops")],
-        responses=problems(401, 403, 404, 502),
+        responses=problems(400, 401, 403, 404, 502),
     )
     def disconnect(
         self,
@@ -145,11 +150,9 @@ class ScaneoController(Controller):
         sync_to_thread=True,
         dependencies=TARGET,
         guards=[requires("annotate")],
-        responses=problems(401, 403, 404, 502),
+        responses=problems(400, 401, 403, 404, 502),
     )
-    def close_batch(
-        self, number: FromPath[int], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
-    ) -> BatchView:
+    def close_batch(self, number: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> BatchView:
         """Read the batch's annotations to the last and remove its campaign from SCANEO; its labels stay."""
         return loop.links.close_batch(target, number)
 

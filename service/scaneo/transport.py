@@ -31,7 +31,17 @@ PAUSES_S = (0.2, 1.0)
 UNLOCK_REQUESTS = 400
 """Static files fetched to make SCANEO's process collect garbage, which closes the connection that holds the lock."""
 
+MOST_BYTES = 256 << 20
+"""Of one answer: some hundred bytes for each of a million images."""
+MOST_DETAIL = 300
+
 LOCKED = ("database is locked", "has no attribute 'sqlite3'")
+
+
+class _Detail(msgspec.Struct):
+    """An error as FastAPI writes it."""
+
+    detail: str
 
 
 class _InnerError(msgspec.Struct):
@@ -134,40 +144,55 @@ class Transport:
                     yield frame
         except ConnectionClosedOK:
             return
-        except (OSError, WebSocketException) as error:
+        except (OSError, ValueError, WebSocketException) as error:
             raise ScaneoUnreachableError(self.url, str(error) or type(error).__name__) from error
 
     def _ask(self, method: str, path: str, kind: type[T], **options: Any) -> T:
         self.requests += 1
         try:
-            answer = self._http.request(method, path, **options)
-        except httpx.TransportError as error:
+            with self._http.stream(method, path, **options) as answer:
+                content = _limited(answer, path)
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise ScaneoUnreachableError(self.url, str(error) or type(error).__name__) from error
         if not answer.is_success:
-            raise _answer_error(answer.status_code, _detail(answer), path)
+            raise _answer_error(answer.status_code, _detail(content), path)
         if not answer.headers.get("content-type", "").startswith("application/json"):
             raise ScaneoAnswerError(404, "it answered with a web page: there is no such route", path)
-        if b'"status_code"' in answer.content:
+        if b'"status_code"' in content:
             try:
-                inner = msgspec.json.decode(answer.content, type=_InnerError)
+                inner = msgspec.json.decode(content, type=_InnerError)
             except msgspec.ValidationError:
                 inner = None
             if inner is not None:
                 raise _answer_error(inner.status_code, inner.detail, path)
         try:
-            return msgspec.json.decode(answer.content, type=kind)
+            return msgspec.json.decode(content, type=kind)
         except msgspec.DecodeError as error:
             raise ScaneoAnswerError(
                 answer.status_code, f"its answer has another form than expected: {error}", path
             ) from error
 
 
-def _detail(answer: httpx.Response) -> str:
+def _limited(answer: httpx.Response, path: str) -> bytes:
+    """The body of an answer.
+
+    Raises:
+        ScaneoAnswerError: It is larger than `MOST_BYTES`; the rest is not read.
+    """
+    body = bytearray()
+    for chunk in answer.iter_bytes():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise ScaneoAnswerError(answer.status_code, f"its answer has more than {MOST_BYTES:,} bytes", path)
+    return bytes(body)
+
+
+def _detail(content: bytes) -> str:
+    """The sentence of SCANEO's errors; nothing else of an answer, which may be another program's."""
     try:
-        body = msgspec.json.decode(answer.content)
-    except msgspec.DecodeError:
-        return answer.text[:200]
-    return str(body.get("detail", body) if isinstance(body, dict) else body)
+        return msgspec.json.decode(content, type=_Detail).detail[:MOST_DETAIL]
+    except msgspec.MsgspecError:
+        return "an error without a reason"
 
 
 def _answer_error(status: int, detail: str, path: str) -> ScaneoAnswerError:

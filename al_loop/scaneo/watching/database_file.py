@@ -39,7 +39,10 @@ class AnnotationFile:
             ScaneoFileError: There is none, or it is no SCANEO's.
         """
         self._path = Path(path)
-        self._fetch("SELECT id FROM campaigns LIMIT 1")
+        try:
+            self._fetch("SELECT id FROM campaigns LIMIT 1")
+        except ScaneoFileError as error:  # whether there is such a file is nobody's business
+            raise ScaneoFileError(path, "it is no SCANEO database that this service can read") from error
 
     def stamps(self, campaign_id: str) -> dict[int, list[Stamp]]:
         """Ids and times of a campaign's annotations by image; images without any are left out.

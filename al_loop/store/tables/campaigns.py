@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from duckdb import DuckDBPyConnection
@@ -10,16 +11,15 @@ from al_loop.domain.campaign_rules import (
     check_campaign,
     check_growth,
     check_name,
-    check_reserve_pattern,
-    check_spread,
-    check_views,
+    check_settings,
 )
 from al_loop.domain.campaigns import BandDecision, Campaign, CampaignSettings, RetrainPolicy
+from al_loop.domain.reserve import is_same_draw
 from al_loop.domain.samples import SampleCounts
 from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundError
 from al_loop.store.database import Database
 from al_loop.store.pool_indexes import PoolIndexes
-from al_loop.store.rows import Row, execute, select
+from al_loop.store.rows import Row, execute, read_stored, select
 from al_loop.store.sample_rows import ANSWERED, GIVEN_UP, LABELLED, LEASED, STATE
 from models.card import TaskSpec
 from models.scoring.spec import FEATURES
@@ -163,9 +163,7 @@ class CampaignTable:
         Raises:
             InvalidValueError: A pattern is none, a quota has no groups, or the reserve was drawn by other settings.
         """
-        check_reserve_pattern(settings, "$.reserve.group_pattern")
-        check_spread(settings, "$.query.spread")
-        check_views(settings.view, "$.view")
+        check_settings(settings)
 
         def operation(connection: DuckDBPyConnection) -> None:
             rows = select(
@@ -175,8 +173,8 @@ class CampaignTable:
             )
             if not rows:
                 raise NotFoundError("campaign", campaign_id)
-            old = msgspec.json.decode(rows[0]["settings"], type=CampaignSettings)
-            if rows[0]["reserve_drawn_at"] is not None and old.reserve != settings.reserve:
+            old = read_stored(rows[0]["settings"], CampaignSettings)
+            if rows[0]["reserve_drawn_at"] is not None and not is_same_draw(old.reserve, settings.reserve):
                 raise InvalidValueError(
                     "$.reserve", "the test reserve is drawn, once and for all; send its settings as they are"
                 )
@@ -333,5 +331,9 @@ def as_json(value: object) -> str:
 
 def to_campaign(row: Row) -> Campaign:
     """The record of a row of `campaigns`."""
-    decoded = {name: msgspec.json.decode(row[name]) for name in JSON_COLUMNS if row[name] is not None}
+    decoded: dict[str, Any] = {name: msgspec.json.decode(row[name]) for name in JSON_COLUMNS if row[name] is not None}
+    decoded |= {
+        "settings": read_stored(row["settings"], CampaignSettings),
+        "policy": read_stored(row["policy"], RetrainPolicy),
+    }
     return msgspec.convert({**row, **decoded}, Campaign)

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from al_loop.domain.labels import CheckedLabel, Label, RequestKey
 from al_loop.domain.queries import SourceLabel
+from al_loop.errors import CrowdedError
 from al_loop.store.database import Database
 from al_loop.store.label_rows import Append, Appended, append_all, append_retraction, to_label
 from al_loop.store.pool_indexes import PoolIndexes
+from al_loop.store.rows import among, among_ids
 from al_loop.store.sample_rows import LABELLED
 from models.card import TaskName
 
@@ -26,6 +28,10 @@ ANSWERS = """SELECT l.* FROM counting_labels l JOIN samples s USING (sample_id)
 """The label of each sample that counts (`al_loop.domain.labels.counting`).
 
 Left out are gold-standard samples, labels in doubt, and samples whose file cannot be used."""
+
+
+MOST_ANNOTATORS = 1_000
+"""Whose answers one sample may have."""
 
 
 class Tally(NamedTuple):
@@ -65,10 +71,12 @@ class LabelTable:
 
         Raises:
             LeasedError: Another annotator has the sample on lease, and `override_lease` is false.
+            CrowdedError: A sample would have answers of more than `MOST_ANNOTATORS`.
             RepeatedRequestError: The request was carried out before.
         """
         if not labels:
             return Appended([], set(), [])
+        self._check_crowd(campaign_id, labels)
         return self._database.write_together(
             append_all,
             Append(list(labels), request),
@@ -76,6 +84,31 @@ class LabelTable:
             campaign_id=campaign_id,
             content=True,
         )
+
+    def _check_crowd(self, campaign_id: int, labels: Sequence[CheckedLabel]) -> None:
+        """Refuse labels that would give a sample answers of too many annotators; by the pool index where it was read.
+
+        Raises:
+            CrowdedError: Names the sample.
+        """
+        given: dict[int, set[str]] = {}
+        for label in labels:
+            given.setdefault(label.sample_id, set()).add(label.annotator)
+        index = self._pool_indexes.known(campaign_id)
+        positions = {} if index is None else {sample_id: index.position(sample_id) for sample_id in given}
+        if index is not None and None not in positions.values():
+            before = {sample_id: index.answerers(place) for sample_id, place in positions.items() if place is not None}
+        else:
+            rows = self._database.read(
+                f"""SELECT sample_id, list(DISTINCT annotator) AS annotators FROM label_events
+                WHERE campaign_id = $campaign_id AND {among("sample_id", list(given))} GROUP BY sample_id""",
+                campaign_id=campaign_id,
+                **among_ids(list(given)),
+            )
+            before = {row["sample_id"]: set(row["annotators"]) for row in rows}
+        for sample_id, annotators in given.items():
+            if len(before.get(sample_id, set()) | annotators) > MOST_ANNOTATORS:
+                raise CrowdedError(sample_id, MOST_ANNOTATORS)
 
     def retract(
         self,

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 import models.training.networks.encoders  # noqa: F401  # registers our encoder with timm
 from models.card import BandStatistics, ModelConfig, TaskSpec
 from models.errors import TrainingDataError
+from models.pretrain_config import ENCODER_NAME, OTHER_PLACES
 from models.tasks import task_kinds, tasks_of
 from models.tasks.network import EncodedImages, EncoderShape, network_of
 from models.training.data.statistics import CLIP
@@ -127,6 +128,8 @@ def build(config: ModelConfig, tasks: Sequence[TaskSpec], statistics: BandStatis
 
 def build_encoder(config: ModelConfig, bands: int) -> tuple[nn.Module, list[int], list[int]]:
     """Encoder from timm with the channels and the stride of each of its stages, shallow to deep."""
+    if not ENCODER_NAME.fullmatch(config.encoder):  # a campaign of an older al-loop
+        raise TrainingDataError(f"encoder {config.encoder!r} is {OTHER_PLACES}")
     source: dict[str, Any] = {"pretrained": config.pretrained}
     if config.pretrained_file is not None:
         source = {"pretrained": True, "pretrained_cfg_overlay": local_weights(config.encoder, config.pretrained_file)}

@@ -1,3 +1,4 @@
+import tracemalloc
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -7,9 +8,12 @@ import pytest
 from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label, LabelInput
-from al_loop.errors import ConflictError, LeasedError, NotFoundError
+from al_loop.errors import ConflictError, CrowdedError, LeasedError, NotFoundError
 from al_loop.store import LabelStore
 from al_loop.store.database import Database
+from al_loop.store.pool_index import PoolIndex
+from al_loop.store.pool_indexes import read_pool_index
+from al_loop.store.tables.labels import MOST_ANNOTATORS
 from models.card import TaskSpec
 from tests.al_loop.store.fixtures import NOW, open_query
 
@@ -181,3 +185,44 @@ def test_quotes_in_a_class_and_annotator_are_stored_verbatim(
     (label,) = record_labels(label_store, campaign, [answer(1, odd, annotator=odd)], NOW)
     assert label_store.labels.current(campaign.campaign_id) == [label]
     assert label_store.labels.class_counts(campaign.campaign_id, "classification") == {odd: 1}
+
+
+def test_sample_takes_answers_of_a_thousand_annotators_and_no_more(
+    label_store: LabelStore, campaign: Campaign, store_database: Database
+) -> None:
+    record_labels(label_store, campaign, [answer(1, "urban", annotator=f"a{n}") for n in range(MOST_ANNOTATORS)], NOW)
+    for read in (False, True):  # by the tables, and by the pool index
+        if read:
+            label_store.pool_indexes.of(campaign.campaign_id, NOW)
+        with pytest.raises(CrowdedError, match="more than 1,000 annotators"):
+            record_labels(label_store, campaign, [answer(2, "urban"), answer(1, "urban", annotator="one more")], NOW)
+        record_labels(label_store, campaign, [answer(1, "water", annotator="a7")], NOW)
+    assert 2 not in {label.sample_id for label in label_store.labels.current(campaign.campaign_id)}
+
+
+def test_index_of_a_sample_with_very_many_annotators_takes_little(
+    label_store: LabelStore, campaign: Campaign, store_database: Database
+) -> None:
+    """As an older version let them in: each set of answers was kept, 9 GB for 20,000 of them."""
+    many = 20_000
+    store_database.write(
+        lambda connection: connection.execute(
+            """INSERT INTO label_events (campaign_id, sample_id, task, annotator, classes, labelled_at, recorded_at)
+            SELECT ?, 1, 'classification', 'a' || range, ['urban'], ?, ? FROM range(?)""",
+            [campaign.campaign_id, NOW.replace(tzinfo=None), NOW.replace(tzinfo=None), many],
+        ).fetchall()
+    )
+    tracemalloc.start()
+    index = read_pool_index_of(store_database, campaign)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(index.answerers(0)) == many
+    assert peak < 50e6
+    for n in range(100):
+        index.answer(1, f"later {n}", "classification")
+    assert len(index._known_answers) < 10
+
+
+def read_pool_index_of(database: Database, campaign: Campaign) -> PoolIndex:
+    with database._cursor() as cursor:
+        return read_pool_index(cursor, campaign.campaign_id)

@@ -1,0 +1,39 @@
+"""Values of paths and queries, each bounded once."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from litestar.params import PathParameter, QueryParameter
+
+from al_loop.domain.labels import NAME_PATTERN
+from al_loop.errors import InvalidValueError
+
+LARGEST_ID = 2**63 - 1
+"""Of the store's ids."""
+
+PathId = Annotated[int, PathParameter(ge=0, le=LARGEST_ID)]
+Zoom = Annotated[int, PathParameter(ge=0, le=40)]
+Column = Annotated[int, PathParameter(ge=0, le=10**9)]
+Annotator = Annotated[str, QueryParameter(min_length=1, max_length=200, pattern=NAME_PATTERN)]
+AnyAnnotator = Annotated[str | None, QueryParameter(min_length=1, max_length=200, pattern=NAME_PATTERN)]
+MaxSide = Annotated[int | None, QueryParameter(ge=64, le=1_000_000)]
+Moment = Annotated[str | None, QueryParameter(format="date-time")]
+"""For `read_moment`: Litestar would take a number for a time, too."""
+
+
+def read_moment(name: str, text: str | None) -> datetime | None:
+    """A time of a query in UTC; None if none was sent.
+
+    Raises:
+        InvalidValueError: It is no RFC 3339, has no time zone, or lies beyond the years 1 to 9999 in UTC.
+    """
+    if text is None:
+        return None
+    try:
+        moment = msgspec.convert(text, datetime)
+        if moment.tzinfo is None:
+            raise InvalidValueError(name, "needs a time zone, as in 2026-01-31T12:00:00Z")
+        return moment.astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise InvalidValueError(name, f"{text[:100]!r} is no time such as 2026-01-31T12:00:00Z") from error

@@ -1,0 +1,53 @@
+"""Which addresses a campaign may be linked to: the service sends requests there, so not wherever somebody likes."""
+
+import socket
+from ipaddress import ip_address
+
+import httpx
+
+from al_loop.errors import InvalidValueError
+
+METADATA = {ip_address("fd00:ec2::254"), ip_address("100.100.100.200")}
+"""Metadata services of clouds beside the link-local 169.254.169.254."""
+
+
+def check_address(field: str, url: str) -> httpx.URL:
+    """The address, once it is one that can be asked.
+
+    Raises:
+        InvalidValueError: Not `http://` or `https://` with a host and without a user; carries the JSON path.
+    """
+    try:
+        parsed = httpx.URL(url)
+        parsed.host.encode("idna")  # as sockets do: no part of a name is empty or too long
+    except (httpx.InvalidURL, ValueError) as error:
+        raise InvalidValueError(field, f"no address of a service: {error}") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo or (parsed.port or 0) > 65535:
+        raise InvalidValueError(field, "no address such as http://localhost:8000")
+    return parsed
+
+
+def check_target(field: str, url: str, *, link_local: bool = False) -> None:
+    """Refuse addresses that are no SCANEO's: link-local ones, where clouds hand out credentials, and multicast.
+
+    Args:
+        field: JSON path of the address.
+        url: The address; a host that has no address now is left to the connection.
+        link_local: Whether the operator allowed them.
+
+    Raises:
+        InvalidValueError: Carries the JSON path.
+    """
+    parsed = check_address(field, url)
+    try:
+        found = socket.getaddrinfo(parsed.host, parsed.port or 80, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return
+    for *_, (host, *_) in found:
+        place = ip_address(str(host).partition("%")[0])
+        place = getattr(place, "ipv4_mapped", None) or place
+        if place.is_multicast or (not link_local and (place.is_link_local or place in METADATA)):
+            raise InvalidValueError(
+                field,
+                f"{parsed.host} is a link-local address; set AL_LOOP_SCANEO_LINK_LOCAL=true if SCANEO is there",
+            )

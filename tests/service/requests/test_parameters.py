@@ -1,0 +1,22 @@
+"""Times of queries: RFC 3339 with a zone, between the years 1 and 9999 in UTC."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from al_loop.errors import InvalidValueError
+from service.requests.parameters import read_moment
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0.5", "1e300", "2026-01-31", "2026-01-31T12:00:00", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00", ""],
+)
+def test_what_is_no_moment_is_refused_with_the_name(text: str) -> None:
+    with pytest.raises(InvalidValueError, match="as_of"):
+        read_moment("as_of", text)
+
+
+def test_moment_is_read_in_utc() -> None:
+    assert read_moment("as_of", "2026-01-31T12:00:00+02:00") == datetime(2026, 1, 31, 10, tzinfo=UTC)
+    assert read_moment("as_of", None) is None
