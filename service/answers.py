@@ -179,6 +179,8 @@ class ClassView(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of samples that show it well."""
     key: str | None
     """Key on the page: `1` to `9` and `0` for the first ten in use; null for others."""
+    formerly: list[str] = []
+    """Names that it had before; imports may still use them."""
 
 
 class TaskClasses(msgspec.Struct, frozen=True, kw_only=True):

@@ -133,6 +133,7 @@ def _classes(campaign: Campaign, spec: TaskSpec, colours: Mapping[str, str]) -> 
                 retired=details.retired,
                 examples=list(details.examples),
                 key=keys.get(name),
+                formerly=list(details.formerly),
             )
         )
     return shown

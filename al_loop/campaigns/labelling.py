@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 
+from al_loop.campaigns.classes import former_names
 from al_loop.campaigns.imagery.spelling import find_samples
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.geojson import read_features
-from al_loop.domain.labels import IMPORT_ANNOTATOR, CheckedLabel, Label, LabelInput, RequestKey
+from al_loop.domain.labels import IMPORT_ANNOTATOR, CheckedLabel, Label, LabelInput, LabelSource, RequestKey
 from al_loop.domain.names import as_spelled, spellings
 from al_loop.domain.samples import SampleHeader
 from al_loop.errors import InvalidValueError, NotFoundError
@@ -90,6 +91,9 @@ def check_label(
     if label.classes is not None:
         label = msgspec.structs.replace(label, classes=[as_spelled(name, spec.classes) for name in label.classes])
     features, crs = None, None
+    source: LabelSource = "import" if label.source == "person" and label.annotator == IMPORT_ANNOTATOR else label.source
+    if source != "person":
+        label = _with_present_names(campaign, spec, label)
     _check_in_use(campaign, spec, label, at)
     if task_of(spec).answered_with == "classes":
         _check_classes(spec, label, at)
@@ -119,9 +123,29 @@ def check_label(
         labelled_at=label.labelled_at or now,
         recorded_at=now,
         at=at,
-        source="import" if label.source == "person" and label.annotator == IMPORT_ANNOTATOR else label.source,
+        source=source,
         tasks=tuple(entry.task for entry in campaign.tasks),
     )
+
+
+def _with_present_names(campaign: Campaign, spec: TaskSpec, label: LabelInput) -> LabelInput:
+    """An import's label with the names that its classes have now: files go on to use those from before a renaming."""
+    former = former_names(campaign).get(spec.task)
+    if not former:
+        return label
+    if label.classes is not None:
+        return msgspec.structs.replace(label, classes=[former.get(name, name) for name in label.classes])
+    parts = (label.features or {}).get("features")
+    if not isinstance(parts, list):
+        return label
+    renamed = []
+    for part in parts:
+        properties = part.get("properties") if isinstance(part, dict) else None
+        name = properties.get("label") if isinstance(properties, dict) else None
+        if isinstance(name, str) and name in former:
+            part = {**part, "properties": {**part["properties"], "label": former[name]}}
+        renamed.append(part)
+    return msgspec.structs.replace(label, features={**(label.features or {}), "features": renamed})
 
 
 def _check_in_use(campaign: Campaign, spec: TaskSpec, label: LabelInput, at: str) -> None:

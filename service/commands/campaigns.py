@@ -174,8 +174,8 @@ def example(
         if name not in [view.name for view in client.campaigns()]:
             with progress_bars(out) as progress:
                 policy = RetrainPolicy(new_labels=EXAMPLE_NEW_LABELS)
-                recorded = import_plan(client, plan, name, "example", progress, withheld=EXAMPLE_POOL, policy=policy)
-            out.print(f"{name}: {recorded} labels recorded, the others are yours to give", highlight=False)
+                report = import_plan(client, plan, name, "example", progress, withheld=EXAMPLE_POOL, policy=policy)
+            out.print(f"{name}: {report.recorded} labels recorded, the others are yours to give", highlight=False)
         _show(client, name, browser=browser)
 
 

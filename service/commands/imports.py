@@ -1,8 +1,7 @@
 """`al-loop import` and `al-loop export`."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
@@ -13,9 +12,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from al_loop.domain.campaigns import CampaignRequest, RetrainPolicy, TaskRequest
-from al_loop.domain.labels import LabelInput
+from al_loop.domain.imports import ImportCounts
+from al_loop.domain.labels import IMPORT_ANNOTATOR, LabelInput, LabelSource
 from al_loop.domain.samples import SkippedPath
 from service.client.errors import ServiceError
+from service.commands.import_fitting import fit_into
+from service.commands.import_report import ImportReport, print_plan, print_report, print_skipped
 from service.commands.options import (
     DEFAULT_URL,
     CampaignName,
@@ -26,20 +28,23 @@ from service.commands.options import (
     check_writable,
     connect,
 )
-from service.commands.output import console
+from service.commands.output import ExitCode, console, exit_for
 
 if TYPE_CHECKING:
     from al_loop.campaigns.importing import ImportPlan
     from service.client.http import Client
+    from service.client.operators import OperatorClient
+
+__all__ = ["print_skipped"]
 
 T = TypeVar("T")
+Layout = Literal["scaneo", "class-folders", "masks", "coco", "yolo", "table"]
 PATHS_A_REQUEST = 500
 LABELS_A_REQUEST = 200
 LABEL_BYTES_A_REQUEST = 8_000_000
 """The outlines of one large mask take megabytes."""
 REFUSED = {400, 409, 413, 422}
 """Answers that lie in the labels that were sent."""
-SHOWN_SKIPS = 10
 NOTHING_LEFT = (
     "every image has a label, so there is nothing to ask for; put more images into the folder and run al-loop add, or "
     "import it under another name with --without-labels 0.7"
@@ -47,12 +52,30 @@ NOTHING_LEFT = (
 
 
 def run(
-    directory: Annotated[Path, typer.Argument(help="SCANEO export, class folders, or images with *_mask files.")],
+    directory: Annotated[Path, typer.Argument(help="Labelled folder: see `al-loop import` in the documentation.")],
     campaign: Annotated[str, typer.Option(help="Name of the campaign, which is created if there is none.")],
     images: Annotated[
         Path | None, typer.Option(help="Folder of the images, if a SCANEO export lies elsewhere.")
     ] = None,
-    annotator: Annotated[str, typer.Option(help="Name that the labels are recorded under.")] = "import",
+    layout: Annotated[
+        Layout | None, typer.Option(help="What the folder is, where that cannot be told for sure.")
+    ] = None,
+    classes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--classes",
+            help="Names of the codes of masks, in order; one name for masks of 0 and 255.",
+            metavar="A,B,..",
+        ),
+    ] = None,
+    add_classes: Annotated[
+        bool, typer.Option("--add-classes", help="Add classes that the campaign does not have yet.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Let the folder's labels count instead of what people answered.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be imported; create nothing.")] = False,
+    annotator: Annotated[str, typer.Option(help="Name that the labels are recorded under.")] = IMPORT_ANNOTATOR,
     without_labels: Annotated[
         float,
         typer.Option(
@@ -63,38 +86,53 @@ def run(
     ] = 0.0,
     service: Service = DEFAULT_URL,
     token: Token = None,
-) -> None:
+) -> ExitCode:
     """Create a campaign from a labelled folder, or add one to a campaign.
 
-    Says what was skipped and why. Running it again registers and records what is missing.
+    Says what was skipped and why. Running it again registers and records what is missing or has changed; what people
+    answered goes before it.
     """
     from al_loop.campaigns.importing import plan_import  # here: it loads rasterio
 
     out = console(stderr=True)
-    with connect(service, token) as client, progress_bars(out) as progress:
+    names = (
+        None if classes is None else [name for part in classes for entry in part.split(",") if (name := entry.strip())]
+    )
+    with progress_bars(out) as progress:
         planning = progress.add_task("reading the folder", total=None)
         plan = plan_import(
             directory,
             images=images,
+            layout="mask-pairs" if layout == "masks" else layout,
+            classes=names,
             report=lambda what, done, total: progress.update(planning, description=what, completed=done, total=total),
         )
         progress.remove_task(planning)
-        recorded = import_plan(client, plan, campaign, annotator, progress, withheld=without_labels)
-        view = client.campaign(campaign)
-    out.print(
-        f"{campaign}: {plan.kind}, {len(plan.paths)} images, "
-        + ", ".join(f"{count} {task} labels" for task, count in plan.label_counts.items())
-        + (f"; {recorded} recorded, the others were kept back" if without_labels else "")
-    )
-    print_skipped(out, plan.skipped)
+    if dry_run:
+        print_plan(plan)
+        return exit_for(1, len(plan.problems))
+    with connect(service, token) as client, progress_bars(out) as progress:
+        source: LabelSource = "overwrite" if overwrite else "import"
+        report = import_plan(
+            client, plan, campaign, annotator, progress, withheld=without_labels, source=source, add_classes=add_classes
+        )
+        gone = report.created and report.came_to_nothing
+        view = None if gone else client.campaign(campaign)
+    print_report(out, campaign, plan, report)
+    if without_labels:
+        out.print(f"{campaign}: labels of {without_labels:.0%} of the images were kept back", highlight=False)
+    if view is None:
+        out.print(f"{campaign} was removed again, as nothing of the folder could be used", highlight=False)
+        return ExitCode.REFUSED
     out.print(f"{campaign}: {view.next_round.sentence}", highlight=False)
     pool = view.samples.pool + view.samples.leased
     left = f"{pool} images are left to label (al-loop open {campaign})" if pool else NOTHING_LEFT
     out.print(f"{campaign}: {left}", highlight=False)
+    return report.exit_code(plan)
 
 
 def import_plan(
-    client: "Client",
+    client: "OperatorClient",
     plan: "ImportPlan",
     campaign: str,
     annotator: str,
@@ -102,10 +140,13 @@ def import_plan(
     *,
     withheld: float = 0.0,
     policy: RetrainPolicy | None = None,
-) -> int:
+    source: LabelSource = "import",
+    add_classes: bool = False,
+) -> ImportReport:
     """Create the campaign where it is missing, register the images, record the labels.
 
-    Samples that were registered before are left as they are, so that an import that was cut off may be repeated.
+    What was registered or recorded before is left as it is, so that an import that was cut off may be repeated. A
+    campaign that was created for nothing is removed again.
 
     Args:
         client: Of the service.
@@ -115,30 +156,54 @@ def import_plan(
         progress: Where bars are drawn.
         withheld: Share of images whose labels are kept back; see `is_kept_back`.
         policy: Of a campaign that is created; None: the default.
+        source: "overwrite": the labels count instead of what people answered before.
+        add_classes: Whether classes that the campaign lacks are added to it.
 
-    Returns:
-        How many labels were recorded.
+    Raises:
+        InvalidValueError: The campaign is about other images or other tasks; nothing was changed.
     """
-    ensure_campaign(client, plan, campaign, policy)
+    report = ImportReport(created=ensure_campaign(client, plan, campaign, policy))
+    try:
+        prefix = "" if report.created else fit_into(client, plan, campaign, report, add_classes=add_classes)
+        usable = _register(client, plan, campaign, prefix, report, progress)
+    except ServiceError:
+        if report.created:
+            client.delete_campaign(campaign)
+        raise
+    recording = progress.add_task("recording labels", total=sum(plan.label_counts.values()))
+    wanted = {path for path in usable if not is_kept_back(path, withheld)}
+    labels = (
+        msgspec.structs.replace(label, path=f"{prefix}{label.path}", source=source)
+        for label in plan.labels(annotator)
+        if label.path in wanted
+    )
+    for chunk in label_chunks(labels):
+        report.refused.extend(record(client, campaign, chunk, report))
+        report.sent += len(chunk)
+        progress.update(recording, completed=report.sent)
+    progress.update(recording, total=report.sent)  # those of images that are kept back or unusable are not sent
+    if report.created and report.came_to_nothing:
+        client.delete_campaign(campaign)
+    return report
+
+
+def _register(
+    client: "OperatorClient", plan: "ImportPlan", campaign: str, prefix: str, report: ImportReport, progress: Progress
+) -> set[str]:
+    """Register the images; returns those that are in, as the plan names them."""
     registering = progress.add_task("registering images", total=len(plan.paths))
     usable = set(plan.paths)
     for paths in chunks(plan.paths, PATHS_A_REQUEST):
-        report = client.register(campaign, paths)
-        for entry in report.skipped:
-            if "already" not in entry.reason:
-                plan.skipped.append(entry)
-                usable.discard(entry.path)
+        answer = client.register(campaign, [f"{prefix}{path}" for path in paths])
+        report.new_samples += answer.registered
+        for entry in answer.skipped:
+            if "already" in entry.reason:
+                report.known_samples += 1
+            else:
+                report.unusable.append(entry)
+                usable.discard(entry.path.removeprefix(prefix))
         progress.advance(registering, len(paths))
-    recording = progress.add_task("recording labels", total=sum(plan.label_counts.values()))
-    usable = {path for path in usable if not is_kept_back(path, withheld)}
-    recorded = sent = 0
-    for labels in label_chunks(_usable(plan.labels(annotator), usable)):
-        refused = record(client, campaign, labels)
-        plan.skipped.extend(refused)
-        recorded, sent = recorded + len(labels) - len(refused), sent + len(labels)
-        progress.update(recording, completed=sent)
-    progress.update(recording, total=sent)  # those of images that are kept back or cannot be used are not sent
-    return recorded
+    return usable
 
 
 def is_kept_back(path: str, share: float) -> bool:
@@ -147,21 +212,32 @@ def is_kept_back(path: str, share: float) -> bool:
     return int.from_bytes(digest) / 2**64 < share
 
 
-def record(client: "Client", campaign: str, labels: list[LabelInput]) -> list[SkippedPath]:
-    """Record labels in one request; where it is refused, one by one, and say which were refused and why."""
+def record(
+    client: "Client", campaign: str, labels: list[LabelInput], report: ImportReport | None = None
+) -> list[SkippedPath]:
+    """Record labels in one request; where it is refused, one by one, and say which were refused and why.
+
+    Args:
+        client: Of the service.
+        campaign: Its name.
+        labels: At least one.
+        report: Counts what was stored.
+    """
     try:
-        client.record_labels(campaign, labels)
+        answer = client.import_labels(campaign, labels)
     except ServiceError as error:
         if error.status not in REFUSED:
             raise
         if len(labels) > 1:
-            return [entry for label in labels for entry in record(client, campaign, [label])]
+            return [entry for label in labels for entry in record(client, campaign, [label], report)]
         return [SkippedPath(path=labels[0].path or "", reason=f"label refused: {error}")]
+    if report is not None:
+        report.add(answer.imported or ImportCounts(recorded=len(labels)))
     return []
 
 
-def ensure_campaign(client: "Client", plan: "ImportPlan", campaign: str, policy: RetrainPolicy | None = None) -> None:
-    """Create the campaign that the plan needs, unless there is one of that name."""
+def ensure_campaign(client: "Client", plan: "ImportPlan", campaign: str, policy: RetrainPolicy | None = None) -> bool:
+    """Create the campaign that the plan needs, unless there is one of that name; whether it was created."""
     try:
         client.campaign(campaign)
     except ServiceError as error:
@@ -177,6 +253,8 @@ def ensure_campaign(client: "Client", plan: "ImportPlan", campaign: str, policy:
                 policy=policy or RetrainPolicy(),
             )
         )
+        return True
+    return False
 
 
 def run_export(
@@ -207,16 +285,6 @@ def progress_bars(out: Console) -> Progress:
     )
 
 
-def print_skipped(out: Console, skipped: Sequence[SkippedPath]) -> None:
-    """Reasons with their counts, and a few examples of each."""
-    reasons = Counter(entry.reason for entry in skipped)
-    for reason, count in reasons.most_common(SHOWN_SKIPS):
-        example = next(entry.path for entry in skipped if entry.reason == reason)
-        out.print(f"  skipped {count}: {reason} (for example {example})", highlight=False, markup=False)
-    if len(reasons) > SHOWN_SKIPS:
-        out.print(f"  and {len(reasons) - SHOWN_SKIPS} other reasons")
-
-
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Lists of at most `size` items."""
     iterator = iter(items)
@@ -239,7 +307,3 @@ def label_chunks(
         total += size
     if chunk:
         yield chunk
-
-
-def _usable(labels: Iterable[LabelInput], paths: set[str]) -> Iterator[LabelInput]:
-    return (label for label in labels if label.path in paths)
