@@ -6,6 +6,7 @@ ROOMS = {  # room: tests of the room as a whole, and how many of its modules hav
         [
             "tests/al_loop/campaigns/importing/test_mask_pairs.py",
             "tests/al_loop/campaigns/importing/test_class_folders.py",
+            "tests/al_loop/campaigns/importing/test_recognise.py",
         ],
         3,
     ),

@@ -15,7 +15,7 @@ LOOKED_FOR = "at least two class folders of images (<class>/*.tif, .jpg or .png,
 DECIDES = "--layout class-folders takes every folder for a class"
 
 
-class _Found(NamedTuple):
+class _ClassFolders(NamedTuple):
     """Class of each image that has one, and images of previews."""
 
     class_of: dict[str, str]
@@ -96,7 +96,7 @@ def plan(listing: Listing, *, forced: bool = False) -> ImportPlan:
     )
 
 
-def _find(listing: Listing, *, forced: bool) -> _Found:
+def _find(listing: Listing, *, forced: bool) -> _ClassFolders:
     class_of: dict[str, str] = {}
     previews: list[str] = []
     for path in listing.files:
@@ -106,7 +106,7 @@ def _find(listing: Listing, *, forced: bool) -> _Found:
                 previews.append(path)
             elif len(folders) == 1 and (forced or not is_role(folders[0])):
                 class_of[path] = folders[0]
-    return _Found(class_of, previews)
+    return _ClassFolders(class_of, previews)
 
 
 def _folders(path: str, *, forced: bool) -> tuple[str, ...]:

@@ -1,0 +1,327 @@
+"""Folders as other tools write them: each becomes the right labels, or is refused with what to do."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from al_loop.campaigns.importing import ImportPlan, plan_import
+from al_loop.campaigns.importing.layout import is_role
+from al_loop.errors import AlLoopError, InvalidValueError, UnsupportedError
+from models.rasters.masks import polygons_to_codes
+from tests.al_loop.campaigns.importing.fixtures import collection, square, write_json, write_raster
+
+MASK = np.zeros((8, 10), np.uint8)
+MASK[2:5, 1:6] = 1
+MASK[5:7, 7:9] = 2
+WHITE = np.where(MASK == 1, 255, 0).astype(np.uint8)
+RED, BLUE = (200, 0, 0), (0, 0, 200)
+PALETTE = [0, 0, 0, *RED, *BLUE]
+
+
+def image(path: Path) -> None:
+    write_raster(path)
+
+
+def paint(colours: dict[int, tuple[int, int, int]]) -> NDArray[np.uint8]:
+    """The mask in colours, shape (H, W, 3)."""
+    painted = np.zeros((*MASK.shape, 3), np.uint8)
+    for code, colour in colours.items():
+        painted[code == MASK] = colour
+    return painted
+
+
+def save(path: Path, pixels: NDArray[Any], mode: str | None = None, palette: list[int] | None = None) -> None:
+    """A PNG by Pillow, as annotation tools write it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.fromarray(pixels) if mode is None else Image.fromarray(pixels, mode)
+    if palette is not None:
+        picture.putpalette(palette)
+    picture.save(path)
+
+
+def painted(plan: ImportPlan, path: str) -> NDArray[np.uint8]:
+    """The codes that the label of an image paints."""
+    classes = plan.tasks[0].classes
+    label = next(label for label in plan.labels() if label.path == path)
+    assert label.crs == "pixel"
+    assert label.features is not None
+    from shapely import to_wkb
+    from shapely.geometry import shape
+
+    areas = [
+        (255 if f["properties"]["label"] is None else classes.index(f["properties"]["label"]) + 1,
+         to_wkb(shape(f["geometry"])))
+        for f in label.features["features"]
+    ]  # fmt: skip
+    return polygons_to_codes(areas, 8, 10)
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        ("images/{0}.tif", "masks/{0}.png"),
+        ("images/{0}.jpg", "labels/{0}.tif"),
+        ("img/{0}.tif", "gt/{0}_gt.png"),
+        ("JPEGImages/{0}.jpg", "SegmentationClass/{0}.png"),
+        ("Image/{0}.png", "Ground_Truth/{0}_mask.png"),
+        ("images/train/{0}.tif", "annotations/train/{0}.png"),
+        ("train/images/{0}.tif", "train/masks/{0}.png"),
+        ("train/{0}.tif", "train_labels/{0}_label.png"),
+        ("Urban/images_png/{0}.png", "Urban/masks_png/{0}.png"),
+        ("{0}.tif", "masks/{0}.png"),
+        ("{0}.tif", "{0}_label.png"),
+        ("{0}_sat.jpg", "{0}_mask.png"),
+    ],
+)
+def test_images_and_masks_are_pairs_by_name(tmp_path: Path, images: str, masks: str) -> None:
+    for name in ("a", "b", "c"):
+        image(tmp_path / images.format(name))
+    for name in ("a", "b"):
+        write_raster(tmp_path / masks.format(name), MASK)
+    plan = plan_import(tmp_path)
+    assert (plan.kind, plan.paths) == ("mask-pairs", [images.format(name) for name in ("a", "b", "c")])
+    assert (plan.tasks[0].classes, plan.label_counts) == (["1", "2"], {"segmentation": 2})
+    np.testing.assert_array_equal(painted(plan, images.format("b")), MASK)
+
+
+def test_splits_are_put_together_and_told(tmp_path: Path) -> None:
+    for split in ("train", "valid", "test"):
+        image(tmp_path / split / "images/0.tif")
+        write_raster(tmp_path / split / "masks/0.png", np.roll(MASK, len(split), axis=1))
+    plan = plan_import(tmp_path)
+    assert plan.label_counts == {"segmentation": 3}
+    assert "test (1), train (1), val (1) images; none of them becomes the test reserve" in plan.notes[0]
+    np.testing.assert_array_equal(painted(plan, "valid/images/0.tif"), np.roll(MASK, 5, axis=1))
+
+
+def test_white_masks_need_a_name_and_get_it(tmp_path: Path) -> None:
+    image(tmp_path / "a.tif")
+    write_raster(tmp_path / "a_mask.png", WHITE)
+    with pytest.raises(InvalidValueError, match=r"only 0 and 255.*--classes field"):
+        plan_import(tmp_path)
+    with pytest.raises(InvalidValueError, match="names 2"):
+        plan_import(tmp_path, classes=["field", "road"])
+    np.testing.assert_array_equal(painted(plan_import(tmp_path, classes=["field"]), "a.tif"), WHITE // 255)
+    write_json(tmp_path / "classes.json", ["field"])
+    plan = plan_import(tmp_path)
+    assert (plan.tasks[0].classes, plan.notes) == (
+        ["field"], ["the masks hold only 0 and 255: 255 is field, 0 is background"],
+    )  # fmt: skip
+    write_json(tmp_path / "classes.json", {"classes": ["field"], "ignore": 255})
+    assert (painted(plan_import(tmp_path), "a.tif") == WHITE).all()
+
+
+def test_colours_go_by_classes_json_and_are_listed_without_it(tmp_path: Path) -> None:
+    image(tmp_path / "images/a.tif")
+    save(tmp_path / "masks/a.png", paint({1: RED, 2: BLUE}))
+    with pytest.raises(InvalidValueError, match=r"#0000c8, #c80000.*classes\.json, as \{\"class 1\": \"#0000c8\""):
+        plan_import(tmp_path)
+    write_json(tmp_path / "classes.json", {"roof": "#c80000", "water": list(BLUE)})
+    plan = plan_import(tmp_path)
+    assert plan.tasks[0].classes == ["roof", "water"]
+    np.testing.assert_array_equal(painted(plan, "images/a.tif"), MASK)
+    write_json(tmp_path / "classes.json", {"roof": "#c80000"})
+    with pytest.raises(InvalidValueError, match=r"a\.png: colours \[#0000c8\] name no class"):
+        plan_import(tmp_path)
+
+
+def test_colours_of_cvat_go_by_its_label_map(tmp_path: Path) -> None:
+    image(tmp_path / "JPEGImages/a.jpg")
+    save(tmp_path / "SegmentationClass/a.png", paint({1: RED, 2: BLUE}))
+    (tmp_path / "labelmap.txt").write_text(
+        "# label:color_rgb:parts:actions\nbackground:0,0,0::\nroof:200,0,0::\nwater:0,0,200::\n"
+    )
+    np.testing.assert_array_equal(painted(plan_import(tmp_path), "JPEGImages/a.jpg"), MASK)
+
+
+def test_palettes_go_by_code_by_colour_or_are_refused_where_they_differ(tmp_path: Path) -> None:
+    for name, codes, palette in (("a", MASK, PALETTE), ("b", MASK, PALETTE)):
+        image(tmp_path / "images" / f"{name}.tif")
+        save(tmp_path / "masks" / f"{name}.png", codes, "P", palette)
+    np.testing.assert_array_equal(painted(plan_import(tmp_path), "images/b.tif"), MASK)
+    swapped = np.array([0, 2, 1], np.uint8)[MASK]
+    save(tmp_path / "masks/b.png", swapped, "P", [0, 0, 0, *BLUE, *RED])
+    with pytest.raises(InvalidValueError, match="palettes of the masks differ"):
+        plan_import(tmp_path)
+    write_json(tmp_path / "classes.json", {"roof": list(RED), "water": list(BLUE)})
+    for name in ("a", "b"):
+        np.testing.assert_array_equal(painted(plan_import(tmp_path), f"images/{name}.tif"), MASK)
+
+
+def test_grey_with_alpha_and_one_bit_masks_are_codes(tmp_path: Path) -> None:
+    image(tmp_path / "a.tif")
+    image(tmp_path / "b.tif")
+    alpha = np.full(MASK.shape, 255, np.uint8)
+    alpha[5:7, 7:9] = 0
+    save(tmp_path / "a_mask.png", np.stack([MASK, alpha], 2), "LA")
+    save(tmp_path / "b_mask.png", MASK == 1)
+    plan = plan_import(tmp_path, classes=["field"])
+    for path in ("a.tif", "b.tif"):
+        np.testing.assert_array_equal(painted(plan, path), MASK == 1)
+
+
+@pytest.mark.parametrize(
+    ("mask", "told"),
+    [
+        (np.arange(80, dtype=np.uint8).reshape(8, 10) + 20, "80 different values"),
+        (np.where(MASK > 0, 38 * MASK, 0).astype(np.uint8), r"\[38, 76\]: name them in classes.json"),
+        (np.zeros((8, 10), np.uint8), "only background"),
+    ],
+)
+def test_values_that_are_no_list_of_classes_are_refused(tmp_path: Path, mask: NDArray[np.uint8], told: str) -> None:
+    image(tmp_path / "a.tif")
+    write_raster(tmp_path / "a_mask.png", mask)
+    with pytest.raises(InvalidValueError, match=told):
+        plan_import(tmp_path)
+
+
+def test_codes_by_name_may_leave_gaps(tmp_path: Path) -> None:
+    image(tmp_path / "a.tif")
+    write_raster(tmp_path / "a_mask.png", 38 * MASK)
+    write_json(tmp_path / "classes.json", {"roof": 38, "water": 76})
+    np.testing.assert_array_equal(painted(plan_import(tmp_path), "a.tif"), MASK)
+
+
+def test_one_bad_mask_is_told_and_hinders_no_other(tmp_path: Path) -> None:
+    for name in "abcde":
+        image(tmp_path / "images" / f"{name}.tif")
+    write_raster(tmp_path / "masks/a.png", MASK)
+    write_raster(tmp_path / "masks/b.png", MASK[:4])
+    (tmp_path / "masks/c.png").write_bytes((tmp_path / "masks/a.png").read_bytes()[:60])
+    write_raster(tmp_path / "masks/d.jpg", MASK)
+    write_raster(tmp_path / "masks/e.png", MASK * 5)
+    plan = plan_import(tmp_path, classes=["roof", "road"])
+    assert [label.path for label in plan.labels()] == ["images/a.tif"]
+    told = {entry.path: entry.reason for entry in plan.problems}
+    assert told.keys() == {"masks/b.png", "masks/c.png", "masks/d.jpg", "masks/e.png"}
+    assert "codes [5, 10] name no class" in told["masks/e.png"]
+    assert "JPEG blurs" in told["masks/d.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("files", "refusal"),
+    [
+        (["scenes/0.tif", "thumbnails/0.png"], "no labelled folder"),
+        (["train/0.tif", "valid/0.tif", "test/0.tif"], "no labelled folder"),
+        (["images/0.tif", "predictions/0.tif"], "no labelled folder"),
+        (["forest/0.tif", "water/1.tif", "test/2.tif"], None),
+        (["photo/0.tif", "ql/0.png"], "ambiguous: photo/ and ql/ hold the same names"),
+        (["bus/0.tif", "car/1.tif", "train/2.tif"], "ambiguous: the folders bus, car, train"),
+    ],
+)
+def test_folders_named_like_parts_of_a_layout_are_no_classes(
+    tmp_path: Path, files: list[str], refusal: str | None
+) -> None:
+    for file in files:
+        image(tmp_path / file)
+    if refusal is not None:
+        with pytest.raises(InvalidValueError, match=refusal):
+            plan_import(tmp_path)
+    else:
+        with pytest.raises(InvalidValueError, match="--layout class-folders"):
+            plan_import(tmp_path)
+    forced = plan_import(tmp_path, layout="class-folders")
+    assert forced.tasks[0].classes == sorted({file.split("/")[0] for file in files})
+
+
+def test_class_folders_in_splits_and_beside_previews(tmp_path: Path) -> None:
+    for file in (
+        "train/forest/0.tif",
+        "train/water/1.tif",
+        "val/forest/2.tif",
+        "test/3.tif",
+        "train/forest/thumbs/0.png",
+    ):
+        image(tmp_path / file)
+    plan = plan_import(tmp_path)
+    assert plan.class_counts == {"classification": {"forest": 2, "water": 1}}
+    assert plan.paths == ["test/3.tif", "train/forest/0.tif", "train/water/1.tif", "val/forest/2.tif"]
+    assert [entry.reason for entry in plan.skipped] == ["in a folder of previews"]
+
+
+def test_boxes_of_other_tools_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    for name, label in {
+        "voc": ("Annotations/0.xml", "<annotation/>"),
+        "yolo": ("labels/0.txt", "0 .5 .5 .2 .2\n"),
+        "csv": ("labels.csv", "filename,xmin,ymin,xmax,ymax,class\n0.jpg,1,1,2,2,ship\n"),
+    }.items():
+        image(tmp_path / name / ("JPEGImages" if name == "voc" else "images") / "0.jpg")
+        file = tmp_path / name / label[0]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(label[1])
+        with pytest.raises(UnsupportedError, match="detection is not built yet"):
+            plan_import(tmp_path / name)
+
+
+def test_features_of_a_gis_without_label_say_what_they_have(tmp_path: Path) -> None:
+    image(tmp_path / "a.tif")
+    shape = {"type": "Polygon", "coordinates": square(1, 1)}
+    write_json(tmp_path / "a.geojson", collection({"type": "Feature", "geometry": shape, "properties": {"class": "x"}}))
+    with pytest.raises(InvalidValueError, match="properties 'class': each needs `label`"):
+        plan_import(tmp_path)
+
+
+def test_layout_that_the_folder_is_not_is_refused(tmp_path: Path) -> None:
+    image(tmp_path / "a/0.tif")
+    for layout in ("mask-pairs", "coco", "table", "scaneo", "yolo"):
+        with pytest.raises(InvalidValueError):
+            plan_import(tmp_path, layout=layout)  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match="--classes is for masks"):
+        plan_import(tmp_path, layout="class-folders", classes=["a"])
+
+
+FOLDERS = st.sampled_from(
+    ["", "train", "val", "test", "images", "masks", "labels", "JPEGImages", "SegmentationClass", "thumbnails", "scenes",
+     "forest", "water", "annotations"]
+)  # fmt: skip
+FILES: dict[str, Callable[[Path], object]] = {
+    "0.tif": image,
+    "1.png": lambda path: write_raster(path, MASK),
+    "0.png": lambda path: write_raster(path, WHITE),
+    "0_mask.png": lambda path: write_raster(path, MASK),
+    "1.jpg": image,
+    "2.tif": lambda path: path.write_bytes(b"II*\x00 broken"),
+    "0.txt": lambda path: path.write_text("0 .1 .1 .5 .1 .5 .5\n"),
+    "1.txt": lambda path: path.write_bytes(b"\xff\xfe\x00 0 .1"),
+    "0.geojson": lambda path: path.write_text('{"type": "FeatureCollection", "features": [{"type": "Feature"}]}'),
+    "0.xml": lambda path: path.write_text("<annotation/>"),
+    "labels.csv": lambda path: path.write_text("filename,label\n0.tif,forest\n1.jpg,water\n"),
+    "_annotations.coco.json": lambda path: path.write_text('{"images": [], "annotations": [], "categories": []}'),
+    "instances.json": lambda path: path.write_text('{"images": 3'),
+    "classes.json": lambda path: path.write_text('["a", "b"]'),
+    "data.yaml": lambda path: path.write_text("names: [a]\n"),
+}
+
+
+@settings(max_examples=150)
+@given(
+    tree=st.sets(st.tuples(FOLDERS, FOLDERS, st.sampled_from(sorted(FILES))), max_size=9),
+    classes=st.sampled_from([None, ["field"]]),
+)
+def test_any_folder_is_planned_or_refused_and_no_class_is_made_of_a_layouts_folder(
+    tmp_path_factory: pytest.TempPathFactory, tree: set[tuple[str, str, str]], classes: list[str] | None
+) -> None:
+    root = tmp_path_factory.mktemp("tree")
+    for first, second, name in tree:
+        file = root / first / second / name
+        if not file.is_dir() and not any(parent.is_file() for parent in file.parents):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            FILES[name](file)
+    try:
+        plan = plan_import(root, classes=classes)
+        labels = list(plan.labels())
+    except AlLoopError:
+        return
+    finally:
+        shutil.rmtree(root)
+    assert not any(is_role(name) for spec in plan.tasks for name in spec.classes)
+    assert {label.path for label in labels} <= set(plan.paths)
+    assert len({(label.path, label.task) for label in labels}) == len(labels)
