@@ -17,6 +17,8 @@ LABELS_FILE = "spai.json"
 OLD_LABELS_FILE = "labels.json"
 ANNOTATION_SUFFIX = ".geojson"
 OLD_ANNOTATION_ENDING = "_labels"
+PROMPT = "prompt for a model, not a label"
+"""Why a click is no annotation."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -142,7 +144,7 @@ def _pairs(properties: Properties, answers: Answers) -> list[tuple[str, str]]:
     labels = properties.labels if properties.label is None else [properties.label]
     tasks = properties.tasks if properties.task is None else [properties.task]
     if properties.prompt:
-        answers.left_out["prompt for a model, not a label"] += 1
+        answers.left_out[PROMPT] += 1
         return []
     if not labels or not tasks:
         answers.left_out["no label or no task in its properties"] += 1

@@ -35,7 +35,10 @@ from service.demo.report import (
 FOLDERS: dict[FolderKind, str] = {
     "scaneo": "with labels of SCANEO",
     "class-folders": "a folder for each class",
-    "mask-pairs": "each with a mask beside it",
+    "mask-pairs": "each with a mask",
+    "coco": "with COCO outlines",
+    "yolo": "with YOLO outlines",
+    "table": "with a table of labels",
 }
 ASKED_SHOWN = 12
 STRIPS = 6

@@ -13,6 +13,7 @@ from al_loop.campaigns.scaneo_format import (  # fmt: skip
     LABELS_FILE,
     OLD_ANNOTATION_ENDING,
     OLD_LABELS_FILE,
+    PROMPT,
     Answers,
     read_annotations,
     read_labels_file,
@@ -196,7 +197,8 @@ def _read_usage(listing: Listing, files: dict[str, str], report: ReportStep) -> 
             continue
         usage.add(answers)
         for reason, count in answers.left_out.items():
-            listing.fail(file, f"{count} annotation{'s' if count > 1 else ''} left out: {reason}")
+            say = listing.skip if reason == PROMPT else listing.fail  # a click for a model is no label
+            say(file, f"{count} annotation{'s' if count > 1 else ''} left out: {reason}")
         if answers.classes is None and answers.regions is None:
             if not answers.left_out:
                 listing.skip(file, "no annotation; that is not an empty label")
