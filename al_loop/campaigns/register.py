@@ -13,6 +13,7 @@ from al_loop.campaigns.bands import with_bands
 from al_loop.campaigns.imagery.checking import check_images
 from al_loop.campaigns.imagery.copies import find_doubled, note_copies, sort_out_copies
 from al_loop.campaigns.imagery.spelling import one_spelling, spelled
+from al_loop.campaigns.importing.layout import image_folders
 from al_loop.domain.campaigns import Campaign, RegistrationReport
 from al_loop.domain.samples import RemarkedPath, SampleHeader, SkippedPath
 from al_loop.store import LabelStore
@@ -90,11 +91,11 @@ def register_scan(store: LabelStore, campaign: Campaign, now: datetime) -> Regis
 def scan_root(campaign: Campaign) -> Iterator[str]:
     """Relative paths of all files below the root that look like rasters, in sorted order within each directory.
 
-    Hidden files, label masks (`*_mask.*`) and links that leave the root are left out.
+    Hidden files, label masks (`*_mask.*`, and folders of masks or previews beside one of images) and links that leave the root are left out.
     """
     root = Path(campaign.root)
     for directory, folders, files in os.walk(root, followlinks=False):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = image_folders(sorted(name for name in folders if not name.startswith(".")))
         for name in sorted(files):
             path = Path(directory) / name
             if path.suffix.lower() in RASTER_SUFFIXES and not name.startswith(".") and not path.stem.endswith("_mask"):

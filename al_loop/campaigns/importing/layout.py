@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from al_loop.campaigns.importing.listing import stem
@@ -69,6 +69,12 @@ def is_role(folder: str) -> bool:
 def is_preview(folder: str) -> bool:
     """Whether a folder's name is one of small copies of images."""
     return _role(folder)[1] == "preview"
+
+
+def image_folders(names: Sequence[str]) -> list[str]:
+    """Folders beside each other without those of masks and previews, where one of them is named as one of images."""
+    sides = {name: _role(name)[1] for name in names}
+    return [name for name in names if "image" not in sides.values() or sides[name] in (None, "image")]
 
 
 def without_ending(base: str, endings: Iterable[str]) -> str | None:

@@ -18,7 +18,7 @@ Key = tuple[int, str]
 """Sample and task."""
 
 
-class Decided(NamedTuple):
+class DecidedLabel(NamedTuple):
     """What becomes of one label."""
 
     source: LabelSource
@@ -28,14 +28,14 @@ class Decided(NamedTuple):
     """None: the label is a person's."""
 
 
-def decide_all(connection: DuckDBPyConnection, labels: Sequence[CheckedLabel]) -> Iterator[Decided]:
+def decide_all(connection: DuckDBPyConnection, labels: Sequence[CheckedLabel]) -> Iterator[DecidedLabel]:
     """What becomes of each label, in their order; those of people are stored.
 
     A label counts those before it in the sequence as given, but for its own annotator's: they are stored in turn.
     """
     samples = sorted({label.sample_id for label in labels if label.source != "person"})
     if not samples:
-        yield from itertools.repeat(Decided("person"), len(labels))
+        yield from itertools.repeat(DecidedLabel("person"), len(labels))
         return
     rows = _newest_events(connection, samples)
     past: dict[Key, dict[str, PastAnswer]] = {}
@@ -46,14 +46,14 @@ def decide_all(connection: DuckDBPyConnection, labels: Sequence[CheckedLabel]) -
         answers = past.setdefault((label.sample_id, label.task), {})
         content = content_of(label)
         if label.source == "person":
-            decided = Decided("person")
+            decided = DecidedLabel("person")
         else:
             own = answers.get(label.annotator)
             if own is not None and own.label_id >= UNSTORED:
                 del answers[label.annotator]
             decision = decide_import(label, content, answers)
             known = decision.outcome != "recorded" and own is not None
-            decided = Decided(
+            decided = DecidedLabel(
                 decision.source, _to_label(rows[own.label_id], label.sample_path) if known and own else None, decision
             )
         if decided.there is None:
@@ -61,7 +61,7 @@ def decide_all(connection: DuckDBPyConnection, labels: Sequence[CheckedLabel]) -
         yield decided
 
 
-def counted(decided: Sequence[Decided]) -> ImportCounts | None:
+def counted(decided: Sequence[DecidedLabel]) -> ImportCounts | None:
     """The labels of one request in numbers; None where none came from an import."""
     decisions = [entry.decision for entry in decided if entry.decision is not None]
     if not decisions:

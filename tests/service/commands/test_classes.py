@@ -17,6 +17,7 @@ def test_classes_and_guidelines(on_land: Run, land_url: str, tmp_path: Path, cap
     [task] = json.loads(capfd.readouterr().out)["tasks"]
     assert task["classes"][2] == {
         "name": "marsh", "description": "reeds", "colour": "#469990", "retired": True, "examples": [1, 2], "key": None,
+        "formerly": ["wet/land"],
     }  # fmt: skip
     assert on_land("classes", "change", "land", "nothing", "--retire") == 2
     assert "no class 'nothing'" in capfd.readouterr().err

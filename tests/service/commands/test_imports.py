@@ -181,6 +181,14 @@ def test_dry_run_prints_the_plan_and_creates_nothing(run: Import, imagery: Path,
     assert "0 new, 1 unchanged" in run(root, "--classes", "field")[1]
 
 
+def test_scan_after_an_import_takes_no_masks_for_images(run: Import, imagery: Path, client: OperatorClient) -> None:
+    write_raster(imagery / "in/images/0.tif", np.full((1, 8, 10), 9, np.uint8))
+    write_raster(imagery / "in/masks/0.tif", np.eye(8, 10, dtype=np.uint8))
+    assert run(imagery / "in")[0] == 0
+    report = client.register("land")
+    assert (report.registered, report.known, report.skipped) == (0, 1, [])
+
+
 def test_ambiguous_folder_is_decided_by_layout(run: Import, imagery: Path, client: OperatorClient) -> None:
     for number, name in enumerate(("train", "bus")):
         write_raster(imagery / "in" / name / "0.tif", np.full((3, 8, 10), 9 + number, np.uint8))

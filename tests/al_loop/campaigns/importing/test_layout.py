@@ -1,6 +1,6 @@
 import pytest
 
-from al_loop.campaigns.importing.layout import is_preview, is_role, place_of, splits_note
+from al_loop.campaigns.importing.layout import image_folders, is_preview, is_role, place_of, splits_note
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,18 @@ def test_ordinary_names_have_no_role(name: str) -> None:
 
 def test_previews_are_told_from_other_roles() -> None:
     assert [is_preview(name) for name in ("Thumbnails", "quick_looks", "masks", "forest")] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("names", "left"),
+    [
+        (["images", "masks", "thumbs", "more"], ["images", "more"]),
+        (["train_images", "train_masks"], ["train_images"]),
+        (["labels", "forest"], ["labels", "forest"]),
+    ],
+)
+def test_folders_of_masks_and_previews_are_passed_over_beside_images(names: list[str], left: list[str]) -> None:
+    assert image_folders(names) == left
 
 
 def test_splits_are_told_with_their_counts() -> None:
