@@ -89,6 +89,8 @@ class RecordedLabels(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     label_ids: list[int]
     imported: ImportCounts | None = None
     """Of labels whose `source` is an import; absent for people's, and for a request that is repeated by its key."""
+    notices: list[str] = []
+    """What is stored otherwise than it was sent, such as areas drawn by `settings.all_touched`; absent: nothing is."""
 
 
 class Released(msgspec.Struct, frozen=True, kw_only=True):

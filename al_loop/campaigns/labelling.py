@@ -19,6 +19,9 @@ from al_loop.store.label_rows import Appended
 from models.card import TaskSpec
 from models.tasks import task_of
 
+MOST_NOTICES = 20
+"""Most sentences that an answer holds about the labels of one request, and most areas that one names."""
+
 
 def record_labels(
     store: LabelStore,
@@ -64,6 +67,20 @@ def record_counted(
         for (sample_id, header), label, path in zip(samples, inputs, paths, strict=True)
     ]
     return store.labels.append_counted(campaign.campaign_id, checked, request=request)
+
+
+def touched_notices(labels: Sequence[Label]) -> list[str]:
+    """A sentence for each label with areas that are stored as the pixels that they touch; at most `MOST_NOTICES`."""
+    found = []
+    for label in labels:
+        areas = (label.features or {}).get("features", [])
+        touched = [index for index, area in enumerate(areas) if area["properties"].get("all_touched") is True]
+        if touched:
+            numbers = ", ".join(map(str, touched[:MOST_NOTICES]))
+            found.append(
+                f"{label.path}: areas {numbers} cover the centre of no pixel and are stored as the pixels they touch"
+            )
+    return found[:MOST_NOTICES]
 
 
 def check_label(

@@ -45,7 +45,7 @@ def push_boxes(
         if image is None or header is None or reason is not None:
             skipped.append(SkippedBox(index=index, reason=reason or f"no image {box.path!r} in the link"))
             continue
-        parts = _parts(box, header)
+        parts = box_corners(box, header)
         before = offered.setdefault((image.image_id, box.label), [])
         if not parts:
             skipped.append(SkippedBox(index=index, reason=f"{box.path} has no longitude and latitude there"))
@@ -84,7 +84,7 @@ def _refusal(box: OfferedBox, header: SampleHeader | None, names: set[str]) -> s
     return None
 
 
-def _parts(box: OfferedBox, header: SampleHeader) -> list[list[float]]:
+def box_corners(box: OfferedBox, header: SampleHeader) -> list[list[float]]:
     """South, west, north, east of the box's envelope in EPSG:4326: two across the date line, none without a place."""
     there = placed(shapely.box(*box.box), header)
     if there is None:

@@ -10,7 +10,7 @@ from litestar.response import Stream
 
 from al_loop.campaigns.exporting import FILE_ENDINGS, MEDIA_TYPES, ExportFormat
 from al_loop.campaigns.exporting.campaign import export_campaign
-from al_loop.campaigns.labelling import record_counted
+from al_loop.campaigns.labelling import record_counted, touched_notices
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.imports import ImportCounts
 from al_loop.domain.labels import MOST_LABELS, Label, LabelInput
@@ -65,14 +65,16 @@ class LabelController(Controller):
         named = request_key(key, loop, target, annotators, "label", inputs)
 
         counts: list[ImportCounts | None] = []
+        notices: list[str] = []
 
         def record() -> list[int]:
             appended = record_counted(loop.store, target, inputs, loop.clock(), at=at, request=named)
             counts.append(appended.imported)
+            notices.extend(touched_notices(appended.labels))
             return [label.label_id for label in appended.labels]
 
         label_ids = loop.store.requests.once(named, list[int], record)
-        return RecordedLabels(label_ids=label_ids, imported=counts[0] if counts else None)
+        return RecordedLabels(label_ids=label_ids, imported=counts[0] if counts else None, notices=notices)
 
     @get("/labels", operation_id="listLabels", sync_to_thread=True, responses=problems(400, 401, 403, 404))
     def page(

@@ -172,3 +172,9 @@ def test_percentile_interval_is_taken_of_each_statistic_without_its_missing_draw
 )
 def test_exact_interval_of_a_share_is_that_of_the_tables(successes: int, trials: int, low: float, high: float) -> None:
     assert metrics.binomial_interval(successes, trials) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_class_index_that_is_ignore_among_codes_counts_among_classes() -> None:
+    truth, answer = np.array([255, 256, 10]), np.array([255, 256, 255])
+    assert metrics.confusion(truth, answer, 300).sum() == 1
+    assert metrics.confusion(truth, answer, 300, ignore=None).sum() == 3

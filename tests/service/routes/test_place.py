@@ -37,6 +37,11 @@ def send(http: Http, path: str, features: Any, **fields: Any) -> Any:
     return http.post("/campaigns/demo/labels", json=body)
 
 
+def labels_of(http: Http, name: str = "demo") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = http.get(f"/campaigns/{name}/labels").json()["labels"]
+    return found
+
+
 def exported(http: Http, kind: str) -> bytes:
     answer = http.get("/campaigns/demo/export", params={"format": kind})
     assert answer.status_code == 200
@@ -114,7 +119,8 @@ def test_exports_keep_everybodys_labels_and_no_coordinate_is_null_or_off_the_ear
 
 def test_labels_of_an_image_without_a_place_are_taken_in_its_own_crs_and_refused_in_degrees(odd: Http) -> None:
     own = [[500.5, 899.5], [502.5, 899.5], [502.5, 898.0], [500.5, 898.0], [500.5, 899.5]]
-    stored = send(odd, "local.tif", drawn(own), crs=SITE).json()["labels"][0]
+    assert send(odd, "local.tif", drawn(own), crs=SITE).status_code == 201
+    (stored,) = [entry for entry in labels_of(odd) if entry["path"] == "local.tif"]
     assert stored["crs"] == "pixel"
     assert shape(stored["features"]["features"][0]["geometry"]).bounds == pytest.approx((10, 10, 50, 40))
     refused = send(odd, "mars.tif", drawn([[10, 20], [10.01, 20], [10.01, 19.99], [10, 20]]), crs="EPSG:4326")
@@ -196,7 +202,9 @@ def test_speck_is_refused_or_drawn_as_the_pixels_that_it_touches(http: Http, ima
     create(http, imagery / "one", "fine", tasks=TASKS, settings={"all_touched": True})
     register(http, "fine")
     body = {"path": "a.tif", "task": "segmentation", "annotator": "ann", "features": speck, "crs": "pixel"}
-    (stored,) = http.post("/campaigns/fine/labels", json=body).json()["labels"]
+    answer = http.post("/campaigns/fine/labels", json=body).json()
+    assert "cover the centre of no pixel and are stored as the pixels they touch" in answer["notices"][0]
+    (stored,) = labels_of(http, "fine")
     assert stored["features"]["features"][0]["properties"] == {"label": "water", "all_touched": True}
 
 
@@ -210,7 +218,7 @@ def test_accents_may_be_spelled_either_way_in_classes_and_paths(http: Http, imag
         body = {"path": path, "task": "classification", "annotator": "ann", "classes": [name]}
         answer = http.post("/campaigns/demo/labels", json=body)
         assert answer.status_code == 201, answer.text
-        assert answer.json()["labels"][0]["classes"] == [composed]
+        assert labels_of(http)[0]["classes"] == [composed]
     twice = {"name": "two", "tasks": [{"task": "classification", "classes": [apart, composed]}]}
     refused = http.post("/campaigns", json=twice | {"root": str(imagery / "mac")})
     assert refused.status_code == 400

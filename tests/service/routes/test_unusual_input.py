@@ -9,7 +9,7 @@ import pytest
 
 from service.access.people import Tokens
 from service.settings import Settings
-from tests.e2e.campaigns import Http, create, register, write_pool
+from tests.e2e.campaigns import Http, create, encoded, label_all, register, run_round, write_pool
 
 LONG = "x" * 200
 NAMES = [LONG, "🌊🌊 water", "مياه", "a/b?c#d%20", "Straße 'quoted' \"twice\""]
@@ -54,6 +54,24 @@ def test_campaign_takes_500_classes_of_images_and_254_of_pixels_and_says_so_of_m
         refused = http.post("/campaigns", json=body)
         assert refused.status_code == 400
         assert f"at most {most}, got {count}" in refused.json()["detail"]
+
+
+def test_classes_beyond_the_codes_of_masks_are_trained_and_predicted(http: Http, imagery: Path) -> None:
+    names = [f"class {number}" for number in range(300)]
+    names[255], names[299] = "dark", "bright"  # 255 is "ignore" among codes of pixels, not among classes of images
+    scenes = write_pool(imagery / "many", 24)
+    create(http, imagery / "many", tasks=task(names))
+    register(http)
+    label_all(http)
+    ended = run_round(http)
+    assert ended["state"] == "promoted", ended
+    files = {"image": encoded(imagery / "many" / scenes[1])}
+    answer = http.post("/campaigns/demo/predictions/classification", files=files)
+    assert answer.status_code in (200, 201), answer.text
+    probabilities = answer.json()
+    assert len(probabilities) == 300
+    assert int(np.argmax(probabilities)) == 299
+    assert len(http.get("/campaigns/demo/classes").json()["tasks"][0]["classes"]) == 300
 
 
 def test_two_hundred_annotators_are_kept_apart(http: Http, pool: Path) -> None:
