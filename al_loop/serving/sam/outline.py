@@ -78,7 +78,7 @@ class OutlineService:
         placed = None if where.bounds is None else place(area, prompt.crs, prompt.transform, frame)
         if placed is None:
             problem = where.problem or "what was found reaches beyond what its CRS covers"
-            raise UnusableRasterError("image", f"it has no longitude and latitude: {problem}")
+            raise UnusableRasterError("image", f"it cannot be brought to longitude and latitude: {problem}")
         properties = {"label": prompt.label, "task": "sam"}
         return {"type": "Feature", "properties": properties, "geometry": mapping(placed)}
 
