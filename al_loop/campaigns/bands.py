@@ -41,7 +41,7 @@ class FileBands(NamedTuple):
         return self.texture is not None
 
 
-class Decided(NamedTuple):
+class DecidedBands(NamedTuple):
     """The decision and its outcome."""
 
     source_bands: int
@@ -58,7 +58,7 @@ def with_bands(store: LabelStore, campaign: Campaign, paths: Sequence[str]) -> C
     return msgspec.structs.replace(campaign, source_bands=decided.source_bands, band_decision=decided.decision)
 
 
-def decide_again(store: LabelStore, campaign: Campaign, settings: CampaignSettings) -> Decided | None:
+def decide_again(store: LabelStore, campaign: Campaign, settings: CampaignSettings) -> DecidedBands | None:
     """What other settings make of a campaign's bands; None where that stays as it is, or nothing is registered.
 
     Raises:
@@ -100,7 +100,7 @@ def look_at(root: Path, paths: Sequence[str]) -> list[FileBands]:
     return found
 
 
-def decide(files: Sequence[FileBands], settings: CampaignSettings, bands: Sequence[int] | None) -> Decided | None:
+def decide(files: Sequence[FileBands], settings: CampaignSettings, bands: Sequence[int] | None) -> DecidedBands | None:
     """Which bands of a campaign's files are data.
 
     Args:
@@ -128,7 +128,7 @@ def decide(files: Sequence[FileBands], settings: CampaignSettings, bands: Sequen
     source_bands = Counter(counted).most_common(1)[0][0]
     alpha = any(file.stored > source_bands == count for file, count in zip(files, counted, strict=True))
     decision = BandDecision(alpha=alpha, rgb=bool(rgb8) and source_bands == RGB_BANDS, reason=why)
-    return Decided(source_bands, decision)
+    return DecidedBands(source_bands, decision)
 
 
 def _uncertain(files: Sequence[FileBands], settings: CampaignSettings, bands: Sequence[int] | None) -> tuple[bool, str]:

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from al_loop.campaigns.bands import Decided, decide, look_at
+from al_loop.campaigns.bands import DecidedBands, decide, look_at
 from al_loop.domain.campaigns import CampaignSettings
 from tests.models.rasters.test_bands import ALPHAS, RGB, with_fourth, write
 
 AUTO = CampaignSettings()
 
 
-def decided(root: Path, settings: CampaignSettings = AUTO, bands: list[int] | None = None) -> Decided:
+def decided(root: Path, settings: CampaignSettings = AUTO, bands: list[int] | None = None) -> DecidedBands:
     found = decide(look_at(root, sorted(file.name for file in root.iterdir())), settings, bands)
     assert found is not None
     return found

@@ -54,13 +54,16 @@ def test_network_stays_finite_on_invalid_and_extreme_pixels() -> None:
         assert torch.isfinite(output).all()
 
 
-def test_pixel_with_one_invalid_band_is_invalid_as_a_whole() -> None:
-    one, all_bands = image(), image()
-    one[:, 2, 10:20] = torch.nan
-    all_bands[:, :, 10:20] = torch.nan
-    model = network()
-    for name, output in model(one).items():
-        torch.testing.assert_close(output, model(all_bands)[name])
+def test_band_that_a_pixel_lacks_counts_as_its_mean_and_the_pixel_as_valid() -> None:
+    model, lacking = network(), image()
+    lacking[:, 2, 10:20] = torch.nan
+    known = lacking.clone()
+    normalise = model.normalise
+    low, high, mean = (getattr(normalise, name)[0, 2, 0, 0] for name in ("low", "high", "mean"))
+    known[:, 2, 10:20] = low + mean * (high - low)
+    for name, output in model(lacking).items():
+        torch.testing.assert_close(output, model(known)[name], rtol=1e-4, atol=1e-5)
+    assert normalise(lacking)[1].all()
 
 
 def test_embedding_pools_valid_pixels_only() -> None:
