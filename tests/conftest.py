@@ -31,6 +31,9 @@ pytest_plugins = [  # a module before those that import it
     "tests.models.pretraining.fixtures",
 ]
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # children would compile torch anew at each start: nine seconds
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers share the cores, and threads of a training wait for each other
+
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("busy")  # tests run side by side on few cores: how long one example takes says nothing
 
