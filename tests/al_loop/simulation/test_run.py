@@ -11,6 +11,7 @@ from al_loop.simulation.curves import LearningCurves
 from al_loop.simulation.run import RunProgress, SimulationConfig, run
 from models.card import TrainConfig
 from tests.al_loop.campaigns.importing.fixtures import write_raster
+from tests.models.training.fixtures import TINY_MODEL
 
 
 @pytest.fixture
@@ -27,7 +28,8 @@ def labelled_folder(tmp_path: Path) -> Path:
 def test_simulation_writes_curves_and_goes_on_after_a_stop(labelled_folder: Path, tmp_path: Path) -> None:
     config = SimulationConfig(
         directory=labelled_folder, strategies=["auto"], rounds=2, query_size=12, seeds=1, threads=2,
-        out=tmp_path / "out", train=TrainConfig(epochs=3, device="cpu"),
+        out=tmp_path / "out", model=TINY_MODEL,
+        train=TrainConfig(epochs=3, device="cpu"),
     )  # fmt: skip
     seen: list[RunProgress] = []
     curves = run(config, seen.append)
