@@ -71,7 +71,7 @@ class Loop:
         open_scaneo: OpenScaneo,
         clock: Callable[[], datetime] = utc_now,
         threads: int | None = None,
-        max_image_values: int,
+        max_image_bytes: int,
         retrain_tick_s: float = 2.0,
         score_tick_s: float = 2.0,
         rounds_at_once: int = 1,
@@ -85,7 +85,7 @@ class Loop:
             open_scaneo: Makes a client of the SCANEO at an address.
             clock: Gives aware UTC times.
             threads: CPU threads of one model run; None: all cores.
-            max_image_values: Largest width x height x bands of an uploaded image.
+            max_image_bytes: Most bytes that the pixels of an uploaded image take, as float32 at least.
             retrain_tick_s: Seconds between two looks at the retrain policies, at least.
             score_tick_s: Seconds between two looks for samples without a score, at least.
             rounds_at_once: How many campaigns may train side by side.
@@ -115,7 +115,7 @@ class Loop:
         self.scores = CurrentScores(self.store, self._embeddings)
         self.sampler = Sampler(self.store, self.scores)
         self.predictions = PredictionService(
-            self.store, self.server, clock, journal=self.layout.shown_journal, max_values=max_image_values,
+            self.store, self.server, clock, journal=self.layout.shown_journal, max_bytes=max_image_bytes,
             errors=errors,
         )  # fmt: skip
         self.relabels = RelabelQueue(self.store, self.server, self._embeddings)
@@ -123,7 +123,7 @@ class Loop:
         self.pictures = PictureService(self.store, self.server, self.layout)
         self.outlook = RoundOutlook(self.store, clock)
         self.uncertainty = UncertaintyService(self.store, self.server, self.layout.temporary)
-        self.prompts = OutlineService(self.store, self.server, max_values=max_image_values, model=promptable)
+        self.prompts = OutlineService(self.store, self.server, max_bytes=max_image_bytes, model=promptable)
         self.scheduler = LoopScheduler(
             self.store, self.rounds, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s,
             errors=errors,

@@ -28,6 +28,11 @@ ModelsError
 from pathlib import Path
 
 
+def printable(text: str) -> str:
+    r"""Text that every log, terminal and JSON takes: bytes of a name that are no UTF-8 become `\udcXX`."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 class ModelsError(Exception):
     """Base of every error that this package raises on purpose."""
 
@@ -40,17 +45,17 @@ class UnreadableRasterError(RasterError):
     """Not a raster, truncated, empty, or of a driver outside the allow-list."""
 
     def __init__(self, name: str, reason: str) -> None:
-        self.name, self.reason = name, reason
-        super().__init__(f"{name}: {reason}")
+        self.name, self.reason = name, printable(reason)
+        super().__init__(f"{printable(name)}: {self.reason}")
 
 
 class RasterTooLargeError(RasterError):
     """The header claims more pixels than the limit; no pixel was read."""
 
-    def __init__(self, name: str, width: int, height: int, bands: int, limit: int) -> None:
+    def __init__(self, name: str, width: int, height: int, bands: int, limit: int, unit: str = "values") -> None:
         self.name, self.width, self.height, self.bands, self.limit = name, width, height, bands, limit
         super().__init__(
-            f"{name}: {width} x {height} px x {bands} bands is over the limit of {limit} values; "
+            f"{printable(name)}: {width} x {height} px x {bands} bands is over the limit of {limit} {unit}; "
             "cut the scene into smaller files"
         )
 
@@ -60,7 +65,7 @@ class PathOutsideRootError(RasterError):
 
     def __init__(self, path: str, reason: str) -> None:
         self.path, self.reason = path, reason
-        super().__init__(f"{path!r}: {reason}")
+        super().__init__(f"{printable(repr(path))}: {reason}")
 
 
 class UnusableRasterError(ModelsError, ValueError):
@@ -68,7 +73,7 @@ class UnusableRasterError(ModelsError, ValueError):
 
     def __init__(self, name: str, reason: str) -> None:
         self.name, self.reason = name, reason
-        super().__init__(f"{name}: {reason}")
+        super().__init__(f"{printable(name)}: {reason}")
 
 
 class RegistryError(ModelsError):

@@ -150,7 +150,7 @@ def open_workbench(settings: Settings) -> Loop:
         settings.data.resolve(),
         open_scaneo=ScaneoClient.at,
         threads=settings.threads,
-        max_image_values=settings.max_upload_mb * 1_000_000,
+        max_image_bytes=settings.max_upload_mb * 1_000_000,
         rounds_at_once=settings.rounds_at_once,
         retrain_tick_s=settings.retrain_tick_s,
         score_tick_s=settings.score_tick_s,

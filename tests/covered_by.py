@@ -54,7 +54,6 @@ COVERED_BY = {
     "al_loop/campaigns/create.py": "tests/models/tasks/test_adding_a_task.py",
     "al_loop/campaigns/layout.py": "tests/al_loop/scoring/test_embedding_versions.py",
     "al_loop/campaigns/readiness.py": "tests/al_loop/training/test_snapshot.py",
-    "al_loop/campaigns/register.py": "tests/service/routes/test_samples.py",
     "al_loop/campaigns/scaneo_format.py": "tests/al_loop/campaigns/importing/test_scaneo.py",
     "al_loop/errors.py": "tests/al_loop/campaigns/test_labelling.py",
     "al_loop/quality/agreement.py": "tests/service/routes/test_agreement.py",

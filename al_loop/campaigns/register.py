@@ -17,8 +17,9 @@ from al_loop.campaigns.importing.layout import image_folders
 from al_loop.domain.campaigns import Campaign, RegistrationReport
 from al_loop.domain.samples import RemarkedPath, SampleHeader, SkippedPath
 from al_loop.store import LabelStore
-from models.errors import RasterError
+from models.errors import RasterError, printable
 from models.rasters.digests import quick_digest
+from models.rasters.files import translated_errors
 from models.rasters.reading import bands_of, read_header, resolve_inside
 
 RASTER_SUFFIXES = {".tif", ".tiff", ".jpg", ".jpeg", ".png"}
@@ -51,12 +52,12 @@ def register_paths(store: LabelStore, campaign: Campaign, paths: Iterable[str], 
             own = sort_out_copies(store, campaign, headers)
             stored = store.samples.register(campaign.campaign_id, own.headers, now, campaign.band_decision)
             note_copies(store, campaign, own.copies)
+            refused = {entry.path for entry in own.skipped + stored.skipped}
             problems = [result for result in results if isinstance(result, SkippedPath)]
             problems += [_as_given(skip, given) for skip in own.skipped + stored.skipped]
             registered += stored.registered
             skipped_count += len(problems)
             skipped += problems[: REPORTED_SKIPS - len(skipped)]
-            refused = {entry.path for entry in stored.skipped}
             said = [
                 RemarkedPath(path=header.path, remark=remark)
                 for header in headers
@@ -76,43 +77,62 @@ def register_scan(store: LabelStore, campaign: Campaign, now: datetime) -> Regis
     find_doubled(store, campaign)
     known, removed = set(store.samples.paths(campaign.campaign_id)[1]), store.samples.removed(campaign.campaign_id)
     root = Path(campaign.root)
-    found = list(
-        dict.fromkeys(spelled(root, path) if (root / path).is_symlink() else path for path in scan_root(campaign))
-    )
+    unreadable: list[SkippedPath] = []
+    listed = scan_root(campaign, unreadable)
+    found = list(dict.fromkeys(spelled(root, path) if (root / path).is_symlink() else path for path in listed))
     new = [path for path in found if path not in known and path not in removed]
     report = register_paths(store, campaign, new, now)
     return msgspec.structs.replace(
         report,
         known=sum(path in known for path in found),
         removed=sum(path in removed and path not in known for path in found),
+        skipped=(unreadable + report.skipped)[:REPORTED_SKIPS],
+        skipped_count=report.skipped_count + len(unreadable),
     )
 
 
-def scan_root(campaign: Campaign) -> Iterator[str]:
+def scan_root(campaign: Campaign, unreadable: list[SkippedPath] | None = None) -> Iterator[str]:
     """Relative paths of all files below the root that look like rasters, in sorted order within each directory.
 
-    Hidden files, label masks (`*_mask.*`, and folders of masks or previews beside one of images) and links that leave the root are left out.
+    Hidden files, label masks (`*_mask.*`) and folders of masks or previews beside one of images are left out; links to
+    folders are not followed.
+
+    Args:
+        campaign: Whose root.
+        unreadable: Gets the folders that could not be listed, with the reason.
     """
-    root = Path(campaign.root)
-    for directory, folders, files in os.walk(root, followlinks=False):
+    root = str(Path(campaign.root))
+
+    def note(error: OSError) -> None:
+        if unreadable is not None:
+            folder = os.path.relpath(error.filename or root, root)
+            unreadable.append(SkippedPath(path=folder, reason=f"the folder cannot be listed: {error.strerror}"))
+
+    for directory, folders, files in os.walk(root, onerror=note, followlinks=False):
         folders[:] = image_folders(sorted(name for name in folders if not name.startswith(".")))
+        below = os.path.relpath(directory, root)
+        prefix = "" if below == os.curdir else f"{below}/"
         for name in sorted(files):
-            path = Path(directory) / name
-            if path.suffix.lower() in RASTER_SUFFIXES and not name.startswith(".") and not path.stem.endswith("_mask"):
-                yield path.relative_to(root).as_posix()
+            stem, dot, suffix = name.rpartition(".")
+            if f"{dot}{suffix}".lower() in RASTER_SUFFIXES and stem and stem[0] != "." and not stem.endswith("_mask"):
+                yield prefix + name
 
 
 def _header(campaign: Campaign, path: str) -> SampleHeader | SkippedPath:
     try:
-        root = Path(campaign.root)
-        file = resolve_inside(root, path)
-        header = read_header(file, name=path, policy=campaign.band_policy)
-        if campaign.source_bands not in (None, header.band_count):
-            return SkippedPath(path=path, reason=_other_bands(campaign, bands_of(file, path)))
-        digest = quick_digest(file, path)
+        with translated_errors(path):
+            root = Path(campaign.root)
+            file = resolve_inside(root, path)
+            header = read_header(file, name=path, policy=campaign.band_policy)
+            if campaign.source_bands not in (None, header.band_count):
+                return SkippedPath(path=path, reason=_other_bands(campaign, bands_of(file, path)))
+            digest = quick_digest(file, path)
+            spelling = one_spelling(root, file, path)
     except RasterError as error:
-        return SkippedPath(path=path, reason=str(error).removeprefix(f"{path}: "))
-    return SampleHeader(path=one_spelling(root, file, path), digest=digest, **msgspec.structs.asdict(header))
+        return SkippedPath(path=path, reason=_without_name(str(error), path))
+    except OSError as error:  # the disk's or the system's trouble, not the file's; the next scan tries again
+        return SkippedPath(path=path, reason=error.strerror or "it cannot be read")
+    return SampleHeader(path=spelling, digest=digest, **msgspec.structs.asdict(header))
 
 
 def _as_given(skip: SkippedPath, given: Mapping[str, list[str]]) -> SkippedPath:
@@ -128,3 +148,9 @@ def _other_bands(campaign: Campaign, found: str) -> str:
     if decision is not None and decision.rgb:
         wanted += ", red, green and blue in 8 bits, or 8-bit grey"
     return f"{found}; this campaign reads {wanted}"
+
+
+def _without_name(message: str, path: str) -> str:
+    for name in (printable(path), printable(repr(path))):
+        message = message.removeprefix(f"{name}: ")
+    return message

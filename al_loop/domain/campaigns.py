@@ -284,7 +284,7 @@ class RegistrationReport(msgspec.Struct, frozen=True, kw_only=True):
     removed: int = 0
     """Of a scan: files that were taken out of the campaign; name them in `paths` to register them again."""
     remarks: list[RemarkedPath] = []
-    """Of files that were registered: how a grey or palette image is read, and the like; at most 10,000."""
+    """Of files that were registered: how a palette is read, pages that are not read, and the like; at most 10,000."""
 
 
 class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

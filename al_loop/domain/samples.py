@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from models.errors import printable
+
 SampleState = Literal["pool", "leased", "labelled", "reserve"]
 SampleId = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """As clients send it: within the range of the store, so that a wrong one is not found instead of out of range."""
@@ -100,10 +102,18 @@ class SampleCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SkippedPath(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that was left out, and why, in one sentence."""
+    r"""A file that was left out, and why, in one sentence.
+
+    Bytes of a name that are not UTF-8 are shown as `\udcXX`, so that every answer can be sent and printed.
+    """
 
     path: str
     reason: str
+
+    def __post_init__(self) -> None:
+        """Make both printable."""
+        msgspec.structs.force_setattr(self, "path", printable(self.path))
+        msgspec.structs.force_setattr(self, "reason", printable(self.reason))
 
 
 class RemarkedPath(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,7 +29,7 @@ class PredictionService:
     """Serves predictions by campaign name; what was shown is noted first, and stored in the background."""
 
     def __init__(
-        self, store: LabelStore, server: ModelServer, clock: Callable[[], datetime], *, journal: Path, max_values: int,
+        self, store: LabelStore, server: ModelServer, clock: Callable[[], datetime], *, journal: Path, max_bytes: int,
         errors: TickErrors | None = None,
     ) -> None:  # fmt: skip
         """Answer with what `server` serves.
@@ -39,13 +39,13 @@ class PredictionService:
             server: The models.
             clock: Gives aware UTC times.
             journal: Directory of notes of what was shown and is not stored yet.
-            max_values: Largest width x height x bands of an image.
+            max_bytes: Most bytes that the pixels of an image take, as float32 at least.
             errors: Where writing down what was shown is reported if it fails; None: it is only logged.
         """
         self._store = store
         self._server = server
         self._clock = clock
-        self._max_values = max_values
+        self._max_bytes = max_bytes
         self._log = PredictionLog(store, journal, errors)
         self.unaided = UnaidedSamples(store, clock)
         """Samples that get no suggestion."""
@@ -72,7 +72,13 @@ class PredictionService:
             OverloadedError: Too many images are waiting.
         """
         campaign, asked, model = self._model(campaign_name, task)
-        upload = open_upload(data, max_values=self._most(most_values), policy=campaign.reading(model.card))
+        upload = open_upload(
+            data,
+            max_bytes=self._max_bytes,
+            max_values=most_values,
+            policy=campaign.reading(model.card),
+            check=lambda header: select_bands(header.band_count, model.card),
+        )
         blind = self.unaided.has_image(campaign, upload.pixel_hash)
         shown, answer, codes = self._answer(campaign, model, asked, upload, blind=blind)
         self._log.add(shown, codes)
@@ -98,7 +104,7 @@ class PredictionService:
             raise _untrained(model, campaign.tasks[0].task)
         policy = campaign.reading(model.card)
         with named_if_gone(sample, path):
-            upload = read_file(path, sample.path, max_values=self._most(most_values), policy=policy)
+            upload = read_file(path, sample.path, max_bytes=self._max_bytes, max_values=most_values, policy=policy)
         blind = bool(self.unaided.among(campaign, [sample_id]))
         answers = [self._answer(campaign, model, task, upload, blind=blind) for task in tasks.values()]
         shown = [packed(entry, codes) for entry, _, codes in answers]
@@ -118,9 +124,6 @@ class PredictionService:
     def close(self) -> None:
         """Write what is still waiting; the store must still be open."""
         self._log.close()
-
-    def _most(self, values: int | None) -> int:
-        return self._max_values if values is None else min(values, self._max_values)
 
     def _model(self, campaign_name: str, task: TaskName) -> tuple[Campaign, Task, ImageModel]:
         """The campaign, what it asks and a serving model of it, or an error that tells an annotator what is missing."""

@@ -3,50 +3,48 @@
 The driver is chosen from the first bytes of the file and named to GDAL, so no other driver ever sees the data.
 """
 
+import io
 import logging
+import os
 import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import rasterio
 from rasterio.env import Env
-from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader, MemoryFile
 
-from models.errors import PathOutsideRootError, UnreadableRasterError
+from models.errors import PathOutsideRootError, UnreadableRasterError, printable
+from models.rasters.opening.directories import MAX_PAGES, check_directories
+from models.rasters.opening.endings import is_whole
+from models.rasters.opening.faults import translated_errors
+from models.rasters.opening.sidecars import TIFF_SIGNATURES, check_self_contained, sibling_mode
 
-_DRIVERS = {
-    b"II*\x00": "GTiff",
-    b"MM\x00*": "GTiff",
-    b"II+\x00": "GTiff",  # BigTIFF
-    b"MM\x00+": "GTiff",
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG\r\n\x1a\n": "PNG",
-}
-_TIFF_SIGNATURES = tuple(signature for signature, driver in _DRIVERS.items() if driver == "GTiff")
+__all__ = [
+    "allow_missing_georeference",
+    "driver_of",
+    "open_bytes",
+    "open_file",
+    "open_with_remarks",
+    "resolve_inside",
+    "translated_errors",
+]
+
+_DRIVERS = dict.fromkeys(TIFF_SIGNATURES, "GTiff") | {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
 _SIGNATURE_BYTES = 8
-
-_TAIL_BYTES = 65536
-"""JPEG and PNG end with a marker; metadata that some cameras append after it is shorter than this."""
-_END_MARKERS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
-
-_WORLD_FILE_SUFFIXES = {
-    "GTiff": (".tfw", ".tifw", ".tiffw", ".wld"),
-    "JPEG": (".jgw", ".jpgw", ".jpegw", ".wld"),
-    "PNG": (".pgw", ".pngw", ".wld"),
-}
 
 _GDAL_OPTIONS: dict[str, str] = {
     # libjpeg only warns when data is missing and fills the rest with grey: make it an error.
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
     # The PNG driver's shortcut returns uninitialised memory for a damaged file; libpng's way reports it.
     "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",
+    # Not the default's TABFILE: a MapInfo table beside an image is not looked at.
+    "GDAL_GEOREF_SOURCES": "PAM,INTERNAL,WORLDFILE",
 }
-
-_GDAL_ERRORS = (RasterioError, CRSError)
-"""What rasterio raises for a file that GDAL cannot take."""
 
 
 def _is_worth_logging(record: logging.LogRecord) -> bool:
@@ -75,22 +73,28 @@ def resolve_inside(root: Path, relative: str) -> Path:
 
     Raises:
         PathOutsideRootError: The path is absolute, has a `..` or a NUL, or a link leads outside of `root`.
-        UnreadableRasterError: There is no such file, or it is a directory, a device or a pipe.
+        UnreadableRasterError: There is no such file, it is a directory, a device or a pipe, or its name is not UTF-8.
     """
     if "\x00" in relative or "\\" in relative:
         raise PathOutsideRootError(relative, "a path may hold neither NUL nor backslash")
     pure = Path(relative)
     if pure.is_absolute() or ".." in pure.parts or not pure.parts:
         raise PathOutsideRootError(relative, "a path must be relative to the campaign's root and have no `..`")
-    top = root.resolve()
+    if printable(relative) != relative:
+        raise UnreadableRasterError(relative, "its name is not UTF-8; rename it")
     try:
+        top = root.resolve()
         path = (top / pure).resolve(strict=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+        if not path.is_relative_to(top):
+            raise PathOutsideRootError(relative, "a link leads outside of the campaign's root")
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UnreadableRasterError(relative, "not a regular file")
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise UnreadableRasterError(relative, "there is no such file") from error
-    if not path.is_relative_to(top):
-        raise PathOutsideRootError(relative, "a link leads outside of the campaign's root")
-    if not path.is_file():
-        raise UnreadableRasterError(relative, "not a regular file")
+    except OSError as error:  # a loop of links, a name too long, a folder that may not be entered
+        raise UnreadableRasterError(relative, error.strerror or "there is no such file") from error
+    except RuntimeError as error:  # how Python tells of a loop of links
+        raise UnreadableRasterError(relative, "a loop of links") from error
     return path
 
 
@@ -121,22 +125,32 @@ def open_file(path: Path, name: str, *, overview_level: int | None = None) -> It
         overview_level: Open one of its overviews (0: the finest) as a raster of that size; None: the raster itself.
 
     Raises:
-        UnreadableRasterError: No such file, empty, truncated, not of an allowed format, or it names another file.
+        UnreadableRasterError: No such file, empty, truncated, not of an allowed format, or it names another file; and
+            whatever GDAL says of it while it is open.
     """
-    path = path.absolute()
-    options = {} if overview_level is None else {"overview_level": overview_level}
-    head, tail = _ends_of(path, name)
-    driver = driver_of(head, name)
-    _check_end(driver, tail, name)
-    siblings = "FALSE" if _has_sidecars(path, driver, name) else "EMPTY_DIR"
-    allow_missing_georeference()
-    with (
-        translated_errors(name),
-        Env(GDAL_DISABLE_READDIR_ON_OPEN=siblings, **_GDAL_OPTIONS),
-        rasterio.open(path, driver=driver, **options) as dataset,
-    ):
-        _check_self_contained(dataset, name)
+    with open_with_remarks(path, name, overview_level=overview_level) as (dataset, _):
         yield dataset
+
+
+@contextmanager
+def open_with_remarks(
+    path: Path, name: str, *, overview_level: int | None = None
+) -> Iterator[tuple[DatasetReader, list[str]]]:
+    """As `open_file`, and what somebody who looks at the file should know, such as pages that are not read."""
+    path = path.absolute()
+    allow_missing_georeference()
+    with translated_errors(name, path):
+        if path.as_posix().startswith("/vsi"):
+            raise UnreadableRasterError(name, "a path that begins with /vsi is no file on a disk")
+        driver, remarks = _look_at(path, name)
+        options = _GDAL_OPTIONS | {"GDAL_DISABLE_READDIR_ON_OPEN": sibling_mode(path, name)}
+        if overview_level is not None:
+            with Env(**options), rasterio.open(path, driver=driver) as dataset:
+                check_self_contained(dataset, name)  # before GDAL looks for its overviews
+        levels = {} if overview_level is None else {"overview_level": overview_level}
+        with Env(**options), rasterio.open(path, driver=driver, **levels) as dataset:
+            check_self_contained(dataset, name)
+            yield dataset, remarks
 
 
 @contextmanager
@@ -144,79 +158,34 @@ def open_bytes(data: bytes, name: str) -> Iterator[DatasetReader]:
     """Open a file held in memory, with the same rules as `open_file`; it has no sidecar files.
 
     Raises:
-        UnreadableRasterError: Empty, truncated, not of an allowed format, or it names another file.
+        UnreadableRasterError: As `open_file`.
     """
-    driver = driver_of(data[:_SIGNATURE_BYTES], name)
-    _check_end(driver, data[-_TAIL_BYTES:], name)
     allow_missing_georeference()
-    with (
-        translated_errors(name),
-        Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", **_GDAL_OPTIONS),
-        MemoryFile(data, filename="image.tif") as memory,
-        memory.open(driver=driver) as dataset,
-    ):
-        _check_self_contained(dataset, name)
-        yield dataset
+    with translated_errors(name):
+        driver, _ = _check(io.BytesIO(data), name)
+        with (
+            Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", **_GDAL_OPTIONS),
+            MemoryFile(data, filename="image.tif") as memory,
+            memory.open(driver=driver) as dataset,
+        ):
+            check_self_contained(dataset, name)
+            yield dataset
 
 
-@contextmanager
-def translated_errors(name: str) -> Iterator[None]:
-    """Turn rasterio's errors into ours."""
-    try:
-        yield
-    except _GDAL_ERRORS as error:
-        reason = str(error.__cause__ or error).replace("\n", " ")
-        raise UnreadableRasterError(name, f"truncated or damaged ({reason})") from error
-
-
-def _ends_of(path: Path, name: str) -> tuple[bytes, bytes]:
-    """First bytes and last bytes of a regular file."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
+def _look_at(path: Path, name: str) -> tuple[str, list[str]]:
+    """Driver of a regular file, and remarks; neither a pipe nor a device is waited for."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise UnreadableRasterError(name, "not a regular file")
-        with path.open("rb") as file:
-            head = file.read(_SIGNATURE_BYTES)
-            if head.startswith(_TIFF_SIGNATURES):
-                return head, b""
-            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-            return head, file.read()
-    except FileNotFoundError as error:
-        raise UnreadableRasterError(name, "there is no such file") from error
-    except OSError as error:
-        raise UnreadableRasterError(name, error.strerror or str(error)) from error
+        return _check(file, name)
 
 
-def _check_end(driver: str, tail: bytes, name: str) -> None:
-    marker = _END_MARKERS.get(driver)
-    if marker is not None and marker not in tail:
+def _check(file: BinaryIO, name: str) -> tuple[str, list[str]]:
+    driver = driver_of(file.read(_SIGNATURE_BYTES), name)
+    if not is_whole(driver, file):
         raise UnreadableRasterError(name, f"truncated: the end marker of a {driver} file is missing")
-
-
-def _has_sidecars(path: Path, driver: str, name: str) -> bool:
-    """Whether GDAL has to look for sidecar files; refuses those that are rasters of another kind than TIFF.
-
-    GDAL opens masks (`.msk`) and overviews (`.ovr`) with any driver that fits, so a VRT could hide there; these may
-    have sidecars of their own, hence the recursion.
-    """
-    if path.with_suffix(".aux").exists():  # an Erdas file, which may point to others; GDAL would open it
-        return False
-    found = Path(f"{path}.aux.xml").is_file()
-    found |= any(path.with_suffix(suffix).is_file() for suffix in _WORLD_FILE_SUFFIXES[driver])
-    for suffix in (".msk", ".ovr"):
-        sidecar = Path(path.as_posix() + suffix)
-        if sidecar.is_file():
-            head, _ = _ends_of(sidecar, name)
-            if not head.startswith(_TIFF_SIGNATURES):
-                raise UnreadableRasterError(name, f"the {suffix} file beside it is not a TIFF; remove it")
-            _has_sidecars(sidecar, "GTiff", name)
-            found = True
-    return found
-
-
-def _check_self_contained(dataset: DatasetReader, name: str) -> None:
-    """Refuse metadata that makes GDAL open another file.
-
-    An `OVERVIEW_FILE` item, in the TIFF itself or in `.aux.xml`, is opened with any driver at the first reduced read.
-    """
-    if dataset.tags(ns="OVERVIEWS"):
-        raise UnreadableRasterError(name, "its metadata names another file as its overviews, which is not allowed")
+    pages = check_directories(file, name) if driver == "GTiff" else 1
+    if pages == 1:
+        return driver, []
+    counted = f"more than {MAX_PAGES:,}" if pages > MAX_PAGES else f"{pages:,}"
+    return driver, [f"1 of {counted} pages is read; the bands of an image belong into one page"]

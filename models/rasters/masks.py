@@ -13,8 +13,9 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.env import Env
 
-from models.errors import RasterTooLargeError, UnreadableRasterError
+from models.errors import UnreadableRasterError
 from models.rasters.files import allow_missing_georeference, open_file
+from models.rasters.opening.sizes import check_size
 
 
 def polygons_to_codes(
@@ -112,8 +113,7 @@ def read_codes(path: Path) -> NDArray[np.uint8]:
             raise UnreadableRasterError(name, "a mask must be a GeoTIFF or PNG; JPEG blurs class codes")
         if dataset.count != 1:
             raise UnreadableRasterError(name, f"a mask has one band of class codes, not {dataset.count}")
-        if dataset.width * dataset.height > MAX_MASK_PX:
-            raise RasterTooLargeError(name, dataset.width, dataset.height, 1, MAX_MASK_PX)
+        check_size(dataset, name, max_bytes=8 * MAX_MASK_PX, max_values=MAX_MASK_PX)
         values = dataset.read(1)
     if np.iscomplexobj(values) or not np.all((values >= 0) & (values <= 255)):
         raise UnreadableRasterError(name, "a mask holds class codes from 0 to 255")

@@ -5,7 +5,7 @@ which band that is, and what nodata means, a `BandPolicy` says.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from models.card import BandPolicy
-from models.errors import RasterTooLargeError, UnreadableRasterError
+from models.errors import UnreadableRasterError
 from models.rasters.bands import (
     AS_DECLARED,
     BandLayout,
@@ -29,13 +29,20 @@ from models.rasters.bands import (
     layout_of,
 )
 from models.rasters.crs import crs_of
-from models.rasters.files import allow_missing_georeference, open_bytes, open_file, resolve_inside
+from models.rasters.files import (
+    allow_missing_georeference,
+    open_bytes,
+    open_file,
+    open_with_remarks,
+    resolve_inside,
+)
 from models.rasters.georeference import Location, crs_name, location, transform_values
+from models.rasters.opening.sizes import check_size, one_of_few
 from models.rasters.pixels import StoredPixels, read_stored, read_values, to_float
 
 __all__ = [
-    "MAX_FILE_VALUES",
-    "MAX_UPLOAD_VALUES",
+    "MAX_FILE_BYTES",
+    "MAX_UPLOAD_BYTES",
     "RasterHeader",
     "Upload",
     "bands_of",
@@ -51,11 +58,14 @@ __all__ = [
     "resolve_inside",
 ]
 
-MAX_FILE_VALUES = 2**34
-"""Width x height x bands of a file; files are read window by window, so this only stops nonsense."""
+MAX_FILE_BYTES = 2**36
+"""Of the pixels of a file, as float32 at least; files are read window by window, so this only stops nonsense."""
 
-MAX_UPLOAD_VALUES = 2**28
-"""Most values of an upload, which is decoded whole: 1 GiB as float32."""
+MAX_UPLOAD_BYTES = 2**30
+"""Of the pixels of an upload, which is decoded whole: 2^28 values as float32."""
+_MOST_COMPRESSED = 5_000
+"""Times that an upload of more than 64 MiB of pixels may be smaller than these: deflate and LZW reach about 1,000."""
+_HARMLESS_BYTES = 2**26
 
 _HASH_ROWS = 512
 """Rows that enter a pixel hash at once. Changing it changes every hash of a taller image."""
@@ -83,34 +93,35 @@ class RasterHeader(msgspec.Struct, frozen=True, kw_only=True):
     modified_ns: int
     """Modification time of the file in ns since the epoch; 0 for an upload."""
     remarks: list[str] = []
-    """What somebody who registers the file should know, such as how a palette is read; [] for an upload."""
+    """What somebody who registers the file should know: how a palette is read, pages that are not; [] for an upload."""
     place_problem: str | None = None
     """Why there are no bounds though there is a CRS and a transform, in one sentence; not computed for uploads."""
 
 
 def read_header(
-    path: Path, name: str | None = None, *, max_values: int = MAX_FILE_VALUES, policy: BandPolicy = AS_DECLARED
+    path: Path, name: str | None = None, *, max_bytes: int = MAX_FILE_BYTES, policy: BandPolicy = AS_DECLARED
 ) -> RasterHeader:
     """Read the header of a raster file.
 
     Args:
         path: A GeoTIFF, COG, JPEG or PNG file.
         name: What messages call it; default: the file's name.
-        max_values: Largest width x height x bands.
+        max_bytes: Most bytes of its pixels, as float32 at least.
         policy: How bands are read.
 
     Raises:
-        UnreadableRasterError: Missing, empty, truncated, another format, or complex values.
-        RasterTooLargeError: The header claims more than `max_values`.
+        UnreadableRasterError: Missing, empty, truncated, another format, too many bands, or complex values.
+        RasterTooLargeError: The header claims more than `max_bytes`.
     """
     name = name or path.name
-    with open_file(path, name) as dataset:
+    with open_with_remarks(path, name) as (dataset, remarks):
         status = path.stat()
-        _check_size(dataset, name, max_values)
+        check_size(dataset, name, max_bytes=max_bytes)
         _check_blocks_present(dataset, name, status.st_size)
         layout = layout_of(dataset, policy)
         header = _header(dataset, layout, status.st_size, status.st_mtime_ns, with_bounds=True)
-        return header if layout.remark is None else msgspec.structs.replace(header, remarks=[layout.remark])
+        remarks = remarks if layout.remark is None else [*remarks, layout.remark]
+        return msgspec.structs.replace(header, remarks=remarks)
 
 
 def bands_of(path: Path, name: str | None = None) -> str:
@@ -206,30 +217,41 @@ class Upload:
 
 
 def open_upload(
-    data: bytes, *, max_values: int = MAX_UPLOAD_VALUES, name: str = "image", policy: BandPolicy = AS_DECLARED
+    data: bytes,
+    *,
+    max_bytes: int = MAX_UPLOAD_BYTES,
+    max_values: int | None = None,
+    name: str = "image",
+    policy: BandPolicy = AS_DECLARED,
+    check: Callable[[RasterHeader], object] = lambda header: None,
 ) -> Upload:
     """Decode an image that came as bytes; the header is checked before any pixel is read.
 
     Args:
         data: A GeoTIFF, COG, JPEG or PNG file.
-        max_values: Largest width x height x bands.
+        max_bytes: Most bytes of its pixels, as float32 at least.
+        max_values: Largest width x height x bands; None: as many as the bytes allow.
         name: What messages call it.
         policy: How bands are read, and what nodata means.
+        check: Looks at the header before pixels are read, and raises what it objects to.
 
     Raises:
-        UnreadableRasterError: Empty, truncated, another format, or complex values.
-        RasterTooLargeError: The header claims more than `max_values`.
+        UnreadableRasterError: Empty, truncated, another format, too many bands, or complex values.
+        RasterTooLargeError: The header claims more than `max_bytes`, or 5,000 times what was sent.
+        OverloadedError: Too many large images are being decoded.
     """
     with open_bytes(data, name) as dataset:
-        _check_size(dataset, name, max_values)
-        return _upload(dataset, name, policy, len(data), 0)
+        most = min(max_bytes, max(_HARMLESS_BYTES, len(data) * _MOST_COMPRESSED))
+        check_size(dataset, name, max_bytes=most, max_values=max_values)
+        return _upload(dataset, name, policy, len(data), 0, check)
 
 
 def read_file(
     path: Path,
     name: str | None = None,
     *,
-    max_values: int = MAX_UPLOAD_VALUES,
+    max_bytes: int = MAX_UPLOAD_BYTES,
+    max_values: int | None = None,
     policy: BandPolicy = AS_DECLARED,
 ) -> Upload:
     """Decode a raster file whole, opening it once for its pixels and its hash.
@@ -237,17 +259,19 @@ def read_file(
     Args:
         path: A GeoTIFF, COG, JPEG or PNG file; its mask and world files are honoured.
         name: What messages call it; default: the file's name.
-        max_values: Largest width x height x bands.
+        max_bytes: Most bytes of its pixels, as float32 at least.
+        max_values: Largest width x height x bands; None: as many as the bytes allow.
         policy: How bands are read, and what nodata means.
 
     Raises:
         UnreadableRasterError: The file is not readable or damaged.
-        RasterTooLargeError: The header claims more than `max_values`; no pixel was read.
+        RasterTooLargeError: The header claims more; no pixel was read.
+        OverloadedError: Too many large images are being decoded.
     """
     name = name or path.name
     with open_file(path, name) as dataset:
         status = path.stat()
-        _check_size(dataset, name, max_values)
+        check_size(dataset, name, max_bytes=max_bytes, max_values=max_values)
         return _upload(dataset, name, policy, status.st_size, status.st_mtime_ns)
 
 
@@ -335,10 +359,19 @@ def _encode(
         return bytes(memory.getbuffer())
 
 
-def _upload(dataset: DatasetReader, name: str, policy: BandPolicy, file_bytes: int, modified_ns: int) -> Upload:
+def _upload(
+    dataset: DatasetReader,
+    name: str,
+    policy: BandPolicy,
+    file_bytes: int,
+    modified_ns: int,
+    check: Callable[[RasterHeader], object] = lambda header: None,
+) -> Upload:
     layout = layout_of(dataset, policy)
     header = _header(dataset, layout, file_bytes, modified_ns, with_bounds=False)
-    return Upload(header, name, describe_bands(dataset), read_stored(dataset, policy, layout), policy)
+    check(header)
+    with one_of_few(dataset):
+        return Upload(header, name, describe_bands(dataset), read_stored(dataset, policy, layout), policy)
 
 
 def _header(
@@ -360,15 +393,6 @@ def _header(
         modified_ns=modified_ns,
         place_problem=place.problem,
     )
-
-
-def _check_size(dataset: DatasetReader, name: str, max_values: int) -> None:
-    if dataset.count < 1:
-        raise UnreadableRasterError(name, "it has no bands")
-    if dataset.width * dataset.height * dataset.count > max_values:
-        raise RasterTooLargeError(name, dataset.width, dataset.height, dataset.count, max_values)
-    if any(dtype.startswith("complex") for dtype in dataset.dtypes):
-        raise UnreadableRasterError(name, f"{dataset.dtypes[0]} values; only real numbers are imagery here")
 
 
 def _check_blocks_present(dataset: DatasetReader, name: str, file_bytes: int) -> None:

@@ -239,6 +239,10 @@ def _say(name: str, report: RegistrationReport) -> None:
     if report.skipped_count > NAMED_SKIPS:
         more = report.skipped_count - NAMED_SKIPS
         out.print(f"  and {more} more; al-loop add {name} --json lists all of them", highlight=False)
+    for note in report.remarks[:NAMED_SKIPS]:
+        out.print(f"  note {note.path}: {note.remark}", highlight=False)
+    if len(report.remarks) > NAMED_SKIPS:
+        out.print(f"  and {len(report.remarks) - NAMED_SKIPS} more notes", highlight=False)
     if not report.registered and not report.known:
         out.print("there is nothing to label yet: put GeoTIFF, JPEG or PNG files into the folder and run al-loop add")
 

@@ -21,7 +21,7 @@ def no_scaneo(address: str) -> ScaneoPort:
 
 @pytest.fixture
 def loop(tmp_path: Path) -> Iterator[Loop]:
-    loop = Loop(tmp_path / "data", open_scaneo=no_scaneo, clock=lambda: NOW, max_image_values=1_000_000)
+    loop = Loop(tmp_path / "data", open_scaneo=no_scaneo, clock=lambda: NOW, max_image_bytes=1_000_000)
     yield loop
     loop.close()
 

@@ -41,11 +41,11 @@ class OutlineService:
     """Outlines what was clicked, with an operator's promptable model or by growing a region."""
 
     def __init__(
-        self, store: LabelStore, server: ModelServer, *, max_values: int, model: PromptableModel | None = None
+        self, store: LabelStore, server: ModelServer, *, max_bytes: int, model: PromptableModel | None = None
     ) -> None:
         self._store = store
         self._server = server
-        self._max_values = max_values
+        self._max_bytes = max_bytes
         self._model = model
 
     def outline(self, campaign: Campaign, prompt: Prompt, picture: bytes) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class OutlineService:
             UnusableRasterError: The location has no longitude and latitude, or nothing was found.
             PromptableModelError: The operator's model fails.
         """
-        upload = open_upload(picture, max_values=self._max_values, policy=campaign.band_policy)
+        upload = open_upload(picture, max_bytes=self._max_bytes, policy=campaign.band_policy)
         height, width = upload.header.height, upload.header.width
         check_inside(prompt.points, height, width)
         window = _window(prompt.points, height, width)

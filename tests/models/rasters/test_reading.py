@@ -7,7 +7,7 @@ from rasterio.crs import CRS
 
 from models.card import BandPolicy
 from models.errors import RasterTooLargeError, UnusableRasterError
-from models.rasters.reading import encode_codes, open_upload, read_header, read_raster
+from models.rasters.reading import encode_codes, open_upload, read_file, read_header, read_raster
 from tests.data.make_scene import make_scene
 
 LAEA = CRS.from_string("+proj=laea +lat_0=50 +lon_0=9.3 +x_0=4321000 +y_0=3210000 +ellps=GRS80 +units=m").to_wkt()
@@ -117,10 +117,14 @@ def test_reduced_read_averages_valid_pixels_only(tmp_path):
 def test_size_limit_is_checked_from_the_header(tmp_path):
     path = make_scene(tmp_path / "a.tif")
 
-    with pytest.raises(RasterTooLargeError, match="64 x 48 px x 3 bands is over the limit of 9215"):
-        read_header(path, max_values=64 * 48 * 3 - 1)
+    limit = 64 * 48 * 3 * 4 - 1  # bytes of float32
+    with pytest.raises(RasterTooLargeError, match="64 x 48 px x 3 bands is over the limit of 36863 bytes"):
+        read_header(path, max_bytes=limit)
     with pytest.raises(RasterTooLargeError):
-        open_upload(path.read_bytes(), max_values=64 * 48 * 3 - 1)
+        open_upload(path.read_bytes(), max_bytes=limit)
+    with pytest.raises(RasterTooLargeError, match="limit of 9215 values"):
+        read_file(path, max_values=64 * 48 * 3 - 1)
+    assert open_upload(path.read_bytes(), max_bytes=limit + 1).read([1]).shape == (1, 48, 64)
 
 
 @settings(max_examples=25, deadline=None)
