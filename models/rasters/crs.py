@@ -43,6 +43,16 @@ _FILES_IN_WKT = re.compile(
     re.IGNORECASE,
 )
 
+_GRID_FILES = re.compile(r"PARAMETERFILE|PROJ4_GRIDS\W{1,5}(?!\W*@null)|grids\s*=\s*(?!@null\b)", re.IGNORECASE)
+
+
+def names_grid_file(text: str) -> bool:
+    """Whether WKT or a PROJ string that an image brings names a grid: PROJ opens it as soon as the CRS is made.
+
+    Other PROJ strings in WKT are harmless; those of geostationary satellites come with one.
+    """
+    return _GRID_FILES.search(text) is not None
+
 
 _GRIDS = re.compile(r"PARAMETERFILE|PROJ4_GRIDS|(?:nad|geoid)?grids\s*=\s*(?!@null)", re.IGNORECASE)
 """What makes PROJ open a file by the path that a CRS names, once a point is transformed."""

@@ -7,6 +7,7 @@ import struct
 from typing import BinaryIO, NamedTuple
 
 from models.errors import UnreadableRasterError
+from models.rasters.crs import names_grid_file
 
 MAX_BANDS = 512
 """Imaging spectrometers have up to 430."""
@@ -15,11 +16,13 @@ MAX_TAGS = 1_000
 MAX_BLOCKS = 2**24
 MAX_METADATA_BYTES = 2**24
 """Of all tags of a directory but those that tell where its blocks lie."""
+GRID_FILE = "its CRS names a grid file, which is not looked at"
 MAX_PAGES = 1_000
 """So many are counted."""
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _SAMPLES_PER_PIXEL = 254, 255, 277
+_GEO_ASCII = 34737
 _BLOCK_TAGS = {273, 279, 324, 325}
 _REDUCED, _MASK = 1, 4
 _OLD_REDUCED = 2
@@ -76,7 +79,7 @@ def _check_directory(file: BinaryIO, offset: int, layout: _Layout, name: str) ->
         raise UnreadableRasterError(name, f"it has {tags} tags, more than {MAX_TAGS}")
     size = struct.calcsize(layout.entry)
     entries = file.read(tags * size)
-    metadata, page = 0, True
+    metadata, page, texts = 0, True, None
     for tag, kind, count, value in struct.iter_unpack(layout.entry, entries[: len(entries) // size * size]):
         number = struct.unpack_from(layout.order + ("H" if kind == 3 else "I"), value)[0]
         if tag == _SAMPLES_PER_PIXEL and number > MAX_BANDS:
@@ -90,6 +93,13 @@ def _check_directory(file: BinaryIO, offset: int, layout: _Layout, name: str) ->
             tag == _SUBFILE_TYPE and number == _OLD_REDUCED
         ):
             page = False
+        if tag == _GEO_ASCII:
+            texts = (count, value)
     if metadata > MAX_METADATA_BYTES:
         raise UnreadableRasterError(name, f"it has {metadata} bytes of metadata, more than {MAX_METADATA_BYTES}")
-    return page, file.read(struct.calcsize(layout.offset))
+    following = file.read(struct.calcsize(layout.offset))
+    if texts is not None and texts[0] > len(texts[1]):
+        file.seek(struct.unpack(layout.offset, texts[1])[0])
+        if names_grid_file(file.read(texts[0]).decode("latin-1")):
+            raise UnreadableRasterError(name, GRID_FILE)
+    return page, following

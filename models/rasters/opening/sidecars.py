@@ -6,6 +6,7 @@ so both have to be TIFFs that name no other file; they may have sidecars of thei
 read (`models/__init__.py` switches its driver off).
 """
 
+import html
 import os
 import stat
 from pathlib import Path
@@ -15,7 +16,8 @@ from rasterio.env import Env
 from rasterio.io import DatasetReader
 
 from models.errors import UnreadableRasterError
-from models.rasters.opening.directories import check_directories
+from models.rasters.crs import names_grid_file
+from models.rasters.opening.directories import GRID_FILE, check_directories
 
 TIFF_SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
@@ -45,6 +47,8 @@ def sibling_mode(path: Path, name: str, depth: int = 0) -> str:
                     mode = "TRUE"
                     if entry in _RASTERS:
                         _check_raster(Path(sidecar), entry, name, depth)
+                    elif entry == ".aux.xml" and names_grid_file(html.unescape(Path(sidecar).read_text("latin-1"))):
+                        raise UnreadableRasterError(name, GRID_FILE)
     return mode
 
 
