@@ -77,7 +77,7 @@ class PredictionService:
             max_bytes=self._max_bytes,
             max_values=most_values,
             policy=campaign.reading(model.card),
-            check=lambda header: select_bands(header.band_count, model.card),
+            check=lambda header, shown: select_bands(header.band_count, model.card, shown=shown),
         )
         blind = self.unaided.has_image(campaign, upload.pixel_hash)
         shown, answer, codes = self._answer(campaign, model, asked, upload, blind=blind)

@@ -223,7 +223,7 @@ def open_upload(
     max_values: int | None = None,
     name: str = "image",
     policy: BandPolicy = AS_DECLARED,
-    check: Callable[[RasterHeader], object] = lambda header: None,
+    check: Callable[[RasterHeader, str], object] = lambda header, shown: None,
 ) -> Upload:
     """Decode an image that came as bytes; the header is checked before any pixel is read.
 
@@ -233,7 +233,7 @@ def open_upload(
         max_values: Largest width x height x bands; None: as many as the bytes allow.
         name: What messages call it.
         policy: How bands are read, and what nodata means.
-        check: Looks at the header before pixels are read, and raises what it objects to.
+        check: Looks at the header and at `describe_bands` before pixels are read, and raises what it objects to.
 
     Raises:
         UnreadableRasterError: Empty, truncated, another format, too many bands, or complex values.
@@ -365,13 +365,14 @@ def _upload(
     policy: BandPolicy,
     file_bytes: int,
     modified_ns: int,
-    check: Callable[[RasterHeader], object] = lambda header: None,
+    check: Callable[[RasterHeader, str], object] = lambda header, shown: None,
 ) -> Upload:
     layout = layout_of(dataset, policy)
     header = _header(dataset, layout, file_bytes, modified_ns, with_bounds=False)
-    check(header)
+    shown = describe_bands(dataset)
+    check(header, shown)
     with one_of_few(dataset):
-        return Upload(header, name, describe_bands(dataset), read_stored(dataset, policy, layout), policy)
+        return Upload(header, name, shown, read_stored(dataset, policy, layout), policy)
 
 
 def _header(

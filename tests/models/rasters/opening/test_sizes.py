@@ -86,9 +86,9 @@ def test_block_that_nobody_can_decode_is_refused(tmp_path: Path) -> None:
 
 def test_check_of_the_header_comes_before_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = make_scene(tmp_path / "a.tif").read_bytes()
-    monkeypatch.setattr("models.rasters.reading.read_stored", lambda dataset: pytest.fail("pixels were read"))
+    monkeypatch.setattr("models.rasters.reading.read_stored", lambda *_: pytest.fail("pixels were read"))
 
-    def object_to(header: object) -> None:
+    def object_to(header: object, shown: str) -> None:
         raise RasterError("wrong bands")
 
     with pytest.raises(RasterError, match="wrong bands"):
