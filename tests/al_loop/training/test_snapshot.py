@@ -67,6 +67,8 @@ def test_snapshot_holds_every_labelled_sample_on_its_side(
     assert snapshot.sha256 == hashlib.sha256((tmp_path / "snapshot" / "manifest.json").read_bytes()).hexdigest()
     assert manifest.label_event_id == label_store.labels.newest_event(campaign.campaign_id)
     assert (manifest.source_bands, manifest.bands, manifest.version) == (4, [1, 2, 3, 4], "v1")
+    assert manifest.band_policy == campaign.band_policy
+    assert manifest.reading.source_bands == 4
     assert [spec.task for spec in manifest.tasks] == ["classification"]
     rows = rows_of(tmp_path / "snapshot")
     assert set(rows) == {*pool[:40], *reserve[:10]}

@@ -2,11 +2,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.card import TrainConfig
+from models.card import IGNORE, BandPolicy, Nodata, TrainConfig
 from models.manifest import Manifest
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, pad_batch, read_samples
 from tests.data.make_scene import make_scene
@@ -24,6 +25,23 @@ def snapshot(root: Path, path: Path, **changes: object) -> tuple[Manifest, Label
 
 def whole(reader: ChipReader, sample: LabelledSample) -> Chip:
     return next(reader.windows(sample, 1000))
+
+
+@pytest.mark.parametrize(("nodata", "ignored"), [("all", 0), ("any", 4)])
+def test_pixels_that_lack_one_band_are_trained_on_unless_the_policy_says_any(
+    tmp_path: Path, nodata: Nodata, ignored: int
+) -> None:
+    content = np.full((3, 48, 64), 90)
+    content[0, 20:22, 51:53] = 0  # inside the square
+    path = make_scene(tmp_path / "a.tif", dtype="uint8", content=content, nodata=0)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.nodata = 0
+    policy = BandPolicy(nodata=nodata, source_bands=3)
+    manifest, sample = snapshot(tmp_path, path, band_policy=policy)
+
+    chip = whole(ChipReader(manifest), sample)
+    assert np.count_nonzero(chip.maps["segmentation"] == IGNORE) == ignored
+    assert np.isnan(chip.image).any(axis=0).sum() == ignored
 
 
 def test_read_samples_keeps_labels_and_takes_sizes_from_the_header(tmp_path: Path) -> None:

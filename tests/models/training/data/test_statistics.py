@@ -27,6 +27,20 @@ def test_statistics_leave_invalid_pixels_out(tmp_path: Path) -> None:
     assert max(estimate_statistics([str(valid)], [1, 2, 3]).high) < 60000
 
 
+def test_statistics_of_a_band_leave_pixels_out_that_lack_it_only(tmp_path: Path) -> None:
+    content = np.stack([np.full((48, 64), 5.0), np.full((48, 64), 7.0)])
+    content[1, :40] = np.nan
+    path = str(make_scene(tmp_path / "a.tif", bands=2, dtype="float32", content=content))
+    statistics = estimate_statistics([path], [1, 2])
+    assert (statistics.low, statistics.high, statistics.samples) == ([5, 7], [6, 8], 1)
+    content[1] = np.nan
+    path = str(make_scene(tmp_path / "b.tif", bands=2, dtype="float32", content=content))
+    with pytest.raises(TrainingDataError, match="has a valid pixel"):
+        estimate_statistics([path], [2])
+    with pytest.raises(TrainingDataError, match="has a value in band 2"):
+        estimate_statistics([path], [1, 2])
+
+
 def test_statistics_find_the_valid_corner_of_a_large_raster(tmp_path: Path) -> None:
     content = np.zeros((1, 1500, 1500), np.uint16)
     content[:, :60, :60] = 700
