@@ -20,9 +20,9 @@ from litestar.types import (
 )
 
 from models.inference.wanted import unwanted_once
-from service.limits.lanes import ANSWERS, EXPORTS, LANE, PICTURES, PREDICTIONS, STORE, Lanes, in_lane, use_lane
+from service.limits.lanes import ANSWERS, EXPORTS, LANE, PICTURES, PREDICTIONS, SCENES, STORE, Lanes, in_lane, use_lane
 
-DROPPED = (PREDICTIONS, PICTURES, EXPORTS)
+DROPPED = (PREDICTIONS, SCENES, PICTURES, EXPORTS)
 """Lanes whose work is worth nothing once the client has gone; whatever changes the store is carried out."""
 
 

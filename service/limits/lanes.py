@@ -56,11 +56,11 @@ def lane_sizes() -> dict[str, LaneSize]:
     cores = os.cpu_count() or 2
     return {
         STORE: LaneSize("requests", 4, 256),  # labels, queries, leases: milliseconds each
-        PREDICTIONS: LaneSize("predictions", max(2, cores), 24),  # of small images; the model takes them in batches
-        SCENES: LaneSize("predictions of large images", 1, 8),  # seconds to minutes, each on all cores
+        PREDICTIONS: LaneSize("predictions", max(2, cores), 64),  # of small images; the model takes them in batches
+        SCENES: LaneSize("predictions of whole scenes", 1, 8),  # and uncertainty; minutes on all cores
         PICTURES: LaneSize("pictures", max(2, cores), 128),  # a page asks for a screen full of tiles at once
-        EXPORTS: LaneSize("exports", 1, 16),  # exports, uncertainty of whole images
-        OPERATIONS: LaneSize("operations", 2, 32),  # registration, deletion, links, reports: up to minutes
+        EXPORTS: LaneSize("exports", 1, 16),  # seconds each
+        OPERATIONS: LaneSize("operations", 4, 32),  # registration, deletion, links, reports: up to minutes
         HEALTH: LaneSize("probes", 1, 64),
         ANSWERS: LaneSize("answers", 2, None),  # what is left once an answer has begun, such as reading a file
     }

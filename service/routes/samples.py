@@ -17,7 +17,7 @@ from service.answers import SamplePage
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET
 from service.errors import problems
-from service.limits.lanes import EXPORTS, LANE, OPERATIONS
+from service.limits.lanes import LANE, OPERATIONS, SCENES
 from service.openapi.examples import SAMPLES_BY_PATH, SAMPLES_BY_SCAN, json_body
 from service.requests.parameters import AnyAnnotator, MaxSide, PathId
 from service.schemas import SamplesRequest
@@ -121,7 +121,7 @@ class SampleController(Controller):
     @get(
         "/{sample_id:int}/uncertainty.tif",
         operation_id="getUncertaintyRaster",
-        opt={LANE: EXPORTS},
+        opt={LANE: SCENES},
         sync_to_thread=True,
         media_type="image/tiff",
         guards=[requires("annotate")],
@@ -151,7 +151,7 @@ class SampleController(Controller):
     @get(
         "/{sample_id:int}/uncertainty.geojson",
         operation_id="getUncertaintyRegions",
-        opt={LANE: EXPORTS},
+        opt={LANE: SCENES},
         sync_to_thread=True,
         media_type="application/geo+json",
         guards=[requires("annotate")],

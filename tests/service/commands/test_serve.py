@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from al_loop.campaigns.layout import DataLayout
 from al_loop.store import LabelStore
 from service.client.http import Client
+from service.commands import serve
 from tests.e2e.campaigns import Http, create, register, write_pool
 from tests.service.routes.test_rounds import wait_until
 
@@ -115,3 +117,15 @@ def test_port_in_use_is_told_before_the_store_is_opened(tmp_path: Path) -> None:
     assert done.stderr.startswith(f"al-loop: cannot listen on 127.0.0.1:{port}: Address already in use")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "data").exists()
+
+
+def test_data_directory_stands_in_for_a_temporary_directory_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc"])  # where nobody can make a file
+    monkeypatch.setenv("TMPDIR", "/proc")
+    serve._have_temporary(tmp_path / "data")
+    with tempfile.TemporaryFile() as file:
+        file.write(b"x")
+    assert tempfile.gettempdir() == os.environ["TMPDIR"] == str(tmp_path / "data" / "tmp")

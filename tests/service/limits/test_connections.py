@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import uvicorn
@@ -219,4 +220,5 @@ def test_timers_of_closed_connections_are_gone() -> None:
         assert made._timer is None
         assert made._writing_timer is None
 
-    asyncio.run(run())
+    with ThreadPoolExecutor(1) as pool:  # the thread of the tests may have a loop of the browser
+        pool.submit(asyncio.run, run()).result()

@@ -27,7 +27,8 @@ def run(work: object) -> Lanes:
         await work(lanes)  # type: ignore[operator]
         return lanes
 
-    return asyncio.run(main())
+    with ThreadPoolExecutor(1) as pool:  # the thread of the tests may have a loop of the browser
+        return pool.submit(asyncio.run, main()).result()
 
 
 def blocked(name: str, until: threading.Event, count: int) -> list[asyncio.Task[bool]]:
