@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from models.card import BandPolicy
 from models.pretrain import main
 from models.pretrain_config import PretrainConfig
 from models.pretraining.spec import PretrainSpec, write_spec
@@ -36,6 +37,7 @@ def spec_of(images: list[Path], **changes: Any) -> PretrainSpec:
     """A spec of 3 bands; `changes` replace settings of `TINY`, or fields of the spec where they are named so."""
     fields = {name: changes.pop(name) for name in ("source_bands", "bands", "version") if name in changes}
     given: dict[str, Any] = {"version": "ssl-1", "source_bands": 3, "bands": [1, 2, 3]} | fields
+    given.setdefault("band_policy", BandPolicy(source_bands=given["source_bands"]))
     config = msgspec.convert(TINY | changes, PretrainConfig)
     return PretrainSpec(campaign="demo", config=config, paths=[str(path) for path in images], **given)
 
