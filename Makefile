@@ -80,4 +80,4 @@ vendor: ## Bundle the libraries of the annotator page anew (needs Node.js and np
 	rm -rf .vendor-build
 
 clean: ## Remove what the targets made.
-	rm -rf $(VENV) test-artefacts .mypy_cache .ruff_cache .pytest_cache .hypothesis site dist $(OUT)
+	rm -rf $(VENV) test-artefacts .schemathesis .mypy_cache .ruff_cache .pytest_cache .hypothesis site dist $(OUT)
