@@ -260,7 +260,7 @@ def test_http_reference_has_every_route_schema_and_error() -> None:
     for module in (loop_errors, models_errors):
         for name in vars(module):
             assert not name.endswith("Error") or f"| `{name}` |" in page
-    assert "| `query_size` | integer | yes |  | 1 to 1000. |" in page  # the docstring of a field
+    assert "| `query_size` | integer ≥ 1 ≤ 1000 | yes |  | 1 to 1000. |" in page  # the docstring of a field
 
 
 @pytest.mark.parametrize(
