@@ -88,7 +88,6 @@ COVERED_BY = {
     "service/openapi/contents.py": "tests/service/openapi/test_schemathesis.py",
     "service/openapi/uploads.py": "tests/service/routes/test_predictions.py",
     "service/routes/model_versions.py": "tests/service/routes/test_rounds.py",
-    "service/scaneo/transport.py": "tests/service/scaneo/test_client.py",
 }
 
 UNTESTED = {  # run by hand, with `make demo`

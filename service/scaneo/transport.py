@@ -61,12 +61,18 @@ class Transport:
             url: Root of SCANEO, such as `http://localhost:8000`.
             answer_s: Seconds to wait for an answer.
             pauses_s: Seconds before each further try of a read; none: it is tried once.
+
+        Raises:
+            ScaneoUnreachableError: The address is malformed.
         """
         self.url = url.rstrip("/")
         self._answer_s, self._pauses_s = answer_s, pauses_s
         self.requests = 0
         """Requests sent so far."""
-        self._http = httpx.Client(base_url=self.url, timeout=httpx.Timeout(answer_s, connect=CONNECT_S))
+        try:
+            self._http = httpx.Client(base_url=self.url, timeout=httpx.Timeout(answer_s, connect=CONNECT_S))
+        except (httpx.InvalidURL, UnicodeError) as error:  # of a link that an older version took
+            raise ScaneoUnreachableError(self.url, str(error)) from error
 
     def __enter__(self) -> Self:
         """The transport; connections are closed at the end of the `with` block."""
