@@ -18,8 +18,8 @@ from al_loop.domain.campaigns import Campaign, RegistrationReport
 from al_loop.domain.samples import RemarkedPath, SampleHeader, SkippedPath
 from al_loop.store import LabelStore
 from models.errors import RasterError, printable
-from models.rasters.digests import quick_digest
 from models.rasters.files import translated_errors
+from models.rasters.opening.digests import quick_digest
 from models.rasters.reading import bands_of, read_header, resolve_inside
 
 RASTER_SUFFIXES = {".tif", ".tiff", ".jpg", ".jpeg", ".png"}

@@ -15,7 +15,7 @@ from al_loop.domain.samples import SampleHeader
 from al_loop.store import LabelStore
 from al_loop.store.tables.images import FileProblem, FileState, RenewedFile
 from models.errors import RasterError
-from models.rasters.digests import quick_digest
+from models.rasters.opening.digests import quick_digest
 from models.rasters.reading import read_header, resolve_inside
 
 THREADS = min(8, 2 * (os.cpu_count() or 1))

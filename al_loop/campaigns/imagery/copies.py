@@ -13,7 +13,7 @@ from al_loop.store import LabelStore
 from al_loop.store.tables.copies import KnownFile
 from al_loop.store.tables.images import FileProblem
 from models.errors import RasterError
-from models.rasters.digests import equal_bytes
+from models.rasters.opening.digests import equal_bytes
 from models.rasters.reading import content_hash, resolve_inside
 
 READERS = min(4, os.cpu_count() or 1)

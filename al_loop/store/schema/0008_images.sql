@@ -2,7 +2,7 @@
 
 ALTER TABLE samples ADD COLUMN file_problem VARCHAR;  -- why the file cannot be used now; NULL: it can
 ALTER TABLE samples ADD COLUMN problem_ns BIGINT;     -- modification time of a file whose pixels cannot be read; NULL: its header cannot, or no problem
-ALTER TABLE samples ADD COLUMN digest VARCHAR;        -- of the size and parts of the file, `models.rasters.digests`; NULL: registered before there were digests
+ALTER TABLE samples ADD COLUMN digest VARCHAR;        -- of the size and parts of the file, `models.rasters.opening.digests`; NULL: registered before there were digests
 ALTER TABLE samples ADD COLUMN same_as BIGINT;        -- sample_id of the first sample with equal bytes or pixels; NULL: it is the first, or the only one
 
 -- What an image was like before it was replaced by another; labels until then were made on it.

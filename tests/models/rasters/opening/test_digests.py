@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import UnreadableRasterError
-from models.rasters.digests import ENDS_BYTES, SAMPLE_BYTES, SAMPLES, equal_bytes, quick_digest
+from models.rasters.opening.digests import ENDS_BYTES, SAMPLE_BYTES, SAMPLES, equal_bytes, quick_digest
 
 WHOLE = 2 * ENDS_BYTES + SAMPLES * SAMPLE_BYTES
 """Files of up to this many bytes are read whole."""
