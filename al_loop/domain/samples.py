@@ -33,7 +33,7 @@ class SampleHeader(msgspec.Struct, frozen=True, kw_only=True):
     remarks: list[str] = []
     """What the person who registers it should know, such as how a palette is read; not stored."""
     digest: str | None = None
-    """Of the file's size and parts of its bytes (`models.rasters.opening.digests`); None: registered before there were any."""
+    """Of the file's size and parts of its bytes, see `quick_digest`; None: registered before there were any."""
     place_problem: str | None = None
     """Why it has no place though it has a CRS and a transform, in one sentence; None: it has, or lacks one of them."""
 
