@@ -54,10 +54,6 @@ def names_grid_file(text: str) -> bool:
     return _GRID_FILES.search(text) is not None
 
 
-_GRIDS = re.compile(r"PARAMETERFILE|PROJ4_GRIDS|(?:nad|geoid)?grids\s*=\s*(?!@null)", re.IGNORECASE)
-"""What makes PROJ open a file by the path that a CRS names, once a point is transformed."""
-
-
 def read_crs(text: str) -> CRS:
     """The CRS that text from outside names; opens no file but PROJ's own database, and no connection.
 
@@ -127,7 +123,7 @@ def transform_points(source: CRS, target: CRS, points: NDArray[np.float64]) -> N
 
 @lru_cache(maxsize=1024)
 def _names_grids(wkt: str) -> bool:
-    return _GRIDS.search(wkt) is not None
+    return names_grid_file(wkt)
 
 
 def _transform(source: CRS, target: CRS, points: NDArray[np.float64]) -> NDArray[np.float64]:
