@@ -12,8 +12,10 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.env import Env
+from rasterio.io import MemoryFile
 
 from models.errors import UnreadableRasterError
+from models.rasters.crs import crs_of
 from models.rasters.files import allow_missing_georeference, open_file
 from models.rasters.opening.sizes import check_size
 
@@ -121,3 +123,28 @@ def read_codes(path: Path) -> NDArray[np.uint8]:
     if not np.array_equal(codes, values):
         raise UnreadableRasterError(name, "a mask holds whole numbers, not fractions")
     return codes
+
+
+def encode_codes(codes: NDArray[np.uint8], crs: str | None, transform: Sequence[float] | None) -> bytes:
+    """One-band uint8 GeoTIFF of class codes, uncompressed.
+
+    Args:
+        codes: Shape (H, W).
+        crs: `EPSG:n` or WKT; None: no CRS.
+        transform: a, b, c, d, e, f; None: no transform.
+    """
+    height, width = codes.shape
+    allow_missing_georeference()
+    with Env(), MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff",
+            width=width,
+            height=height,
+            count=1,
+            dtype="uint8",
+            blockysize=height,
+            crs=None if crs is None else crs_of(crs),
+            transform=None if transform is None else Affine(*transform),
+        ) as dataset:
+            dataset.write(codes, 1)
+        return bytes(memory.getbuffer())

@@ -9,14 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.env import Env
-from rasterio.io import DatasetReader, MemoryFile
-from rasterio.transform import Affine
+from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from models.card import BandPolicy
@@ -28,9 +26,7 @@ from models.rasters.bands import (
     describe_bands,
     layout_of,
 )
-from models.rasters.crs import crs_of
 from models.rasters.files import (
-    allow_missing_georeference,
     open_bytes,
     open_file,
     open_with_remarks,
@@ -47,7 +43,6 @@ __all__ = [
     "Upload",
     "bands_of",
     "content_hash",
-    "encode_codes",
     "image_hashes",
     "open_upload",
     "pixel_hash",
@@ -326,37 +321,6 @@ def image_hashes(path: Path, name: str | None = None) -> ImageHashes:
             placed.update(pixels.data)
             content.update(pixels.data)
         return ImageHashes(placed.hexdigest(), content.hexdigest())
-
-
-def encode_codes(codes: NDArray[np.uint8], crs: str | None, transform: Sequence[float] | None) -> bytes:
-    """One-band uint8 GeoTIFF of class codes, uncompressed.
-
-    Args:
-        codes: Shape (H, W).
-        crs: `EPSG:n` or WKT; None: no CRS.
-        transform: a, b, c, d, e, f; None: no transform.
-    """
-    return _encode(codes, crs, transform, driver="GTiff", blockysize=len(codes))
-
-
-def _encode(
-    band: NDArray[Any], crs: str | None, transform: Sequence[float] | None, **profile: str | int | float
-) -> bytes:
-    """One band (H, W) as a file's bytes."""
-    height, width = band.shape
-    allow_missing_georeference()
-    with Env(), MemoryFile() as memory:
-        with memory.open(
-            width=width,
-            height=height,
-            count=1,
-            dtype=band.dtype.name,
-            crs=None if crs is None else crs_of(crs),
-            transform=None if transform is None else Affine(*transform),
-            **profile,
-        ) as dataset:
-            dataset.write(band, 1)
-        return bytes(memory.getbuffer())
 
 
 def _upload(

@@ -24,7 +24,8 @@ from rasterio.io import MemoryFile
 
 from models.inference.batching import Batcher
 from models.inference.predictor import Predictor
-from models.rasters.reading import encode_codes, open_upload
+from models.rasters.masks import encode_codes
+from models.rasters.reading import open_upload
 from tests.data.make_scene import make_scene
 from tests.data.tiny_model import make_conv_onnx
 

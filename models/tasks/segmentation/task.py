@@ -162,6 +162,6 @@ class Segmentation(Task, frozen=True, kw_only=True, tag="segmentation"):
 
     def response(self, answer: Codes, crs: str | None, transform: Sequence[float] | None) -> bytes:
         """A one-band uint8 GeoTIFF of the image's height, width, CRS and transform."""
-        from models.rasters.reading import encode_codes  # rasterio, as above
+        from models.rasters.masks import encode_codes  # rasterio, as above
 
         return encode_codes(answer, crs, transform)

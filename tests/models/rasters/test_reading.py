@@ -7,7 +7,8 @@ from rasterio.crs import CRS
 
 from models.card import BandPolicy
 from models.errors import RasterTooLargeError, UnusableRasterError
-from models.rasters.reading import encode_codes, open_upload, read_file, read_header, read_raster
+from models.rasters.masks import encode_codes
+from models.rasters.reading import open_upload, read_file, read_header, read_raster
 from tests.data.make_scene import make_scene
 
 LAEA = CRS.from_string("+proj=laea +lat_0=50 +lon_0=9.3 +x_0=4321000 +y_0=3210000 +ellps=GRS80 +units=m").to_wkt()

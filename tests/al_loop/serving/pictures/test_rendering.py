@@ -5,7 +5,7 @@ from PIL import Image
 
 from al_loop.domain.painting import rgb
 from al_loop.serving.pictures.rendering import BACKGROUND_COLOUR, IGNORE_COLOUR, codes_png, label_png
-from models.rasters.reading import encode_codes
+from models.rasters.masks import encode_codes
 from tests.al_loop.store.fixtures import drawn_label, drawn_square
 
 COLOURS = ["#e6194b", "#3cb44b"]
