@@ -12,6 +12,7 @@ from models.rasters.files import open_file
 from models.rasters.masks import MAX_MASK_PX
 
 _COLOUR_BANDS = (3, 4)
+_WITH_ALPHA = (2, 4)
 
 
 class MaskPixels(NamedTuple):
@@ -32,7 +33,7 @@ def read_mask(path: Path) -> MaskPixels:
         path: GeoTIFF or PNG. JPEG is refused: it blurs codes and colours.
 
     Raises:
-        UnreadableRasterError: Not such a file, truncated, or with values that are no codes.
+        UnreadableRasterError: Not such a file, truncated, with other bands, or with values that are no codes.
         RasterTooLargeError: The header claims more than `MAX_MASK_PX` pixels.
     """
     name = path.name
@@ -44,6 +45,10 @@ def read_mask(path: Path) -> MaskPixels:
         if dataset.count > max(_COLOUR_BANDS):
             raise UnreadableRasterError(
                 name, f"a mask has one band of class codes or is RGB, not {dataset.count} bands"
+            )
+        if dataset.count in _WITH_ALPHA and dataset.colorinterp[-1] != ColorInterp.alpha:
+            raise UnreadableRasterError(
+                name, f"a mask has one band of class codes or is RGB; band {dataset.count} of this one is no alpha"
             )
         has_palette = dataset.colorinterp[0] == ColorInterp.palette
         colours = dataset.colormap(1) if has_palette else {}

@@ -2,7 +2,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
+from rasterio.transform import Affine
 
 from models.errors import UnreadableRasterError
 from models.rasters.mask_pixels import hex_colour, read_mask
@@ -51,3 +53,21 @@ def test_palette_tells_the_colours_of_the_codes_in_use(tmp_path: Path) -> None:
 def test_what_is_no_mask_is_refused(tmp_path: Path, name: str, pixels: np.ndarray, reason: str) -> None:
     with pytest.raises(UnreadableRasterError, match=reason):
         read_mask(write_raster(tmp_path / name, pixels))
+
+
+@pytest.mark.parametrize("bands", [2, 4])
+def test_a_last_band_that_is_no_alpha_is_not_taken_for_one(tmp_path: Path, bands: int) -> None:
+    profile = {
+        "driver": "GTiff",
+        "count": bands,
+        "height": 2,
+        "width": 3,
+        "dtype": "uint8",
+        "photometric": "MINISBLACK",
+    }
+    with rasterio.open(
+        tmp_path / "a.tif", "w", crs="EPSG:32630", transform=Affine(1, 0, 9, 0, -1, 9), **profile
+    ) as file:
+        file.write(np.ones((bands, 2, 3), np.uint8))
+    with pytest.raises(UnreadableRasterError, match=f"band {bands} of this one is no alpha"):
+        read_mask(tmp_path / "a.tif")

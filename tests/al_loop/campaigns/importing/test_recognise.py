@@ -79,6 +79,10 @@ def painted(plan: ImportPlan, path: str) -> NDArray[np.uint8]:
         ("{0}.tif", "masks/{0}.png"),
         ("{0}.tif", "{0}_label.png"),
         ("{0}_sat.jpg", "{0}_mask.png"),
+        ("img_dir/train/{0}.jpg", "ann_dir/train/{0}.png"),
+        ("train/{0}.png", "trainannot/{0}.png"),
+        ("input/{0}.tif", "target/{0}.tif"),
+        ("imagesTr/{0}.png", "labelsTr/{0}.png"),
     ],
 )
 def test_images_and_masks_are_pairs_by_name(tmp_path: Path, images: str, masks: str) -> None:
@@ -230,6 +234,60 @@ def test_folders_named_like_parts_of_a_layout_are_no_classes(
             plan_import(tmp_path)
     forced = plan_import(tmp_path, layout="class-folders")
     assert forced.tasks[0].classes == sorted({file.split("/")[0] for file in files})
+
+
+@pytest.mark.parametrize(
+    ("folders", "told"),
+    [
+        (["A", "B"], "dates of one place"),
+        (["train/A", "train/B", "train/label"], "dates of one place"),
+        (["pre", "post"], "dates of one place"),
+        (["x", "y"], "inputs and outputs"),
+        (["RGB", "NIR", "DSM"], "bands and sensors"),
+        (["B02", "B03", "B8A"], "numbered"),
+        (["2019", "2020"], "numbered"),
+        (["scene_1", "scene_2"], "numbered"),
+        (["s1", "s2"], "numbered"),
+        (["2_Ortho_RGB", "5_Labels_all"], "5_Labels_all is a part of another layout"),
+        (["nnUNet/imagesTr", "nnUNet/labelsTr"], "no labelled folder"),
+    ],
+)
+def test_dates_bands_and_scenes_are_asked_about_instead_of_becoming_classes(
+    tmp_path: Path, folders: list[str], told: str
+) -> None:
+    for number, folder in enumerate(folders):
+        image(tmp_path / folder / f"{number}.tif")
+    with pytest.raises(InvalidValueError, match=told):
+        plan_import(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "folders", [["0", "1", "2"], ["class 1", "class 2"], ["LCZ_1", "LCZ_2"], ["forest", "water"], ["A", "forest"]]
+)
+def test_classes_with_numbers_for_names_are_classes(tmp_path: Path, folders: list[str]) -> None:
+    for folder in folders:
+        image(tmp_path / folder / "0.tif")
+    assert plan_import(tmp_path).tasks[0].classes == folders
+
+
+def test_folders_of_the_same_names_with_other_sizes_or_bands_are_asked_about(tmp_path: Path) -> None:
+    for name in ("0", "1"):
+        write_raster(tmp_path / "sizes/large" / f"{name}.tif", np.full((3, 20, 30), 9, np.uint8))
+        write_raster(tmp_path / "sizes/tiny" / f"{name}.tif", np.full((3, 10, 15), 9, np.uint8))
+        write_raster(tmp_path / "bands/photo" / f"{name}.tif", np.full((3, 8, 8), 9, np.uint8))
+        write_raster(tmp_path / "bands/heights" / f"{name}.tif", np.full((1, 8, 8), 9, np.uint8))
+    with pytest.raises(InvalidValueError, match="in different sizes"):
+        plan_import(tmp_path / "sizes")
+    with pytest.raises(InvalidValueError, match="with different bands"):
+        plan_import(tmp_path / "bands")
+
+
+def test_a_folder_of_unlabelled_images_is_no_class(tmp_path: Path) -> None:
+    for file in ("forest/0.tif", "water/1.tif", "unlabeled/2.tif"):
+        image(tmp_path / file)
+    plan = plan_import(tmp_path)
+    assert plan.class_counts == {"classification": {"forest": 1, "water": 1}}
+    assert plan.paths == ["forest/0.tif", "unlabeled/2.tif", "water/1.tif"]
 
 
 def test_class_folders_in_splits_and_beside_previews(tmp_path: Path) -> None:
