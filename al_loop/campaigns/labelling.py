@@ -1,7 +1,7 @@
 """Labels into the store: finds their samples, checks them, and stores all of a request or none."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -103,8 +103,7 @@ def check_label(
     if spec is None:
         known = ", ".join(spec.task for spec in campaign.tasks)
         raise InvalidValueError(f"{at}.task", f"campaign {campaign.name!r} has no task {label.task!r}; it asks {known}")
-    if label.labelled_at is not None and label.labelled_at.tzinfo is None:
-        raise InvalidValueError(f"{at}.labelled_at", "the time has no zone; write it as 2026-01-31T12:00:00Z")
+    labelled_at = now if label.labelled_at is None else _in_utc(label.labelled_at, f"{at}.labelled_at")
     if label.classes is not None:
         label = msgspec.structs.replace(label, classes=[as_spelled(name, spec.classes) for name in label.classes])
     features, crs = None, None
@@ -137,12 +136,21 @@ def check_label(
         features=features,
         crs=crs,
         override_lease=label.override_lease,
-        labelled_at=label.labelled_at or now,
+        labelled_at=labelled_at,
         recorded_at=now,
         at=at,
         source=source,
         tasks=tuple(entry.task for entry in campaign.tasks),
     )
+
+
+def _in_utc(moment: datetime, at: str) -> datetime:
+    if moment.tzinfo is None:
+        raise InvalidValueError(at, "the time has no zone; write it as 2026-01-31T12:00:00Z")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidValueError(at, "the time lies before year 1 or after year 9999 in UTC") from error
 
 
 def _with_present_names(campaign: Campaign, spec: TaskSpec, label: LabelInput) -> LabelInput:

@@ -33,6 +33,8 @@ INFINITE = polygon((0, 0), (1e999, 4), (4, 4), (0, 0))
         (SEGMENTATION | {"features": BOW_TIE, "crs": "pixel"}, 400, "$[1].features.features[0].geometry"),
         (SEGMENTATION | {"features": FAR_AWAY, "crs": "EPSG:banana"}, 400, "$[1].crs"),
         ({"labelled_at": "2026-01-01T00:00:00"}, 400, "$[1].labelled_at"),
+        ({"labelled_at": "0001-01-01T00:00:00+14:00"}, 400, "before year 1"),
+        ({"labelled_at": "9999-12-31T23:59:59-12:00"}, 400, "after year 9999"),
     ],
 )
 def test_bad_label_refuses_the_whole_request(
