@@ -60,7 +60,9 @@ async def read_form(request: Request[Any, Any, Any]) -> Form:
             status_code=415,
         )
     try:
-        parser = PushMultipartParser(options.get("boundary", ""), max_segment_count=MOST_PARTS)
+        boundary = options.get("boundary", "")
+        # names in any encoding: latin-1 reads every byte, and the names that count are ASCII
+        parser = PushMultipartParser(boundary, max_segment_count=MOST_PARTS, header_charset="latin-1")
         fields: Form = {}
         part, data = None, bytearray()
         async for chunk in request.stream():

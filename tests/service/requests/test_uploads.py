@@ -25,6 +25,8 @@ NAMES = {
     "empty": b'form-data; name="image"; filename=""',
     "unquoted": b"form-data; name=image; filename=a.tif",
     "path": b'form-data; name="image"; filename="C:\\scenes\\a.tif"',
+    "latin-1": b'form-data; name="image"; filename="Stra\xdfe.tif"',
+    "shift-jis": b'form-data; name="image"; filename="\x93\xfa\x96{.tif"',
     "utf-8": 'form-data; name="image"; filename="Straße.tif"'.encode(),
 }
 
@@ -71,6 +73,7 @@ def test_forms_of_all_shapes_are_taken(served: Http, image: bytes) -> None:
         ("preamble and epilogue", b"This is MIME.\r\n" + usual + END + b"and that was it", FORM),
         ("no line end after the last boundary", usual + END[:-2], FORM),
         ("other fields", other + usual + other + END, FORM),
+        ("a field of a name that is not UTF-8", part(b"1", b'form-data; name="gr\xf6\xdfe"') + usual + END, FORM),
         ("two files", part(b"no image") + usual + END, FORM),
         ("binary by name", part(image, NAMES["filename"], b"Content-Transfer-Encoding: binary") + END, FORM),
         ("base64", part(encodebytes(image), NAMES["filename"], b"Content-Transfer-Encoding: base64") + END, FORM),
