@@ -43,7 +43,12 @@ _FILES_IN_WKT = re.compile(
     re.IGNORECASE,
 )
 
-_GRID_FILES = re.compile(r"PARAMETERFILE|PROJ4_GRIDS\W{1,5}(?!\W*@null)|grids\s*=\s*(?!@null\b)", re.IGNORECASE)
+_GRID_FILES = re.compile(
+    r"PARAMETERFILE|PROJ4_GRIDS\W{1,5}(?!\W*@null)|grids\s*=\s*(?!@null\b)"
+    r"|\binit\s*=\s*(?!(?:epsg|esri|ignf|crs):)|\+\s*(?:proj|init)\b.*\b(?:file|model|catalog)\s*="
+    r'|"value"\s*:\s*"',  # PROJJSON: the other parameters are numbers
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def names_grid_file(text: str) -> bool:

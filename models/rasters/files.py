@@ -22,6 +22,7 @@ from models.errors import PathOutsideRootError, UnreadableRasterError, printable
 from models.rasters.opening.directories import MAX_PAGES, check_directories
 from models.rasters.opening.endings import is_whole
 from models.rasters.opening.faults import translated_errors
+from models.rasters.opening.metadata import check_png_texts
 from models.rasters.opening.sidecars import TIFF_SIGNATURES, check_self_contained, sibling_mode
 
 __all__ = [
@@ -184,6 +185,8 @@ def _check(file: BinaryIO, name: str) -> tuple[str, list[str]]:
     driver = driver_of(file.read(_SIGNATURE_BYTES), name)
     if not is_whole(driver, file):
         raise UnreadableRasterError(name, f"truncated: the end marker of a {driver} file is missing")
+    if driver == "PNG":
+        check_png_texts(file, name)
     pages = check_directories(file, name) if driver == "GTiff" else 1
     if pages == 1:
         return driver, []

@@ -8,6 +8,7 @@ from typing import BinaryIO, NamedTuple
 
 from models.errors import UnreadableRasterError
 from models.rasters.crs import names_grid_file
+from models.rasters.opening.metadata import check_xml
 
 MAX_BANDS = 512
 """Imaging spectrometers have up to 430."""
@@ -22,7 +23,7 @@ MAX_PAGES = 1_000
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _SAMPLES_PER_PIXEL = 254, 255, 277
-_GEO_ASCII = 34737
+_GEO_ASCII, _GDAL_METADATA = 34737, 42112
 _BLOCK_TAGS = {273, 279, 324, 325}
 _REDUCED, _MASK = 1, 4
 _OLD_REDUCED = 2
@@ -79,7 +80,7 @@ def _check_directory(file: BinaryIO, offset: int, layout: _Layout, name: str) ->
         raise UnreadableRasterError(name, f"it has {tags} tags, more than {MAX_TAGS}")
     size = struct.calcsize(layout.entry)
     entries = file.read(tags * size)
-    metadata, page, texts = 0, True, None
+    metadata, page, texts, xml = 0, True, None, []
     for tag, kind, count, value in struct.iter_unpack(layout.entry, entries[: len(entries) // size * size]):
         number = struct.unpack_from(layout.order + ("H" if kind == 3 else "I"), value)[0]
         if tag == _SAMPLES_PER_PIXEL and number > MAX_BANDS:
@@ -95,6 +96,8 @@ def _check_directory(file: BinaryIO, offset: int, layout: _Layout, name: str) ->
             page = False
         if tag == _GEO_ASCII:
             texts = (count, value)
+        if tag == _GDAL_METADATA and count > len(value):
+            xml.append((count, value))
     if metadata > MAX_METADATA_BYTES:
         raise UnreadableRasterError(name, f"it has {metadata} bytes of metadata, more than {MAX_METADATA_BYTES}")
     following = file.read(struct.calcsize(layout.offset))
@@ -102,4 +105,7 @@ def _check_directory(file: BinaryIO, offset: int, layout: _Layout, name: str) ->
         file.seek(struct.unpack(layout.offset, texts[1])[0])
         if names_grid_file(file.read(texts[0]).decode("latin-1")):
             raise UnreadableRasterError(name, GRID_FILE)
+    for count, value in xml:
+        file.seek(struct.unpack(layout.offset, value)[0])
+        check_xml(file.read(count), name)
     return page, following

@@ -18,6 +18,7 @@ from rasterio.io import DatasetReader
 from models.errors import UnreadableRasterError
 from models.rasters.crs import names_grid_file
 from models.rasters.opening.directories import GRID_FILE, check_directories
+from models.rasters.opening.metadata import check_xml
 
 TIFF_SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
@@ -47,8 +48,8 @@ def sibling_mode(path: Path, name: str, depth: int = 0) -> str:
                     mode = "TRUE"
                     if entry in _RASTERS:
                         _check_raster(Path(sidecar), entry, name, depth)
-                    elif entry == ".aux.xml" and names_grid_file(html.unescape(Path(sidecar).read_text("latin-1"))):
-                        raise UnreadableRasterError(name, GRID_FILE)
+                    elif entry == ".aux.xml":
+                        _check_xml(Path(sidecar), name)
     return mode
 
 
@@ -80,6 +81,13 @@ def _is_beside(sidecar: str, path: Path, kind: str, name: str) -> bool:
     if kind not in _RASTERS and status.st_size > _MAX_BYTES.get(kind, _MAX_WORLD_BYTES):
         raise UnreadableRasterError(name, f"the {kind} file beside it is too large ({status.st_size} bytes)")
     return True
+
+
+def _check_xml(sidecar: Path, name: str) -> None:
+    text = sidecar.read_bytes()
+    check_xml(text, name)
+    if names_grid_file(html.unescape(text.decode("latin-1"))):
+        raise UnreadableRasterError(name, GRID_FILE)
 
 
 def _check_raster(sidecar: Path, kind: str, name: str, depth: int) -> None:

@@ -157,3 +157,26 @@ def test_reading_writes_nothing_beside_an_image(tmp_path: Path) -> None:
     read_header(path)
     read_raster(path, [1], out_shape=(16, 16))
     assert {entry.name: entry.stat().st_mtime_ns for entry in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "srs",
+    [
+        "+init={file}:1",
+        "+proj=tinshift +file={file} +type=crs",
+        "+proj=defmodel model={file} +type=crs",
+        '{{"type": "BoundCRS", "transformation": {{"parameters": [{{"name": "file", "value": "{file}"}}]}}}}',
+    ],
+)
+def test_crs_that_names_a_file_of_any_kind_is_refused(tmp_path: Path, srs: str) -> None:
+    path = grey(tmp_path / "a.tif")
+    Path(f"{path}.aux.xml").write_text(f"<PAMDataset><SRS>{srs.format(file='/etc/hosts')}</SRS></PAMDataset>")
+    with pytest.raises(UnreadableRasterError, match="grid file"), open_file(path, "a.tif"):
+        pass
+
+
+def test_old_way_to_write_a_code_is_honoured(tmp_path: Path) -> None:
+    path = grey(tmp_path / "a.tif")
+    Path(f"{path}.aux.xml").write_text("<PAMDataset><SRS>+init=epsg:32631</SRS></PAMDataset>")
+    with open_file(path, "a.tif") as dataset:
+        assert dataset.crs is not None
