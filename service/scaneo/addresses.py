@@ -1,7 +1,7 @@
 """Which addresses a campaign may be linked to: the service sends requests there, so not wherever somebody likes."""
 
 import socket
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 import httpx
 
@@ -9,6 +9,9 @@ from al_loop.errors import InvalidValueError
 
 METADATA = {ip_address("fd00:ec2::254"), ip_address("100.100.100.200")}
 """Metadata services of clouds beside the link-local 169.254.169.254."""
+
+_HOLD_IPV4 = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
+"""NAT64, and the old way to write IPv4 addresses as IPv6 ones."""
 
 
 def check_address(field: str, url: str) -> httpx.URL:
@@ -44,10 +47,18 @@ def check_target(field: str, url: str, *, link_local: bool = False) -> None:
     except (OSError, UnicodeError):
         return
     for *_, (host, *_) in found:
-        place = ip_address(str(host).partition("%")[0])
-        place = getattr(place, "ipv4_mapped", None) or place
+        place = _behind(ip_address(str(host).partition("%")[0]))
         if place.is_multicast or (not link_local and (place.is_link_local or place in METADATA)):
             raise InvalidValueError(
                 field,
                 f"{parsed.host} is a link-local address; set AL_LOOP_SCANEO_LINK_LOCAL=true if SCANEO is there",
             )
+
+
+def _behind(place: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that an IPv6 one stands for; any other itself."""
+    if isinstance(place, IPv4Address):
+        return place
+    if any(place in network for network in _HOLD_IPV4) and int(place) & 0xFFFFFFFF > 1:  # not :: and ::1
+        return IPv4Address(int(place) & 0xFFFFFFFF)
+    return place.ipv4_mapped or place.sixtofour or place

@@ -141,7 +141,7 @@ class Transport:
         address = "ws" + self.url.removeprefix("http") + path
         try:
             # No pings: SCANEO answers none while it reads the images of a large campaign.
-            with connect(address, max_size=None, open_timeout=self._answer_s, ping_interval=None) as socket:
+            with connect(address, max_size=MOST_BYTES, open_timeout=self._answer_s, ping_interval=None) as socket:
                 socket.send(msgspec.json.encode(body).decode())
                 while True:
                     frame: dict[str, Any] = msgspec.json.decode(socket.recv(timeout=FRAME_S))
@@ -150,7 +150,7 @@ class Transport:
                     yield frame
         except ConnectionClosedOK:
             return
-        except (OSError, ValueError, WebSocketException) as error:
+        except (OSError, ValueError, RecursionError, WebSocketException) as error:
             raise ScaneoUnreachableError(self.url, str(error) or type(error).__name__) from error
 
     def _ask(self, method: str, path: str, kind: type[T], **options: Any) -> T:
@@ -167,13 +167,13 @@ class Transport:
         if b'"status_code"' in content:
             try:
                 inner = msgspec.json.decode(content, type=_InnerError)
-            except msgspec.ValidationError:
+            except (msgspec.MsgspecError, UnicodeError, RecursionError):
                 inner = None
             if inner is not None:
                 raise _answer_error(inner.status_code, inner.detail, path)
         try:
             return msgspec.json.decode(content, type=kind)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise ScaneoAnswerError(
                 answer.status_code, f"its answer has another form than expected: {error}", path
             ) from error
@@ -197,7 +197,7 @@ def _detail(content: bytes) -> str:
     """The sentence of SCANEO's errors; nothing else of an answer, which may be another program's."""
     try:
         return msgspec.json.decode(content, type=_Detail).detail[:MOST_DETAIL]
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return "an error without a reason"
 
 

@@ -21,15 +21,25 @@ def test_malformed_address_is_refused(url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["http://169.254.169.254/latest", "http://[fe80::1]:8000", "http://[::ffff:169.254.169.254]", "http://224.0.0.1"],
-)
+    [
+        "http://169.254.169.254/latest", "http://[fe80::1]:8000", "http://[::ffff:169.254.169.254]", "http://224.0.0.1",
+        "http://[64:ff9b::169.254.169.254]", "http://[2002:a9fe:a9fe::1]", "http://[::169.254.169.254]",
+        "http://2852039166", "http://0xa9fea9fe",
+    ],
+)  # fmt: skip
 def test_metadata_service_is_refused(url: str) -> None:
     with pytest.raises(InvalidValueError, match="LINK_LOCAL"):
         check_target("$.url", url)
 
 
 def test_addresses_of_scaneo_are_taken() -> None:
-    for url in ("http://localhost:8000", "http://127.0.0.1:8000/", "https://10.0.0.7", "http://no-such-host.invalid:1"):
+    for url in (
+        "http://localhost:8000",
+        "http://127.0.0.1:8000/",
+        "http://[::1]:8000",
+        "https://10.0.0.7",
+        "http://no-such-host.invalid:1",
+    ):
         check_target("$.url", url)
     check_target("$.url", "http://169.254.1.1", link_local=True)
 

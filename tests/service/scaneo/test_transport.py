@@ -16,6 +16,8 @@ ANSWERS = {
     "/large": (200, b"[" + b"0," * 5_000 + b"0]"),
     "/secret": (500, b"aws_secret_access_key = abc"),
     "/facts": (500, b'{"secret": "abc"}'),
+    "/deep": (500, b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+    "/deep-inside": (200, b'{"status_code": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
     "/said": (500, b'{"detail": "no such image"}'),
 }
 
@@ -48,6 +50,13 @@ def test_answer_is_read_up_to_a_limit(other: str, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(transport, "MOST_BYTES", 1_000)
         with pytest.raises(ScaneoAnswerError, match="more than 1,000 bytes"):
             asked.read("/large", list[int])
+
+
+def test_deep_answer_is_an_error_of_scaneo(other: str) -> None:
+    with Transport(other, pauses_s=()) as asked:
+        for path in ("/deep", "/deep-inside"):
+            with pytest.raises(ScaneoAnswerError):
+                asked.read(path, list[int])
 
 
 def test_only_its_own_sentence_is_repeated(other: str) -> None:
