@@ -1,5 +1,8 @@
 """Write a raster of values window by window as a cloud-optimised GeoTIFF, so that a scene need not fit in memory."""
 
+import errno
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,10 +19,14 @@ from rasterio.windows import Window as RasterWindow
 
 from models.rasters.crs import crs_of
 from models.rasters.files import allow_missing_georeference
+from models.rasters.opening.faults import GDAL_ERRORS
 from models.rasters.tiling import Window
 
 BLOCK_PX = 512
 """Side of a block of the file; a larger raster gets overviews, each half as large as the one before."""
+
+_FULL_BYTES = 2**20
+"""Less is free once a write has failed for lack of room."""
 
 _COG_OPTIONS = {
     "BLOCKSIZE": BLOCK_PX,
@@ -42,6 +49,17 @@ class ValueWriter:
         """Write one window; values of shape (height, width)."""
         place = RasterWindow(window.column, window.row, window.width, window.height)
         self._dataset.write(values, 1, window=place)
+
+
+@contextmanager
+def _full_disk_told(folder: Path) -> Iterator[None]:
+    """GDAL says in many words that it could not write, and in none that the disk is full."""
+    try:
+        yield
+    except GDAL_ERRORS as error:
+        if shutil.disk_usage(folder).free < _FULL_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise
 
 
 @contextmanager
@@ -69,9 +87,12 @@ def open_cog(
         description: What the band shows; a GIS lists it as the band's name.
         unit: Of the values.
         tags: Further metadata of the file.
+
+    Raises:
+        OSError: The disk is full.
     """
     allow_missing_georeference()
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder, Env():
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder, _full_disk_told(Path(folder)), Env():
         draft = Path(folder) / "values.tif"
         with rasterio.open(
             draft,

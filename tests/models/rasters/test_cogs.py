@@ -1,6 +1,10 @@
+import errno
+import shutil
+
 import numpy as np
 import pytest
 import rasterio
+from rasterio.errors import RasterioIOError
 
 from models.rasters.cogs import open_cog
 from models.rasters.tiling import Window
@@ -75,3 +79,18 @@ def test_error_leaves_no_file(tmp_path):
 
 def raise_(message):
     raise RuntimeError(message)
+
+
+def test_full_disk_is_told_as_one(tmp_path, monkeypatch):
+    def parts():
+        yield Window(0, 0, 8, 8), np.zeros((8, 8), np.float32)
+        raise RasterioIOError("Write failed. See previous exception for details.")  # all that GDAL says
+
+    with pytest.raises(RasterioIOError):
+        write(tmp_path / "a.tif", 8, 8, parts())
+    full = shutil.disk_usage(tmp_path)._replace(free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write(tmp_path / "a.tif", 8, 8, parts())
+    assert caught.value.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == []
