@@ -1,13 +1,16 @@
 """The real app on a disk that fills up: refused with 507 and told by readiness, nothing acknowledged is lost."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 from litestar.testing import TestClient
 
+from al_loop.store import LabelStore
 from service.app import create_app
 from service.settings import Settings
 from tests.al_loop.store.fixtures import fill_disk
@@ -34,7 +37,15 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
-def test_full_disk_is_told_refused_and_survived(http: Http, imagery: Path, small_disk: Path) -> None:
+def labels_after_a_kill(data: Path, elsewhere: Path) -> list[str]:
+    """Who labelled, as a service finds it that starts on the files as they are now."""
+    shutil.copytree(data, elsewhere)
+    with closing(LabelStore.open(elsewhere / "al-loop.duckdb")) as store:
+        campaign = store.campaigns.get("demo")
+        return [entry.annotator for entry in store.labels.current(campaign.campaign_id)]
+
+
+def test_full_disk_is_told_refused_and_survived(http: Http, imagery: Path, small_disk: Path, tmp_path: Path) -> None:
     write_pool(imagery / "demo", 3, size=32)
     create(http, imagery / "demo", "demo")
     register(http, "demo")
@@ -61,6 +72,7 @@ def test_full_disk_is_told_refused_and_survived(http: Http, imagery: Path, small
     assert http.get("/health/live").status_code == 200
     assert http.get("/campaigns/demo/labels").status_code == 200
     assert http.get("/campaigns/demo/samples/1/thumbnail.png").status_code == 200
+    assert sorted(labels_after_a_kill(small_disk / "data", tmp_path / "killed")) == sorted(stored)
     filler.unlink()
     until(lambda: http.get("/health/ready").status_code == 200)
     assert label(http, paths[2], "after") == 201
