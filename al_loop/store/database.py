@@ -83,6 +83,14 @@ class Database:
         with self._cursor() as cursor:
             return select(cursor, sql, **parameters)
 
+    def holds(self, table: str, campaign_id: int, condition: str = "true") -> bool:
+        """Whether a table has a row of a campaign; a fraction of what a query over views takes, and most have none.
+
+        `table` and `condition` are SQL of ours, never of a request.
+        """
+        sql = f"SELECT 1 AS found FROM {table} WHERE campaign_id = $campaign_id AND {condition} LIMIT 1"
+        return bool(self.read(sql, campaign_id=campaign_id))
+
     def read_table(self, sql: str, **parameters: Parameter) -> pa.Table:
         """Rows of one query as an Arrow table, for many rows. Times stay naive UTC.
 

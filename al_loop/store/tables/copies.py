@@ -57,6 +57,8 @@ class CopyTable:
         """Samples that show one image, two or more in each group, the first registered first."""
 
         def read() -> tuple[tuple[SampleCopy, ...], ...]:
+            if not self._database.holds("samples", campaign_id, "same_as IS NOT NULL"):
+                return ()
             rows = self._database.read(
                 """SELECT coalesce(same_as, sample_id) AS first, sample_id, path, reserve, golden,
                     (SELECT count(*) FROM current_labels l WHERE l.campaign_id = $campaign_id

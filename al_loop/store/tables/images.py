@@ -158,6 +158,8 @@ class ImageTable:
         """Paths of samples whose image was replaced after a time, None: ever."""
 
         def read() -> tuple[str, ...]:
+            if not self._database.holds("replaced_images", campaign_id):
+                return ()
             rows = self._database.read(
                 """SELECT DISTINCT path FROM replaced_images JOIN samples USING (campaign_id, sample_id)
                 WHERE campaign_id = $campaign_id AND ($since IS NULL OR replaced_at > $since) ORDER BY path""",
@@ -176,6 +178,8 @@ class ImageTable:
         """Labels in doubt whose sample has no newer answer to the task, by path; gold-standard samples left out."""
 
         def read() -> tuple[DoubtedLabel, ...]:
+            if not self._database.holds("doubted_labels", campaign_id):
+                return ()
             rows = self._database.read(
                 f"""SELECT l.*, s.path, s.reserve, d.reason FROM doubted_labels d
                 JOIN current_labels l USING (campaign_id, sample_id, label_id)

@@ -260,6 +260,8 @@ class LeaseTable:
         """
 
         def read() -> tuple[str, ...]:
+            if not self._database.holds("skips", campaign_id):
+                return ()
             rows = self._database.read(
                 f"""SELECT path, string_agg(DISTINCT reason, '; ' ORDER BY reason) FILTER (reason <> '') AS reasons
                 FROM samples JOIN skips USING (campaign_id, sample_id) WHERE campaign_id = $campaign_id
