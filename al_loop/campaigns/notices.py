@@ -54,6 +54,17 @@ def _unusable_files(store: LabelStore, campaign: Campaign) -> list[str]:
     ]
 
 
+def _skipped_files(store: LabelStore, campaign: Campaign) -> list[str]:
+    """Files that are no samples because they cannot be used."""
+    skipped = store.skipped_files.of(campaign.campaign_id)
+    if not skipped:
+        return []
+    be = "was" if len(skipped) == 1 else "were"
+    listed = named([f"{entry.path} ({entry.reason})" for entry in skipped])
+    advice = f"`al-loop add {campaign.name} --json` looks again and lists all"
+    return [f"{counted(len(skipped), 'file')} {be} skipped; {advice}: {listed}"]
+
+
 def _without_place(store: LabelStore, campaign: Campaign) -> list[str]:
     """Images with a CRS that lie nowhere on Earth."""
     problems = store.samples.without_place(campaign.campaign_id)
@@ -98,6 +109,7 @@ def _copies(store: LabelStore, campaign: Campaign) -> list[str]:
 SOURCES: Sequence[Callable[[LabelStore, Campaign], list[str]]] = (
     _versions,
     _unusable_files,
+    _skipped_files,
     _without_place,
     _replaced_images,
     _copies,

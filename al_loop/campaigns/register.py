@@ -1,7 +1,7 @@
 """Registers rasters as samples: finds them, reads their headers in parallel, stores what can be used."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
@@ -15,7 +15,7 @@ from al_loop.campaigns.imagery.copies import find_doubled, note_copies, sort_out
 from al_loop.campaigns.imagery.spelling import one_spelling, spelled
 from al_loop.campaigns.importing.layout import image_folders
 from al_loop.domain.campaigns import Campaign, RegistrationReport
-from al_loop.domain.samples import RemarkedPath, SampleHeader, SkippedPath
+from al_loop.domain.samples import LISTED_TWICE, REGISTERED_ALREADY, RemarkedPath, SampleHeader, SkippedPath
 from al_loop.store import LabelStore
 from models.errors import RasterError, printable
 from models.rasters.files import translated_errors
@@ -34,6 +34,16 @@ def register_paths(store: LabelStore, campaign: Campaign, paths: Iterable[str], 
     whatever spelling of its path, is compared with what it was.
     """
     paths = list(paths)
+    report = _register(store, campaign, paths, now)
+    store.skipped_files.note(campaign.campaign_id, _unusable(report.skipped), paths)
+    return report
+
+
+def _unusable(skipped: Sequence[SkippedPath]) -> list[SkippedPath]:
+    return [entry for entry in skipped if not entry.reason.startswith((REGISTERED_ALREADY, LISTED_TWICE))]
+
+
+def _register(store: LabelStore, campaign: Campaign, paths: Sequence[str], now: datetime) -> RegistrationReport:
     campaign = with_bands(store, campaign, paths)
     registered, skipped_count = 0, 0
     skipped: list[SkippedPath] = []
@@ -81,12 +91,14 @@ def register_scan(store: LabelStore, campaign: Campaign, now: datetime) -> Regis
     listed = scan_root(campaign, unreadable)
     found = list(dict.fromkeys(spelled(root, path) if (root / path).is_symlink() else path for path in listed))
     new = [path for path in found if path not in known and path not in removed]
-    report = register_paths(store, campaign, new, now)
+    report = _register(store, campaign, new, now)
+    skipped = (unreadable + report.skipped)[:REPORTED_SKIPS]
+    store.skipped_files.note(campaign.campaign_id, _unusable(skipped))
     return msgspec.structs.replace(
         report,
         known=sum(path in known for path in found),
         removed=sum(path in removed and path not in known for path in found),
-        skipped=(unreadable + report.skipped)[:REPORTED_SKIPS],
+        skipped=skipped,
         skipped_count=report.skipped_count + len(unreadable),
     )
 

@@ -7,6 +7,10 @@ import msgspec
 
 from models.errors import printable
 
+REGISTERED_ALREADY = "registered already"
+LISTED_TWICE = "listed twice in this request"
+"""How reasons begin for which files are skipped that need nothing any more."""
+
 SampleState = Literal["pool", "leased", "labelled", "reserve"]
 SampleId = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """As clients send it: within the range of the store, so that a wrong one is not found instead of out of range."""

@@ -29,6 +29,7 @@ from al_loop.store.tables.rounds import RoundTable
 from al_loop.store.tables.samples import SampleTable
 from al_loop.store.tables.scaneo import ScaneoTable
 from al_loop.store.tables.scores import ScoreTable
+from al_loop.store.tables.skipped_files import SkippedFileTable
 from al_loop.store.tables.versions import VersionTable
 
 
@@ -46,6 +47,7 @@ class LabelStore:
         self.samples = SampleTable(database, self.pool_indexes, headers)
         self.images = ImageTable(database, self.pool_indexes, headers)
         self.copies = CopyTable(database, self.pool_indexes)
+        self.skipped_files = SkippedFileTable(database)
         self.removals = RemovalTable(database, self.pool_indexes, headers)
         self.labels = LabelTable(database, self.pool_indexes)
         self.queries = QueryTable(database, self.pool_indexes)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from al_loop.domain.campaigns import BandDecision, CampaignSettings
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP
 from al_loop.domain.reserve import assign_blocks, default_block_m, draw_blocks, later_side
-from al_loop.domain.samples import Registration, SampleHeader, SkippedPath
+from al_loop.domain.samples import LISTED_TWICE, REGISTERED_ALREADY, Registration, SampleHeader, SkippedPath
 from al_loop.store.rows import Row, execute, read_stored, select
 
 INCOMING = pa.schema(
@@ -155,9 +155,9 @@ def _sort_out(
     seen: set[str] = set()
     for header in headers:
         if header.path in known:
-            reason = "registered already"
+            reason = REGISTERED_ALREADY
         elif header.path in seen:
-            reason = "listed twice in this request"
+            reason = LISTED_TWICE
         elif source_bands is not None and header.band_count != source_bands:
             reason = f"{header.band_count} bands; the rasters of this campaign have {source_bands}"
         elif bands is not None and max(bands) > header.band_count:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.samples import DuplicateGroup, Sample, SampleCopy, SampleHeader, SkippedPath
+from al_loop.domain.samples import REGISTERED_ALREADY, DuplicateGroup, Sample, SampleCopy, SampleHeader, SkippedPath
 from al_loop.store import LabelStore
 from al_loop.store.tables.copies import KnownFile
 from al_loop.store.tables.images import FileProblem
@@ -48,7 +48,7 @@ def sort_out_copies(store: LabelStore, campaign: Campaign, headers: Sequence[Sam
             continue
         same = next((entry for entry in alike if _is_one_file(root / entry.path, root / header.path)), None)
         if same is not None:
-            found.skipped.append(SkippedPath(path=header.path, reason=f"registered already as {same.path}"))
+            found.skipped.append(SkippedPath(path=header.path, reason=f"{REGISTERED_ALREADY} as {same.path}"))
             continue
         equal = next((entry for entry in alike if equal_bytes(root / entry.path, root / header.path)), None)
         if equal is not None:

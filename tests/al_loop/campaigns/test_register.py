@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from al_loop.campaigns.notices import campaign_notices
 from al_loop.campaigns.register import register_paths, register_scan
 from al_loop.domain.campaigns import Campaign, RegistrationReport
 from al_loop.store import LabelStore
@@ -140,3 +141,21 @@ def test_damaged_geotiff_hinders_no_other(label_store: LabelStore, campaign: Cam
     assert report.registered + report.skipped_count == len(names) + len(GOOD)
     assert report.skipped_count > 10
     assert not [entry for entry in report.skipped if campaign.root in entry.reason]
+
+
+def test_notice_names_files_that_were_skipped_until_they_are_right(label_store: LabelStore, campaign: Campaign) -> None:
+    def notices() -> list[str]:
+        return [line for line in campaign_notices(label_store, campaign) if "copies" not in line]
+
+    root = Path(campaign.root)
+    (root / "empty.tif").touch()
+    register_scan(label_store, campaign, NOW)
+    (notice,) = notices()
+    assert notice.startswith("1 file was skipped; `al-loop add ")
+    assert notice.endswith("looks again and lists all: empty.tif (the file is empty)")
+    register_paths(label_store, campaign, ["a.tif", "a.tif"], NOW)  # registered already: nothing to put right
+    assert notices() == [notice]
+    (root / "empty.tif").unlink()
+    make_scene(root / "empty.tif", bands=1, dtype="uint8", seed=3)
+    register_paths(label_store, campaign, ["empty.tif"], NOW)
+    assert notices() == []
