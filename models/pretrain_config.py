@@ -99,7 +99,7 @@ class PretrainSummary(msgspec.Struct, frozen=True, kw_only=True):
 def check_config(config: PretrainConfig) -> tuple[str, str] | None:
     """The first contradiction in a request: its JSON path and a sentence; None if there is none."""
     if config.encoder is not None and not ENCODER_NAME.fullmatch(config.encoder):
-        return "encoder", OTHER_PLACES
+        return "encoder", f"{config.encoder!r} is {OTHER_PLACES}"
     if config.pretrained and config.pretrained_file is not None:
         return "pretrained_file", "pretrained and pretrained_file exclude each other"
     if config.method == "pretrained" and not config.pretrained and config.pretrained_file is None:

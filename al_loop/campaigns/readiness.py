@@ -38,7 +38,10 @@ def readiness(store: LabelStore, campaign: Campaign, now: datetime) -> NotEnough
     short = {purpose: (have, need) for purpose, (have, need) in wanted.items() if have < need}
     if short:
         parts = [f"{need - have} more {purpose} ({have} of {need})" for purpose, (have, need) in short.items()]
-        return NotEnoughLabelsError(f"label {' and '.join(parts)}", sum(need - have for have, need in short.values()))
+        without = left_out.training + left_out.reserve
+        lost = f"; {without} more are labelled, but their images are damaged, gone or replaced" if without else ""
+        missing = sum(need - have for have, need in short.values())
+        return NotEnoughLabelsError(f"label {' and '.join(parts)}{lost}", missing)
     labelled = [spec for spec in campaign.tasks if store.labels.answered(campaign.campaign_id, spec.task)]
     reasons = [reason for spec in labelled if (reason := _one_class_only(store, campaign, spec))]
     return NotEnoughLabelsError("; ".join(reasons), len(reasons)) if reasons else None

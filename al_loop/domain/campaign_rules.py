@@ -100,7 +100,7 @@ def check_settings(settings: CampaignSettings, path: str = "$") -> None:
     check_spread(settings, f"{path}.query.spread")
     check_views(settings.view, f"{path}.view")
     if not ENCODER_NAME.fullmatch(settings.model.encoder):
-        raise InvalidValueError(f"{path}.model.encoder", OTHER_PLACES)
+        raise InvalidValueError(f"{path}.model.encoder", f"{settings.model.encoder!r} is {OTHER_PLACES}")
 
 
 def check_spread(settings: CampaignSettings, path: str = "$.settings.query.spread") -> None:

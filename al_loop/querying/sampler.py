@@ -288,6 +288,8 @@ class Sampler:
             return (
                 f"{unlabelled} samples have no label, and {SKIPS_TO_GIVE_UP} people each could not tell what they show"
             )
+        if counts.unusable:
+            return f"{unlabelled} samples have no label; their images are damaged or gone, or {annotator} skipped them"
         return f"{unlabelled} samples have no label; {annotator} skipped them, so they wait for others"
 
 

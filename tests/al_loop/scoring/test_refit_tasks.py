@@ -26,7 +26,7 @@ from tests.al_loop.scoring.fixtures import serve_measured
 from tests.e2e.campaigns import CLASSES, field_of, truth, write_pool
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-FIELDS = [field for field in SampleHeader.__struct_fields__ if field != "path"]
+FIELDS = [field for field in SampleHeader.__struct_fields__ if field not in ("path", "digest")]
 SIZE, SAMPLES = 96, 24
 
 

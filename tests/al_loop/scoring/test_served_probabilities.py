@@ -34,7 +34,7 @@ class Served:
     def __init__(self, store: LabelStore, make_campaign: Callable[..., Campaign], root: Path, task: TaskName) -> None:
         for number, (width, height) in enumerate(SIZES):
             make_scene(root / f"{number}.tif", width=width, height=height, seed=number)
-        headers = [make_header(f"{number}.tif") for number in range(len(SIZES))]
+        headers = [make_header(f"{number}.tif", band_count=3) for number in range(len(SIZES))]
         tasks = [TaskSpec(task=task, classes=CLASSES)]
         self.campaign = make_campaign(samples=headers, settings=SETTINGS, tasks=tasks, bands=[1, 2, 3])
         layout = DataLayout(root / "data")

@@ -100,7 +100,7 @@ def test_wait_for_a_round_ends_exactly_when_one_is_due(new, since_label, since_r
         assert should_retrain(state, policy, now + timedelta(days=10)) is None
     else:
         assert should_retrain(state, policy, now + timedelta(seconds=wait, milliseconds=1)) is not None
-        assert wait == 0 or should_retrain(state, policy, now + timedelta(seconds=wait * 0.99)) is None
+        assert wait < 0.001 or should_retrain(state, policy, now + timedelta(seconds=wait * 0.99)) is None
 
 
 BY_HAND, BY_TIME = RetrainPolicy(new_labels=None), RetrainPolicy(new_labels=None, interval_s=60)

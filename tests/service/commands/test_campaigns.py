@@ -146,7 +146,8 @@ def test_import_keeps_labels_back_as_a_pool(url: str, imagery: Path, capfd: pyte
         counts = client.campaign("land").samples
         recorded = counts.labelled + counts.reserve_labelled
         assert 5 <= recorded <= 30
-        assert f"{recorded} recorded, the others were kept back" in said
+        assert f"classification labels: {recorded} new" in said
+        assert "labels of 60% of the images were kept back" in said
         assert counts.total == 40
     assert main(again) == 0
     with Client(url) as client:

@@ -1,6 +1,6 @@
 """The examples of the OpenAPI document are valid requests and answers, and the document stays small."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -13,7 +13,6 @@ from al_loop.domain.campaigns import (
     ClassRequest,
     RetrainPolicy,
 )
-from al_loop.domain.geojson import Feature
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.quality import AgreementReport, RelabelList, Savings
 from al_loop.domain.queries import QueryAnswer
@@ -36,6 +35,14 @@ from service.schemas import (
     UnskipRequest,
 )
 from tests.e2e.campaigns import Http
+
+
+class Outline(msgspec.Struct, forbid_unknown_fields=True):
+    """An RFC 7946 Feature."""
+
+    type: Literal["Feature"]
+    geometry: dict[str, Any]
+    properties: dict[str, Any]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +75,7 @@ from tests.e2e.campaigns import Http
         (examples.SUGGEST, SuggestRequest),
         (examples.SUGGESTIONS, list[Suggestion]),
         (examples.ACCEPT, AcceptRequest),
-        (examples.OUTLINE, Feature),
+        (examples.OUTLINE, Outline),
         (examples.SAVINGS, Savings),
         (examples.CAMPAIGN_CHANGE, CampaignChange),
         (examples.CLASS, ClassRequest),
@@ -84,7 +91,7 @@ def test_example_decodes_as_what_it_stands_for(value: Any, kind: Any) -> None:
 
 def test_document_names_every_operation_and_shows_examples(http: Http) -> None:
     response = http.get("/schema/openapi.json")
-    assert len(response.content) < 300_000
+    assert len(response.content) < 350_000
     document = response.json()
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     assert len({operation["operationId"] for operation in operations}) == len(operations)

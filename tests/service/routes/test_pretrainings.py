@@ -175,10 +175,10 @@ def test_campaign_without_images_is_refused(http: Http, root: Path) -> None:
 def test_failure_says_why_and_shows_the_log(http: Http, root: Path) -> None:
     create(http, root)
     register(http)
-    start(http, **(TINY | {"encoder": "no-such-net"}))
+    start(http, **(TINY | {"encoder": "no_such_net"}))
     entry = wait_for(http, "failed", "finished")
     assert entry["state"] == "failed"
-    assert "no-such-net" in entry["error"]
+    assert "no_such_net" in entry["error"]
     assert entry["log"]
     assert embedded(http).keys() <= {"features"}
 
