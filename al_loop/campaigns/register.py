@@ -150,7 +150,8 @@ def _header(campaign: Campaign, path: str) -> SampleHeader | SkippedPath:
 def _as_given(skip: SkippedPath, given: Mapping[str, list[str]]) -> SkippedPath:
     """What was left out, by the path that was asked for; of several spellings the first is the one that counted."""
     path = given[skip.path].pop()
-    return skip if path == skip.path else SkippedPath(path=path, reason=f"{skip.reason} as {skip.path}")
+    reason = f"{skip.reason} as {skip.path}" if path != skip.path and skip.reason == REGISTERED_ALREADY else skip.reason
+    return SkippedPath(path=path, reason=reason)
 
 
 def _other_bands(campaign: Campaign, found: str) -> str:

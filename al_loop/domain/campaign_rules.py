@@ -14,6 +14,7 @@ from models.pretrain_config import ENCODER_NAME, OTHER_PLACES
 from models.tasks import task_kinds, task_of
 
 NAME = re.compile(r"[a-z0-9-]{1,64}")
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def check_campaign(
@@ -43,6 +44,8 @@ def check_campaign(
         for index, label in enumerate(spec.classes):
             if not label.strip():
                 raise InvalidValueError(f"{path}.classes[{index}]", "a class needs a name")
+            if CONTROL_CHARACTERS.search(label):
+                raise InvalidValueError(f"{path}.classes[{index}]", f"{label!r} holds a control character")
             if label in spec.classes[:index]:
                 raise InvalidValueError(
                     f"{path}.classes[{index}]", f"class {label!r} is listed twice; names are unique"

@@ -40,8 +40,8 @@ class CheckedLabel(msgspec.Struct, frozen=True, kw_only=True):
     """Every task of the campaign: the lease ends when all are answered. Empty: with this label."""
 
 
-NAME_PATTERN = r"^[^\x00-\x1f\x7f]+$"
-"""No control characters."""
+NAME_PATTERN = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
+"""No control characters, and more than spaces."""
 AnnotatorName = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=NAME_PATTERN)]
 GivenName = Annotated[str, msgspec.Meta(max_length=200)]
 MOST_LABELS = 10_000

@@ -24,6 +24,7 @@ def new(**changes: Any) -> dict[str, Any]:
         (new(tasks=[{"task": "detection", "classes": ["a"]}]), 501, ["detection is not built yet", "$.tasks[0].task"]),
         (new(tasks=[{"task": "classification", "classes": ["a"]}]), 400, ["$.tasks[0].classes", "2 classes"]),
         (new(tasks=[{"task": "classification", "classes": ["a", "a"]}]), 400, ["$.tasks[0].classes", "unique"]),
+        (new(tasks=[{"task": "classification", "classes": ["a", "b\0"]}]), 400, ["classes[1]", "control character"]),
         (new(root="/etc"), 400, ["$.root", "/etc"]),
         (new(root="../.."), 400, ["$.root"]),
         (new(root="no-such-folder"), 400, ["$.root", "not an existing directory"]),

@@ -25,6 +25,7 @@ INFINITE = polygon((0, 0), (1e999, 4), (4, 4), (0, 0))
         ({"classes": ["purple"]}, 400, "$[1].classes[0]"),
         ({"classes": ["dark", "bright"]}, 400, "$[1].classes"),
         ({"classes": None}, 400, "$[1]"),
+        ({"annotator": "   "}, 400, "annotator"),
         ({"task": "painting"}, 400, "$[1].task"),
         ({"task": "detection"}, 400, "$[1].task"),
         (SEGMENTATION | {"features": {"type": "Point"}}, 400, "$[1].features"),
