@@ -146,11 +146,11 @@ def test_sub_folder_of_the_campaigns_images_goes_in_under_its_path_and_another_f
 def test_import_that_is_refused_or_comes_to_nothing_leaves_no_campaign(
     run: Import, imagery: Path, client: OperatorClient
 ) -> None:
-    for name in ("a", "b"):
+    for name in ("crops", "water"):
         (imagery / "bad" / name).mkdir(parents=True)
         (imagery / "bad" / name / "0.tif").write_text("no raster")
     code, said = run(imagery / "bad")
-    assert (code, "land was removed again" in said) == (2, True)
+    assert (code, "land was removed again" in said) == (2, True), said
     write_raster(imagery / "thumbs/scenes/0.tif")
     write_raster(imagery / "thumbs/thumbnails/0.png")
     assert run(imagery / "thumbs")[0] == 2
