@@ -125,12 +125,16 @@ class SampleTable:
 
     def without_place(self, campaign_id: int) -> list[SkippedPath]:
         """Samples with a CRS and a transform that lie nowhere on Earth, and why, by id."""
-        rows = self._database.read(
-            """SELECT path, place_problem AS reason FROM samples
-            WHERE campaign_id = $campaign_id AND place_problem IS NOT NULL ORDER BY sample_id""",
-            campaign_id=campaign_id,
-        )
-        return [msgspec.convert(row, SkippedPath) for row in rows]
+
+        def read() -> tuple[SkippedPath, ...]:
+            rows = self._database.read(
+                """SELECT path, place_problem AS reason FROM samples
+                WHERE campaign_id = $campaign_id AND place_problem IS NOT NULL ORDER BY sample_id""",
+                campaign_id=campaign_id,
+            )
+            return tuple(msgspec.convert(row, SkippedPath) for row in rows)
+
+        return [*self._database.campaign_changes.remember("without place", campaign_id, read)]
 
     def removed(self, campaign_id: int) -> set[str]:
         """Paths that were taken out of the campaign and not registered again."""
