@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP
+from al_loop.domain.samples import SkippedPath
 from al_loop.store import LabelStore
 from al_loop.store.tables.images import paths_of
 
@@ -41,41 +42,30 @@ def _given_up(store: LabelStore, campaign: Campaign) -> list[str]:
     return [f"{many}: {named(paths)}"]
 
 
+def _with_reasons(files: Sequence[SkippedPath], noun: str, one: str, many: str, said: str) -> list[str]:
+    """A line that counts files and names the first ones with the reason; no line for none."""
+    if not files:
+        return []
+    listed = named([f"{entry.path} ({entry.reason})" for entry in files])
+    return [f"{counted(len(files), noun)} {one if len(files) == 1 else many} {said}: {listed}"]
+
+
 def _unusable_files(store: LabelStore, campaign: Campaign) -> list[str]:
     """Images that are damaged or gone."""
-    problems = store.images.problems(campaign.campaign_id)
-    if not problems:
-        return []
-    be = "is" if len(problems) == 1 else "are"
-    listed = named([f"{entry.path} ({entry.reason})" for entry in problems])
-    return [
-        f"{counted(len(problems), 'image')} {be} damaged or gone, and left out until the file is back; put it back, or "
-        f"remove the sample: {listed}"
-    ]
+    said = "damaged or gone, and left out until the file is back; put it back, or remove the sample"
+    return _with_reasons(store.images.problems(campaign.campaign_id), "image", "is", "are", said)
 
 
 def _skipped_files(store: LabelStore, campaign: Campaign) -> list[str]:
     """Files that are no samples because they cannot be used."""
-    skipped = store.skipped_files.of(campaign.campaign_id)
-    if not skipped:
-        return []
-    be = "was" if len(skipped) == 1 else "were"
-    listed = named([f"{entry.path} ({entry.reason})" for entry in skipped])
-    advice = f"`al-loop add {campaign.name} --json` looks again and lists all"
-    return [f"{counted(len(skipped), 'file')} {be} skipped; {advice}: {listed}"]
+    said = f"skipped; `al-loop add {campaign.name} --json` looks again and lists all"
+    return _with_reasons(store.skipped_files.of(campaign.campaign_id), "file", "was", "were", said)
 
 
 def _without_place(store: LabelStore, campaign: Campaign) -> list[str]:
     """Images with a CRS that lie nowhere on Earth."""
-    problems = store.samples.without_place(campaign.campaign_id)
-    if not problems:
-        return []
-    have = "has" if len(problems) == 1 else "have"
-    listed = named([f"{entry.path} ({entry.reason})" for entry in problems])
-    return [
-        f"{counted(len(problems), 'image')} {have} no place on Earth, so each stands alone in the test reserve and its "
-        f"labels are exported in pixels: {listed}"
-    ]
+    said = "no place on Earth, so each stands alone in the test reserve and its labels are exported in pixels"
+    return _with_reasons(store.samples.without_place(campaign.campaign_id), "image", "has", "have", said)
 
 
 def _replaced_images(store: LabelStore, campaign: Campaign) -> list[str]:
