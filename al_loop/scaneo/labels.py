@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from al_loop.campaigns.imagery.checking import check_images
 from al_loop.campaigns.labelling import check_label, record_labels
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label, LabelInput
@@ -20,8 +21,7 @@ from al_loop.scaneo.campaign_plan import TASKS
 from al_loop.scaneo.records import ScaneoAnnotation
 from al_loop.store import LabelStore
 from models.card import TaskName, TaskSpec
-from models.errors import RasterError
-from models.rasters.reading import pixel_hash, read_header, resolve_inside
+from models.rasters.reading import pixel_hash, resolve_inside
 
 MOST_PROBLEM = 500
 """Characters of a problem that are kept."""
@@ -94,11 +94,11 @@ class Collector:
     def _label(
         self, link: Link, campaign: Campaign, image: LinkedImage, rows: Sequence[ScaneoAnnotation], now: datetime
     ) -> LinkedImage:
-        sample = self._store.samples.get(campaign.campaign_id, image.sample_id or 0)
+        sample = _as_on_disk(self._store, campaign, image.sample_id or 0, now)
         specs = [spec for spec in campaign.tasks if spec.task in TASKS]
-        replaced = _replaced(campaign, sample)
-        if replaced is not None:
-            return msgspec.structs.replace(image, problem=replaced)
+        if sample.file_problem is not None:
+            problem = f"the file cannot be read any more ({sample.file_problem}); put it back"
+            return msgspec.structs.replace(image, problem=problem)
         reading = read_annotations(rows, specs, self._shown(campaign, sample, specs))
         problems = list(reading.problems)
         annotator = self._annotator(link, campaign, image, now)
@@ -189,25 +189,10 @@ class Collector:
         return fresh
 
 
-def _replaced(campaign: Campaign, sample: Sample) -> str | None:
-    """What is wrong with the file, if it is not the one that was registered."""
-    try:
-        path = resolve_inside(Path(campaign.root), sample.path)
-        status = path.stat()
-        if (status.st_size, status.st_mtime_ns) == (sample.file_bytes, sample.modified_ns):
-            return None
-        header = read_header(path, sample.path, policy=campaign.band_policy)
-    except (RasterError, OSError) as error:
-        return f"the file cannot be read any more ({error}); put it back"
-    same = all(
-        getattr(header, name) == getattr(sample, name) for name in ("width", "height", "band_count", "crs", "transform")
-    )
-    if same:
-        return None
-    return (
-        f"{sample.path} was replaced on disk by another raster ({header.width} x {header.height} px, "
-        f"{header.band_count} bands); put the old file back, or add the new one under another name"
-    )
+def _as_on_disk(store: LabelStore, campaign: Campaign, sample_id: int, now: datetime) -> Sample:
+    """The sample after its file was compared with the one that was registered."""
+    check_images(store, campaign, now, [sample_id])
+    return store.samples.get(campaign.campaign_id, sample_id)
 
 
 def _labelled_at(link: Link, rows: Sequence[ScaneoAnnotation], spec: TaskSpec, now: datetime) -> datetime:

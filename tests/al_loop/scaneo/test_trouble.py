@@ -173,7 +173,21 @@ def test_drawing_on_an_image_that_was_replaced_stays_where_it_is_on_the_ground(t
     west, _, east, _ = area.bounds
     assert west == pytest.approx(3.0)
     assert east - west == pytest.approx(320 / 83_400, rel=0.01)  # half of the old image: 32 pixels of 10 m
-    assert team.status()["image_problems"] == []
+    team.wait(lambda: team.status()["image_problems"] == [])  # the label is stored first, then that it was read
+
+
+def test_drawing_on_an_image_that_is_gone_is_read_when_the_file_is_back(team: Team) -> None:
+    team.make_campaign()
+    team.connect("segmentation")
+    away = (team.folder / "scene_0.tif").rename(team.folder / "scene_0.away")
+    team.draw(0, "water")
+    problem = team.wait(lambda: team.status()["image_problems"])[0]["problem"]
+    assert problem.startswith("the file cannot be read any more (")
+    assert problem.endswith("; put it back")
+    assert team.labels() == []
+    away.rename(team.folder / "scene_0.tif")
+    team.wait_for_labels(1)
+    team.wait(lambda: team.status()["image_problems"] == [])
 
 
 def test_same_pixels_twice_are_told_from_a_persons_answer_both_times(team: Team) -> None:
