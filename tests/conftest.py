@@ -21,6 +21,7 @@ pytest_plugins = [  # a module before those that import it
     "tests.al_loop.campaigns.imagery.fixtures",
     "tests.models.training.fixtures",
     "tests.al_loop.querying.fixtures",
+    "tests.al_loop.runtime.fixtures",
     "tests.service.commands.fixtures",
     "tests.service.scaneo.fixtures",
     "tests.al_loop.scaneo.fixtures",

@@ -60,7 +60,6 @@ COVERED_BY = {
     "al_loop/quality/label_errors.py": "tests/al_loop/quality/test_confident_learning.py",
     "al_loop/quality/relabel_queue.py": "tests/service/routes/test_relabels.py",
     "al_loop/quality/suggestion_outcomes.py": "tests/al_loop/serving/test_suggestions.py",
-    "al_loop/runtime/executor.py": "tests/al_loop/runtime/test_jobs.py",
     "al_loop/runtime/journal.py": "tests/al_loop/serving/test_prediction_log.py",
     "al_loop/scheduler.py": "tests/al_loop/test_loop.py",
     "al_loop/serving/predictions.py": "tests/service/routes/test_predictions.py",

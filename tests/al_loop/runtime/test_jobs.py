@@ -1,161 +1,27 @@
-"""Jobs under trouble, in a real store: executors that die, hang and answer garbage; cancelled, stopped, recovered."""
+"""Jobs in a real store: their order, cancelled, stopped and recovered, and ends that the store does not take."""
 
-import errno
 import logging
-import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import Round, RoundState
 from al_loop.errors import ConflictError, StoreError
 from al_loop.runtime import jobs
-from al_loop.runtime.executor import Executor, read_output, run_program
-from al_loop.runtime.jobs import Job, JobKind, JobRunner
-from al_loop.runtime.processes import ProcessFailedError, run_supervised
+from al_loop.runtime.jobs import JobRunner
+from al_loop.runtime.processes import ProcessFailedError
 from al_loop.runtime.slots import TrainingSlots
 from al_loop.store import LabelStore
-from models.progress import ProgressLine
-from tests.al_loop.runtime.test_processes import CHILD, is_alive, wait_for
+from tests.al_loop.runtime.fixtures import Held, House, Kind, answering, scripted, wait_for
 from tests.al_loop.store.fixtures import NOW, fill_disk
 from tests.al_loop.store.test_crash import make_demo
 
 MakeCampaign = Callable[..., Campaign]
-PHASES = {"training": RoundState.TRAINING, "exporting": RoundState.EXPORTING}
-GRACE_S = 0.5
-
-
-class Answer(msgspec.Struct):
-    value: int
-
-
-class Kind(JobKind[Campaign, Round, RoundState]):
-    """Runs one program and reads what it leaves."""
-
-    noun = "round"
-    start_again = "start a new round"
-    stopped = "the service was stopped"
-    waits_through_a_stop = True
-    states = RoundState
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.executor: Executor = answering(b'{"value": 1}')
-        self.ending = "well"
-
-    def directory(self, owner: Campaign, number: int) -> Path:
-        return self.root / owner.name / str(number)
-
-    def after_a_kill(self, record: Round) -> tuple[RoundState, str]:
-        return RoundState.INTERRUPTED, f"cut off while {record.state}"
-
-    def carry_out(self, job: Job[Campaign, RoundState]) -> None:
-        job.enter(RoundState.SNAPSHOT)
-        out = self.directory(job.owner, job.number)
-        run_program(
-            self.executor, CHILD, [self.ending], out, on_phase=job.phases(PHASES), on_progress=job.note,
-            cancelled=job.cancelled, grace_s=GRACE_S if self.executor is not run_supervised else 10,
-        )  # fmt: skip
-        answer = read_output(out / "answer.json", Answer)
-        job.enter(RoundState.PROMOTED, verdict=f"value {answer.value}")
-
-
-def scripted(act: Callable[[Path, threading.Event], None]) -> Executor:
-    """An executor that does nothing but `act`, after its program has written to the log."""
-
-    def run(module: str, arguments: list[str], directory: Path, *, cancelled: threading.Event, **_: object) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / "log.txt").write_text("submitted\n")
-        act(directory, cancelled)
-
-    return run
-
-
-def answering(content: bytes | None) -> Executor:
-    def act(directory: Path, cancelled: threading.Event) -> None:
-        if content is not None:
-            (directory / "answer.json").write_bytes(content)
-
-    return scripted(act)
-
-
-def raising(error: BaseException) -> Executor:
-    def act(directory: Path, cancelled: threading.Event) -> None:
-        raise error
-
-    return scripted(act)
-
-
-class Held:
-    """An executor whose programs run until they are let go, or are cancelled."""
-
-    def __init__(self) -> None:
-        self.started: list[str] = []
-        self.let_go = threading.Event()
-        self.executor = scripted(self._act)
-
-    def _act(self, directory: Path, cancelled: threading.Event) -> None:
-        self.started.append(f"{directory.parent.name} {directory.name}")
-        while not (self.let_go.is_set() or cancelled.is_set()):
-            time.sleep(0.01)
-        (directory / "answer.json").write_bytes(b'{"value": 1}')
-
-
-class House:
-    """A runner over the store's rounds."""
-
-    def __init__(self, store: LabelStore, root: Path, at_once: int = 1) -> None:
-        self.store, self.kind, self.slots = store, Kind(root), TrainingSlots(at_once)
-        self.runner = JobRunner(self.kind, store.rounds, self.slots, lambda: NOW, at_once=at_once)
-
-    def submit(self, campaign: Campaign) -> int:
-        table = self.store.rounds
-        job = self.runner.submit(
-            campaign, lambda: table.create(campaign.campaign_id, reason="ops", now=NOW, queue=True)
-        )
-        return job.number
-
-    def state(self, campaign: Campaign, number: int = 1) -> RoundState:
-        return self.store.rounds.get(campaign.campaign_id, number).state
-
-    def ended(self, campaign: Campaign, number: int = 1) -> Round:
-        wait_for(lambda: self.state(campaign, number).is_end)
-        return self.store.rounds.get(campaign.campaign_id, number)
-
-
-@pytest.fixture
-def make_house(label_store: LabelStore, tmp_path: Path) -> Iterator[Callable[..., House]]:
-    houses: list[House] = []
-
-    def make(at_once: int = 1) -> House:
-        houses.append(House(label_store, tmp_path / "jobs", at_once))
-        return houses[-1]
-
-    yield make
-    for house in houses:
-        house.runner.close()
-
-
-@pytest.fixture
-def house(make_house: Callable[..., House]) -> House:
-    return make_house()
-
-
-def test_states_follow_the_phases_of_a_real_program(house: House, make_campaign: MakeCampaign) -> None:
-    campaign = make_campaign()
-    house.kind.executor = run_supervised
-    house.submit(campaign)
-    ended = house.ended(campaign)
-    assert ended.state is RoundState.FAILED  # the child of the tests leaves no answer
-    assert "without leaving answer.json" in str(ended.error)
-    states = [event.state.value for event in house.store.rounds.events(campaign.campaign_id, 1)]
-    assert states == ["queued", "snapshot", "training", "exporting", "failed"]
 
 
 def test_every_state_of_a_job_is_logged_with_what_came_of_it(
@@ -173,125 +39,6 @@ def test_every_state_of_a_job_is_logged_with_what_came_of_it(
     assert said[3:5] == ["round 2 queued", "round 2 snapshot"]
     assert said[5].startswith("round 2 failed: ")
     assert [record.levelname for record in caplog.records] == [*["INFO"] * 5, "WARNING"]
-
-
-@pytest.mark.parametrize(
-    ("ending", "said"),
-    [
-        ("killed", r"^the process was killed \(SIGKILL\), .*; see .*/demo/1/log.txt$"),
-        ("crash", r"^the process ended with exit code 1: ZeroDivisionError: planted; see .*/demo/1/log.txt$"),
-        ("garbage", r"^the process reported progress that cannot be read: .*; see .*/demo/1/log.txt$"),
-        ("unknown", r"^the program announced a phase 'dancing'; known are training, exporting; see .*/log.txt$"),
-        ("known", r"^only one class is labelled$"),
-    ],
-)
-def test_program_that_ends_badly_fails_its_job_and_the_next_one_runs(
-    house: House, make_campaign: MakeCampaign, ending: str, said: str
-) -> None:
-    campaign = make_campaign()
-    house.kind.executor, house.kind.ending = run_supervised, ending
-    house.submit(campaign)
-    failed = house.ended(campaign)
-    assert failed.state is RoundState.FAILED
-    assert re.search(said, str(failed.error)), failed.error
-    house.kind.executor = answering(b'{"value": 7}')
-    house.submit(campaign)
-    assert house.ended(campaign, 2).verdict == "value 7"
-
-
-@pytest.mark.parametrize(
-    ("executor", "said"),
-    [
-        (raising(OSError("no such queue")), r"^I/O error: no such queue; see .*/demo/1/log.txt$"),
-        (
-            raising(OSError(errno.ENOSPC, "No space left on device")),
-            r"^the disk is full; free space and start a new round: .*; see .*/demo/1/log.txt$",
-        ),
-        (raising(RuntimeError("node lost")), r"^RuntimeError: node lost; see .*/demo/1/log.txt$"),
-        (raising(ProcessFailedError("evicted")), r"^evicted; see .*/demo/1/log.txt$"),
-        (answering(None), r"^the program ended without leaving answer.json; see .*/demo/1/log.txt$"),
-        (answering(b'{"value": 1'), r"^the program left answer.json, which cannot be used: .*; see .*/log.txt$"),
-        (answering(b'{"value": "one"}'), r"which cannot be used: Expected `int`, got `str`.*; see .*/demo/1/log.txt$"),
-        (answering(b"\xff\xfe"), r"which cannot be used: .*; see .*/demo/1/log.txt$"),
-    ],
-)
-def test_executor_that_dies_or_answers_garbage_fails_its_job_and_the_next_one_runs(
-    house: House, make_campaign: MakeCampaign, executor: Executor, said: str
-) -> None:
-    campaign = make_campaign()
-    house.kind.executor = executor
-    house.submit(campaign)
-    failed = house.ended(campaign)
-    assert (failed.state, failed.verdict) == (RoundState.FAILED, None)
-    assert re.search(said, str(failed.error)), failed.error
-    assert house.runner.log(campaign, 1) == ["submitted"]
-    house.kind.executor = answering(b'{"value": 7}')
-    house.submit(campaign)
-    assert house.ended(campaign, 2).verdict == "value 7"
-
-
-def test_program_that_ignores_the_request_to_end_is_killed(
-    house: House, make_campaign: MakeCampaign, tmp_path: Path
-) -> None:
-    campaign = make_campaign()
-    house.kind.executor, house.kind.ending = run_supervised, "deaf"
-    house.submit(campaign)
-    pid_file = tmp_path / "jobs" / "demo" / "1" / "deaf.pid"
-    wait_for(lambda: pid_file.exists() and pid_file.read_text() != "")
-    started = time.monotonic()
-    house.runner.cancel(campaign, 1)
-    assert house.ended(campaign).state is RoundState.CANCELLED
-    assert time.monotonic() - started < 10
-    assert not is_alive(int(pid_file.read_text()))
-
-
-def test_executor_that_never_ends_its_program_is_left_behind(house: House, make_campaign: MakeCampaign) -> None:
-    campaign, answered, left = make_campaign(), threading.Event(), threading.Event()
-
-    def hang(directory: Path, cancelled: threading.Event) -> None:
-        answered.wait(60)
-        (directory / "answer.json").write_bytes(b'{"value": 1}')
-        left.set()
-
-    house.kind.executor = scripted(hang)
-    house.submit(campaign)
-    wait_for(lambda: (house.kind.directory(campaign, 1) / "log.txt").exists())
-    house.runner.cancel(campaign, 1)
-    ended = house.ended(campaign)
-    assert ended.state is RoundState.CANCELLED
-    assert re.search(r"had not ended 0.5 s later and may still run; see .*/demo/1/log.txt$", str(ended.error))
-    house.kind.executor = answering(b'{"value": 7}')
-    house.submit(campaign)
-    assert house.ended(campaign, 2).verdict == "value 7"
-    answered.set()  # it comes back from the dead, and nobody listens
-    assert left.wait(10)
-    assert house.state(campaign) is RoundState.CANCELLED
-
-
-def test_late_report_of_an_executor_left_behind_changes_nothing(house: House, make_campaign: MakeCampaign) -> None:
-    campaign, late, problems = make_campaign(), threading.Event(), list[Exception]()
-
-    def hang(
-        module: str, arguments: list[str], directory: Path, *, on_phase: Callable[[str], None],
-        on_progress: Callable[[ProgressLine], None], **_: object,
-    ) -> None:  # fmt: skip
-        on_phase("training")
-        late.wait(60)
-        on_progress(ProgressLine(time=0.0, phase="training"))
-        try:
-            on_phase("exporting")
-        except ConflictError as error:
-            problems.append(error)
-
-    house.kind.executor = hang
-    house.submit(campaign)
-    wait_for(lambda: house.state(campaign) is RoundState.TRAINING)
-    house.runner.cancel(campaign, 1)
-    house.ended(campaign)
-    late.set()
-    wait_for(lambda: bool(problems))
-    assert house.state(campaign) is RoundState.CANCELLED
-    assert house.runner.progress(campaign.campaign_id, 1) is None
 
 
 def test_jobs_run_oldest_first_and_never_two_of_one_campaign(

@@ -13,8 +13,7 @@ import pytest
 
 from al_loop.runtime.processes import ProcessCancelledError, ProcessFailedError, log_tail, run_supervised
 from models.progress import ProgressLine
-
-CHILD = "tests.data.supervised_child"
+from tests.al_loop.runtime.fixtures import CHILD, is_alive, wait_for
 
 
 def run(
@@ -23,21 +22,6 @@ def run(
     lines: list[ProgressLine] = []
     run_supervised(CHILD, [ending], directory, on_phase=on_phase, on_progress=lines.append, cancelled=cancelled)
     return lines
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "timed out"
-        time.sleep(0.02)
 
 
 def test_phase_is_stored_before_the_child_enters_it(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from models.pretrain_config import PretrainConfig
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES
 from models.training.data.left_out import LeftOut
-from tests.al_loop.runtime.test_processes import wait_for
+from tests.al_loop.runtime.fixtures import wait_for
 from tests.al_loop.store.fixtures import NOW
 from tests.models.pretraining.fixtures import PretrainedRun
 from tests.models.training.fixtures import CLASSIFICATION, TrainedRun

@@ -1,7 +1,5 @@
 """A real reverse proxy in front of the service: Debian's nginx."""
 
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -11,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-INSTALL = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "nginx-light"]
-INSTALL_S = 300
-SBIN = "/usr/sbin"
+from tests.data.debian import program
+
 CONFIG = """
 daemon off; master_process off; pid {folder}/pid; error_log stderr warn;
 events {{ worker_connections 64; }}
@@ -27,25 +24,10 @@ http {{
 StartProxy = Callable[[str], str]
 
 
-def find_nginx() -> str | None:
-    return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:{SBIN}")
-
-
 @pytest.fixture(scope="session")
 def nginx() -> str:
-    """Path of the proxy; without one the test skips, or fails where it has to run."""
-    found = find_nginx()
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["apt-get", "update", "--quiet"], INSTALL):
-            subprocess.run(command, env=environment, capture_output=True, timeout=INSTALL_S, check=False)
-        found = find_nginx()
-    if found is None:
-        reason = "no nginx on this machine (Debian: apt-get install nginx-light)"
-        if os.environ.get("AL_LOOP_REQUIRE_SHARED") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
+    """Path of the proxy."""
+    return program("nginx-light", "nginx")
 
 
 @pytest.fixture
