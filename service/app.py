@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from litestar import Litestar
 from litestar.concurrency import sync_to_thread
@@ -148,7 +149,7 @@ def open_workbench(settings: Settings) -> Loop:
     logging.getLogger("al_loop").info("opening %s", settings.data)
     return Loop(
         settings.data.resolve(),
-        open_scaneo=ScaneoClient.at,
+        open_scaneo=partial(ScaneoClient.at, link_local=settings.scaneo_link_local),
         threads=settings.threads,
         max_image_bytes=settings.max_upload_mb * 1_000_000,
         rounds_at_once=settings.rounds_at_once,

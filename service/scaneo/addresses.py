@@ -10,6 +10,14 @@ from al_loop.errors import InvalidValueError
 METADATA = {ip_address("fd00:ec2::254"), ip_address("100.100.100.200")}
 """Metadata services of clouds beside the link-local 169.254.169.254."""
 
+
+class ForbiddenHostError(Exception):
+    """A host that the service does not connect to."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"{host} is a link-local address; set AL_LOOP_SCANEO_LINK_LOCAL=true if SCANEO is there")
+
+
 _HOLD_IPV4 = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
 """NAT64, and the old way to write IPv4 addresses as IPv6 ones."""
 
@@ -43,16 +51,30 @@ def check_target(field: str, url: str, *, link_local: bool = False) -> None:
     """
     parsed = check_address(field, url)
     try:
-        found = socket.getaddrinfo(parsed.host, parsed.port or 80, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
+        checked_hosts(parsed.host, parsed.port or 80, link_local=link_local)
+    except ForbiddenHostError as error:
+        raise InvalidValueError(field, str(error)) from error
+    except OSError:
         return
-    for *_, (host, *_) in found:
-        place = _behind(ip_address(str(host).partition("%")[0]))
+
+
+def checked_hosts(host: str, port: int, *, link_local: bool) -> list[str]:
+    """The addresses of a host, in the order in which to try them; to be asked for anew at each connection.
+
+    Raises:
+        ForbiddenHostError: One of them is link-local or multicast.
+        OSError: It has none.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError(f"{host!r} is no host name") from error
+    hosts = list(dict.fromkeys(str(place[0]) for *_, place in found))
+    for text in hosts:
+        place = _behind(ip_address(text.partition("%")[0]))
         if place.is_multicast or (not link_local and (place.is_link_local or place in METADATA)):
-            raise InvalidValueError(
-                field,
-                f"{parsed.host} is a link-local address; set AL_LOOP_SCANEO_LINK_LOCAL=true if SCANEO is there",
-            )
+            raise ForbiddenHostError(host)
+    return hosts
 
 
 def _behind(place: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -40,9 +40,11 @@ class ScaneoClient:
         self._lock = threading.Lock()
 
     @classmethod
-    def at(cls, url: str, *, patient: bool = True) -> Self:
+    def at(cls, url: str, *, patient: bool = True, link_local: bool = False) -> Self:
         """A client of the SCANEO at an address; an impatient one waits less, and asks once."""
-        return cls(Transport(url) if patient else Transport(url, answer_s=IMPATIENT_S, pauses_s=()))
+        if patient:
+            return cls(Transport(url, link_local=link_local))
+        return cls(Transport(url, answer_s=IMPATIENT_S, pauses_s=(), link_local=link_local))
 
     def __enter__(self) -> Self:
         """The client; connections are closed at the end of the `with` block."""

@@ -15,6 +15,8 @@ from websockets.exceptions import ConnectionClosedOK, WebSocketException
 from websockets.sync.client import connect
 
 from al_loop.errors import ScaneoAnswerError, ScaneoLockedError, ScaneoUnreachableError
+from service.scaneo.addresses import ForbiddenHostError
+from service.scaneo.checked_connections import CheckedTransport, checked_socket
 
 T = TypeVar("T")
 
@@ -54,23 +56,36 @@ class _InnerError(msgspec.Struct):
 class Transport:
     """Requests to one SCANEO."""
 
-    def __init__(self, url: str, *, answer_s: float = ANSWER_S, pauses_s: Sequence[float] = PAUSES_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        answer_s: float = ANSWER_S,
+        pauses_s: Sequence[float] = PAUSES_S,
+        link_local: bool = False,
+    ) -> None:
         """Connect lazily.
 
         Args:
             url: Root of SCANEO, such as `http://localhost:8000`.
             answer_s: Seconds to wait for an answer.
             pauses_s: Seconds before each further try of a read; none: it is tried once.
+            link_local: Whether the operator allowed SCANEO at a link-local address.
 
         Raises:
             ScaneoUnreachableError: The address is malformed.
         """
         self.url = url.rstrip("/")
-        self._answer_s, self._pauses_s = answer_s, pauses_s
+        self._answer_s, self._pauses_s, self._link_local = answer_s, pauses_s, link_local
         self.requests = 0
         """Requests sent so far."""
         try:
-            self._http = httpx.Client(base_url=self.url, timeout=httpx.Timeout(answer_s, connect=CONNECT_S))
+            self._http = httpx.Client(
+                base_url=self.url,
+                timeout=httpx.Timeout(answer_s, connect=CONNECT_S),
+                transport=CheckedTransport(link_local=link_local),
+                trust_env=False,  # nor a password of ~/.netrc
+            )
         except (httpx.InvalidURL, UnicodeError) as error:  # of a link that an older version took
             raise ScaneoUnreachableError(self.url, str(error)) from error
 
@@ -141,7 +156,10 @@ class Transport:
         address = "ws" + self.url.removeprefix("http") + path
         try:
             # No pings: SCANEO answers none while it reads the images of a large campaign.
-            with connect(address, max_size=MOST_BYTES, open_timeout=self._answer_s, ping_interval=None) as socket:
+            opened = checked_socket(self.url, self._answer_s, link_local=self._link_local)
+            with connect(
+                address, sock=opened, max_size=MOST_BYTES, open_timeout=self._answer_s, ping_interval=None
+            ) as socket:
                 socket.send(msgspec.json.encode(body).decode())
                 while True:
                     frame: dict[str, Any] = msgspec.json.decode(socket.recv(timeout=FRAME_S))
@@ -150,7 +168,7 @@ class Transport:
                     yield frame
         except ConnectionClosedOK:
             return
-        except (OSError, ValueError, RecursionError, WebSocketException) as error:
+        except (ForbiddenHostError, OSError, ValueError, RecursionError, WebSocketException) as error:
             raise ScaneoUnreachableError(self.url, str(error) or type(error).__name__) from error
 
     def _ask(self, method: str, path: str, kind: type[T], **options: Any) -> T:
