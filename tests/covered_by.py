@@ -69,6 +69,7 @@ COVERED_BY = {
     "al_loop/serving/sam/pixel_features.py": "tests/al_loop/serving/sam/test_region_growing.py",
     "al_loop/serving/sam/prompt.py": "tests/al_loop/serving/sam/test_outline.py",
     "al_loop/store/tables/assists.py": "tests/service/routes/test_assists.py",
+    "al_loop/store/tables/renewals.py": "tests/al_loop/campaigns/imagery/test_checking.py",
     "al_loop/store/tables/jobs.py": "tests/al_loop/store/tables/test_rounds.py",
     "models/card.py": "tests/models/test_registry.py",
     "models/errors.py": "tests/models/rasters/test_reading.py",

@@ -21,6 +21,7 @@ from al_loop.scaneo.campaign_plan import TASKS
 from al_loop.scaneo.records import ScaneoAnnotation
 from al_loop.store import LabelStore
 from models.card import TaskName, TaskSpec
+from models.rasters.opening.sidecars import stamp
 from models.rasters.reading import pixel_hash, resolve_inside
 
 MOST_PROBLEM = 500
@@ -180,7 +181,7 @@ class Collector:
     def _pixel_hash(self, campaign: Campaign, sample: Sample) -> str:
         """Hash of the file's pixels as they are now."""
         path = resolve_inside(Path(campaign.root), sample.path)
-        modified_ns = path.stat().st_mtime_ns
+        modified_ns = stamp(path).modified_ns
         known = self._store.samples.pixel_hash(campaign.campaign_id, sample.sample_id)
         if known is not None and known[1] == modified_ns:
             return known[0]

@@ -15,7 +15,8 @@ from al_loop.runtime.executor import Executor, run_program
 from al_loop.runtime.processes import ProcessFailedError, run_supervised
 from al_loop.scoring.embedding_versions import is_encoder, newest_encoder
 from al_loop.store import LabelStore
-from al_loop.store.tables.images import FileProblem, FileState
+from al_loop.store.tables.images import FileState
+from al_loop.store.tables.renewals import FileProblem
 from models.errors import ScoringError
 from models.progress import ProgressLine
 from models.registry import ModelRegistry

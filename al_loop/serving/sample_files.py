@@ -12,6 +12,7 @@ from al_loop.domain.samples import Sample
 from al_loop.errors import NotFoundError
 from al_loop.store import LabelStore
 from models.errors import UnreadableRasterError
+from models.rasters.opening.sidecars import Stamp, stamp
 from models.rasters.reading import resolve_inside
 
 
@@ -20,8 +21,8 @@ class SampleFile(NamedTuple):
 
     sample: Sample
     path: Path
-    modified_ns: int
-    """Modification time in ns since the epoch."""
+    stamp: Stamp
+    """Of the file as it is now; part of the keys of whatever is kept of it."""
 
 
 def file_of(store: LabelStore, campaign: Campaign, sample_id: int) -> SampleFile:
@@ -36,7 +37,7 @@ def file_of(store: LabelStore, campaign: Campaign, sample_id: int) -> SampleFile
         path = resolve_inside(Path(campaign.root), sample.path)
         if sample.file_problem is not None or not is_as_stored(path, sample):
             sample = _renewed(store, campaign, sample)
-        return SampleFile(sample, path, path.stat().st_mtime_ns)
+        return SampleFile(sample, path, stamp(path))
     except (UnreadableRasterError, OSError) as error:
         _renewed(store, campaign, sample)
         raise _gone(sample) from error

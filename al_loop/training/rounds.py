@@ -24,7 +24,7 @@ from al_loop.runtime.slots import TrainingSlots
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.serving.model_server import ModelServer
 from al_loop.store import LabelStore
-from al_loop.store.tables.images import FileProblem
+from al_loop.store.tables.renewals import FileProblem
 from al_loop.training.gate import should_promote
 from al_loop.training.installed import check_can_train
 from al_loop.training.snapshot import write_snapshot

@@ -117,7 +117,7 @@ def transform_points(source: CRS, target: CRS, points: NDArray[np.float64]) -> N
     if source == target:
         return points
     for crs in (source, target):
-        if _names_grids(crs.to_wkt()):
+        if _names_grids(crs.wkt):
             raise NoPlaceError("it names a grid file by its path, which is not looked at")
     finite = np.isfinite(points).all(axis=1)
     moved = np.full(points.shape, np.inf)

@@ -1,6 +1,7 @@
 """Where a raster lies on Earth: a stable name for its CRS, its transform and its bounds in longitude and latitude."""
 
 import math
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -23,9 +24,24 @@ _MOST_OVERSHOOT_DEG = 5.0
 """A global grid may reach one pixel beyond the poles, and no further than this."""
 _MOST_LONGITUDE_DEG = 360.0
 """Largest longitude of an image's middle: -180..180 and 0..360 are both in use."""
+_FAR = 1.001e7
+"""Projected coordinates up to here, a quarter of the Earth's circumference in metres, are not doubted."""
+_LEAST_GROUND = 1e-3
+"""Least area of a pixel on the ground, as a share of what its CRS says; Web Mercator has 0.007 at its upper edge."""
+_MOST_OFF_AREA_DEG = 90.0
+"""Farthest from the area that a CRS is made for; UTM goes on beyond the pole, down the other side of the Earth."""
+_EARTH_RADIUS_M = 6_371_000.0
+_AREA = re.compile(r"BBOX\[([-.\d]+),([-.\d]+),([-.\d]+),([-.\d]+)\]")
 _CYLINDRICAL = ("merc", "webmerc", "eqc", "cea", "mill", "gall", "comill", "cc")
 """PROJ's names of projections whose x repeats after one turn; images in them may run on beyond the date line."""
 _WORD_LENGTH = 60
+
+
+_ALONG = np.linspace(0.0, 1.0, _EDGE_POINTS)
+_UNIT_EDGES = np.array(
+    [point for x in _ALONG for point in ((x, 0.0), (x, 1.0), (0.0, x), (1.0, x))] + [(0.5, 0.5)], np.float64
+)
+"""`_edges` of the unit square."""
 
 
 class Location(NamedTuple):
@@ -144,7 +160,10 @@ def _of_projected(
     size: tuple[int, int],
 ) -> Location:
     geographic = CRS.from_epsg(4326)
-    placed, covered = _covered(crs, _edges(*envelope), pixel)
+    edges = _edges(*envelope)
+    placed, covered = _covered(crs, edges, pixel)
+    if covered[-1] and max(map(abs, envelope)) > _FAR and not _is_plausible(crs, edges[-1], placed[-1], pixel):
+        return _outside(crs, envelope)
     if covered.all():
         if np.ptp(placed[:, 0]) < 180.0:  # neither a pole nor the date line lies inside
             return Location([float(value) for value in (*placed.min(axis=0), *placed.max(axis=0))], None)
@@ -165,21 +184,63 @@ def _of_projected(
     points = np.column_stack([(a * columns + b * rows + c).ravel(), (d * columns + e * rows + f).ravel()])
     placed, covered = _covered(crs, points, pixel)
     if not covered.any():
-        left, bottom, right, top = envelope
-        return Location(
-            None,
-            f"its coordinates ({left:.8g} to {right:.8g}, {bottom:.8g} to {top:.8g}) lie outside of what its CRS "
-            f"{_short(crs)} covers; its transform or its CRS is wrong",
-        )
+        return _outside(crs, envelope)
     bounds = _around(placed[covered])
     poles = transform_points(geographic, crs, np.array([[0.0, -90.0], [0.0, 90.0]]))
     for pole, latitude in zip(poles, (-90.0, 90.0), strict=True):
         if np.isfinite(pole).all():
-            column, row = ~Affine(*transform) @ tuple(pole)
+            column, row = ~Affine(*transform) @ tuple(pole.tolist())  # Python's numbers overflow in silence
             back = transform_points(crs, geographic, pole[None])
             if 0 <= column <= width and 0 <= row <= height and abs(back[0, 1] - latitude) < 1e-6:
                 bounds = [-180.0, min(bounds[1], latitude), 180.0, max(bounds[3], latitude)]
     return Location(bounds, None)
+
+
+def _outside(crs: CRS, envelope: tuple[float, float, float, float]) -> Location:
+    left, bottom, right, top = envelope
+    return Location(
+        None,
+        f"its coordinates ({left:.8g} to {right:.8g}, {bottom:.8g} to {top:.8g}) lie outside of what its CRS "
+        f"{_short(crs)} covers; its transform or its CRS is wrong",
+    )
+
+
+def _is_plausible(
+    crs: CRS, point: NDArray[np.float64], placed: NDArray[np.float64], pixel: tuple[float, float]
+) -> bool:
+    """Whether a point far out in a projection may be meant: formulas go on where no map does.
+
+    Mercator maps any number to a latitude, stereographic projections reach the other pole, and transverse ones go
+    around the Earth. A pixel there has next to no ground, or lies half a world from where the CRS is used.
+
+    Args:
+        crs: Projected.
+        point: x and y, shape (2,).
+        placed: Longitude and latitude of it.
+        pixel: Width and height of a pixel in units of the CRS.
+    """
+    steps = np.array([[0.0, 0.0], [pixel[0], 0.0], [0.0, pixel[1]]])
+    longitude, latitude = np.radians(transform_points(crs, CRS.from_epsg(4326), point + steps)).T
+    across = np.cos(latitude)
+    here, east, north = np.stack([across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)], axis=1)
+    ground = float(np.linalg.norm(np.cross(east - here, north - here))) * _EARTH_RADIUS_M**2
+    if not ground >= _LEAST_GROUND * pixel[0] * pixel[1] * crs.linear_units_factor[1] ** 2:
+        return False
+    area = _area_of_use(crs_name(crs) or "")
+    if area is None:
+        return True
+    south, west, north_edge, east_edge = area
+    width = (east_edge - west) % 360.0 or 360.0
+    beyond = max(0.0, abs(_turn(placed[0] - west - width / 2)) - width / 2)
+    return bool(max(beyond, south - placed[1], placed[1] - north_edge) <= _MOST_OFF_AREA_DEG)
+
+
+@lru_cache(maxsize=256)
+def _area_of_use(name: str) -> tuple[float, ...] | None:
+    """South, west, north and east in degrees where EPSG says that a CRS is used; None: it has no code."""
+    authority, _, code = name.partition(":")
+    found = _AREA.search(CRS.from_epsg(int(code)).to_wkt(version="WKT2_2019")) if authority == "EPSG" else None
+    return None if found is None else tuple(float(edge) for edge in found.groups())
 
 
 def _covered(
@@ -201,16 +262,8 @@ def _covered(
 
 
 def _edges(left: float, bottom: float, right: float, top: float) -> NDArray[np.float64]:
-    """Points on the edges of a box, its corners among them, and its middle."""
-    along, up = np.linspace(left, right, _EDGE_POINTS), np.linspace(bottom, top, _EDGE_POINTS)
-    sides = [
-        np.column_stack([along, np.full(len(along), bottom)]),
-        np.column_stack([along, np.full(len(along), top)]),
-        np.column_stack([np.full(len(up), left), up]),
-        np.column_stack([np.full(len(up), right), up]),
-        np.array([[(left + right) / 2, (bottom + top) / 2]]),
-    ]
-    return np.concatenate(sides)
+    """Points on the edges of a box, its corners among them, and its middle as the last one."""
+    return np.array([left, bottom]) + _UNIT_EDGES * np.array([right - left, top - bottom])
 
 
 def _around(placed: NDArray[np.float64]) -> list[float]:
@@ -232,6 +285,11 @@ def _short(crs: CRS) -> str:
     return repr(title if len(title) <= _WORD_LENGTH else f"{title[:_WORD_LENGTH]}...")
 
 
+def _turn(degrees: float) -> float:
+    """The same angle from -180 to 180 degrees."""
+    return (degrees + 180.0) % 360.0 - 180.0
+
+
 def _wrapped(longitude: float) -> float:
     """Longitude in [-180, 180]."""
-    return longitude if -180.0 <= longitude <= 180.0 else (longitude + 180.0) % 360.0 - 180.0
+    return longitude if -180.0 <= longitude <= 180.0 else _turn(longitude)

@@ -33,6 +33,7 @@ from models.rasters.files import (
     resolve_inside,
 )
 from models.rasters.georeference import Location, crs_name, location, transform_values
+from models.rasters.opening.sidecars import Stamp, stamp
 from models.rasters.opening.sizes import check_size, one_of_few
 from models.rasters.pixels import StoredPixels, read_stored, read_values, to_float
 
@@ -85,8 +86,9 @@ class RasterHeader(msgspec.Struct, frozen=True, kw_only=True):
     Not computed for uploads (None): it costs as much as decoding a small chip.
     """
     file_bytes: int
+    """Of the file and of those that are read with it, such as its world file and its mask."""
     modified_ns: int
-    """Modification time of the file in ns since the epoch; 0 for an upload."""
+    """Newest modification time of them in ns since the epoch; 0 for an upload."""
     remarks: list[str] = []
     """What somebody who registers the file should know: how a palette is read, pages that are not; [] for an upload."""
     place_problem: str | None = None
@@ -110,11 +112,10 @@ def read_header(
     """
     name = name or path.name
     with open_with_remarks(path, name) as (dataset, remarks):
-        status = path.stat()
         check_size(dataset, name, max_bytes=max_bytes)
-        _check_blocks_present(dataset, name, status.st_size)
+        _check_blocks_present(dataset, name, path.stat().st_size)
         layout = layout_of(dataset, policy)
-        header = _header(dataset, layout, status.st_size, status.st_mtime_ns, with_bounds=True)
+        header = _header(dataset, layout, stamp(path), with_bounds=True)
         remarks = remarks if layout.remark is None else [*remarks, layout.remark]
         return msgspec.structs.replace(header, remarks=remarks)
 
@@ -238,7 +239,7 @@ def open_upload(
     with open_bytes(data, name) as dataset:
         most = min(max_bytes, max(_HARMLESS_BYTES, len(data) * _MOST_COMPRESSED))
         check_size(dataset, name, max_bytes=most, max_values=max_values)
-        return _upload(dataset, name, policy, len(data), 0, check)
+        return _upload(dataset, name, policy, Stamp(len(data), 0), check)
 
 
 def read_file(
@@ -265,9 +266,8 @@ def read_file(
     """
     name = name or path.name
     with open_file(path, name) as dataset:
-        status = path.stat()
         check_size(dataset, name, max_bytes=max_bytes, max_values=max_values)
-        return _upload(dataset, name, policy, status.st_size, status.st_mtime_ns)
+        return _upload(dataset, name, policy, stamp(path))
 
 
 def pixel_hash(path: Path, name: str | None = None) -> str:
@@ -311,7 +311,7 @@ def image_hashes(path: Path, name: str | None = None) -> ImageHashes:
     """
     name = name or path.name
     with open_file(path, name) as dataset:
-        header = _header(dataset, layout_of(dataset, AS_DECLARED), 0, 0, with_bounds=False)
+        header = _header(dataset, layout_of(dataset, AS_DECLARED), Stamp(0, 0), with_bounds=False)
         shape = dataset.count, dataset.height, dataset.width
         placed = _hash_start(dataset.dtypes[0], shape, header)
         content = _hash_start(dataset.dtypes[0], shape, None)
@@ -327,21 +327,18 @@ def _upload(
     dataset: DatasetReader,
     name: str,
     policy: BandPolicy,
-    file_bytes: int,
-    modified_ns: int,
+    file: Stamp,
     check: Callable[[RasterHeader, str], object] = lambda header, shown: None,
 ) -> Upload:
     layout = layout_of(dataset, policy)
-    header = _header(dataset, layout, file_bytes, modified_ns, with_bounds=False)
+    header = _header(dataset, layout, file, with_bounds=False)
     shown = describe_bands(dataset)
     check(header, shown)
     with one_of_few(dataset):
         return Upload(header, name, shown, read_stored(dataset, policy, layout), policy)
 
 
-def _header(
-    dataset: DatasetReader, layout: BandLayout, file_bytes: int, modified_ns: int, *, with_bounds: bool
-) -> RasterHeader:
+def _header(dataset: DatasetReader, layout: BandLayout, file: Stamp, *, with_bounds: bool) -> RasterHeader:
     transform = transform_values(dataset.transform)
     crs = dataset.crs
     place = location(crs, transform, dataset.width, dataset.height) if with_bounds else Location(None, None)
@@ -354,8 +351,8 @@ def _header(
         transform=transform,
         nodata=dataset.nodata,
         bounds=place.bounds,
-        file_bytes=file_bytes,
-        modified_ns=modified_ns,
+        file_bytes=file.file_bytes,
+        modified_ns=file.modified_ns,
         place_problem=place.problem,
     )
 

@@ -15,6 +15,7 @@ from models.card import BandPolicy, ModelCard
 from models.errors import RasterTooLargeError, UnusableRasterError
 from models.inference.image_model import ReadWindow, select_bands
 from models.rasters.bands import AS_DECLARED, invalid_pixels
+from models.rasters.opening.sidecars import stamp
 from models.rasters.reading import image_hashes, read_file, read_header, read_raster
 from models.rasters.tiling import Window
 from models.scoring.features import MAX_SIDE_PX
@@ -61,7 +62,7 @@ def read_for_model(path: Path, card: ModelCard) -> PoolImage:
         def read_window(window: Window) -> NDArray[np.float32]:
             return read_raster(path, bands, window=window, policy=card.reading)
 
-        return PoolImage(error.height, error.width, None, read_window, *image_hashes(path), path.stat().st_mtime_ns)
+        return PoolImage(error.height, error.width, None, read_window, *image_hashes(path), stamp(path).modified_ns)
     values = file.read(select_bands(file.header.band_count, card, path.name))
     if invalid_pixels(values).all():
         raise UnusableRasterError(path.name, "every pixel is nodata")
@@ -94,7 +95,7 @@ def read_for_features(path: Path, bands: Sequence[int], policy: BandPolicy = AS_
         UnusableRasterError: It has no such band.
     """
     content = None
-    modified_ns = path.stat().st_mtime_ns
+    modified_ns = stamp(path).modified_ns
     try:
         file = read_file(path, max_values=MAX_SIDE_PX**2 * 16, policy=policy)
         content, modified_ns = file.content_hash, file.header.modified_ns

@@ -1,6 +1,10 @@
-"""Compares the files of samples with what was registered: replaced, touched, damaged, gone, or back again."""
+"""Compares the files of samples with what was registered: replaced, touched, damaged, gone, or back again.
+
+A world file, `.aux.xml`, `.msk` or `.ovr` beside an image counts as well: it moves the image or takes pixels from it.
+"""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -13,12 +17,16 @@ from al_loop.domain.labels import Label
 from al_loop.domain.painting import label_polygons
 from al_loop.domain.samples import SampleHeader
 from al_loop.store import LabelStore
-from al_loop.store.tables.images import FileProblem, FileState, RenewedFile
+from al_loop.store.tables.images import FileState
+from al_loop.store.tables.renewals import FileProblem, RenewedFile
 from models.errors import RasterError
 from models.rasters.opening.digests import quick_digest
+from models.rasters.opening.sidecars import sidecars_in, stamp
 from models.rasters.reading import read_header, resolve_inside
 
 THREADS = min(8, 2 * (os.cpu_count() or 1))
+_MANY = 200
+"""Files of one folder from which on it is listed once."""
 BATCH = 1_000
 """Changed files whose changes are stored in one commit."""
 
@@ -28,7 +36,7 @@ def check_images(
 ) -> list[int]:
     """Look whether files of samples changed, and store what did; see `ImageTable.update`.
 
-    Only size and modification time are looked at where they are as they were, 5 microseconds a file; else the header
+    Only sizes and modification times are looked at where they are as they were, 5 microseconds a file; else the header
     is read again and the digest decides whether it is another image.
 
     Args:
@@ -40,9 +48,9 @@ def check_images(
     Returns:
         Ids of the samples that are not as they were: replaced, gone, damaged or back.
     """
-    suspects = [
-        state for state in store.images.states(campaign.campaign_id, sample_ids) if _is_suspect(campaign, state)
-    ]
+    states = store.images.states(campaign.campaign_id, sample_ids)
+    listed = _sidecars(campaign, states)
+    suspects = [state for state in states if _is_suspect(campaign, state, listed.get(_folder(state)))]
     changed: list[int] = []
     with ThreadPoolExecutor(THREADS, thread_name_prefix="check") as pool:
         for start in range(0, len(suspects), BATCH):
@@ -55,7 +63,7 @@ def check_images(
                     changed.append(state.sample_id)
                 elif found is not None:
                     renewals[state.sample_id] = found
-                    if found.replaced or state.file_problem is not None:
+                    if found.replaced or found.beside or state.file_problem is not None:
                         changed.append(state.sample_id)
             if renewals or problems:
                 store.images.update(campaign.campaign_id, renewals, problems, now)
@@ -63,23 +71,32 @@ def check_images(
 
 
 def is_as_stored(path: Path, header: SampleHeader) -> bool:
-    """Whether a file has the size and the modification time that it was registered with.
+    """Whether a file, and what is read with it, has the size and the time that it was registered with.
 
     Raises:
         OSError: It is gone.
     """
-    status = path.stat()
-    return (status.st_size, status.st_mtime_ns) == (header.file_bytes, header.modified_ns)
+    return stamp(path) == (header.file_bytes, header.modified_ns)
 
 
-def _is_suspect(campaign: Campaign, state: FileState) -> bool:
+def _sidecars(campaign: Campaign, states: Sequence[FileState]) -> dict[str, set[str]]:
+    """Names of the sidecars in each folder that many of the files lie in; of few, each possible name is asked for."""
+    files = Counter(map(_folder, states))
+    return {folder: sidecars_in(f"{campaign.root}/{folder}") for folder, count in files.items() if count >= _MANY}
+
+
+def _folder(state: FileState) -> str:
+    return state.path.rpartition("/")[0]
+
+
+def _is_suspect(campaign: Campaign, state: FileState, sidecars: set[str] | None) -> bool:
     try:
-        status = os.stat(f"{campaign.root}/{state.path}")  # noqa: PTH116  # a Path costs as much as the call
+        now = stamp(f"{campaign.root}/{state.path}", sidecars)
     except (OSError, ValueError):
         return True
     if state.file_problem is not None:
-        return status.st_mtime_ns != state.problem_ns
-    return state.digest is None or (status.st_size, status.st_mtime_ns) != (state.file_bytes, state.modified_ns)
+        return now.modified_ns != state.problem_ns
+    return state.digest is None or now != (state.file_bytes, state.modified_ns)
 
 
 def _look(store: LabelStore, campaign: Campaign, state: FileState) -> RenewedFile | FileProblem | None:
@@ -96,7 +113,8 @@ def _look(store: LabelStore, campaign: Campaign, state: FileState) -> RenewedFil
     renewed = SampleHeader(path=state.path, digest=digest, **msgspec.structs.asdict(header))
     resized = header.file_bytes != state.file_bytes  # of the modification time alone, backups make a new one
     replaced = resized if state.digest is None else digest != state.digest
-    return RenewedFile(renewed, replaced, _lost(store, campaign, state, renewed) if replaced else ())
+    beside = not replaced and (resized or header.file_bytes != file.stat().st_size)
+    return RenewedFile(renewed, replaced, beside, _lost(store, campaign, state, renewed) if replaced or beside else ())
 
 
 def _problem(state: FileState, reason: str) -> FileProblem | None:

@@ -11,7 +11,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.samples import REGISTERED_ALREADY, DuplicateGroup, Sample, SampleCopy, SampleHeader, SkippedPath
 from al_loop.store import LabelStore
 from al_loop.store.tables.copies import KnownFile
-from al_loop.store.tables.images import FileProblem
+from al_loop.store.tables.renewals import FileProblem
 from models.errors import RasterError
 from models.rasters.opening.digests import equal_bytes
 from models.rasters.reading import content_hash, resolve_inside

@@ -6,13 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from al_loop.domain.samples import SkippedPath
+from models.rasters.opening.sidecars import SIDECAR_ENDINGS
 
 IMAGE_SUFFIXES = frozenset({".tif", ".tiff", ".jpg", ".jpeg", ".png"})
 SHOWN_PROBLEMS = 5
-_SIDECAR_ENDINGS = (
-    ".aux.xml", ".aux", ".ovr", ".msk", ".prj",
-    ".tfw", ".tifw", ".tiffw", ".jgw", ".jpgw", ".jpegw", ".pgw", ".pngw", ".wld",
-)  # fmt: skip
 _SYSTEM_NAMES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
@@ -95,7 +92,7 @@ def _reason_to_skip(entry: os.DirEntry[str], root: Path) -> str | None:
         return None
     if not entry.is_file():
         return "not a regular file"
-    if name.endswith(_SIDECAR_ENDINGS):
+    if name.endswith(SIDECAR_ENDINGS):
         return "sidecar of an image"
     return None
 

@@ -33,6 +33,7 @@ from models.pictures.colours import (
     widened,
 )
 from models.pictures.levels import TILE_PX, Levels, fitted, levels_of, read_reduced, reduced_shape
+from models.rasters.opening.sidecars import stamp
 from models.rasters.tiling import Window
 
 T = TypeVar("T")
@@ -139,7 +140,7 @@ class Painter:
     def levels(self, campaign: Campaign, sample: Sample, path: Path) -> Levels:
         """Size and overviews of a sample's file, and how its bands are read."""
         policy = campaign.band_policy
-        key = ("levels", sample.campaign_id, sample.sample_id, path.stat().st_mtime_ns, policy)
+        key = ("levels", sample.campaign_id, sample.sample_id, stamp(path), policy)
         return self._remember(key, lambda: levels_of(path, sample.path, policy))
 
     def begun(self, campaign: Campaign, sample: Sample, path: Path, z: int = 0) -> Future[Path | None] | None:
@@ -224,7 +225,7 @@ class Painter:
         return campaign.source_bands == 3 and self._pool_pixels.of(campaign).is_8_bit
 
     def _image_limits(self, campaign: Campaign, sample: Sample, path: Path, shown: Shown) -> Limits:
-        file = sample.campaign_id, sample.sample_id, path.stat().st_mtime_ns
+        file = sample.campaign_id, sample.sample_id, stamp(path)
         key = ("limits", *file, shown.key)
 
         def read() -> Limits:

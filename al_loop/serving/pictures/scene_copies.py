@@ -15,6 +15,7 @@ from al_loop.domain.samples import Sample
 from models.files import STAGING_PREFIX
 from models.pictures.copies import write_copies
 from models.pictures.levels import Levels
+from models.rasters.opening.sidecars import stamp
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ class SceneCopies:
         """Begin to make a scene's copies; None where none are needed."""
         if not levels.needs_copies:
             return None
-        folder = self._scenes(campaign.folder) / f"{sample.sample_id}-{path.stat().st_mtime_ns}"
+        now = stamp(path)
+        folder = self._scenes(campaign.folder) / f"{sample.sample_id}-{now.modified_ns}-{now.file_bytes}"
         with self._lock:
             if folder.is_dir():
                 os.utime(folder)

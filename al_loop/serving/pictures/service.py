@@ -81,9 +81,9 @@ class PictureService:
             NotFoundError: No such sample, view or tile, or its file is gone.
             RasterError, UnusableRasterError: The file is damaged, or lacks a band of the view.
         """
-        sample, path, modified_ns = file_of(self._store, campaign, sample_id)
+        sample, path, now = file_of(self._store, campaign, sample_id)
         shown = self._painter.shown(campaign, choice)
-        key = ("tile", campaign.campaign_id, sample_id, modified_ns, shown.key, z, x, y)
+        key = ("tile", campaign.campaign_id, sample_id, now, shown.key, z, x, y)
         drawn = self._drawn(key, sample, path, lambda: self._painter.tile(campaign, sample, path, shown, z, x, y))
         with named_if_gone(sample, path):
             return drawn._replace(waits_for=self._painter.begun(campaign, sample, path, z))
@@ -115,10 +115,10 @@ class PictureService:
             NoModelError: Nothing serves yet.
             RasterError, UnusableRasterError: The file is damaged, or the model cannot use it.
         """
-        sample, path, modified_ns = file_of(self._store, campaign, sample_id)
+        sample, path, now = file_of(self._store, campaign, sample_id)
         reduction = max(sample.height, sample.width) / size_px
         shape = (max(1, round(sample.height / reduction)), max(1, round(sample.width / reduction)))
-        base = ("overlay", overlay, campaign.campaign_id, sample_id, modified_ns, size_px)
+        base = ("overlay", overlay, campaign.campaign_id, sample_id, now, size_px)
         if overlay == "uncertainty":
             model = self._server.batcher(campaign).pin()
             key: Hashable = (*base, model.card.version)
@@ -174,9 +174,9 @@ class PictureService:
             NoModelError: Nothing serves yet.
             RasterError, UnusableRasterError: The file is gone, damaged, or the model cannot use it.
         """
-        sample, path, modified_ns = file_of(self._store, campaign, sample_id)
+        sample, path, now = file_of(self._store, campaign, sample_id)
         shown = self._painter.shown(campaign, choice)
-        key: list[Hashable] = [campaign.campaign_id, sample_id, modified_ns, size_px, overlay, shown.key]
+        key: list[Hashable] = [campaign.campaign_id, sample_id, now, size_px, overlay, shown.key]
 
         def natural() -> Picture:
             return self._painter.whole(campaign, sample, path, shown, size_px)

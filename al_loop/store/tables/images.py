@@ -1,28 +1,21 @@
 """Images: what became of the files of samples since they were registered, and which labels that puts in doubt."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
-import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from al_loop.domain.labels import Label
-from al_loop.domain.samples import SampleHeader, SkippedPath
+from al_loop.domain.samples import SkippedPath
 from al_loop.store.database import Database
 from al_loop.store.header_cache import HeaderCache
 from al_loop.store.label_rows import to_label
 from al_loop.store.pool_indexes import PoolIndexes
-from al_loop.store.rows import Row, execute, select
-from al_loop.store.sample_rows import ANSWERED, INCOMING
+from al_loop.store.sample_rows import ANSWERED
+from al_loop.store.tables.renewals import FileProblem, RenewedFile, fail, move, renew, replace
 from models.card import TaskName
-
-RENEWED = (
-    "width", "height", "band_count", "dtype", "crs", "transform", "nodata", "bounds", "file_bytes", "modified_ns",
-    "digest", "place_problem",
-)  # fmt: skip
-"""What is renewed of a sample whose file changed: its path, block and side stay."""
 
 DOUBTED = "SELECT label_id FROM doubted_labels WHERE campaign_id = $campaign_id"
 """Labels that may not hold for the image as it is now."""
@@ -38,24 +31,6 @@ class FileState(NamedTuple):
     digest: str | None
     file_problem: str | None
     problem_ns: int | None
-
-
-class FileProblem(NamedTuple):
-    """Why a sample's file cannot be used now."""
-
-    reason: str
-    modified_ns: int | None = None
-    """Of a file whose pixels cannot be read: it is looked at again when it changed. None: whenever it is needed."""
-
-
-class RenewedFile(NamedTuple):
-    """A sample's file as it is now."""
-
-    header: SampleHeader
-    replaced: bool
-    """Whether it is another image than before."""
-    lost: Collection[int] = ()
-    """Ids of labels in world coordinates that lie outside of it."""
 
 
 class LeftOut(NamedTuple):
@@ -215,7 +190,8 @@ class ImageTable:
         """Store what files of samples are like now, in one commit.
 
         A file that can be used again has no problem any more. Of a replaced image, scores and hashes go, and labels in
-        pixels or of classes are put in doubt; those that were made on the image that is back are not any more.
+        pixels or of classes are put in doubt; those that were made on the image that is back are not any more. Where
+        only files beside the image changed, labels in pixels and of classes still hold.
 
         Args:
             campaign_id: The campaign.
@@ -227,9 +203,11 @@ class ImageTable:
         def operation(connection: DuckDBPyConnection) -> list[tuple[int, str]]:
             for sample_id, renewal in renewals.items():
                 if renewal.replaced:
-                    _replace(connection, campaign_id, sample_id, renewal, now)
-            _renew(connection, campaign_id, renewals)
-            return _fail(connection, campaign_id, problems, now)
+                    replace(connection, campaign_id, sample_id, renewal, now)
+                elif renewal.beside:
+                    move(connection, campaign_id, sample_id, renewal, now)
+            renew(connection, campaign_id, renewals)
+            return fail(connection, campaign_id, problems, now)
 
         def committed(released: list[tuple[int, str]]) -> None:
             for sample_id in renewals:
@@ -239,123 +217,6 @@ class ImageTable:
             self._pool_indexes.on_files_checked(campaign_id, usable=renewals, unusable=problems)
 
         self._database.write(operation, committed, campaign_id=campaign_id, content=True)
-
-
-def _renew(connection: DuckDBPyConnection, campaign_id: int, renewals: Mapping[int, RenewedFile]) -> None:
-    if not renewals:
-        return
-    headers = [renewal.header for renewal in renewals.values()]
-    columns = {
-        name: pa.array([getattr(header, name) for header in headers], INCOMING.field(name).type) for name in RENEWED
-    }
-    connection.register("renewed", pa.table({"sample_id": pa.array(list(renewals), pa.int64()), **columns}))
-    assigned = ", ".join(f"{name} = renewed.{name}" for name in RENEWED)
-    select(
-        connection,
-        f"""UPDATE samples SET {assigned}, file_problem = NULL, problem_ns = NULL FROM renewed
-        WHERE campaign_id = $campaign_id AND samples.sample_id = renewed.sample_id""",
-        campaign_id=campaign_id,
-    )
-    connection.unregister("renewed")
-
-
-def _fail(
-    connection: DuckDBPyConnection, campaign_id: int, problems: Mapping[int, FileProblem], now: datetime
-) -> list[tuple[int, str]]:
-    """Store problems and end the leases on these samples; returns whose they were, as (sample, annotator)."""
-    if not problems:
-        return []
-    failed = pa.table(
-        {
-            "sample_id": pa.array(list(problems), pa.int64()),
-            "reason": pa.array([problem.reason for problem in problems.values()], pa.string()),
-            "modified_ns": pa.array([problem.modified_ns for problem in problems.values()], pa.int64()),
-        }
-    )
-    connection.register("failed", failed)
-    select(
-        connection,
-        """UPDATE samples SET file_problem = failed.reason, problem_ns = failed.modified_ns FROM failed
-        WHERE campaign_id = $campaign_id AND samples.sample_id = failed.sample_id""",
-        campaign_id=campaign_id,
-    )
-    released = select(
-        connection,
-        """UPDATE leases SET ended_at = $now, end_reason = 'released' WHERE campaign_id = $campaign_id
-        AND ended_at IS NULL AND expires_at > $now AND sample_id IN (SELECT sample_id FROM failed)
-        RETURNING sample_id, annotator""",
-        campaign_id=campaign_id,
-        now=now,
-    )
-    connection.unregister("failed")
-    return [(row["sample_id"], row["annotator"]) for row in released]
-
-
-def _replace(
-    connection: DuckDBPyConnection, campaign_id: int, sample_id: int, renewal: RenewedFile, now: datetime
-) -> None:
-    """Note what the image was, doubt its labels, and forget what was worked out from its pixels."""
-    bound = {"campaign_id": campaign_id, "sample_id": sample_id}
-    (before,) = select(
-        connection,
-        "SELECT digest FROM samples WHERE campaign_id = $campaign_id AND sample_id = $sample_id",
-        **bound,
-    ) or [Row(digest=None)]
-    execute(
-        connection,
-        """INSERT INTO replaced_images
-        SELECT campaign_id, sample_id, $now, digest, width, height, crs, transform FROM samples
-        WHERE campaign_id = $campaign_id AND sample_id = $sample_id""",
-        **bound,
-        now=now,
-    )
-    execute(
-        connection,
-        """INSERT INTO doubted_labels
-        SELECT campaign_id, sample_id, label_id, $digest,
-            CASE WHEN list_contains($lost, label_id) THEN $moved ELSE $replaced END
-        FROM current_labels WHERE campaign_id = $campaign_id AND sample_id = $sample_id
-        AND (crs IS NULL OR crs = 'pixel' OR list_contains($lost, label_id))
-        AND label_id NOT IN (SELECT label_id FROM doubted_labels WHERE campaign_id = $campaign_id)""",
-        **bound,
-        digest=before["digest"],
-        lost=list(renewal.lost),
-        replaced=f"the image was replaced on {now:%Y-%m-%d}",
-        moved=f"the image was replaced on {now:%Y-%m-%d} by one that lies elsewhere",
-    )
-    execute(
-        connection,
-        """DELETE FROM doubted_labels WHERE campaign_id = $campaign_id AND sample_id = $sample_id
-        AND digest = $digest""",
-        **bound,
-        digest=renewal.header.digest,
-    ).fetchall()
-    for table in ("scores", "image_contents", "pixel_hashes"):
-        execute(
-            connection, f"DELETE FROM {table} WHERE campaign_id = $campaign_id AND sample_id = $sample_id", **bound
-        ).fetchall()
-    # no pixels have this hash: what was shown for the old ones is no longer shown for the sample
-    execute(connection, "INSERT INTO pixel_hashes VALUES ($campaign_id, $sample_id, '', 0)", **bound)
-    separate(connection, campaign_id, sample_id)
-
-
-def separate(connection: DuckDBPyConnection, campaign_id: int, sample_id: int) -> None:
-    """A sample is no longer one image with others: the first of those that had it as their first takes its place."""
-    execute(
-        connection,
-        """UPDATE samples SET same_as = CASE WHEN sample_id = heir THEN NULL ELSE heir END
-        FROM (SELECT min(sample_id) AS heir FROM samples
-            WHERE campaign_id = $campaign_id AND same_as = $sample_id) heirs
-        WHERE campaign_id = $campaign_id AND same_as = $sample_id""",
-        campaign_id=campaign_id,
-        sample_id=sample_id,
-    ).fetchall()
-    execute(
-        connection,
-        "UPDATE samples SET same_as = NULL WHERE campaign_id = $campaign_id AND sample_id = $sample_id",
-        campaign_id=campaign_id,
-        sample_id=sample_id,
-    ).fetchall()
 
 
 def paths_of(entries: Iterable[DoubtedLabel]) -> list[str]:

@@ -12,7 +12,7 @@ from al_loop.store.header_cache import HeaderCache
 from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.rows import execute, select
 from al_loop.store.tables.campaigns import as_json, to_campaign
-from al_loop.store.tables.images import separate
+from al_loop.store.tables.renewals import separate
 
 
 class RemovalTable:

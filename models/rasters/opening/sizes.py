@@ -8,10 +8,8 @@ import numpy as np
 from rasterio.io import DatasetReader
 
 from models.errors import OverloadedError, RasterTooLargeError, UnreadableRasterError
-from models.rasters.opening.directories import MAX_BANDS
+from models.rasters.opening.directories import MAX_BANDS, MAX_BLOCK_BYTES
 
-MAX_BLOCK_BYTES = 2**30
-"""A block is decoded whole, however small the window that is read."""
 _LEAST_ITEM_BYTES = 4
 """Values become float32."""
 _LARGE_BYTES = 2**26

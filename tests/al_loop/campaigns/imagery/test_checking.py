@@ -4,12 +4,16 @@ import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from xml.sax.saxutils import escape
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import rasterio
 from rasterio.crs import CRS
 
+from al_loop.campaigns.imagery import checking
 from al_loop.campaigns.imagery.checking import check_images
 from al_loop.campaigns.notices import campaign_notices
 from al_loop.domain.campaigns import Campaign
@@ -17,6 +21,7 @@ from al_loop.domain.labels import LabelInput
 from al_loop.store import LabelStore
 from al_loop.training.snapshot import write_snapshot
 from models.manifest import read_manifest
+from models.rasters.files import allow_missing_georeference
 from models.rasters.masks import polygons_to_codes
 from models.training.data.dataset import read_samples
 from tests.al_loop.campaigns.imagery.fixtures import label_shore, left_of, write_scene
@@ -195,15 +200,25 @@ def test_image_that_cannot_be_used_is_left_out_until_it_is_back(
     assert notices(label_store) == []
 
 
+def put_scores(store: LabelStore, campaign: Campaign, numbers: list[int], file: Path) -> None:
+    """Scores of samples by version v1, with hashes of their pixels."""
+    many = len(numbers)
+    scored = {
+        "sample_id": numbers,
+        "task": [""] * many,
+        **dict.fromkeys(("least_confidence", "margin", "entropy"), [0.0] * many),
+    }
+    hashes = {"pixel_hash": ["11", "33"][:many], "content_hash": ["22", "44"][:many], "modified_ns": [1] * many}
+    pq.write_table(pa.table(scored | hashes), file)
+    store.scores.ingest(campaign.campaign_id, "v1", file, NOW)
+
+
 def test_scores_and_hashes_of_a_replaced_image_are_forgotten(
     label_store: LabelStore, coast: Campaign, coast_root: Path, add_scenes: Add, tmp_path: Path
 ) -> None:
     write_scene(coast_root / "a.tif")
     (number,) = add_scenes("a.tif")
-    scored = {"sample_id": [number], "task": [""], "least_confidence": [0.0], "margin": [0.0], "entropy": [0.0]}
-    hashes = {"pixel_hash": ["11"], "content_hash": ["22"], "modified_ns": [1]}
-    pq.write_table(pa.table(scored | hashes), tmp_path / "scores.parquet")
-    label_store.scores.ingest(coast.campaign_id, "v1", tmp_path / "scores.parquet", NOW)
+    put_scores(label_store, coast, [number], tmp_path / "scores.parquet")
     assert label_store.scores.unscored(coast.campaign_id, "v1") == []
     before = label_store.campaign_version(coast.campaign_id)
     replace(coast_root / "a.tif", shore=50)
@@ -225,3 +240,67 @@ def test_directory_made_before_there_were_digests_gets_them_and_doubts_nothing(
     assert check_images(label_store, coast, LATER) == []
     assert label_store.samples.get(coast.campaign_id, number).digest == digest
     assert label_store.images.doubted(coast.campaign_id) == set()
+
+
+PLACE = "10\n0\n0\n-10\n{left}\n4649995\n"
+
+
+def write_mask(path: Path) -> None:
+    """An external mask of a scene: its upper half is invalid."""
+    valid = np.full((64, 64), 255, np.uint8)
+    valid[:32] = 0
+    with rasterio.open(path, "w", driver="GTiff", width=64, height=64, count=1, dtype="uint8") as dataset:
+        dataset.write(valid, 1)
+        dataset.update_tags(INTERNAL_MASK_FLAGS_1=2)
+
+
+@pytest.mark.parametrize("many", [1, 1000], ids=["folder listed", "each name asked for"])
+@pytest.mark.parametrize("age", [5, -5_000_000], ids=["newer", "older"])
+def test_mask_that_appears_beside_an_image_makes_its_scores_old_and_doubts_nothing(
+    label_store: LabelStore, coast: Campaign, coast_root: Path, add_scenes: Add, record: Add, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, many: int, age: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(checking, "_MANY", many)
+    write_scene(coast_root / "a.tif"), write_scene(coast_root / "b.tif", 10, left_of(1))
+    number, other = add_scenes("a.tif", "b.tif")
+    record(wet("a.tif"), label_shore("a.tif", left_of(0)))
+    put_scores(label_store, coast, [number, other], tmp_path / "scores.parquet")
+    write_mask(coast_root / "a.tif.msk")
+    move(coast_root / "a.tif.msk", age)
+    assert check_images(label_store, coast, LATER) == [number]
+    assert label_store.scores.unscored(coast.campaign_id, "v1") == [(number, "a.tif")]
+    assert label_store.images.doubted(coast.campaign_id) == set()
+    assert check_images(label_store, coast, LATER) == []
+    (coast_root / "a.tif.msk").unlink()
+    assert check_images(label_store, coast, LATER) == [number]
+
+
+def test_world_file_that_changes_alone_moves_the_image_under_labels_on_the_ground(
+    label_store: LabelStore, coast: Campaign, coast_root: Path, add_scenes: Add, record: Add
+) -> None:
+    place = coast_root / "a.tfw"
+    allow_missing_georeference()
+    write_scene(coast_root / "a.tif", crs=None)
+    srs = CRS.from_epsg(32630).to_wkt()
+    (coast_root / "a.tif.aux.xml").write_text(f"<PAMDataset><SRS>{escape(srs)}</SRS></PAMDataset>")
+    place.write_text(PLACE.format(left=500_005))
+    (number,) = add_scenes("a.tif")
+    on_ground, drawn, classed = record(
+        label_shore("a.tif", left_of(0)), drawn_label(drawn_square("water", 1, 1, 20)), wet("a.tif")
+    )
+    place.write_text(PLACE.format(left=500_205))
+    move(place)
+    assert check_images(label_store, coast, LATER) == [number]
+    header = label_store.samples.headers(coast.campaign_id, [number])[number]
+    assert header.transform == [10.0, 0.0, 500_200.0, 0.0, -10.0, 4_650_000.0]
+    assert label_store.images.doubted(coast.campaign_id) == set()  # part of it is still seen
+    assert [was.transform[2] for was in label_store.images.before(coast.campaign_id, [number])[number]] == [500_000.0]
+    place.write_text(PLACE.format(left=900_005))
+    move(place, 9)
+    check_images(label_store, coast, LATER)
+    assert label_store.images.doubted(coast.campaign_id) == {on_ground}
+    place.write_text(PLACE.format(left=500_005))
+    move(place, 12)
+    check_images(label_store, coast, LATER)
+    assert label_store.images.doubted(coast.campaign_id) == set()
+    assert {drawn, classed} <= {label.label_id for label in label_store.labels.current(coast.campaign_id)}

@@ -72,3 +72,29 @@ def test_counting_ends() -> None:
     for number in range(MAX_PAGES + 500):
         data += link.pack(1, 256, 3, 1, 1, 8 + (number + 1) * link.size)
     assert check_directories(io.BytesIO(data), "a") == MAX_PAGES + 1
+
+
+BITS = {"classic": (258, 3, 1, 8), "of three bands": (258, 3, 3, 8)}
+
+
+@pytest.mark.parametrize("kind", [1, 4], ids=["overview", "mask"])
+def test_huge_blocks_of_masks_and_overviews_within_a_file_are_refused(kind: int) -> None:
+    own = tiff((256, 4, 1, 64), (257, 4, 1, 64), (278, 4, 1, 64), BITS["classic"], following=100).getvalue()
+    other = tiff((254, 4, 1, kind), BITS["classic"], (322, 4, 1, 30_000), (323, 4, 1, 30_000)).getvalue()[8:]
+    stream = io.BytesIO(own.ljust(100, b"\0") + other)
+    with pytest.raises(UnreadableRasterError, match="blocks of its overviews or masks take 900000000 bytes"):
+        check_directories(stream, "a")
+
+
+def test_overview_may_have_blocks_as_large_as_those_of_its_image() -> None:
+    page = ((256, 4, 1, 10_000), (257, 4, 1, 10_000), (278, 4, 1, 10_000), BITS["classic"])
+    own = tiff(*page, following=100).getvalue()
+    stream = io.BytesIO(own.ljust(100, b"\0") + tiff((254, 4, 1, 1), *page).getvalue()[8:])
+    assert check_directories(stream, "a") == 1
+
+
+def test_bits_of_several_bands_are_looked_up() -> None:
+    file = tiff((256, 4, 1, 30_000), (257, 4, 1, 30_000), (258, 3, 3, 200), (277, 3, 1, 3)).getvalue()
+    stream = io.BytesIO(file.ljust(200, b"\0") + struct.pack("<HHH", 16, 16, 16))
+    with pytest.raises(UnreadableRasterError, match="its blocks take 5400000000 bytes"):
+        check_directories(stream, "a")

@@ -11,7 +11,7 @@ from rasterio.crs import CRS
 
 from models.errors import UnreadableRasterError
 from models.rasters.files import open_file
-from models.rasters.opening.sidecars import sibling_mode
+from models.rasters.opening.sidecars import sibling_mode, sidecars_in, stamp
 from models.rasters.reading import read_header, read_raster
 from tests.data.make_scene import make_hostile, make_scene
 
@@ -180,3 +180,33 @@ def test_old_way_to_write_a_code_is_honoured(tmp_path: Path) -> None:
     Path(f"{path}.aux.xml").write_text("<PAMDataset><SRS>+init=epsg:32631</SRS></PAMDataset>")
     with open_file(path, "a.tif") as dataset:
         assert dataset.crs is not None
+
+
+@pytest.mark.parametrize("side", [10_000, 30_000])
+@pytest.mark.parametrize("suffix", [".msk", ".ovr"])
+@pytest.mark.parametrize("layout", [{"tiled": True}, {}], ids=["tile", "strip"])
+def test_sidecar_of_huge_blocks_is_refused_before_it_is_decoded(
+    tmp_path: Path, suffix: str, side: int, layout: dict[str, object]
+) -> None:
+    path = grey(tmp_path / "a.tif")
+    block = side // 16 * 16
+    creation = {"blockysize": block} | ({"blockxsize": block, **layout} if layout else {})
+    profile = {"driver": "GTiff", "width": block, "height": block, "count": 1, "dtype": "uint8", "sparse_ok": True}
+    with rasterio.open(f"{path}{suffix}", "w", **profile, **creation):
+        pass
+    with pytest.raises(UnreadableRasterError, match=rf"blocks of the {suffix} file beside it take {block**2} bytes"):
+        read_raster(path, [1])
+
+
+def test_stamp_changes_with_what_is_read_beside_a_raster(tmp_path: Path) -> None:
+    path = grey(tmp_path / "a.tif")
+    alone = stamp(path)
+    (tmp_path / "a.prj").write_text("not read by GDAL for images")
+    (tmp_path / "b.tfw").write_text(WORLD)
+    assert stamp(path) == alone
+    (tmp_path / "a.TFW").write_text(WORLD)
+    with_place = stamp(path)
+    assert with_place.file_bytes == alone.file_bytes + len(WORLD)
+    assert stamp(path, sidecars_in(tmp_path)) == with_place
+    (tmp_path / "link.tif").symlink_to("a.tif")
+    assert stamp(tmp_path / "link.tif", set()) == with_place  # as the raster is read where it lies
