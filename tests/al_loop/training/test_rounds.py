@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import rasterio
+from affine import Affine
+from rasterio.crs import CRS
 
 from al_loop.campaigns.labelling import record_labels
 from al_loop.campaigns.layout import DataLayout
@@ -85,16 +88,36 @@ class Service(NamedTuple):
         )
 
 
+def leave_as_it_is(path: Path) -> None:
+    """An image of an ordinary place."""
+
+
+def give_local_crs(path: Path) -> None:
+    """An image in a coordinate system of a building site."""
+    with rasterio.open(path, "r+") as dataset:
+        dataset.crs = CRS.from_wkt('LOCAL_CS["site",UNIT["metre",1]]')
+
+
+def tag_metres_as_degrees(path: Path) -> None:
+    """An image whose metres are said to be degrees."""
+    with rasterio.open(path, "r+") as dataset:
+        dataset.crs, dataset.transform = CRS.from_epsg(4326), Affine(10, 0, 500_000, 0, -10, 4_650_000)
+
+
 @pytest.fixture
 def service(
-    label_store: LabelStore, trained_run: TrainedRun, pretrained_run: PretrainedRun, tmp_path: Path
+    request: pytest.FixtureRequest,
+    label_store: LabelStore,
+    trained_run: TrainedRun,
+    pretrained_run: PretrainedRun,
+    tmp_path: Path,
 ) -> Iterator[Service]:
     """A campaign over the images of the trained run, with every sample labelled."""
     layout, replay = DataLayout(tmp_path / "data"), Replay(trained_run, pretrained_run)
     root = tmp_path / "chips"
     root.mkdir()
     for path in sorted(trained_run.snapshot.parent.glob("chip-*.tif")):
-        shutil.copy2(path, root)
+        getattr(request, "param", leave_as_it_is)(Path(shutil.copy2(path, root)))
     label_store.campaigns.create(
         name="demo", tasks=[CLASSIFICATION], root=str(root), bands=None, now=NOW,
         settings=CampaignSettings(reserve=ReserveSettings(share=0.3, minimum=4, block_by="sample")),
@@ -140,6 +163,16 @@ def test_replayed_round_is_promoted_and_scores_the_pool(service: Service) -> Non
     assert len(service.embeddings.load("v1").sample_ids) == 48
     states = [event.state.value for event in service.store.rounds.events(service.campaign.campaign_id, 1)]
     assert states == ["queued", "snapshot", "snapshot", "training", "gate", "gate", "scoring", "promoted"]
+
+
+@pytest.mark.parametrize("service", [give_local_crs, tag_metres_as_degrees], indirect=True)
+def test_images_without_a_place_are_trained_on_and_scored(service: Service) -> None:
+    ended = service.run_round()
+    assert (ended.state, ended.error, ended.left_out) == (RoundState.PROMOTED, None, None)
+    samples = service.store.samples.get_many(service.campaign.campaign_id, range(1, 49)).values()
+    assert {sample.bounds is None for sample in samples} == {True}
+    assert {sample.reserve for sample in samples} == {True, False}
+    assert len(service.embeddings.load("v1").sample_ids) == 48
 
 
 def test_round_goes_on_without_images_that_are_gone_or_break_in_the_middle_of_it(service: Service) -> None:
