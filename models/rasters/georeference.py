@@ -263,7 +263,8 @@ def _covered(
 
 def _edges(left: float, bottom: float, right: float, top: float) -> NDArray[np.float64]:
     """Points on the edges of a box, its corners among them, and its middle as the last one."""
-    return np.array([left, bottom]) + _UNIT_EDGES * np.array([right - left, top - bottom])
+    edges: NDArray[np.float64] = np.array([left, bottom]) + _UNIT_EDGES * np.array([right - left, top - bottom])
+    return edges
 
 
 def _around(placed: NDArray[np.float64]) -> list[float]:
