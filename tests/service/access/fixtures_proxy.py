@@ -1,4 +1,4 @@
-"""A real reverse proxy in front of the service: Debian's nginx."""
+"""Real reverse proxies in front of the service: Debian's nginx and Caddy."""
 
 import socket
 import subprocess
@@ -24,10 +24,28 @@ http {{
 StartProxy = Callable[[str], str]
 
 
+CADDY_CONFIG = """
+{{
+  admin off
+  auto_https disable_redirects
+  local_certs
+  skip_install_trust
+  storage file_system {folder}
+}}
+{sites}
+"""
+
+
 @pytest.fixture(scope="session")
 def nginx() -> str:
-    """Path of the proxy."""
+    """Path of nginx."""
     return program("nginx-light", "nginx")
+
+
+@pytest.fixture(scope="session")
+def caddy() -> str:
+    """Path of Caddy."""
+    return program("caddy", "caddy")
 
 
 @pytest.fixture
@@ -44,19 +62,40 @@ def start_proxy(nginx: str, tmp_path: Path) -> Iterator[StartProxy]:
 @contextmanager
 def running_proxy(nginx: str, folder: Path, server: str) -> Iterator[str]:
     folder.mkdir(exist_ok=True)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     config = folder / f"{port}.conf"
     config.write_text(CONFIG.format(folder=folder, port=port, server=server))
-    process = subprocess.Popen([nginx, "-c", str(config)], stderr=subprocess.PIPE)
+    with _running([nginx, "-c", str(config)], port):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def running_caddy(caddy: str, folder: Path, sites: str, port: int) -> Iterator[Path]:
+    """Run Caddy with the blocks of a Caddyfile; gives the certificate of the authority that signed the sites' ones."""
+    config = folder / "Caddyfile"
+    config.write_text(CADDY_CONFIG.format(folder=folder, sites=sites))
+    with _running([caddy, "run", "--adapter", "caddyfile", "--config", str(config)], port):
+        yield folder / "pki/authorities/local/root.crt"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _running(command: list[str], port: int) -> Iterator[None]:
+    """A server that is reached when the block begins and gone when it ends."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
-        for _ in range(100):
+        for _ in range(200):
             assert process.poll() is None, process.stderr and process.stderr.read()
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
+        yield
     finally:
         process.terminate()
         process.communicate(timeout=10)
