@@ -22,6 +22,7 @@ from service.commands.options import (
     DEFAULT_URL,
     CampaignName,
     Force,
+    Quiet,
     Service,
     Token,
     check_not_there,
@@ -84,6 +85,7 @@ def run(
             max=1.0,
         ),
     ] = 0.0,
+    quiet: Quiet = False,
     service: Service = DEFAULT_URL,
     token: Token = None,
 ) -> ExitCode:
@@ -98,7 +100,8 @@ def run(
     names = (
         None if classes is None else [name for part in classes for entry in part.split(",") if (name := entry.strip())]
     )
-    with progress_bars(out) as progress:
+    shown = console(stderr=True, quiet=quiet)
+    with progress_bars(shown) as progress:
         planning = progress.add_task("reading the folder", total=None)
         plan = plan_import(
             directory,
@@ -111,7 +114,7 @@ def run(
     if dry_run:
         print_plan(plan)
         return exit_for(1, len(plan.problems))
-    with connect(service, token) as client, progress_bars(out) as progress:
+    with connect(service, token) as client, progress_bars(shown) as progress:
         source: LabelSource = "overwrite" if overwrite else "import"
         report = import_plan(
             client, plan, campaign, annotator, progress, withheld=without_labels, source=source, add_classes=add_classes

@@ -26,8 +26,7 @@ Token = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON to standard output.")]
-
-
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress; the result is printed all the same.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
 
 

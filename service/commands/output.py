@@ -48,10 +48,15 @@ PIPED_WIDTH = 10_000
 """Characters a line when nobody looks at it: no sentence is broken or cut."""
 
 
-def console(*, stderr: bool = False) -> Console:
-    """A console that fits a terminal, writes whole lines into pipes and files, and prints brackets as they are."""
+def console(*, stderr: bool = False, quiet: bool = False) -> Console:
+    """A console that fits a terminal, writes whole lines into pipes and files, and prints brackets as they are.
+
+    Args:
+        stderr: Write to standard error.
+        quiet: Write nothing at all; for progress that nobody wants to see.
+    """
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, markup=False, width=None if stream.isatty() else PIPED_WIDTH)
+    return Console(stderr=stderr, quiet=quiet, markup=False, width=None if stream.isatty() else PIPED_WIDTH)
 
 
 def print_tables(*tables: Table | Group) -> None:

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from al_loop.domain.rounds import Pretraining, PretrainingState
 from models.progress import ProgressLine
 from service.answers import PretrainingView
-from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
+from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Quiet, Service, Token, connect
 from service.commands.output import ExitCode, console, print_json
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def run(
         typer.Option(help="safetensors file on the service's machine to start from, or to use as it is."),
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Follow it until it ends.")] = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
     service: Service = DEFAULT_URL,
     token: Token = None,
@@ -52,7 +53,7 @@ def run(
     with connect(service, token) as client:
         view = client.start_pretraining(campaign, {name: value for name, value in body.items() if value is not None})
         if watch:
-            view = _follow(client, campaign, view.number, out)
+            view = _follow(client, campaign, view.number, console(stderr=True, quiet=quiet))
     if watch:
         out.print(outcome(view), highlight=False, markup=False)
         for line in view.log:

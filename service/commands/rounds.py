@@ -12,7 +12,7 @@ from al_loop.errors import NotFoundError
 from models.progress import ProgressLine
 from service.answers import RoundView
 from service.client.errors import ServiceError
-from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
+from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Quiet, Service, Token, connect
 from service.commands.output import ExitCode, console, print_json, print_tables
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def start(
     campaign: CampaignName,
     queue: Annotated[bool, typer.Option("--queue", help="Queue behind a running round instead of failing.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Do not wait for the end.")] = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
     service: Service = DEFAULT_URL,
     token: Token = None,
@@ -37,7 +38,7 @@ def start(
     with connect(service, token) as client:
         started = _started(client, campaign, queue=queue, detach=detach)
         if not detach:
-            return _follow(client, campaign, started.number, as_json=as_json)
+            return _follow(client, campaign, started.number, as_json=as_json, quiet=quiet)
     if as_json:
         print_json(started)
     else:
@@ -48,6 +49,7 @@ def start(
 def watch(
     campaign: CampaignName,
     number: Number = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
     service: Service = DEFAULT_URL,
     token: Token = None,
@@ -57,7 +59,7 @@ def watch(
     Stopping with Ctrl-C stops the watching, not the round.
     """
     with connect(service, token) as client:
-        return _follow(client, campaign, _number(client, campaign, number), as_json=as_json)
+        return _follow(client, campaign, _number(client, campaign, number), as_json=as_json, quiet=quiet)
 
 
 def cancel(
@@ -74,7 +76,7 @@ def cancel(
     with connect(service, token) as client:
         chosen = _number(client, campaign, number)
         client.cancel_round(campaign, chosen)
-        _follow(client, campaign, chosen, as_json=as_json)
+        _follow(client, campaign, chosen, as_json=as_json, quiet=False)
     return ExitCode.DONE
 
 
@@ -159,9 +161,9 @@ def round_table(rounds: list[Round]) -> Table:
     return table
 
 
-def _follow(client: "Client", campaign: str, number: int, *, as_json: bool) -> int:
+def _follow(client: "Client", campaign: str, number: int, *, as_json: bool, quiet: bool) -> int:
     out = console(stderr=True)
-    view = follow_round(client, campaign, number, out)
+    view = follow_round(client, campaign, number, console(stderr=True, quiet=quiet))
     out.print(outcome(view), highlight=False, markup=False)
     for line in view.log:
         out.print(f"  {line}", highlight=False, markup=False)

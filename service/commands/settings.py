@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
-from service.commands.output import print_json, print_tables
+from service.commands.output import console, print_json, print_tables
 
 Changes = Annotated[
     list[str], typer.Argument(metavar="NAME=VALUE..", help="What to change; the value is JSON, or text without quotes.")
@@ -35,10 +35,11 @@ def change_settings(
 ) -> None:
     """Change settings of a campaign; those that are not named stay as they are.
 
-    A list is replaced whole. Prints all settings as they are then.
+    A list is replaced whole. Prints what changed, old and new; with `--json` all settings as they are then.
     """
     with connect(service, token) as client:
-        _print(client.change_settings(campaign, patch_of(changes)), as_json)
+        before = client.settings(campaign)
+        _print_changes(before, client.change_settings(campaign, patch_of(changes)), as_json)
 
 
 def show_policy(
@@ -61,10 +62,11 @@ def change_policy(
 ) -> None:
     """Change the retrain policy; what is not named stays as it is.
 
-    Prints the whole policy as it is then.
+    Prints what changed, old and new; with `--json` the whole policy as it is then.
     """
     with connect(service, token) as client:
-        _print(client.change_policy(campaign, patch_of(changes)), as_json)
+        before = client.policy(campaign)
+        _print_changes(before, client.change_policy(campaign, patch_of(changes)), as_json)
 
 
 def patch_of(changes: Sequence[str]) -> dict[str, Any]:
@@ -97,8 +99,25 @@ def _print(values: msgspec.Struct, as_json: bool) -> None:
         return
     table = Table("name", "value")
     for name, value in _flat(msgspec.to_builtins(values)):
-        table.add_row(name, value if isinstance(value, str) else msgspec.json.encode(value).decode())
+        table.add_row(name, _text(value))
     print_tables(table)
+
+
+def _print_changes(before: msgspec.Struct, after: msgspec.Struct, as_json: bool) -> None:
+    """Say what is different now, or print all of it as JSON."""
+    if as_json:
+        print_json(after)
+        return
+    old, new = dict(_flat(msgspec.to_builtins(before))), dict(_flat(msgspec.to_builtins(after)))
+    changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    for name in changed:
+        console().print(f"{name}: {_text(old.get(name))} -> {_text(new.get(name))}", highlight=False)
+    if not changed:
+        console(stderr=True).print("nothing changed: these are the values already", highlight=False)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

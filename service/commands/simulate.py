@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 import typer
 
 from al_loop.errors import NotInstalledError
-from service.commands.options import Force, check_not_there, check_writable
+from service.commands.options import Force, Quiet, check_not_there, check_writable
 from service.commands.output import console, print_tables
 
 
@@ -70,6 +70,7 @@ def run(
         ),
     ] = None,
     force: Force = False,
+    quiet: Quiet = False,
     workers: Annotated[int, typer.Option(help="Runs side by side.", show_default="number of cores")] = os.cpu_count()
     or 1,
 ) -> None:
@@ -86,6 +87,7 @@ def run(
     from al_loop.simulation.table import comparison_table, curve_table
 
     log = console(stderr=True)
+    shown = console(stderr=True, quiet=quiet)
     config = SimulationConfig(
         directory=directory,
         strategies=[name.strip() for name in strategy.split(",") if name.strip()],
@@ -103,13 +105,13 @@ def run(
 
     def report(progress: RunProgress) -> None:
         value = "no model" if progress.record.value is None else f"{progress.record.value:.3f}"
-        log.print(
+        shown.print(
             f"{progress.strategy} seed {progress.seed}: round {progress.round_number} of {progress.rounds}, "
             f"{progress.record.labels} labels, {value}",
             highlight=False,
         )
 
-    curves = run_simulation(config, report, lambda words: log.print(words, highlight=False))
+    curves = run_simulation(config, report, lambda words: shown.print(words, highlight=False))
     print_tables(curve_table(curves))
     if curves.comparisons:
         print_tables(comparison_table(curves))

@@ -1,6 +1,7 @@
 """The command line against a real service: import, status, round with progress, export, promote."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -74,7 +75,13 @@ def test_import_train_export_and_promote(
     assert al_loop("export", "land", "--format", "scaneo", "--out", str(tmp_path / "labels.zip")) == 0
     assert (tmp_path / "labels.zip").read_bytes()[:2] == b"PK"
     capfd.readouterr()
-    assert al_loop("import", str(folder), "--campaign", "land") == 3
+    assert al_loop("round", "watch", "land", "--quiet") == 0
+    (line,) = capfd.readouterr().err.splitlines()
+    assert re.match("round 1 (promoted|rejected): ", line), "the outcome, without a line for each phase"
+    assert al_loop("import", str(folder), "--campaign", "land", "--quiet") == 3
+    said = capfd.readouterr().err
+    assert "registering images" not in said
+    assert "land" in said
 
 
 def test_cancelled_round_has_the_exit_code_of_what_did_not_end_well(

@@ -25,6 +25,23 @@ def test_settings_and_policy_change_only_where_named(on_land: Run, capfd: pytest
     assert (policy["new_labels"], policy["interval_s"], policy["min_labels"]) == (None, 60, 10)
 
 
+def test_only_what_changed_is_printed_with_its_old_value(on_land: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    assert on_land("settings", "set", "land", "lease_s=600", "query.control_share=0.1", "sensor=sentinel-2") == 0
+    said = capfd.readouterr()
+    assert sorted(said.out.splitlines()) == [
+        "lease_s: 3600.0 -> 600.0",
+        "query.control_share: 0.05 -> 0.1",
+        "sensor: null -> sentinel-2",
+    ]
+    assert on_land("settings", "set", "land", "lease_s=600") == 0
+    said = capfd.readouterr()
+    assert (said.out, said.err) == ("", "nothing changed: these are the values already\n")
+    assert on_land("policy", "set", "land", "new_labels=null") == 0
+    assert capfd.readouterr().out == "new_labels: 50 -> null\n"
+    assert on_land("settings", "set", "land", "lease_s=60", "--json") == 0
+    assert {"lease_s": 60.0, "sensor": "sentinel-2"}.items() <= json.loads(capfd.readouterr().out).items()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
