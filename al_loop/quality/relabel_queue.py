@@ -327,5 +327,5 @@ def _why_nothing(found: RelabelList, candidates: Sequence[Relabel], annotator: s
     if not found.relabels:
         return f"no label is confidently contradicted by {found.version}"
     if not candidates:
-        return f"the {len(found.relabels)} label error candidates are all by {annotator}, so they wait for others"
-    return f"the {len(candidates)} label error candidates are leased, or were skipped"
+        return f"all doubtful labels ({len(found.relabels)}) are by {annotator}, so they wait for others"
+    return f"all doubtful labels ({len(candidates)}) are being checked already, or were skipped"

@@ -92,9 +92,8 @@ def next_round_for_annotators(store: LabelStore, campaign: Campaign, counts: Sam
     else:
         return NextRound(sentence="rounds of this campaign are started by hand")
     shown = needed if ready else min(new, needed - 1)
-    which, kind = ("next", "new labels") if rounds else ("first", "labels")
     return NextRound(
-        sentence=f"{shown} of about {needed} {kind} until the {which} round", new_labels=shown, needed=needed
+        sentence=f"{shown} of about {needed} new labels until the next round", new_labels=shown, needed=needed
     )
 
 

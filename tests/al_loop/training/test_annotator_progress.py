@@ -68,7 +68,7 @@ def test_first_round_is_counted_down_without_telling_what_is_for_testing(
 ) -> None:
     pool, reserve = sides(label_store, campaign)
     needed = math.ceil(8 / (len(pool) / 100))
-    assert progress(label_store, campaign).next_round.sentence == f"0 of about {needed} labels until the first round"
+    assert progress(label_store, campaign).next_round.sentence == f"0 of about {needed} new labels until the next round"
     for number, sample_id in enumerate([*pool[:4], *reserve[:2], *pool[4:7]], start=1):
         label(label_store, campaign, sample_id)
         assert progress(label_store, campaign).next_round.new_labels == number

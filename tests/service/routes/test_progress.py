@@ -22,7 +22,7 @@ def test_progress_counts_answers_and_says_how_far_the_first_round_is(campaign: H
     assert campaign.post("/campaigns/demo/labels", json=label).status_code == 201
     found = campaign.get("/campaigns/demo/progress", params={"annotator": "ann"}).json()
     assert (found["answered"], found["answered_by_you"], found["open_for_you"], found["left_in_pool"]) == (1, 1, 2, 9)
-    assert found["next_round"]["sentence"] == "1 of about 8 labels until the first round"
+    assert found["next_round"]["sentence"] == "1 of about 8 new labels until the next round"
     assert (found["model"], found["curve"], found["notices"]) == (None, [], [])
     assert "reserve" not in str(found)
 
