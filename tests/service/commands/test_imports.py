@@ -202,3 +202,21 @@ def test_unused_class_of_the_service_can_be_added_by_hand(run: Import, folder: P
     client.add_class("land", ClassRequest(task="classification", name="urban"))
     write_raster(folder / "urban/0.tif", np.full((3, 8, 10), 100, np.uint8))
     assert run(folder)[0] == 0
+
+
+def test_emoji_and_text_from_right_to_left_come_back_equal(run: Import, imagery: Path, client: OperatorClient) -> None:
+    names = ["🌊🌲 wet forest", "مياه عميقة", "יער", "Überschwemmungsgebiet"]
+    for number, name in enumerate(names):
+        write_raster(imagery / "in" / name / f"{number}.tif", np.full((3, 8, 10), 10 * number + 5, np.uint8))
+    assert run(imagery / "in")[0] == 0
+    before, labels = client.campaign("land"), exported(client)
+    assert sorted(labels.values()) == sorted(names)
+    with zipfile.ZipFile(io.BytesIO(client.export("land", "scaneo"))) as archive:
+        archive.extractall(imagery / "exported")
+    client.delete_campaign("land")
+    code, said = run(imagery / "exported", "--images", str(imagery / "in"))
+    assert code == 0, said
+    after = client.campaign("land")
+    assert exported(client) == labels
+    assert after.settings == before.settings
+    assert sorted(after.tasks[0].classes) == sorted(before.tasks[0].classes) == sorted(names)

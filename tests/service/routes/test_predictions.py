@@ -54,6 +54,20 @@ def check_mask(file: Path, content: bytes) -> None:
     assert (codes == brightest).mean() > 0.99
 
 
+@pytest.mark.parametrize(("width", "height"), [(20_000, 1), (1, 20_000)])
+def test_image_of_one_row_or_column_is_predicted_whole(served: Http, tmp_path: Path, width: int, height: int) -> None:
+    content = np.random.default_rng(1).uniform(100, 3000, (3, height, width))
+    file = make_scene(tmp_path / "line.tif", width=width, height=height, content=content)
+    mask = predict(served, "segmentation", encoded(file))
+    assert mask.status_code == 200, mask.text
+    with rasterio.MemoryFile(mask.content) as memory, memory.open() as answer:
+        assert answer.shape == (height, width)
+        assert (answer.read(1) > 0).all()
+    values = predict(served, "classification", encoded(file))
+    assert values.status_code == 200, values.text
+    assert sum(values.json()) == pytest.approx(1, abs=1e-5)
+
+
 def test_probabilities_are_a_flat_list_of_finite_numbers(served: Http, tmp_path: Path) -> None:
     answer = predict(served, "classification", encoded(make_scene(tmp_path / "scene.tif")))
     assert answer.status_code == 200
