@@ -220,7 +220,6 @@ PARAMETERS = {
 }
 
 TAGS = {
-    "comments": "What annotators write about a sample, and what they flag for whoever looks after the campaign.",
     "campaigns": "A campaign is a folder of rasters, the questions asked about them, and the rules of its loop: what a "
     "query is made of, and when models are retrained.",
     "samples": "Rasters of a campaign: register them, list them, look at them.",
@@ -228,6 +227,7 @@ TAGS = {
     "laid over them, and where a sample lies.",
     "queries": "Ask for the samples to label next. They are leased to the annotator, so that nobody else gets them.",
     "labels": "Record, retract and list answers. Nothing is overwritten: every label stays in the history.",
+    "comments": "What annotators write about a sample, and what they flag for whoever looks after the campaign.",
     "rounds": "A round trains a model on the labels, measures it on the test reserve and promotes or rejects it.",
     "pretrainings": "Train an encoder on the campaign's own images without labels.",
     "models": "Versions that rounds made: look at their cards, promote one, roll back.",

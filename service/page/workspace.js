@@ -55,7 +55,7 @@ export function showWorkspace(app, campaign, annotator, isNamed) {
   const working = workingActions(api, sync, () => stage);
   const classes = new ClassesView(parts, pictures, answering.chooseName);
   const alike = new AlikeView(api, pictures, answering.labelAll);
-  const finder = new FinderView(parts, api);
+  const finder = new FinderView(parts, api, pictures);
   const list = new ListView(parts, pictures);
   const panel = new PanelView(parts);
   const legend = new LegendView(parts, stage);
@@ -117,10 +117,11 @@ export function showWorkspace(app, campaign, annotator, isNamed) {
     else if (tab) finder.tab(tab);
     else if (action) actions[action]();
     else actions.task(task);
-    if (event.target.closest(".list .row")) parts.list.classList.remove("open");
+    if (event.target.closest(".list .row, .relabel")) parts.list.classList.remove("open");
   });
   parts.more.addEventListener("submit", (event) => {
     event.preventDefault();
+    parts.list.classList.remove("open");
     actions.more();
   });
   parts.size.addEventListener("change", () => actions.size(Number(parts.size.value)));
@@ -170,7 +171,7 @@ async function comment(api, outbox) {
   const said = await askComment(Array.isArray(before) ? before : (before.comments ?? []));
   if (!said) return;
   outbox.add({ kind: "comment", sample_ids: [lease.sample_id], path: lease.path, ...said });
-  toast(said.flag ? "Flagged for others to look at." : "Comment kept.");
+  toast(said.flag ? "Flagged for others to look at." : "Comment saved.");
 }
 
 async function changeName() {

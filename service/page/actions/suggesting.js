@@ -3,7 +3,7 @@
 import { ApiError } from "../net/api.js";
 import { percent } from "../core/format.js";
 import { toast } from "../core/messages.js";
-import { change, openLeases, state, selectedLease } from "../core/state.js";
+import { activeTask, change, isDrawn, openLeases, state, selectedLease } from "../core/state.js";
 import { drawingOf, setDrawing } from "../draw/actions.js";
 import { Drawing } from "../draw/drawing.js";
 
@@ -28,7 +28,7 @@ export function suggestingActions(api, pictures) {
       if (!lease) return;
       try {
         await ask(lease);
-        change({ overlay: "suggestion" });
+        if (isDrawn(activeTask())) change({ overlay: "suggestion" });
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         toast(error.isOffline ? "No suggestion now: the service does not answer." : error.message, "problem");

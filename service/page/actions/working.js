@@ -5,7 +5,7 @@ import { counted, fileName } from "../core/format.js";
 import { recall, remember } from "../core/memory.js";
 import { toast } from "../core/messages.js";
 import { select, selectNextOpen, step } from "../core/selection.js";
-import { activeTask, change, selectedLease, state, stateOf, tasks } from "../core/state.js";
+import { activeTask, change, isDrawn, selectedLease, shownOverlay, state, stateOf, tasks } from "../core/state.js";
 
 const OVERLAYS = ["none", "uncertainty", "suggestion"];
 
@@ -84,7 +84,8 @@ export function workingActions(api, sync, getStage) {
     },
 
     overlay: (name) => {
-      change({ overlay: name ?? OVERLAYS[(OVERLAYS.indexOf(state.overlay) + 1) % OVERLAYS.length] });
+      const there = OVERLAYS.filter((one) => one !== "suggestion" || isDrawn(activeTask()));
+      change({ overlay: name ?? there[(there.indexOf(shownOverlay()) + 1) % there.length] });
       remember("overlay", state.overlay);
     },
     view: (name) => {

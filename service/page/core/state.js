@@ -16,7 +16,8 @@ export const state = {
   guidelines: "",
   paint: null, // name of the class that is drawn
   tool: null, // drawing tool, or null
-  overlay: "none",
+  overlay: "none", // what the annotator wants over the image
+  overlaid: false, // whether a picture of the model lies over the image
   views: [], // ways to see the images: [{name, title, key}]
   view: null, // name of the one shown
   stretch: null, // "image", "campaign" or null: as the campaign has it
@@ -91,6 +92,9 @@ export const activeTask = () => tasks().find((spec) => spec.task === state.task)
 
 /** Whether a task is answered by drawing. */
 export const isDrawn = (spec) => spec?.task !== "classification";
+
+/** What lies over the image: a suggested class is marked among the classes, there is no picture of it. */
+export const shownOverlay = () => (state.overlay === "suggestion" && !isDrawn(activeTask()) ? "none" : state.overlay);
 
 /** The classes of a task that may be given, with what the campaign says of them. */
 export const classesOf = (spec) => (spec ? (state.classes.get(spec.task) ?? []).filter((one) => !one.retired) : []);

@@ -17,9 +17,11 @@ export function renderTop(parts) {
   const leased = Math.max(0, samples.leased);
   fill(parts.barDone, answered / all);
   fill(parts.barLeased, leased / all);
-  const yours = progress ? ` · ${progress.answered_by_you.toLocaleString("en")} by you` : "";
-  const text = `${answered.toLocaleString("en")} of ${all.toLocaleString("en")} labelled${yours}`;
-  write(parts.counts, text);
+  const counts = `${answered.toLocaleString("en")} of ${all.toLocaleString("en")}`;
+  const yours = ` labelled${progress ? ` · ${progress.answered_by_you.toLocaleString("en")} by you` : ""}`;
+  const text = counts + yours;
+  write(parts.counts, counts);
+  write(parts.yours, yours); // a phone has no room for it
   if (parts.progress.getAttribute("aria-label") !== text) parts.progress.setAttribute("aria-label", text);
   write(parts.model, modelText());
   drawCurve(parts.curve);

@@ -26,7 +26,7 @@ export class LegendView {
   render() {
     const lease = selectedLease();
     const drawing = lease && state.drawings.get(lease.sample_id);
-    const isShown = Boolean(lease) && (Boolean(drawing?.regions.length) || state.overlay !== "none");
+    const isShown = Boolean(lease) && (Boolean(drawing?.regions.length) || state.overlaid);
     show(this.#parts.legendBar, isShown);
     const shares = drawing ? [...drawing.shares()] : [];
     const left = 1 - shares.reduce((sum, [, share]) => sum + share, 0);

@@ -10,6 +10,7 @@ import { Drawing } from "../draw/drawing.js";
 import { namesIn } from "../outbox/pending.js";
 
 const TYPING_MS = 250;
+const THUMB_PX = 96;
 
 /** The history and the search by name. */
 export class FinderView {
@@ -17,10 +18,14 @@ export class FinderView {
   #api;
   #timer = null;
   #asked = 0;
+  #pictures;
+  #watcher;
 
-  constructor(parts, api) {
+  constructor(parts, api, pictures) {
     this.#parts = parts;
     this.#api = api;
+    this.#pictures = pictures;
+    this.#watcher = new IntersectionObserver((entries) => this.#onSeen(entries), { root: parts.found, rootMargin: "300px" });
     parts.search.addEventListener("input", () => {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#look(), TYPING_MS);
@@ -48,6 +53,7 @@ export class FinderView {
     try {
       const rows = text ? (await this.#api.search(text)).samples.map(found) : await this.#history();
       if (asked !== this.#asked) return undefined;
+      this.#watcher.disconnect();
       this.#parts.found.replaceChildren(...rows.map((row) => this.#row(row)));
       if (!rows.length) this.#parts.found.append(element("li", "soft none", text ? "No sample has this in its name." : "You have not answered anything yet."));
     } catch (error) {
@@ -66,15 +72,34 @@ export class FinderView {
 
   #row({ sample_id: id, path, said }) {
     const item = element("li");
-    const button = element("button", "row plain");
+    const button = element("button", "row");
     button.type = "button";
     button.title = path;
+    button.dataset.sample = id;
+    const picture = element("img");
+    picture.alt = "";
+    picture.hidden = true;
+    const thumb = element("span", "thumb");
+    thumb.append(picture);
     const text = element("span", "text");
     text.append(element("span", "file", fileName(path)), element("span", "reason", said));
-    button.append(text);
+    button.append(thumb, text);
     button.addEventListener("click", () => this.open(id, path));
     item.append(button);
+    this.#watcher.observe(button);
     return item;
+  }
+
+  #onSeen(entries) {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      this.#watcher.unobserve(target);
+      const picture = target.querySelector("img");
+      this.#pictures.get(Number(target.dataset.sample), THUMB_PX).then((url) => {
+        picture.src = url;
+        show(picture, true);
+      }, () => {}); // the large picture says what is wrong with the file
+    }
   }
 
   /** Show any sample of the campaign, with one's own answers, so that they can be changed. */

@@ -81,7 +81,8 @@ export class ListView {
     if (now !== "open") return WORDS[now];
     if (msLeft(lease) < SOON_MS) return timeLeft(msLeft(lease));
     const done = tasks().filter((spec) => isAnswered(lease, spec.task)).length;
-    return done ? `${done} of ${tasks().length}` : "";
+    if (!done) return "";
+    return tasks().length > 1 ? `${done} of ${tasks().length}` : "again";
   }
 
   /** Keep the chosen row in view, and the focus on it if the focus was in the list. */

@@ -2,6 +2,7 @@
 
 const MOST_KEPT = 400;
 const AT_ONCE = 4;
+const SHOWN_BY_THEN_MS = 5000;
 
 /** A cache of the pictures that `load(sampleId, size, look)` gives as blobs; a look is {overlay, view, stretch}. */
 export class Pictures {
@@ -26,10 +27,11 @@ export class Pictures {
     }
     const promise = this.#queue(() => this.#load(sampleId, size, look), urgent).then((blob) => {
       const url = URL.createObjectURL(blob);
-      this.#ready.set(key, url);
+      if (this.#kept.get(key) === promise) this.#ready.set(key, url);
+      else setTimeout(() => URL.revokeObjectURL(url), SHOWN_BY_THEN_MS); // dropped while it was fetched; whoever asked shows it
       return url;
     });
-    promise.catch(() => this.#kept.delete(key));
+    promise.catch(() => { if (this.#kept.get(key) === promise) this.#kept.delete(key); });
     this.#kept.set(key, promise);
     if (this.#kept.size > MOST_KEPT) this.#drop(this.#kept.keys().next().value);
     return promise;

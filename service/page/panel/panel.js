@@ -34,6 +34,7 @@ export class PanelView {
     parts.save.disabled = !lease || (!isDrawn(spec) && !togglesOf(lease).length);
     write(parts.nothingText, isDrawn(spec) ? "All background" : spec?.multi_label ? "Nothing here" : "None of these");
     parts.skip.disabled = !lease || now === "labelled" || now === "skipped";
+    show(parts.alike, !isDrawn(spec)); // one class for several images: there is no such thing for areas
     parts.nothing.disabled = parts.comment.disabled = !lease;
     show(parts.scaneo, Boolean(lease?.scaneo_url));
     const last = state.undo.at(-1);

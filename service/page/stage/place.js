@@ -2,7 +2,7 @@
 
 import { element, show, write } from "../core/dom.js";
 
-const WIDEST_BAR_PX = 120;
+const WIDEST_BAR_PX = 100;
 
 /** The line below the image. */
 export class PlaceView {
@@ -24,7 +24,7 @@ export class PlaceView {
     const { date, links, coordinates } = this.#parts;
     write(date, facts?.datetime ? new Date(facts.datetime).toLocaleDateString("en-GB", { dateStyle: "medium" }) : "");
     write(coordinates, "");
-    const named = { openstreetmap: "OpenStreetMap", copernicus: "Copernicus Browser" };
+    const named = { openstreetmap: "OpenStreetMap", copernicus: "Copernicus" };
     const given = Object.entries(facts?.links ?? {}).filter(([kind, url]) => named[kind] && /^https:/.test(url));
     links.replaceChildren(...given.map(([kind, url]) => {
       const link = element("a", "link", named[kind]);

@@ -3,7 +3,7 @@
 import { ApiError } from "../net/api.js";
 import { show, write } from "../core/dom.js";
 import { capital, counted, fileName } from "../core/format.js";
-import { change, openLeases, selectedLease, state } from "../core/state.js";
+import { activeTask, change, isDrawn, openLeases, selectedLease, shownOverlay, state } from "../core/state.js";
 import { ImageMap, TILE_PX } from "./map.js";
 import { PlaceView } from "./place.js";
 
@@ -48,7 +48,9 @@ export class StageView {
     write(parts.file, lease ? fileName(lease.path) : "");
     if (lease && parts.file.title !== lease.path) parts.file.title = lease.path;
     for (const button of parts.overlays.querySelectorAll("button")) {
-      button.setAttribute("aria-pressed", String(button.dataset.overlay === state.overlay));
+      const { overlay } = button.dataset;
+      button.setAttribute("aria-pressed", String(overlay === shownOverlay()));
+      if (overlay === "suggestion") show(button, isDrawn(activeTask()));
     }
     parts.canvas.classList.toggle("empty", !lease);
     show(parts.map, Boolean(lease));
@@ -142,8 +144,8 @@ export class StageView {
   /** What the model says, drawn over the image; where it says nothing, one quiet sentence. */
   async #overlay(lease) {
     const model = state.campaign?.current_model?.version;
-    const isDrawn = state.overlay === "suggestion" && state.drawings.has(lease.sample_id);
-    const asked = isDrawn ? "none" : state.overlay;
+    const over = shownOverlay();
+    const asked = over === "suggestion" && state.drawings.has(lease.sample_id) ? "none" : over;
     const wanted = [lease.sample_id, asked, model, state.suggestions.has(lease.sample_id)].join(" ");
     if (wanted === this.#overlaid) return;
     this.#overlaid = wanted;
@@ -163,6 +165,7 @@ export class StageView {
       if (this.#overlaid !== wanted && this.#overlaid) return;
     }
     this.#image.overlay(url, state.opacity);
+    if (state.overlaid !== Boolean(url)) change({ overlaid: Boolean(url) });
     write(note, said);
     show(note, Boolean(said));
     show(legend, asked === "uncertainty" && !said);

@@ -40,6 +40,7 @@ def test_own_label_is_found_in_the_history_and_changed(desk: Desk) -> None:
     expect(row).to_have_count(1)
     expect(row).to_contain_text(first["path"])
     expect(row).to_contain_text("dark")
+    expect(row.locator("img")).to_be_visible()
     row.click()
     expect(page.locator("[data-part=file]")).to_have_text(first["path"])
     page.keyboard.press("2")
@@ -93,7 +94,7 @@ def test_comment_and_flag_reach_whoever_looks_after_the_campaign(desk: Desk) -> 
     page.keyboard.press(";")
     page.locator("#comment-field").fill("shadow of a cloud?")
     page.get_by_label("Flag it").check()
-    page.get_by_role("button", name="Keep").click()
+    page.get_by_role("button", name="Save comment").click()
     expect(page.locator("#toasts")).to_contain_text("Flagged")
     page.wait_for_selector(".queue", state="hidden")
     (comment,) = desk.http.get("/campaigns/demo/comments", params={"flagged": True}).json()["comments"]

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 import service.page
 from tests.data.make_scene import make_scene
+from tests.e2e.campaigns import QUICK
 from tests.service.page.fixtures_annotators import Desk
 
 SIZES = {"phone": (390, 844, 380), "tablet": (820, 1180, 500), "laptop": (1366, 768, 700)}
@@ -25,6 +26,26 @@ OUTSIDE = """() => [...document.querySelectorAll(".panel .last button, .canvas .
     .map(([name]) => name)"""
 SMALL = """() => [...document.querySelectorAll(".class, .panel .last button")]
     .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < 44).map((one) => one.textContent)"""
+OVERLAPPING = """() => {
+    const inner = document.querySelector(".place").getBoundingClientRect();
+    const shown = [...document.querySelectorAll(".place > :not(.grow), .place .choice select")]
+        .filter((one) => one.checkVisibility() && one.textContent);
+    const found = [];
+    for (const one of shown) for (const other of shown) {
+        if (one === other || one.contains(other) || other.contains(one)) continue;
+        const [a, b] = [one.getBoundingClientRect(), other.getBoundingClientRect()];
+        const isAbove = a.bottom <= b.top + 1 || b.bottom <= a.top + 1;
+        const isBeside = isAbove || a.right <= b.left + 1 || b.right <= a.left + 1;
+        if (!isBeside) found.push([one.className, other.className]);
+    }
+    for (const one of shown) {
+        const at = one.getBoundingClientRect();
+        if (at.right > inner.right + 1 || at.width < 20) found.push([one.className, "outside"]);
+    }
+    const select = document.querySelector(".choice select");
+    if (select.getBoundingClientRect().width < 90) found.push(["choice", "squeezed"]);
+    return found;
+}"""
 LAND_COVER = [
     "Discontinuous urban fabric", "Road and rail networks and associated land", "Non-irrigated arable land",
     "Land principally occupied by agriculture, with significant areas of natural vegetation",
@@ -177,6 +198,53 @@ def test_swipe_goes_to_the_next_and_previous_sample(open_desk: Callable[[], Desk
     expect(rank).to_have_text("2 of 3")
     page.evaluate(swipe, [100, 300])
     expect(rank).to_have_text("1 of 3")
+
+
+@pytest.mark.parametrize(("width", "height"), [(820, 1180), (1000, 720), (1181, 720), (1280, 720), (1366, 768)])
+def test_band_choice_is_whole_and_nothing_below_the_image_overlaps(
+    open_desk: Callable[[], Desk], imagery: Path, folder: Path, width: int, height: int
+) -> None:
+    make_scene(imagery / "pool" / "scene.tif", width=64, height=64, bands=4)
+    desk = open_desk()
+    desk.create(
+        imagery / "pool", scenes=0, settings=QUICK | {"sensor": "bgr-nir", "reserve": {"share": 0.0, "minimum": 0}}
+    )
+    desk.ask(query_size=1)
+    page = desk.open()
+    page.set_viewport_size({"width": width, "height": height})
+    desk.wait_for_picture()
+    expect(page.locator(".place .links a")).to_have_count(2)
+    page.get_by_label("Bands").select_option(index=1)
+    page.screenshot(path=folder / f"annotate-bands-{width}.png")
+    assert page.evaluate(OVERLAPPING) == []
+
+
+def test_200_annotators_leave_both_pages_usable(open_desk: Callable[[], Desk], imagery: Path, folder: Path) -> None:
+    desk = open_desk()
+    desk.create(imagery / "pool", scenes=202)
+    names = [f"{number:03d} " + ("Wolfeschlegelsteinhausen " * 7)[:150] + "🌲" for number in range(200)]
+    for number, name in enumerate(names):
+        (sample,) = desk.ask(name, 1)
+        if number % 2:
+            label = {"sample_id": sample["sample_id"], "task": "classification", "annotator": name, "classes": ["dark"]}
+            assert desk.http.post("/campaigns/demo/labels", json=label).status_code == 201
+    weight: list[int] = []
+    page = desk.page
+    page.on("response", lambda answer: weight.append(len(answer.body())) if "/campaigns" in answer.url else None)
+    page.goto(desk.url)
+    expect(page.locator(".card")).to_contain_text("100 with annotators")
+    for kind, (width, height, _) in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        page.screenshot(path=folder / f"start-200-annotators-{kind}.png")
+    desk.ask(names[1], 1)
+    desk.open(names[1])
+    desk.wait_for_picture()
+    for kind in SIZES:
+        check(page, kind)
+    page.get_by_role("button", name="History").click()
+    expect(page.locator("[data-part=found] .row")).to_have_count(1)
+    assert sum(weight) < 500_000, weight
 
 
 def test_page_weighs_at_most_700_kb_compressed() -> None:

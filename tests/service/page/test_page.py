@@ -218,9 +218,10 @@ def test_overlay_without_a_model_leaves_the_image_and_a_quiet_note(desk: Desk) -
     page.keyboard.press("v")
     expect(page.locator(".note")).not_to_be_empty()
     desk.wait_for_picture()
-    expect(page.locator(".legend")).to_be_hidden()
+    expect(page.locator(".legend-bar")).to_be_hidden()
     page.keyboard.press("v")
-    expect(page.locator(".note")).to_contain_text("no model yet")
+    expect(page.locator(".note")).to_be_hidden()
+    expect(page.get_by_role("button", name="Image", exact=True)).to_have_attribute("aria-pressed", "true")
 
 
 def test_unknown_campaign_is_said_with_the_way_out(desk: Desk) -> None:
