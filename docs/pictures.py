@@ -1,6 +1,8 @@
 """Retake the pictures of the documentation: `python docs/pictures.py URL CLASSES AREAS`.
 
-Needs a running service with a campaign that asks for classes and one that asks for areas, and Chromium.
+Needs Chromium and a running service with a campaign that asks for classes, such as that of `al-loop example` after
+its first round, and one that asks for areas of the classes Road, Water and so on, with `tile8_005.jpg` of the Dubai
+scenes.
 """
 
 import argparse
@@ -14,6 +16,10 @@ IMAGES = Path(__file__).parent / "images"
 
 WINDOW = {"width": 1280, "height": 720}
 PHONE = {"width": 390, "height": 780}
+DRAWN = "tile8_005"
+ROAD = ((0.10, 0.135), (0.60, 0.535))
+"""Two points of a straight road in the image that is drawn on, as shares of its width and height."""
+LAKE = (0.36, 0.66)
 SHOWN = '.map[data-shows]:not([data-shows=""])'
 
 
@@ -38,7 +44,7 @@ def main() -> None:
                 page.keyboard.press("m")
             page.wait_for_selector(SHOWN)
             if campaign == arguments.areas:
-                draw(page)
+                draw(page, f"{arguments.url}/campaigns/{campaign}/leases?annotator=anna")
             else:
                 page.keyboard.press("ArrowDown")
             page.wait_for_timeout(5000)  # until the picture is drawn and messages are gone
@@ -51,21 +57,37 @@ def main() -> None:
         browser.close()
 
 
-def draw(page: Page) -> None:
-    """A stroke of the first class, and an outline of the second where the image's middle is clicked."""
+def draw(page: Page, leases: str) -> None:
+    """A stroke of the first class along the road, and an outline of the second class where the lake is clicked."""
+    for _ in range(20):
+        held = page.request.get(leases).json()["leases"]
+        wanted = next((lease for lease in held if DRAWN in lease["path"]), None)
+        if wanted:
+            break
+        page.keyboard.press("m")
+        page.wait_for_timeout(1000)
+    else:
+        raise SystemExit(f"no image of the campaign is called {DRAWN}")
+    page.locator(f".row[data-sample='{wanted['sample_id']}']").click()
+    page.wait_for_selector(f".map[data-shows='{wanted['sample_id']}']")
     box = page.locator(".map").bounding_box()
     if box is None:
         raise SystemExit("the image has no place on the page")
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    scale = min((box["width"] - 28) / wanted["width"], (box["height"] - 28) / wanted["height"])
+
+    def at(place: tuple[float, float]) -> tuple[float, float]:
+        x, y = (place[0] - 0.5) * wanted["width"] * scale, (place[1] - 0.5) * wanted["height"] * scale
+        return box["x"] + box["width"] / 2 + x, box["y"] + box["height"] / 2 + y
+
     page.keyboard.press("d")
-    page.mouse.move(x - 180, y - 120)
+    page.mouse.move(*at(ROAD[0]))
     page.mouse.down()
-    page.mouse.move(x + 160, y - 170, steps=20)
+    page.mouse.move(*at(ROAD[1]), steps=20)
     page.mouse.up()
     page.keyboard.press("q")
     page.keyboard.press("2")
     with page.expect_response("**/predictions/sam"):
-        page.mouse.click(x, y + 60)
+        page.mouse.click(*at(LAKE))
 
 
 if __name__ == "__main__":
