@@ -69,7 +69,7 @@ def resolve_root(root: str, imagery: Sequence[Path]) -> Path:
     if not any(resolved.is_relative_to(folder) for folder in imagery):
         raise InvalidValueError(
             "$.root",
-            f"{root!r} lies outside the folders that the service reads ({folders}); start it with "
+            f"{root!r} lies outside the folders that the service reads ({folders}); stop it and start it with "
             f"--imagery {resolved}, too, or move the images",
         )
     if not is_folder:

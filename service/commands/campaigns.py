@@ -134,7 +134,12 @@ def open_page(
     Starts a service in the background if none answers on this machine; its log and process id are in the data
     directory. Prints the address to standard output.
     """
-    _start(service, token, imagery or [], data)
+    if not _start(service, token, imagery or [], data) and imagery:
+        console(stderr=True).print(
+            "a service is running already and reads the folders that it was started with; for others stop it, then run "
+            "this again",
+            highlight=False,
+        )
     with connect(service, token) as client:
         if campaign is not None:
             client.campaign(campaign)
@@ -218,7 +223,8 @@ def _at(request: CampaignRequest, directory: Path) -> CampaignRequest:
     return msgspec.structs.replace(request, root=str(directory.resolve()))
 
 
-def _start(service: str, token: str | None, imagery: list[Path], data: Path | None) -> None:
+def _start(service: str, token: str | None, imagery: list[Path], data: Path | None) -> bool:
+    """Start a service where none answers; whether that was so."""
     started = ensure_service(service, token, imagery, data)
     if started is not None:
         console(stderr=True).print(
@@ -226,6 +232,7 @@ def _start(service: str, token: str | None, imagery: list[Path], data: Path | No
             highlight=False,
             soft_wrap=True,
         )
+    return started is not None
 
 
 def _say(name: str, report: RegistrationReport) -> None:

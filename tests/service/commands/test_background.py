@@ -22,6 +22,18 @@ def test_service_that_cannot_start_says_why_in_one_sentence(
     assert said.count("\n") == 1
 
 
+def test_folders_for_a_service_that_runs_already_are_not_passed_over_in_silence(
+    land_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["open", "--no-browser", "--imagery", str(tmp_path), "--service", land_url]) == 0
+    said = capfd.readouterr()
+    assert said.out == f"{land_url}/annotate\n"
+    assert "is running already" in said.err
+    assert "stop it" in said.err
+    assert main(["open", "--no-browser", "--service", land_url]) == 0
+    assert capfd.readouterr().err == ""
+
+
 def test_service_on_another_machine_is_not_started(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["open", "--no-browser", "--service", "http://al-loop.invalid"]) == 2
     assert "no al-loop service answers at http://al-loop.invalid" in capfd.readouterr().err

@@ -106,7 +106,7 @@ def test_files_that_are_skipped_are_named_listed_and_told_by_the_exit_code(
         (["create", "land", "POOL", "--classes", "a,b", "--bands", "red"], "band numbers"),
         (["create", "land", "POOL", "--classes", "a,b", "--task", "painting"], "use one of classification"),
         (["create", "land", "POOL", "--classes", "a,b", "--sensor", "Landsat 8"], "sensor"),
-        (["create", "land", "OUTSIDE", "--classes", "a,b"], "start it with --imagery"),
+        (["create", "land", "OUTSIDE", "--classes", "a,b"], "stop it and start it with --imagery"),
         (["add", "nobody"], "no campaign 'nobody'"),
         (["label", "nobody", "1"], "name a class"),
         (["query", "nobody"], "no campaign 'nobody'"),
