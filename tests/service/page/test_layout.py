@@ -46,6 +46,8 @@ OVERLAPPING = """() => {
     if (select.getBoundingClientRect().width < 90) found.push(["choice", "squeezed"]);
     return found;
 }"""
+LEGEND_OVERFLOWS = """() => [...document.querySelectorAll(".legend-bar li span")]
+    .filter((one) => one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0).map((one) => one.textContent)"""
 LAND_COVER = [
     "Discontinuous urban fabric", "Road and rail networks and associated land", "Non-irrigated arable land",
     "Land principally occupied by agriculture, with significant areas of natural vegetation",
@@ -114,6 +116,7 @@ def test_drawing_fits_every_width(open_desk: Callable[[], Desk], imagery: Path, 
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
         check(page, kind)
+        assert page.evaluate(LEGEND_OVERFLOWS) == []
         page.screenshot(path=folder / f"annotate-drawing-{kind}-{scheme}.png")
 
 
@@ -215,6 +218,8 @@ def test_band_choice_is_whole_and_nothing_below_the_image_overlaps(
     desk.wait_for_picture()
     expect(page.locator(".place .links a")).to_have_count(2)
     page.get_by_label("Bands").select_option(index=1)
+    page.locator(".map").hover()
+    expect(page.locator("[data-part=coordinates]")).to_contain_text("° N")
     page.screenshot(path=folder / f"annotate-bands-{width}.png")
     assert page.evaluate(OVERLAPPING) == []
 
