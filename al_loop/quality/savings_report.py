@@ -92,9 +92,7 @@ class SavingsReporter:
         points = [point for point in self._store.rounds.curve(campaign.campaign_id) if point.task == spec.task]
         control, chosen, reserve = (len(part) for part in _arms(labels))
         what = "tasks with several classes a sample" if spec.multi_label else f"{spec.task}"
-        note = f"not compared with random choice for {what}: that takes a head for each region of an image"
-        if spec.multi_label:
-            note = f"not compared with random choice for {what}"
+        note = f"not compared with random choice for {what}; only tasks with one class a sample are"
         if points:
             first, last = points[0], points[-1]
             interval = f"(95 % {last.low:.3f} to {last.high:.3f}) with {last.labels} labels, from all sources"
