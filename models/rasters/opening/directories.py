@@ -78,21 +78,20 @@ def check_directories(file: BinaryIO, name: str, beside: str | None = None) -> i
     first = head[8:16] if big else head[4:8]
     seen: set[int] = set()
     pages = 0
-    most = MAX_BLOCK_BYTES if beside is None else MAX_BLOCK_BYTES_BESIDE
+    most = MAX_BLOCK_BYTES_BESIDE
     while len(first) == struct.calcsize(layout.offset):
         (offset,) = struct.unpack(layout.offset, first)
         if not offset or offset in seen:
             break
         seen.add(offset)
         found = _check_directory(file, offset, layout, name)
-        if found.block_bytes > most:
-            own = "its blocks" if found.page else "blocks of its overviews or masks"
-            what = own if beside is None else f"blocks of the {beside} file beside it"
+        if beside is None and len(seen) == 1:
+            most = max(most, found.block_bytes)  # the image itself: `check_size` judges it by all that it claims
+        elif found.block_bytes > most and (beside is not None or not found.page):
+            what = "blocks of its overviews or masks" if beside is None else f"blocks of the {beside} file beside it"
             raise UnreadableRasterError(
                 name, f"{what} take {found.block_bytes} bytes each, more than {most}; write it in tiles"
             )
-        if beside is None and len(seen) == 1:
-            most = max(MAX_BLOCK_BYTES_BESIDE, found.block_bytes)
         pages, first = pages + found.page, found.following
         if pages > MAX_PAGES or len(seen) > 4 * MAX_PAGES:
             return MAX_PAGES + 1

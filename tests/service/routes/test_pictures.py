@@ -284,4 +284,5 @@ def test_large_scene_is_drawn_from_reduced_copies_in_the_data_directory(
     modified = (imagery / "large.tif").stat().st_mtime_ns + 1_000_000_000
     os.utime(imagery / "large.tif", ns=(modified, modified))
     tile(http, sample_id, 0, 0, 0)
-    assert [folder.name for folder in scenes.iterdir()] == [f"{sample_id}-{modified}"]
+    file_bytes = (imagery / "large.tif").stat().st_size
+    assert [folder.name for folder in scenes.iterdir()] == [f"{sample_id}-{modified}-{file_bytes}"]

@@ -81,7 +81,7 @@ def test_wrong_label_is_found_asked_of_somebody_else_and_corrected(served: Http,
     again = labelled.query_relabels("demo", "cleo", 5)
     assert again.samples == []
     assert again.reason is not None
-    assert "leased" in again.reason
+    assert "are being checked already" in again.reason
 
     answer(served, WRONG, right, "bert")
     (agreement,) = labelled.agreement("demo").tasks

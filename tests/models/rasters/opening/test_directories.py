@@ -96,5 +96,5 @@ def test_overview_may_have_blocks_as_large_as_those_of_its_image() -> None:
 def test_bits_of_several_bands_are_looked_up() -> None:
     file = tiff((256, 4, 1, 30_000), (257, 4, 1, 30_000), (258, 3, 3, 200), (277, 3, 1, 3)).getvalue()
     stream = io.BytesIO(file.ljust(200, b"\0") + struct.pack("<HHH", 16, 16, 16))
-    with pytest.raises(UnreadableRasterError, match="its blocks take 5400000000 bytes"):
-        check_directories(stream, "a")
+    with pytest.raises(UnreadableRasterError, match="take 5400000000 bytes"):
+        check_directories(stream, "a", ".msk")
