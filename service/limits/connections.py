@@ -27,8 +27,8 @@ class ConnectionLimits(NamedTuple):
     """Seconds in which a body has to bring `pace_bytes` more or end, and a client has to take some of its answer."""
     pace_bytes: int = 16 * 1024
     idle_s: int = 15
-    """Seconds that a connection stays open between two requests: longer than clients keep theirs, httpx 5, or they would
-    send into one that is being closed."""
+    """Seconds that a connection stays open between two requests: longer than clients keep theirs (httpx: 5), or they
+    would send into one that is being closed."""
     linger_s: float = 2.0
     """Seconds in which what a refused client still sends is thrown away, so that it can read why."""
 
