@@ -16,6 +16,7 @@ ModelsError
     UnknownTaskError            the model has no head for that task
     TrainingDataError           a manifest that cannot be trained on (too few labels, one class)
         UnreadableSampleError       a sample whose file broke; the run goes on without it
+        ShippedWeightsError         the weights of the default encoder are missing here, or are not what they should be
     ExportParityError           the ONNX file and torch disagree
     PromptableModelError        the operator's promptable ONNX file is not what it has to be
     ScoringError                samples that cannot be scored or ranked
@@ -137,6 +138,10 @@ class UnknownTaskError(ModelsError, LookupError):
 
 class TrainingDataError(ModelsError, ValueError):
     """A manifest that cannot be trained on."""
+
+
+class ShippedWeightsError(TrainingDataError):
+    """The weights of the default encoder are missing here, or are not what they should be."""
 
 
 class UnreadableSampleError(TrainingDataError):

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parent.parent
 ROOMS = {  # from the ground up: a room may import itself and what stands before it
     "models": [
         "errors", "arrays", "progress", "files", "pretrain_config", "card", "manifest", "metrics", "registry",
-        "rasters", "pictures", "geo", "synthetic", "tasks", "inference", "scoring", "heads", "training", "pretraining",
-        "score_pool", "train", "pretrain",
+        "rasters", "pictures", "geo", "synthetic", "tasks", "inference", "scoring", "heads", "encoders", "training",
+        "pretraining", "score_pool", "train", "pretrain",
     ],
     "al_loop": [
         "errors", "domain", "runtime", "store", "campaigns", "scoring", "querying", "serving", "training", "quality",
@@ -40,6 +40,7 @@ NEVER = [  # importing the first must not load the second
     ("models.scoring", "torch"),
     ("models.heads", "torch"),
     ("models.tasks", "torch"),
+    ("models.encoders.wheel", "torch"),
     ("service.app", "torch"),
     ("service.client", "duckdb"),
     ("service.client", "onnxruntime"),

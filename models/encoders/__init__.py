@@ -1,0 +1,1 @@
+"""Encoders with knowledge from elsewhere: shipped weights, bands by what they are, frozen features."""

@@ -1,0 +1,160 @@
+"""Features of the shipped encoder, which no training changes: one vector an image, and a map of vectors.
+
+The middle stages of a network that was trained on photographs describe satellite images better than its last one.
+"""
+
+from collections.abc import Sequence
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.card import BandStatistics
+from models.encoders.first_layer import adapt_first_layer
+from models.encoders.shipped import shipped_weights
+from models.encoders.stages import CHANNELS, STRIDES, FeatureStages
+
+SMALL_PX = 64
+"""Chips up to this side are read at twice their size."""
+
+
+class FrozenFeatures(nn.Module):
+    """Raw band values -> `embedding`, the mean of the stages over valid pixels; on request joined with band statistics.
+
+    Always in evaluation mode, and without gradients. Values are scaled as the weights were trained, (x - 127) / 128 of
+    0 to 255: 8-bit values as they are, others mapped to that range by the pool's low and high percentiles.
+    """
+
+    def __init__(
+        self,
+        statistics: BandStatistics,
+        bands: Sequence[str] = ("red", "green", "blue"),
+        *,
+        eight_bit: bool,
+        scale: int = 1,
+        band_statistics: bool = False,
+    ) -> None:
+        """Build it from the shipped weights.
+
+        Args:
+            statistics: Of the pool, C bands.
+            bands: What each band is, see `models.encoders.bands`; length C.
+            eight_bit: Whether raw values are 0 to 255.
+            scale: Images are enlarged this many times, bilinearly, see `scale_for`.
+            band_statistics: Whether mean and standard deviation of each band, in units of the pool's, are joined to
+                the embedding.
+
+        Raises:
+            ShippedWeightsError: The weights cannot be used here.
+            ValueError: `bands` and `statistics` do not have the same length.
+        """
+        super().__init__()
+        if len(bands) != len(statistics.low):
+            raise ValueError(f"{len(bands)} names of bands, but statistics of {len(statistics.low)}")
+        low, high, mean, std = (
+            torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1)
+            for values in (statistics.low, statistics.high, statistics.mean, statistics.std)
+        )
+        width = high - low
+        self.register_buffer("average", low + mean * width)
+        self.register_buffer("deviation", std * width)
+        self.register_buffer("offset", torch.zeros_like(low) if eight_bit else low)
+        self.register_buffer("factor", torch.ones_like(low) if eight_bit else 255 / width)
+        self.average: Tensor
+        self.deviation: Tensor
+        self.offset: Tensor
+        self.factor: Tensor
+        weights = dict(shipped_weights())
+        weights["conv_stem.weight"] = adapt_first_layer(weights["conv_stem.weight"], bands)
+        self.stages = FeatureStages(weights)
+        self.scale = scale
+        self.band_statistics = band_statistics
+        self.requires_grad_(False)
+        self.eval()
+
+    @property
+    def embedding_size(self) -> int:
+        """D of the `embedding` output."""
+        return sum(CHANNELS) + (2 * self.average.shape[1] if self.band_statistics else 0)
+
+    @property
+    def dense_size(self) -> int:
+        """D of `dense`."""
+        return sum(CHANNELS)
+
+    def train(self, mode: bool = True) -> Self:
+        """Nothing: its batch statistics stay those of the weights."""
+        return super().train(False)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Describe images.
+
+        Args:
+            image: (N, C, H, W) float32 raw values; a pixel that is NaN in every band is invalid, bands that are missing
+                elsewhere count as the pool's mean; H and W multiples of 32.
+
+        Returns:
+            `embedding` (N, D) float32: the mean of each stage over valid pixels, 448 values, then the bands' means and
+            standard deviations if asked for; zeros without a valid pixel.
+        """
+        filled, valid = self._filled(image)
+        stages = zip(self._encode(filled), self._strides(), strict=True)
+        parts = [pool_valid(stage, valid, stride) for stage, stride in stages]
+        if self.band_statistics:
+            standard = (filled - self.average) / self.deviation
+            mean = pool_valid(standard, valid, 1)
+            spread = pool_valid(standard.square(), valid, 1) - mean.square()
+            parts += [mean, spread.clamp(min=0).sqrt()]
+        return {"embedding": torch.cat(parts, dim=1)}
+
+    def dense(self, image: Tensor, stride: int) -> Tensor:
+        """Describe the pixels of images.
+
+        Args:
+            image: As `forward` takes it.
+            stride: Pixels of the image along each side of a cell of the answer: 1, 2, 4, 8, 16 or 32.
+
+        Returns:
+            (N, 448, H / stride, W / stride): the stages, interpolated bilinearly or averaged to one size, joined.
+        """
+        filled, _ = self._filled(image)
+        height, width = image.shape[-2] // stride, image.shape[-1] // stride
+        joined = []
+        for stage, own in zip(self._encode(filled), self._strides(), strict=True):
+            if own < stride:
+                joined.append(F.avg_pool2d(stage, stride // own))
+            elif own > stride:
+                joined.append(F.interpolate(stage, (height, width), mode="bilinear", align_corners=False))
+            else:
+                joined.append(stage)
+        return torch.cat(joined, dim=1)
+
+    def _filled(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Raw values with the pool's mean where they are missing, and valid (N, 1, H, W) of 0 and 1."""
+        missing = torch.isnan(image)
+        invalid = missing.to(torch.float32).amin(dim=1, keepdim=True)
+        return torch.where(missing, self.average, image), 1.0 - invalid
+
+    def _encode(self, filled: Tensor) -> list[Tensor]:
+        values = ((filled - self.offset) * self.factor).clamp(0, 255)
+        scaled = (values - 127) / 128
+        if self.scale > 1:
+            scaled = F.interpolate(scaled, scale_factor=self.scale, mode="bilinear", align_corners=False)
+        stages: list[Tensor] = self.stages(scaled)
+        return stages
+
+    def _strides(self) -> list[int]:
+        """Pixels of the image along each side of a cell of each stage."""
+        return [stride // self.scale for stride in STRIDES]
+
+
+def scale_for(side_px: int) -> int:
+    """How many times images of a pool are enlarged: 2 where the longer side of most is at most `SMALL_PX`, else 1."""
+    return 2 if side_px <= SMALL_PX else 1
+
+
+def pool_valid(stage: Tensor, valid: Tensor, stride: int) -> Tensor:
+    """Mean (N, D) of a stage (N, D, h, w), weighted by the share of valid pixels (N, 1, H, W) under each cell."""
+    weight = F.avg_pool2d(valid, stride) if stride > 1 else valid
+    return (stage * weight).sum(dim=(2, 3)) / weight.sum(dim=(2, 3)).clamp(min=1e-6)
