@@ -66,7 +66,7 @@ class FrozenFeatures(nn.Module):
         self.offset: Tensor
         self.factor: Tensor
         weights = dict(shipped_weights())
-        weights["conv_stem.weight"] = adapt_first_layer(weights["conv_stem.weight"], bands)
+        weights["conv_stem.weight"] = adapt_first_layer(weights["conv_stem.weight"], bands, others=0)
         self.stages = FeatureStages(weights)
         self.scale = scale
         self.band_statistics = band_statistics
@@ -82,6 +82,11 @@ class FrozenFeatures(nn.Module):
     def dense_size(self) -> int:
         """D of `dense`."""
         return sum(CHANNELS)
+
+    @property
+    def stage_strides(self) -> list[int]:
+        """Pixels of the image along each side of a cell of each stage."""
+        return [stride // self.scale for stride in STRIDES]
 
     def train(self, mode: bool = True) -> Self:
         """Nothing: its batch statistics stay those of the weights."""
@@ -99,7 +104,7 @@ class FrozenFeatures(nn.Module):
             standard deviations if asked for; zeros without a valid pixel.
         """
         filled, valid = self._filled(image)
-        stages = zip(self._encode(filled), self._strides(), strict=True)
+        stages = zip(self._encode(filled), self.stage_strides, strict=True)
         parts = [pool_valid(stage, valid, stride) for stage, stride in stages]
         if self.band_statistics:
             standard = (filled - self.average) / self.deviation
@@ -121,7 +126,7 @@ class FrozenFeatures(nn.Module):
         filled, _ = self._filled(image)
         height, width = image.shape[-2] // stride, image.shape[-1] // stride
         joined = []
-        for stage, own in zip(self._encode(filled), self._strides(), strict=True):
+        for stage, own in zip(self._encode(filled), self.stage_strides, strict=True):
             if own < stride:
                 joined.append(F.avg_pool2d(stage, stride // own))
             elif own > stride:
@@ -143,10 +148,6 @@ class FrozenFeatures(nn.Module):
             scaled = F.interpolate(scaled, scale_factor=self.scale, mode="bilinear", align_corners=False)
         stages: list[Tensor] = self.stages(scaled)
         return stages
-
-    def _strides(self) -> list[int]:
-        """Pixels of the image along each side of a cell of each stage."""
-        return [stride // self.scale for stride in STRIDES]
 
 
 def scale_for(side_px: int) -> int:

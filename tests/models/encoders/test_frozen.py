@@ -1,28 +1,13 @@
-"""Frozen features: scaled as the weights were trained, of valid pixels only, exported as they are."""
+"""Frozen features: scaled as the weights were trained, of valid pixels only."""
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 import timm
 import torch
-from torch import Tensor
 
-from models.card import BandStatistics
 from models.encoders.frozen import FrozenFeatures, scale_for
 from models.encoders.shipped import shipped_weights
 from models.encoders.wheel import SHIPPED_ENCODER
-from models.training.export import check_parity, export_onnx
-
-
-def statistics(bands: int, low: float = 10.0, high: float = 240.0) -> BandStatistics:
-    return BandStatistics(low=[low] * bands, high=[high] * bands, mean=[0.4] * bands, std=[0.2] * bands, samples=10)
-
-
-def photograph(*shape: int) -> Tensor:
-    generator = torch.Generator().manual_seed(1)
-    coarse = torch.randint(0, 256, (*shape[:2], shape[2] // 8, shape[3] // 8), generator=generator).float()
-    return torch.nn.functional.interpolate(coarse, shape[2:], mode="bilinear")
+from tests.models.encoders.fixtures import photograph, statistics
 
 
 def test_embedding_is_the_mean_of_five_stages_of_the_whole_model() -> None:
@@ -92,13 +77,3 @@ def test_dense_features_of_each_stride_are_those_of_the_place() -> None:
 def test_names_for_other_bands_are_refused() -> None:
     with pytest.raises(ValueError, match="3 names of bands, but statistics of 4"):
         FrozenFeatures(statistics(4), eight_bit=True)
-
-
-def test_export_answers_as_torch(tmp_path: Path) -> None:
-    features = FrozenFeatures(
-        statistics(4), ["red", "green", "blue", "nir"], eight_bit=True, scale=2, band_statistics=True
-    )
-    export_onnx(features, 4, tmp_path / "model.onnx")
-    chips = [np.asarray(photograph(1, 4, 64, 64)[0], np.float32)]
-    report = check_parity(features, tmp_path / "model.onnx", chips)
-    assert list(report.differences) == ["embedding"]

@@ -1,0 +1,42 @@
+"""The graph that is written node by node answers as the module does."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from models.encoders.frozen import FrozenFeatures
+from models.encoders.graph import frozen_graph
+from models.training.export import check_parity
+from tests.models.encoders.fixtures import photograph, statistics
+
+CHIPS = [photograph(1, 4, 64, 64)[0].numpy(), photograph(1, 4, 128, 64)[0].numpy()]
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_graph_answers_as_the_module(tmp_path: Path, scale: int) -> None:
+    bands = ["red", "green", "blue", "nir"]
+    features = FrozenFeatures(statistics(4), bands, eight_bit=False, scale=scale, band_statistics=True)
+    onnx.save(frozen_graph(features), tmp_path / "model.onnx")
+    report = check_parity(features, tmp_path / "model.onnx", CHIPS)
+    assert report.differences["embedding"] < 1e-5
+
+
+@pytest.mark.parametrize(("scale", "stride"), [(1, 4), (1, 8), (2, 4)])
+def test_dense_features_of_the_graph_are_those_of_the_module(scale: int, stride: int) -> None:
+    features = FrozenFeatures(statistics(3), eight_bit=True, scale=scale)
+    session = onnxruntime.InferenceSession(frozen_graph(features, stride).SerializeToString())
+    image = photograph(2, 3, 64, 96)
+    image[0, :, :9, :7] = torch.nan
+    embedding, dense = session.run(["embedding", "dense"], {"image": image.numpy()})
+    np.testing.assert_allclose(embedding, features(image)["embedding"].numpy(), atol=1e-4)
+    np.testing.assert_allclose(dense, features.dense(image, stride).numpy(), atol=1e-3)
+
+
+def test_image_without_a_valid_pixel_gives_zeros() -> None:
+    features = FrozenFeatures(statistics(3), eight_bit=True)
+    session = onnxruntime.InferenceSession(frozen_graph(features).SerializeToString())
+    assert not session.run(["embedding"], {"image": np.full((1, 3, 32, 32), np.nan, np.float32)})[0].any()
