@@ -29,6 +29,7 @@ from al_loop.scaneo.links import ScaneoLinks
 from al_loop.scaneo.port import OpenScaneo
 from al_loop.scheduler import LoopScheduler
 from al_loop.scoring.current import CurrentScores
+from al_loop.scoring.frozen_encoder import forget_frozen_encoder
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.scoring.refit import HeadRefitter
 from al_loop.serving.model_server import ModelServer
@@ -37,6 +38,7 @@ from al_loop.serving.predictions import PredictionService
 from al_loop.serving.sam.outline import OutlineService
 from al_loop.serving.uncertainty.service import UncertaintyService
 from al_loop.store import LabelStore
+from al_loop.training.installed import can_embed
 from al_loop.training.outlook import RoundOutlook
 from al_loop.training.pretrainings import PretrainingRunner
 from al_loop.training.rounds import RoundRunner
@@ -105,7 +107,9 @@ class Loop:
         self.store = LabelStore.open(self.layout.database)
         self._embedding_stores: dict[str, EmbeddingStore] = {}
         self.server = ModelServer(self.store, self.layout, threads=threads)
-        self.scorer = PoolScorer(self.store, self.layout, clock, threads=threads, executor=executor)
+        self.scorer = PoolScorer(
+            self.store, self.layout, clock, threads=threads, executor=executor, frozen_encoder=can_embed()
+        )
         slots = TrainingSlots(rounds_at_once)
         self.rounds = RoundRunner(
             self.store, self.layout, self.server, self.scorer, slots, clock,
@@ -171,9 +175,11 @@ class Loop:
         """
         bands = decide_again(self.store, campaign, settings)
         self.store.campaigns.set_settings(campaign.campaign_id, settings, bands)
-        if bands is not None or settings.nodata != campaign.settings.nodata:
+        old = campaign.settings
+        if bands is not None or (old.nodata, old.sensor) != (settings.nodata, settings.sensor):
             self.scheduler.stop(campaign)  # a scoring run began with the bands as they were
             shutil.rmtree(self.layout.scores(campaign.folder) / FEATURES, ignore_errors=True)
+            forget_frozen_encoder(self.layout, campaign)
             self._embedding_stores.pop(campaign.folder, None)
             self.store.scores.forget(campaign.campaign_id)
             self.pictures.forget_bands(campaign)

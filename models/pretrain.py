@@ -30,10 +30,12 @@ from models.pretrain_config import (
 from models.pretraining.barlow_twins import Fitted, StepReport, fit_barlow_twins
 from models.pretraining.chip_pool import ChipPool, read_chips
 from models.pretraining.encoder_network import EncoderNetwork, effective_rank, embed_chips, save_encoder
+from models.pretraining.frozen_encoder import make_frozen_encoder
 from models.pretraining.spec import SPEC_FILE, PretrainSpec, read_spec
 from models.progress import Progress
 from models.rasters.reading import read_header, read_raster
 from models.registry import CARD_FILE, ONNX_FILE
+from models.scoring.spec import FROZEN
 from models.train import TILE_PX, leave_sentence, pick_device
 from models.training.data.statistics import estimate_statistics
 from models.training.export import check_parity, export_onnx
@@ -105,7 +107,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     try:
         with Progress(options.out, supervised=options.supervised) as progress:
-            pretrain(options.spec, options.out, progress)
+            if read_spec(options.spec).version == FROZEN:
+                make_frozen_encoder(options.spec, options.out, progress, TILE_PX)
+            else:
+                pretrain(options.spec, options.out, progress)
     except ModelsError as error:
         return leave_sentence(options.out, str(error))
     except torch.OutOfMemoryError as error:

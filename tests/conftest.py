@@ -66,6 +66,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
 
 
+@pytest.fixture(autouse=True)
+def without_shipped_encoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Services in this process embed no pools with the shipped encoder, seconds each; `shipped_encoder` lets them."""
+    if request.node.get_closest_marker("shipped_encoder") is None:
+        monkeypatch.setattr("al_loop.training.installed.shipped_problem", lambda: "left out by the tests")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The real imagery; without it a test skips, or fails where it has to run."""

@@ -41,6 +41,7 @@ NEVER = [  # importing the first must not load the second
     ("models.heads", "torch"),
     ("models.tasks", "torch"),
     ("models.encoders.wheel", "torch"),
+    ("models.encoders.bands", "torch"),
     ("service.app", "torch"),
     ("service.client", "duckdb"),
     ("service.client", "onnxruntime"),

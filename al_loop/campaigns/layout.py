@@ -34,12 +34,16 @@ class DataLayout(msgspec.Struct, frozen=True):
         return self.campaign(name) / "models"
 
     def encoders(self, name: str) -> Path:
-        """Root of the encoders made without labels, `ssl-<n>` each, in the form of a model registry."""
+        """Root of the encoders made without labels, `ssl-<n>` and `imagenet-1`, in the form of a model registry."""
         return self.campaign(name) / "encoders"
 
     def pretraining(self, name: str, number: int) -> Path:
         """Directory of one pretraining: `spec.json`, `training/`."""
         return self.campaign(name) / "pretrainings" / str(number)
+
+    def frozen_encoder(self, name: str) -> Path:
+        """Directory in which the shipped encoder is fitted to a campaign: `spec.json`, `training/`."""
+        return self.campaign(name) / "pretrainings" / "frozen"
 
     def scores(self, name: str) -> Path:
         """Root of a campaign's embeddings, one directory a model version."""

@@ -214,6 +214,6 @@ class EmbeddingVersion(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     """As `EmbeddingStore.load` takes it."""
     kind: Literal["features", "encoder", "model"]
-    """Simple image features, the newest encoder made without labels, or the serving model."""
+    """Simple image features, an encoder (the shipped one, or the newest made without labels), or the serving model."""
     samples: int
     """Samples that have one."""

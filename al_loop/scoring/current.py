@@ -3,12 +3,18 @@
 import threading
 from collections.abc import Callable
 
+import numpy as np
+
 from al_loop.domain.campaigns import Campaign
-from al_loop.scoring.pool_scores import PoolScores, build_pool_scores
+from al_loop.scoring.pool_scores import JOINED, PoolScores, build_pool_scores
 from al_loop.store import LabelStore
 from models.scoring.embedding_space import fit_space
-from models.scoring.embeddings import EmbeddingStore
-from models.scoring.spec import FEATURES
+from models.scoring.embeddings import Embeddings, EmbeddingStore
+from models.scoring.spec import FEATURES, FROZEN
+
+FROZEN_SHARE = 0.9
+"""Share of the samples with features that the shipped encoder must have embedded, for both to rank together before the
+first model: samples without both are not ranked."""
 
 ScoresKey = tuple[str | None, int]
 """Serving version and revision of the stored scores: when it changes, stored scores rank again."""
@@ -107,7 +113,12 @@ class CurrentScores:
                     )
         nothing = self._store.scores.load(number, FEATURES)
         scored_at = self._store.scores.scored_at(number, FEATURES)
-        features = embeddings.load(FEATURES)
+        features, frozen = embeddings.load(FEATURES), embeddings.load(FROZEN)
+        both, *rows = np.intersect1d(features.sample_ids, frozen.sample_ids, assume_unique=True, return_indices=True)
+        if len(both) and len(both) >= FROZEN_SHARE * len(features.sample_ids):
+            sources = [kind.values[at] for kind, at in zip((features, frozen), rows, strict=True)]
+            joined = Embeddings(both, fit_space(sources, leading=1).apply(sources))
+            return build_pool_scores(JOINED, nothing, joined, scored_at=scored_at)
         if len(features.sample_ids):
             features = features._replace(values=fit_space([features.values]).apply([features.values]))
         return build_pool_scores(FEATURES, nothing, features, scored_at=scored_at)

@@ -7,7 +7,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import EmbeddingVersion
 from al_loop.store import LabelStore
 from models.scoring.embeddings import EmbeddingStore
-from models.scoring.spec import FEATURES
+from models.scoring.spec import FEATURES, FROZEN
 
 ENCODER_PREFIX = "ssl-"
 
@@ -19,7 +19,7 @@ def encoder_version(number: int) -> str:
 
 def is_encoder(version: str) -> bool:
     """Whether a version is an encoder without tasks rather than a model."""
-    return version.startswith(ENCODER_PREFIX)
+    return version == FROZEN or version.startswith(ENCODER_PREFIX)
 
 
 def newest_encoder(store: LabelStore, campaign: Campaign) -> str | None:
@@ -29,13 +29,14 @@ def newest_encoder(store: LabelStore, campaign: Campaign) -> str | None:
 
 
 def available_embeddings(store: LabelStore, layout: DataLayout, campaign: Campaign) -> list[EmbeddingVersion]:
-    """Which embeddings of a campaign there are: features, the newest encoder's, the serving model's, in this order.
+    """Which embeddings of a campaign there are: features, encoders' (the shipped one first), the model's.
 
     Versions without a finished part are left out. New samples may be missing in any of them for a while; `samples`
     tells how many are there.
     """
     wanted: list[tuple[str | None, Literal["features", "encoder", "model"]]] = [
         (FEATURES, "features"),
+        (FROZEN, "encoder"),
         (newest_encoder(store, campaign), "encoder"),
         (campaign.current_version, "model"),
     ]

@@ -16,6 +16,7 @@ from models.heads.scores import Scores, cell_scores, head_scores
 from models.scoring.cells.files import SAMPLE, CellEmbeddings, common_cells, load_cells
 from models.scoring.embedding_space import fit_space
 from models.scoring.embeddings import Embeddings, EmbeddingStore
+from models.scoring.joined_embeddings import leading_of
 
 MOST_CELLS = 2_000_000
 """Cells that are joined in memory at most, 1 GB at 256 values; a larger pool is ranked by the serving model only."""
@@ -126,7 +127,9 @@ class JoinedCells:
         if key != self._key:
             index, sources = common_cells([load_cells(self._store.parts(version)) for version in versions])
             fits = 0 < len(index) <= MOST_CELLS
-            self._cells = CellEmbeddings(index, fit_space(sources).apply(sources)) if fits else None
+            self._cells = (
+                CellEmbeddings(index, fit_space(sources, leading_of(versions)).apply(sources)) if fits else None
+            )
             self._key = key
         return self._cells
 

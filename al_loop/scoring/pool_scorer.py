@@ -14,6 +14,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.runtime.executor import Executor, run_program
 from al_loop.runtime.processes import ProcessFailedError, run_supervised
 from al_loop.scoring.embedding_versions import is_encoder, newest_encoder
+from al_loop.scoring.frozen_encoder import make_frozen_encoder
 from al_loop.store import LabelStore
 from al_loop.store.tables.images import FileState
 from al_loop.store.tables.renewals import FileProblem
@@ -23,7 +24,7 @@ from models.registry import ModelRegistry
 from models.scoring.cells.grid import CellGrid
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.part_check import check_part
-from models.scoring.spec import FEATURES, SCORES_FILE, SkippedSample, next_part, write_spec
+from models.scoring.spec import FEATURES, FROZEN, SCORES_FILE, SkippedSample, next_part, write_spec
 from models.tasks import task_of
 
 _GRID = CellGrid()
@@ -41,6 +42,7 @@ class PoolScorer:
         threads: int | None = None,
         *,
         executor: Executor = run_supervised,
+        frozen_encoder: bool = False,
     ) -> None:
         """Score samples of a store.
 
@@ -52,6 +54,7 @@ class PoolScorer:
                 describe as well; None: not at all.
             threads: CPU threads of a model that scores; None: all cores.
             executor: Runs the scoring.
+            frozen_encoder: Whether pools are embedded by the shipped encoder, too.
         """
         self._store = store
         self._layout = layout
@@ -59,6 +62,7 @@ class PoolScorer:
         self._grid = grid
         self._threads = threads
         self._executor = executor
+        self._frozen_encoder = frozen_encoder
         self._skipped: dict[tuple[int, str], dict[int, int]] = {}
         """Samples of no use to a version, and when their files were modified, in ns: tried again when these change, or
         after a restart. Files that cannot be read are the store's matter (`ImageTable`)."""
@@ -68,9 +72,10 @@ class PoolScorer:
         return campaign.current_version or FEATURES
 
     def wanted_versions(self, campaign: Campaign) -> list[str]:
-        """Versions that new samples are scored with: `wanted_version`, and the newest encoder made without labels."""
+        """Versions that new samples are scored with: `wanted_version`, the shipped encoder, the newest own encoder."""
         encoder = newest_encoder(self._store, campaign)
-        return [self.wanted_version(campaign), *([] if encoder is None else [encoder])]
+        frozen = [FROZEN] if self._frozen_encoder and campaign.source_bands is not None else []
+        return [self.wanted_version(campaign), *frozen, *([] if encoder is None else [encoder])]
 
     def score(
         self,
@@ -95,7 +100,7 @@ class PoolScorer:
         if unscored and check_images(self._store, campaign, self._clock(), [file.sample_id for file in unscored]):
             unscored = self._unscored(campaign, version, skipped)
         samples = [(file.sample_id, file.path) for file in unscored]
-        if not samples:
+        if not samples or not self._is_made(campaign, version, on_progress, cancelled):
             return 0
         directory = self._layout.scores(campaign.folder) / version
         final = next_part(directory)
@@ -131,6 +136,19 @@ class PoolScorer:
         ingested = self._store.scores.ingest(campaign.campaign_id, version, final / SCORES_FILE, self._clock())
         check_images(self._store, campaign, self._clock(), list(modified))  # files that changed meanwhile
         return ingested
+
+    def _is_made(
+        self,
+        campaign: Campaign,
+        version: str,
+        on_progress: Callable[[ProgressLine], None],
+        cancelled: threading.Event,
+    ) -> bool:
+        """Whether the version is there; the shipped encoder is made if it is not."""
+        return version != FROZEN or make_frozen_encoder(
+            self._store, self._layout, campaign,
+            executor=self._executor, on_progress=on_progress, cancelled=cancelled,
+        )  # fmt: skip
 
     def _unscored(self, campaign: Campaign, version: str, skipped: Mapping[int, int]) -> list[FileState]:
         unscored = [sample_id for sample_id, _ in self._store.scores.unscored(campaign.campaign_id, version)]

@@ -12,8 +12,11 @@ from al_loop.scoring.task_ranks import one_score
 from models.arrays import NO_IDS, Ids, positions_of
 from models.errors import NonFiniteScoresError
 from models.scoring.embeddings import NO_EMBEDDINGS, Embeddings
-from models.scoring.spec import FEATURES
+from models.scoring.spec import FEATURES, FROZEN
 from models.tasks.uncertainty import ScoreName
+
+JOINED = f"{FEATURES}+{FROZEN}"
+"""Version that a query names before the first model, where simple features and the shipped encoder rank together."""
 
 HEAD_PREFIX = "head:"
 """Before the kinds of embeddings in the version that a query names, as in "head:features+ssl-1"."""
@@ -175,7 +178,7 @@ class PoolScores(Candidates):
     @property
     def is_raw(self) -> bool:
         """Whether `table` is as a model wrote it: those of features and heads lie in an `EmbeddingSpace`."""
-        return self.version is not None and self.version != FEATURES and not self.version.startswith(HEAD_PREFIX)
+        return self.version not in (None, FEATURES, JOINED) and not (self.version or "").startswith(HEAD_PREFIX)
 
     def entropies(self, sample_ids: list[int]) -> list[float | None]:
         """Entropy of each sample in nats, largest over tasks, None where it was not scored."""

@@ -4,6 +4,7 @@ from functools import cache
 from importlib.util import find_spec
 
 from al_loop.errors import NotInstalledError
+from models.encoders.wheel import shipped_problem
 
 PACKAGES = ("torch", "timm", "segmentation_models_pytorch", "onnx", "onnxscript", "safetensors")
 """What training imports beside what serving needs: the extra `train`."""
@@ -18,6 +19,17 @@ def check_can_train() -> None:
     missing = missing_packages(PACKAGES)
     if missing:
         raise NotInstalledError(missing)
+
+
+def embedding_problem() -> str | None:
+    """Why pools are not embedded by the shipped encoder here, in one sentence; None if they are."""
+    missing = missing_packages(PACKAGES)
+    return f"not installed: {', '.join(missing)}" if missing else shipped_problem()
+
+
+def can_embed() -> bool:
+    """Whether pools are embedded by the shipped encoder."""
+    return embedding_problem() is None
 
 
 def can_train() -> bool:

@@ -27,6 +27,8 @@ class PretrainSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Absolute paths of rasters in random order, the test reserve left out."""
     band_policy: BandPolicy
     """How their bands are read."""
+    sensor: str | None = None
+    """What took the images, as the campaign's settings say."""
 
 
 def read_spec(directory: Path) -> PretrainSpec:

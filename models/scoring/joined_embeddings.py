@@ -18,7 +18,7 @@ from models.arrays import NO_IDS, positions_of
 from models.files import write_atomically
 from models.scoring.embedding_space import EmbeddingSpace, fit_space
 from models.scoring.embeddings import NO_EMBEDDINGS, Embeddings, EmbeddingStore
-from models.scoring.spec import EMBEDDINGS_FILE, IDS_FILE
+from models.scoring.spec import EMBEDDINGS_FILE, FROZEN, IDS_FILE
 
 SPACE_FILE = "space.npz"
 MADE_FILE = "made.json"
@@ -76,7 +76,7 @@ class SpaceStore:
             space = None if made is None or len(sample_ids) > GROWTH * made.fitted else self._read_space(name)
             if space is None or made is None:
                 self._forget(name)
-                space = fit_space([_rows(kind, sample_ids) for kind in raw])
+                space = fit_space([_rows(kind, sample_ids) for kind in raw], leading_of(versions))
                 made = _Made(format=FORMAT, versions=list(versions), parts=parts, fitted=len(sample_ids))
                 self._write_space(name, space)
             else:
@@ -121,6 +121,11 @@ class SpaceStore:
     def _read_space(self, name: str) -> EmbeddingSpace:
         with np.load(self._root / name / SPACE_FILE) as file:
             return EmbeddingSpace(means=file["means"], factors=file["factors"], projection=file["projection"])
+
+
+def leading_of(versions: Sequence[str]) -> int | None:
+    """Which of several kinds of embeddings leads in a joined space, see `fit_space`: the shipped encoder's."""
+    return list(versions).index(FROZEN) if FROZEN in versions else None
 
 
 def _rows(kind: Embeddings, sample_ids: NDArray[np.int64]) -> NDArray[np.floating]:

@@ -26,6 +26,8 @@ from models.scoring.cells.grid import CellGrid
 
 FEATURES = "features"
 """Version name of simple image features, which serve before there is a model."""
+FROZEN = "imagenet-1"
+"""Version name of the shipped encoder, which no training changes, and of its embeddings."""
 SPEC_FILE = "spec.json"
 SAMPLES_FILE = "samples.parquet"
 SCORES_FILE = "scores.parquet"

@@ -11,7 +11,7 @@ from al_loop import __version__
 from al_loop.domain.rounds import RoundState
 from al_loop.errors import NotInstalledError
 from al_loop.loop import Loop
-from al_loop.training.installed import check_can_train
+from al_loop.training.installed import check_can_train, embedding_problem
 from service.access.tokens import may_see_campaigns
 from service.limits.lanes import HEALTH, LANE
 from service.metrics import Metrics, collect
@@ -31,6 +31,9 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """Version that serves each campaign that has one; with the problem, where it is not the one that was promoted."""
     training: str
     """"ok", or what is not installed: then no rounds start, and everything else goes on."""
+    encoder: str
+    """"ok", or why the encoder with ImageNet weights cannot be used: then pools are ranked by simple features and by
+    what is trained here, and everything else goes on."""
     disk_free_mb: int
     """Free space of the data directory's disk, in MB."""
     links: dict[str, str] = {}
@@ -96,6 +99,7 @@ class HealthController(Controller):
             scheduler="ok" if loop.scheduler.running else "stopped",
             models=models,
             training=_training(),
+            encoder=embedding_problem() or "ok",
             disk_free_mb=loop.disk.free_bytes // 1_000_000,
             links={
                 names[key]: "ok" if works else "trouble" for key, works in loop.links.working().items() if key in names

@@ -22,7 +22,7 @@ from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.rows import Row, execute, read_stored, select
 from al_loop.store.sample_rows import ANSWERED, GIVEN_UP, LABELLED, LEASED, STATE
 from models.card import TaskSpec
-from models.scoring.spec import FEATURES
+from models.scoring.spec import FEATURES, FROZEN
 
 JSON_COLUMNS = ("tasks", "settings", "policy", "class_details", "band_decision")
 
@@ -186,7 +186,7 @@ class CampaignTable:
             )
             if bands is not None:
                 _set_bands(connection, campaign_id, bands)
-            if bands is not None or old.nodata != settings.nodata:
+            if bands is not None or (old.nodata, old.sensor) != (settings.nodata, settings.sensor):
                 _drop_features(connection, campaign_id)
             if old.query.golden != settings.query.golden:
                 _mark_gold_standard(connection, campaign_id, settings.query.golden)
@@ -308,9 +308,10 @@ def _set_bands(connection: DuckDBPyConnection, campaign_id: int, bands: NewBands
 def _drop_features(connection: DuckDBPyConnection, campaign_id: int) -> None:
     execute(
         connection,
-        "DELETE FROM scores WHERE campaign_id = $campaign_id AND version = $version",
+        "DELETE FROM scores WHERE campaign_id = $campaign_id AND version IN ($features, $frozen)",
         campaign_id=campaign_id,
-        version=FEATURES,
+        features=FEATURES,
+        frozen=FROZEN,
     ).fetchall()
 
 
