@@ -75,6 +75,26 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Larger samples are trained on random crops of this size."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    candidates: Literal["auto", "quick", "deep"] = "auto"
+    """What a round tries: "quick" is a linear head on frozen features, there within seconds, for tasks about whole
+    images; "deep" is the trained network; "auto" is the quick one, and the deep one too once there are labels enough,
+    but only the deep one where `model` names an encoder or the schedule is fixed."""
+
+
+CandidateKind = Literal["quick", "deep"]
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A network that a training run tried."""
+
+    kind: CandidateKind
+    """quick: a linear head on frozen features; deep: a network whose weights were all trained."""
+    held_out: dict[TaskName, float | None]
+    """Of each task, on training labels that it was not fitted on: by cross-validation where one was tried, otherwise
+    the task's metric on the calibration split. None: too few labels."""
+    seconds: float
+    won: bool
+    """Whether it is the version."""
 
 
 class BandStatistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,6 +200,11 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     pretraining_summary: PretrainSummary | None = None
     band_policy: BandPolicy | None = None
     """How the bands of its images were read; None: a version from before this was recorded, see `reading`."""
+
+    candidates: list[Candidate] = []
+    """What the training run tried; empty: a version from before there was a choice."""
+    choice: str | None = None
+    """Which candidate won, by how much, and why these were tried, in words."""
 
     @property
     def reading(self) -> BandPolicy:

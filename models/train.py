@@ -9,12 +9,14 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from models.card import TaskSpec
+from models.card import BandStatistics, CandidateKind, TaskName, TaskSpec
 from models.errors import ModelsError, TrainingDataError, UnreadableSampleError
 from models.manifest import Manifest, read_manifest
 from models.progress import Progress
@@ -29,10 +31,12 @@ from models.training.data.left_out import LeftOut
 from models.training.data.statistics import estimate_statistics
 from models.training.evaluate import Contender, evaluate, metric_value
 from models.training.export import check_parity, export_onnx
-from models.training.fit import fit, report_interval, schedule
+from models.training.fit import Schedule, fit, report_interval, schedule
 from models.training.incumbent import load_incumbent
+from models.training.ladder import Quick, candidates, choose, fit_quick, plan_candidates
 from models.training.losses import TaskLoss
 from models.training.networks.architectures import build
+from models.training.quick import QuickNetwork, export_quick
 from models.training.tallies import tally
 from models.training.torch_inference import torch_infer
 
@@ -71,33 +75,35 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
     samples, calibration, reserve = (_labelled(splits[split], tasks) for split in ("train", "calibration", "test"))
     statistics = estimate_statistics(manifest.statistics_paths, manifest.bands, manifest.reading)
 
-    torch.manual_seed(manifest.train.seed)
-    rng = np.random.default_rng(manifest.train.seed)
-    network = build(manifest.model, tasks, statistics)
-    chip_pixels = max(reader.chip_pixels(sample) for sample in samples)
-    plan = schedule(manifest.train, epoch_size(samples, reader), chip_pixels)
-    batches = training_batches(samples, reader, tasks, statistics, plan.batch_size, rng)
-    history: list[TrainingReport] = []
-
-    def report(step: int, loss: float) -> None:
-        uncalibrated = CalibratedNetwork(network, tasks, {spec.task: 1.0 for spec in tasks})
-        measured = tally(calibration, reader, tasks[:1], torch_infer(uncalibrated, device), TILE_PX)
-        history.append(TrainingReport(step=step, loss=loss, metric=metric_value(measured[0])))
-        progress.step(step, plan.steps, loss=loss, metric=history[-1].metric)
-
-    fit(
-        network,
-        TaskLoss(tasks, counts),
-        batches,
-        plan.steps,
-        manifest.train,
-        device,
-        report,
-        report_every=report_interval(plan, chip_pixels, sum(sample.height * sample.width for sample in calibration)),
-    )
-    temperature = calibrate(torch_infer(network, device), calibration, reader, tasks, TILE_PX)
-    calibrated = CalibratedNetwork(network, tasks, temperature)
-    seconds = time.monotonic() - started
+    plan = plan_candidates(manifest, tasks, len(samples))
+    held_out: dict[CandidateKind, dict[TaskName, float | None]] = {}
+    seconds: dict[CandidateKind, float] = {}
+    quick: Quick | None = None
+    deep: Deep | None = None
+    if "quick" in plan.kinds:
+        progress.enter("training", message="fitting a linear head on frozen features")
+        both = "deep" in plan.kinds
+        quick = fit_quick(manifest, tasks, statistics, samples, calibration, reader, judge=both)
+        seconds["quick"] = quick.seconds
+        held_out["quick"] = {name: head.held_out_accuracy for name, head in quick.heads.items()}
+        if both:
+            temperature = {name: head.temperature for name, head in quick.judged_heads.items()}
+            judged = CalibratedNetwork(quick.judged, tasks, temperature)
+            held_out["quick"] = _measured(judged, calibration, reader, tasks, device)
+    if "deep" in plan.kinds:
+        deep = _train_deep(manifest, tasks, counts, statistics, samples, calibration, reader, device, progress)
+        seconds["deep"] = deep.seconds
+        held_out["deep"] = _measured(deep.calibrated, calibration, reader, tasks, device)
+    winner, sentence = choose(held_out)
+    if deep is not None and (quick is None or winner == "deep"):
+        network, calibrated, temperature = deep.network, deep.calibrated, deep.temperature
+    elif quick is not None:
+        network, temperature = quick.final, {name: head.temperature for name, head in quick.heads.items()}
+        calibrated = CalibratedNetwork(network, tasks, temperature)
+        deep = None
+    else:
+        raise RuntimeError("a plan has at least one candidate")
+    total_seconds = time.monotonic() - started
 
     incumbent, message = load_incumbent(manifest)
     progress.enter("evaluating", total=len(reserve), message=message)
@@ -105,7 +111,10 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
     evaluation = evaluate(reserve, reader, counts, candidate, incumbent, TILE_PX)
 
     progress.enter("exporting")
-    export_onnx(calibrated, len(manifest.bands), out / ONNX_FILE)
+    if isinstance(network, QuickNetwork):
+        export_quick(network.cpu(), tasks, temperature, out / ONNX_FILE)
+    else:
+        export_onnx(calibrated, len(manifest.bands), out / ONNX_FILE)
     left_out.write(out)
     record = TrainingRecord(
         tasks=tasks,
@@ -115,12 +124,78 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
         evaluation=evaluation,
         parity=check_parity(calibrated, out / ONNX_FILE, _some_chips(samples, reader)),
         labels=sum(sample.sample_id not in left_out for sample in (*samples, *calibration)),
-        seconds=seconds,
+        seconds=total_seconds,
         device=device.type,
-        schedule=plan,
-        history=history,
+        schedule=None if deep is None else deep.schedule,
+        history=[] if deep is None else deep.history,
+        candidates=candidates(held_out, seconds, winner),
+        choice=f"{sentence}; {plan.reason}",
     )
     write_artefacts(out, directory, manifest, network, record)
+
+
+class Deep(NamedTuple):
+    """The trained network as a candidate."""
+
+    network: nn.Module
+    calibrated: CalibratedNetwork
+    temperature: dict[TaskName, float]
+    schedule: Schedule
+    history: list[TrainingReport]
+    seconds: float
+
+
+def _train_deep(
+    manifest: Manifest,
+    tasks: list[TaskSpec],
+    counts: Counts,
+    statistics: BandStatistics,
+    samples: list[LabelledSample],
+    calibration: list[LabelledSample],
+    reader: ChipReader,
+    device: torch.device,
+    progress: Progress,
+) -> Deep:
+    started = time.monotonic()
+    torch.manual_seed(manifest.train.seed)
+    rng = np.random.default_rng(manifest.train.seed)
+    network = build(manifest.model, tasks, statistics)
+    chip_pixels = max(reader.chip_pixels(sample) for sample in samples)
+    length = schedule(manifest.train, epoch_size(samples, reader), chip_pixels)
+    batches = training_batches(samples, reader, tasks, statistics, length.batch_size, rng)
+    history: list[TrainingReport] = []
+
+    def report(step: int, loss: float) -> None:
+        uncalibrated = CalibratedNetwork(network, tasks, {spec.task: 1.0 for spec in tasks})
+        measured = tally(calibration, reader, tasks[:1], torch_infer(uncalibrated, device), TILE_PX)
+        history.append(TrainingReport(step=step, loss=loss, metric=metric_value(measured[0])))
+        progress.step(step, length.steps, loss=loss, metric=history[-1].metric)
+
+    fit(
+        network,
+        TaskLoss(tasks, counts),
+        batches,
+        length.steps,
+        manifest.train,
+        device,
+        report,
+        report_every=report_interval(length, chip_pixels, sum(sample.height * sample.width for sample in calibration)),
+    )
+    temperature = calibrate(torch_infer(network, device), calibration, reader, tasks, TILE_PX)
+    calibrated = CalibratedNetwork(network, tasks, temperature)
+    return Deep(network, calibrated, temperature, length, history, time.monotonic() - started)
+
+
+def _measured(
+    network: nn.Module,
+    samples: Sequence[LabelledSample],
+    reader: ChipReader,
+    tasks: Sequence[TaskSpec],
+    device: torch.device,
+) -> dict[TaskName, float | None]:
+    """The metric of each task on labels that the network was not fitted on."""
+    found = tally(samples, reader, tasks, torch_infer(network, device), TILE_PX)
+    return {counted.task.name: metric_value(counted) for counted in found}
 
 
 def pick_device(asked: str) -> torch.device:

@@ -9,9 +9,10 @@ import msgspec
 from safetensors.torch import save_file
 from torch import nn
 
-from models.card import BandStatistics, Evaluation, ModelCard, ParityReport, TaskSpec
+from models.card import BandStatistics, Candidate, Evaluation, ModelCard, ParityReport, TaskSpec
 from models.manifest import MANIFEST_FILE, Manifest
 from models.training.fit import Schedule
+from models.training.ladder import network_config
 from models.training.networks.architectures import STRIDE_PX
 
 LIBRARIES = (
@@ -49,8 +50,11 @@ class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     """Wall time until the weights were calibrated, evaluation and export not included."""
     device: str
-    schedule: Schedule
+    schedule: Schedule | None
+    """None: the quick candidate."""
     history: list[TrainingReport]
+    candidates: list[Candidate]
+    choice: str
 
 
 def write_artefacts(out: Path, directory: Path, manifest: Manifest, network: nn.Module, record: TrainingRecord) -> None:
@@ -76,6 +80,7 @@ def write_artefacts(out: Path, directory: Path, manifest: Manifest, network: nn.
         "temperature": record.temperature,
         "statistics": record.statistics,
     }
+    model = network_config(network, manifest.model)
     card = ModelCard(
         version=manifest.version,
         campaign=manifest.campaign,
@@ -84,21 +89,23 @@ def write_artefacts(out: Path, directory: Path, manifest: Manifest, network: nn.
         tasks=record.tasks,
         source_bands=manifest.source_bands,
         bands=manifest.bands,
-        model=manifest.model,
+        model=model,
         train=manifest.train,
         statistics=record.statistics,
         temperature=record.temperature,
         stride_px=STRIDE_PX,
         tile_px=record.tile_px,
-        embedding_size=manifest.model.embedding_size,
+        embedding_size=model.embedding_size,
         evaluation=record.evaluation,
         parity=record.parity,
         manifest_sha256=hashlib.sha256((directory / MANIFEST_FILE).read_bytes()).hexdigest(),
         labels=record.labels,
         seconds=record.seconds,
         digests={},
-        trained_from=manifest.trained_from,
+        trained_from=manifest.trained_from if record.schedule is not None else None,
         band_policy=manifest.reading,
+        candidates=record.candidates,
+        choice=record.choice,
     )
     for name, content in (("training.json", training), ("evaluation.json", record.evaluation), ("card.json", card)):
         (out / name).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1))

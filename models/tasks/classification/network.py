@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from models.tasks.classification.task import NOT_LABELLED, Classification
 from models.tasks.network import MAX_WEIGHT, EncodedImages, EncoderShape, balanced_weights
+from models.tasks.task import Task
 
 HEAD = "classifier"
 
@@ -69,3 +70,8 @@ def loss(task: Classification, counts: NDArray[np.int64]) -> nn.Module:
 def probabilities(task: Classification, logits: Tensor) -> Tensor:
     """They sum to 1 over axis 1, but for multi-label, whose classes are independent."""
     return logits.sigmoid() if task.multi_label else logits.softmax(dim=1)
+
+
+def onnx_operator(task: Task) -> tuple[str, dict[str, int]]:
+    """The ONNX operator of `probabilities`, with its attributes."""
+    return ("Sigmoid", {}) if task.multi_label else ("Softmax", {"axis": 1})

@@ -1,0 +1,122 @@
+"""The quick candidate: one real run, and what decides whether it is tried."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import rasterio
+import timm
+from safetensors.torch import save_file
+
+from models.card import ModelCard, ModelConfig, TaskSpec, TrainConfig
+from models.encoders import wheel
+from models.inference.predictor import Predictor
+from models.manifest import read_manifest
+from models.registry import ModelRegistry
+from models.train import main
+from models.training.ladder import choose, plan_candidates
+from tests.models.training.fixtures import split_of, write_snapshot
+
+PLACE = {"driver": "GTiff", "crs": "EPSG:32631", "transform": rasterio.Affine(10, 0, 500_000, 0, -10, 0)}
+NAMES = ["smooth", "striped"]
+SINGLE = TaskSpec(task="classification", classes=NAMES)
+SEVERAL = TaskSpec(task="classification", classes=NAMES, multi_label=True)
+
+
+def snapshot(directory: Path, task: TaskSpec, count: int, **changes: Any) -> Path:
+    """Chips of two textures; a corner of some is invalid."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for index in range(count):
+        label = index % 2
+        image = np.full((3, 64, 64), rng.integers(60, 180), np.float64)
+        if label:
+            image += 40 * np.sign(np.sin(np.arange(64) * rng.uniform(0.8, 1.6)))
+        image += rng.normal(0, 5, image.shape)
+        path = directory / f"chip-{index}.tif"
+        with rasterio.open(path, "w", width=64, height=64, count=3, dtype="uint8", nodata=0, **PLACE) as target:
+            target.write(image.clip(1, 255).astype(np.uint8))
+        rows.append({"path": path, "split": split_of(index), "classification": [label]})
+    write_snapshot(directory / "snapshot", rows, [task], **changes)
+    return directory / "snapshot"
+
+
+def run(directory: Path, out: Path) -> ModelCard:
+    assert main([str(directory), "--out", str(out)]) == 0
+    return msgspec.json.decode((out / "card.json").read_bytes(), type=ModelCard)
+
+
+@pytest.mark.parametrize("task", [SINGLE, SEVERAL])
+def test_version_answers_like_the_torch_network_and_is_right(tmp_path: Path, task: TaskSpec) -> None:
+    folder = snapshot(tmp_path, task, 40)
+    card = run(folder, tmp_path / "out")
+    assert card.evaluation.candidate[0].value >= 0.9
+    assert max(card.parity.differences.values()) <= card.parity.tolerance
+    assert card.parity.differences.keys() == {"embedding", "classification"}
+    assert [(found.kind, found.won) for found in card.candidates] == [("quick", True)]
+    assert "quick is the only candidate" in (card.choice or "")
+    registry = ModelRegistry(tmp_path / "models")
+    registry.publish("v1", tmp_path / "out", card)
+    answers = Predictor(registry.path("v1"), device="cpu").predict(np.full((3, 45, 70), 100.0, np.float32))
+    assert answers["embedding"].shape == (card.embedding_size,)
+    assert answers["classification"].argmax() == 0
+
+
+def test_four_labels_a_class_already_tell_textures_apart(tmp_path: Path) -> None:
+    card = run(snapshot(tmp_path, SINGLE, 12), tmp_path / "out")
+    assert card.labels <= 10
+    assert card.evaluation.candidate[0].value == 1.0
+
+
+def test_deep_network_is_judged_on_labels_that_neither_saw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.training.ladder.DEEP_LABELS", 5)
+    monkeypatch.setattr("models.training.fit.MIN_STEPS", 2)
+    monkeypatch.setattr("models.training.fit.EPOCHS", 1)
+    folder = snapshot(tmp_path, SINGLE, 40)
+    weights = tmp_path / "encoder.safetensors"
+    save_file(timm.create_model(ModelConfig().encoder, num_classes=0).state_dict(), weights)
+    manifest = read_manifest(folder)
+    changed = msgspec.structs.replace(manifest, model=ModelConfig(pretrained_file=str(weights)))
+    (folder / "manifest.json").write_bytes(msgspec.json.encode(changed))
+    card = run(folder, tmp_path / "out")
+    assert [(found.kind, found.won) for found in card.candidates] == [("quick", True), ("deep", False)]
+    assert all(found.held_out["classification"] is not None for found in card.candidates)
+    assert "quick beats deep on held-out training labels" in (card.choice or "")
+
+
+def test_missing_weights_leave_the_deep_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = snapshot(tmp_path, SINGLE, 12)
+    manifest = read_manifest(folder)
+    assert plan_candidates(manifest, [SINGLE], 8).kinds == ["quick"]
+    monkeypatch.setattr(wheel, "DISTRIBUTION", "no-such-distribution")
+    plan = plan_candidates(manifest, [SINGLE], 8)
+    assert plan.kinds == ["deep"]
+    assert "not installed" in plan.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "kinds"),
+    [
+        ({"model": ModelConfig(encoder="test_resnet")}, ["deep"]),
+        ({"train": TrainConfig(max_steps=3)}, ["deep"]),
+        ({"train": TrainConfig(max_steps=3, candidates="quick")}, ["quick"]),
+        ({"train": TrainConfig(candidates="deep")}, ["deep"]),
+        ({"model": ModelConfig(pretrained_file="weights")}, ["quick", "deep"]),
+    ],
+)
+def test_settings_decide_what_is_tried(tmp_path: Path, changes: dict[str, Any], kinds: list[str]) -> None:
+    manifest = msgspec.structs.replace(read_manifest(snapshot(tmp_path, SINGLE, 2)), **changes)
+    assert plan_candidates(manifest, [SINGLE], 200).kinds == kinds
+
+
+def test_pixels_are_left_to_the_deep_network(tmp_path: Path) -> None:
+    both = [SINGLE, TaskSpec(task="segmentation", classes=["road"])]
+    assert plan_candidates(read_manifest(snapshot(tmp_path, SINGLE, 2)), both, 50).kinds == ["deep"]
+
+
+def test_best_candidate_on_held_out_labels_wins() -> None:
+    assert choose({"quick": {"classification": 0.8}, "deep": {"classification": 0.9}})[0] == "deep"
+    assert choose({"quick": {"classification": 0.9}, "deep": {"classification": 0.9}})[0] == "quick"
+    assert choose({"quick": {"classification": 0.1}, "deep": {"classification": None}})[0] == "quick"
