@@ -8,6 +8,7 @@ import msgspec
 
 from al_loop.campaigns.classes import former_names
 from al_loop.campaigns.imagery.spelling import find_samples
+from al_loop.campaigns.imagery.valid_points import refuse_nodata
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.geojson import read_features
 from al_loop.domain.labels import IMPORT_ANNOTATOR, CheckedLabel, Label, LabelInput, LabelSource, RequestKey
@@ -66,6 +67,8 @@ def record_counted(
         check_label(campaign, sample_id, header, label, now, path)
         for (sample_id, header), label, path in zip(samples, inputs, paths, strict=True)
     ]
+    for (_, header), label in zip(samples, checked, strict=True):
+        refuse_nodata(campaign, header, label)
     return store.labels.append_counted(campaign.campaign_id, checked, request=request)
 
 

@@ -112,8 +112,8 @@ def read_labels_file(data: bytes) -> LabelList:
 def read_annotations(data: bytes) -> Answers:
     """Gather the features of one file into one complete answer a task.
 
-    A segmentation with a feature that is not a polygon is not taken at all: without that feature it would be a
-    different answer. Polygons without coordinates are left out of it.
+    A segmentation with a feature that is neither a polygon nor a point is not taken at all: without that feature it
+    would be a different answer. Polygons without coordinates are left out of it.
 
     Raises:
         msgspec.DecodeError: Not a SCANEO annotation file.
@@ -162,9 +162,11 @@ def _region(geometry: Geometry | None, label: str | None) -> dict[str, Any]:
 def _take_regions(answers: Answers, regions: list[dict[str, Any]], ignored: list[IgnoredRegion]) -> None:
     for region in sorted(ignored, key=lambda region: region.position):
         regions.insert(region.position, _region(region.geometry, None))
-    strange = {str(region["geometry"]["type"]) for region in regions} - {"Polygon", "MultiPolygon"}
+    strange = {str(region["geometry"]["type"]) for region in regions} - {"Polygon", "MultiPolygon", "Point"}
     if strange:
-        reason = f"segmentation not taken: it has a {', '.join(sorted(strange))} where only polygons make sense"
+        reason = (
+            f"segmentation not taken: it has a {', '.join(sorted(strange))} where only polygons and points make sense"
+        )
         answers.left_out[reason] += len(regions)
     else:
         answers.regions = [region for region in regions if region["geometry"]["coordinates"]]

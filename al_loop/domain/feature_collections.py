@@ -1,4 +1,4 @@
-"""GeoJSON FeatureCollections as clients send them: what is a feature, what its class is, which polygons it has.
+"""GeoJSON FeatureCollections as clients send them: what is a feature, its class, its polygons or point.
 
 Other tools write much that the standard allows and more; what is clear is taken, the rest is refused in plain words
 with the JSON path of the member, what was found there and what to send instead.
@@ -33,11 +33,13 @@ class GivenFeature(NamedTuple):
     stored: dict[str, Any]
     """As it was sent, with the class as the campaign spells it."""
     polygons: list[tuple[Rings, str]]
-    """Rings of each polygon, and the JSON path of its coordinates."""
+    """Rings of each polygon, and the JSON path of its coordinates; none of a point."""
     single: bool
     """Whether it is a Polygon; else it is of several."""
     as_drawn: bool
     """Whether its geometry is stored as it was sent; a collection and 3D coordinates are not."""
+    point: list[float] | None = None
+    """Position of a Point, which says what one pixel shows; it has no polygons."""
 
 
 def given_features(features: dict[str, Any], classes: Sequence[str], at: str) -> tuple[list[GivenFeature], object]:
@@ -76,12 +78,15 @@ def _feature(feature: object, by_name: dict[str, str], at: str) -> GivenFeature 
         raise InvalidValueError(
             f"{at}.geometry", f"the feature has no geometry, but {_kind(geometry)}; draw an area or leave it out"
         )
-    polygons = _polygons(geometry, f"{at}.geometry", 0)
-    flat = all(len(position) == 2 for rings, _ in polygons for ring in rings for position in ring)
-    kind = geometry.get("type")
     stored = feature
     if isinstance(properties, dict) and properties.get("label") != name:
         stored = {**feature, "properties": {**properties, "label": name}}
+    kind = geometry.get("type")
+    if kind == "Point":
+        position = _checked(geometry, list[float], f"{at}.geometry")
+        return GivenFeature(at, stored, [], single=True, as_drawn=len(position) == 2, point=position)
+    polygons = _polygons(geometry, f"{at}.geometry", 0)
+    flat = all(len(position) == 2 for rings, _ in polygons for ring in rings for position in ring)
     return GivenFeature(at, stored, polygons, kind == "Polygon", flat and kind != "GeometryCollection")
 
 
@@ -108,7 +113,7 @@ def _class_of(properties: object, by_name: dict[str, str], at: str) -> str | Non
 def _polygons(geometry: object, at: str, depth: int) -> list[tuple[Rings, str]]:
     kind = geometry.get("type") if isinstance(geometry, dict) else None
     if not isinstance(geometry, dict) or not isinstance(kind, str):
-        raise InvalidValueError(f"{at}.type", "the geometry has no type; send Polygon or MultiPolygon")
+        raise InvalidValueError(f"{at}.type", "the geometry has no type; send Polygon, MultiPolygon or Point")
     if kind == "GeometryCollection" and depth < MAX_GEOMETRIES:
         parts = geometry.get("geometries")
         if not isinstance(parts, list):
@@ -120,7 +125,7 @@ def _polygons(geometry: object, at: str, depth: int) -> list[tuple[Rings, str]]:
     if kind == "MultiPolygon":
         parts = _checked(geometry, list[Rings], at)
         return [(rings, f"{at}.coordinates[{index}]") for index, rings in enumerate(parts)]
-    raise InvalidValueError(f"{at}.type", f"a {kind[:40]} has no area; send Polygon or MultiPolygon")
+    raise InvalidValueError(f"{at}.type", f"a {kind[:40]} has no area; send Polygon, MultiPolygon or Point")
 
 
 def _checked(geometry: dict[str, Any], kind: Any, at: str) -> Any:  # noqa: ANN401  # nested lists of numbers

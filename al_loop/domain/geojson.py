@@ -1,13 +1,13 @@
 """GeoJSON answers of annotators <-> shapely: checks, CRS and pixel coordinates. Knows no store, reads no pixel."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from shapely import MultiPolygon, Polygon
+from shapely import MultiPolygon, Point, Polygon
 from shapely.geometry import mapping
 
 from al_loop.domain.feature_collections import GivenFeature, given_features
@@ -15,13 +15,25 @@ from al_loop.domain.samples import SampleHeader
 from al_loop.errors import InvalidValueError
 from models.card import IGNORE
 from models.errors import NoPlaceError, UnknownCrsError
-from models.geo.placement import WGS84, Area, from_crs_to_pixels, locate, place, polygons_only, reprojected
+from models.geo.placement import (
+    WGS84,
+    Area,
+    from_crs_to_pixels,
+    locate,
+    pixels_to_crs,
+    place,
+    polygons_only,
+    reprojected,
+)
 from models.rasters.crs import crs_of, read_crs
 from models.rasters.masks import touched_pixels
 
 PIXEL = "pixel"
+Drawn = TypeVar("Drawn", Polygon, MultiPolygon, Area, Point)
 MAX_COORDINATES = 1_000_000
 """Vertices of one label; the mask of a 3-megapixel image of a town has 300,000."""
+MAX_POINTS = 10_000
+"""Points of one label; who knows more of an image paints areas or sends a mask."""
 MAX_COORDINATE = 1e9
 """Farthest from the origin that a coordinate lies, in any unit: no CRS of the Earth in metres reaches a tenth of it."""
 REPAIR_TOLERANCE = 0.01
@@ -44,7 +56,8 @@ def read_features(
     Areas may run over the image's edge (brush strokes do); what lies outside is cut off where pixels are made.
 
     Args:
-        features: Polygons, MultiPolygons and collections of them; `properties.label` is a class, or null with
+        features: Polygons, MultiPolygons and collections of them, and Points, each of which says what the pixel shows
+            that it lies in; `properties.label` is a class, or null with
             `properties.ignore` true. A feature without geometry whose `properties.empty` is true, as the export writes
             it, stands for no area.
         header: The sample they are drawn on.
@@ -66,8 +79,23 @@ def read_features(
     stored_crs = WGS84 if source not in (PIXEL, _OWN) else PIXEL
     stored = []
     vertices = 0
+    points: dict[tuple[float, ...], object] = {}
+    if sum(feature.point is not None for feature in given) > MAX_POINTS:
+        raise InvalidValueError(f"{at}.features", f"more than {MAX_POINTS} points; paint areas, or import a mask")
     for feature in given:
         place_of = f"{feature.at}.geometry"
+        if feature.point is not None:
+            point, pixel = _point(feature.point, source, stored_crs, header, f"{place_of}.coordinates")
+            name = feature.stored["properties"]["label"]
+            if points.setdefault(pixel, name) != name:
+                raise InvalidValueError(
+                    place_of,
+                    f"two points with different classes in the pixel at column {pixel[0]:.0f} and row {pixel[1]:.0f}; "
+                    "send one",
+                )
+            as_sent = source in (PIXEL, WGS84) and feature.as_drawn
+            stored.append(feature.stored if as_sent else {**feature.stored, "geometry": mapping(point)})
+            continue
         area = _area(feature)
         vertices += shapely.count_coordinates(area)
         if vertices > MAX_COORDINATES:
@@ -98,8 +126,8 @@ def read_features(
     return {"type": "FeatureCollection", "features": stored}, stored_crs
 
 
-def areas_of(features: dict[str, Any]) -> Iterable[tuple[str | None, Area]]:
-    """(class, or None for "ignore", and its area) of each feature of a stored collection, in painting order."""
+def areas_of(features: dict[str, Any]) -> Iterable[tuple[str | None, Area | Point]]:
+    """(class, or None for "ignore", and its area or point) of each feature of a stored collection, as painted."""
     for feature in features["features"]:
         yield feature["properties"]["label"], shapely.geometry.shape(feature["geometry"])
 
@@ -121,17 +149,29 @@ def coded_polygons(
         classes: Classes of the task.
 
     Returns:
-        Code and WKB in pixel coordinates of each polygon, in painting order; "ignore" has code 255.
+        Code and WKB in pixel coordinates of each polygon, in painting order; "ignore" has code 255. A point is the
+        square of its pixel. Where there are points, the whole image comes first, to be ignored: who answers points
+        says nothing of the rest.
     """
-    return [
+    drawn = [
         (class_code(name, classes), shapely.to_wkb(part))
         for name, area in areas_of(features)
         for part in to_pixels(area, crs, header).geoms
     ]
+    if has_points(features):
+        drawn.insert(0, (IGNORE, shapely.to_wkb(shapely.box(0, 0, header.width, header.height))))
+    return drawn
 
 
-def to_pixels(area: Area, crs: str, header: SampleHeader) -> MultiPolygon:
-    """The area in pixel coordinates (x = column, y = row from the upper left corner), cut at the image's edge.
+def has_points(features: dict[str, Any] | None) -> bool:
+    """Whether a stored collection holds Points, so that what it does not cover is unknown rather than background."""
+    return any(feature["geometry"]["type"] == "Point" for feature in (features or {}).get("features", []))
+
+
+def to_pixels(area: Area | Point, crs: str, header: SampleHeader) -> MultiPolygon:
+    """The area, or the square of a point's pixel, in pixel coordinates, cut at the image's edge.
+
+    x = column, y = row from the upper left corner.
 
     Args:
         area: As stored.
@@ -149,6 +189,12 @@ def to_pixels(area: Area, crs: str, header: SampleHeader) -> MultiPolygon:
         drawn = locate(area, header.crs, header.transform, frame)
     else:
         drawn = area
+    if isinstance(area, Point):
+        x, y = shapely.get_coordinates(drawn)[0]
+        if not (0 <= x < header.width and 0 <= y < header.height):
+            return MultiPolygon()
+        column, row = np.floor([x, y])
+        return MultiPolygon([shapely.box(column, row, column + 1, row + 1)])
     return polygons_only(shapely.intersection(shapely.make_valid(drawn), shapely.box(*frame)))
 
 
@@ -187,6 +233,32 @@ def _source_crs(crs: str | None, member: object, header: SampleHeader, at: str) 
         where,
         f"the place of {header.path} on Earth is unknown: {problem}; send pixel coordinates with `crs` 'pixel'",
     )
+
+
+def placed_point(point: Point, header: SampleHeader) -> Point | None:
+    """A point in pixels of a sample in EPSG:4326; None where it has no place on Earth."""
+    if not header.placed or header.crs is None or header.transform is None:
+        return None
+    moved = pixels_to_crs(point, crs_of(header.crs), header.transform, CRS.from_epsg(4326))
+    return moved if np.isfinite(shapely.get_coordinates(moved)).all() else None
+
+
+def _point(
+    position: list[float], source: str, stored_crs: str, header: SampleHeader, at: str
+) -> tuple[Point, tuple[float, ...]]:
+    """A point in the CRS it is stored in, and column and row of its pixel."""
+    if len(position) < 2:
+        raise InvalidValueError(at, f"{len(position)} numbers; a position is [x, y]")
+    if not (np.abs(position[:2]) <= MAX_COORDINATE).all():  # also of NaN
+        raise InvalidValueError(at, f"no place on Earth or in an image: {position[0]:.6g}, {position[1]:.6g}")
+    try:
+        point = _reprojected(Point(position[:2]), source, header, at)
+        drawn = to_pixels(point, stored_crs, header)
+    except NoPlaceError as error:
+        raise InvalidValueError(at, f"coordinates that cannot be projected: {error}") from error
+    if drawn.is_empty:
+        raise InvalidValueError(at, _outside(point, stored_crs, header))
+    return point, drawn.bounds[:2]
 
 
 def _area(feature: GivenFeature) -> Area:
@@ -237,7 +309,7 @@ def _repaired(area: Area, at: str) -> Area:
     return fixed
 
 
-def _outside(area: Area, crs: str, header: SampleHeader) -> str:
+def _outside(area: Area | Point, crs: str, header: SampleHeader) -> str:
     bounds = ", ".join(f"{value:.6g}" for value in area.bounds)
     image = header.bounds if crs == WGS84 else [0, 0, header.width, header.height]
     return f"lies outside the image: its bounds are ({bounds}) in {crs}, those of {header.path} are {image}"
@@ -263,7 +335,7 @@ def _touched(area: MultiPolygon, crs: str, header: SampleHeader) -> Area | None:
     return inside if crs == PIXEL else placed(inside, header)
 
 
-def _reprojected(area: Area, source: str, header: SampleHeader, at: str) -> Area:
+def _reprojected(area: Drawn, source: str, header: SampleHeader, at: str) -> Drawn:
     """The area in the CRS it is stored in; `area` itself where nothing has to change.
 
     Raises:

@@ -7,7 +7,7 @@ import shapely
 from rasterio.errors import CRSError
 from shapely.geometry import mapping, shape
 
-from al_loop.domain.geojson import PIXEL, placed, to_pixels
+from al_loop.domain.geojson import PIXEL, placed, placed_point, to_pixels
 from al_loop.domain.labels import Label
 from al_loop.domain.samples import SampleHeader
 from models.errors import NoPlaceError
@@ -32,12 +32,17 @@ def geographic_geometry(geometry: dict[str, Any], crs: str | None, sample: Sampl
     if crs != PIXEL:
         if _keeps_to_rfc_7946(area):
             return geometry
+        if geometry["type"] == "Point":  # beyond a turn of the Earth
+            return {**geometry, "coordinates": [(area.x + 180.0) % 360.0 - 180.0, area.y]}
         try:
             area = to_pixels(area, WGS84, sample)
         except UNPLACEABLE:
             return None
         if area.is_empty:
             return None
+    if geometry["type"] == "Point":
+        point = placed_point(area, sample)
+        return None if point is None else dict(mapping(point))
     found = placed(area, sample)
     if found is None:
         return None
@@ -61,6 +66,8 @@ def pixel_geometry(geometry: dict[str, Any], crs: str | None, sample: SampleHead
         area = to_pixels(shape(geometry), WGS84, sample)
     except UNPLACEABLE:
         return None
+    if geometry["type"] == "Point" and not area.is_empty and sample.transform is not None:
+        return dict(mapping(area.centroid))
     return None if area.is_empty or sample.transform is None else dict(mapping(area))
 
 

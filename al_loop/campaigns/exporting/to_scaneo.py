@@ -119,6 +119,8 @@ def _answer(label: Label, sample: SampleHeader) -> _Answer:
 
 def _multi_polygon(geometry: dict[str, Any]) -> Geometry:
     coordinates = geometry["coordinates"]
+    if geometry["type"] == "Point":
+        return Geometry("Point", msgspec.Raw(msgspec.json.encode(coordinates)))
     parts = coordinates if geometry["type"] == "MultiPolygon" else [coordinates]
     return Geometry("MultiPolygon", msgspec.Raw(msgspec.json.encode(parts)))
 

@@ -151,7 +151,7 @@ def changed(change: dict[str, Any]) -> dict[str, Any]:
     [
         ({"type": "Feature"}, ".type", "FeatureCollection"),
         ({"type": "FeatureCollection"}, ".features", "a list of features, got null"),
-        (changed({"geometry": {"type": "Point", "coordinates": [1, 2]}}), ".features[0].geometry.type", "Point"),
+        (changed({"geometry": {"type": "LineString", "coordinates": [1, 2]}}), ".features[0].geometry.type", "Point"),
         (changed({"geometry": None}), ".features[0].geometry", "no geometry"),
         (changed({"properties": {}}), ".features[0].properties.label", "`label` is missing"),
         (changed({"properties": {"label": "lava"}}), ".features[0].properties.label", "no class 'lava'"),
@@ -284,7 +284,7 @@ geometries = st.recursive(
             lambda parts: {"type": "MultiPolygon", "coordinates": parts},
             st.lists(st.lists(rings_of, max_size=2), max_size=2),
         ),
-        st.sampled_from([{"type": "Point", "coordinates": [1, 2]}, {}, {"type": 7}, {"type": "Polygon"}, [], "x"]),
+        st.sampled_from([{"type": "LineString", "coordinates": [1, 2]}, {}, {"type": 7}, {"type": "Polygon"}, [], "x"]),
     ),
     lambda inner: st.builds(
         lambda parts: {"type": "GeometryCollection", "geometries": parts}, st.one_of(st.lists(inner, max_size=3), inner)

@@ -116,13 +116,13 @@ def test_scaneo_newer_annotations_go_before_older_ones(scaneo_folder: Path) -> N
 
 
 def test_scaneo_point_in_a_segmentation_refuses_the_whole_answer(scaneo_folder: Path) -> None:
-    point = annotation("water", "segmentation", {"type": "Point", "coordinates": [-3.69, 40.49]})
+    point = annotation("water", "segmentation", {"type": "LineString", "coordinates": [[-3.69, 40.49], [-3.7, 40.5]]})
     polygon = annotation("water", "segmentation", {"type": "Polygon", "coordinates": square(2, 2)})
     write_json(scaneo_folder / "a.geojson", collection(polygon, point))
 
     plan = plan_import(scaneo_folder)
     assert "segmentation" not in plan.label_counts
-    assert "has a Point" in reasons(plan)["a.geojson"]
+    assert "has a LineString" in reasons(plan)["a.geojson"]
 
 
 @pytest.mark.parametrize(
@@ -198,3 +198,15 @@ def test_scaneo_import_of_real_old_export_leaves_prompts_out(shared_data: Path) 
     assert [label.path for label in labels] == [f"Jaca_{number}.tif" for number in (1, 2, 3, 4)]
     assert all(label.features and len(label.features["features"]) == 1 for label in labels)
     assert [spec.classes for spec in plan.tasks] == [["grass"]]
+
+
+def test_scaneo_points_in_a_segmentation_are_taken_as_points(scaneo_folder: Path) -> None:
+    point = annotation("water", "segmentation", {"type": "Point", "coordinates": [-3.69, 40.49]})
+    polygon = annotation("water", "segmentation", {"type": "Polygon", "coordinates": square(2, 2)})
+    write_json(scaneo_folder / "a.geojson", collection(polygon, point))
+
+    (drawn,) = [label for label in plan_import(scaneo_folder).labels() if label.task == "segmentation"]
+    assert drawn.features is not None
+    geometries = [feature["geometry"] for feature in drawn.features["features"]]
+    assert [geometry["type"] for geometry in geometries] == ["Polygon", "Point"]
+    assert geometries[1]["coordinates"] == [-3.69, 40.49]

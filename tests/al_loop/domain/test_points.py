@@ -1,0 +1,99 @@
+"""Points among the answers: one pixel each, the rest of the image unknown."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from rasterio.warp import transform
+
+from al_loop.domain.geojson import MAX_POINTS, read_features
+from al_loop.domain.labels import LabelInput
+from al_loop.domain.painting import painted
+from al_loop.domain.samples import SampleHeader
+from al_loop.errors import InvalidValueError
+from tests.al_loop.domain.test_geojson import AT, CLASSES, PLACES, UTM_NORTH, square
+
+
+def feature(kind: str, coordinates: Any, label: str | None = "road", **more: Any) -> dict[str, Any]:
+    return {
+        "type": "Feature",
+        "properties": {"label": label, **more},
+        "geometry": {"type": kind, "coordinates": coordinates},
+    }
+
+
+def collection(*features: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "FeatureCollection", "features": list(features)}
+
+
+def codes(given: dict[str, Any], header: SampleHeader, crs: str | None = "pixel") -> np.ndarray:
+    stored, stored_crs = read_features(given, header, CLASSES, crs=crs, at=AT)
+    label = LabelInput(path="a.tif", task="segmentation", annotator="ann", features=stored, crs=stored_crs)
+    return painted(CLASSES, label, header)
+
+
+def test_a_point_is_one_pixel_and_the_rest_of_the_image_is_unknown() -> None:
+    found = codes(collection(feature("Point", [3.5, 7.5]), feature("Point", [63.99, 0.0], "field")), UTM_NORTH)
+
+    expected = np.full((64, 64), 255, np.uint8)
+    expected[7, 3], expected[0, 63] = 2, 1
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_polygons_beside_points_stay_what_they_are_and_the_later_one_is_on_top() -> None:
+    area, point = feature("Polygon", square(0, 0, 8)), feature("Point", [3.5, 3.5], "field")
+
+    point_last, area_last = (codes(collection(*parts), UTM_NORTH) for parts in ((area, point), (point, area)))
+
+    assert (point_last[3, 3], point_last[0, 0], point_last[20, 20]) == (1, 2, 255)
+    assert (area_last[3, 3], area_last[0, 0], area_last[20, 20]) == (2, 2, 255)
+
+
+def test_an_ignored_point_is_unknown_on_an_area_that_it_lies_on() -> None:
+    area, point = feature("Polygon", square(0, 0, 8)), feature("Point", [3.5, 3.5], None, ignore=True)
+
+    assert codes(collection(area, point), UTM_NORTH)[3, 3] == 255
+
+
+@pytest.mark.parametrize("header", PLACES)
+def test_a_point_in_longitude_and_latitude_is_the_pixel_that_it_lies_in(header: SampleHeader) -> None:
+    a, b, c, d, e, f = header.transform or []
+    (x,), (y,) = transform(header.crs, "EPSG:4326", [a * 40.5 + b * 9.5 + c], [d * 40.5 + e * 9.5 + f])
+
+    found = codes(collection(feature("Point", [(x + 180) % 360 - 180, y])), header, crs=None)
+
+    assert np.argwhere(found == 2).tolist() == [[9, 40]]
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "words"),
+    [
+        ([64.0, 3.0], "lies outside the image"),
+        ([-0.01, 3.0], "lies outside the image"),
+        ([float("nan"), 3.0], "no place on Earth or in an image"),
+        ([1e300, 3.0], "no place on Earth or in an image"),
+        ([3.0], "a position is"),
+        ([[3.0, 4.0]], "expected a number, got a list"),
+        ("3 4", "expected a list, got a text"),
+    ],
+)
+def test_a_point_that_is_no_place_in_the_image_is_refused(coordinates: Any, words: str) -> None:
+    with pytest.raises(InvalidValueError, match=words) as caught:
+        codes(collection(feature("Point", coordinates)), UTM_NORTH)
+
+    assert caught.value.path.startswith(f"{AT}.features[0].geometry")
+
+
+def test_two_classes_for_one_pixel_are_refused_and_one_class_twice_is_not() -> None:
+    twice = collection(feature("Point", [3.2, 3.2]), feature("Point", [3.8, 3.8]))
+    assert codes(twice, UTM_NORTH)[3, 3] == 2
+
+    with pytest.raises(InvalidValueError, match="two points with different classes in the pixel at column 3 and row 3"):
+        codes(collection(feature("Point", [3.2, 3.2]), feature("Point", [3.8, 3.8], "field")), UTM_NORTH)
+
+
+def test_a_hundred_thousand_points_on_one_image_are_refused() -> None:
+    many = collection(*[feature("Point", [3.5, 3.5])] * 100_000)
+
+    with pytest.raises(InvalidValueError, match=f"more than {MAX_POINTS} points"):
+        codes(many, UTM_NORTH)
