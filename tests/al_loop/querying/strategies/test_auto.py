@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from al_loop.querying.strategies import Auto, ClaspPE, MaxHerding, Random, UHerding
+from al_loop.querying.strategies import Auto, ClaspPE, Random, UHerding
+from al_loop.querying.strategies.by_cluster import central
 from tests.al_loop.querying.strategies.test_laws import make_pool
 
 
@@ -13,9 +14,11 @@ def choice(strategy, pool):
     return strategy.select(pool, 10, np.random.default_rng(0))
 
 
-def test_coverage_alone_before_the_first_scores():
+def test_central_samples_before_the_first_scores():
     pool = make_pool(300, scores=False, covered=20)
-    np.testing.assert_array_equal(choice(Auto(), pool).indices, choice(MaxHerding(), pool).indices)
+    found = choice(Auto(), pool)
+    np.testing.assert_array_equal(found.indices, central(pool, 10, np.random.default_rng(0)).indices)
+    assert all(reason.startswith("central in a group of") for reason in found.reasons)
 
 
 def test_entropy_weighs_coverage_while_labels_are_few():
