@@ -42,10 +42,10 @@ def central(pool: Candidates, size: int, rng: np.random.Generator, missing: str 
     mine = assigned[: len(values)]
     taken = np.bincount(assigned[len(values) :], minlength=clusters)
     sizes = np.bincount(mine, minlength=clusters)
-    order = np.lexsort([distances, mine])
+    order = np.lexsort((distances, mine))
     turns = np.empty(len(mine), np.int64)
     turns[order] = np.arange(len(mine)) - (np.cumsum(sizes) - sizes)[mine[order]]  # 0 for the most central of each
-    chosen = np.lexsort([rng.random(len(mine)), -sizes[mine], turns + taken[mine]])[:size]
+    chosen = np.lexsort((rng.random(len(mine)), -sizes[mine], turns + taken[mine]))[:size]
     shares = (sizes[mine[chosen]] / len(values)).astype(np.float32)
     reasons = [
         because(missing, f"central in a group of {100 * share:.1f} % of the pool, {_others(count)}")
