@@ -124,13 +124,18 @@ def test_text_with_brackets_is_printed_as_it_is(capfd: pytest.CaptureFixture[str
 def test_stopping_a_command_has_an_exit_code_of_its_own() -> None:
     program = str(Path(sys.executable).with_name("al-loop"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        command = [program, "round", "watch", "fields", "1", "--service", f"127.0.0.1:{listener.getsockname()[1]}"]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        connection, _ = listener.accept()  # it waits for an answer
-        with connection:
-            connection.recv(1000)
-            process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=30)
+        watch = [program, "round", "watch", "fields", "1", "--service", f"127.0.0.1:{listener.getsockname()[1]}"]
+        # what a script starts in the background inherits an ignored SIGINT
+        command = ["env", "--default-signal=INT", *watch]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            connection, _ = listener.accept()  # it waits for an answer
+            with connection:
+                connection.recv(1000)
+                process.send_signal(signal.SIGINT)
+                try:
+                    _, said = process.communicate(timeout=30)
+                finally:
+                    process.kill()
     assert process.returncode == 130
     assert said.strip() == "al-loop: stopped"
 

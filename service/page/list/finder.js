@@ -1,16 +1,16 @@
 // One's own labels, and samples found by name: a second list beside the one of leased samples.
 
 import { ApiError } from "../net/api.js";
-import { element, show } from "../core/dom.js";
+import { element, fromTemplate, show, write } from "../core/dom.js";
 import { answerText, fileName } from "../core/format.js";
 import { toast } from "../core/messages.js";
 import { select } from "../core/selection.js";
 import { change, heldLease, state } from "../core/state.js";
 import { Drawing } from "../draw/drawing.js";
 import { namesIn } from "../outbox/pending.js";
+import { thumbWatcher } from "./thumbs.js";
 
 const TYPING_MS = 250;
-const THUMB_PX = 96;
 
 /** The history and the search by name. */
 export class FinderView {
@@ -18,14 +18,12 @@ export class FinderView {
   #api;
   #timer = null;
   #asked = 0;
-  #pictures;
   #watcher;
 
   constructor(parts, api, pictures) {
     this.#parts = parts;
     this.#api = api;
-    this.#pictures = pictures;
-    this.#watcher = new IntersectionObserver((entries) => this.#onSeen(entries), { root: parts.found, rootMargin: "300px" });
+    this.#watcher = thumbWatcher(parts.found, pictures);
     parts.search.addEventListener("input", () => {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#look(), TYPING_MS);
@@ -71,35 +69,16 @@ export class FinderView {
   }
 
   #row({ sample_id: id, path, said }) {
-    const item = element("li");
-    const button = element("button", "row");
-    button.type = "button";
+    const item = fromTemplate("row").firstElementChild;
+    const button = item.querySelector("button");
     button.title = path;
+    button.tabIndex = 0;
     button.dataset.sample = id;
-    const picture = element("img");
-    picture.alt = "";
-    picture.hidden = true;
-    const thumb = element("span", "thumb");
-    thumb.append(picture);
-    const text = element("span", "text");
-    text.append(element("span", "file", fileName(path)), element("span", "reason", said));
-    button.append(thumb, text);
+    write(item.querySelector(".file"), fileName(path));
+    write(item.querySelector(".reason"), said);
     button.addEventListener("click", () => this.open(id, path));
-    item.append(button);
     this.#watcher.observe(button);
     return item;
-  }
-
-  #onSeen(entries) {
-    for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
-      this.#watcher.unobserve(target);
-      const picture = target.querySelector("img");
-      this.#pictures.get(Number(target.dataset.sample), THUMB_PX).then((url) => {
-        picture.src = url;
-        show(picture, true);
-      }, () => {}); // the large picture says what is wrong with the file
-    }
   }
 
   /** Show any sample of the campaign, with one's own answers, so that they can be changed. */

@@ -1,26 +1,24 @@
 // The list on the left: one row a sample, made once and then only changed, so that nothing jumps.
 
-import { fromTemplate, show, write } from "../core/dom.js";
+import { fromTemplate, write } from "../core/dom.js";
 import { answerText, fileName, timeLeft } from "../core/format.js";
 import { select } from "../core/selection.js";
 import { isAnswered, isOpen, msLeft, openLeases, state, stateOf, tasks } from "../core/state.js";
+import { thumbWatcher } from "./thumbs.js";
 
-const THUMB_PX = 96;
 const SOON_MS = 5 * 60_000;
 const WORDS = { labelled: "done", skipped: "skipped", lapsed: "time ran out", taken: "with somebody else", open: "" };
 
 /** The list below `parts.rows`. */
 export class ListView {
   #parts;
-  #pictures;
   #rows = new Map(); // sample_id -> row
   #watcher;
   #shownSelection = null;
 
   constructor(parts, pictures) {
     this.#parts = parts;
-    this.#pictures = pictures;
-    this.#watcher = new IntersectionObserver((entries) => this.#onSeen(entries), { root: parts.rows, rootMargin: "300px" });
+    this.#watcher = thumbWatcher(parts.rows, pictures);
   }
 
   render() {
@@ -93,18 +91,6 @@ export class ListView {
     if (!button) return;
     button.scrollIntoView({ block: "nearest", inline: "nearest" });
     if (this.#parts.rows.contains(document.activeElement)) button.focus({ preventScroll: true });
-  }
-
-  #onSeen(entries) {
-    for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
-      this.#watcher.unobserve(target);
-      const picture = target.querySelector("img");
-      this.#pictures.get(Number(target.dataset.sample), THUMB_PX).then((url) => {
-        picture.src = url;
-        show(picture, true);
-      }, () => {}); // the large picture says what is wrong with the file
-    }
   }
 }
 
