@@ -83,10 +83,14 @@ class Progress:
         self._file.close()
 
     def enter(self, phase: str, total: int = 0, message: str = "") -> None:
-        """Announce a phase and, under supervision, wait until the parent has stored it."""
+        """Announce a phase and, under supervision, wait until the parent has stored it.
+
+        Another call for the same phase tells what is done in it now; the parent answers a change of phase only.
+        """
+        announced = phase == self._phase
         self._phase, self._phase_started = phase, time.monotonic()
         self._write(ProgressLine(time=time.time(), phase=phase, total=total, message=message))
-        if self._answers is not None:
+        if self._answers is not None and not announced:
             self._answers.get()
 
     def step(

@@ -31,6 +31,8 @@ with Progress(arguments.out, supervised=arguments.supervised) as progress:
     if arguments.ending == "unknown":
         progress.enter("dancing")
     progress.enter("training", total=3)
+    if arguments.ending == "told twice":
+        progress.enter("training", total=3, message="reading")
     for step in range(1, 4):
         progress.step(step, 3, loss=1.0 / step)
     progress.enter("exporting")

@@ -37,6 +37,17 @@ def test_phase_is_stored_before_the_child_enters_it(tmp_path: Path) -> None:
     assert lines[1].seconds_left is not None
 
 
+def test_child_goes_on_after_it_names_its_phase_again(tmp_path: Path) -> None:
+    cancelled = threading.Event()
+    alarm = threading.Timer(20, cancelled.set)
+    alarm.start()
+    phases: list[str] = []
+    lines = run(tmp_path, "told twice", cancelled, phases.append)
+    alarm.cancel()
+    assert phases == ["training", "exporting"]
+    assert [line.message for line in lines[:2]] == ["", "reading"]
+
+
 def test_known_failure_is_told_in_its_own_sentence(tmp_path: Path) -> None:
     with pytest.raises(ProcessFailedError, match=r"^only one class is labelled$"):
         run(tmp_path, "known", threading.Event())
