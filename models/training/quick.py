@@ -44,7 +44,9 @@ with 200 random labels of EuroSAT."""
 CLIP = 5.0
 """Standard deviations at which features are cut off."""
 
-LEAST_DEVIATION = 1e-4
+LEAST_DEVIATION = 0.01
+"""Features that vary less are divided by this: what is amplified more is the rounding of float32, which torch and ONNX
+Runtime do differently. Most features vary by about 1."""
 
 
 class Examples(NamedTuple):
@@ -139,7 +141,7 @@ def fit_scaling(manifest: Manifest, network: FrozenFeatures, labelled: Matrix) -
     weight = np.concatenate([np.full(own, own**-0.5), np.full(joined, STATISTICS_WEIGHT * joined**-0.5)])
     return Scaling(
         mean=described.mean(axis=0, dtype=np.float64).astype(np.float32),
-        deviation=np.where(deviation < LEAST_DEVIATION, 1, deviation).astype(np.float32),
+        deviation=np.maximum(deviation, LEAST_DEVIATION).astype(np.float32),
         weight=(weight / np.sqrt(1 + STATISTICS_WEIGHT**2)).astype(np.float32),
     )
 
