@@ -10,6 +10,7 @@ from models.card import BandPolicy
 from models.pretrain import main
 from models.pretrain_config import PretrainConfig
 from models.pretraining.spec import PretrainSpec, write_spec
+from tests.data.made_once import made_once
 from tests.data.make_scene import make_hostile, make_scene
 from tests.models.training.fixtures import write_chips
 
@@ -51,9 +52,12 @@ def run_pretraining(directory: Path, spec: PretrainSpec) -> int:
 @pytest.fixture(scope="session")
 def pretrained_run(tmp_path_factory: pytest.TempPathFactory) -> PretrainedRun:
     """An encoder from small chips, one larger scene and a file that is no raster."""
-    root = tmp_path_factory.mktemp("pretrained")
+    root = made_once(tmp_path_factory, "pretrained", _pretrain)
+    return PretrainedRun(root / "spec", root / "out", root)
+
+
+def _pretrain(root: Path) -> None:
     images = write_chips(root, [index % 3 for index in range(24)])
     images.append(make_scene(root / "large.tif", width=100, height=70, bands=3))
     images.append(make_hostile("text", root / "broken.tif"))
     assert run_pretraining(root, spec_of(images)) == 0
-    return PretrainedRun(root / "spec", root / "out", root)

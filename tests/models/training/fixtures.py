@@ -14,6 +14,7 @@ import shapely
 from models.card import ModelConfig, TaskSpec, TrainConfig
 from models.manifest import SAMPLES_FILE, Manifest, write_manifest
 from models.train import main
+from tests.data.made_once import made_once
 from tests.data.make_scene import make_scene
 
 SAMPLES_SCHEMA = pa.schema(
@@ -125,7 +126,11 @@ class TrainedRun(NamedTuple):
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
     """A version with both tasks, trained for a few seconds on chips of 32 px; some carry one label only."""
-    root = tmp_path_factory.mktemp("trained")
+    root = made_once(tmp_path_factory, "trained", _train)
+    return TrainedRun(root / "snapshot", root / "out")
+
+
+def _train(root: Path) -> None:
     labels = [index % 3 for index in range(48)]
     rows = [
         {
@@ -144,4 +149,3 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
         train=TrainConfig(epochs=60, batch_size=16, learning_rate=3e-3, device="cpu"),
     )
     assert main([str(root / "snapshot"), "--out", str(root / "out")]) == 0
-    return TrainedRun(root / "snapshot", root / "out")
