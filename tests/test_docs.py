@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -325,11 +326,16 @@ def said(tree: ast.AST) -> Iterator[str]:
 
 
 PAGE = [path for path in (ROOT / "service" / "page").rglob("*.*") if path.suffix in (".js", ".html")]
-SENTENCES = [
-    *(sentence for source in SOURCES for sentence in said(ast.parse(text_of(source)))),
-    *(line for path in PAGE if "vendor" not in path.parts for line in text_of(path).splitlines()),
-]
 MESSAGES = re.findall(r"^\| ([^|]*`[^|]*) \|", text_of(DOCS / "troubleshooting.md"), re.MULTILINE)
+
+
+@cache
+def sentences() -> list[str]:
+    """Whatever the software says, in Python and on the page."""
+    return [
+        *(sentence for source in SOURCES for sentence in said(ast.parse(text_of(source)))),
+        *(line for path in PAGE if "vendor" not in path.parts for line in text_of(path).splitlines()),
+    ]
 
 
 def test_many_messages_are_explained() -> None:
@@ -341,7 +347,7 @@ def test_message_that_is_explained_is_one_that_the_software_says(message: str) -
     parts = [re.escape(part.strip()) for part in message.split("...") if part.strip()]
     wanted = re.compile(".{0,200}".join(parts), re.DOTALL)
     assert parts
-    assert any(wanted.search(sentence) for sentence in SENTENCES)
+    assert any(wanted.search(sentence) for sentence in sentences())
 
 
 def test_files_that_pages_include_are_included() -> None:

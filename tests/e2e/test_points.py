@@ -75,7 +75,7 @@ def test_a_point_without_data_under_it_is_refused_and_one_beside_it_is_not(campa
     [
         (points((64.5, 3.5, "field")), "outside the image"),
         (points((3.5, 3.5, "lake")), "no class"),
-        (points(*[(3.5, 3.5, "field")] * 100_000), "more than 10000 points"),
+        (points(*[(3.5, 3.5, "field")] * 10_001), "more than 10000 points"),
     ],
 )
 def test_points_that_cannot_be_are_the_clients_mistake(campaign: Http, features: Any, words: str) -> None:

@@ -7,7 +7,6 @@ import msgspec
 import pytest
 
 from models.card import BandPolicy
-from models.pretrain import main
 from models.pretrain_config import PretrainConfig
 from models.pretraining.spec import PretrainSpec, write_spec
 from tests.data.made_once import made_once
@@ -45,6 +44,8 @@ def spec_of(images: list[Path], **changes: Any) -> PretrainSpec:
 
 def run_pretraining(directory: Path, spec: PretrainSpec) -> int:
     """Write the spec, run it in this process, return the exit code."""
+    from models.pretrain import main  # as in `trained_run`
+
     write_spec(directory / "spec", spec)
     return main([str(directory / "spec"), "--out", str(directory / "out")])
 

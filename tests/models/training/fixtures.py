@@ -13,7 +13,6 @@ import shapely
 
 from models.card import ModelConfig, TaskSpec, TrainConfig
 from models.manifest import SAMPLES_FILE, Manifest, write_manifest
-from models.train import main
 from tests.data.made_once import made_once
 from tests.data.make_scene import make_scene
 
@@ -131,6 +130,8 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
 
 
 def _train(root: Path) -> None:
+    from models.train import main  # torch takes seconds to import: not where pytest only loads its plugins
+
     labels = [index % 3 for index in range(48)]
     rows = [
         {
