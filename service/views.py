@@ -6,7 +6,7 @@ import msgspec
 
 from al_loop.campaigns.notices import campaign_notices
 from al_loop.domain.campaigns import Campaign, ClassDetails
-from al_loop.domain.painting import class_colours
+from al_loop.domain.class_colours import class_colours
 from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.queries import WHY, HeldLease, QueryAnswer
 from al_loop.domain.rounds import ModelVersion, Pretraining, PretrainingState, Round, RoundState

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from al_loop.domain.campaigns import Campaign, ClassChange, ClassDetails, ClassRequest
+from al_loop.domain.class_colours import keep_colours
 from al_loop.domain.labels import Label
 from al_loop.domain.names import as_spelled, same_text
 from al_loop.errors import ConflictError, InvalidValueError, NotFoundError
@@ -91,7 +92,8 @@ def _added(campaign: Campaign, request: ClassRequest) -> ClassEdit:
     if len(grown.classes) > most:
         raise InvalidValueError("$.name", f"{spec.task} has {len(spec.classes)} classes; it takes at most {most}")
     details = ClassDetails(task=spec.task, name=request.name, description=request.description, colour=request.colour)
-    return ClassEdit(_replaced(campaign.tasks, position, grown), (*campaign.class_details, details))
+    tasks = _replaced(campaign.tasks, position, grown)
+    return ClassEdit(tasks, keep_colours(campaign, tasks, (*campaign.class_details, details)))
 
 
 def _changed(campaign: Campaign, task: str, name: str, change: ClassChange, *, linked: bool) -> ClassEdit:
@@ -122,7 +124,7 @@ def _changed(campaign: Campaign, task: str, name: str, change: ClassChange, *, l
         tasks = _replaced(campaign.tasks, position, msgspec.structs.replace(spec, classes=classes))
         renamed = (task, name, change.name)
     others = tuple(entry for entry in campaign.class_details if (entry.task, entry.name) != (task, name))
-    return ClassEdit(tasks, (*others, after), renamed)
+    return ClassEdit(tasks, keep_colours(campaign, tasks, (*others, after), changed={name}), renamed)
 
 
 def _task(campaign: Campaign, name: str) -> _Found:

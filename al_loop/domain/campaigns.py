@@ -187,7 +187,7 @@ class ClassDetails(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     """What belongs to it and what does not, for annotators."""
     colour: str | None = None
-    """`#rrggbb`; None: one of the palette."""
+    """`#rrggbb`; None: the customary one of a land cover, or one of the palette."""
     retired: bool = False
     """Labels of it stay, but it is given and trained no more."""
     examples: tuple[int, ...] = ()
@@ -314,7 +314,7 @@ class ClassRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     description: Description = ""
     """What belongs to it and what does not, for annotators."""
     colour: Colour | None = None
-    """`#rrggbb`; null: one of the palette."""
+    """`#rrggbb`; null: the customary one of a land cover, or one of the palette."""
 
 
 class ClassChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -324,7 +324,7 @@ class ClassChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Its new name; labels that name it follow."""
     description: Description | msgspec.UnsetType = msgspec.UNSET
     colour: Colour | msgspec.UnsetType | None = msgspec.UNSET
-    """`#rrggbb`; null: one of the palette."""
+    """`#rrggbb`; null: the customary one of a land cover, or one of the palette."""
     retired: bool | msgspec.UnsetType = msgspec.UNSET
     """true: it can no longer be given; labels of it stay, and false brings it back."""
     examples: Annotated[tuple[SampleId, ...], msgspec.Meta(max_length=20)] | msgspec.UnsetType = msgspec.UNSET

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from al_loop.campaigns.importing import ImportPlan
 from al_loop.campaigns.importing.plan import FolderKind
-from al_loop.domain.painting import class_colours
+from al_loop.domain.class_colours import class_colours
 from al_loop.domain.samples import SampleView
 from al_loop.serving.pictures.rendering import BACKGROUND_COLOUR, IGNORE_COLOUR, codes_png, heat_png, label_png
 from al_loop.simulation.comparing import shown_differences

@@ -22,8 +22,8 @@ from al_loop.campaigns.scaneo_format import (  # fmt: skip
     Properties,
 )
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.class_colours import class_colours
 from al_loop.domain.labels import Label, counting
-from al_loop.domain.painting import class_colours
 from al_loop.domain.samples import SampleHeader, SkippedPath
 from models.card import TaskName
 

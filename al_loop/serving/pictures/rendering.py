@@ -10,8 +10,8 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
+from al_loop.domain.class_colours import rgb
 from al_loop.domain.geojson import areas_of, class_code
-from al_loop.domain.painting import rgb
 from models.pictures.overlays import overlay
 from models.rasters.masks import polygons_to_codes
 from models.rasters.reading import open_upload

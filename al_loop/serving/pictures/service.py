@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.painting import class_colours, rgb
+from al_loop.domain.class_colours import class_colours, rgb
 from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.samples import Sample
 from al_loop.errors import NotFoundError

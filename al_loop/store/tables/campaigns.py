@@ -14,6 +14,7 @@ from al_loop.domain.campaign_rules import (
     check_settings,
 )
 from al_loop.domain.campaigns import BandDecision, Campaign, CampaignSettings, RetrainPolicy
+from al_loop.domain.class_colours import keep_colours
 from al_loop.domain.reserve import is_same_draw
 from al_loop.domain.samples import SampleCounts
 from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundError
@@ -215,8 +216,9 @@ class CampaignTable:
             check_growth(campaign.tasks, tasks)
             execute(
                 connection,
-                "UPDATE campaigns SET tasks = $tasks WHERE campaign_id = $campaign_id",
+                "UPDATE campaigns SET tasks = $tasks, class_details = $details WHERE campaign_id = $campaign_id",
                 tasks=as_json(list(tasks)),
+                details=as_json(keep_colours(campaign, tasks, campaign.class_details)),
                 campaign_id=campaign_id,
             )
 

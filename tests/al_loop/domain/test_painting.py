@@ -1,7 +1,7 @@
 import numpy as np
 
-from al_loop.domain.painting import class_colours, painted, rgb
-from models.card import IGNORE, TaskSpec
+from al_loop.domain.painting import painted
+from models.card import IGNORE
 from tests.al_loop.store.fixtures import drawn_label, drawn_square, make_header
 
 
@@ -16,15 +16,3 @@ def test_later_areas_lie_on_top_and_the_rest_is_filled():
 
 def test_label_without_areas_is_background():
     assert not painted(["water"], drawn_label(), make_header(width=4, height=3)).any()
-
-
-def test_class_has_one_colour_in_all_tasks():
-    tasks = [
-        TaskSpec(task="classification", classes=["water", "urban"]),
-        TaskSpec(task="segmentation", classes=["urban", "forest"]),
-    ]
-
-    colours = class_colours(tasks)
-
-    assert list(colours) == ["water", "urban", "forest"]
-    assert len({rgb(colour) for colour in colours.values()}) == 3

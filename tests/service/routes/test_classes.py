@@ -170,3 +170,21 @@ def test_model_serves_on_after_a_rename_and_the_next_round_is_compared_with_it(h
     assert second["evaluation"]["incumbent_version"] == "v1", second
     assert set(second["evaluation"]["candidate"][0]["per_class"]) == {"shadow", "bright"}
     assert http.get("/campaigns/demo/models").json()["models"][0]["version"] == "v1"
+
+
+def test_classes_keep_their_colours_when_others_come_and_change(http: Http, campaign: str) -> None:
+    for name in ("ship", "wake", "foam"):
+        http.post(f"{campaign}/classes", json={"task": "classification", "name": name})
+    before = {name: entry["colour"] for name, entry in classes(http).items()}
+    assert len(set(before.values())) == 5
+
+    for name in ("urban", "water", "forest"):
+        assert http.post(f"{campaign}/classes", json={"task": "classification", "name": name}).status_code == 201
+    red = http.patch(f"{campaign}/classes/classification/forest", json={"colour": before["wake"]})
+    assert red.status_code == 200
+
+    after = {name: entry["colour"] for name, entry in classes(http).items()}
+    assert {name: after[name] for name in before} == before
+    assert (after["urban"], after["water"], after["forest"]) == ("#fa0000", "#0064c8", before["wake"])
+    http.patch(f"{campaign}/classes/classification/forest", json={"colour": None})
+    assert classes(http)["forest"]["colour"] == "#397d49"

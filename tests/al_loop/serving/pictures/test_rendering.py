@@ -3,7 +3,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from al_loop.domain.painting import rgb
+from al_loop.domain.class_colours import rgb
 from al_loop.serving.pictures.rendering import BACKGROUND_COLOUR, IGNORE_COLOUR, codes_png, label_png
 from models.rasters.masks import encode_codes
 from tests.al_loop.store.fixtures import drawn_label, drawn_square
