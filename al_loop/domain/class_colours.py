@@ -43,7 +43,8 @@ Roads: no map of those shows them; dark as asphalt.
 
 _COLOUR_OF = {word: colour for colour, words in CUSTOMARY.items() for word in words.split()}
 _FILLER_WORDS = """
-and or of the land cover covered area surface up body bodies vegetation sparse dense permanent seasonal annual herbaceous open
+and or of the land cover covered area surface up body bodies vegetation sparse dense permanent seasonal
+annual herbaceous open
 """
 """Words that say nothing of the colour: "permanent water bodies" is water."""
 
