@@ -62,6 +62,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """By task: the present name of each name that a class had before; an incumbent's card may hold such names."""
     band_policy: BandPolicy | None = None
     """How the bands of the rasters are read; None: a manifest from before this was recorded."""
+    sensor: str | None = None
+    """What took the images, as the campaign's settings say; None: the bands' descriptions and their number tell."""
 
     @property
     def reading(self) -> BandPolicy:

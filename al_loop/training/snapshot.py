@@ -140,6 +140,7 @@ def write_snapshot(
         trained_from=None if start is None else start.version,
         former_names=former_names(campaign),
         band_policy=campaign.band_policy,
+        sensor=campaign.settings.sensor,
     )
     return Snapshot(manifest, write_manifest(directory, manifest), counts, left_out)
 

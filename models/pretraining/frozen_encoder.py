@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 
 import msgspec
 import numpy as np
@@ -17,24 +16,20 @@ import onnx
 from numpy.typing import NDArray
 
 from models.card import Evaluation, ModelCard, ModelConfig, TrainConfig
-from models.encoders.bands import band_kinds
 from models.encoders.frozen import FrozenFeatures, scale_for
 from models.encoders.graph import frozen_graph
+from models.encoders.pool_look import look_at_pool
 from models.encoders.shipped import save_shipped
 from models.encoders.wheel import SHIPPED_ENCODER
 from models.errors import RasterError, TrainingDataError, UnusableRasterError
 from models.pretrain_config import ENCODER_FILE
 from models.pretraining.spec import SPEC_FILE, PretrainSpec, read_spec
 from models.progress import Progress
-from models.rasters.files import open_file
-from models.rasters.reading import RasterHeader, read_header, read_raster
+from models.rasters.reading import read_header, read_raster
 from models.registry import CARD_FILE, ONNX_FILE
 from models.training.data.statistics import estimate_statistics
 from models.training.export import check_parity
 from models.training.networks.architectures import STRIDE_PX
-
-LOOKED_AT = 64
-"""Images whose header tells the size and type of the pool."""
 
 
 def make_frozen_encoder(directory: Path, out: Path, progress: Progress, tile_px: int) -> None:
@@ -53,14 +48,13 @@ def make_frozen_encoder(directory: Path, out: Path, progress: Progress, tile_px:
     """
     spec = read_spec(directory)
     progress.enter("exporting", message=f"reading some of {len(spec.paths)} images")
-    headers, descriptions = _look_at(spec)
-    kinds = band_kinds(spec.source_bands, spec.sensor, descriptions)
+    look = look_at_pool(spec.paths, spec.source_bands, spec.bands, spec.sensor, spec.band_policy)
     statistics = estimate_statistics(spec.paths, spec.bands, spec.band_policy)
     network = FrozenFeatures(
         statistics,
-        [kinds[band - 1] for band in spec.bands],
-        eight_bit=all(header.dtype == "uint8" for header in headers),
-        scale=scale_for(round(median(max(header.width, header.height) for header in headers))),
+        look.kinds,
+        eight_bit=look.eight_bit,
+        scale=scale_for(look.side_px),
     )
     onnx.save(frozen_graph(network), out / ONNX_FILE)
     parity = check_parity(network, out / ONNX_FILE, [_chip(spec, spec.paths)])
@@ -89,23 +83,6 @@ def make_frozen_encoder(directory: Path, out: Path, progress: Progress, tile_px:
         band_policy=spec.band_policy,
     )
     (out / CARD_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(card), indent=1))
-
-
-def _look_at(spec: PretrainSpec) -> tuple[list[RasterHeader], list[str | None]]:
-    """Headers of some images, and the bands' descriptions of the first."""
-    headers: list[RasterHeader] = []
-    descriptions: list[str | None] = []
-    for path in spec.paths[:LOOKED_AT]:
-        try:
-            headers.append(read_header(Path(path), policy=spec.band_policy))
-            if not descriptions:
-                with open_file(Path(path), Path(path).name) as dataset:
-                    descriptions = list(dataset.descriptions[: spec.source_bands])
-        except (RasterError, UnusableRasterError, FileNotFoundError):
-            continue
-    if not headers:
-        raise TrainingDataError("none of the images can be read")
-    return headers, descriptions
 
 
 def _chip(spec: PretrainSpec, paths: Sequence[str]) -> NDArray[np.float32]:

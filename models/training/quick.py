@@ -5,7 +5,6 @@ Answers as the trained network does: the same input, the same outputs, one ONNX 
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,9 +16,9 @@ from torch import Tensor, nn
 
 from models.arrays import Matrix
 from models.card import BandStatistics, TaskSpec
-from models.encoders.first_layer import READINGS
 from models.encoders.frozen import FrozenFeatures, scale_for
 from models.encoders.graph import EMBEDDING, frozen_graph
+from models.encoders.pool_look import look_at_pool
 from models.errors import RasterError, TrainingDataError, UnreadableSampleError, UnusableRasterError
 from models.heads.linear_head import Head, fit_head
 from models.manifest import Manifest
@@ -111,18 +110,13 @@ def frozen_features(manifest: Manifest, statistics: BandStatistics) -> FrozenFea
 
     Raises:
         ShippedWeightsError: The weights cannot be used here.
-        TrainingDataError: No image can be read.
+        TrainingDataError: No image can be read, or the sensor contradicts the number of bands.
     """
-    headers = [header for _, header in _pool(manifest)]
-    if not headers:
-        raise TrainingDataError("none of the images can be read")
-    count = len(manifest.bands)
+    look = look_at_pool(
+        manifest.statistics_paths, manifest.source_bands, manifest.bands, manifest.sensor, manifest.reading
+    )
     return FrozenFeatures(
-        statistics,
-        READINGS[-1] if count == len(READINGS[-1]) else ["unknown"] * count,
-        eight_bit=all(header.dtype == "uint8" for header in headers),
-        scale=scale_for(round(median(max(header.width, header.height) for header in headers))),
-        band_statistics=True,
+        statistics, look.kinds, eight_bit=look.eight_bit, scale=scale_for(look.side_px), band_statistics=True
     )
 
 

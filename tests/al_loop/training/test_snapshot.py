@@ -55,7 +55,7 @@ def rows_of(directory: Path) -> dict[int, dict[str, Any]]:
 def test_snapshot_holds_every_labelled_sample_on_its_side(
     label_store: LabelStore, make_campaign: MakeCampaign, tmp_path: Path
 ) -> None:
-    campaign = make_campaign(samples=100)
+    campaign = make_campaign(samples=100, settings=CampaignSettings(sensor="rgb-nir"))
     pool, reserve = sides(label_store, campaign)
     label(label_store, campaign, pool[:40], "water", "forest")
     label(label_store, campaign, reserve[:10], "water", "forest")
@@ -67,7 +67,7 @@ def test_snapshot_holds_every_labelled_sample_on_its_side(
     assert snapshot.sha256 == hashlib.sha256((tmp_path / "snapshot" / "manifest.json").read_bytes()).hexdigest()
     assert manifest.label_event_id == label_store.labels.newest_event(campaign.campaign_id)
     assert (manifest.source_bands, manifest.bands, manifest.version) == (4, [1, 2, 3, 4], "v1")
-    assert manifest.band_policy == campaign.band_policy
+    assert (manifest.band_policy, manifest.sensor) == (campaign.band_policy, "rgb-nir")
     assert manifest.reading.source_bands == 4
     assert [spec.task for spec in manifest.tasks] == ["classification"]
     rows = rows_of(tmp_path / "snapshot")

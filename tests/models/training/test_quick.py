@@ -11,10 +11,14 @@ import timm
 from safetensors.torch import save_file
 
 from models.card import ModelCard, ModelConfig, TaskSpec
+from models.errors import TrainingDataError
 from models.inference.predictor import Predictor
 from models.manifest import read_manifest
 from models.registry import ModelRegistry
 from models.train import main
+from models.training.data.statistics import estimate_statistics
+from models.training.quick import frozen_features
+from tests.data.make_scene import make_scene
 from tests.models.training.fixtures import split_of, write_snapshot
 
 PLACE = {"driver": "GTiff", "crs": "EPSG:32631", "transform": rasterio.Affine(10, 0, 500_000, 0, -10, 0)}
@@ -86,3 +90,16 @@ def test_deep_network_is_judged_on_labels_that_neither_saw(tmp_path: Path, monke
     assert quick.won == (values[0] >= values[1])
     assert deep.won != quick.won
     assert "on held-out training labels" in (card.choice or "")
+
+
+def test_thirteen_bands_are_read_as_colour_infrared(tmp_path: Path) -> None:
+    paths = [make_scene(tmp_path / f"{number}.tif", width=32, height=32, bands=13, seed=number) for number in range(2)]
+    rows = [{"path": path, "split": "train", "classification": [0]} for path in paths]
+    manifest = write_snapshot(tmp_path / "snapshot", rows, [SINGLE], source_bands=13, bands=list(range(1, 14)))
+    statistics = estimate_statistics(manifest.statistics_paths, manifest.bands)
+    first: Any = frozen_features(manifest, statistics).stages.stem[0]
+    read = [band for band in manifest.bands if first.weight[:, band - 1].abs().max() > 0]
+    assert read == [3, 4, 8]
+    other = msgspec.structs.replace(manifest, sensor="rgb")
+    with pytest.raises(TrainingDataError, match="rgb, which has 3 bands"):
+        frozen_features(other, statistics)
