@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from models.pretrain_config import PretrainConfig, PretrainSummary
+from models.pretrain_config import SHIPPED, PretrainConfig, PretrainSummary
 
 TaskName = str
 """Name of a task, as `models.tasks` lists them."""
@@ -49,9 +49,10 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Architecture: everything needed to rebuild the torch module around its weights."""
 
-    encoder: Annotated[str, msgspec.Meta(max_length=200)] = "resnet10_narrow"
-    """Name of a timm encoder that offers `features_only`; the default is our own
-    (`models.training.networks.encoders`)."""
+    encoder: Annotated[str, msgspec.Meta(max_length=200)] = SHIPPED
+    """`shipped`: EfficientNet-Lite0 with the ImageNet weights of a package, and `resnet10_narrow` from random weights
+    where that package cannot be used. Otherwise the name of a timm encoder that offers `features_only`, or our own
+    `resnet10_narrow` (`models.training.networks.encoders`)."""
     pretrained: bool = False
     """Start from timm's pretrained weights (timm fetches them, or finds them in its cache)."""
     pretrained_file: Annotated[str, msgspec.Meta(max_length=4_096)] | None = None
@@ -205,6 +206,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """What the training run tried; empty: a version from before there was a choice."""
     choice: str | None = None
     """Which candidate won, by how much, and why these were tried, in words."""
+    encoder_problem: str | None = None
+    """Why the shipped encoder was asked for and another one was trained, in one sentence; None: it was not so."""
 
     @property
     def reading(self) -> BandPolicy:

@@ -64,6 +64,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """How the bands of the rasters are read; None: a manifest from before this was recorded."""
     sensor: str | None = None
     """What took the images, as the campaign's settings say; None: the bands' descriptions and their number tell."""
+    encoder_problem: str | None = None
+    """Why `model` has another encoder than the campaign's settings, for the card; None: it has the same."""
 
     @property
     def reading(self) -> BandPolicy:

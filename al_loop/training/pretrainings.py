@@ -22,8 +22,9 @@ from al_loop.runtime.slots import TrainingSlots
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.store import LabelStore
 from al_loop.training.encoder_run import train_encoder
-from al_loop.training.installed import check_can_train
-from models.pretrain_config import PretrainConfig, check_config
+from al_loop.training.installed import check_can_train, usable_model
+from models.card import ModelConfig
+from models.pretrain_config import SHIPPED, PretrainConfig, check_config
 
 PHASES = {"training": PretrainingState.TRAINING, "exporting": PretrainingState.EXPORTING}
 
@@ -142,5 +143,6 @@ def _checked(config: PretrainConfig, campaign: Campaign) -> PretrainConfig:
     if config.pretrained_file is not None:
         config = msgspec.structs.replace(config, pretrained_file=str(Path(config.pretrained_file).absolute()))
     if config.encoder is None:
-        return msgspec.structs.replace(config, encoder=campaign.settings.model.encoder)
-    return config
+        config = msgspec.structs.replace(config, encoder=campaign.settings.model.encoder)
+    start = ModelConfig(encoder=config.encoder or SHIPPED, pretrained_file=config.pretrained_file)
+    return msgspec.structs.replace(config, encoder=usable_model(start).model.encoder)

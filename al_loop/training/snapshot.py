@@ -26,6 +26,7 @@ from al_loop.domain.samples import Sample, SkippedPath
 from al_loop.errors import NotEnoughLabelsError
 from al_loop.store import LabelStore
 from al_loop.store.tables.images import FormerImage
+from al_loop.training.installed import usable_model
 from al_loop.training.starting_weights import StartingWeights
 from models.card import IGNORE, TaskName, TaskSpec
 from models.geo.placement import WGS84, place, polygons_only
@@ -120,6 +121,7 @@ def write_snapshot(
     weights = model.pretrained_file if start is None else start.file
     if weights is not None:
         model = msgspec.structs.replace(model, pretrained_file=str(Path(weights).absolute()))
+    usable = usable_model(model)
     manifest = Manifest(
         version=version,
         campaign=campaign.name,
@@ -130,7 +132,7 @@ def write_snapshot(
         source_bands=source_bands,
         bands=campaign.bands or list(range(1, source_bands + 1)),
         unlabelled=campaign.settings.unlabelled,
-        model=model,
+        model=usable.model,
         train=campaign.settings.train,
         statistics_paths=_statistics_paths(store, campaign),
         incumbent_onnx=None if incumbent is None else str(incumbent.absolute()),
@@ -141,6 +143,7 @@ def write_snapshot(
         former_names=former_names(campaign),
         band_policy=campaign.band_policy,
         sensor=campaign.settings.sensor,
+        encoder_problem=usable.encoder_problem,
     )
     return Snapshot(manifest, write_manifest(directory, manifest), counts, left_out)
 

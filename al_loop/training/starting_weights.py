@@ -6,6 +6,7 @@ from typing import NamedTuple
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
 from al_loop.store import LabelStore
+from al_loop.training.installed import usable_model
 from models.pretrain_config import ENCODER_FILE
 
 
@@ -25,8 +26,9 @@ def starting_weights(store: LabelStore, layout: DataLayout, campaign: Campaign) 
     settings = campaign.settings
     if settings.train_from != "auto" or settings.model.pretrained or settings.model.pretrained_file is not None:
         return None
+    names = {settings.model.encoder, usable_model(settings.model).model.encoder}
     for entry in store.pretrainings.finished(campaign.campaign_id):
-        if entry.config.encoder == settings.model.encoder and entry.version is not None:
+        if entry.config.encoder in names and entry.version is not None:
             file = layout.encoders(campaign.folder) / entry.version / ENCODER_FILE
             return StartingWeights(entry.version, file.absolute()) if file.is_file() else None
     return None

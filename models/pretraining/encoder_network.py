@@ -3,6 +3,7 @@
 Knows nothing of training.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from torch import Tensor, nn
 
 from models.card import BandStatistics, ModelConfig
 from models.errors import TrainingDataError
-from models.training.networks.architectures import Normalise, build_encoder, pool_valid
+from models.training.networks.architectures import Normalise, pool_valid
+from models.training.networks.feature_encoder import build_encoder, timm_name
 
 MEASURE_BATCH = 128
 
@@ -26,10 +28,10 @@ DEAD = 1e-3
 class EncoderNetwork(nn.Module):
     """Normalisation and encoder; the embedding is the mean of every stage over valid pixels, joined."""
 
-    def __init__(self, config: ModelConfig, statistics: BandStatistics) -> None:
+    def __init__(self, config: ModelConfig, statistics: BandStatistics, bands: Sequence[str] = ()) -> None:
         super().__init__()
         self.normalise = Normalise(statistics)
-        self.encoder, self.channels, _ = build_encoder(config, len(statistics.low))
+        self.encoder, self.channels, _ = build_encoder(config, statistics, bands)
 
     @property
     def embedding_size(self) -> int:
@@ -46,7 +48,7 @@ class EncoderNetwork(nn.Module):
 
 
 def save_encoder(network: EncoderNetwork, encoder: str, path: Path) -> None:
-    """Write the encoder's weights as `models.training.networks.architectures.local_weights` takes them.
+    """Write the encoder's weights as `models.training.networks.feature_encoder.local_weights` takes them.
 
     timm renames modules when it makes a feature encoder, and cuts off what comes after the last stage. The file has the
     names of the whole model without its classifier; layers after the last stage are in it as timm initialises them,
@@ -54,14 +56,14 @@ def save_encoder(network: EncoderNetwork, encoder: str, path: Path) -> None:
 
     Args:
         network: Its encoder was built by timm under the name `encoder`.
-        encoder: timm's name.
+        encoder: timm's name, or `shipped`.
         path: Of the safetensors file.
 
     Raises:
         TrainingDataError: A weight of the feature encoder has no counterpart in the whole model.
     """
     bands = network.normalise.low.shape[1]
-    whole: Any = timm.create_model(encoder, num_classes=0, in_chans=bands)
+    whole: Any = timm.create_model(timm_name(encoder), num_classes=0, in_chans=bands)
     weights = {name: value.contiguous() for name, value in whole.state_dict().items()}
     names = {_plain(name): name for name in weights}
     for name, value in network.encoder.state_dict().items():

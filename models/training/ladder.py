@@ -15,6 +15,7 @@ from models.card import BandStatistics, Candidate, CandidateKind, ModelConfig, T
 from models.encoders.wheel import SHIPPED_ENCODER, shipped_problem
 from models.heads.linear_head import Head
 from models.manifest import Manifest
+from models.pretrain_config import SHIPPED, WITHOUT_SHIPPED
 from models.training.data.dataset import ChipReader, LabelledSample
 from models.training.quick import QuickNetwork, can_be_quick, describe, fit_heads, fit_scaling, frozen_features
 
@@ -52,7 +53,7 @@ def plan_candidates(manifest: Manifest, tasks: Sequence[TaskSpec], labels: int) 
     if recipe.candidates == "deep":
         return Plan(["deep"], "settings.train.candidates asks for the deep network")
     if recipe.candidates == "auto":
-        if model.encoder != ModelConfig().encoder or model.pretrained:
+        if model.encoder not in (SHIPPED, WITHOUT_SHIPPED) or model.pretrained:  # the defaults, now and before
             return Plan(["deep"], "settings.model names an encoder")
         if recipe.epochs is not None or recipe.max_steps is not None:
             return Plan(["deep"], "settings.train fixes the schedule")
@@ -63,7 +64,7 @@ def plan_candidates(manifest: Manifest, tasks: Sequence[TaskSpec], labels: int) 
     if recipe.candidates == "quick":
         return Plan(["quick"], "settings.train.candidates asks for the quick one")
     classes = max(len(spec.classes) for spec in tasks)
-    if model.pretrained_file is None:
+    if model.encoder != SHIPPED and model.pretrained_file is None:
         return Plan(["quick"], "a deep network would start from random weights")
     if labels < DEEP_LABELS * classes:
         return Plan(

@@ -27,7 +27,7 @@ from models.tasks import Task, tasks_of
 from models.tasks.classification.network import onnx_operator
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, pad_batch
 from models.training.data.label_counts import is_labelled
-from models.training.networks.architectures import STRIDE_PX
+from models.training.networks.feature_encoder import STRIDE_PX
 
 POOL_CHIPS = 200
 """Images of the pool, labelled or not, that features are standardised by."""

@@ -5,25 +5,16 @@ Knows nothing of files, losses or calibration.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-import timm
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-import models.training.networks.encoders  # noqa: F401  # registers our encoder with timm
 from models.card import BandStatistics, ModelConfig, TaskSpec
-from models.errors import TrainingDataError
-from models.pretrain_config import ENCODER_NAME, OTHER_PLACES
 from models.tasks import task_kinds, tasks_of
 from models.tasks.network import EncodedImages, EncoderShape, network_of
 from models.training.data.statistics import CLIP
-
-STRIDE_PX = 32
-"""Height and width of the input must be multiples of this: the deepest stage of every encoder we take."""
+from models.training.networks.feature_encoder import build_encoder
 
 
 class Normalise(nn.Module):
@@ -83,10 +74,12 @@ class EmbeddingHead(nn.Module):
 class MultiTaskNetwork(nn.Module):
     """Normalisation, encoder, embedding and the heads of the asked tasks."""
 
-    def __init__(self, config: ModelConfig, tasks: Sequence[TaskSpec], statistics: BandStatistics) -> None:
+    def __init__(
+        self, config: ModelConfig, tasks: Sequence[TaskSpec], statistics: BandStatistics, bands: Sequence[str] = ()
+    ) -> None:
         super().__init__()
         self.normalise = Normalise(statistics)
-        self.encoder, channels, self.strides = build_encoder(config, len(statistics.low))
+        self.encoder, channels, self.strides = build_encoder(config, statistics, bands)
         self.embedding = EmbeddingHead(sum(channels), config.embedding_size)
         shape = EncoderShape(channels, self.strides, config.embedding_size, config.dropout)
         heads: dict[str, str] = {}
@@ -115,57 +108,24 @@ class MultiTaskNetwork(nn.Module):
         return {"embedding": embedding} | {name: self.get_submodule(head)(encoded) for name, head in self.heads.items()}
 
 
-def build(config: ModelConfig, tasks: Sequence[TaskSpec], statistics: BandStatistics) -> MultiTaskNetwork:
+def build(
+    config: ModelConfig, tasks: Sequence[TaskSpec], statistics: BandStatistics, bands: Sequence[str] = ()
+) -> MultiTaskNetwork:
     """The network of one version, on the CPU, in training mode.
 
     Initial weights come from torch's global generator: seed it first.
 
+    Args:
+        config: The architecture and the weights that its encoder starts from.
+        tasks: Those that get a head.
+        statistics: Of the pool, C bands.
+        bands: What each band is, see `models.encoders.bands`; empty: what their number says.
+
     Raises:
+        ShippedWeightsError: The shipped weights are asked for and cannot be used here.
         TrainingDataError: timm has no such encoder, it offers no feature stages, or the weight file does not fit.
     """
-    return MultiTaskNetwork(config, tasks, statistics)
-
-
-def build_encoder(config: ModelConfig, bands: int) -> tuple[nn.Module, list[int], list[int]]:
-    """Encoder from timm with the channels and the stride of each of its stages, shallow to deep."""
-    if not ENCODER_NAME.fullmatch(config.encoder):  # a campaign of an older al-loop
-        raise TrainingDataError(f"encoder {config.encoder!r} is {OTHER_PLACES}")
-    source: dict[str, Any] = {"pretrained": config.pretrained}
-    if config.pretrained_file is not None:
-        source = {"pretrained": True, "pretrained_cfg_overlay": local_weights(config.encoder, config.pretrained_file)}
-    try:  # timm itself adapts the first layer of pretrained weights to the number of bands
-        encoder: Any = timm.create_model(config.encoder, features_only=True, in_chans=bands, **source)
-    except (RuntimeError, OSError) as error:  # OSError: pretrained weights that cannot be fetched
-        raise TrainingDataError(f"encoder {config.encoder!r} cannot be built: {error}") from error
-    strides = encoder.feature_info.reduction()
-    if strides[-1] > STRIDE_PX:
-        raise TrainingDataError(
-            f"encoder {config.encoder!r} has stride {strides[-1]}; the largest we take is {STRIDE_PX}"
-        )
-    return encoder, encoder.feature_info.channels(), strides
-
-
-def local_weights(encoder: str, file: str) -> dict[str, Any]:
-    """Overlay of timm's pretrained configuration that names the weights in a safetensors file.
-
-    timm loads feature encoders leniently (heads are dropped), so a file of another architecture would leave random
-    weights behind without a word; every weight of the headless model must therefore be in the file.
-    """
-    try:
-        weights = load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise TrainingDataError(f"pretrained_file {file} cannot be read: {error}") from error
-    headless: Any = timm.create_model(encoder, num_classes=0)
-    missing = headless.state_dict().keys() - weights.keys()
-    if missing:
-        raise TrainingDataError(
-            f"pretrained_file {file} does not fit encoder {encoder!r}: {len(missing)} weights are missing, "
-            f"such as {min(missing)!r}"
-        )
-    first = headless.pretrained_cfg["first_conv"]
-    first = first if isinstance(first, str) else first[0]
-    bands = weights[f"{first}.weight"].shape[1] * headless.get_submodule(first).groups
-    return {"state_dict": weights, "input_size": (bands, *headless.pretrained_cfg["input_size"][1:])}
+    return MultiTaskNetwork(config, tasks, statistics, bands)
 
 
 def pool_valid(stage: Tensor, valid: Tensor) -> Tensor:

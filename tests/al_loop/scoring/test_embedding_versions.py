@@ -60,6 +60,18 @@ def test_training_starts_from_the_newest_finished_encoder_of_its_name(
     assert starting_weights(label_store, layout, campaign) is None
 
 
+def test_own_encoder_is_used_whether_or_not_the_shipped_weights_were_there_when_it_was_trained(
+    label_store: LabelStore, layout: DataLayout, make_campaign: MakeCampaign, add_encoder: Callable[..., str]
+) -> None:
+    """They are not there in tests, see `tests.conftest`."""
+    campaign = make_campaign(settings=CampaignSettings())
+    for encoder in ("resnet10_narrow", "shipped"):
+        version = add_encoder(campaign, encoder=encoder)
+        start = starting_weights(label_store, layout, campaign)
+        assert start is not None
+        assert start.version == version
+
+
 @pytest.mark.parametrize(
     "settings",
     [

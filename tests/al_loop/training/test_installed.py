@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from al_loop.training import installed
+from models.card import ModelConfig
 from tests.e2e.campaigns import Http, create, label_all, register, write_pool
 
 
@@ -38,3 +39,23 @@ def test_installation_that_cannot_train_says_so_and_starts_no_rounds(
     assert "pip install 'al-loop[train]'" in ready.json()["training"]
     assert http.get("/campaigns/demo/rounds").json()["rounds"] == []
     assert "cannot train" in http.get("/campaigns/demo").json()["next_round"]["sentence"]
+
+
+def test_missing_weights_leave_a_small_encoder_from_random_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ModelConfig(embedding_size=64)
+    monkeypatch.setattr(installed, "shipped_problem", lambda: None)
+    assert installed.usable_model(asked) == (asked, None)
+    monkeypatch.setattr(installed, "shipped_problem", lambda: "it is not installed")
+    model, problem = installed.usable_model(asked)
+    assert (model.encoder, model.embedding_size) == ("resnet10_narrow", 64)
+    assert problem == (
+        "resnet10_narrow is trained from random weights, since the shipped encoder cannot be used: it is not installed"
+    )
+
+
+@pytest.mark.parametrize("asked", [ModelConfig(encoder="net"), ModelConfig(pretrained_file="own.safetensors")])
+def test_other_encoders_and_own_weights_need_no_shipped_ones(
+    asked: ModelConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installed, "shipped_problem", lambda: "it is not installed")
+    assert installed.usable_model(asked) == (asked, None)

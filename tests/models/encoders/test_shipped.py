@@ -13,7 +13,8 @@ from models.card import ModelConfig
 from models.encoders.shipped import renamed, save_shipped, shipped_weights
 from models.encoders.wheel import SHIPPED_ENCODER, weights_file
 from models.errors import ShippedWeightsError
-from models.training.networks.architectures import build_encoder
+from models.training.networks.feature_encoder import build_encoder
+from tests.models.encoders.fixtures import statistics
 
 BLOCKS = [  # of EfficientNet-Lite0: kernel, stride, channels, repeats
     (3, 1, 16, 1), (3, 2, 24, 2), (5, 2, 40, 2), (3, 2, 80, 3), (5, 1, 112, 3), (5, 2, 192, 4), (3, 1, 320, 1),
@@ -88,6 +89,6 @@ def test_weights_in_another_order_are_refused(original: dict[str, Tensor]) -> No
 def test_saved_weights_are_taken_as_a_local_file(tmp_path: Path) -> None:
     file = tmp_path / "encoder.safetensors"
     save_shipped(file)
-    encoder, channels, _ = build_encoder(ModelConfig(encoder=SHIPPED_ENCODER, pretrained_file=str(file)), 3)
+    encoder, channels, _ = build_encoder(ModelConfig(encoder=SHIPPED_ENCODER, pretrained_file=str(file)), statistics(3))
     assert channels[0] == 16
     torch.testing.assert_close(encoder.state_dict()["conv_stem.weight"], shipped_weights()["conv_stem.weight"])

@@ -43,6 +43,8 @@ def test_missing_weights_leave_the_deep_network(tmp_path: Path, monkeypatch: pyt
         ({"train": TrainConfig(max_steps=3, candidates="quick")}, ["quick"]),
         ({"train": TrainConfig(candidates="deep")}, ["deep"]),
         ({"model": ModelConfig(pretrained_file="weights")}, ["quick", "deep"]),
+        ({"model": ModelConfig(encoder="resnet10_narrow")}, ["quick"]),  # the default of campaigns from before
+        ({}, ["quick", "deep"]),
     ],
 )
 def test_settings_decide_what_is_tried(tmp_path: Path, changes: dict[str, Any], kinds: list[str]) -> None:

@@ -11,6 +11,7 @@ import timm
 from safetensors.torch import save_file
 
 from models.card import ModelCard, ModelConfig, TaskSpec
+from models.encoders.wheel import SHIPPED_ENCODER
 from models.errors import TrainingDataError
 from models.inference.predictor import Predictor
 from models.manifest import read_manifest
@@ -78,7 +79,7 @@ def test_deep_network_is_judged_on_labels_that_neither_saw(tmp_path: Path, monke
     monkeypatch.setattr("models.training.fit.EPOCHS", 1)
     folder = snapshot(tmp_path, SINGLE, 40)
     weights = tmp_path / "encoder.safetensors"
-    save_file(timm.create_model(ModelConfig().encoder, num_classes=0).state_dict(), weights)
+    save_file(timm.create_model(SHIPPED_ENCODER, num_classes=0).state_dict(), weights)
     manifest = read_manifest(folder)
     changed = msgspec.structs.replace(manifest, model=ModelConfig(pretrained_file=str(weights)))
     (folder / "manifest.json").write_bytes(msgspec.json.encode(changed))
