@@ -6,6 +6,7 @@ import msgspec
 
 from al_loop.domain.campaigns import PathText, ShortText
 from al_loop.domain.labels import AnnotatorName
+from al_loop.domain.queries import MOST_POINTS_ASKED, POINTS_ASKED, QueryUnit
 from al_loop.domain.samples import SampleId
 from al_loop.querying.strategies import StrategyConfig
 
@@ -30,6 +31,11 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """1 to 1000."""
     strategy: StrategyConfig | None = None
     """Null: `auto`."""
+    unit: QueryUnit | None = None
+    """What is asked about: whole images, or the class of some pixels of each. Null: the campaign's
+    `settings.query.unit`."""
+    points: Annotated[int, msgspec.Meta(ge=1, le=MOST_POINTS_ASKED)] = POINTS_ASKED
+    """Pixels of each image, for `unit` `point`; 1 to 50."""
     shared: bool = False
     """Whether samples leased to other annotators may be offered too."""
 

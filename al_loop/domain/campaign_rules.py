@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from al_loop.domain.campaigns import CampaignSettings, View, ViewSettings
 from al_loop.domain.patterns import read_pattern
+from al_loop.domain.queries import QueryUnit
 from al_loop.errors import InvalidValueError
 from models.card import TaskSpec
 from models.errors import BandMathsError
@@ -57,6 +58,7 @@ def check_campaign(
             if band < 1 or band in bands[:index]:
                 raise InvalidValueError(f"$.bands[{index}]", f"{band} is not a band number from 1 that is listed once")
     check_settings(settings, "$.settings")
+    check_unit(settings.query.unit, tasks, "$.settings.query.unit")
 
 
 def check_name(name: str) -> None:
@@ -87,6 +89,22 @@ def check_growth(old: Sequence[TaskSpec], new: Sequence[TaskSpec]) -> None:
             raise InvalidValueError(
                 f"{path}.classes", f"new classes go to the end; the old ones stay as they are: {spec.classes}"
             )
+
+
+def point_task(tasks: Sequence[TaskSpec]) -> TaskSpec | None:
+    """The task that queries about points ask: the first that is answered for each pixel; None: there is none."""
+    return next((spec for spec in tasks if task_of(spec).per_pixel), None)
+
+
+def check_unit(unit: QueryUnit, tasks: Sequence[TaskSpec], path: str) -> None:
+    """Refuse queries about points where no task is answered for each pixel.
+
+    Raises:
+        InvalidValueError: With the JSON path of the field.
+    """
+    if unit == "point" and point_task(tasks) is None:
+        able = " or ".join(name for name, kind in task_kinds().items() if kind.per_pixel)
+        raise InvalidValueError(path, f"only {able} is asked about points; send `image`")
 
 
 def check_settings(settings: CampaignSettings, path: str = "$") -> None:

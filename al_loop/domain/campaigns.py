@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from al_loop.domain.queries import QueryUnit
 from al_loop.domain.samples import RemarkedPath, SampleId, SkippedPath
 from models.card import Alpha, BandPolicy, ModelCard, ModelConfig, Nodata, TaskName, TaskSpec, TrainConfig
 from models.manifest import Unlabelled
@@ -92,6 +93,10 @@ class QuerySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     golden: Annotated[tuple[PathText, ...], msgspec.Meta(max_length=100_000)] = ()
     """Paths of samples with a known answer: offered to every annotator, never trained on."""
     spread: SpreadSettings = SpreadSettings()
+    unit: QueryUnit = "image"
+    """What a query asks about that does not say; "point" needs a task that is answered for each pixel."""
+    most_points: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 200
+    """Points of one image after which point queries do not ask about it any more."""
 
 
 Colormap = Literal[

@@ -11,6 +11,7 @@ from shapely import MultiPolygon, Point, Polygon
 from shapely.geometry import mapping
 
 from al_loop.domain.feature_collections import GivenFeature, given_features
+from al_loop.domain.labels import count_points
 from al_loop.domain.samples import SampleHeader
 from al_loop.errors import InvalidValueError
 from models.card import IGNORE
@@ -158,14 +159,27 @@ def coded_polygons(
         for name, area in areas_of(features)
         for part in to_pixels(area, crs, header).geoms
     ]
-    if has_points(features):
+    if count_points(features) is not None:
         drawn.insert(0, (IGNORE, shapely.to_wkb(shapely.box(0, 0, header.width, header.height))))
     return drawn
 
 
-def has_points(features: dict[str, Any] | None) -> bool:
-    """Whether a stored collection holds Points, so that what it does not cover is unknown rather than background."""
-    return any(feature["geometry"]["type"] == "Point" for feature in (features or {}).get("features", []))
+def point_pixels(features: dict[str, Any] | None, crs: str, header: SampleHeader) -> dict[tuple[int, int], int]:
+    """Column and row of the pixel of each Point of a stored collection, and the feature's place in it.
+
+    Args:
+        features: As stored.
+        crs: Its CRS, "EPSG:4326" or "pixel".
+        header: The sample.
+    """
+    found: dict[tuple[int, int], int] = {}
+    for number, feature in enumerate((features or {}).get("features", [])):
+        if feature["geometry"]["type"] == "Point":
+            drawn = to_pixels(shapely.geometry.shape(feature["geometry"]), crs, header)
+            if not drawn.is_empty:
+                column, row = drawn.bounds[:2]
+                found[int(column), int(row)] = number
+    return found
 
 
 def to_pixels(area: Area | Point, crs: str, header: SampleHeader) -> MultiPolygon:

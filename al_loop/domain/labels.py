@@ -38,6 +38,15 @@ class CheckedLabel(msgspec.Struct, frozen=True, kw_only=True):
     source: LabelSource = "person"
     tasks: tuple[str, ...] = ()
     """Every task of the campaign: the lease ends when all are answered. Empty: with this label."""
+    added_to: int | None = None
+    """The label whose features come first in these; None: it replaces."""
+    leaves_open: bool = False
+    """Whether its lease asks about points that it does not answer, so that the lease goes on."""
+
+    @property
+    def points(self) -> int | None:
+        """As `count_points` has it."""
+        return count_points(self.features)
 
 
 NAME_PATTERN = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
@@ -69,6 +78,11 @@ class LabelInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     override_lease: bool = False
     labelled_at: datetime | None = None
     """When the annotator answered; None: now. Must carry a time zone."""
+    add: bool = False
+    """Whether `features` are joined to this annotator's own current label of the sample, where a later one is on top,
+    instead of replacing it. For tasks that are answered with `features`; points come one by one."""
+    finished: bool = False
+    """With `add`: that the annotator leaves the other points that the lease asks about; it ends with this label."""
     source: LabelSource = "person"
     """`import`: from a labelled folder. It counts where no person answered, and what is known already is not recorded
     again. `overwrite`: the same, but it counts instead of what people answered before."""
@@ -88,10 +102,24 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     """CRS of `features`: "EPSG:4326" or "pixel"."""
     retracts: int | None
     """The label that this event withdraws; None for an answer."""
+    added_to: int | None = None
+    """The label that this one added features to; when it is withdrawn, that one's are recorded again. None: it stands
+    alone."""
     labelled_at: datetime
     recorded_at: datetime
     source: LabelSource = "person"
     """`person`; `import`: from a labelled folder; `overwrite`: from one that overruled what people answered before."""
+
+    @property
+    def points(self) -> int | None:
+        """As `count_points` has it."""
+        return count_points(self.features)
+
+
+def count_points(features: dict[str, Any] | None) -> int | None:
+    """How many Points a stored collection holds; None: none, so that its label is of the whole image."""
+    kinds = [feature["geometry"]["type"] for feature in (features or {}).get("features", [])]
+    return kinds.count("Point") or None
 
 
 def counting(labels: Iterable[Label]) -> dict[int, dict[TaskName, Label]]:

@@ -17,6 +17,23 @@ QuerySource = Literal["strategy", "control", "reserve", "overlap", "golden", "re
 answer of another annotator, a check of the annotator, or a label error candidate. Annotators do not see it."""
 
 
+QueryUnit = Literal["image", "point"]
+"""What a query asks about: whole images, or the class of some pixels in each."""
+MOST_POINTS_ASKED = 50
+"""Points of one image that a query asks about at most."""
+POINTS_ASKED = 8
+"""Points of each image, where a query does not say how many."""
+
+
+class AskedPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A pixel that is asked about, by its centre in pixel coordinates: the first pixel's is 0.5, 0.5."""
+
+    column: float
+    """From the left."""
+    row: float
+    """From the top."""
+
+
 class SourceLabel(msgspec.Struct, frozen=True, kw_only=True):
     """A sample's newest answer for a task, and what the sample was first asked for."""
 
@@ -62,6 +79,7 @@ class OpenedQuery(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: datetime
     expires_at: datetime
     picks: list[Pick]
+    unit: QueryUnit = "image"
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +136,10 @@ class HeldLease(Lease, frozen=True, kw_only=True):
     """Where it is labelled in SCANEO: the annotator's batch, or the linked campaign; None without a link."""
     scaneo_path: str | None = None
     """How the explorer of that page lists it; in a batch its folder is its rank."""
+    unit: QueryUnit = "image"
+    """What is asked about: the whole image, or `points` of it."""
+    points: list[AskedPoint] = []
+    """Which pixels to answer; empty: the whole image."""
 
 
 class Renewal(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +163,8 @@ class QuerySample(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     """In answers to annotators the same for all samples; operators are told why each was chosen."""
     scaneo_url: str | None = None
+    points: list[AskedPoint] = []
+    """Which pixels to answer; empty: the whole image."""
 
 
 class AlikeSample(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,6 +201,8 @@ class ExplainedPick(msgspec.Struct, frozen=True, kw_only=True):
     score: float | None
     reason: str
     """The strategy's own words."""
+    points: list[AskedPoint] = []
+    """The pixels that were asked about; empty: the whole image."""
     end_reason: str | None
     """What became of the lease: "labelled", "skipped", "released", "expired"; None: it runs, or ran out."""
 
@@ -189,6 +215,8 @@ class ExplainedQuery(msgspec.Struct, frozen=True, kw_only=True):
     strategy: str
     """With its options, as JSON."""
     query_size: int
+    unit: QueryUnit = "image"
+    """What was asked about."""
     version: str | None
     ranked_labels: int | None
     """Labelled samples that the ranking knew of."""
@@ -211,3 +239,5 @@ class QueryAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Model version whose scores ranked the pool, "features" for image features, None without either."""
     ranking: RankingSource | None = None
     """How fresh those scores are."""
+    unit: QueryUnit = "image"
+    """What is asked about."""

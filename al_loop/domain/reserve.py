@@ -175,6 +175,20 @@ def random_keys(sample_ids: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
     return np.asarray(mixed ^ (mixed >> np.uint64(31)))
 
 
+_OVERLAP_SALT = 0x6F7665726C6170
+
+
+def in_overlap(sample_ids: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
+    """Which samples several annotators answer: the same at every call, shape (N,).
+
+    Args:
+        sample_ids: Shape (N,).
+        share: Share of samples, 0 to 1.
+        seed: The campaign's.
+    """
+    return random_keys(sample_ids, seed ^ _OVERLAP_SALT) / np.float64(2**64) < share
+
+
 def _smallest_fitting(order: Sequence[str], size_of: Mapping[str, int], half: int) -> list[str]:
     """The first of the smallest blocks, where even that is over the limit but not over half of all samples."""
     smallest = min(order, key=lambda block: size_of[block], default=None)

@@ -3,9 +3,10 @@
 import numpy as np
 
 from al_loop.domain.queries import AlikeSample
+from al_loop.domain.sample_states import LEASED
 from al_loop.errors import ConflictError
 from al_loop.scoring.pool_scores import PoolScores
-from al_loop.store.pool_index import LEASED, PoolIndex
+from al_loop.store.pool_index import PoolIndex
 from models.arrays import Ids, positions_of
 
 

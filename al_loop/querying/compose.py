@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.queries import Pick, QuerySource
+from al_loop.domain.queries import Pick, QuerySource, QueryUnit
 from al_loop.querying.spread import SpacingRules, choose
 from al_loop.querying.strategies import Random, StrategyConfig
 from al_loop.scoring.pool_scores import PoolScores
@@ -61,6 +61,7 @@ class Request:
     """Whether samples that other annotators have on lease may be offered as well."""
     spacing: SpacingRules | None = None
     """How far apart the strategy's picks have to lie; None: no rule."""
+    unit: QueryUnit = "image"
 
 
 class Composed(NamedTuple):
@@ -80,6 +81,8 @@ def compose(
 
     Only the strategy's picks have to lie apart: the random control and the test reserve would be no fair samples else.
     They keep to a distance from the control; where the `random` strategy chooses everything, its picks do as well.
+    Queries about points have no gold-standard samples, no overlap and no samples that others hold: several answers of
+    one image compare only where they are of the whole image.
 
     Args:
         index: Locked by the caller.
@@ -92,19 +95,20 @@ def compose(
     Returns:
         None if the strategy has to rank first.
     """
-    annotator, settings = request.annotator, request.campaign.settings
+    annotator, settings, unit = request.annotator, request.campaign.settings, request.unit
+    whole = unit == "image"
 
     def unseen(positions: Iterable[int]) -> list[int]:
         return [position for position in positions if not index.has_seen(position, annotator)]
 
     # What each source has for this annotator, as positions in the order of preference.
-    gold_standard = unseen(rng.permutation(index.gold_standard).tolist())
-    overlap = unseen(index.shared_out)
-    held = unseen(index.holders) if request.shared else []
+    gold_standard = unseen(rng.permutation(index.gold_standard).tolist()) if whole else []
+    overlap = unseen(index.shared_out) if whole else []
+    held = unseen(index.holders) if request.shared and whole else []
     others = [position for position in held if index.is_only_leased(position) and position not in overlap]
-    reserve = index.next_reserve(request.size, annotator)
+    reserve = index.next_reserve(request.size, annotator, unit)
     reserve += [position for position in held if index.is_only_leased(position, reserve=True)]
-    pool = max(0, index.free - index.count_skipped(annotator))
+    pool = index.count_open(annotator, unit)
 
     # How many picks come from each.
     places, wait = gold_standard_places(wait, request.size, len(gold_standard), rng)
@@ -138,13 +142,13 @@ def compose(
     shortfall = None
     if request.spacing is None:
         chosen = order[: alone - controls]
-        control = _random(index, annotator, controls, {pick.sample_id for pick in chosen}, rng)
+        control = _random(index, request, controls, {pick.sample_id for pick in chosen}, rng)
     else:
-        control = _random(index, annotator, controls, set(), rng)
+        control = _random(index, request, controls, set(), rng)
         beside = index.sample_ids[control]
         order = [pick for pick in order if pick.sample_id not in beside]
         left_out = {pick.sample_id for pick in order} | set(beside.tolist())
-        further = _random(index, annotator, min(FURTHER + alone, pool), left_out, rng)
+        further = _random(index, request, min(FURTHER + alone, pool), left_out, rng)
         drawn = picks(further, "strategy", "random" if by_chance else "random: others lie too near")
         chosen, shortfall = choose(index, request.spacing, order, drawn, alone - controls, beside)
     second = [
@@ -222,9 +226,9 @@ def mix(pool: Sequence[T], reserve: Sequence[T], rng: np.random.Generator) -> li
     return [next(sides[side]) for side in from_reserve.astype(int)]
 
 
-def _random(index: PoolIndex, annotator: str, count: int, left_out: set[int], rng: np.random.Generator) -> list[int]:
+def _random(index: PoolIndex, request: Request, count: int, left_out: set[int], rng: np.random.Generator) -> list[int]:
     """Positions of free samples, uniform without replacement."""
-    skipped = index.skipped.get(annotator, set())
+    hidden = index.hidden_from(request.annotator, request.unit) if count else set()
     found: dict[int, None] = {}
     for turn in range(RANDOM_TRIES + 1):
         if len(found) >= min(count, len(index)):
@@ -232,8 +236,8 @@ def _random(index: PoolIndex, annotator: str, count: int, left_out: set[int], rn
         if turn < RANDOM_TRIES:
             some = rng.integers(len(index), size=2 * count + 8)
         else:
-            some = rng.permutation(np.flatnonzero(index.state == 0))
-        for position in some[index.state[some] == 0].tolist():
-            if len(found) < count and position not in skipped and int(index.sample_ids[position]) not in left_out:
+            some = rng.permutation(np.flatnonzero(index.is_open(slice(None), request.unit)))
+        for position in some[index.is_open(some, request.unit)].tolist():
+            if len(found) < count and position not in hidden and int(index.sample_ids[position]) not in left_out:
                 found.setdefault(position)
     return list(found)

@@ -9,11 +9,12 @@ answers.
 import threading
 import time
 from collections.abc import Callable, Sequence, Set
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from al_loop.domain.queries import Pick
+from al_loop.domain.queries import Pick, QueryUnit
 from al_loop.querying.spread import SpacingRules, first_of_each_place
 from al_loop.querying.strategies import StrategyConfig
 from al_loop.scoring.pool_scores import Candidates, PoolScores
@@ -47,6 +48,10 @@ class RankedList:
         """How many picks were taken from the list before while this one was made."""
         self._picks = list(picks)
         self._ids: Ids = np.array([pick.sample_id for pick in picks], np.int64)
+
+    def first(self, count: int) -> list[Pick]:
+        """The best picks that were left when it was last asked for them."""
+        return self._picks[:count]
 
     def still_free(self, is_free: Callable[[Ids], NDArray[np.bool_]], left_out: Set[int] = frozenset()) -> list[Pick]:
         """The picks that may still be handed out, best first.
@@ -122,8 +127,9 @@ def rank(
 class CampaignRankings:
     """The ranked lists of one campaign by strategy; a cache, except for the random generator."""
 
-    def __init__(self, seed: Sequence[int]) -> None:
-        """Nothing is ranked yet; `seed` is that of all chance in it."""
+    def __init__(self, seed: Sequence[int], unit: QueryUnit = "image") -> None:
+        """Nothing is ranked yet; `seed` is that of all chance in it, `unit` what is asked about."""
+        self.unit = unit
         self.spacing: SpacingRules | None = None
         """Rules of how far apart samples lie, if there are any."""
         self._rng = np.random.default_rng(seed)
@@ -148,17 +154,17 @@ class CampaignRankings:
             strategy: Which list.
             index: Locked by the caller.
             size: Picks wanted; fewer come only if the pool has no more.
-            annotator: What they skipped is left out.
+            annotator: What is hidden from them is left out.
             scores: Those that the list must be ranked by; None: any.
         """
         ranked = self._lists.get(strategy)
         if ranked is None or (scores is not None and ranked.scores is not scores):
             return None
         ranked.used_at = time.monotonic()
-        skipped = index.skipped.get(annotator)
-        left_out = set(index.sample_ids[list(skipped)].tolist()) if skipped else frozenset[int]()
-        picks = ranked.still_free(index.free_among, left_out)
-        return None if len(picks) < min(size, index.free - index.count_skipped(annotator)) else picks
+        hidden = index.hidden_from(annotator, self.unit)
+        left_out = set(index.sample_ids[list(hidden)].tolist()) if hidden else frozenset[int]()
+        picks = ranked.still_free(self._open_in(index), left_out)
+        return None if len(picks) < min(size, index.count_open(annotator, self.unit)) else picks
 
     def make(
         self,
@@ -186,8 +192,8 @@ class CampaignRankings:
             if old is not None and old is not instead_of:
                 return
             with index.lock:
-                before = [] if old is None else old.still_free(index.free_among)
-                states = index.copy()
+                before = [] if old is None else old.still_free(self._open_in(index))
+                states = index.copy(self.unit)
             spacing, offered, last = self.spacing, states.free(), NO_IDS
             demand = 0 if old is None else old.demand
             if spacing is not None:
@@ -206,7 +212,7 @@ class CampaignRankings:
             if old is not None:
                 made.used_at = old.used_at
                 with index.lock:
-                    made.demand = len(before) - len(old.still_free(index.free_among))
+                    made.demand = len(before) - len(old.still_free(self._open_in(index)))
             self._lists[strategy] = made
 
     def runs_low(self, strategy: StrategyConfig, index: PoolIndex, size: int) -> bool:
@@ -215,5 +221,8 @@ class CampaignRankings:
         if ranked is None:
             return False
         with index.lock:
-            free = len(ranked.still_free(index.free_among))
+            free = len(ranked.still_free(self._open_in(index)))
         return free < max(ranked.length // 2, size, 2 * ranked.demand)
+
+    def _open_in(self, index: PoolIndex) -> Callable[[Ids], NDArray[np.bool_]]:
+        return partial(index.free_among, unit=self.unit)

@@ -27,6 +27,8 @@ EVENT_COLUMNS = {
     "labelled_at": "TIMESTAMP",
     "recorded_at": "TIMESTAMP",
     "source": "VARCHAR",
+    "points": "INTEGER",
+    "added_to": "BIGINT",
 }
 
 

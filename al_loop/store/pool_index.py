@@ -9,48 +9,24 @@ import heapq
 import threading
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from al_loop.domain.queries import SKIPS_TO_GIVE_UP
-from al_loop.domain.reserve import random_keys
+from al_loop.domain.queries import SKIPS_TO_GIVE_UP, QueryUnit
+from al_loop.domain.reserve import in_overlap, random_keys
+from al_loop.domain.sample_states import GIVEN_UP, GOLD_STANDARD, LABELLED, LEASED, RESERVE, UNUSABLE, States
 from al_loop.domain.samples import SampleCounts
 from models.arrays import Ids, positions_of
 
-RESERVE, GOLD_STANDARD, LABELLED, LEASED, GIVEN_UP, UNUSABLE = 1, 2, 4, 8, 16, 32
-"""Bits of a sample's state. The pool that strategies choose from is what has none of them."""
 RESERVE_BLOCK = 1024
 """Positions of the reserve that are looked at together."""
 MOST_SHARED = 8
 """Answers of a sample above which its set is not shared: each label would leave one behind, and each be larger."""
 NOBODY: frozenset[tuple[str, str]] = frozenset()
-
-
-class States(NamedTuple):
-    """The states of N samples at one moment."""
-
-    sample_ids: Ids
-    """Shape (N,), ascending."""
-    state: NDArray[np.uint8]
-    """Shape (N,)."""
-    labelled: int
-    """Labelled samples outside the test reserve, gold-standard ones left out."""
-
-    def free(self) -> Ids:
-        """Ids that strategies choose from, ascending."""
-        return np.asarray(self.sample_ids[self.state == 0])
-
-    def queried(self) -> Ids:
-        """Ids that are labelled or leased, ascending."""
-        return np.asarray(self.sample_ids[(self.state & (LABELLED | LEASED)) != 0])
-
-    def covered(self) -> Ids:
-        """Ids outside the reserve that are labelled or leased, ascending; gold-standard ones left out."""
-        queried = (self.state & (LABELLED | LEASED)) != 0
-        return np.asarray(self.sample_ids[queried & ((self.state & (RESERVE | GOLD_STANDARD)) == 0)])
+NO_MORE_POINTS = -1
+"""Instead of a number of points: of an image whose pixels are answered as a whole, or by several annotators."""
 
 
 class PoolIndex:
@@ -61,8 +37,9 @@ class PoolIndex:
     """
 
     def __init__(
-        self, *, overlap_share: float = 0.0, overlap_annotators: int = 2, seed: int = 0, tasks: int = 1
-    ) -> None:
+        self, *, overlap_share: float = 0.0, overlap_annotators: int = 2, seed: int = 0, tasks: int = 1,
+        point_task: str | None = None, most_points: int = 200,
+    ) -> None:  # fmt: skip
         """Begin without samples.
 
         Args:
@@ -70,10 +47,12 @@ class PoolIndex:
             overlap_annotators: How many.
             seed: Of the order in which the reserve is offered, and of the overlap.
             tasks: How many tasks the campaign has; a sample is labelled when each has an answer.
+            point_task: The task that queries about points ask; None: they cannot.
+            most_points: Points of one image after which they do not come back to it.
         """
         self.lock = threading.RLock()
         self.overlap_share, self.overlap_annotators, self.seed = overlap_share, overlap_annotators, seed
-        self.tasks = tasks
+        self.tasks, self.point_task, self.most_points = tasks, point_task, most_points
         self.sample_ids: Ids = np.empty(0, np.int64)
         self.paths = pa.chunked_array([], pa.string())
         self.state: NDArray[np.uint8] = np.empty(0, np.uint8)
@@ -84,6 +63,10 @@ class PoolIndex:
         """Who answered which task, by position: frozensets of (annotator, task), equal small ones shared."""
         self.holders: dict[int, dict[str, datetime]] = {}
         """Until when who has a sample on lease, by position; of leases that run."""
+        self.points: NDArray[np.int16] = np.empty(0, np.int16)
+        """Points that a label of `point_task` holds, 0 without a label; `NO_MORE_POINTS`: see there."""
+        self.partial: dict[int, dict[str, int]] = {}
+        """Whose labels hold how many points, by position; of `point_task`."""
         self.skipped: dict[str, set[int]] = {}
         """Positions of what an annotator skipped."""
         self.shared_out: dict[int, None] = {}
@@ -120,10 +103,10 @@ class PoolIndex:
         positions, _ = positions_of(np.array(sample_ids, np.int64), self.sample_ids)
         return [str(self.paths[position].as_py()) for position in positions.tolist()]
 
-    def copy(self) -> States:
+    def copy(self, unit: QueryUnit = "image") -> States:
         """The states as they are now, to be looked at without the lock."""
         with self.lock:
-            return States(self.sample_ids, self.state.copy(), self.labelled)
+            return States(self.sample_ids, self.state.copy(), self.labelled, self.is_open(slice(None), unit))
 
     def counts(self) -> SampleCounts:
         """Samples by state at the index's time."""
@@ -150,11 +133,42 @@ class PoolIndex:
             unusable=count(UNUSABLE),
         )
 
-    def free_among(self, sample_ids: Ids) -> NDArray[np.bool_]:
+    def is_open(self, positions: slice | Sequence[int] | Ids, unit: QueryUnit) -> NDArray[np.bool_]:
+        """Which of N positions strategies choose from, shape (N,).
+
+        A query about points may come back to an image that was answered with points, until it has `most_points`.
+        """
+        state = self.state[positions]
+        if unit == "image":
+            return np.asarray(state == 0)
+        points = self.points[positions]
+        return np.asarray(((state | LABELLED) == LABELLED) & (points >= 0) & (points < self.most_points))
+
+    def free_among(self, sample_ids: Ids, unit: QueryUnit = "image") -> NDArray[np.bool_]:
         """Which of these strategies may choose, shape as given."""
         positions, known = positions_of(sample_ids, self.sample_ids)
-        known[known] = self.state[positions] == 0
+        known[known] = self.is_open(positions, unit)
         return known
+
+    def knows_points(self, sample_id: int) -> bool:
+        """Whether somebody answered points of a sample."""
+        return self.position(sample_id) in self.partial
+
+    def hidden_from(self, annotator: str, unit: QueryUnit) -> set[int]:
+        """Positions that strategies choose from, but not for this annotator.
+
+        What they skipped; and images where others answer points: of several labels of an image one counts.
+        """
+        skipped = self.skipped.get(annotator, set())
+        if unit == "image":
+            return skipped
+        return skipped.union(place for place, given in self.partial.items() if annotator not in given)
+
+    def count_open(self, annotator: str, unit: QueryUnit) -> int:
+        """Samples that a strategy can choose from for an annotator."""
+        every = self.free if unit == "image" else int(np.count_nonzero(self.is_open(slice(None), unit)))
+        hidden = self.hidden_from(annotator, unit)
+        return every - (int(np.count_nonzero(self.is_open(list(hidden), unit))) if hidden else 0)
 
     def answerers(self, position: int) -> set[str]:
         """Who gave a current label."""
@@ -201,26 +215,39 @@ class PoolIndex:
             self.state = np.concatenate([self.state, state])
             self.overlap = np.concatenate([self.overlap, in_overlap(sample_ids, self.overlap_share, self.seed)])
             self.answers = np.concatenate([self.answers, np.full(len(sample_ids), NOBODY, object)])
+            self.points = np.concatenate([self.points, np.zeros(len(sample_ids), np.int16)])
             self.free += int(np.count_nonzero(state == 0))
             places = np.flatnonzero((self.state & (RESERVE | GOLD_STANDARD)) == RESERVE)
             self._reserve_order = places[np.argsort(random_keys(self.sample_ids[places], self.seed), kind="stable")]
             self._reserve_start = 0
 
-    def answer(self, sample_id: int, annotator: str, task: str, *, ends_lease: bool = True) -> None:
-        """A label was recorded; the last one that a lease waits for ends it."""
+    def answer(
+        self, sample_id: int, annotator: str, task: str, *, ends_lease: bool = True, points: int | None = None
+    ) -> None:
+        """A label was recorded, with so many points; the last one that a lease waits for ends it."""
         with self.lock:
             position = self.position(sample_id)
             if position is not None:
                 self._set_answers(position, self.answers[position] | {(annotator, task)})
+                self._set_points(position, annotator, task, points)
                 if ends_lease:
                     self._let_go(position, annotator)
 
-    def answer_all(self, sample_id: int, answers: frozenset[tuple[str, str]]) -> None:
-        """All labels of a sample, pairs of annotator and task, when the index is read."""
+    def answer_all(self, sample_id: int, answers: dict[tuple[str, str], int | None]) -> None:
+        """All labels of a sample, by annotator and task, and how many points each has, when the index is read."""
         with self.lock:
             position = self.position(sample_id)
             if position is not None:
-                self._set_answers(position, answers)
+                self._set_answers(position, frozenset(answers))
+                for (annotator, task), points in answers.items():
+                    self._set_points(position, annotator, task, points)
+
+    def has_no_points(self, sample_id: int) -> None:
+        """No pixel of a sample is left to ask about: queries about points leave it out until the index is read."""
+        with self.lock:
+            position = self.position(sample_id)
+            if position is not None:
+                self.points[position] = NO_MORE_POINTS
 
     def retract(self, sample_id: int, annotator: str, task: str) -> None:
         """A label was withdrawn."""
@@ -228,6 +255,7 @@ class PoolIndex:
             position = self.position(sample_id)
             if position is not None:
                 self._set_answers(position, self.answers[position] - {(annotator, task)})
+                self._set_points(position, annotator, task, None)
 
     def hold(self, sample_id: int, annotator: str, until: datetime) -> None:
         """A lease begins, or runs on."""
@@ -288,8 +316,11 @@ class PoolIndex:
                     self._let_go(position, annotator)
             return self.clock
 
-    def next_reserve(self, most: int, annotator: str) -> list[int]:
-        """Positions of the reserve to offer an annotator next, in the reserve's own order."""
+    def next_reserve(self, most: int, annotator: str, unit: QueryUnit = "image") -> list[int]:
+        """Positions of the reserve to offer an annotator next, in the reserve's own order.
+
+        When it is through, a query about points comes back to those with the fewest.
+        """
         with self.lock:
             skipped = self.skipped.get(annotator, set())
             found: list[int] = []
@@ -301,12 +332,12 @@ class PoolIndex:
                 found += [position for position in open_now if position not in skipped]
                 if len(found) >= most:
                     break
+            if unit == "point" and len(found) < most:
+                again = np.flatnonzero((self.state == RESERVE | LABELLED) & (self.points > 0))
+                again = again[np.argsort(self.points[again], kind="stable")]
+                hidden = self.hidden_from(annotator, unit)
+                found += [position for position in again.tolist() if position not in hidden]
             return found[:most]
-
-    def count_skipped(self, annotator: str) -> int:
-        """Samples that strategies choose from, but not for this annotator."""
-        skipped = self.skipped.get(annotator)
-        return int(np.count_nonzero(self.state[list(skipped)] == 0)) if skipped else 0
 
     def _set_answers(self, position: int, answers: frozenset[tuple[str, str]]) -> None:
         if len(answers) <= MOST_SHARED:
@@ -323,6 +354,20 @@ class PoolIndex:
             self._change(position, set_bits=LABELLED)
         else:
             self._change(position, clear_bits=LABELLED)
+
+    def _set_points(self, position: int, annotator: str, task: str, points: int | None) -> None:
+        """Note the points of an annotator's label, which is among the answers already, or gone from them."""
+        if task != self.point_task:
+            return
+        given = self.partial.setdefault(position, {})
+        given.pop(annotator, None)
+        if points is not None:
+            given[annotator] = points
+        if not given:
+            del self.partial[position]
+        who = [person for person, answered in self.answers[position] if answered == task]
+        alone = given.get(who[0], NO_MORE_POINTS) if len(who) == 1 else NO_MORE_POINTS
+        self.points[position] = min(alone, np.iinfo(np.int16).max) if who else 0
 
     def _let_go(self, position: int, annotator: str) -> None:
         held = self.holders.get(position)
@@ -349,17 +394,3 @@ class PoolIndex:
                 self.shared_out.setdefault(position)
             else:
                 self.shared_out.pop(position, None)
-
-
-_OVERLAP_SALT = 0x6F7665726C6170
-
-
-def in_overlap(sample_ids: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
-    """Which samples several annotators answer: the same at every call, shape (N,).
-
-    Args:
-        sample_ids: Shape (N,).
-        share: Share of samples, 0 to 1.
-        seed: The campaign's.
-    """
-    return random_keys(sample_ids, seed ^ _OVERLAP_SALT) / np.float64(2**64) < share

@@ -5,10 +5,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
+from al_loop.domain.campaign_rules import point_task
 from al_loop.domain.campaigns import CampaignSettings
 from al_loop.domain.labels import Label
 from al_loop.errors import NotFoundError
@@ -16,6 +18,7 @@ from al_loop.store.database import Database
 from al_loop.store.pool_index import PoolIndex
 from al_loop.store.rows import execute, read_stored, select
 from al_loop.store.sample_rows import Registered
+from models.card import TaskSpec
 
 UNSTEADY = timedelta(seconds=1)
 """A clock that is this much behind was moved back; less is the order in which threads read it."""
@@ -122,7 +125,7 @@ class PoolIndexes:
             for label in labels:
                 if label.retracts is None:
                     ends = (label.sample_id, label.annotator) not in running
-                    index.answer(label.sample_id, label.annotator, label.task, ends_lease=ends)
+                    index.answer(label.sample_id, label.annotator, label.task, ends_lease=ends, points=label.points)
                 else:
                     index.retract(label.sample_id, label.annotator, label.task)
 
@@ -164,6 +167,7 @@ class PoolIndexes:
 def read_pool_index(connection: DuckDBPyConnection, campaign_id: int) -> PoolIndex:
     """The index as the tables have it; no time has passed in it yet."""
     settings, tasks = _settings(connection, campaign_id), _tasks(connection, campaign_id)
+    per_pixel = point_task(tasks)
 
     def read(sql: str) -> pa.Table:
         return connection.sql(sql, params={"campaign_id": campaign_id}).to_arrow_table()
@@ -172,16 +176,18 @@ def read_pool_index(connection: DuckDBPyConnection, campaign_id: int) -> PoolInd
         overlap_share=settings.query.overlap_share,
         overlap_annotators=settings.query.overlap_annotators,
         seed=settings.reserve.seed,
-        tasks=tasks,
+        tasks=len(tasks),
+        point_task=None if per_pixel is None else per_pixel.task,
+        most_points=settings.query.most_points,
     )
     samples = read("SELECT sample_id, path, reserve, golden FROM samples WHERE campaign_id = $campaign_id ORDER BY 1")
     index.register(*(samples[name].to_numpy() if name != "path" else samples[name] for name in samples.column_names))
-    answers = read("SELECT sample_id, annotator, task FROM current_labels WHERE campaign_id = $campaign_id")
-    answered: dict[int, set[tuple[str, str]]] = {}
-    for sample_id, annotator, task in zip(*(column.to_pylist() for column in answers.columns), strict=True):
-        answered.setdefault(sample_id, set()).add((annotator, task))
+    answers = read("SELECT sample_id, annotator, task, points FROM current_labels WHERE campaign_id = $campaign_id")
+    answered: dict[int, dict[tuple[str, str], int | None]] = {}
+    for sample_id, annotator, task, points in zip(*(column.to_pylist() for column in answers.columns), strict=True):
+        answered.setdefault(sample_id, {})[annotator, task] = points
     for sample_id, given in answered.items():
-        index.answer_all(sample_id, frozenset(given))
+        index.answer_all(sample_id, given)
     skips = read("SELECT sample_id, annotator FROM skips WHERE campaign_id = $campaign_id")
     for skip in zip(*(column.to_pylist() for column in skips.columns), strict=True):
         index.skip(*skip)
@@ -208,13 +214,9 @@ def _settings(connection: DuckDBPyConnection, campaign_id: int) -> CampaignSetti
     return read_stored(rows[0]["settings"], CampaignSettings)
 
 
-def _tasks(connection: DuckDBPyConnection, campaign_id: int) -> int:
-    rows = select(
-        connection,
-        "SELECT json_array_length(tasks) AS tasks FROM campaigns WHERE campaign_id = $campaign_id",
-        campaign_id=campaign_id,
-    )
-    return int(rows[0]["tasks"])
+def _tasks(connection: DuckDBPyConnection, campaign_id: int) -> list[TaskSpec]:
+    rows = select(connection, "SELECT tasks FROM campaigns WHERE campaign_id = $campaign_id", campaign_id=campaign_id)
+    return msgspec.json.decode(rows[0]["tasks"], type=list[TaskSpec])
 
 
 def _correct_leases(connection: DuckDBPyConnection, campaign_id: int, now: datetime, clock: datetime | None) -> None:

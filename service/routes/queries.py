@@ -53,6 +53,8 @@ class QueryController(Controller):
             strategy=data.strategy,
             now=loop.clock(),
             shared=data.shared,
+            unit=data.unit,
+            points=data.points,
         )
         answer = for_annotator(answer, loop.links.labelling_page(target))
         return Response[Any](answer, status_code=201 if answer.samples else 200)

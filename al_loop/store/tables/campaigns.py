@@ -12,6 +12,7 @@ from al_loop.domain.campaign_rules import (
     check_growth,
     check_name,
     check_settings,
+    check_unit,
 )
 from al_loop.domain.campaigns import BandDecision, Campaign, CampaignSettings, RetrainPolicy
 from al_loop.domain.class_colours import keep_colours
@@ -169,11 +170,12 @@ class CampaignTable:
         def operation(connection: DuckDBPyConnection) -> None:
             rows = select(
                 connection,
-                "SELECT settings, reserve_drawn_at FROM campaigns WHERE campaign_id = $campaign_id",
+                "SELECT tasks, settings, reserve_drawn_at FROM campaigns WHERE campaign_id = $campaign_id",
                 campaign_id=campaign_id,
             )
             if not rows:
                 raise NotFoundError("campaign", campaign_id)
+            check_unit(settings.query.unit, msgspec.json.decode(rows[0]["tasks"], type=list[TaskSpec]), "$.query.unit")
             old = read_stored(rows[0]["settings"], CampaignSettings)
             if rows[0]["reserve_drawn_at"] is not None and not is_same_draw(old.reserve, settings.reserve):
                 raise InvalidValueError(

@@ -357,6 +357,17 @@ class LabelTable:
         )
         return [to_label(row) for row in rows]
 
+    def with_points(self, campaign_id: int, sample_ids: Sequence[int]) -> list[Label]:
+        """Current labels of some samples that hold points."""
+        rows = self._database.read(
+            f"""SELECT l.*, path FROM current_labels l JOIN samples USING (campaign_id, sample_id)
+            WHERE campaign_id = $campaign_id AND points IS NOT NULL AND {among("sample_id", sample_ids)}
+            ORDER BY label_id""",
+            campaign_id=campaign_id,
+            **among_ids(sample_ids),
+        )
+        return [to_label(row) for row in rows]
+
     def answered(self, campaign_id: int, task: TaskName) -> int:
         """Samples outside the test reserve with a current label for a task."""
         rows = self._database.read(

@@ -7,14 +7,14 @@ import msgspec
 from duckdb import DuckDBPyConnection
 
 from al_loop.domain.labels import RequestKey
-from al_loop.domain.queries import HeldLease, Renewal, TaskAnswer
+from al_loop.domain.queries import AskedPoint, HeldLease, Renewal, TaskAnswer
 from al_loop.errors import AlLoopError, NotFoundError
 from al_loop.store.database import Database
 from al_loop.store.label_rows import INDEPENDENT, SEVERAL
 from al_loop.store.pool_indexes import PoolIndexes
-from al_loop.store.rows import Row, execute, select
+from al_loop.store.rows import Row, among, among_ids, execute, select
 from al_loop.store.sample_rows import EVERY_TASK, GIVEN_UP, LABELLED, LEASED
-from al_loop.store.tables.queries import ACTIVE
+from al_loop.store.tables.queries import ACTIVE, asked_points
 from al_loop.store.tables.requests import keep_answer
 
 OWN = "campaign_id = $campaign_id AND annotator = $annotator"
@@ -87,6 +87,19 @@ class LeaseTable:
         tasks = self._tasks(campaign_id)
         by_others = self._answered(campaign_id, sample_ids) if len(tasks) > 1 else {}
         return [_held(row, answers.get(row["sample_id"], []), tasks, by_others) for row in rows]
+
+    def asked_before(self, campaign_id: int, sample_ids: Sequence[int]) -> dict[int, list[AskedPoint]]:
+        """The points of some samples that any lease asked about."""
+        rows = self._database.read(
+            f"""SELECT sample_id, points FROM leases
+            WHERE campaign_id = $campaign_id AND points IS NOT NULL AND {among("sample_id", sample_ids)}""",
+            campaign_id=campaign_id,
+            **among_ids(sample_ids),
+        )
+        found: dict[int, list[AskedPoint]] = {}
+        for row in rows:
+            found.setdefault(row["sample_id"], []).extend(asked_points(row["points"]))
+        return found
 
     def renew(
         self, campaign_id: int, annotator: str, sample_ids: Sequence[int] | None, *, lease_s: float, now: datetime
@@ -314,5 +327,5 @@ def _held(row: Row, own: list[Row], tasks: Sequence[str], answered: dict[int, li
         )
         for task in tasks
     }
-    lease = msgspec.convert({**row, "answers": own}, HeldLease)
+    lease = msgspec.convert({**row, "answers": own, "points": asked_points(row["points"])}, HeldLease)
     return msgspec.structs.replace(lease, tasks=states)

@@ -2,7 +2,7 @@
 
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,7 +13,7 @@ import numpy as np
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
-from al_loop.domain.queries import ExplainedQuery, Lease, OpenedQuery, Pick
+from al_loop.domain.queries import AskedPoint, ExplainedQuery, Lease, OpenedQuery, Pick, QueryUnit
 from al_loop.errors import NotFoundError
 from al_loop.store.database import Database
 from al_loop.store.pool_index import PoolIndex
@@ -38,6 +38,13 @@ class Choice(NamedTuple):
     """When its scores were computed."""
 
 
+class LeasePoints(NamedTuple):
+    """Which points a query asks about, by sample."""
+
+    query_id: int
+    points: Mapping[int, Sequence[AskedPoint]]
+
+
 class QueryTable:
     """Verbs about queries and leases."""
 
@@ -56,6 +63,7 @@ class QueryTable:
         query_size: int,
         lease_s: float,
         now: datetime,
+        unit: QueryUnit = "image",
     ) -> OpenedQuery | None:
         """Lease what `choose` picks, in one step that no other query can interleave with.
 
@@ -72,6 +80,7 @@ class QueryTable:
             query_size: Samples that were asked for.
             lease_s: Length of the leases in seconds.
             now: When they begin; the index's time, if that is later.
+            unit: What is asked about; the points of each image follow with `set_points`.
 
         Returns:
             The query with its picks in the order of their leases; None without picks.
@@ -97,12 +106,22 @@ class QueryTable:
                 opened_at=begin,
                 expires_at=begin + timedelta(seconds=lease_s),
                 picks=list(choice.picks),
+                unit=unit,
             )
             written = self._database.write_later(insert_queries, query, campaign_id=campaign_id)
             for pick in choice.picks:
                 index.hold(pick.sample_id, annotator, query.expires_at)
         written.add_done_callback(partial(self._forget_if_refused, query))  # unlocked: it may have failed already
         return query
+
+    def set_points(self, query: OpenedQuery, points: Mapping[int, Sequence[AskedPoint]]) -> None:
+        """Store which points of each sample a query asks about; like its leases, with the next commit.
+
+        Samples without points stay on lease, and any answer ends that lease.
+        """
+        self._database.write_later(
+            insert_points, LeasePoints(query.query_id, points), campaign_id=query.campaign_id
+        ).add_done_callback(partial(self._forget_if_refused, query))
 
     def _forget_if_refused(self, query: OpenedQuery, written: "Future[None]") -> None:
         error = written.exception()
@@ -142,13 +161,14 @@ class QueryTable:
         if not rows:
             raise NotFoundError("query", query_id)
         samples = self._database.read(
-            """SELECT sample_id, path, arm AS source, score, reason, end_reason
+            """SELECT sample_id, path, arm AS source, score, reason, end_reason, points
             FROM leases JOIN samples USING (sample_id)
             WHERE leases.campaign_id = $campaign_id AND query_id = $query_id ORDER BY lease_id""",
             campaign_id=campaign_id,
             query_id=query_id,
         )
-        return msgspec.convert(rows[0] | {"samples": samples}, ExplainedQuery)
+        asked = [sample | {"points": asked_points(sample["points"])} for sample in samples]
+        return msgspec.convert(rows[0] | {"samples": asked}, ExplainedQuery)
 
     def leases(self, campaign_id: int, now: datetime, annotator: str | None = None) -> list[Lease]:
         """Active leases, of one annotator or of all."""
@@ -192,10 +212,11 @@ def insert_queries(connection: DuckDBPyConnection, queries: Sequence[OpenedQuery
     execute(
         connection,
         """INSERT INTO queries (query_id, campaign_id, annotator, strategy, query_size, version, opened_at,
-            ranked_labels, ranked_at)
+            ranked_labels, ranked_at, unit)
         SELECT unnest($query_ids::BIGINT[]), unnest($campaign_ids::BIGINT[]), unnest($annotators::VARCHAR[]),
             unnest($strategies::VARCHAR[]), unnest($query_sizes::INTEGER[]), unnest($versions::VARCHAR[]),
-            unnest($opened::TIMESTAMP[]), unnest($ranked_labels::BIGINT[]), unnest($ranked::TIMESTAMP[])""",
+            unnest($opened::TIMESTAMP[]), unnest($ranked_labels::BIGINT[]), unnest($ranked::TIMESTAMP[]),
+            unnest($units::VARCHAR[])""",
         query_ids=[query.query_id for query in queries],
         campaign_ids=[query.campaign_id for query in queries],
         annotators=[query.annotator for query in queries],
@@ -205,14 +226,17 @@ def insert_queries(connection: DuckDBPyConnection, queries: Sequence[OpenedQuery
         opened=[query.opened_at for query in queries],
         ranked_labels=[query.ranked_labels for query in queries],
         ranked=[query.ranked_at for query in queries],
+        units=[query.unit for query in queries],
     )
     leases = [(query, pick) for query in queries for pick in query.picks]
     execute(
         connection,
-        """INSERT INTO leases (campaign_id, query_id, sample_id, annotator, score, reason, leased_at, expires_at, arm)
+        """INSERT INTO leases (campaign_id, query_id, sample_id, annotator, score, reason, leased_at, expires_at, arm,
+            unit)
         SELECT unnest($campaign_ids::BIGINT[]), unnest($query_ids::BIGINT[]), unnest($sample_ids::BIGINT[]),
             unnest($annotators::VARCHAR[]), unnest($scores::DOUBLE[]), unnest($reasons::VARCHAR[]),
-            unnest($leased::TIMESTAMP[]), unnest($expires::TIMESTAMP[]), unnest($arms::VARCHAR[])""",
+            unnest($leased::TIMESTAMP[]), unnest($expires::TIMESTAMP[]), unnest($arms::VARCHAR[]),
+            unnest($units::VARCHAR[])""",
         campaign_ids=[query.campaign_id for query, _ in leases],
         query_ids=[query.query_id for query, _ in leases],
         sample_ids=[pick.sample_id for _, pick in leases],
@@ -222,5 +246,27 @@ def insert_queries(connection: DuckDBPyConnection, queries: Sequence[OpenedQuery
         leased=[query.opened_at for query, _ in leases],
         expires=[query.expires_at for query, _ in leases],
         arms=[pick.arm for _, pick in leases],
+        units=[query.unit for query, _ in leases],
     )
     return [None] * len(queries)
+
+
+def insert_points(connection: DuckDBPyConnection, asked: Sequence[LeasePoints]) -> list[None]:
+    """Write the points of leases that were inserted before."""
+    rows = [(entry.query_id, sample_id, points) for entry in asked for sample_id, points in entry.points.items()]
+    execute(
+        connection,
+        """UPDATE leases SET points = asked.points FROM (
+            SELECT unnest($query_ids::BIGINT[]) AS query_id, unnest($sample_ids::BIGINT[]) AS sample_id,
+                unnest($points::DOUBLE[][][]) AS points) asked
+        WHERE leases.query_id = asked.query_id AND leases.sample_id = asked.sample_id""",
+        query_ids=[query_id for query_id, _, _ in rows],
+        sample_ids=[sample_id for _, sample_id, _ in rows],
+        points=[[[point.column, point.row] for point in points] for _, _, points in rows],
+    )
+    return [None] * len(asked)
+
+
+def asked_points(stored: Sequence[Sequence[float]] | None) -> list[AskedPoint]:
+    """The points of a lease as the table has them."""
+    return [AskedPoint(column=column, row=row) for column, row in stored or ()]

@@ -1,0 +1,182 @@
+"""Which pixels of an image a query about points asks about.
+
+The sampler asks a `PointSource` for each image that a query was granted: its own source for what the strategy chose,
+and `SpreadPoints` without a class map for the random control and the test reserve, which have to be fair samples.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_loop.campaigns.imagery.valid_points import on_nodata
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.geojson import point_pixels
+from al_loop.domain.queries import AskedPoint
+from al_loop.domain.samples import SampleHeader
+from al_loop.querying.strategies.points import FOREGROUND_SHARE
+from al_loop.store import LabelStore
+from models.card import BACKGROUND, IGNORE
+from models.errors import RasterError
+
+logger = logging.getLogger(__name__)
+
+Pixels = NDArray[np.int64]
+"""Column and row of N pixels, shape (N, 2), counted from the upper left one, which is 0, 0."""
+
+NO_PIXELS: Pixels = np.empty((0, 2), np.int64)
+
+ClassMap = Callable[[Campaign, int], NDArray[np.uint8] | None]
+"""Codes (h, w) that the model predicts for a sample, of any size: 0 = background, 1 = first class, 255 = no data.
+None: there is none yet. Must take no more than milliseconds."""
+
+TRIES = 8
+"""Times that a pixel of a part is drawn again where it is not to be asked about."""
+
+MOST_SEARCHED = 1 << 22
+"""Pixels of an image in which every one is looked at, where few hold data or are left."""
+
+
+class PointSource(Protocol):
+    """Chooses pixels of images. Called by many threads at once."""
+
+    def points_of(self, campaign: Campaign, sample_id: int, count: int, taken: Pixels) -> Pixels:
+        """Pixels to ask about; annotators wait for it, so that it may take a few milliseconds only.
+
+        Args:
+            campaign: As stored now.
+            sample_id: One of its images.
+            count: How many, at least 1.
+            taken: What was asked about or answered before: not to be chosen again.
+
+        Returns:
+            Shape (n, 2), n <= count; on pixels with data, no pixel twice. Fewer where the image has no more.
+        """
+
+    def expect(self, campaign: Campaign, sample_ids: Sequence[int]) -> None:
+        """Queries will ask about these next: prepare what takes long. Called in a background thread.
+
+        Args:
+            campaign: As stored now.
+            sample_ids: The images, the first to be asked about come first.
+        """
+
+
+class SpreadPoints:
+    """Random pixels, one in each of equal parts of the image; with a class map two thirds in predicted foreground.
+
+    Foreground-aware random choice (nnActive, Luth et al. 2025, arXiv 2511.19183): predicted classes take turns, so that
+    a rare one is asked about as often as a frequent one.
+    """
+
+    def __init__(self, store: LabelStore, class_map: ClassMap | None = None, seed: int = 0) -> None:
+        self._store, self._class_map = store, class_map
+        self._rng, self._drawing = np.random.default_rng([seed, 0x706F696E]), threading.Lock()
+
+    def points_of(self, campaign: Campaign, sample_id: int, count: int, taken: Pixels) -> Pixels:
+        """See `PointSource`; every pixel with data may come."""
+        header = self._store.samples.headers(campaign.campaign_id, [sample_id])[sample_id]
+        with self._drawing:
+            (rng,) = self._rng.spawn(1)
+        codes = None if self._class_map is None else self._class_map(campaign, sample_id)
+        chosen = _Chosen(campaign, header, taken, rng)
+        if codes is not None:
+            chosen.add_foreground(codes, int((rng.random(count) < FOREGROUND_SHARE).sum()))
+        chosen.add_spread(count - len(chosen))
+        return chosen.pixels()
+
+    def expect(self, campaign: Campaign, sample_ids: Sequence[int]) -> None:
+        """See `PointSource`; there is nothing to prepare."""
+
+
+class _Chosen:
+    """The pixels of one image that are chosen so far."""
+
+    def __init__(self, campaign: Campaign, header: SampleHeader, taken: Pixels, rng: np.random.Generator) -> None:
+        self._campaign, self._header, self._rng = campaign, header, rng
+        self._size = np.array([header.width, header.height])
+        self._found: list[tuple[int, int]] = []
+        self._refused: set[tuple[int, int]] = {(column, row) for column, row in taken.tolist()}
+        """Chosen, taken, or without data."""
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def pixels(self) -> Pixels:
+        """All of them in random order, shape (N, 2)."""
+        return self._rng.permutation(np.array(self._found, np.int64).reshape(-1, 2))
+
+    def add_foreground(self, codes: NDArray[np.uint8], count: int) -> None:
+        """Up to `count` in the predicted classes of a map, which take turns."""
+        classes = self._rng.permutation(np.setdiff1d(codes, [BACKGROUND, IGNORE])).tolist()
+        if classes and count:
+            places = [np.argwhere(codes == code)[:, ::-1] for code in classes]
+            turns = [places[turn % len(places)] for turn in range(count)]
+            cells = np.array([some[self._rng.integers(len(some))] for some in turns])
+            self._draw(*self._boxes(cells, np.array(codes.shape[::-1])))
+
+    def add_spread(self, count: int) -> None:
+        """Up to `count` more, one in each of equal parts of the image; what a part lacks comes from anywhere."""
+        if count < 1:
+            return
+        columns = int(np.clip(round(np.sqrt(count * self._size[0] / self._size[1])), 1, count))
+        rows = -(-count // columns)
+        cells = self._rng.permutation(columns * rows)[:count]
+        missing = self._draw(*self._boxes(np.column_stack([cells % columns, cells // columns]), [columns, rows]))
+        missing = self._draw(np.zeros((missing, 2), np.int64), np.broadcast_to(self._size, (missing, 2)))
+        if missing and self._size.prod() <= MOST_SEARCHED:
+            row, column = np.divmod(self._rng.permutation(self._size.prod()), self._size[0])
+            left = [pixel for pixel in zip(column.tolist(), row.tolist(), strict=True) if pixel not in self._refused]
+            some = np.array(left, np.int64).reshape(-1, 2)
+            self._found += map(tuple, some[~self._blank(some)][:missing].tolist())
+
+    def _boxes(self, cells: Pixels, grid: Sequence[int] | Pixels) -> tuple[Pixels, Pixels]:
+        """First pixel, and the one after the last, of cells (N, 2) of a grid of so many columns and rows."""
+        low = np.minimum(cells * self._size // grid, self._size - 1)
+        return low, np.maximum((cells + 1) * self._size // grid, low + 1)
+
+    def _draw(self, low: Pixels, high: Pixels) -> int:
+        """Add a pixel of each box, drawn again where it is refused; return how many boxes got none."""
+        for _ in range(TRIES):
+            if not len(low):
+                break
+            drawn = self._rng.integers(low, high)
+            blank = self._blank(drawn)
+            got = np.zeros(len(drawn), np.bool_)
+            for place, (pixel, empty) in enumerate(zip(map(tuple, drawn.tolist()), blank.tolist(), strict=True)):
+                got[place] = pixel not in self._refused and not empty
+                self._refused.add(pixel)
+                self._found += [pixel] if got[place] else []
+            low, high = low[~got], high[~got]
+        return len(low)
+
+    def _blank(self, pixels: Pixels) -> NDArray[np.bool_]:
+        """Which hold no data, shape (N,); none where the image is gone or damaged, as where labels are checked."""
+        try:
+            return on_nodata(self._campaign, self._header, pixels)
+        except (RasterError, OSError) as error:
+            logger.warning("%s: points not checked for nodata: %s", self._header.path, error)
+            return np.zeros(len(pixels), np.bool_)
+
+
+def as_asked(pixels: Pixels) -> list[AskedPoint]:
+    """Pixels by their centres."""
+    return [AskedPoint(column=column + 0.5, row=row + 0.5) for column, row in pixels.tolist()]
+
+
+def known_pixels(store: LabelStore, campaign: Campaign, sample_ids: Sequence[int]) -> dict[int, Pixels]:
+    """Pixels that were asked about in earlier leases or answered by points, by sample."""
+    if not sample_ids:
+        return {}
+    asked = store.leases.asked_before(campaign.campaign_id, sample_ids)
+    headers = store.samples.headers(campaign.campaign_id, sample_ids)
+    found = {
+        sample_id: {(int(point.column), int(point.row)) for point in asked.get(sample_id, [])}
+        for sample_id in sample_ids
+    }
+    for label in store.labels.with_points(campaign.campaign_id, sample_ids):
+        found[label.sample_id] |= point_pixels(label.features, label.crs or "", headers[label.sample_id]).keys()
+    return {sample_id: np.array(sorted(pixels), np.int64).reshape(-1, 2) for sample_id, pixels in found.items()}
