@@ -12,6 +12,7 @@ from al_loop.domain.queries import WHY, HeldLease, QueryAnswer
 from al_loop.domain.rounds import ModelVersion, Pretraining, PretrainingState, Round, RoundState
 from al_loop.domain.samples import SampleCounts
 from al_loop.loop import Loop
+from al_loop.querying.points import with_answers
 from al_loop.serving.suggestions import class_shares, mask_regions
 from al_loop.training.annotator_progress import next_round_for_annotators
 from models.card import TaskSpec
@@ -153,7 +154,7 @@ def leases_for_annotator(loop: Loop, campaign: Campaign, annotator: str, leases:
         unaided = loop.predictions.unaided.among(campaign, [lease.sample_id for lease in leases])
     return [
         msgspec.structs.replace(lease, reason=WHY, suggestion=ahead and lease.sample_id not in unaided)
-        for lease in loop.links.placed(campaign, annotator, leases)
+        for lease in with_answers(loop.store, campaign, annotator, loop.links.placed(campaign, annotator, leases))
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from al_loop.campaigns.adding import add_to_current
 from al_loop.campaigns.classes import former_names
 from al_loop.campaigns.imagery.spelling import find_samples
 from al_loop.campaigns.imagery.valid_points import refuse_nodata
@@ -69,7 +70,11 @@ def record_counted(
     ]
     for (_, header), label in zip(samples, checked, strict=True):
         refuse_nodata(campaign, header, label)
-    return store.labels.append_counted(campaign.campaign_id, checked, request=request)
+    if not any(label.add for label in inputs):
+        return store.labels.append_counted(campaign.campaign_id, checked, request=request)
+    with store.labels.adding:  # nobody else may add to a label between its reading and its recording
+        checked = add_to_current(store, campaign, inputs, checked)
+        return store.labels.append_counted(campaign.campaign_id, checked, request=request)
 
 
 def touched_notices(labels: Sequence[Label]) -> list[str]:
@@ -114,7 +119,11 @@ def check_label(
     if source != "person":
         label = _with_present_names(campaign, spec, label)
     _check_in_use(campaign, spec, label, at)
+    if label.add and source != "person":
+        raise InvalidValueError(f"{at}.add", "labels of an import replace what it said before")
     if task_of(spec).answered_with == "classes":
+        if label.add:
+            raise InvalidValueError(f"{at}.add", f"only features are added to; {spec.task} is answered with `classes`")
         _check_classes(spec, label, at)
     else:
         if label.classes is not None:

@@ -164,24 +164,6 @@ def coded_polygons(
     return drawn
 
 
-def point_pixels(features: dict[str, Any] | None, crs: str, header: SampleHeader) -> dict[tuple[int, int], int]:
-    """Column and row of the pixel of each Point of a stored collection, and the feature's place in it.
-
-    Args:
-        features: As stored.
-        crs: Its CRS, "EPSG:4326" or "pixel".
-        header: The sample.
-    """
-    found: dict[tuple[int, int], int] = {}
-    for number, feature in enumerate((features or {}).get("features", [])):
-        if feature["geometry"]["type"] == "Point":
-            drawn = to_pixels(shapely.geometry.shape(feature["geometry"]), crs, header)
-            if not drawn.is_empty:
-                column, row = drawn.bounds[:2]
-                found[int(column), int(row)] = number
-    return found
-
-
 def to_pixels(area: Area | Point, crs: str, header: SampleHeader) -> MultiPolygon:
     """The area, or the square of a point's pixel, in pixel coordinates, cut at the image's edge.
 

@@ -105,6 +105,8 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     added_to: int | None = None
     """The label that this one added features to; when it is withdrawn, that one's are recorded again. None: it stands
     alone."""
+    restored: int | None = None
+    """In the answer to a withdrawal: the label that holds what was there before, recorded again. Null: none."""
     labelled_at: datetime
     recorded_at: datetime
     source: LabelSource = "person"

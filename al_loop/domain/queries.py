@@ -32,6 +32,8 @@ class AskedPoint(msgspec.Struct, frozen=True, kw_only=True):
     """From the left."""
     row: float
     """From the top."""
+    answered: bool = False
+    """Of a lease: whether a label of its annotator covers it already."""
 
 
 class SourceLabel(msgspec.Struct, frozen=True, kw_only=True):

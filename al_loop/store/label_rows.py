@@ -96,7 +96,7 @@ def append_all(connection: DuckDBPyConnection, appends: Sequence[Append]) -> lis
         {
             lease["lease_id"]: label.recorded_at
             for label, lease in zip(labels, answered, strict=True)
-            if lease is not None and lease["ended_at"] is None and (label.sample_id, label.annotator) not in running
+            if lease is not None and _may_end(lease) and done(label, lease)
         },
     )
     outcomes = []
@@ -116,8 +116,8 @@ def append_retraction(
     annotator: str | None,
     now: datetime,
     request: RequestKey | None = None,
-) -> Label:
-    """Append the event that withdraws a label; see `LabelTable.retract`."""
+) -> list[Label]:
+    """Append the event that withdraws a label, and what is current again; see `LabelTable.retract`."""
     rows = select(
         connection,
         """SELECT e.*, path, (SELECT max(label_id) FROM label_events newer
@@ -146,10 +146,39 @@ def append_retraction(
         "query_id": None,
         "labelled_at": now,
         "recorded_at": now,
+        "points": None,
+        "added_to": None,
     }
     retraction = to_label({**event, "path": label["path"], "label_id": _append(connection, [event])[0]})
+    again = _restored(connection, label, now)
+    if again:
+        retraction = msgspec.structs.replace(retraction, restored=again[0].label_id)
     keep_answer(connection, request, retraction)
-    return retraction
+    return [retraction, *again]
+
+
+def _restored(connection: DuckDBPyConnection, label: Row, now: datetime) -> list[Label]:
+    """The label that a withdrawn one had added to, recorded again; a lease that it had closed can be taken up again."""
+    execute(
+        connection,
+        """UPDATE leases SET end_reason = 'expired' WHERE query_id = $query_id AND sample_id = $sample_id
+        AND annotator = $annotator AND unit = 'point' AND end_reason = 'labelled'""",
+        **{name: label[name] for name in ("query_id", "sample_id", "annotator")},
+    ).fetchall()
+    if label["added_to"] is None:
+        return []
+    rows = select(
+        connection,
+        """SELECT e.*, path FROM label_events e JOIN samples USING (sample_id)
+        WHERE e.campaign_id = $campaign_id AND label_id = $label_id""",
+        campaign_id=label["campaign_id"],
+        label_id=label["added_to"],
+    )
+    events = [{name: row[name] for name in EVENT_COLUMNS} | {"recorded_at": now} for row in rows]
+    return [
+        to_label({**event, "path": label["path"], "label_id": label_id})
+        for event, label_id in zip(events, _append(connection, events) if events else [], strict=True)
+    ]
 
 
 def to_label(row: Row) -> Label:
@@ -169,6 +198,7 @@ def _record(label: CheckedLabel, label_id: int, source: LabelSource) -> Label:
         features=label.features,
         crs=label.crs,
         retracts=None,
+        added_to=label.added_to,
         labelled_at=label.labelled_at,
         recorded_at=label.recorded_at,
         source=source,
@@ -193,7 +223,7 @@ def _leases_of(connection: DuckDBPyConnection, labels: Sequence[CheckedLabel]) -
     sample_ids = sorted({label.sample_id for label in labels})
     rows = select(
         connection,
-        f"""SELECT lease_id, query_id, sample_id, annotator, expires_at, ended_at, end_reason, arm FROM leases
+        f"""SELECT lease_id, query_id, sample_id, annotator, expires_at, ended_at, end_reason, arm, unit FROM leases
         WHERE {among("sample_id", sample_ids)} AND (ended_at IS NULL OR end_reason IN ('labelled', 'expired'))""",
         **among_ids(sample_ids),
     )
@@ -224,6 +254,11 @@ def _answered_lease(label: CheckedLabel, leases: Sequence[Row]) -> Row | None:
     return max(own, key=lambda lease: (lease["ended_at"] is None, lease["lease_id"]), default=None)
 
 
+def _may_end(lease: Row) -> bool:
+    """Whether an answer ends a lease; whether points were answered after it ran out, nothing else could tell."""
+    return lease["ended_at"] is None or (lease["unit"] == "point" and lease["end_reason"] == "expired")
+
+
 def _runs(lease: Row, now: datetime) -> bool:
     return lease["ended_at"] is None and lease["expires_at"] > now
 
@@ -231,15 +266,21 @@ def _runs(lease: Row, now: datetime) -> bool:
 def _done(connection: DuckDBPyConnection, labels: Sequence[CheckedLabel]) -> Callable[[CheckedLabel, Row], bool]:
     """Whether a label, now that it is stored, was the last that its lease waited for."""
     sample_ids = sorted({label.sample_id for label in labels if len(label.tasks) > 1})
-    if not sample_ids:
-        return lambda label, lease: True
-    rows = select(
-        connection,
-        f"SELECT DISTINCT sample_id, annotator, task FROM current_labels WHERE {among('sample_id', sample_ids)}",
-        **among_ids(sample_ids),
+    rows = (
+        []
+        if not sample_ids
+        else select(
+            connection,
+            f"SELECT DISTINCT sample_id, annotator, task FROM current_labels WHERE {among('sample_id', sample_ids)}",
+            **among_ids(sample_ids),
+        )
     )
 
     def done(label: CheckedLabel, lease: Row) -> bool:
+        if lease["unit"] == "point":
+            return label.features is not None and not label.leaves_open
+        if len(label.tasks) < 2:
+            return True
         of_sample = [row for row in rows if row["sample_id"] == label.sample_id]
         own = {row["task"] for row in of_sample if row["annotator"] == label.annotator}
         open_tasks = set(label.tasks) - own

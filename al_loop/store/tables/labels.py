@@ -1,5 +1,6 @@
 """Labels: append-only events; the newest of each (sample, task, annotator) is the current label."""
 
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -49,6 +50,8 @@ class LabelTable:
 
     def __init__(self, database: Database, pool_indexes: PoolIndexes) -> None:
         self._database, self._pool_indexes = database, pool_indexes
+        self.adding = threading.Lock()
+        """Held from reading a current label until the one that adds to it is recorded."""
 
     def append(
         self, campaign_id: int, labels: Sequence[CheckedLabel], *, request: RequestKey | None = None
@@ -121,6 +124,8 @@ class LabelTable:
     ) -> Label:
         """Withdraw a current label by one more event; return that event.
 
+        The label that its features were added to, if any, is recorded once more: it is current again.
+
         Args:
             campaign_id: The campaign.
             label_id: The label.
@@ -133,15 +138,15 @@ class LabelTable:
             ConflictError: It was retracted or replaced already, or is another annotator's.
         """
 
-        def operation(connection: DuckDBPyConnection) -> Label:
+        def operation(connection: DuckDBPyConnection) -> list[Label]:
             return append_retraction(connection, campaign_id, label_id, annotator, now, request)
 
         return self._database.write(
             operation,
-            lambda event: self._pool_indexes.on_labels_recorded(campaign_id, [event]),
+            lambda events: self._pool_indexes.on_labels_recorded(campaign_id, events),
             campaign_id=campaign_id,
             content=True,
-        )
+        )[0]
 
     def current(
         self,
@@ -356,6 +361,19 @@ class LabelTable:
             label_ids=list(label_ids),
         )
         return [to_label(row) for row in rows]
+
+    def own(self, campaign_id: int, annotator: str, sample_ids: Sequence[int], task: TaskName) -> dict[int, Label]:
+        """An annotator's current labels of some samples for a task, by sample."""
+        rows = self._database.read(
+            f"""SELECT l.*, path FROM current_labels l JOIN samples USING (campaign_id, sample_id)
+            WHERE campaign_id = $campaign_id AND annotator = $annotator AND task = $task
+            AND {among("sample_id", sample_ids)}""",
+            campaign_id=campaign_id,
+            annotator=annotator,
+            task=task,
+            **among_ids(sample_ids),
+        )
+        return {row["sample_id"]: to_label(row) for row in rows}
 
     def with_points(self, campaign_id: int, sample_ids: Sequence[int]) -> list[Label]:
         """Current labels of some samples that hold points."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 from duckdb import DuckDBPyConnection
 
+from al_loop.domain.campaign_rules import point_task
 from al_loop.domain.labels import RequestKey
 from al_loop.domain.queries import AskedPoint, HeldLease, Renewal, TaskAnswer
 from al_loop.errors import AlLoopError, NotFoundError
@@ -16,6 +17,7 @@ from al_loop.store.rows import Row, among, among_ids, execute, select
 from al_loop.store.sample_rows import EVERY_TASK, GIVEN_UP, LABELLED, LEASED
 from al_loop.store.tables.queries import ACTIVE, asked_points
 from al_loop.store.tables.requests import keep_answer
+from models.card import TaskSpec
 
 OWN = "campaign_id = $campaign_id AND annotator = $annotator"
 
@@ -24,14 +26,21 @@ OWN_ANSWERED = f"SELECT sample_id FROM current_labels WHERE {OWN}"
 OWN_DONE = f"{OWN_ANSWERED} GROUP BY sample_id HAVING {EVERY_TASK}"
 """Samples that the annotator answered every task of."""
 
+OTHERS_DRAWN = """SELECT sample_id FROM current_labels
+    WHERE campaign_id = $campaign_id AND annotator <> $annotator AND features IS NOT NULL"""
+"""Samples where others answered pixels."""
+
 HELD = f"""SELECT l.*, s.path, s.width, s.height, s.bounds, q.version,
         CASE WHEN l.arm = 'relabel' AND l.ended_at IS NULL AND l.expires_at > $now THEN 'open'
-            WHEN l.sample_id IN ({OWN_DONE}) OR arm NOT IN ({SEVERAL})
-                AND l.sample_id IN ({LABELLED}) AND l.sample_id IN ({OWN_ANSWERED}) THEN 'labelled'
+            WHEN l.unit = 'point' AND l.end_reason = 'labelled' THEN 'labelled'
+            WHEN l.unit <> 'point' AND (l.sample_id IN ({OWN_DONE}) OR arm NOT IN ({SEVERAL})
+                AND l.sample_id IN ({LABELLED}) AND l.sample_id IN ({OWN_ANSWERED})) THEN 'labelled'
             WHEN l.end_reason = 'skipped' THEN 'skipped'
             WHEN l.ended_at IS NULL AND l.expires_at > $now THEN 'open'
             WHEN l.sample_id IN (SELECT sample_id FROM skips WHERE {OWN}) THEN 'skipped'
-            WHEN arm NOT IN ({SEVERAL}) AND (l.sample_id IN ({LABELLED}) OR l.sample_id IN ({LEASED})) THEN 'taken'
+            WHEN l.unit = 'point' AND (l.sample_id IN ({OTHERS_DRAWN}) OR l.sample_id IN ({LEASED})) THEN 'taken'
+            WHEN l.unit <> 'point' AND arm NOT IN ({SEVERAL})
+                AND (l.sample_id IN ({LABELLED}) OR l.sample_id IN ({LEASED})) THEN 'taken'
             ELSE 'lapsed' END AS state
     FROM (
         SELECT * FROM leases WHERE {OWN}
@@ -42,12 +51,14 @@ HELD = f"""SELECT l.*, s.path, s.width, s.height, s.bounds, q.version,
     ORDER BY lease_id"""
 """The annotator's newest lease of each sample; leases are numbered in the order of the picks."""
 
-NOT_OTHERS = f"""sample_id NOT IN ({GIVEN_UP})
-    AND sample_id NOT IN ({OWN_DONE}) AND (arm IN ({SEVERAL})
-        OR sample_id NOT IN ({LABELLED}) AND sample_id NOT IN ({LEASED} AND annotator <> $annotator))"""
-"""Condition on `leases`: some task of the sample is open, and nobody else has the sample."""
+NOT_OTHERS = f"""sample_id NOT IN ({GIVEN_UP}) AND CASE WHEN unit = 'point'
+    THEN sample_id NOT IN ({OTHERS_DRAWN}) AND sample_id NOT IN ({LEASED} AND annotator <> $annotator)
+    ELSE sample_id NOT IN ({OWN_DONE}) AND (arm IN ({SEVERAL})
+        OR sample_id NOT IN ({LABELLED}) AND sample_id NOT IN ({LEASED} AND annotator <> $annotator)) END"""
+"""Condition on `leases`: some task of the sample, or some point, is open, and nobody else has the sample."""
 
-FREE_AGAIN = f"(ended_at IS NULL OR end_reason IN ('labelled', 'expired')) AND {NOT_OTHERS}"
+FREE_AGAIN = f"""(ended_at IS NULL OR end_reason = 'expired' OR end_reason = 'labelled' AND unit <> 'point')
+    AND {NOT_OTHERS}"""
 """Condition on `leases`: it lapsed or its label was withdrawn, and nobody else has or answered the sample."""
 
 UNSKIPPED = "(ended_at IS NULL OR end_reason IN ('skipped', 'expired'))"
@@ -84,9 +95,14 @@ class LeaseTable:
             sample_ids=sample_ids,
         ):
             answers.setdefault(row["sample_id"], []).append(row)
-        tasks = self._tasks(campaign_id)
+        specs = self._tasks(campaign_id)
+        tasks, per_pixel = [spec.task for spec in specs], point_task(specs)
         by_others = self._answered(campaign_id, sample_ids) if len(tasks) > 1 else {}
-        return [_held(row, answers.get(row["sample_id"], []), tasks, by_others) for row in rows]
+        of_points = [] if per_pixel is None else [per_pixel.task]
+        return [
+            _held(row, answers.get(row["sample_id"], []), of_points if row["unit"] == "point" else tasks, by_others)
+            for row in rows
+        ]
 
     def asked_before(self, campaign_id: int, sample_ids: Sequence[int]) -> dict[int, list[AskedPoint]]:
         """The points of some samples that any lease asked about."""
@@ -100,6 +116,18 @@ class LeaseTable:
         for row in rows:
             found.setdefault(row["sample_id"], []).extend(asked_points(row["points"]))
         return found
+
+    def points_of(self, campaign_id: int, annotator: str, sample_ids: Sequence[int]) -> dict[int, list[AskedPoint]]:
+        """What an annotator's newest leases of some samples ask about, where that is points; released ones left out."""
+        rows = self._database.read(
+            f"""SELECT sample_id, points FROM leases WHERE {OWN} AND {among("sample_id", sample_ids)}
+            AND end_reason IS DISTINCT FROM 'released'
+            QUALIFY row_number() OVER (PARTITION BY sample_id ORDER BY lease_id DESC) = 1""",
+            campaign_id=campaign_id,
+            annotator=annotator,
+            **among_ids(sample_ids),
+        )
+        return {row["sample_id"]: asked_points(row["points"]) for row in rows if row["points"]}
 
     def renew(
         self, campaign_id: int, annotator: str, sample_ids: Sequence[int] | None, *, lease_s: float, now: datetime
@@ -285,13 +313,11 @@ class LeaseTable:
 
         return [*self._database.campaign_changes.remember("given up", campaign_id, read)]
 
-    def _tasks(self, campaign_id: int) -> list[str]:
+    def _tasks(self, campaign_id: int) -> list[TaskSpec]:
         rows = self._database.read(
-            "SELECT json_extract_string(tasks, '$[*].task') AS tasks FROM campaigns WHERE campaign_id = $campaign_id",
-            campaign_id=campaign_id,
+            "SELECT tasks FROM campaigns WHERE campaign_id = $campaign_id", campaign_id=campaign_id
         )
-        tasks: list[str] = rows[0]["tasks"] if rows else []
-        return tasks
+        return msgspec.json.decode(rows[0]["tasks"], type=list[TaskSpec]) if rows else []
 
     def _answered(self, campaign_id: int, sample_ids: Sequence[int]) -> dict[int, list[str]]:
         """Tasks of samples that anybody answered."""
@@ -319,9 +345,10 @@ def _held(row: Row, own: list[Row], tasks: Sequence[str], answered: dict[int, li
     """The lease with its own answers, and with those of others where these count for it."""
     given = {answer["task"]: answer for answer in own}
     others = () if row["arm"] in INDEPENDENT else answered.get(row["sample_id"], ())
+    points_open = row["unit"] == "point" and row["state"] != "labelled"
     states = {
         task: TaskAnswer(
-            answered=task in given or task in others,
+            answered=not points_open and (task in given or task in others),
             label_id=given[task]["label_id"] if task in given else None,
             classes=given[task]["classes"] if task in given else None,
         )
