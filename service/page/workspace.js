@@ -1,6 +1,7 @@
 // The working page: wires state, views, keys, outbox and the service together.
 
 import { answeringActions } from "./actions/answering.js";
+import { Pointing } from "./actions/pointing.js";
 import { sender } from "./actions/sending.js";
 import { suggestingActions } from "./actions/suggesting.js";
 import { workingActions } from "./actions/working.js";
@@ -9,7 +10,7 @@ import { askComment, askName, showHelp } from "./core/dialogs.js";
 import { fromTemplate, partsOf, show, write } from "./core/dom.js";
 import { listenToKeys } from "./core/keys.js";
 import { toast } from "./core/messages.js";
-import { activeTask, change, isDrawn, onChange, selectedLease, state, tasks } from "./core/state.js";
+import { activeTask, change, draws, isDrawn, onChange, selectedLease, state, tasks } from "./core/state.js";
 import { renderTop } from "./core/top.js";
 import { drawingActions } from "./draw/actions.js";
 import { LegendView, coloursOf } from "./draw/legend.js";
@@ -17,6 +18,7 @@ import { Tools } from "./draw/tools.js";
 import { AlikeView } from "./list/alike.js";
 import { FinderView } from "./list/finder.js";
 import { ListView } from "./list/list.js";
+import { UnitsView } from "./list/units.js";
 import { ApiError } from "./net/api.js";
 import { campaignApi } from "./net/campaign_api.js";
 import { Pictures } from "./net/pictures.js";
@@ -25,6 +27,7 @@ import { Sync } from "./net/sync.js";
 import { Outbox } from "./outbox/outbox.js";
 import { ClassesView } from "./panel/classes.js";
 import { PanelView } from "./panel/panel.js";
+import { PointsView } from "./stage/points.js";
 import { StageView } from "./stage/stage.js";
 import { listenToSwipes } from "./stage/swipe.js";
 import { ViewsView } from "./stage/views.js";
@@ -44,22 +47,26 @@ export function showWorkspace(app, campaign, annotator, isNamed) {
     onRefused: (entry, error) => { answering.refused(entry, error); news(); },
   });
   const sync = new Sync(api, outbox);
-  const sample = Number(new URL(location.href).searchParams.get("sample")) || null;
+  const given = new URL(location.href).searchParams;
+  const sample = Number(given.get("sample")) || null;
   change({ annotator, selected: sample });
 
   const stage = new StageView(parts, api, pictures);
   const drawing = drawingActions(api, () => tools);
   const tools = new Tools(stage.image, drawing);
-  const answering = answeringActions(campaign, outbox, drawing);
+  const answering = answeringActions(campaign, outbox, drawing, new Pointing(`${campaign}.${annotator}`));
   const suggesting = suggestingActions(api, pictures);
   const working = workingActions(api, sync, () => stage);
   const classes = new ClassesView(parts, pictures, answering.chooseName);
   const alike = new AlikeView(api, pictures, answering.labelAll);
   const finder = new FinderView(parts, api, pictures);
   const list = new ListView(parts, pictures);
+  const units = new UnitsView(app);
   const panel = new PanelView(parts);
   const legend = new LegendView(parts, stage);
   const views = new ViewsView(parts, working);
+  const points = new PointsView(parts, stage.image);
+  if (["image", "point"].includes(given.get("unit"))) working.unit(given.get("unit"));
 
   const brushing = () => state.tool === "brush" || state.tool === "erase";
   const actions = {
@@ -97,10 +104,12 @@ export function showWorkspace(app, campaign, annotator, isNamed) {
     const lease = selectedLease();
     renderTop(parts);
     list.render();
+    units.render();
     stage.render();
-    tools.show(lease && isDrawn(spec) ? state.drawings.get(lease.sample_id) : null, colours, state.opacity);
+    points.render(colours);
+    tools.show(lease && draws() ? state.drawings.get(lease.sample_id) : null, colours, state.opacity);
     tools.brush.colour = colours.get(state.paint ?? spec?.classes[0]) ?? "#ffffff";
-    tools.take(state.tool, Boolean(lease) && isDrawn(spec));
+    tools.take(state.tool, Boolean(lease) && draws());
     classes.render();
     panel.render();
     legend.render();
@@ -110,11 +119,12 @@ export function showWorkspace(app, campaign, annotator, isNamed) {
   });
 
   app.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-action], [data-overlay], [data-task], [data-tab]");
+    const button = event.target.closest("[data-action], [data-overlay], [data-task], [data-tab], [data-unit]");
     if (!button || button.type === "submit" || button.matches(".classes")) return;
-    const { action, overlay, task, tab } = button.dataset;
+    const { action, overlay, task, tab, unit } = button.dataset;
     if (overlay) actions.overlay(overlay);
     else if (tab) finder.tab(tab);
+    else if (unit) actions.unit(unit);
     else if (action) actions[action]();
     else actions.task(task);
     if (event.target.closest(".list .row, .relabel")) parts.list.classList.remove("open");
@@ -134,6 +144,7 @@ export function showWorkspace(app, campaign, annotator, isNamed) {
   describe(api);
   setInterval(() => {
     sync.tick();
+    answering.saveEnded();
     list.render(); // leases lapse between two answers of the service
     panel.render();
   }, 1000);
@@ -180,10 +191,11 @@ async function changeName() {
   location.search = new URLSearchParams({ annotator }).toString();
 }
 
-/** Name and sample stand in the address, so that a reload comes back to them. */
+/** Name, sample and unit stand in the address, so that a reload comes back to them. */
 function noteAddress() {
   const values = new URLSearchParams({ annotator: state.annotator });
   if (state.selected !== null) values.set("sample", String(state.selected));
+  if (state.unit !== null) values.set("unit", state.unit);
   const search = `?${values}`;
   if (search !== location.search) history.replaceState(null, "", search);
 }

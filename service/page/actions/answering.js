@@ -1,22 +1,24 @@
 // Answers: each is shown at once, goes to the sample that was on screen, and waits in the outbox until the service has it.
 
-import { answerText, fileName } from "../core/format.js";
+import { answerText, counted, fileName } from "../core/format.js";
 import { confirmBackground, askSkipReason } from "../core/dialogs.js";
 import { toast } from "../core/messages.js";
 import { recall, remember } from "../core/memory.js";
 import { goOn, select } from "../core/selection.js";
-import { activeTask, change, classesOf, isDrawn, leaseOf, selectedLease, state, stateOf, togglesOf } from "../core/state.js";
+import { activeTask, change, classesOf, isDrawn, isPointed, leaseOf, selectedLease, state, stateOf, tasks, togglesOf } from "../core/state.js";
 import { drawingOf } from "../draw/actions.js";
+import { givenTo, placesOf, pointFeatures } from "./pointing.js";
 
 const MOST_UNDO = 50;
 
-/** The actions that answer; `outbox` keeps them, `drawing` are the actions of the drawing. */
-export function answeringActions(campaign, outbox, drawing) {
+/** The actions that answer; `outbox` keeps them, `drawing` are the actions of the drawing, `pointing` keeps points. */
+export function answeringActions(campaign, outbox, drawing, pointing) {
   const memory = `undo.${campaign}`;
   change({ undo: recall(memory, [], true) });
 
   function note(lease, entry, key) {
-    const undo = { sample_id: lease.sample_id, path: lease.path, key, kind: entry.kind, tasks: (entry.labels ?? []).map((label) => label.task) };
+    const { kind, given } = entry;
+    const undo = { sample_id: lease.sample_id, path: lease.path, key, kind, given, at: Date.now(), tasks: (entry.labels ?? []).map((label) => label.task) };
     change({ undo: [...state.undo, undo].slice(-MOST_UNDO) });
     remember(memory, state.undo, true);
   }
@@ -37,6 +39,28 @@ export function answeringActions(campaign, outbox, drawing) {
     const names = [...new Set(drawn.regions.map((region) => region.label))];
     const said = names.length ? answerText(names) : "all background";
     answer(lease, { task: spec.task, features: drawn.features(), crs: "pixel" }, said);
+  }
+
+  /** Answer the point that is asked, with null to leave it out; the last one of a sample sends the answer. */
+  function answerPoint(lease, name) {
+    if (pointing.give(lease, name)) savePoints(lease);
+  }
+
+  /** Send the points that are answered; the others are left out. */
+  function savePoints(lease) {
+    const given = givenTo(lease);
+    const features = pointFeatures(placesOf(lease), given);
+    pointing.forget(lease);
+    if (!features.features.length) return skip(lease, "no point could be told", { given });
+    const label = { task: activeTask().task, features, crs: "pixel", add: true, finished: true };
+    return answer(lease, label, counted(features.features.length, "point"), { kind: "label", given });
+  }
+
+  function skip(lease, reason, more = {}) {
+    const entry = { ...more, kind: "skip", sample_ids: [lease.sample_id], path: lease.path, reason };
+    note(lease, entry, outbox.add(entry));
+    toast(`${fileName(lease.path)} is left to others.`);
+    goOn(lease.sample_id);
   }
 
   function accept(lease) {
@@ -73,7 +97,8 @@ export function answeringActions(campaign, outbox, drawing) {
       const lease = selectedLease();
       const spec = activeTask();
       if (!lease || !spec) return;
-      if (isDrawn(spec)) drawing.paint(name);
+      if (isPointed(lease)) answerPoint(lease, name);
+      else if (isDrawn(spec)) drawing.paint(name);
       else if (spec.multi_label) {
         const on = togglesOf(lease);
         const toggled = on.includes(name) ? on.filter((one) => one !== name) : [...on, name];
@@ -86,6 +111,7 @@ export function answeringActions(campaign, outbox, drawing) {
       const lease = selectedLease();
       const spec = activeTask();
       if (!lease || !spec) return undefined;
+      if (isPointed(lease)) return givenTo(lease).some(Boolean) ? savePoints(lease) : undefined;
       if (isDrawn(spec)) return saveDrawing(lease, spec);
       const on = spec.multi_label ? togglesOf(lease) : [];
       if (on.length) {
@@ -99,7 +125,7 @@ export function answeringActions(campaign, outbox, drawing) {
 
     accept: () => {
       const lease = selectedLease();
-      if (!lease) return;
+      if (!lease || isPointed(lease)) return;
       if (isDrawn(activeTask()) && state.drawings.get(lease.sample_id)?.isTouched) saveDrawing(lease, activeTask());
       else accept(lease);
     },
@@ -108,7 +134,8 @@ export function answeringActions(campaign, outbox, drawing) {
       const lease = selectedLease();
       const spec = activeTask();
       if (!lease || !spec) return;
-      if (!isDrawn(spec)) {
+      if (isPointed(lease)) answerPoint(lease, null);
+      else if (!isDrawn(spec)) {
         answer(lease, { task: spec.task, classes: [] }, spec.multi_label ? "nothing here" : "none of these");
       } else if (await confirmBackground(drawingOf(lease).regions.length > 0)) {
         const features = { type: "FeatureCollection", features: [] };
@@ -120,11 +147,17 @@ export function answeringActions(campaign, outbox, drawing) {
       const lease = selectedLease();
       if (!lease || ["labelled", "skipped"].includes(stateOf(lease))) return;
       const reason = await askSkipReason();
-      if (reason === null) return;
-      const entry = { kind: "skip", sample_ids: [lease.sample_id], path: lease.path, reason };
-      note(lease, entry, outbox.add(entry));
-      toast(`${fileName(lease.path)} is left to others.`);
-      goOn(lease.sample_id);
+      if (reason !== null) skip(lease, reason);
+    },
+
+    /** Save the points that were answered of samples that are not asked any more. */
+    saveEnded: () => {
+      if (!state.loaded) return;
+      const spec = tasks().find(isDrawn);
+      for (const { sample_id, path, places, given } of pointing.ended()) {
+        const features = pointFeatures(places, given);
+        if (features.features.length) outbox.add({ kind: "label", sample_ids: [sample_id], path, labels: [{ sample_id, task: spec.task, features, crs: "pixel", add: true }] });
+      }
     },
 
     /** Give one class to several samples at once. */
@@ -132,7 +165,7 @@ export function answeringActions(campaign, outbox, drawing) {
       const labels = samples.map(({ sample_id }) => ({ sample_id, task: spec.task, classes: [name] }));
       const entry = { kind: "label", sample_ids: samples.map((one) => one.sample_id), path: `${samples.length} images`, labels };
       const key = outbox.add(entry);
-      const undo = { sample_id: samples[0].sample_id, ids: entry.sample_ids, path: entry.path, key, kind: "label", tasks: [spec.task] };
+      const undo = { sample_id: samples[0].sample_id, ids: entry.sample_ids, path: entry.path, key, kind: "label", at: Date.now(), tasks: [spec.task] };
       change({ undo: [...state.undo, undo].slice(-MOST_UNDO) });
       remember(memory, state.undo, true);
       toast(`${samples.length} images: ${name}`);
@@ -141,11 +174,15 @@ export function answeringActions(campaign, outbox, drawing) {
     undo: () => {
       if (drawing.undoStroke()) return;
       const last = state.undo.at(-1);
-      if (!last) return;
+      const pointed = pointing.undo(last?.at ?? 0);
+      if (pointed) select(pointed.sample_id);
+      if (pointed || !last) return;
       change({ undo: state.undo.slice(0, -1) });
       remember(memory, state.undo, true);
       takeBack(last);
       if (leaseOf(last.sample_id)) {
+        const lease = leaseOf(last.sample_id);
+        if (last.given) pointing.restore(lease, last.given.slice(0, (lease.points?.length ?? 0) - 1)); // Enter may have saved fewer
         select(last.sample_id);
         if (last.tasks[0]) change({ task: last.tasks[0] });
       }

@@ -3,7 +3,7 @@
 import { ApiError } from "../net/api.js";
 import { percent } from "../core/format.js";
 import { toast } from "../core/messages.js";
-import { activeTask, change, isDrawn, openLeases, state, selectedLease } from "../core/state.js";
+import { activeTask, change, isDrawn, isPointed, openLeases, state, selectedLease } from "../core/state.js";
 import { drawingOf, setDrawing } from "../draw/actions.js";
 import { Drawing } from "../draw/drawing.js";
 
@@ -26,6 +26,7 @@ export function suggestingActions(api, pictures) {
     suggest: async () => {
       const lease = selectedLease();
       if (!lease) return;
+      if (isPointed(lease)) return void toast("Points are answered without a suggestion.");
       try {
         await ask(lease);
         if (isDrawn(activeTask())) change({ overlay: "suggestion" });
@@ -41,7 +42,7 @@ export function suggestingActions(api, pictures) {
       const open = openLeases();
       const at = open.findIndex((lease) => lease.sample_id === state.selected);
       for (const lease of open.slice(Math.max(0, at), Math.max(0, at) + AHEAD)) {
-        if (!lease.suggestion || asked.has(lease.sample_id) || state.suggestions.has(lease.sample_id)) continue;
+        if (!lease.suggestion || lease.points?.length || asked.has(lease.sample_id) || state.suggestions.has(lease.sample_id)) continue;
         asked.add(lease.sample_id);
         ask(lease).catch(() => {}); // withheld here, or not now: the annotator can still ask by key
       }

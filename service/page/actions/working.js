@@ -5,7 +5,7 @@ import { counted, fileName } from "../core/format.js";
 import { recall, remember } from "../core/memory.js";
 import { toast } from "../core/messages.js";
 import { select, selectNextOpen, step } from "../core/selection.js";
-import { activeTask, change, isDrawn, selectedLease, shownOverlay, state, stateOf, tasks } from "../core/state.js";
+import { activeTask, change, draws, isPointed, selectedLease, shownOverlay, state, stateOf, tasks, unitAsked } from "../core/state.js";
 
 const OVERLAYS = ["none", "uncertainty", "suggestion"];
 
@@ -41,7 +41,7 @@ export function workingActions(api, sync, getStage) {
   };
 
   const actions = {
-    more: alone(async () => show(await api.more(state.querySize))),
+    more: alone(async () => show(await api.more(state.querySize, unitAsked() && state.unit))),
     relabel: alone(async () => show(await api.relabels(state.querySize))),
 
     renew: alone(async () => {
@@ -84,7 +84,7 @@ export function workingActions(api, sync, getStage) {
     },
 
     overlay: (name) => {
-      const there = OVERLAYS.filter((one) => one !== "suggestion" || isDrawn(activeTask()));
+      const there = OVERLAYS.filter((one) => one !== "suggestion" || draws());
       change({ overlay: name ?? there[(there.indexOf(shownOverlay()) + 1) % there.length] });
       remember("overlay", state.overlay);
     },
@@ -103,7 +103,7 @@ export function workingActions(api, sync, getStage) {
     darker: () => gamma(0.8),
     zoomIn: () => getStage().image.zoom(1),
     zoomOut: () => getStage().image.zoom(-1),
-    actual: () => getStage().image.toggleActualSize(),
+    actual: () => (isPointed(selectedLease()) ? change({ whole: !state.whole }) : getStage().image.toggleActualSize()),
     fit: () => getStage().image.fit(undefined, 150),
     around: () => getStage().around(),
     hide: () => getStage().image.showOver(false),
@@ -111,6 +111,10 @@ export function workingActions(api, sync, getStage) {
     fullScreen: () => {
       if (document.fullscreenElement) document.exitFullscreen();
       else document.querySelector(".workspace").requestFullscreen?.();
+    },
+    unit: (unit) => {
+      change({ unit });
+      remember(`unit.${api.name}`, unit);
     },
     size: (size) => {
       change({ querySize: size });
@@ -120,6 +124,7 @@ export function workingActions(api, sync, getStage) {
   change({
     overlay: recall("overlay", "none"),
     querySize: recall("query-size", 10),
+    unit: recall(`unit.${api.name}`, null),
     opacity: recall("opacity", 0.45),
     view: recall(`view.${api.name}`, null),
   });

@@ -30,8 +30,11 @@ export const state = {
   unkept: false, // whether this browser refuses to store answers that wait
   sendingTrouble: null, // why the service takes no answers, in its words
   querySize: 10,
+  unit: null, // "image" or "point": what new samples are asked about; null: as the campaign has it
   toggles: new Map(), // sample_id -> classes switched on, where several may be given
   drawings: new Map(), // sample_id -> Drawing
+  pointed: new Map(), // sample_id -> answers of its points so far: see actions/pointing.js
+  whole: false, // whether all of the image is shown while one of its points is asked
   suggestions: new Map(), // sample_id -> { text, shown, top }: what was suggested, ids of the predictions shown
   undo: [], // what can be taken back, newest last
   clockOffset: 0, // service's time minus ours, ms
@@ -93,8 +96,17 @@ export const activeTask = () => tasks().find((spec) => spec.task === state.task)
 /** Whether a task is answered by drawing. */
 export const isDrawn = (spec) => spec?.task !== "classification";
 
+/** Whether a sample is asked about single pixels, in the task that keys answer now. */
+export const isPointed = (lease) => Boolean(lease?.points?.length) && isDrawn(activeTask());
+
+/** Whether the sample on screen is answered by drawing. */
+export const draws = () => isDrawn(activeTask()) && !isPointed(selectedLease());
+
+/** What new samples are asked about, where a campaign leaves the choice; else undefined. */
+export const unitAsked = () => (tasks().some(isDrawn) ? state.unit ?? state.campaign.settings.query?.unit ?? "image" : undefined);
+
 /** What lies over the image: a suggested class is marked among the classes, there is no picture of it. */
-export const shownOverlay = () => (state.overlay === "suggestion" && !isDrawn(activeTask()) ? "none" : state.overlay);
+export const shownOverlay = () => (state.overlay === "suggestion" && !draws() ? "none" : state.overlay);
 
 /** The classes of a task that may be given, with what the campaign says of them. */
 export const classesOf = (spec) => (spec ? (state.classes.get(spec.task) ?? []).filter((one) => !one.retired) : []);
@@ -105,8 +117,11 @@ export const answerOf = (lease, task) => lease?.answers.find((own) => own.task =
 /** Whether a task of a sample needs no answer any more. */
 export const isAnswered = (lease, task) => Boolean(answerOf(lease, task) || lease?.tasks?.[task]?.answered);
 
-/** The first task of a sample without an answer, or null. */
-export const nextTask = (lease) => tasks().find((spec) => !isAnswered(lease, spec.task)) ?? null;
+/** The first task of a sample without an answer, or null; points are asked also where there are answers already. */
+export function nextTask(lease) {
+  if (lease.points?.length) return lease.state === "labelled" ? null : tasks().find(isDrawn) ?? null;
+  return tasks().find((spec) => !isAnswered(lease, spec.task)) ?? null;
+}
 
 /** Classes switched on for a sample: what was toggled, else what was answered. */
 export function togglesOf(lease) {

@@ -2,7 +2,7 @@
 
 import { ApiError } from "../net/api.js";
 import { toast } from "../core/messages.js";
-import { activeTask, change, classesOf, isDrawn, selectedLease, state } from "../core/state.js";
+import { activeTask, change, classesOf, draws, selectedLease, state } from "../core/state.js";
 import { Drawing } from "./drawing.js";
 import { intersection, rectangle } from "./geometry.js";
 
@@ -18,7 +18,7 @@ export function setDrawing(sampleId, drawing) {
 
 /** The actions; `tools` is the map's side of them, `api` outlines what is clicked. */
 export function drawingActions(api, getTools) {
-  const drawn = () => (isDrawn(activeTask()) ? selectedLease() : null);
+  const drawn = () => (draws() ? selectedLease() : null);
   const act = (work) => {
     const lease = drawn();
     if (!lease) return;

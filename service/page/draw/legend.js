@@ -2,7 +2,7 @@
 
 import { element, show } from "../core/dom.js";
 import { percent } from "../core/format.js";
-import { activeTask, change, classesOf, selectedLease, state } from "../core/state.js";
+import { activeTask, change, classesOf, draws, selectedLease, state } from "../core/state.js";
 import { remember } from "../core/memory.js";
 
 /** Below the image, wherever something is drawn over it. */
@@ -25,7 +25,7 @@ export class LegendView {
 
   render() {
     const lease = selectedLease();
-    const drawing = lease && state.drawings.get(lease.sample_id);
+    const drawing = lease && draws() ? state.drawings.get(lease.sample_id) : null;
     const isShown = Boolean(lease) && (Boolean(drawing?.regions.length) || state.overlaid);
     show(this.#parts.legendBar, isShown);
     const shares = drawing ? [...drawing.shares()] : [];

@@ -1,7 +1,8 @@
 // The list on the left: one row a sample, made once and then only changed, so that nothing jumps.
 
+import { givenTo } from "../actions/pointing.js";
 import { fromTemplate, write } from "../core/dom.js";
-import { answerText, fileName, timeLeft } from "../core/format.js";
+import { answerText, counted, fileName, timeLeft } from "../core/format.js";
 import { select } from "../core/selection.js";
 import { isAnswered, isOpen, msLeft, openLeases, state, stateOf, tasks } from "../core/state.js";
 import { thumbWatcher } from "./thumbs.js";
@@ -78,6 +79,10 @@ export class ListView {
   #stateText(lease, now) {
     if (now !== "open") return WORDS[now];
     if (msLeft(lease) < SOON_MS) return timeLeft(msLeft(lease));
+    if (lease.points?.length) {
+      const given = givenTo(lease).length;
+      return given ? `${given} of ${lease.points.length}` : counted(lease.points.length, "point");
+    }
     const done = tasks().filter((spec) => isAnswered(lease, spec.task)).length;
     if (!done) return "";
     return tasks().length > 1 ? `${done} of ${tasks().length}` : "again";

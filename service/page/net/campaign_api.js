@@ -25,7 +25,7 @@ export function campaignApi(campaign, annotator) {
     classes: () => jsonOr(null, "classes", "GET", `${base}/classes`),
     views: () => jsonOr(null, "views", "GET", `${base}/views`),
     view: (id) => jsonOr(null, "view", "GET", `${sample(id)}/view`),
-    more: (size) => json("POST", `${base}/queries`, { annotator, query_size: size }),
+    more: (size, unit) => json("POST", `${base}/queries`, { annotator, query_size: size, ...(unit ? { unit } : {}) }),
     relabels: (size) => json("POST", `${base}/relabels/queries`, { annotator, query_size: size }),
     batch: () => json("POST", `${base}/scaneo/batches`, { annotator, query_size: null }),
     extend: (ids = null) => json("POST", `${base}/leases/extend`, { annotator, sample_ids: ids }),

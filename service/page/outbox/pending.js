@@ -26,7 +26,8 @@ function answered(lease, entry, taskNames) {
     .map(({ task, classes, features }) => ({ task, label_id: null, classes: classes ?? namesIn(features), waits: entry.state !== "done" }));
   const answers = [...lease.answers.filter((own) => !given.some((one) => one.task === own.task)), ...given];
   const done = taskNames.every((task) => answers.some((own) => own.task === task) || lease.tasks?.[task]?.answered);
-  return { ...lease, answers, state: done ? "labelled" : lease.state };
+  const closes = lease.points?.length ? entry.labels.some((label) => label.finished) : done;
+  return { ...lease, answers, state: closes ? "labelled" : lease.state };
 }
 
 function takenBack(lease, entry) {

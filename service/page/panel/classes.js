@@ -1,7 +1,7 @@
 // The buttons of the classes: whole names, colours, a field to find one by typing, descriptions and example pictures.
 
 import { element, show, write } from "../core/dom.js";
-import { activeTask, answerOf, classesOf, isDrawn, selectedLease, state, togglesOf } from "../core/state.js";
+import { activeTask, answerOf, classesOf, isDrawn, isPointed, selectedLease, state, togglesOf } from "../core/state.js";
 
 const MOST_WITHOUT_SEARCH = 10;
 const EXAMPLE_PX = 96;
@@ -35,9 +35,9 @@ export class ClassesView {
     const classes = classesOf(spec);
     if (this.#of !== classes && JSON.stringify(this.#of) !== JSON.stringify(classes)) this.#make(classes, spec);
     show(this.#parts.quick, classes.length > 0);
-    write(this.#parts.question, question(spec));
     const lease = selectedLease();
-    const on = !lease ? [] : isDrawn(spec) ? [state.paint ?? classes[0]?.name]
+    write(this.#parts.question, isPointed(lease) ? "What is in the ring?" : question(spec));
+    const on = !lease || isPointed(lease) ? [] : isDrawn(spec) ? [state.paint ?? classes[0]?.name]
       : spec.multi_label ? togglesOf(lease) : answerOf(lease, spec.task)?.classes ?? [];
     const suggested = (lease && !isDrawn(spec) && state.suggestions.get(lease.sample_id)?.top) || [];
     for (const { button, name } of this.#buttons) {

@@ -1,8 +1,9 @@
 // The right side: why this sample, the answer, and what else can be done with it.
 
+import { givenTo } from "../actions/pointing.js";
 import { show, write } from "../core/dom.js";
-import { answerText, fileName, timeLeft } from "../core/format.js";
-import { activeTask, answerOf, isAnswered, isDrawn, msLeft, selectedLease, state, stateOf, tasks, togglesOf } from "../core/state.js";
+import { answerText, counted, fileName, timeLeft } from "../core/format.js";
+import { activeTask, answerOf, draws, isAnswered, isDrawn, isPointed, msLeft, selectedLease, state, stateOf, tasks, togglesOf } from "../core/state.js";
 import { waiting } from "../outbox/outbox.js";
 
 const TIME_WORDS = { labelled: "done", skipped: "skipped by you", lapsed: "time ran out", taken: "somebody else has it" };
@@ -23,24 +24,27 @@ export class PanelView {
     const spec = activeTask();
     const parts = this.#parts;
     parts.panel.classList.toggle("idle", !lease);
+    parts.panel.classList.toggle("points", isPointed(lease));
     this.#showWhy(lease);
     this.#showTasks(lease);
     this.#showSuggestion(lease, spec);
-    this.#showTools(lease, spec);
+    this.#showTools(lease);
     const now = lease ? stateOf(lease) : null;
     show(parts.renew, now === "lapsed");
     show(parts.save, Boolean(spec?.multi_label) || isDrawn(spec));
-    write(parts.saveText, isDrawn(spec) ? "Save drawing" : "Save");
-    parts.save.disabled = !lease || (!isDrawn(spec) && !togglesOf(lease).length);
-    write(parts.nothingText, isDrawn(spec) ? "All background" : spec?.multi_label ? "Nothing here" : "None of these");
+    const points = isPointed(lease) ? givenTo(lease) : null;
+    write(parts.saveText, points ? `Save ${counted(points.filter(Boolean).length, "point")}` : isDrawn(spec) ? "Save drawing" : "Save");
+    parts.save.disabled = !lease || (points ? !points.some(Boolean) : !isDrawn(spec) && !togglesOf(lease).length);
+    write(parts.nothingText, points ? "Leave out" : isDrawn(spec) ? "All background" : spec?.multi_label ? "Nothing here" : "None of these");
+    write(parts.skipText, points ? "Skip image" : "Skip");
     parts.skip.disabled = !lease || now === "labelled" || now === "skipped";
     show(parts.alike, !isDrawn(spec)); // one class for several images: there is no such thing for areas
     parts.nothing.disabled = parts.comment.disabled = !lease;
     show(parts.scaneo, Boolean(lease?.scaneo_url));
     const last = state.undo.at(-1);
-    const strokes = lease && isDrawn(spec) ? state.drawings.get(lease.sample_id)?.past.length : 0;
-    parts.undo.disabled = !last && !strokes;
-    const what = strokes ? "Undo stroke" : last ? `Undo ${fileName(last.path)}` : "Undo";
+    const strokes = lease && draws() ? state.drawings.get(lease.sample_id)?.past.length : 0;
+    parts.undo.disabled = !last && !strokes && !points?.length;
+    const what = strokes ? "Undo stroke" : points?.length ? "Undo point" : last ? `Undo ${fileName(last.path)}` : "Undo";
     write(parts.undoText, what);
     parts.undo.title = what;
     this.#showQueue();
@@ -89,11 +93,11 @@ export class PanelView {
     }
   }
 
-  #showTools(lease, spec) {
+  #showTools(lease) {
     const parts = this.#parts;
-    const draws = isDrawn(spec) && Boolean(lease);
-    show(parts.tools, draws);
-    show(parts.brushSize, draws && (state.tool === "brush" || state.tool === "erase"));
+    const isShown = draws() && Boolean(lease);
+    show(parts.tools, isShown);
+    show(parts.brushSize, isShown && (state.tool === "brush" || state.tool === "erase"));
     for (const button of parts.tools.querySelectorAll("[data-tool]")) {
       button.setAttribute("aria-pressed", String(button.dataset.tool === state.tool));
     }
@@ -104,6 +108,7 @@ export class PanelView {
     const model = state.campaign?.current_model;
     const suggestion = lease ? state.suggestions.get(lease.sample_id) : undefined;
     const isEdited = lease && isDrawn(spec) && state.drawings.get(lease.sample_id)?.isTouched;
+    show(parts.suggestion, !isPointed(lease));
     show(parts.accept, suggestion !== undefined && !isEdited);
     parts.suggest.disabled = !lease || !model;
     const next = state.progress?.next_round?.sentence ?? state.campaign?.next_round?.sentence;

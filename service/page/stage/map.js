@@ -21,8 +21,10 @@ export class ImageMap {
   #overlay = new ImageLayer();
   #around = [];
   #regions = new VectorLayer({ source: new VectorSource({ wrapX: false }), zIndex: 5, updateWhileInteracting: true });
+  #points = new VectorLayer({ source: new VectorSource({ wrapX: false }), zIndex: 6, updateWhileInteracting: true, updateWhileAnimating: true });
   #loadTile;
   #isAtFit = true;
+  #isAimed = false;
 
   constructor(target, loadTile) {
     this.#target = target;
@@ -31,19 +33,20 @@ export class ImageMap {
       target,
       controls: [],
       interactions: defaultInteractions({ altShiftDragRotate: false, pinchRotate: false, keyboard: false, doubleClickZoom: true }),
-      layers: [this.#thumb, this.#tiles, this.#overlay, this.#regions],
+      layers: [this.#thumb, this.#tiles, this.#overlay, this.#regions, this.#points],
       maxTilesLoading: 8,
     });
     this.#tiles.setZIndex(2);
     this.#overlay.setZIndex(3);
     new ResizeObserver(() => this.#onResize()).observe(target);
-    addEventListener("resize", () => { this.#isAtFit = true; }); // a turned phone shows all of the image again
+    addEventListener("resize", () => { this.#isAtFit = !this.#isAimed; }); // a turned phone shows all of the image again
     this.#map.on("movestart", () => { this.#isAtFit = false; });
   }
 
   /** Of OpenLayers, for drawing tools. */
   get map() { return this.#map; }
   get regions() { return this.#regions; }
+  get points() { return this.#points; }
   get size() { return this.#size; }
   /** Screen px to image px. */
   get resolution() { return this.#map.getView().getResolution() ?? 1; }
@@ -78,7 +81,24 @@ export class ImageMap {
     if (!this.#projection || !this.#map.getSize()) return;
     this.#map.getView().fit(extent, { padding: PADDING, minResolution: 1 / LARGEST_PIXEL, duration });
     this.#isAtFit = true;
+    this.#isAimed = false;
   }
+
+  /** Put a place in the middle, with `scale` screen px for one image px. */
+  aim(column, row, scale) {
+    const view = this.#map.getView();
+    view.cancelAnimations();
+    view.setResolution(1 / scale);
+    view.setCenter([column, -row]);
+    this.#isAtFit = false;
+    this.#isAimed = true;
+  }
+
+  /** Whether a place was put in the middle, and not all of the image shown since. */
+  get isAimed() { return this.#isAimed; }
+
+  /** Screen px of one image px where all of the image is shown. */
+  get fitScale() { return 1 / this.#fitResolution(); }
 
   /** One image px on one screen px, or all of the image. */
   toggleActualSize() {
@@ -139,6 +159,7 @@ export class ImageMap {
   showOver(visible) {
     this.#overlay.setVisible(visible);
     this.#regions.setVisible(visible);
+    this.#points.setVisible(visible);
   }
 
   /** The frame of the image, for what is drawn around it. */

@@ -3,7 +3,7 @@
 import { ApiError } from "../net/api.js";
 import { show, write } from "../core/dom.js";
 import { capital, counted, fileName } from "../core/format.js";
-import { activeTask, change, isDrawn, openLeases, selectedLease, shownOverlay, state } from "../core/state.js";
+import { change, draws, openLeases, selectedLease, shownOverlay, state } from "../core/state.js";
 import { ImageMap, TILE_PX } from "./map.js";
 import { PlaceView } from "./place.js";
 
@@ -50,7 +50,7 @@ export class StageView {
     for (const button of parts.overlays.querySelectorAll("button")) {
       const { overlay } = button.dataset;
       button.setAttribute("aria-pressed", String(overlay === shownOverlay()));
-      if (overlay === "suggestion") show(button, isDrawn(activeTask()));
+      if (overlay === "suggestion") show(button, draws());
     }
     parts.canvas.classList.toggle("empty", !lease);
     show(parts.map, Boolean(lease));
