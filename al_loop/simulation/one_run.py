@@ -23,10 +23,12 @@ from al_loop.querying.strategies import Random, StrategyConfig
 from al_loop.runtime.processes import ERROR_FILE, ProcessFailedError, run_supervised
 from al_loop.scoring.current import CurrentScores
 from al_loop.scoring.pool_scorer import PoolScorer
+from al_loop.scoring.refit import HeadRefitter
 from al_loop.simulation.oracle import ANNOTATOR, Oracle
 from al_loop.simulation.records import RoundRecord, SimulationConfig
 from al_loop.store import LabelStore
 from al_loop.training.encoder_run import train_encoder
+from al_loop.training.installed import can_embed
 from al_loop.training.snapshot import write_snapshot
 from models.arrays import Ids, positions_of
 from models.card import Evaluation, ModelCard
@@ -37,7 +39,7 @@ from models.registry import CARD_FILE, ModelRegistry
 from models.scoring.cells.files import common_cells, load_cells
 from models.scoring.cells.grid import CellGrid
 from models.scoring.embeddings import EmbeddingStore
-from models.scoring.spec import FEATURES
+from models.scoring.spec import FEATURES, FROZEN
 from models.tasks import task_of
 
 CAMPAIGN = "simulation"
@@ -71,7 +73,11 @@ class SimulatedRun:
         self.campaign = self._create_campaign(plan, seed)
         self._registry = ModelRegistry(self._layout.models(CAMPAIGN))
         self._embedding_store = EmbeddingStore(self._layout.scores(CAMPAIGN))
-        self._sampler = Sampler(self.store, CurrentScores(self.store, lambda _: self._embedding_store), seed)
+        scores = CurrentScores(self.store, lambda _: self._embedding_store)
+        self._sampler = Sampler(self.store, scores, seed)
+        self._refitter = HeadRefitter(
+            self.store, self._layout, scores, lambda _: False, self._sampler.wants_bald, self._tick
+        )
         self._scorer = PoolScorer(self.store, self._layout, self._tick, grid)
 
     def label_reserve(self) -> int:
@@ -120,6 +126,8 @@ class SimulatedRun:
         counts = self.store.campaigns.counts(self.campaign.campaign_id, self._tick())
         spent = counts.labelled + counts.partly
         while spent < labels:
+            if not isinstance(self._strategy, Random):
+                self._refitter.refit(self.campaign)  # as a service does after labels
             query = self._sampler.query(
                 self.campaign,
                 annotator=ANNOTATOR,
@@ -132,8 +140,13 @@ class SimulatedRun:
             spent += self._answer([sample.path for sample in query.samples])
         return spent
 
-    def score(self, version: str = FEATURES) -> None:
-        """Score the samples by a version, or by simple image features, which choose before there is a model."""
+    def describe(self) -> None:
+        """Embed the samples by what a service chooses by before there is a model."""
+        for version in [FEATURES, *([FROZEN] if can_embed() else [])]:
+            self.score(version)
+
+    def score(self, version: str) -> None:
+        """Score the samples by a version."""
         self._scorer.score(self.campaign, version, on_phase=_ignore, on_progress=_ignore, cancelled=self._cancelled)
 
     def train(self, number: int) -> Evaluation:

@@ -37,9 +37,9 @@ class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Threads of each run's training."""
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
-    pretrain_minutes: Annotated[float, msgspec.Meta(ge=0)] = 20.0
+    pretrain_minutes: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """Fast mode: minutes of self-supervised training on the images outside of the reserve, once for all runs; 0: the
-    heads see simple image features only."""
+    shipped encoder describes the images."""
 
     thin: dict[str, Annotated[float, msgspec.Meta(gt=0, le=1)]] = {}
     """Fast mode: share of the samples of a class that stay in the pool, so that it is rare; the test reserve stays as

@@ -23,12 +23,13 @@ from al_loop.simulation.comparing import compare
 from al_loop.simulation.curve_plot import curve_png
 from al_loop.simulation.curves import CurveRuns, LearningCurves, write_curves
 from al_loop.simulation.fast.pool import SimulatedPool
-from al_loop.simulation.fast.preparing import prepare
+from al_loop.simulation.fast.preparing import POOL_FORMAT, prepare
 from al_loop.simulation.fast.worker import ROUNDS_FILE, SPEC_FILE, FastRunSpec
 from al_loop.simulation.one_run import SimulatedRun, play
 from al_loop.simulation.oracle import Oracle
 from al_loop.simulation.records import RUNS, RoundRecord, RunProgress, RunRecord, SimulationConfig
 from models.progress import ProgressLine
+from models.scoring.cells.grid import CellGrid
 from models.tasks import task_of
 
 __all__ = ["CURVE_PICTURE", "RunProgress", "SimulationConfig", "run"]
@@ -49,8 +50,9 @@ def run(config: SimulationConfig, report: Report, tell: Tell = ignore) -> Learni
     """Simulate every strategy with every seed; write `curve.json` and `curve.png` after each finished run.
 
     A finished run is kept in `OUT/runs`; the same call later does only what is missing. Mode "full" retrains the
-    network in every round. Mode "fast" trains an encoder once, without labels and without the test reserve, and refits
-    a linear head on its embeddings in every round (`al_loop.simulation.fast.preparing`).
+    model in every round and ranks the pool as a service does. Mode "fast" describes the images once, with the shipped
+    encoder or with one that it trains without labels and without the test reserve, and refits a linear head on these
+    embeddings in every round (`al_loop.simulation.fast.preparing`).
 
     Args:
         config: What to simulate.
@@ -149,8 +151,8 @@ def _file_name(strategy: str, seed: int) -> str:
 
 def _fingerprint(config: SimulationConfig) -> str:
     parts = (
-        str(config.directory.resolve()), config.label_counts, config.reserve_share, config.model, config.train,
-        config.mode, config.pretrain_minutes, *([config.thin] if config.thin else []),
+        POOL_FORMAT, str(config.directory.resolve()), config.label_counts, config.reserve_share, config.model,
+        config.train, config.mode, config.pretrain_minutes, *([config.thin] if config.thin else []),
     )  # fmt: skip
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
@@ -209,7 +211,7 @@ def _simulate(
     report: Report,
 ) -> RunRecord:
     directory = _empty_directory(config, name, seed)
-    simulated = SimulatedRun(config, plan, oracle, strategy, seed, directory.resolve(), cancelled)
+    simulated = SimulatedRun(config, plan, oracle, strategy, seed, directory.resolve(), cancelled, CellGrid())
 
     def report_round(number: int, record: RoundRecord) -> None:
         report(RunProgress(strategy=name, seed=seed, round_number=number, rounds=config.rounds, record=record))
@@ -217,7 +219,7 @@ def _simulate(
     try:
         reserve = simulated.label_reserve()
         if not isinstance(strategy, Random):
-            simulated.score()
+            simulated.describe()
         record = RunRecord(
             strategy=name, seed=seed, fingerprint=_fingerprint(config), metric=_metric(plan), reserve=reserve,
             rounds=play(simulated, config, report_round), refused=simulated.refused,

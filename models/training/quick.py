@@ -129,9 +129,13 @@ def fit_scaling(manifest: Manifest, network: FrozenFeatures, labelled: Matrix) -
             images.append(read_raster(path, manifest.bands, window=window, policy=manifest.reading))
         except (RasterError, UnusableRasterError):  # the statistics of the bands said so already
             continue
-    described = np.concatenate([labelled, _described(network, images)])
+    return scaling_of(np.concatenate([labelled, _described(network, images)]), network.dense_size)
+
+
+def scaling_of(described: Matrix, own: int) -> Scaling:
+    """Mean and deviation of each feature over rows (n, D), of which the first `own` are the encoder's."""
     deviation = described.std(axis=0)
-    own, joined = network.dense_size, network.embedding_size - network.dense_size
+    joined = described.shape[1] - own
     weight = np.concatenate([np.full(own, own**-0.5), np.full(joined, STATISTICS_WEIGHT * joined**-0.5)])
     return Scaling(
         mean=described.mean(axis=0, dtype=np.float64).astype(np.float32),

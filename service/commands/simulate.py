@@ -56,11 +56,11 @@ def run(
     seeds: Annotated[int, typer.Option(help="Repetitions, paired across strategies.")] = 3,
     mode: Annotated[
         Literal["fast", "full"],
-        typer.Option(help="full retrains the network every round; fast refits heads on a self-supervised encoder."),
+        typer.Option(help="full retrains the model every round; fast refits heads on an encoder's embeddings."),
     ] = "full",
     pretrain_minutes: Annotated[
-        float, typer.Option(help="fast: minutes of self-supervised training, 0 for none.")
-    ] = 20.0,
+        float, typer.Option(help="fast: minutes of self-supervised training; 0: the shipped encoder.")
+    ] = 0.0,
     thin: Annotated[
         list[ClassShare] | None,
         typer.Option(

@@ -22,6 +22,7 @@ from models.card import BACKGROUND, IGNORE
 from models.scoring.cells.files import COLUMN, HEIGHT, ROW, SAMPLE, WIDTH
 from models.scoring.cells.grid import CellGrid
 from models.scoring.embedding_space import fit_space
+from models.scoring.joined_embeddings import leading_of
 
 CHIP_PX = 128
 SIMULATED_GRID = CellGrid(side_px=32, most=None)
@@ -59,7 +60,7 @@ def chips(run: SimulatedRun, oracle: Oracle, plan: ImportPlan, versions: Sequenc
     known = as_targets(np.arange(int(kept.sum())), counts[kept])
     targets, weights = np.zeros(counts[kept].shape, np.float32), np.zeros(int(kept.sum()), np.float32)
     targets[known.rows], weights[known.rows] = known.targets, known.weights
-    embeddings = fit_space([part[~reserve_cells] for part in sources]).apply(sources)[kept]
+    embeddings = fit_space([part[~reserve_cells] for part in sources], leading_of(versions)).apply(sources)[kept]
     return SimulatedPool(
         embeddings=embeddings, targets=targets, reserve=reserve_cells[kept][starts], weights=weights, cells=cells,
         sample_embeddings=mean_embeddings(embeddings, cells),

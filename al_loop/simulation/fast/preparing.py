@@ -23,14 +23,19 @@ from al_loop.simulation.fast.thinning import thin
 from al_loop.simulation.one_run import SimulatedRun
 from al_loop.simulation.oracle import Oracle
 from al_loop.simulation.records import SimulationConfig
+from al_loop.training.installed import embedding_problem
 from models.progress import ProgressLine
 from models.scoring.embedding_space import fit_space
-from models.scoring.spec import FEATURES
+from models.scoring.joined_embeddings import leading_of
+from models.scoring.spec import FEATURES, FROZEN
 from models.tasks import task_of
 
 TELL_EVERY_S = 60.0
 POOL = "pool"
 FINGERPRINT = "fingerprint"
+POOL_FORMAT = 2
+"""Of pools and runs that are kept in `OUT`; until 1 the shipped encoder had no part in them."""
+
 RESERVE_SEED = 0
 """Every run has the same test reserve: a fixed random part, which the encoder never sees either."""
 
@@ -71,7 +76,7 @@ def prepare(
     try:
         tell("describing the images")
         run.draw_reserve()
-        versions = [FEATURES, *_pretrained(config, run, tell)]
+        versions = [FEATURES, *_encoder(config, run, tell)]
         pool = (_whole_samples if grid is None else chips)(run, oracle, plan, versions)
         pool = dataclasses.replace(pool, features_only=versions == [FEATURES])
     finally:
@@ -109,17 +114,22 @@ def _whole_samples(run: SimulatedRun, oracle: Oracle, plan: ImportPlan, versions
     known = targets.sum(axis=1) == 1
     reserve = np.array([samples[sample_id].reserve for sample_id in sample_ids.tolist()])
     return SimulatedPool(
-        embeddings=fit_space([part[~reserve] for part in sources]).apply(sources)[known],
+        embeddings=fit_space([part[~reserve] for part in sources], leading_of(versions)).apply(sources)[known],
         targets=targets[known],
         reserve=reserve[known],
         weights=np.ones(int(known.sum()), np.float32),
     )
 
 
-def _pretrained(config: SimulationConfig, run: SimulatedRun, tell: Callable[[str], None]) -> list[str]:
-    """The version of an encoder that is trained now; none if no minutes are given."""
+def _encoder(config: SimulationConfig, run: SimulatedRun, tell: Callable[[str], None]) -> list[str]:
+    """What joins the image features, as in a service: an encoder that is trained now, else the shipped one."""
     if config.pretrain_minutes == 0:
-        return []
+        problem = embedding_problem()
+        if problem is not None:
+            tell(f"without the shipped encoder, on image features alone: {problem}")
+            return []
+        tell("describing the images with the shipped encoder")
+        return [FROZEN]
     tell(f"self-supervised training on the images outside of the test reserve: {config.pretrain_minutes:g} minutes")
     reported_at = time.monotonic()
 
@@ -134,6 +144,7 @@ def _pretrained(config: SimulationConfig, run: SimulatedRun, tell: Callable[[str
 
 def _fingerprint(config: SimulationConfig) -> str:
     parts = (
+        POOL_FORMAT,
         str(config.directory.resolve()),
         config.reserve_share,
         config.pretrain_minutes,
