@@ -1,12 +1,12 @@
 """Labels into the store: finds their samples, checks them, and stores all of a request or none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 import msgspec
 
-from al_loop.campaigns.adding import add_to_current
 from al_loop.campaigns.classes import former_names
 from al_loop.campaigns.imagery.spelling import find_samples
 from al_loop.campaigns.imagery.valid_points import refuse_nodata
@@ -14,6 +14,8 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.geojson import read_features
 from al_loop.domain.labels import IMPORT_ANNOTATOR, CheckedLabel, Label, LabelInput, LabelSource, RequestKey
 from al_loop.domain.names import as_spelled, spellings
+from al_loop.domain.points import DrawnFeatures, joined, unanswered
+from al_loop.domain.queries import AskedPoint
 from al_loop.domain.samples import SampleHeader
 from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.store import LabelStore
@@ -21,6 +23,9 @@ from al_loop.store.label_rows import Appended
 from models.card import TaskSpec
 from models.tasks import task_of
 
+_Answer = tuple[str, str, int]
+"""Annotator, task and sample."""
+_NOTHING = DrawnFeatures({"type": "FeatureCollection", "features": []}, "")
 MOST_NOTICES = 20
 """Most sentences that an answer holds about the labels of one request, and most areas that one names."""
 
@@ -73,7 +78,7 @@ def record_counted(
     if not any(label.add for label in inputs):
         return store.labels.append_counted(campaign.campaign_id, checked, request=request)
     with store.labels.adding:  # nobody else may add to a label between its reading and its recording
-        checked = add_to_current(store, campaign, inputs, checked)
+        checked = _added_to_current(store, campaign, inputs, checked)
         return store.labels.append_counted(campaign.campaign_id, checked, request=request)
 
 
@@ -154,6 +159,80 @@ def check_label(
         source=source,
         tasks=tuple(entry.task for entry in campaign.tasks),
     )
+
+
+def _added_to_current(
+    store: LabelStore, campaign: Campaign, inputs: Sequence[LabelInput], checked: Sequence[CheckedLabel]
+) -> list[CheckedLabel]:
+    """The labels of a request, where those with `add` begin with the features that their annotator gave before.
+
+    Args:
+        store: Holds the current labels; its `labels.adding` is held by the caller.
+        campaign: Whose labels they are.
+        inputs: As they came in.
+        checked: The same, checked; in this order.
+
+    Raises:
+        InvalidValueError: There is nothing to add, and nothing there before; or the label would grow too large.
+    """
+    adding = [label for given, label in zip(inputs, checked, strict=True) if given.add]
+    current = _said_before(store, campaign, adding)
+    headers = store.samples.headers(campaign.campaign_id, [label.sample_id for label in adding])
+    asked = _asked(store, campaign, adding)
+    result: list[CheckedLabel] = []
+    for given, label in zip(inputs, checked, strict=True):
+        answer, added_to = (label.annotator, label.task, label.sample_id), None
+        drawn = DrawnFeatures(label.features or _NOTHING.features, label.crs or "")
+        if given.add:
+            base, added_to = current.get(answer, (_NOTHING, None))
+            header = headers[label.sample_id]
+            drawn = joined(base, drawn, header, f"{label.at}.features.features")
+            if not drawn.features["features"]:
+                raise InvalidValueError(
+                    f"{label.at}.features.features",
+                    "nothing is added, and nothing was there before; skip the sample if you cannot tell",
+                )
+            points = asked.get((label.annotator, label.sample_id), [])
+            pixels = {(int(point.column), int(point.row)) for point in points}
+            label = msgspec.structs.replace(
+                label,
+                features=drawn.features,
+                crs=drawn.crs,
+                added_to=added_to,
+                leaves_open=not given.finished and bool(unanswered(pixels, drawn, header)),
+            )
+        current[answer] = drawn, added_to
+        result.append(label)
+    return result
+
+
+def _said_before(
+    store: LabelStore, campaign: Campaign, labels: Iterable[CheckedLabel]
+) -> dict[_Answer, tuple[DrawnFeatures, int | None]]:
+    """What the annotators said before, and the id of the label that holds it."""
+    found: dict[_Answer, tuple[DrawnFeatures, int | None]] = {}
+    for (annotator, task), group in groupby(sorted(labels, key=_whose), key=_whose):
+        sample_ids = sorted({label.sample_id for label in group})
+        for sample_id, label in store.labels.own(campaign.campaign_id, annotator, sample_ids, task).items():
+            drawn = DrawnFeatures(label.features or _NOTHING.features, label.crs or "")
+            found[annotator, task, sample_id] = drawn, label.label_id
+    return found
+
+
+def _asked(
+    store: LabelStore, campaign: Campaign, labels: Iterable[CheckedLabel]
+) -> dict[tuple[str, int], list[AskedPoint]]:
+    """Points that the annotators' leases ask about, by annotator and sample."""
+    found: dict[tuple[str, int], list[AskedPoint]] = {}
+    for (annotator, _), group in groupby(sorted(labels, key=_whose), key=_whose):
+        sample_ids = sorted({label.sample_id for label in group})
+        points = store.leases.points_of(campaign.campaign_id, annotator, sample_ids)
+        found |= {(annotator, sample_id): asked for sample_id, asked in points.items()}
+    return found
+
+
+def _whose(label: CheckedLabel) -> tuple[str, str]:
+    return label.annotator, label.task
 
 
 def _in_utc(moment: datetime, at: str) -> datetime:

@@ -16,7 +16,7 @@ Pixel = tuple[int, int]
 """Column and row, counted from the upper left pixel, which is 0, 0."""
 
 
-class Drawn(NamedTuple):
+class DrawnFeatures(NamedTuple):
     """What a label says, as stored."""
 
     features: dict[str, Any]
@@ -24,7 +24,7 @@ class Drawn(NamedTuple):
     """"EPSG:4326" or "pixel"."""
 
 
-def point_pixels(drawn: Drawn, header: SampleHeader) -> dict[Pixel, int]:
+def point_pixels(drawn: DrawnFeatures, header: SampleHeader) -> dict[Pixel, int]:
     """The pixel of each Point of a stored collection, and the feature's place in it."""
     found: dict[Pixel, int] = {}
     for number, feature in enumerate(drawn.features["features"]):
@@ -36,7 +36,7 @@ def point_pixels(drawn: Drawn, header: SampleHeader) -> dict[Pixel, int]:
     return found
 
 
-def unanswered(pixels: Collection[Pixel], drawn: Drawn, header: SampleHeader) -> set[Pixel]:
+def unanswered(pixels: Collection[Pixel], drawn: DrawnFeatures, header: SampleHeader) -> set[Pixel]:
     """Those pixels that no feature of a stored collection covers: no Point on them, no area over their centre."""
     left = set(pixels) - point_pixels(drawn, header).keys()
     for _, area in areas_of(drawn.features):
@@ -49,7 +49,7 @@ def unanswered(pixels: Collection[Pixel], drawn: Drawn, header: SampleHeader) ->
     return left
 
 
-def joined(base: Drawn, added: Drawn, header: SampleHeader, at: str) -> Drawn:
+def joined(base: DrawnFeatures, added: DrawnFeatures, header: SampleHeader, at: str) -> DrawnFeatures:
     """The features of a label and, on top of them, those added; a Point takes the place of one in its pixel.
 
     Args:
@@ -72,7 +72,7 @@ def joined(base: Drawn, added: Drawn, header: SampleHeader, at: str) -> Drawn:
     features = kept + [_moved(feature, added.crs, base.crs, header, at) for feature in added.features["features"]]
     if len(features) > MAX_POINTS:
         raise InvalidValueError(at, f"with those before it the label has more than {MAX_POINTS} features")
-    return Drawn({"type": "FeatureCollection", "features": features}, base.crs)
+    return DrawnFeatures({"type": "FeatureCollection", "features": features}, base.crs)
 
 
 def _moved(feature: dict[str, Any], crs: str, wanted: str, header: SampleHeader, at: str) -> dict[str, Any]:

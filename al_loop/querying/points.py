@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from al_loop.campaigns.imagery.valid_points import on_nodata
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label
-from al_loop.domain.points import Drawn, point_pixels, unanswered
+from al_loop.domain.points import DrawnFeatures, point_pixels, unanswered
 from al_loop.domain.queries import AskedPoint, HeldLease
 from al_loop.domain.samples import SampleHeader
 from al_loop.querying.strategies.points import FOREGROUND_SHARE
@@ -206,5 +206,5 @@ def with_answers(store: LabelStore, campaign: Campaign, annotator: str, leases: 
     return told
 
 
-def _drawn(label: Label) -> Drawn:
-    return Drawn(label.features or {"features": []}, label.crs or "")
+def _drawn(label: Label) -> DrawnFeatures:
+    return DrawnFeatures(label.features or {"features": []}, label.crs or "")
