@@ -44,9 +44,9 @@ class Desk:
         assert self.http.post("/campaigns", json=body).status_code == 201
         assert self.http.post("/campaigns/demo/samples", json={"scan": True}).status_code == 201
 
-    def ask(self, annotator: str = "anna", query_size: int = 5) -> list[dict[str, Any]]:
-        """Lease samples to somebody."""
-        body = {"annotator": annotator, "query_size": query_size}
+    def ask(self, annotator: str = "anna", query_size: int = 5, **more: Any) -> list[dict[str, Any]]:
+        """Lease samples to somebody; `more` of the request."""
+        body = {"annotator": annotator, "query_size": query_size, **more}
         answer: dict[str, Any] = self.http.post("/campaigns/demo/queries", json=body).json()
         samples: list[dict[str, Any]] = answer["samples"]
         return samples
