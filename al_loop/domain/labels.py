@@ -17,6 +17,8 @@ LabelSource = Literal["person", "import", "overwrite"]
 
 IMPORT_ANNOTATOR = "import"
 """Labels of this name are an import's, whatever is said of their source."""
+GOLD_STANDARD_ANNOTATOR = "golden"
+"""Labels of this name are the known answers of gold-standard samples."""
 
 
 class CheckedLabel(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,11 @@ def same_text(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def person_key(name: str) -> str:
+    """Equal for names of one annotator: without case and the blanks around them, accents composed."""
+    return same_text(same_text(name).strip().casefold())
+
+
 def spellings(name: str) -> set[str]:
     """The ways in which one name may be stored: as it came, composed (NFC) and decomposed (NFD)."""
     return {name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)}

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.labels import Label
+from al_loop.domain.labels import GOLD_STANDARD_ANNOTATOR, Label
 from al_loop.domain.painting import painted
 from al_loop.domain.quality import AgreementReport, ClassAgreement, GoldenScore, PairAgreement, TaskAgreement
 from al_loop.domain.samples import SampleHeader
@@ -21,9 +21,6 @@ from al_loop.store import LabelStore
 from models.card import TaskSpec
 from models.metrics import mask_iou, mean_mask_iou
 from models.tasks import task_of
-
-GOLD_STANDARD_ANNOTATOR = "golden"
-"""The annotator whose labels are the known answers of gold-standard samples."""
 
 LabelsByAnnotator = dict[str, Label]
 """Labels of one sample by annotator."""

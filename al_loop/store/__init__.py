@@ -10,6 +10,7 @@ from al_loop.store.database import Database
 from al_loop.store.header_cache import HeaderCache
 from al_loop.store.old_journal import store_journal
 from al_loop.store.pool_indexes import PoolIndexes
+from al_loop.store.tables.annotators import AnnotatorTable
 from al_loop.store.tables.assists import AssistTable
 from al_loop.store.tables.audit import AuditTable
 from al_loop.store.tables.campaigns import CampaignTable
@@ -50,6 +51,7 @@ class LabelStore:
         self.skipped_files = SkippedFileTable(database)
         self.removals = RemovalTable(database, self.pool_indexes, headers)
         self.labels = LabelTable(database, self.pool_indexes)
+        self.annotators = AnnotatorTable(database)
         self.queries = QueryTable(database, self.pool_indexes)
         self.leases = LeaseTable(database, self.pool_indexes)
         self.relabels = RelabelTable(database, self.queries)

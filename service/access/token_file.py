@@ -15,6 +15,7 @@ from typing import get_args
 
 import msgspec
 
+from al_loop.domain.names import person_key
 from service.settings import Role, SettingsError
 
 logger = logging.getLogger("al_loop.tokens")
@@ -78,7 +79,8 @@ def add_token(path: Path, name: str, role: Role, now: datetime) -> str:
     if not name or len(name) > MOST_NAME or not name.isprintable() or name.startswith("#"):
         raise SettingsError(f"a name has 1 to {MOST_NAME} characters on one line and no # in front, not {name!r}")
     known = read_tokens(path) if path.exists() else []
-    alike = next((entry.name for entry in known if entry.name != name and entry.name.lower() == name.lower()), None)
+    others = [entry.name for entry in known if entry.name != name]
+    alike = next((other for other in others if person_key(other) == person_key(name)), None)
     if alike is not None:
         raise SettingsError(f"there is a token of {alike!r}: {name!r} would be another annotator; use that name")
     secret = PREFIX + secrets.token_urlsafe(32)

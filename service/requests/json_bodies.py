@@ -12,6 +12,8 @@ import msgspec
 from litestar import Request
 from litestar.exceptions import ValidationException
 
+from al_loop.store.tables.annotators import AnnotatorTable
+
 MOST_DEPTH = 64
 """Objects and lists inside each other. GeoJSON needs about eight."""
 TOO_DEEP = f"objects and lists are nested more than {MOST_DEPTH} deep"
@@ -36,7 +38,8 @@ class ApiRequest(Request[Any, Any, Any]):
         """
         if self._decoded is msgspec.UNSET:
             field = self.route_handler.parsed_data_field
-            self._decoded = decode(await self.body(), Any if field is None else field.annotation)
+            decoded = decode(await self.body(), Any if field is None else field.annotation)
+            self._decoded = with_spelling(decoded, self.app.state.loop.store.annotators)
         return self._decoded
 
 
@@ -57,6 +60,17 @@ def decode(body: bytes, kind: Any) -> Any:  # noqa: ANN401  # any type that msgs
         raise _refusal("$", f"the body is no JSON: {error}") from error
     except RecursionError as error:  # open brackets without their ends
         raise _refusal("$", TOO_DEEP) from error
+
+
+def with_spelling(body: Any, annotators: AnnotatorTable) -> Any:  # noqa: ANN401  # any body
+    """A decoded body, or a list of them, with the name of each `annotator` in the spelling that is recorded."""
+    if isinstance(body, list):
+        return [with_spelling(entry, annotators) for entry in body]
+    given = getattr(body, "annotator", None)
+    if not isinstance(body, msgspec.Struct) or not isinstance(given, str):
+        return body
+    recorded = annotators.spelling_of(given)
+    return body if recorded == given else msgspec.structs.replace(body, annotator=recorded)
 
 
 def is_deeper_than(most: int, body: bytes) -> bool:

@@ -98,7 +98,7 @@ class LabelController(Controller):
             as_of=read_moment("as_of", as_of),
             limit=limit,
             after=read_cursor(cursor),
-            annotator=annotator,
+            annotator=annotator and loop.store.annotators.known_spelling(annotator),
             search=search,
             newest_first=order == "newest",
         )
@@ -131,6 +131,7 @@ class LabelController(Controller):
         key: IdempotencyKey = None,
     ) -> Label:
         """Withdraw a label. The event is added to the history; nothing is erased."""
+        annotator = loop.store.annotators.known_spelling(annotator)
         request = request_key(key, loop, target, annotator, "retract", label_id)
         return loop.store.requests.once(
             request,

@@ -47,7 +47,7 @@ class LeaseController(Controller):
 
         `include_ended` adds those that ended in the last 12 hours, with what became of them.
         """
-        now = loop.clock()
+        annotator, now = loop.store.annotators.known_spelling(annotator), loop.clock()
         since = now - LOOK_BACK if include_ended else None
         leases = loop.store.leases.held(target.campaign_id, annotator, now, since=since)
         return LeaseList(now=now, leases=leases_for_annotator(loop, target, annotator, leases))

@@ -33,6 +33,6 @@ class ProgressController(Controller):
 
         `since`: start of the annotator's day with a time zone; without it, midnight in UTC.
         """
-        now = loop.clock()
+        annotator, now = loop.store.annotators.known_spelling(annotator), loop.clock()
         day = read_moment("since", since) or now.replace(hour=0, minute=0, second=0, microsecond=0)
         return annotator_progress(loop.store, target, annotator, now, since=day, notices=loop.links.notices(target))

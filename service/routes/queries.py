@@ -92,7 +92,8 @@ class QueryController(Controller):
         or have answered are left out.
         """
         loop.store.samples.get(target.campaign_id, sample_id)
-        found = loop.sampler.alike(target, sample_id, annotator=annotator, limit=limit, now=loop.clock())
+        asks = loop.store.annotators.known_spelling(annotator)
+        found = loop.sampler.alike(target, sample_id, annotator=asks, limit=limit, now=loop.clock())
         return AlikeList(samples=found)
 
     @post(

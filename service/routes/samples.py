@@ -88,7 +88,7 @@ class SampleController(Controller):
             version=target.current_version,
             now=loop.clock(),
             search=search,
-            labelled_by=labelled_by,
+            labelled_by=labelled_by and loop.store.annotators.known_spelling(labelled_by),
             tell_reserve=told,
         )
         return SamplePage(samples=samples, next_cursor=write_cursor([entry.sample_id for entry in samples], limit))

@@ -26,6 +26,10 @@ def test_query_and_label_as_json_and_under_the_name_of_the_account(
     assert "override_lease" not in said
     assert on_land("label", "land", str(asked[1]["sample_id"]), "dark", "--annotator", "carl", "--override") == 0
     assert on_land("label", "land", "1", "--none") == 0
+    assert on_land("label", "land", str(asked[1]["sample_id"]), "bright", "--annotator", " CARL", "--override") == 0
+    with OperatorClient(land_url) as client:
+        features = json.loads(client.export("land", "geojson"))["features"]
+    assert {feature["properties"]["annotator"] for feature in features} == {"ann", "berta", "carl"}
 
 
 def test_label_of_an_unknown_class_lists_the_classes(on_land: Run, capfd: pytest.CaptureFixture[str]) -> None:

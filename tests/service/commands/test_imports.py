@@ -97,6 +97,16 @@ def test_importing_again_leaves_what_people_corrected(run: Import, folder: Path,
     assert exported(client)["forest/0.tif"] == "water"
 
 
+def test_importing_again_under_another_spelling_of_the_name_is_the_same_import(
+    run: Import, folder: Path, client: OperatorClient
+) -> None:
+    run(folder, "--annotator", "Survey 2026")
+    code, said = run(folder, "--annotator", "survey 2026 ")
+    assert (code, "classification labels: 0 new, 6 unchanged" in said) == (0, True)
+    features = json.loads(client.export("land", "geojson"))["features"]
+    assert {feature["properties"]["annotator"] for feature in features} == {"Survey 2026"}
+
+
 def test_class_added_to_the_folder_is_refused_or_added_and_summary_tells_what_was_stored(
     run: Import, folder: Path, client: OperatorClient
 ) -> None:

@@ -146,3 +146,22 @@ def test_skip_that_is_repeated_counts_once(client: Client, http: Http) -> None:
     for _ in range(2):
         answer = http.post("/campaigns/demo/leases/skip", json=body, headers={"Idempotency-Key": "s"})
         assert answer.json() == {"skipped": 1}
+
+
+def test_name_typed_otherwise_is_the_same_annotator(http: Http, client: Client) -> None:
+    asked = [sample.sample_id for sample in client.query("demo", "anna", 2).samples]
+    assert client.query("demo", "Anna", 1).samples[0].sample_id not in asked
+    assert len(client.leases("demo", " ANNA")) == 3
+    assert client.skip("demo", "ANNA", [asked[1]], "cloud") == 1
+
+    label = {"sample_id": asked[0], "task": "classification", "annotator": "Anna ", "classes": ["dark"]}
+    http.post("/campaigns/demo/labels", json=label | {"annotator": "anna"}).raise_for_status()
+    (again,) = http.post("/campaigns/demo/labels", json=[label | {"classes": ["bright"]}]).json()["label_ids"]
+    history = http.get(f"/campaigns/demo/samples/{asked[0]}/labels").json()
+    assert [event["annotator"] for event in history] == ["anna", "anna"]
+    assert len(http.get("/campaigns/demo/labels", params={"annotator": "ANNA"}).json()["labels"]) == 1
+    page = http.get("/campaigns/demo/samples", params={"labelled_by": "Anna"}).json()
+    assert [sample["sample_id"] for sample in page["samples"]] == [asked[0]]
+    gone = http.delete(f"/campaigns/demo/labels/{again}", params={"annotator": "aNNa"})
+    assert gone.status_code == 200
+    assert http.get("/annotators").json() == ["anna"]
