@@ -24,6 +24,8 @@ from models.rasters.reading import bands_of, read_header, resolve_inside
 
 RASTER_SUFFIXES = {".tif", ".tiff", ".jpg", ".jpeg", ".png"}
 BATCH = 2_000
+AT_ONCE = 20
+"""Headers that a thread reads before it is given more: handing out each path takes longer than refusing it."""
 REPORTED_SKIPS = 10_000
 
 
@@ -51,7 +53,8 @@ def _register(store: LabelStore, campaign: Campaign, paths: Sequence[str], now: 
     iterator = iter(paths)
     with ThreadPoolExecutor(max_workers=min(8, 2 * (os.cpu_count() or 1)), thread_name_prefix="header") as pool:
         while batch := list(islice(iterator, BATCH)):
-            results = list(pool.map(lambda path: _header(campaign, path), batch))
+            parts = [batch[first : first + AT_ONCE] for first in range(0, len(batch), AT_ONCE)]
+            results = [result for part in pool.map(lambda part: _headers(campaign, part), parts) for result in part]
             headers = [result for result in results if isinstance(result, SampleHeader)]
             given: dict[str, list[str]] = {}
             for result, path in zip(results, batch, strict=True):
@@ -128,6 +131,10 @@ def scan_root(campaign: Campaign, unreadable: list[SkippedPath] | None = None) -
             stem, dot, suffix = name.rpartition(".")
             if f"{dot}{suffix}".lower() in RASTER_SUFFIXES and stem and stem[0] != "." and not stem.endswith("_mask"):
                 yield prefix + name
+
+
+def _headers(campaign: Campaign, paths: Sequence[str]) -> list[SampleHeader | SkippedPath]:
+    return [_header(campaign, path) for path in paths]
 
 
 def _header(campaign: Campaign, path: str) -> SampleHeader | SkippedPath:

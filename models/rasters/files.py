@@ -84,6 +84,7 @@ def resolve_inside(root: Path, relative: str) -> Path:
     if printable(relative) != relative:
         raise UnreadableRasterError(relative, "its name is not UTF-8; rename it")
     try:
+        os.stat(f"{root}/{relative}")  # noqa: PTH116  # most refusals are of missing files: a third of the time
         top = root.resolve()
         path = (top / pure).resolve(strict=True)
         if not path.is_relative_to(top):

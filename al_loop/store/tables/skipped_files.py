@@ -43,7 +43,7 @@ class SkippedFileTable:
             execute(
                 connection,
                 """DELETE FROM skipped_files WHERE campaign_id = $campaign_id
-                AND ($paths IS NULL OR list_contains($paths::VARCHAR[], path))""",
+                AND ($paths IS NULL OR path IN (SELECT unnest($paths::VARCHAR[])))""",
                 campaign_id=campaign_id,
                 paths=None if looked_at is None else [printable(path) for path in looked_at],
             )

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -159,3 +160,19 @@ def test_notice_names_files_that_were_skipped_until_they_are_right(label_store: 
     make_scene(root / "empty.tif", bands=1, dtype="uint8", seed=3)
     register_paths(label_store, campaign, ["empty.tif"], NOW)
     assert notices() == []
+
+
+def test_time_of_unknown_paths_is_in_proportion_to_their_number(label_store: LabelStore, campaign: Campaign) -> None:
+    def seconds(count: int, folder: str) -> float:
+        begin = time.process_time()
+        paths = [f"{folder}/{number}.tif" for number in range(count)]
+        report = register_paths(label_store, campaign, paths, NOW)
+        assert (report.registered, report.skipped_count) == (0, count)
+        return time.process_time() - begin
+
+    seconds(1_000, "first")
+    few, many = seconds(2_000, "few"), seconds(16_000, "many")
+    assert many < 4 * 8 * few
+    again = seconds(16_000, "again")  # while those of before are remembered
+    assert again < 4 * 8 * few
+    assert again < 10
