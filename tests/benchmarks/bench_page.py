@@ -72,10 +72,8 @@ def main() -> None:
                     thread.join()
             seconds = time.perf_counter() - began
     p50, p95 = np.percentile(waits, [50, 95])
-    load = os.getloadavg()[0]
-    print(
-        f"{options.annotators} annotators, {sum(answered) / seconds:.1f} answers a second by the others, load {load:.1f}"
-    )
+    rate, load = sum(answered) / seconds, os.getloadavg()[0]
+    print(f"{options.annotators} annotators, {rate:.1f} answers a second by the others, load {load:.1f}")
     print(f"key to next picture: p50 {p50:.0f} ms, p95 {p95:.0f} ms, slowest {max(waits):.0f} ms ({len(waits)} keys)")
 
 
