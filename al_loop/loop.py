@@ -13,6 +13,7 @@ from al_loop.campaigns.deletion import describe_deletion, remove_files
 from al_loop.campaigns.imagery.copies import spare_copies
 from al_loop.campaigns.layout import DataLayout
 from al_loop.campaigns.leftovers import remove_leftovers
+from al_loop.domain.band_rules import check_bands
 from al_loop.domain.campaigns import Campaign, CampaignSettings, Deletion
 from al_loop.errors import ConflictError
 from al_loop.quality.relabel_queue import RelabelQueue
@@ -171,12 +172,15 @@ class Loop:
         """Replace a campaign's settings; where images are read by other bands then, what was made of them is dropped.
 
         Raises:
-            InvalidValueError: A value breaks a rule, or no image can be read to tell its bands.
+            InvalidValueError: A value breaks a rule or contradicts the images, or no image can be read to tell its
+                bands.
         """
         bands = decide_again(self.store, campaign, settings)
+        if bands is not None or settings.reading != campaign.settings.reading:  # what was stored before goes on
+            check_bands(settings, campaign.source_bands if bands is None else bands.source_bands, "$")
         self.store.campaigns.set_settings(campaign.campaign_id, settings, bands)
         old = campaign.settings
-        if bands is not None or (old.nodata, old.sensor) != (settings.nodata, settings.sensor):
+        if bands is not None or old.reading != settings.reading:
             self.scheduler.stop(campaign)  # a scoring run began with the bands as they were
             shutil.rmtree(self.layout.scores(campaign.folder) / FEATURES, ignore_errors=True)
             forget_frozen_encoder(self.layout, campaign)

@@ -66,6 +66,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What took the images, as the campaign's settings say; None: the bands' descriptions and their number tell."""
     encoder_problem: str | None = None
     """Why `model` has another encoder than the campaign's settings, for the card; None: it has the same."""
+    band_names: list[str] | None = None
+    """What each band of the files is, as the campaign's settings say; None: `sensor` or the files tell."""
 
     @property
     def reading(self) -> BandPolicy:

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.card import BandStatistics, Evaluation, ModelCard, ModelConfig, ParityReport, TrainConfig
+from models.encoders.pool_look import look_at_pool
 from models.errors import ModelsError, RasterError, TrainingDataError, UnusableRasterError
 from models.pretrain_config import (
     ENCODER_FILE,
@@ -69,7 +70,8 @@ def pretrain(directory: Path, out: Path, progress: Progress) -> None:
     statistics = estimate_statistics(spec.paths, spec.bands, spec.band_policy)
     torch.manual_seed(config.seed)
     start = ModelConfig(encoder=config.encoder, pretrained=config.pretrained, pretrained_file=config.pretrained_file)
-    network = EncoderNetwork(start, statistics)
+    look = look_at_pool(spec.paths, spec.source_bands, spec.bands, spec.sensor, spec.band_policy, spec.band_names)
+    network = EncoderNetwork(start, statistics, look.kinds)
     trains = config.method == "barlow_twins"
     pool = read_chips(
         spec.paths,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from al_loop.domain.band_rules import check_bands
 from al_loop.domain.campaigns import BandDecision, Campaign, CampaignSettings
 from al_loop.errors import InvalidValueError
 from al_loop.store import LabelStore
@@ -49,12 +50,17 @@ class DecidedBands(NamedTuple):
 
 
 def with_bands(store: LabelStore, campaign: Campaign, paths: Sequence[str]) -> Campaign:
-    """The campaign with its bands decided, by the files of these paths if that was not done yet; nothing is stored."""
+    """The campaign with its bands decided, by the files of these paths if that was not done yet; nothing is stored.
+
+    Raises:
+        InvalidValueError: The settings say something else about the bands than the files.
+    """
     if campaign.source_bands is not None:
         return campaign if campaign.band_decision is not None else _as_before(store, campaign)
     decided = decide(look_at(Path(campaign.root), paths), campaign.settings, campaign.bands)
     if decided is None:
         return campaign
+    check_bands(campaign.settings, decided.source_bands)
     return msgspec.structs.replace(campaign, source_bands=decided.source_bands, band_decision=decided.decision)
 
 
@@ -144,11 +150,14 @@ def _uncertain(files: Sequence[FileBands], settings: CampaignSettings, bands: Se
     said = f"{said}, which GDAL writes by default"
     if bands is not None and max(bands) > RGB_BANDS:
         return True, f"band 4 is data: the campaign reads it ({said})"
+    if settings.band_names is not None and len(settings.band_names) > RGB_BANDS:
+        return True, f"band 4 is data: settings.band_names names it ({said})"
     if settings.sensor in _INFRARED:
         return True, f"band 4 is data: settings.sensor is {settings.sensor} ({said})"
     if any(file.stored - file.alpha == RGB_BANDS + 1 for file in sure):
         return True, f"band 4 is data: it is in other files, which declare none ({said})"
-    if settings.sensor != "rgb" and texture > DATA_SHARE:
+    named_alpha = settings.sensor == "rgb" or (settings.band_names and len(settings.band_names) == RGB_BANDS)
+    if not named_alpha and texture > DATA_SHARE:
         return True, f"band 4 is data: {seen}, which an alpha band has at its edges only ({said})"
     return False, f"band 4 is alpha: {declared} of {len(files)} files looked at declare it ({seen})"
 

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 
+from al_loop.domain.band_rules import check_bands
 from al_loop.domain.campaigns import CampaignSettings, View, ViewSettings
 from al_loop.domain.patterns import read_pattern
 from al_loop.domain.queries import QueryUnit
@@ -120,6 +121,7 @@ def check_settings(settings: CampaignSettings, path: str = "$") -> None:
     _check_pattern(settings.reserve.group_pattern, f"{path}.reserve.group_pattern", groups=1)
     check_spread(settings, f"{path}.query.spread")
     check_views(settings.view, f"{path}.view")
+    check_bands(settings, None, path)
     if not ENCODER_NAME.fullmatch(settings.model.encoder):
         raise InvalidValueError(f"{path}.model.encoder", f"{settings.model.encoder!r} is {OTHER_PLACES}")
 

@@ -166,6 +166,9 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     no weights; scratch: always as `model` says."""
     sensor: Sensor | None = None
     """What took the images, which tells the order of their bands; null: by their number and names."""
+    band_names: Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=MOST_BANDS)] | None = None
+    """What each band of the files is, in their order: a name such as red, nir or swir16, a band of Sentinel-2 such as
+    B04, a wavelength such as 842 nm, or unknown; null: `sensor` or the files tell. Wins over `sensor`."""
     alpha: Alpha = "auto"
     """Whether the last band of the files is alpha, a mask and no data. auto: decided once from what the files declare
     and, where that is uncertain, from a sample of their pixels (`band_decision` says how); none: all bands are data;
@@ -176,6 +179,16 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     all_touched: bool = False
     """Whether an area drawn so small that it covers the centre of no pixel is stored as the pixels that it touches;
     false: it is refused."""
+
+    @property
+    def listed_band_names(self) -> list[str] | None:
+        """`band_names` as files and manifests take it."""
+        return None if self.band_names is None else list(self.band_names)
+
+    @property
+    def reading(self) -> tuple[object, ...]:
+        """What decides how bands are read, beside `alpha`: when it changes, features have to be computed again."""
+        return self.nodata, self.sensor, self.band_names
 
 
 ClassName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

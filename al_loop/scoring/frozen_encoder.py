@@ -54,6 +54,7 @@ def make_frozen_encoder(
         paths=[str(Path(campaign.root) / path) for path in paths[::step][:LOOKED_AT]],
         band_policy=campaign.band_policy,
         sensor=campaign.settings.sensor,
+        band_names=campaign.settings.listed_band_names,
     )
     directory = layout.frozen_encoder(campaign.folder)
     write_spec(directory, spec)

@@ -70,6 +70,8 @@ def train_encoder(
         bands=campaign.bands or list(range(1, source_bands + 1)),
         paths=_paths(store, campaign, config),
         band_policy=campaign.band_policy,
+        sensor=campaign.settings.sensor,
+        band_names=campaign.settings.listed_band_names,
     )
     write_spec(directory, spec)
     staged = directory / "training"

@@ -144,6 +144,7 @@ def write_snapshot(
         band_policy=campaign.band_policy,
         sensor=campaign.settings.sensor,
         encoder_problem=usable.encoder_problem,
+        band_names=campaign.settings.listed_band_names,
     )
     return Snapshot(manifest, write_manifest(directory, manifest), counts, left_out)
 

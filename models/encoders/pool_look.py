@@ -27,9 +27,14 @@ class PoolLook(NamedTuple):
 
 
 def look_at_pool(
-    paths: Sequence[str], source_bands: int, bands: Sequence[int], sensor: str | None, policy: BandPolicy
+    paths: Sequence[str],
+    source_bands: int,
+    bands: Sequence[int],
+    sensor: str | None,
+    policy: BandPolicy,
+    names: Sequence[str] | None = None,
 ) -> PoolLook:
-    """Look at the headers of some images; bands are named by the sensor, or by the descriptions of the first image.
+    """Look at the headers of some images; bands are named by the settings, or by what the first image says of them.
 
     Args:
         paths: In any order; the first `LOOKED_AT` are opened, those that cannot be are skipped.
@@ -37,23 +42,26 @@ def look_at_pool(
         bands: 1-based bands in the model's order.
         sensor: What took them, as the campaign's settings say.
         policy: How they are read.
+        names: What each band of the files is, as the campaign's settings say; wins over the sensor.
 
     Raises:
-        TrainingDataError: No image can be read, or the sensor contradicts the number of bands.
+        TrainingDataError: No image can be read, or the settings contradict the number of bands.
     """
     headers: list[RasterHeader] = []
     descriptions: list[str | None] = []
+    colours: list[str | None] = []
     for path in paths[:LOOKED_AT]:
         try:
             headers.append(read_header(Path(path), policy=policy))
             if not descriptions:
                 with open_file(Path(path), Path(path).name) as dataset:
                     descriptions = list(dataset.descriptions[:source_bands])
+                    colours = [colour.name for colour in dataset.colorinterp[:source_bands]]
         except (RasterError, UnusableRasterError, FileNotFoundError):
             continue
     if not headers:
         raise TrainingDataError("none of the images can be read")
-    kinds = band_kinds(source_bands, sensor, descriptions)
+    kinds = band_kinds(source_bands, sensor, descriptions, names=names, colours=colours)
     return PoolLook(
         kinds=[kinds[band - 1] for band in bands],
         eight_bit=all(header.dtype == "uint8" for header in headers),

@@ -48,7 +48,7 @@ def make_frozen_encoder(directory: Path, out: Path, progress: Progress, tile_px:
     """
     spec = read_spec(directory)
     progress.enter("exporting", message=f"reading some of {len(spec.paths)} images")
-    look = look_at_pool(spec.paths, spec.source_bands, spec.bands, spec.sensor, spec.band_policy)
+    look = look_at_pool(spec.paths, spec.source_bands, spec.bands, spec.sensor, spec.band_policy, spec.band_names)
     statistics = estimate_statistics(spec.paths, spec.bands, spec.band_policy)
     network = FrozenFeatures(
         statistics,

@@ -29,6 +29,8 @@ class PretrainSpec(msgspec.Struct, frozen=True, kw_only=True):
     """How their bands are read."""
     sensor: str | None = None
     """What took the images, as the campaign's settings say."""
+    band_names: list[str] | None = None
+    """What each band of the files is, as the campaign's settings say; None: `sensor` or the files tell."""
 
 
 def read_spec(directory: Path) -> PretrainSpec:

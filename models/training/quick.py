@@ -113,8 +113,9 @@ def frozen_features(manifest: Manifest, statistics: BandStatistics) -> FrozenFea
         TrainingDataError: No image can be read, or the sensor contradicts the number of bands.
     """
     look = look_at_pool(
-        manifest.statistics_paths, manifest.source_bands, manifest.bands, manifest.sensor, manifest.reading
-    )
+        manifest.statistics_paths, manifest.source_bands, manifest.bands, manifest.sensor, manifest.reading,
+        manifest.band_names,
+    )  # fmt: skip
     return FrozenFeatures(
         statistics, look.kinds, eight_bit=look.eight_bit, scale=scale_for(look.side_px), band_statistics=True
     )

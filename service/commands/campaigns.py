@@ -58,6 +58,15 @@ def create(
         typer.Option(help="Bands that models read, from 1, such as 4,3,2; all if left out.", metavar="N,N,.."),
     ] = None,
     sensor: Annotated[Sensor | None, typer.Option(help="What took the images: tells the order of their bands.")] = None,
+    band_names: Annotated[
+        str | None,
+        typer.Option(
+            "--band-names",
+            help="What each band of the files is, in their order: names such as red, nir or swir16, bands of "
+            "Sentinel-2 such as B04, wavelengths such as 842 nm.",
+            metavar="NAME,NAME,..",
+        ),
+    ] = None,
     data: Data = None,
     service: Service = DEFAULT_URL,
     token: Token = None,
@@ -77,7 +86,7 @@ def create(
         tasks=[TaskRequest(task=kind, classes=names, multi_label=multi_label) for kind in kinds],
         root=str(directory),
         bands=None if bands is None else _bands(bands),
-        settings=CampaignSettings(sensor=sensor),
+        settings=CampaignSettings(sensor=sensor, band_names=_named(band_names)),
     )
     out = console(stderr=True)
     with connect(service, token) as client:
@@ -208,6 +217,10 @@ def _generated(directory: Path, scenes: int) -> "ImportPlan":
         skipped=[],
         read_labels=labels,
     )
+
+
+def _named(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(name.strip() for name in text.split(","))
 
 
 def _bands(text: str) -> list[int]:

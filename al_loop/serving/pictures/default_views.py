@@ -7,6 +7,7 @@ import numpy as np
 
 from al_loop.domain.campaigns import Sensor, View
 from al_loop.serving.pictures.pool_pixels import PoolPixels
+from models.encoders.bands import UNKNOWN, kind_of
 
 Bands = Mapping[str, int]
 """1-based band by what it shows: red, green, blue, nir, nir-narrow, swir1, swir2, vv, vh."""
@@ -33,9 +34,15 @@ _WORDS = {
     "swir1": "swir1", "swir16": "swir1", "swir2": "swir2", "swir22": "swir2", "vv": "vv", "vh": "vh",
 }  # fmt: skip
 
+_OF_KINDS = {"nir08": "nir-narrow", "swir16": "swir1", "swir22": "swir2"}
+
 
 def default_views(
-    band_count: int, model_bands: Sequence[int] | None, sensor: Sensor | None, seen: PoolPixels
+    band_count: int,
+    model_bands: Sequence[int] | None,
+    sensor: Sensor | None,
+    seen: PoolPixels,
+    names: Sequence[str] | None = None,
 ) -> list[View]:
     """Views of files with so many bands; the first is the default.
 
@@ -44,9 +51,10 @@ def default_views(
         model_bands: The campaign's `bands`; three of them are its red, green and blue.
         sensor: What the settings say took the images.
         seen: Names of bands and pixels of the pool.
+        names: What the settings say each band is; wins over all.
     """
-    bands = dict(_known(band_count, sensor, seen))
-    if model_bands is not None and len(model_bands) == 3 and sensor is None:
+    bands = dict(_known(band_count, sensor, seen)) if names is None else _of_kinds(names)
+    if model_bands is not None and len(model_bands) == 3 and sensor is None and names is None:
         bands |= dict(zip(("red", "green", "blue"), model_bands, strict=True))
     views = list(_optical(bands)) + list(_radar(bands, seen))
     if not views:
@@ -66,6 +74,15 @@ def _known(band_count: int, sensor: Sensor | None, seen: PoolPixels) -> Bands:
     if {"red", "green", "blue"} <= coloured.keys():
         return coloured | ({"nir": 4} if band_count == 4 else {})
     return _of_count(band_count, seen)
+
+
+def _of_kinds(names: Sequence[str]) -> dict[str, int]:
+    """Bands by the names of the settings; the first of a kind counts."""
+    found: dict[str, int] = {}
+    for number, name in enumerate(names, start=1):
+        kind = kind_of(name) or UNKNOWN
+        found.setdefault(_OF_KINDS.get(kind, kind), number)
+    return found
 
 
 def _of_sensor(sensor: Sensor, band_count: int, seen: PoolPixels) -> Bands:

@@ -200,7 +200,8 @@ class Painter:
         if campaign.source_bands is None:
             return []
         seen = self._pool_pixels.of(campaign)
-        return default_views(campaign.source_bands, campaign.bands, campaign.settings.sensor, seen)
+        settings = campaign.settings
+        return default_views(campaign.source_bands, campaign.bands, settings.sensor, seen, settings.band_names)
 
     def _campaign_limits(self, campaign: Campaign, view: View) -> Limits:
         """Those of the view, of the settings, or percentiles over the sample of the pool; one pair for each channel."""

@@ -189,7 +189,7 @@ class CampaignTable:
             )
             if bands is not None:
                 _set_bands(connection, campaign_id, bands)
-            if bands is not None or (old.nodata, old.sensor) != (settings.nodata, settings.sensor):
+            if bands is not None or old.reading != settings.reading:
                 _drop_features(connection, campaign_id)
             if old.query.golden != settings.query.golden:
                 _mark_gold_standard(connection, campaign_id, settings.query.golden)

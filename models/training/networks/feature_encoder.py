@@ -65,9 +65,21 @@ def build_encoder(
         raise TrainingDataError(
             f"encoder {config.encoder!r} has stride {strides[-1]}; the largest we take is {STRIDE_PX}"
         )
+    if timm.get_pretrained_cfg_value(name, "fixed_input_size"):
+        _check_sizes(encoder, config.encoder, count)
     if config.encoder == SHIPPED:
         pad_beforehand(encoder)
     return encoder, encoder.feature_info.channels(), strides
+
+
+def _check_sizes(encoder: nn.Module, name: str, bands: int) -> None:
+    """Refuse an encoder that takes images of its own size only, as most vision transformers do."""
+    try:
+        with torch.inference_mode():
+            encoder.eval()(torch.zeros(1, bands, 2 * STRIDE_PX, STRIDE_PX))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise TrainingDataError(f"encoder {name!r} takes images of one size only: {error}") from error
+    encoder.train()
 
 
 def local_weights(encoder: str, file: str, bands: Sequence[str]) -> dict[str, Tensor]:
@@ -89,7 +101,7 @@ def local_weights(encoder: str, file: str, bands: Sequence[str]) -> dict[str, Te
     except (OSError, SafetensorError) as error:
         raise TrainingDataError(f"pretrained_file {file} cannot be read: {error}") from error
     headless: Any = timm.create_model(encoder, num_classes=0)
-    missing = headless.state_dict().keys() - weights.keys()
+    missing = {name for name in headless.state_dict() if not name.endswith("num_batches_tracked")} - weights.keys()
     if missing:
         raise TrainingDataError(
             f"pretrained_file {file} does not fit encoder {encoder!r}: {len(missing)} weights are missing, "

@@ -106,6 +106,8 @@ def test_files_that_are_skipped_are_named_listed_and_told_by_the_exit_code(
         (["create", "land", "POOL", "--classes", "a,b", "--bands", "red"], "band numbers"),
         (["create", "land", "POOL", "--classes", "a,b", "--task", "painting"], "use one of classification"),
         (["create", "land", "POOL", "--classes", "a,b", "--sensor", "Landsat 8"], "sensor"),
+        (["create", "land", "POOL", "--classes", "a,b", "--band-names", "red,teal"], "'teal' is no name of a band"),
+        (["create", "land", "POOL", "--classes", "a,b", "--band-names", "red,nir"], "the images have 3"),
         (["create", "land", "OUTSIDE", "--classes", "a,b"], "stop it and start it with --imagery"),
         (["add", "nobody"], "no campaign 'nobody'"),
         (["label", "nobody", "1"], "name a class"),

@@ -90,3 +90,24 @@ def test_local_weights_for_another_number_of_bands_are_refused(tmp_path: Path) -
     config = ModelConfig(encoder="test_resnet", pretrained_file=str(tmp_path / "weights.safetensors"))
     with pytest.raises(TrainingDataError, match="is for 13 bands, but the models read 4"):
         build_encoder(config, statistics(4))
+
+
+def test_file_of_the_shape_of_torchgeos_sentinel_2_weights_fits(tmp_path: Path) -> None:
+    """ResNets for 13 bands under timm's names, without a classifier; docs/encoders.md says how to convert them."""
+    torch.manual_seed(0)
+    weights = timm.create_model("resnet18", num_classes=0, in_chans=13).state_dict()
+    torch.save(weights, tmp_path / "resnet18_sentinel2_all_moco.pth")
+    read = torch.load(tmp_path / "resnet18_sentinel2_all_moco.pth", map_location="cpu", weights_only=True)
+    kept = {name: value.contiguous() for name, value in read.items() if not name.endswith("num_batches_tracked")}
+    save_file(kept, tmp_path / "resnet18.safetensors")
+    config = ModelConfig(encoder="resnet18", pretrained_file=str(tmp_path / "resnet18.safetensors"))
+    encoder, channels, _ = build_encoder(config, statistics(13))
+    own = encoder.state_dict()
+    assert channels == [64, 64, 128, 256, 512]
+    for name in ("conv1.weight", "layer4.1.conv2.weight"):
+        torch.testing.assert_close(own[name], weights[name])
+
+
+def test_encoder_of_one_image_size_is_refused_in_a_sentence() -> None:
+    with pytest.raises(TrainingDataError, match="vit_small_patch16_224"):
+        build_encoder(ModelConfig(encoder="vit_small_patch16_224"), statistics(3))
