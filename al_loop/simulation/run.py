@@ -17,7 +17,7 @@ import msgspec
 
 from al_loop.campaigns.importing import ImportPlan, plan_import
 from al_loop.errors import InvalidValueError, UnsupportedError
-from al_loop.querying.strategies import Random, StrategyConfig
+from al_loop.querying.strategies import Random, StrategyConfig, removal
 from al_loop.runtime.processes import run_supervised
 from al_loop.simulation.comparing import compare
 from al_loop.simulation.curve_plot import curve_png
@@ -99,7 +99,8 @@ def parse_strategy(text: str, index: int = 0) -> StrategyConfig:
     name, *options = text.split(":")
     known = [kind.__struct_config__.tag for kind in get_args(StrategyConfig)]
     if name not in known:
-        raise InvalidValueError(f"$.strategies[{index}]", f"no strategy {name!r}; it is one of {', '.join(known)}")
+        reason = removal(name) or f"no strategy {name!r}; it is one of {', '.join(known)}"
+        raise InvalidValueError(f"$.strategies[{index}]", reason)
     fields: dict[str, str] = dict(option.split("=", 1) for option in options if "=" in option)
     if len(fields) < len(options):
         raise InvalidValueError(f"$.strategies[{index}]", f"{text!r}: options are written as name:option=value")

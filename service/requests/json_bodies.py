@@ -12,6 +12,7 @@ import msgspec
 from litestar import Request
 from litestar.exceptions import ValidationException
 
+from al_loop.querying.strategies import removal
 from al_loop.store.tables.annotators import AnnotatorTable
 
 MOST_DEPTH = 64
@@ -55,7 +56,8 @@ def decode(body: bytes, kind: Any) -> Any:  # noqa: ANN401  # any type that msgs
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `")
-        raise _refusal(path.removesuffix("`") or "$", reason) from error
+        path = path.removesuffix("`") or "$"
+        raise _refusal(path, _removed(path, reason) or reason) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _refusal("$", f"the body is no JSON: {error}") from error
     except RecursionError as error:  # open brackets without their ends
@@ -71,6 +73,11 @@ def with_spelling(body: Any, annotators: AnnotatorTable) -> Any:  # noqa: ANN401
         return body
     recorded = annotators.spelling_of(given)
     return body if recorded == given else msgspec.structs.replace(body, annotator=recorded)
+
+
+def _removed(path: str, reason: str) -> str | None:
+    """A better reason where a client asks for a strategy of an earlier version."""
+    return removal(reason.removeprefix("Invalid value ").strip("'")) if path == "$.strategy.type" else None
 
 
 def is_deeper_than(most: int, body: bytes) -> bool:

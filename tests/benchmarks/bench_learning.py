@@ -5,8 +5,8 @@ finished run: the same call later goes on where it was stopped (delete `runs` th
 seed draws another quarter of the chips as its test set, of EuroSAT RGB from the 4,500 chips that no choice of features
 or strategy was tested on.
 
-Tables: `served`, what a quick round serves with random labels; `curves`, strategies with a light head refitted after
-each query, as a service ranks its pool.
+Tables: `served`, what a quick round serves with random labels; `curves`, `auto` beside random choice with a light head
+refitted after each query, as a service ranks its pool; `strategies`, all of them with fewer and larger queries.
 
 Run: python -m tests.benchmarks.bench_learning SHARED_DATA --cache DIR [--table curves] [--set eurosat_ms] [--rare]
 """
@@ -14,12 +14,14 @@ Run: python -m tests.benchmarks.bench_learning SHARED_DATA --cache DIR [--table 
 import argparse
 import tempfile
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from al_loop.querying.strategies import StrategyConfig
 from al_loop.simulation.comparing import compare
 from al_loop.simulation.curve_plot import curve_png
 from al_loop.simulation.curves import CurveRuns, Interval, LearningCurves, values_of
@@ -40,8 +42,13 @@ LABELS = {
     ("eurosat_rgb", "served"): [50, 200, 216, 1000, 2160],
     ("eurosat_ms", "served"): [34, 70, 118],
     ("eurosat_rgb", "curves"): [10, 20, 30, 40, 50, 70, 90, 120, 150, 200, 250, 310, 400, 520, 670, 830, 1000],
+    ("eurosat_rgb", "strategies"): [10, 20, 40, 80, 150, 310],
+    ("eurosat_ms", "strategies"): [10, 20, 40, 80, 118],
     ("eurosat_ms", "curves"): [10, 20, 34, 46, 58, 70, 82, 94, 106, 118],
 }  # fmt: skip
+
+EVERY = [kind.__struct_config__.tag for kind in get_args(StrategyConfig)]
+STRATEGIES = {"served": ["random"], "curves": ["random", "auto"], "strategies": EVERY}
 
 
 def main() -> None:
@@ -50,8 +57,8 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?", default=Path("../shared/data"), help="folder with eurosat_rgb")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "al-loop-learning")
     parser.add_argument("--set", choices=list(SETS), default="eurosat_rgb")
-    parser.add_argument("--table", choices=["served", "curves"], default="served")
-    parser.add_argument("--strategies", default="random,auto", help="for curves; separated by commas")
+    parser.add_argument("--table", choices=["served", "curves", "strategies"], default="served")
+    parser.add_argument("--strategies", help="separated by commas; default: random,auto for curves, all for strategies")
     parser.add_argument("--rare", action="store_true", help=f"keep {RARE_SHARE:.0%} of {', '.join(RARE)} to ask about")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--most", type=int, default=10_000, help="labels at most")
@@ -60,7 +67,7 @@ def main() -> None:
     torch.set_num_threads(1)
     chips = labelled_chips(arguments.data, arguments.set, arguments.cache)
     labels = [count for count in LABELS[arguments.set, arguments.table] if count <= arguments.most]
-    names = arguments.strategies.split(",") if arguments.table == "curves" else ["random"]
+    names = arguments.strategies.split(",") if arguments.strategies else STRATEGIES[arguments.table]
     folder = arguments.cache / "runs" / f"{arguments.set}{'-rare' if arguments.rare else ''}-{arguments.table}"
     folder.mkdir(parents=True, exist_ok=True)
     runs: dict[str, list[list[RoundRecord]]] = {name: [] for name in names}

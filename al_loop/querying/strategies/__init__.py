@@ -11,10 +11,8 @@ from al_loop.querying.strategies.at_random import Random
 from al_loop.querying.strategies.auto import Auto
 from al_loop.querying.strategies.badge import Badge
 from al_loop.querying.strategies.clasp_pe import ClaspPE
-from al_loop.querying.strategies.core_set import CoreSet
 from al_loop.querying.strategies.herding import MaxHerding, UHerding
 from al_loop.querying.strategies.power import Power
-from al_loop.querying.strategies.prob_cover import ProbCover
 from al_loop.querying.strategies.typiclust import TypiClust
 from al_loop.querying.strategies.uncertainty import Bald, Entropy, LeastConfidence, Margin
 
@@ -24,16 +22,24 @@ StrategyConfig = (
     | Margin
     | Entropy
     | Bald
-    | CoreSet
     | Badge
     | TypiClust
-    | ProbCover
     | MaxHerding
     | UHerding
     | Power
     | ClaspPE
     | Auto
 )
+
+REMOVED = {"core_set": "max_herding", "prob_cover": "max_herding"}
+"""Strategies of earlier versions that stayed behind random choice, and what to ask for instead."""
+
+
+def removal(name: str) -> str | None:
+    """What to tell who asks for a strategy of an earlier version; None if there never was such a one."""
+    if name not in REMOVED:
+        return None
+    return f"{name} was removed, it stayed behind random choice; use {REMOVED[name]}, or auto"
 
 
 def wants_bald(strategy: StrategyConfig) -> bool:
@@ -46,16 +52,15 @@ __all__ = [
     "Badge",
     "Bald",
     "ClaspPE",
-    "CoreSet",
     "Entropy",
     "LeastConfidence",
     "Margin",
     "MaxHerding",
     "Power",
-    "ProbCover",
     "Random",
     "StrategyConfig",
     "TypiClust",
     "UHerding",
+    "removal",
     "wants_bald",
 ]

@@ -91,7 +91,7 @@ def gradient_seeds(
         pick = int(lengths.argmax() if longest else rng.choice(len(nearest), p=nearest.astype(np.float64) / total))
         chosen.append(pick)
         distances[step] = lengths[pick] if longest else nearest[pick]
-        alike = np.einsum("ck,k->c", residuals, residuals[pick])  # no BLAS, as in `coverage.squared_distances_to`
+        alike = np.einsum("ck,k->c", residuals, residuals[pick])  # no BLAS: its threads wait on a busy machine
         products = alike * np.einsum("cd,d->c", embeddings, embeddings[pick])
         np.minimum(nearest, np.maximum(lengths + lengths[pick] - 2 * products, 0), out=nearest)
         nearest[chosen] = 0

@@ -5,8 +5,6 @@ other and from what is labelled. Weighted by uncertainty it is UHerding (Bae, Ol
 arXiv 2412.20644). The expectation over the pool is estimated on a bounded random reference.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -87,15 +85,6 @@ def _highest(values: Matrix, count: int) -> NDArray[np.int64]:
 def _gains(similarity: Matrix, weights: Matrix, covered: Matrix) -> Matrix:
     rest = similarity - covered
     return np.asarray(np.maximum(rest, 0, out=rest) @ weights)
-
-
-def squared_distances_to(points: Matrix, lengths: Matrix, picks: Sequence[int] | NDArray[np.int64]) -> Matrix:
-    """|x - x_pick|^2 of each row of `points` (N, D), whose squared `lengths` (N,) are known, shape (N, picks), >= 0.
-
-    For a few picks: einsum, because BLAS threads that wait for each other on a busy machine cost more than they save.
-    """
-    products = np.einsum("ij,kj->ik", points, points[picks])
-    return np.asarray(np.maximum(lengths[:, None] + lengths[picks] - 2 * products, 0))
 
 
 def squared_distances(first: Matrix, second: Matrix) -> Matrix:

@@ -30,5 +30,7 @@ def test_strategies_are_named_with_their_options() -> None:
     assert parse_strategy("power:beta=2:score=margin") == Power(beta=2, score="margin")
     with pytest.raises(InvalidValueError, match=r"beta.* - at `\$\.strategies\[0\]`"):
         parse_strategy("power:beta=-1")
+    with pytest.raises(InvalidValueError, match=r"prob_cover was removed.*use max_herding"):
+        parse_strategy("prob_cover:purity=0.9")
     with pytest.raises(InvalidValueError, match="name:option=value"):
         parse_strategy("power:beta")

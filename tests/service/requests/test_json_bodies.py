@@ -11,6 +11,7 @@ from litestar.exceptions import ValidationException
 
 from al_loop.domain.campaigns import CampaignRequest
 from service.requests.json_bodies import MOST_DEPTH, decode, is_deeper_than
+from service.schemas import QueryRequest
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(alphabet='[]{}"\\a\u00e9'),
@@ -65,3 +66,12 @@ def test_error_names_the_field_as_the_client_wrote_it(body: bytes, path: str) ->
         decode(body, CampaignRequest)
     assert isinstance(caught.value.extra, list)
     assert [entry["path"] for entry in caught.value.extra] == [path]
+
+
+def test_strategy_of_an_earlier_version_is_refused_with_what_to_use_instead() -> None:
+    body = b'{"annotator": "ann", "query_size": 5, "strategy": {"type": "core_set"}}'
+    with pytest.raises(ValidationException, match=r"core_set was removed.*use max_herding, or auto") as refused:
+        decode(body, QueryRequest)
+    assert refused.value.extra == [{"path": "$.strategy.type", "message": refused.value.detail}]
+    with pytest.raises(ValidationException, match="Invalid value 'oracle'"):
+        decode(body.replace(b"core_set", b"oracle"), QueryRequest)

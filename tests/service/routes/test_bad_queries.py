@@ -24,7 +24,7 @@ def test_query_size_out_of_range_is_refused(still_http: Http, still_campaign: st
         ({"strategy": {"type": "u_herding", "uncertainty": "doubt"}}, "$.strategy.uncertainty"),
         ({"strategy": {"type": "max_herding", "radius": "wide"}}, "$.strategy.radius"),
         ({"strategy": {"type": "typiclust", "neighbours": 0}}, "$.strategy.neighbours"),
-        ({"strategy": {"type": "prob_cover", "purity": 2}}, "$.strategy.purity"),
+        ({"strategy": {"type": "prob_cover", "purity": 0.9}}, "use max_herding"),
         ({"strategy": {"type": "clasp_pe", "schedule_labels": 0.5}}, "$.strategy.schedule_labels"),
         ({"strategy": {"type": "entropy", "beta": 1}}, "$.strategy"),
         ({"annotator": ""}, "$.annotator"),

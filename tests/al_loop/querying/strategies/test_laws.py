@@ -14,13 +14,11 @@ from al_loop.querying.strategies import (
     Badge,
     Bald,
     ClaspPE,
-    CoreSet,
     Entropy,
     LeastConfidence,
     Margin,
     MaxHerding,
     Power,
-    ProbCover,
     Random,
     StrategyConfig,
     TypiClust,
@@ -32,7 +30,7 @@ from models.errors import NonFiniteScoresError
 
 ALL = typing.get_args(StrategyConfig)
 USING_SCORES = [Auto, Bald, ClaspPE, Entropy, LeastConfidence, Margin, Power, UHerding]
-USING_EMBEDDINGS = [Auto, Badge, CoreSet, MaxHerding, ProbCover, TypiClust, UHerding]
+USING_EMBEDDINGS = [Auto, Badge, MaxHerding, TypiClust, UHerding]
 USING_PROBABILITIES = [Badge, ClaspPE]
 SCORES = ("least_confidence", "margin", "entropy", "bald")
 CLASSES = 3
@@ -196,7 +194,7 @@ def test_infinite_scores_by_class_are_refused_with_the_sample_ids():
     assert caught.value.sample_ids == [29]
 
 
-@pytest.mark.parametrize("strategy", [Badge, CoreSet, MaxHerding, ProbCover, TypiClust, UHerding])
+@pytest.mark.parametrize("strategy", [Badge, MaxHerding, TypiClust, UHerding])
 def test_without_embeddings_the_reason_says_so_and_entropy_chooses(strategy):
     pool = make_pool(20, embeddings=False)
     selection = strategy().select(pool, 3, np.random.default_rng(0))
@@ -248,7 +246,6 @@ def test_temperature_without_probabilities_is_said_to_be_left_out():
         '{"type": "power", "score": "doubt"}',
         '{"type": "clasp_pe", "first_beta": 0}',
         '{"type": "clasp_pe", "schedule_labels": 0}',
-        '{"type": "prob_cover", "purity": 1.5}',
         '{"type": "typiclust", "neighbours": 0}',
         '{"type": "u_herding", "temperature": 0}',
         '{"type": "max_herding", "radius": 1000}',
