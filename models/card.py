@@ -77,9 +77,9 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     candidates: Literal["auto", "quick", "deep"] = "auto"
-    """What a round tries: "quick" is a linear head on frozen features, there within seconds, for tasks about whole
-    images; "deep" is the trained network; "auto" is the quick one, and the deep one too once there are labels enough,
-    but only the deep one where `model` names an encoder or the schedule is fixed."""
+    """What a round tries: "quick" is a linear head on frozen features, there within seconds; "deep" is the trained
+    network; "auto" is the quick one, and the deep one too once there are labels enough, but only the deep one where
+    `model` names an encoder or the schedule is fixed."""
 
 
 CandidateKind = Literal["quick", "deep"]

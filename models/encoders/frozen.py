@@ -103,15 +103,23 @@ class FrozenFeatures(nn.Module):
             `embedding` (N, D) float32: the mean of each stage over valid pixels, 448 values, then the bands' means and
             standard deviations if asked for; zeros without a valid pixel.
         """
+        return {"embedding": self.with_stages(image)[0]}
+
+    def with_stages(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The embedding of images as `forward` answers it, and their stages as `stage_maps` does, at one go."""
         filled, valid = self._filled(image)
-        stages = zip(self._encode(filled), self.stage_strides, strict=True)
-        parts = [pool_valid(stage, valid, stride) for stage, stride in stages]
+        stages = self._encode(filled)
+        parts = [pool_valid(stage, valid, stride) for stage, stride in zip(stages, self.stage_strides, strict=True)]
         if self.band_statistics:
             standard = (filled - self.average) / self.deviation
             mean = pool_valid(standard, valid, 1)
             spread = pool_valid(standard.square(), valid, 1) - mean.square()
             parts += [mean, spread.clamp(min=0).sqrt()]
-        return {"embedding": torch.cat(parts, dim=1)}
+        return torch.cat(parts, dim=1), stages
+
+    def stage_maps(self, image: Tensor) -> list[Tensor]:
+        """Outputs of the stages, (N, `CHANNELS`, H / s, W / s) by `stage_strides` s; the image as for `forward`."""
+        return self._encode(self._filled(image)[0])
 
     def dense(self, image: Tensor, stride: int) -> Tensor:
         """Describe the pixels of images.

@@ -57,6 +57,11 @@ def frozen_graph(network: FrozenFeatures, dense_stride: int | None = None) -> on
     return model
 
 
+def stage_name(number: int) -> str:
+    """Name of the value of a stage in the graph."""
+    return f"stage_{number}"
+
+
 def _described(name: str, shape: Sequence[str | int | None]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
@@ -112,7 +117,7 @@ def _stages(graph: _Graph, network: FrozenFeatures, filled: str) -> list[str]:
             if block.has_skip:
                 value = graph.add("Add", [value, before])
         if number in STAGES:
-            outputs.append(value)
+            outputs.append(graph.add("Identity", [value], name=stage_name(number)))
     return outputs
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from models.arrays import Matrix
+from models.arrays import Matrix, Rows
 from models.heads.losses import accuracy, log_loss, majority_accuracy, probabilities, separation
 
 PENALTIES = (1e-2, 1e-3, 1e-4, 1e-5)
@@ -101,6 +101,7 @@ def fit_head(
     start: Matrix | None = None,
     like: Head | None = None,
     multi_label: bool = False,
+    groups: Rows | None = None,
 ) -> Head:
     """Fit by scikit-learn; penalty and temperature come from 5-fold cross-validation where there are labels enough.
 
@@ -108,13 +109,16 @@ def fit_head(
         embeddings: Of the labelled samples, shape (n, D) float32, of about unit length
             (`models.scoring.embedding_space`);
             n >= 1.
-        targets: Shares of each class, shape (n, K), rows summing to 1: one-hot for a class, fractions for a region.
+        targets: Shares of each class, shape (n, K), rows summing to 1: one-hot for a class, fractions for a region;
+            or to the weight of the row, mean 1, which then counts in accuracy and majority, too.
             With `multi_label` 1 for each class that is present, 0 for each other; all 0 is a valid answer.
         rng: Draws the folds.
         start: Weights (D + 1, K) to start from, of an earlier head; None: zeros.
         like: A head whose penalty, temperature and held-out accuracy are taken over instead of cross-validating again.
         multi_label: Fit K independent binary regressions, K >= 1: the sum of their cross-entropies, one penalty and one
             temperature for all. At one penalty the weights of a class are those of a fit on this class alone.
+        groups: Rows of one number, shape (n,), are judged together in cross-validation, as pixels of one image are
+            alike; None: each row stands alone.
 
     Raises:
         ValueError: Shapes that do not fit, or values that are not finite.
@@ -129,6 +133,8 @@ def fit_head(
             tuned = _Tuned(like.penalty, like.temperature, like.held_out_accuracy, like.separation)
         elif len(embeddings) >= TUNED_FROM:
             rows = rng.permutation(len(embeddings))[:TUNED_ROWS]
+            if groups is not None:
+                rows = rows[np.argsort(_shuffled(groups, rng)[rows], kind="stable")]
             tuned = _cross_validate(embeddings[rows], targets[rows], multi_label=multi_label)
         weights = _fit(embeddings, targets, tuned.penalty, start, multi_label=multi_label)
     return Head(
@@ -155,6 +161,12 @@ def fit_ensemble(
     return heads
 
 
+def _shuffled(groups: Rows, rng: np.random.Generator) -> Rows:
+    """The groups numbered in random order."""
+    names, numbers = np.unique(groups, return_inverse=True)
+    return np.asarray(rng.permutation(len(names))[numbers])
+
+
 _FITTING = threading.Lock()
 
 
@@ -177,7 +189,7 @@ def _cross_validate(embeddings: Matrix, targets: Matrix, *, multi_label: bool) -
     """Penalty with the least held-out log loss, the temperature that mends it, and how good held-out answers are."""
     from sklearn.model_selection import KFold  # here, as below: importing scikit-learn takes a second or more
 
-    folds = list(KFold(FOLDS).split(embeddings))  # rows come in random order
+    folds = list(KFold(FOLDS).split(embeddings))  # rows come in random order, those of a group together
     starts: list[Matrix | None] = [None] * FOLDS
     tried: list[tuple[float, _Tuned]] = []
     for penalty in PENALTIES:

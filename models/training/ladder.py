@@ -17,7 +17,15 @@ from models.heads.linear_head import Head
 from models.manifest import Manifest
 from models.pretrain_config import SHIPPED, WITHOUT_SHIPPED
 from models.training.data.dataset import ChipReader, LabelledSample
-from models.training.quick import QuickNetwork, can_be_quick, describe, fit_heads, fit_scaling, frozen_features
+from models.training.quick import (
+    QuickNetwork,
+    describe,
+    fit_heads,
+    fit_scaling,
+    frozen_features,
+    pixel_features,
+    pool_images,
+)
 
 DEEP_LABELS = 100
 """Training labels a class from which a deep candidate is tried."""
@@ -57,8 +65,6 @@ def plan_candidates(manifest: Manifest, tasks: Sequence[TaskSpec], labels: int) 
             return Plan(["deep"], "settings.model names an encoder")
         if recipe.epochs is not None or recipe.max_steps is not None:
             return Plan(["deep"], "settings.train fixes the schedule")
-    if not can_be_quick(tasks):
-        return Plan(["deep"], "a task asks about pixels")
     if (problem := shipped_problem()) is not None:
         return Plan(["deep"], f"frozen features cannot be used: {problem}")
     if recipe.candidates == "quick":
@@ -100,16 +106,18 @@ def fit_quick(
     """
     started = time.monotonic()
     features = frozen_features(manifest, statistics)
-    trained = describe(features, samples, reader)
-    everything = describe(features, calibration, reader).joined(trained)
-    scaling = fit_scaling(manifest, features, everything.features)
-    heads = fit_heads(tasks, scaling(everything.features), everything.samples)
-    final = QuickNetwork(features, scaling, heads)
+    images = pool_images(manifest)
+    pixels = pixel_features(features, tasks, images)
+    trained = describe(features, samples, reader, tasks, pixels)
+    everything = describe(features, calibration, reader, tasks, pixels).joined(trained)
+    scaling = fit_scaling(features, images, everything.features)
+    heads = fit_heads(tasks, scaling, everything)
+    final = QuickNetwork(features, scaling, heads, pixels)
     seconds = time.monotonic() - started
     if not judge:
         return Quick(final, heads, final, heads, seconds)
-    own = fit_heads(tasks, scaling(trained.features), trained.samples)
-    return Quick(QuickNetwork(features, scaling, own), own, final, heads, seconds)
+    own = fit_heads(tasks, scaling, trained)
+    return Quick(QuickNetwork(features, scaling, own, pixels), own, final, heads, seconds)
 
 
 def choose(held_out: Mapping[CandidateKind, Mapping[TaskName, float | None]]) -> tuple[CandidateKind, str]:

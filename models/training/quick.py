@@ -1,5 +1,6 @@
 """The quick candidate: a regularised linear head for each task on frozen features, fitted in seconds.
 
+Tasks about whole images answer from the embedding, tasks about pixels from the stages (`models.training.pixels`).
 Answers as the trained network does: the same input, the same outputs, one ONNX file.
 """
 
@@ -15,22 +16,38 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from models.arrays import Matrix
-from models.card import BandStatistics, TaskSpec
+from models.card import IGNORE, BandStatistics, TaskName, TaskSpec
 from models.encoders.frozen import FrozenFeatures, scale_for
-from models.encoders.graph import EMBEDDING, frozen_graph
+from models.encoders.graph import EMBEDDING, frozen_graph, stage_name
 from models.encoders.pool_look import look_at_pool
+from models.encoders.stages import CHANNELS, STAGES
 from models.errors import RasterError, TrainingDataError, UnreadableSampleError, UnusableRasterError
 from models.heads.linear_head import Head, fit_head
 from models.manifest import Manifest
 from models.rasters.reading import RasterHeader, read_header, read_raster
-from models.tasks import Task, tasks_of
+from models.tasks import Task, task_kinds, tasks_of
 from models.tasks.classification.network import onnx_operator
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, pad_batch
 from models.training.data.label_counts import is_labelled
 from models.training.networks.feature_encoder import STRIDE_PX
+from models.training.pixels.examples import (
+    PixelExamples,
+    fit_pixel_head,
+    fit_pixel_scaling,
+    gather_pixels,
+    joined_examples,
+)
+from models.training.pixels.graph import PixelGraph
+from models.training.pixels.head import PixelFeatures, PixelHead
 
 POOL_CHIPS = 200
-"""Images of the pool, labelled or not, that features are standardised by."""
+"""Images of the pool, labelled or not, that features are standardised by, at most."""
+
+POOL_PIXELS = 2**22
+"""Of those images: fewer are described where they are large."""
+
+LABELLED_PIXELS = 2**26
+"""Pixels of labelled images that heads of pixels see at most, half a minute of two cores: of more, random windows."""
 
 WINDOW_PX = 512
 """Larger images are described in windows of this side; each is a row of the fit."""
@@ -49,16 +66,22 @@ Runtime do differently. Most features vary by about 1."""
 
 
 class Examples(NamedTuple):
-    """Features of labelled windows."""
+    """Features of labelled windows, and of some of the pixels in them."""
 
     features: Matrix
     """(n, D) as `FrozenFeatures` answers them."""
     samples: list[LabelledSample]
     """Of each row."""
+    pixels: Mapping[TaskName, PixelExamples]
+    """Of each task about pixels."""
 
     def joined(self, other: "Examples") -> "Examples":
         """These and others."""
-        return Examples(np.concatenate([self.features, other.features]), [*self.samples, *other.samples])
+        return Examples(
+            np.concatenate([self.features, other.features]),
+            [*self.samples, *other.samples],
+            {name: joined_examples([some, other.pixels[name]]) for name, some in self.pixels.items()},
+        )
 
 
 class Scaling(NamedTuple):
@@ -77,7 +100,17 @@ class Scaling(NamedTuple):
 class QuickNetwork(nn.Module):
     """Frozen features, their scaling, and a linear head for each task."""
 
-    def __init__(self, features: FrozenFeatures, scaling: Scaling, heads: Mapping[str, Head]) -> None:
+    def __init__(
+        self, features: FrozenFeatures, scaling: Scaling, heads: Mapping[str, Head], pixels: PixelFeatures | None = None
+    ) -> None:
+        """Join them.
+
+        Args:
+            features: The encoder.
+            scaling: Of its embedding.
+            heads: Of each task.
+            pixels: What the heads of tasks about pixels see; None: there is no such task.
+        """
         super().__init__()
         self.features = features
         for name, values in scaling._asdict().items():
@@ -85,8 +118,12 @@ class QuickNetwork(nn.Module):
         self.mean: Tensor
         self.deviation: Tensor
         self.weight: Tensor
+        self.pixels = pixels
         self.heads = nn.ModuleDict()
         for name, head in heads.items():
+            if pixels is not None and task_kinds()[name].per_pixel:
+                self.heads[name] = PixelHead(pixels, head)
+                continue
             linear = nn.Linear(head.weights.shape[0] - 1, head.weights.shape[1])
             linear.weight.data = torch.from_numpy(head.weights[:-1].T.copy())
             linear.bias.data = torch.from_numpy(head.weights[-1].copy())
@@ -94,15 +131,14 @@ class QuickNetwork(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Logits (N, K) under the name of each task, and `embedding` (N, D), as `MultiTaskNetwork` answers them."""
-        standard = (self.features(image)[EMBEDDING] - self.mean) / self.deviation
-        embedding = standard.clamp(-CLIP, CLIP) * self.weight
-        return {EMBEDDING: embedding} | {name: head(embedding) for name, head in self.heads.items()}
-
-
-def can_be_quick(tasks: Sequence[TaskSpec]) -> bool:
-    """Whether every task asks about whole images: pixels need a trained decoder."""
-    return not any(task.per_pixel for task in tasks_of(tasks).values())
+        """Logits (N, K) or (N, K, H, W) under the name of each task, and `embedding` (N, D), as `MultiTaskNetwork`."""
+        described, stages = self.features.with_stages(image)
+        embedding = ((described - self.mean) / self.deviation).clamp(-CLIP, CLIP) * self.weight
+        scaled = [] if self.pixels is None else self.pixels(stages)
+        answers = {
+            name: head(scaled if isinstance(head, PixelHead) else embedding) for name, head in self.heads.items()
+        }
+        return {EMBEDDING: embedding} | answers
 
 
 def frozen_features(manifest: Manifest, statistics: BandStatistics) -> FrozenFeatures:
@@ -121,16 +157,27 @@ def frozen_features(manifest: Manifest, statistics: BandStatistics) -> FrozenFea
     )
 
 
-def fit_scaling(manifest: Manifest, network: FrozenFeatures, labelled: Matrix) -> Scaling:
-    """Mean and deviation of each feature over some of the pool's images and the labelled ones (n, D)."""
+def pool_images(manifest: Manifest) -> list[NDArray[np.float32]]:
+    """Some of the pool's images (C, H, W), or a window of each, padded with NaN to multiples of the stride."""
     images: list[NDArray[np.float32]] = []
+    pixels = 0
     for path, header in _pool(manifest):
         window = 0, 0, min(header.width, WINDOW_PX), min(header.height, WINDOW_PX)
+        if images and pixels >= POOL_PIXELS:
+            break
         try:
-            images.append(read_raster(path, manifest.bands, window=window, policy=manifest.reading))
+            image = read_raster(path, manifest.bands, window=window, policy=manifest.reading)
         except (RasterError, UnusableRasterError):  # the statistics of the bands said so already
             continue
-    return scaling_of(np.concatenate([labelled, _described(network, images)]), network.dense_size)
+        images.append(_padded(image))
+        pixels += images[-1][0].size
+    return images
+
+
+def fit_scaling(network: FrozenFeatures, images: Sequence[NDArray[np.float32]], labelled: Matrix) -> Scaling:
+    """Mean and deviation of each feature over `pool_images` and the labelled ones (n, D)."""
+    pool = [_encoded(network, [image])[0] for image in images]
+    return scaling_of(np.concatenate([labelled, *pool]), network.dense_size)
 
 
 def scaling_of(described: Matrix, own: int) -> Scaling:
@@ -145,34 +192,97 @@ def scaling_of(described: Matrix, own: int) -> Scaling:
     )
 
 
-def describe(network: FrozenFeatures, samples: Sequence[LabelledSample], reader: ChipReader) -> Examples:
-    """Features of samples, without those that cannot be read."""
-    images: list[NDArray[np.float32]] = []
+def pixel_features(
+    network: FrozenFeatures, tasks: Sequence[TaskSpec], images: Sequence[NDArray[np.float32]]
+) -> PixelFeatures | None:
+    """What heads of pixels see, standardised by `pool_images`; None without a task about pixels."""
+    if not images or not any(task.per_pixel for task in tasks_of(tasks).values()):
+        return None
+    return PixelFeatures(fit_pixel_scaling(network, images), CHANNELS, network.stage_strides)
+
+
+def describe(
+    network: FrozenFeatures,
+    samples: Sequence[LabelledSample],
+    reader: ChipReader,
+    tasks: Sequence[TaskSpec],
+    pixels: PixelFeatures | None = None,
+) -> Examples:
+    """Features of samples, without those that cannot be read.
+
+    Args:
+        network: The encoder.
+        samples: Labelled ones.
+        reader: Reads them.
+        tasks: What they are labelled for.
+        pixels: What heads of pixels see; None: no task asks about pixels.
+    """
+    rng = np.random.default_rng(0)
+    whole = [task for task in tasks_of(tasks).values() if not task.per_pixel]
+    mapped = [task for task in tasks_of(tasks).values() if task.per_pixel and pixels is not None]
+    size = sum(sample.height * sample.width for sample in samples)
+    share = min(1.0, LABELLED_PIXELS / max(size, 1))
+    features: list[Matrix] = []
     owners: list[LabelledSample] = []
+    found: dict[TaskName, list[PixelExamples]] = {task.name: [] for task in mapped}
+    batch: list[tuple[LabelledSample, Chip]] = []
+
+    def encode() -> None:
+        if not batch:
+            return
+        embedding, stages = _encoded(network, [_padded(chip.image) for _, chip in batch])
+        features.append(embedding)
+        for position, (sample, chip) in enumerate(batch):
+            owners.append(sample)
+            own = [stage[position : position + 1] for stage in stages]
+            for name in found.keys() & chip.maps.keys():
+                if pixels is not None:
+                    found[name].append(gather_pixels(pixels, own, chip.maps[name], sample.sample_id, rng))
+        batch.clear()
+
     for sample in samples:
         try:
-            windows = [chip.image for chip in reader.windows(sample, WINDOW_PX)]
+            chips = list(reader.windows(sample, WINDOW_PX))
         except UnreadableSampleError:
             continue
-        images += windows
-        owners += [sample] * len(windows)
-    return Examples(_described(network, images), owners)
+        asked = any(is_labelled(sample, task) for task in whole)
+        for chip in chips:
+            says = any((chip.maps[name] != IGNORE).any() for name in found.keys() & chip.maps.keys())
+            if not asked and not (says and rng.random() < share):
+                continue
+            height, width = chip.image.shape[1:]
+            if batch and (
+                batch[0][1].image.shape != chip.image.shape or (len(batch) + 1) * height * width > BATCH_PIXELS
+            ):
+                encode()
+            batch.append((sample, chip))
+    encode()
+    empty = np.empty((0, network.embedding_size), np.float32)
+    return Examples(
+        np.concatenate([empty, *features]), owners, {name: joined_examples(parts) for name, parts in found.items()}
+    )
 
 
-def fit_heads(tasks: Sequence[TaskSpec], embeddings: Matrix, samples: Sequence[LabelledSample]) -> dict[str, Head]:
+def fit_heads(tasks: Sequence[TaskSpec], scaling: Scaling, examples: Examples) -> dict[TaskName, Head]:
     """The head of each task, its penalty and temperature by cross-validation.
 
     Args:
-        tasks: About whole images.
-        embeddings: (n, D), of about unit length.
-        samples: Of each row.
+        tasks: That the examples are labelled for.
+        scaling: Of the features of whole images.
+        examples: Of the training labels.
 
     Raises:
         TrainingDataError: No image of a task's labels can be read.
     """
+    embeddings = scaling(examples.features)
     heads = {}
     for name, task in tasks_of(tasks).items():
-        rows, targets = _targets(task, samples)
+        if task.per_pixel:
+            if name not in examples.pixels or not len(examples.pixels[name].codes):
+                raise TrainingDataError("no training image can be read any more")
+            heads[name] = fit_pixel_head(task, examples.pixels[name])
+            continue
+        rows, targets = _targets(task, examples.samples)
         if not len(rows):
             raise TrainingDataError("no training image can be read any more")
         order = np.random.default_rng(0).permutation(len(rows))
@@ -204,8 +314,15 @@ def export_quick(
     least, most = constant("least", np.array(-CLIP, np.float32)), constant("most", np.array(CLIP, np.float32))
     scaled = add("Clip", [scaled, least, most], "clipped")
     add("Mul", [scaled, constant("scaling_weight", network.weight.numpy())], EMBEDDING)
+    stages = [stage_name(number) for number in STAGES]
+    pixels = None if network.pixels is None else PixelGraph(graph, network.pixels, stages)
     for name, task in tasks_of(tasks).items():
         head: Any = network.heads[name]
+        if pixels is not None and isinstance(head, PixelHead):
+            add("Softmax", [pixels.add_head(name, head, temperature[name])], name, axis=1)
+            size: list[str | int | None] = ["batch", task.outputs, "height", "width"]
+            graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, size))
+            continue
         weight = constant(f"{name}_weight", head.weight.numpy() / np.float32(temperature[name]))
         bias = constant(f"{name}_bias", head.bias.numpy() / np.float32(temperature[name]))
         logits = add("Gemm", [EMBEDDING, weight, bias], f"{name}_logits", transB=1)
@@ -225,20 +342,16 @@ def _pool(manifest: Manifest) -> Iterator[tuple[Path, RasterHeader]]:
             continue
 
 
-def _described(network: FrozenFeatures, images: Sequence[NDArray[np.float32]]) -> Matrix:
-    """Features (n, D) of images (C, H, W), those of one size together."""
-    features = np.empty((len(images), network.embedding_size), np.float32)
-    by_size: dict[tuple[int, ...], list[int]] = {}
-    for index, image in enumerate(images):
-        by_size.setdefault(image.shape, []).append(index)
-    for (_, height, width), rows in by_size.items():
-        size = max(1, BATCH_PIXELS // (height * width))
-        for start in range(0, len(rows), size):
-            batch = rows[start : start + size]
-            padded, _ = pad_batch([Chip(image=images[row], maps={}) for row in batch], STRIDE_PX, [])
-            with torch.inference_mode():
-                features[batch] = network(torch.from_numpy(padded))[EMBEDDING].numpy()
-    return features
+def _encoded(network: FrozenFeatures, images: Sequence[NDArray[np.float32]]) -> tuple[Matrix, list[Tensor]]:
+    """Features (n, D) and stages of padded images (C, H, W) of one size."""
+    with torch.inference_mode():
+        embedding, stages = network.with_stages(torch.from_numpy(np.stack(images)))
+    return embedding.numpy(), stages
+
+
+def _padded(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    padded: NDArray[np.float32] = pad_batch([Chip(image=image, maps={})], STRIDE_PX, [])[0][0]
+    return padded
 
 
 def _targets(task: Task, samples: Sequence[LabelledSample]) -> tuple[NDArray[np.int64], Matrix]:

@@ -115,3 +115,16 @@ def test_ensemble_is_surest_where_labels_are():
     centres = np.stack([embeddings[targets[:, k] == 1].mean(axis=0) for k in range(3)])
     between = (centres + np.roll(centres, 1, axis=0)) / 2
     assert bald(between, ensemble).mean() > bald(centres, ensemble).mean()
+
+
+def test_rows_of_one_group_do_not_vouch_for_each_other() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(20), 5)
+    embeddings = np.repeat(rng.normal(0, 0.3, (20, 30)), 5, axis=0).astype(np.float32)
+    targets = np.eye(2, dtype=np.float32)[np.repeat(rng.permutation(20) % 2, 5)]
+    alone = fit_head(embeddings, targets, rng=np.random.default_rng(1))
+    together = fit_head(embeddings, targets, rng=np.random.default_rng(1), groups=groups)
+    assert alone.held_out_accuracy is not None
+    assert together.held_out_accuracy is not None
+    assert alone.held_out_accuracy > 0.9
+    assert together.held_out_accuracy < 0.75

@@ -52,9 +52,9 @@ def test_settings_decide_what_is_tried(tmp_path: Path, changes: dict[str, Any], 
     assert plan_candidates(manifest, [SINGLE], 200).kinds == kinds
 
 
-def test_pixels_are_left_to_the_deep_network(tmp_path: Path) -> None:
+def test_pixels_are_quick_too(tmp_path: Path) -> None:
     both = [SINGLE, TaskSpec(task="segmentation", classes=["road"])]
-    assert plan_candidates(read_manifest(snapshot(tmp_path)), both, 50).kinds == ["deep"]
+    assert plan_candidates(read_manifest(snapshot(tmp_path)), both, 50).kinds == ["quick"]
 
 
 def test_best_candidate_on_held_out_labels_wins() -> None:
