@@ -20,6 +20,7 @@ from al_loop.quality.relabel_queue import RelabelQueue
 from al_loop.quality.savings import should_fall_back
 from al_loop.quality.savings_report import SavingsReporter
 from al_loop.quality.suggestion_outcomes import Assessor
+from al_loop.querying.points import SpreadPoints
 from al_loop.querying.sampler import Sampler
 from al_loop.runtime.disk import DataDisk
 from al_loop.runtime.executor import Executor
@@ -37,6 +38,7 @@ from al_loop.serving.model_server import ModelServer
 from al_loop.serving.pictures.service import PictureService
 from al_loop.serving.predictions import PredictionService
 from al_loop.serving.sam.outline import OutlineService
+from al_loop.serving.uncertain_points import UncertainPoints
 from al_loop.serving.uncertainty.service import UncertaintyService
 from al_loop.store import LabelStore
 from al_loop.training.installed import can_embed
@@ -118,7 +120,8 @@ class Loop:
         )  # fmt: skip
         self.pretrainings = PretrainingRunner(self.store, self.layout, self.scorer, slots, clock, executor=executor)
         self.scores = CurrentScores(self.store, self._embeddings)
-        self.sampler = Sampler(self.store, self.scores)
+        points = UncertainPoints(self.store, self.server, SpreadPoints(self.store))
+        self.sampler = Sampler(self.store, self.scores, points=points)
         self.predictions = PredictionService(
             self.store, self.server, clock, journal=self.layout.shown_journal, max_bytes=max_image_bytes,
             errors=errors,
