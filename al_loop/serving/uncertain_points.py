@@ -42,7 +42,7 @@ LOOKED_AT_PX = 2048
 """Side of the part of a larger image that is looked at, at random."""
 
 
-class _Places(NamedTuple):
+class _UnsurePlaces(NamedTuple):
     """Of one image."""
 
     version: str
@@ -72,7 +72,7 @@ class UncertainPoints:
         """
         self._store, self._server, self._otherwise, self._choice = store, server, otherwise, choice
         self._rng = np.random.default_rng([seed, 0x756E63])
-        self._known: OrderedDict[tuple[int, int], _Places] = OrderedDict()
+        self._known: OrderedDict[tuple[int, int], _UnsurePlaces] = OrderedDict()
         self._lock = threading.Lock()
 
     def points_of(self, campaign: Campaign, sample_id: int, count: int, taken: Pixels) -> Pixels:
@@ -110,7 +110,7 @@ class UncertainPoints:
             except OverloadedError:  # annotators wait for predictions; the next ranking comes soon
                 return
             with self._lock:
-                self._known[key] = _Places(version, pixels)
+                self._known[key] = _UnsurePlaces(version, pixels)
                 self._known.move_to_end(key)
                 while len(self._known) > MOST_IMAGES:
                     self._known.popitem(last=False)
