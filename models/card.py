@@ -94,6 +94,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """Of each task, on training labels that it was not fitted on: by cross-validation where one was tried, otherwise
     the task's metric on the calibration split. None: too few labels."""
     seconds: float
+    """Wall time of its fit."""
     won: bool
     """Whether it is the version."""
 
