@@ -122,13 +122,21 @@ _add(app, "archive", upkeep.archive, "archive fields", "archive fields --undo", 
 _add(app, "delete", upkeep.delete, "delete fields", panel=CAMPAIGNS)
 _add(app, "remove", upkeep.remove, "remove fields 17", panel=CAMPAIGNS)
 _add(app, "duplicates", upkeep.duplicates, "duplicates fields", "duplicates fields --remove --yes", panel=CAMPAIGNS)
-_add(app, "query", annotating.query, "query fields --size 5", panel=CAMPAIGNS)
+_add(
+    app,
+    "query",
+    annotating.query,
+    "query fields --size 5",
+    "query fields --unit point --points 8",
+    panel=CAMPAIGNS,
+)
 _add(
     app,
     "label",
     annotating.label,
     "label fields 17 forest",
     "label fields north/tile_002.tif water --annotator anna",
+    "label fields 17 water --point 40.5,9.5 --point 12.5,33.5",
     panel=CAMPAIGNS,
 )
 tokens = _add_group("token", "Add, list and revoke tokens of single persons.", SERVICE)

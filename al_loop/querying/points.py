@@ -6,6 +6,7 @@ and `SpreadPoints` without a class map for the random control and the test reser
 
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -13,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from al_loop.campaigns.imagery.valid_points import on_nodata
+from al_loop.campaigns.imagery.valid_points import blank_window, on_nodata
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label
 from al_loop.domain.points import DrawnFeatures, point_pixels, unanswered
@@ -37,6 +38,9 @@ None: there is none yet. Must take no more than milliseconds."""
 
 TRIES = 8
 """Times that a pixel of a part is drawn again where it is not to be asked about."""
+
+REMEMBERED = 4_096
+"""Images of which it is remembered whether they hold data everywhere."""
 
 MOST_SEARCHED = 1 << 22
 """Pixels of an image in which every one is looked at, where few hold data or are left."""
@@ -76,6 +80,8 @@ class SpreadPoints:
 
     def __init__(self, store: LabelStore, class_map: ClassMap | None = None, seed: int = 0) -> None:
         self._store, self._class_map = store, class_map
+        self._all_valid: OrderedDict[tuple[int, int], bool] = OrderedDict()
+        """Whether every pixel of an image holds data, by campaign and sample; of those that were expected lately."""
         self._rng, self._drawing = np.random.default_rng([seed, 0x706F696E]), threading.Lock()
 
     def points_of(self, campaign: Campaign, sample_id: int, count: int, taken: Pixels) -> Pixels:
@@ -84,21 +90,31 @@ class SpreadPoints:
         with self._drawing:
             (rng,) = self._rng.spawn(1)
         codes = None if self._class_map is None else self._class_map(campaign, sample_id)
-        chosen = _Chosen(campaign, header, taken, rng)
+        valid = self._all_valid.get((campaign.campaign_id, sample_id), False)
+        chosen = _Chosen(campaign, header, taken, rng, all_valid=valid)
         if codes is not None:
             chosen.add_foreground(codes, int((rng.random(count) < FOREGROUND_SHARE).sum()))
         chosen.add_spread(count - len(chosen))
         return chosen.pixels()
 
     def expect(self, campaign: Campaign, sample_ids: Sequence[int]) -> None:
-        """See `PointSource`; there is nothing to prepare."""
+        """See `PointSource`; images that hold data everywhere need not be read when they are asked about."""
+        headers = self._store.samples.headers(campaign.campaign_id, sample_ids)
+        for sample_id in sample_ids:
+            key, header = (campaign.campaign_id, sample_id), headers.get(sample_id)
+            if key not in self._all_valid and header is not None:
+                self._all_valid[key] = _is_valid(campaign, header)
+        while len(self._all_valid) > REMEMBERED:
+            self._all_valid.popitem(last=False)
 
 
 class _Chosen:
     """The pixels of one image that are chosen so far."""
 
-    def __init__(self, campaign: Campaign, header: SampleHeader, taken: Pixels, rng: np.random.Generator) -> None:
-        self._campaign, self._header, self._rng = campaign, header, rng
+    def __init__(
+        self, campaign: Campaign, header: SampleHeader, taken: Pixels, rng: np.random.Generator, *, all_valid: bool
+    ) -> None:
+        self._campaign, self._header, self._rng, self._all_valid = campaign, header, rng, all_valid
         self._size = np.array([header.width, header.height])
         self._found: list[tuple[int, int]] = []
         self._refused: set[tuple[int, int]] = {(column, row) for column, row in taken.tolist()}
@@ -157,11 +173,24 @@ class _Chosen:
 
     def _blank(self, pixels: Pixels) -> NDArray[np.bool_]:
         """Which hold no data, shape (N,); none where the image is gone or damaged, as where labels are checked."""
+        if self._all_valid:
+            return np.zeros(len(pixels), np.bool_)
         try:
             return on_nodata(self._campaign, self._header, pixels)
         except (RasterError, OSError) as error:
             logger.warning("%s: points not checked for nodata: %s", self._header.path, error)
             return np.zeros(len(pixels), np.bool_)
+
+
+def _is_valid(campaign: Campaign, header: SampleHeader) -> bool:
+    """Whether every pixel of an image holds data; false where it is too large to be looked through, or unreadable."""
+    if header.width * header.height > MOST_SEARCHED:
+        return False
+    corners = np.array([[0, 0], [header.width - 1, header.height - 1]])
+    try:
+        return not blank_window(campaign, header, corners).any()
+    except (RasterError, OSError):
+        return False
 
 
 def as_asked(pixels: Pixels) -> list[AskedPoint]:

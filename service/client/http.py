@@ -12,7 +12,7 @@ import msgspec
 from al_loop.domain.campaigns import CampaignRequest, CampaignSettings, RegistrationReport, RetrainPolicy
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.quality import AgreementReport, AssistReport, RelabelList, Savings
-from al_loop.domain.queries import ExplainedQuery, HeldLease, QueryAnswer, Renewal
+from al_loop.domain.queries import POINTS_ASKED, ExplainedQuery, HeldLease, QueryAnswer, QueryUnit, Renewal
 from al_loop.domain.rounds import AnnotatorProgress, Pretraining
 from al_loop.domain.samples import SampleView
 from al_loop.domain.scaneo_links import BatchView, BoxReport, LinkStatus, OfferedBox
@@ -154,10 +154,19 @@ class Client:
                 return
 
     def query(
-        self, name: str, annotator: str, query_size: int, strategy: "StrategyConfig | None" = None
+        self,
+        name: str,
+        annotator: str,
+        query_size: int,
+        strategy: "StrategyConfig | None" = None,
+        *,
+        unit: QueryUnit | None = None,
+        points: int = POINTS_ASKED,
     ) -> QueryAnswer:
-        """Ask for the samples to label next."""
-        body = {"annotator": annotator, "query_size": query_size, "strategy": strategy}
+        """Ask for the samples to label next, or for the points to label of each; `unit` None: as the campaign says."""
+        body = {
+            "annotator": annotator, "query_size": query_size, "strategy": strategy, "unit": unit, "points": points,
+        }  # fmt: skip
         return self._json("POST", f"/campaigns/{name}/queries", QueryAnswer, body=body)
 
     def relabels(self, name: str, *, task: str | None = None, limit: int = 100) -> RelabelList:

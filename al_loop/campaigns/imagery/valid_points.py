@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 TILE_PX = 512
 """Side of the windows that are read around points."""
 
+READ_AT_ONCE = 1 << 22
+"""Pixels of an image of which one window is read: formats without tiles (JPEG, PNG) are decoded anew for each."""
+
 
 def refuse_nodata(campaign: Campaign, header: SampleHeader, label: CheckedLabel) -> None:
     """Refuse a label with a point on a pixel without data, which no model sees.
@@ -71,15 +74,28 @@ def on_nodata(campaign: Campaign, header: SampleHeader, pixels: NDArray[np.int64
         RasterError: The image cannot be read.
         OSError: It is gone.
     """
-    path = resolve_inside(Path(campaign.root), header.path)
-    bands = campaign.bands or [*range(1, header.band_count + 1)]
     blank = np.zeros(len(pixels), dtype=np.bool_)
-    tiles, tile_of = np.unique(pixels // TILE_PX, axis=0, return_inverse=True)
+    side = max(header.width, header.height) if header.width * header.height <= READ_AT_ONCE else TILE_PX
+    tiles, tile_of = np.unique(pixels // side, axis=0, return_inverse=True)
     for number in range(len(tiles)):
         inside = tile_of.ravel() == number
         left, top = pixels[inside].min(axis=0)
-        right, bottom = pixels[inside].max(axis=0) + 1
-        window = int(left), int(top), int(right - left), int(bottom - top)
-        values = read_raster(path, bands, window=window, name=header.path, policy=campaign.band_policy)
-        blank[inside] = invalid_pixels(values)[pixels[inside, 1] - top, pixels[inside, 0] - left]
+        window = blank_window(campaign, header, pixels[inside])
+        blank[inside] = window[pixels[inside, 1] - top, pixels[inside, 0] - left]
     return blank
+
+
+def blank_window(campaign: Campaign, header: SampleHeader, corners: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether pixels of the smallest window that holds `corners` (N, 2), column and row, hold no data; shape (H, W).
+
+    Raises:
+        RasterError: The image cannot be read.
+        OSError: It is gone.
+    """
+    path = resolve_inside(Path(campaign.root), header.path)
+    bands = campaign.bands or [*range(1, header.band_count + 1)]
+    left, top = corners.min(axis=0)
+    right, bottom = corners.max(axis=0) + 1
+    window = int(left), int(top), int(right - left), int(bottom - top)
+    values = read_raster(path, bands, window=window, name=header.path, policy=campaign.band_policy)
+    return invalid_pixels(values)

@@ -100,3 +100,18 @@ def test_points_of_labels_that_no_query_asked_for_are_known(label_store: LabelSt
     record_labels(label_store, campaign, [label], NOW)
 
     assert known_pixels(label_store, campaign, [1])[1].tolist() == [[60, 40]]
+
+
+def test_an_expected_image_with_data_everywhere_is_not_read_again(
+    label_store: LabelStore, make_campaign: Callable[..., Campaign], tmp_path: Path
+) -> None:
+    make_scene(tmp_path / "b.tif", width=WIDTH, height=HEIGHT, nodata_as=None)
+    campaign = make_campaign(samples=[make_header("b.tif", width=WIDTH, height=HEIGHT, band_count=3)])
+    source = SpreadPoints(label_store)
+
+    source.expect(campaign, [1])
+    blank = np.zeros((3, HEIGHT, WIDTH))
+    make_scene(tmp_path / "b.tif", width=WIDTH, height=HEIGHT, content=blank, nodata=0, nodata_as="value")
+
+    assert len(source.points_of(campaign, 1, 4, NO_PIXELS)) == 4
+    assert len(SpreadPoints(label_store).points_of(campaign, 1, 4, NO_PIXELS)) == 0
