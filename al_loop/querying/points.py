@@ -1,13 +1,13 @@
 """Which pixels of an image a query about points asks about.
 
 The sampler asks a `PointSource` for each image that a query was granted: its own source for what the strategy chose,
-and `SpreadPoints` without a class map for the random control and the test reserve, which have to be fair samples.
+and `SpreadPoints` for the random control and the test reserve, which have to be fair samples.
 """
 
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -20,9 +20,7 @@ from al_loop.domain.labels import Label
 from al_loop.domain.points import DrawnFeatures, point_pixels, unanswered
 from al_loop.domain.queries import AskedPoint, HeldLease
 from al_loop.domain.samples import SampleHeader
-from al_loop.querying.strategies.points import FOREGROUND_SHARE
 from al_loop.store import LabelStore
-from models.card import BACKGROUND, IGNORE
 from models.errors import RasterError
 
 logger = logging.getLogger(__name__)
@@ -31,10 +29,6 @@ Pixels = NDArray[np.int64]
 """Column and row of N pixels, shape (N, 2), counted from the upper left one, which is 0, 0."""
 
 NO_PIXELS: Pixels = np.empty((0, 2), np.int64)
-
-ClassMap = Callable[[Campaign, int], NDArray[np.uint8] | None]
-"""Codes (h, w) that the model predicts for a sample, of any size: 0 = background, 1 = first class, 255 = no data.
-None: there is none yet. Must take no more than milliseconds."""
 
 TRIES = 8
 """Times that a pixel of a part is drawn again where it is not to be asked about."""
@@ -72,14 +66,10 @@ class PointSource(Protocol):
 
 
 class SpreadPoints:
-    """Random pixels, one in each of equal parts of the image; with a class map two thirds in predicted foreground.
+    """Random pixels, one in each of equal parts of the image."""
 
-    Foreground-aware random choice (nnActive, Luth et al. 2025, arXiv 2511.19183): predicted classes take turns, so that
-    a rare one is asked about as often as a frequent one.
-    """
-
-    def __init__(self, store: LabelStore, class_map: ClassMap | None = None, seed: int = 0) -> None:
-        self._store, self._class_map = store, class_map
+    def __init__(self, store: LabelStore, seed: int = 0) -> None:
+        self._store = store
         self._all_valid: OrderedDict[tuple[int, int], bool] = OrderedDict()
         """Whether every pixel of an image holds data, by campaign and sample; of those that were expected lately."""
         self._rng, self._drawing = np.random.default_rng([seed, 0x706F696E]), threading.Lock()
@@ -89,12 +79,9 @@ class SpreadPoints:
         header = self._store.samples.headers(campaign.campaign_id, [sample_id])[sample_id]
         with self._drawing:
             (rng,) = self._rng.spawn(1)
-        codes = None if self._class_map is None else self._class_map(campaign, sample_id)
         valid = self._all_valid.get((campaign.campaign_id, sample_id), False)
         chosen = _Chosen(campaign, header, taken, rng, all_valid=valid)
-        if codes is not None:
-            chosen.add_foreground(codes, int((rng.random(count) < FOREGROUND_SHARE).sum()))
-        chosen.add_spread(count - len(chosen))
+        chosen.add_spread(count)
         return chosen.pixels()
 
     def expect(self, campaign: Campaign, sample_ids: Sequence[int]) -> None:
@@ -127,17 +114,8 @@ class _Chosen:
         """All of them in random order, shape (N, 2)."""
         return self._rng.permutation(np.array(self._found, np.int64).reshape(-1, 2))
 
-    def add_foreground(self, codes: NDArray[np.uint8], count: int) -> None:
-        """Up to `count` in the predicted classes of a map, which take turns."""
-        classes = self._rng.permutation(np.setdiff1d(codes, [BACKGROUND, IGNORE])).tolist()
-        if classes and count:
-            places = [np.argwhere(codes == code)[:, ::-1] for code in classes]
-            turns = [places[turn % len(places)] for turn in range(count)]
-            cells = np.array([some[self._rng.integers(len(some))] for some in turns])
-            self._draw(*self._boxes(cells, np.array(codes.shape[::-1])))
-
     def add_spread(self, count: int) -> None:
-        """Up to `count` more, one in each of equal parts of the image; what a part lacks comes from anywhere."""
+        """Up to `count`, one in each of equal parts of the image; what a part lacks comes from anywhere."""
         if count < 1:
             return
         columns = int(np.clip(round(np.sqrt(count * self._size[0] / self._size[1])), 1, count))

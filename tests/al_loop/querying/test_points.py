@@ -63,24 +63,6 @@ def test_pixels_that_were_taken_are_not_asked_about_again_even_when_few_are_left
     assert sorted(map(tuple, pixels.tolist())) == sorted(left)
 
 
-def test_two_thirds_lie_in_predicted_foreground_and_rare_classes_get_as_many_as_frequent_ones(
-    label_store: LabelStore, campaign: Campaign
-) -> None:
-    codes = np.zeros((HEIGHT // 8, WIDTH // 8), np.uint8)
-    codes[:4, 6:] = 1
-    codes[7, 11] = 2
-    codes[:4, :6] = 255
-    source = SpreadPoints(label_store, lambda *_: codes)
-
-    pixels = np.concatenate([source.points_of(campaign, 1, 9, NO_PIXELS) for _ in range(60)])
-
-    assert inside(pixels)
-    found = codes[pixels[:, 1] // 8, pixels[:, 0] // 8]
-    shares = np.bincount(found, minlength=3)[:3] / len(found)
-    assert 0.6 < shares[1] + shares[2] < 0.85
-    assert abs(shares[1] - shares[2]) < 0.2
-
-
 def test_points_of_a_missing_image_are_asked_about_all_the_same(label_store: LabelStore, campaign: Campaign) -> None:
     Path(campaign.root, "a.tif").unlink()
 
