@@ -68,6 +68,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Why `model` has another encoder than the campaign's settings, for the card; None: it has the same."""
     band_names: list[str] | None = None
     """What each band of the files is, as the campaign's settings say; None: `sensor` or the files tell."""
+    background: bool = False
+    """Whether the run tries a deep candidate while quick ones serve, see `models.training.plan`."""
 
     @property
     def reading(self) -> BandPolicy:

@@ -9,39 +9,36 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.card import BandStatistics, CandidateKind, TaskName, TaskSpec
+from models.card import CandidateKind, TaskName, TaskSpec
 from models.errors import ModelsError, TrainingDataError, UnreadableSampleError
 from models.manifest import Manifest, read_manifest
 from models.progress import Progress
 from models.registry import ONNX_FILE
 from models.tasks import tasks_of
-from models.training.artefacts import TrainingRecord, TrainingReport, write_artefacts
-from models.training.calibration import CalibratedNetwork, calibrate
-from models.training.data.batches import epoch_size, training_batches
+from models.training.artefacts import TrainingRecord, write_artefacts
+from models.training.calibration import CalibratedNetwork
 from models.training.data.dataset import ChipReader, LabelledSample, read_samples
 from models.training.data.label_counts import Counts, count_labels, is_labelled
 from models.training.data.left_out import LeftOut
 from models.training.data.statistics import estimate_statistics
 from models.training.evaluate import Contender, evaluate, metric_value
 from models.training.export import check_parity, export_onnx
-from models.training.fit import Schedule, fit, report_interval, schedule
-from models.training.incumbent import load_incumbent
-from models.training.ladder import Quick, candidates, choose, fit_quick, plan_candidates
-from models.training.losses import TaskLoss
-from models.training.networks.architectures import build
+from models.training.incumbent import load_incumbent, onnx_infer
+from models.training.ladder import Quick, candidates, choose, fit_quick
+from models.training.plan import plan_candidates
 from models.training.quick import QuickNetwork, export_quick
-from models.training.tallies import tally
+from models.training.tallies import TILE_PX, tally
 from models.training.torch_inference import torch_infer
 
-TILE_PX = 512
-"""Larger images are calibrated, evaluated and served in tiles of this side."""
+if TYPE_CHECKING:
+    from models.training.networks.deep import Deep
 
 PARITY_CHIPS = 3
 
@@ -91,7 +88,9 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
             judged = CalibratedNetwork(quick.judged, tasks, temperature)
             held_out["quick"] = _measured(judged, calibration, reader, tasks, device)
     if "deep" in plan.kinds:
-        deep = _train_deep(manifest, tasks, counts, statistics, samples, calibration, reader, device, progress)
+        from models.training.networks.deep import train_deep  # here: a quick round has no time for what it imports
+
+        deep = train_deep(manifest, tasks, counts, statistics, samples, calibration, reader, device, progress)
         seconds["deep"] = deep.seconds
         held_out["deep"] = _measured(deep.calibrated, calibration, reader, tasks, device)
     winner, sentence = choose(held_out)
@@ -103,17 +102,19 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
         deep = None
     else:
         raise RuntimeError("a plan has at least one candidate")
+    infer = torch_infer(calibrated, device)
+    if isinstance(network, QuickNetwork):
+        export_quick(network.cpu(), tasks, temperature, out / ONNX_FILE)
+        infer = onnx_infer(out / ONNX_FILE)
     total_seconds = time.monotonic() - started
 
     incumbent, message = load_incumbent(manifest)
     progress.enter("evaluating", total=len(reserve), message=message)
-    candidate = Contender(version=manifest.version, tasks=tasks, infer=torch_infer(calibrated, device))
+    candidate = Contender(version=manifest.version, tasks=tasks, infer=infer)
     evaluation = evaluate(reserve, reader, counts, candidate, incumbent, TILE_PX)
 
     progress.enter("exporting")
-    if isinstance(network, QuickNetwork):
-        export_quick(network.cpu(), tasks, temperature, out / ONNX_FILE)
-    else:
+    if not isinstance(network, QuickNetwork):
         export_onnx(calibrated, len(manifest.bands), out / ONNX_FILE)
     left_out.write(out)
     record = TrainingRecord(
@@ -132,58 +133,6 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
         choice=f"{sentence}; {plan.reason}",
     )
     write_artefacts(out, directory, manifest, network, record)
-
-
-class Deep(NamedTuple):
-    """The trained network as a candidate."""
-
-    network: nn.Module
-    calibrated: CalibratedNetwork
-    temperature: dict[TaskName, float]
-    schedule: Schedule
-    history: list[TrainingReport]
-    seconds: float
-
-
-def _train_deep(
-    manifest: Manifest,
-    tasks: list[TaskSpec],
-    counts: Counts,
-    statistics: BandStatistics,
-    samples: list[LabelledSample],
-    calibration: list[LabelledSample],
-    reader: ChipReader,
-    device: torch.device,
-    progress: Progress,
-) -> Deep:
-    started = time.monotonic()
-    torch.manual_seed(manifest.train.seed)
-    rng = np.random.default_rng(manifest.train.seed)
-    network = build(manifest.model, tasks, statistics)
-    chip_pixels = max(reader.chip_pixels(sample) for sample in samples)
-    length = schedule(manifest.train, epoch_size(samples, reader), chip_pixels)
-    batches = training_batches(samples, reader, tasks, statistics, length.batch_size, rng)
-    history: list[TrainingReport] = []
-
-    def report(step: int, loss: float) -> None:
-        uncalibrated = CalibratedNetwork(network, tasks, {spec.task: 1.0 for spec in tasks})
-        measured = tally(calibration, reader, tasks[:1], torch_infer(uncalibrated, device), TILE_PX)
-        history.append(TrainingReport(step=step, loss=loss, metric=metric_value(measured[0])))
-        progress.step(step, length.steps, loss=loss, metric=history[-1].metric)
-
-    fit(
-        network,
-        TaskLoss(tasks, counts),
-        batches,
-        length.steps,
-        manifest.train,
-        device,
-        report,
-        report_every=report_interval(length, chip_pixels, sum(sample.height * sample.width for sample in calibration)),
-    )
-    temperature = calibrate(torch_infer(network, device), calibration, reader, tasks, TILE_PX)
-    calibrated = CalibratedNetwork(network, tasks, temperature)
-    return Deep(network, calibrated, temperature, length, history, time.monotonic() - started)
 
 
 def _measured(

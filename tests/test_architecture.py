@@ -42,6 +42,10 @@ NEVER = [  # importing the first must not load the second
     ("models.tasks", "torch"),
     ("models.encoders.wheel", "torch"),
     ("models.encoders.bands", "torch"),
+    ("models.train", "timm"),  # a quick round has seconds
+    ("models.train", "torchvision"),
+    ("models.train", "segmentation_models_pytorch"),
+    ("models.training.plan", "torch"),
     ("service.app", "torch"),
     ("service.client", "duckdb"),
     ("service.client", "onnxruntime"),

@@ -113,8 +113,8 @@ class FrozenFeatures(nn.Module):
         if self.band_statistics:
             standard = (filled - self.average) / self.deviation
             mean = pool_valid(standard, valid, 1)
-            spread = pool_valid(standard.square(), valid, 1) - mean.square()
-            parts += [mean, spread.clamp(min=0).sqrt()]
+            spread = pool_valid((standard - mean[:, :, None, None]).square(), valid, 1)
+            parts += [mean, spread.sqrt()]
         return torch.cat(parts, dim=1), stages
 
     def stage_maps(self, image: Tensor) -> list[Tensor]:

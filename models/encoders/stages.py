@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import timm
-from timm.layers.conv2d_same import Conv2dSame
+import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from models.encoders.wheel import SHIPPED_ENCODER
+from models.encoders.lite0 import Lite0, SamePadConv2d
 
 STAGES = (1, 2, 3, 4, 5)
 """Blocks of timm's model whose outputs are features; the last one knows too much of ImageNet's classes."""
@@ -15,31 +13,17 @@ CHANNELS = (24, 40, 80, 112, 192)
 STRIDES = (4, 8, 16, 16, 32)
 
 
-class SamePadConv2d(nn.Conv2d):
-    """TensorFlow's "same" convolution of stride 2 for sides that are multiples of it: padding known beforehand.
-
-    timm computes the padding from the size of each input, which an exported graph would do again at each call.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Pad and convolve (N, C, H, W), H and W even."""
-        before, after = (self.kernel_size[0] - 2) // 2, (self.kernel_size[0] - 1) // 2
-        return F.conv2d(
-            F.pad(input, (before, after, before, after)), self.weight, self.bias, self.stride, 0, 1, self.groups
-        )
-
-
 class FeatureStages(nn.Module):
     """(N, C, H, W) -> the outputs of `STAGES`, (N, `CHANNELS`, H / `STRIDES`, W / `STRIDES`)."""
 
     def __init__(self, weights: dict[str, Tensor]) -> None:
-        """Build the stages with weights under timm's names; the first layer says how many bands there are."""
+        """Build the stages with weights under timm's names, which they share; the first layer says how many bands."""
         super().__init__()
-        whole: Any = timm.create_model(SHIPPED_ENCODER, in_chans=weights["conv_stem.weight"].shape[1])
-        whole.load_state_dict(weights)
+        with torch.device("meta"):  # no random weights first
+            whole = Lite0(weights["conv_stem.weight"].shape[1])
+        whole.load_state_dict(weights, assign=True)
         self.stem = nn.Sequential(whole.conv_stem, whole.bn1)
         self.blocks = nn.ModuleList(whole.blocks[: STAGES[-1] + 1])
-        pad_beforehand(self)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Outputs of the stages, shallow to deep; H and W are multiples of the last stride."""
@@ -54,6 +38,8 @@ class FeatureStages(nn.Module):
 
 def pad_beforehand(network: nn.Module) -> None:
     """Replace timm's "same" convolutions of stride 2 inside a network, whose input sides are multiples of 32."""
+    from timm.layers.conv2d_same import Conv2dSame  # here: see `models.encoders.lite0`
+
     for module in list(network.modules()):
         child: Any
         for name, child in list(module.named_children()):

@@ -28,8 +28,8 @@ from models.progress import Progress
 from models.rasters.reading import read_header, read_raster
 from models.registry import CARD_FILE, ONNX_FILE
 from models.training.data.statistics import estimate_statistics
+from models.training.data.stride import STRIDE_PX
 from models.training.export import check_parity
-from models.training.networks.feature_encoder import STRIDE_PX
 
 
 def make_frozen_encoder(directory: Path, out: Path, progress: Progress, tile_px: int) -> None:

@@ -11,9 +11,9 @@ from torch import nn
 
 from models.card import BandStatistics, Candidate, Evaluation, ModelCard, ParityReport, TaskSpec
 from models.manifest import MANIFEST_FILE, Manifest
+from models.training.data.stride import STRIDE_PX
 from models.training.fit import Schedule
 from models.training.ladder import network_config
-from models.training.networks.feature_encoder import STRIDE_PX
 
 LIBRARIES = (
     "torch",

@@ -11,7 +11,7 @@ from torch import nn
 
 from models.card import ParityReport
 from models.errors import ExportParityError
-from models.training.networks.feature_encoder import STRIDE_PX
+from models.training.data.stride import STRIDE_PX
 
 OPSET = 20
 """Recent enough for the exporter to need no rewriting, old enough for ONNX Runtime 1.17 and later."""

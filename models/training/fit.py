@@ -15,7 +15,6 @@ from torch.optim.lr_scheduler import OneCycleLR
 from models.card import TrainConfig
 from models.errors import TrainingDataError
 from models.training.data.batches import TrainingBatch
-from models.training.networks.architectures import MultiTaskNetwork
 
 MIN_STEPS = 400
 EPOCHS = 40
@@ -81,7 +80,7 @@ def report_interval(plan: Schedule, chip_pixels: int, measured_pixels: int) -> i
 
 
 def fit(
-    network: MultiTaskNetwork,
+    network: nn.Module,
     loss: nn.Module,
     batches: Iterator[TrainingBatch],
     steps: int,

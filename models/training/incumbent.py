@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
 from models.card import TaskSpec
@@ -11,6 +12,7 @@ from models.errors import CorruptVersionError
 from models.inference.predictor import Predictor
 from models.manifest import Manifest
 from models.tasks import task_of
+from models.training.data.stride import STRIDE_PX
 from models.training.evaluate import Contender
 from models.training.tallies import Answers, Infer, padded_infer
 
@@ -39,6 +41,17 @@ def load_incumbent(manifest: Manifest) -> tuple[Contender | None, str]:
     for spec in shared:
         infer = _with_classes_of(infer, heads[spec.task], spec)
     return Contender(version=version, tasks=shared, infer=infer), f"comparing with {version}"
+
+
+def onnx_infer(file: Path) -> Infer:
+    """An exported network of this run as a function of arrays; it has no card yet."""
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def run(images: NDArray[np.float32]) -> Answers:
+        return dict(zip(names, session.run(names, {"image": images}), strict=True))
+
+    return padded_infer(run, STRIDE_PX)
 
 
 def _with_present_names(own: TaskSpec, names: Mapping[str, str]) -> TaskSpec:

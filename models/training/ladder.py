@@ -1,9 +1,4 @@
-"""Which candidates a training run tries, and which of them is the version.
-
-The quick one is there within seconds. A deep one is worth its minutes once there are `DEEP_LABELS` labels a class, and
-only where its encoder starts from trained weights: from random ones it answered .83 at 1,000 labels of EuroSAT, where
-frozen features answer .93.
-"""
+"""The quick candidate of a training run, and which of its candidates is the version; see `models.training.plan`."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -12,10 +7,9 @@ from typing import NamedTuple
 from torch import nn
 
 from models.card import BandStatistics, Candidate, CandidateKind, ModelConfig, TaskName, TaskSpec
-from models.encoders.wheel import SHIPPED_ENCODER, shipped_problem
+from models.encoders.wheel import SHIPPED_ENCODER
 from models.heads.linear_head import Head
 from models.manifest import Manifest
-from models.pretrain_config import SHIPPED, WITHOUT_SHIPPED
 from models.training.data.dataset import ChipReader, LabelledSample
 from models.training.quick import (
     QuickNetwork,
@@ -26,17 +20,6 @@ from models.training.quick import (
     pixel_features,
     pool_images,
 )
-
-DEEP_LABELS = 100
-"""Training labels a class from which a deep candidate is tried."""
-
-
-class Plan(NamedTuple):
-    """What to try."""
-
-    kinds: list[CandidateKind]
-    reason: str
-    """Why these, in a sentence for people."""
 
 
 class Quick(NamedTuple):
@@ -50,33 +33,6 @@ class Quick(NamedTuple):
     """Fitted on the calibration split, too."""
     heads: Mapping[TaskName, Head]
     seconds: float
-
-
-def plan_candidates(manifest: Manifest, tasks: Sequence[TaskSpec], labels: int) -> Plan:
-    """What to try for a run with so many training labels.
-
-    A campaign that fixes an architecture or a schedule gets what it asks for.
-    """
-    model, recipe = manifest.model, manifest.train
-    if recipe.candidates == "deep":
-        return Plan(["deep"], "settings.train.candidates asks for the deep network")
-    if recipe.candidates == "auto":
-        if model.encoder not in (SHIPPED, WITHOUT_SHIPPED) or model.pretrained:  # the defaults, now and before
-            return Plan(["deep"], "settings.model names an encoder")
-        if recipe.epochs is not None or recipe.max_steps is not None:
-            return Plan(["deep"], "settings.train fixes the schedule")
-    if (problem := shipped_problem()) is not None:
-        return Plan(["deep"], f"frozen features cannot be used: {problem}")
-    if recipe.candidates == "quick":
-        return Plan(["quick"], "settings.train.candidates asks for the quick one")
-    classes = max(len(spec.classes) for spec in tasks)
-    if model.encoder != SHIPPED and model.pretrained_file is None:
-        return Plan(["quick"], "a deep network would start from random weights")
-    if labels < DEEP_LABELS * classes:
-        return Plan(
-            ["quick"], f"a deep network is tried from {DEEP_LABELS * classes} training labels, there are {labels}"
-        )
-    return Plan(["quick", "deep"], f"{labels} training labels are enough to try a deep network")
 
 
 def fit_quick(

@@ -20,6 +20,7 @@ from models.card import IGNORE, BandStatistics, TaskName, TaskSpec
 from models.encoders.frozen import FrozenFeatures, scale_for
 from models.encoders.graph import EMBEDDING, frozen_graph, stage_name
 from models.encoders.pool_look import look_at_pool
+from models.encoders.session import describe_by
 from models.encoders.stages import CHANNELS, STAGES
 from models.errors import RasterError, TrainingDataError, UnreadableSampleError, UnusableRasterError
 from models.heads.linear_head import Head, fit_head
@@ -29,7 +30,7 @@ from models.tasks import Task, task_kinds, tasks_of
 from models.tasks.classification.network import onnx_operator
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, pad_batch
 from models.training.data.label_counts import is_labelled
-from models.training.networks.feature_encoder import STRIDE_PX
+from models.training.data.stride import STRIDE_PX
 from models.training.pixels.examples import (
     PixelExamples,
     fit_pixel_head,
@@ -176,7 +177,14 @@ def pool_images(manifest: Manifest) -> list[NDArray[np.float32]]:
 
 def fit_scaling(network: FrozenFeatures, images: Sequence[NDArray[np.float32]], labelled: Matrix) -> Scaling:
     """Mean and deviation of each feature over `pool_images` and the labelled ones (n, D)."""
-    pool = [_encoded(network, [image])[0] for image in images]
+    describe_images = describe_by(network)
+    pool = []
+    by_size: dict[tuple[int, ...], list[NDArray[np.float32]]] = {}
+    for image in images:
+        by_size.setdefault(image.shape, []).append(image)
+    for (_, height, width), alike in by_size.items():
+        size = max(1, BATCH_PIXELS // (height * width))
+        pool += [describe_images(np.stack(alike[at : at + size])) for at in range(0, len(alike), size)]
     return scaling_of(np.concatenate([labelled, *pool]), network.dense_size)
 
 
@@ -230,8 +238,14 @@ def describe(
     def encode() -> None:
         if not batch:
             return
-        embedding, stages = _encoded(network, [_padded(chip.image) for _, chip in batch])
-        features.append(embedding)
+        padded = np.stack([_padded(chip.image) for _, chip in batch])
+        stages: list[Tensor] = []
+        if mapped:
+            with torch.inference_mode():
+                described, stages = network.with_stages(torch.from_numpy(padded))
+            features.append(described.numpy())
+        else:
+            features.append(describe_by(network)(padded))
         for position, (sample, chip) in enumerate(batch):
             owners.append(sample)
             own = [stage[position : position + 1] for stage in stages]
@@ -340,13 +354,6 @@ def _pool(manifest: Manifest) -> Iterator[tuple[Path, RasterHeader]]:
             yield Path(path), read_header(Path(path), policy=manifest.reading)
         except (RasterError, UnusableRasterError, FileNotFoundError):
             continue
-
-
-def _encoded(network: FrozenFeatures, images: Sequence[NDArray[np.float32]]) -> tuple[Matrix, list[Tensor]]:
-    """Features (n, D) and stages of padded images (C, H, W) of one size."""
-    with torch.inference_mode():
-        embedding, stages = network.with_stages(torch.from_numpy(np.stack(images)))
-    return embedding.numpy(), stages
 
 
 def _padded(image: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -21,6 +21,9 @@ Answers = Mapping[str, NDArray[np.float32]]
 Infer = Callable[[NDArray[np.float32]], Answers]
 """Raw images (N, C, H, W) of any H and W -> the outputs of each task, (N, K) or (N, K, H, W)."""
 
+TILE_PX = 512
+"""Larger images are calibrated, evaluated and served in tiles of this side."""
+
 BATCH_PIXELS = 2**18
 """Windows of equal size are run together up to this many pixels."""
 

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.training.networks.feature_encoder import STRIDE_PX
+from models.training.data.stride import STRIDE_PX
 from models.training.tallies import Infer, padded_infer
 
 

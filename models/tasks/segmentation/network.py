@@ -6,7 +6,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
 from torch import Tensor, nn
 
 from models.card import IGNORE
@@ -24,6 +23,9 @@ class SegmentationDecoder(nn.Module):
     """U-Net decoder on the encoder's stages (Ronneberger et al. 2015, arXiv:1505.04597)."""
 
     def __init__(self, channels: Sequence[int], strides: Sequence[int], codes: int) -> None:
+        # here: importing it takes seconds, and heads on frozen features have no decoder
+        from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
+
         super().__init__()
         self.strides = list(strides)
         skips = dict(zip(strides[:-1], channels[:-1], strict=True))

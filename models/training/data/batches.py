@@ -12,7 +12,7 @@ from models.errors import TrainingDataError, UnreadableSampleError
 from models.tasks import Task, tasks_of
 from models.training.data.augmentations import DIHEDRAL_SIZE, perturb_radiometry, turn
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, pad_batch
-from models.training.networks.feature_encoder import STRIDE_PX
+from models.training.data.stride import STRIDE_PX
 
 MAX_CHIPS_PER_IMAGE = 16
 """A scene counts as this many chips of an epoch at most."""

@@ -18,9 +18,7 @@ from models.encoders.stages import pad_beforehand
 from models.encoders.wheel import SHIPPED_ENCODER
 from models.errors import TrainingDataError
 from models.pretrain_config import ENCODER_NAME, OTHER_PLACES, SHIPPED
-
-STRIDE_PX = 32
-"""Height and width of the input must be multiples of this: the deepest stage of every encoder we take."""
+from models.training.data.stride import STRIDE_PX
 
 _AFTER_STAGES = ("conv_head.", "bn2.", "classifier.")
 

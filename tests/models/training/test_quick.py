@@ -74,14 +74,13 @@ def test_four_labels_a_class_already_tell_textures_apart(tmp_path: Path) -> None
 
 
 def test_deep_network_is_judged_on_labels_that_neither_saw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.training.ladder.DEEP_LABELS", 5)
     monkeypatch.setattr("models.training.fit.MIN_STEPS", 2)
     monkeypatch.setattr("models.training.fit.EPOCHS", 1)
     folder = snapshot(tmp_path, SINGLE, 40)
     weights = tmp_path / "encoder.safetensors"
     save_file(timm.create_model(SHIPPED_ENCODER, num_classes=0).state_dict(), weights)
     manifest = read_manifest(folder)
-    changed = msgspec.structs.replace(manifest, model=ModelConfig(pretrained_file=str(weights)))
+    changed = msgspec.structs.replace(manifest, model=ModelConfig(pretrained_file=str(weights)), background=True)
     (folder / "manifest.json").write_bytes(msgspec.json.encode(changed))
     card = run(folder, tmp_path / "out")
     quick, deep = card.candidates

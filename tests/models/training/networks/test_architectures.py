@@ -8,8 +8,8 @@ from safetensors.torch import save_file
 
 from models.card import BandStatistics, ModelConfig, TaskSpec
 from models.errors import TrainingDataError
+from models.training.data.stride import STRIDE_PX
 from models.training.networks.architectures import build
-from models.training.networks.feature_encoder import STRIDE_PX
 
 BOTH = [
     TaskSpec(task="classification", classes=["a", "b", "c"]),
