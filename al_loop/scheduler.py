@@ -19,7 +19,13 @@ from al_loop.runtime.ticks import Ticks
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.store import LabelStore
 from al_loop.training.installed import can_train
-from al_loop.training.policy import RetrainState, last_counted_snapshot, seconds_until_retrain, should_retrain
+from al_loop.training.policy import (
+    RetrainState,
+    foreground,
+    last_counted_snapshot,
+    seconds_until_retrain,
+    should_retrain,
+)
 from al_loop.training.rounds import RoundRunner
 
 logger = logging.getLogger(__name__)
@@ -122,6 +128,9 @@ class LoopScheduler:
         if reason is not None:
             self._runner.start(campaign, reason, queue=True)
             return None
+        if (worth := self._runner.deep_reason(campaign)) is not None:
+            self._runner.start(campaign, worth, background=True)
+            return None
         wait = seconds_until_retrain(state, campaign.policy, now)
         return None if wait is None else min(wait, LONGEST_LOOK_S)
 
@@ -168,7 +177,7 @@ class LoopScheduler:
         return max(0.0, SCORE_RETRY_S - (self._clock() - failed_at).total_seconds())
 
     def _state(self, campaign: Campaign) -> RetrainState:
-        rounds = self._store.rounds.list(campaign.campaign_id)
+        rounds = foreground(self._store.rounds.list(campaign.campaign_id))
         running = bool(rounds) and not rounds[-1].state.is_end
         new_samples = self._store.labels.new_samples_since(campaign.campaign_id, last_counted_snapshot(rounds))
         return RetrainState(

@@ -37,10 +37,11 @@ from models.progress import Progress
 from models.rasters.reading import read_header, read_raster
 from models.registry import CARD_FILE, ONNX_FILE
 from models.scoring.spec import FROZEN
-from models.train import TILE_PX, leave_sentence, pick_device
+from models.train import leave_sentence, pick_device
 from models.training.data.statistics import estimate_statistics
 from models.training.data.stride import STRIDE_PX
 from models.training.export import check_parity, export_onnx
+from models.training.tallies import TILE_PX
 
 MEASURED_CHIPS = 2048
 """Chips that the effective rank is taken from; all that are read for method `pretrained`."""

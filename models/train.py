@@ -67,9 +67,9 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
     device = pick_device(manifest.train.device)
     left_out = LeftOut()
     splits, reader = read_samples(directory, manifest, left_out), ChipReader(manifest, left_out=left_out)
-    counts = _counts(splits["train"], manifest, reader)
+    counts = count_training_labels(splits["train"], manifest, reader)
     tasks = [spec for spec in manifest.tasks if spec.task in counts]
-    samples, calibration, reserve = (_labelled(splits[split], tasks) for split in ("train", "calibration", "test"))
+    samples, calibration, reserve = (labelled_for(splits[split], tasks) for split in ("train", "calibration", "test"))
     statistics = estimate_statistics(manifest.statistics_paths, manifest.bands, manifest.reading)
 
     plan = plan_candidates(manifest, tasks, len(samples))
@@ -176,12 +176,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _labelled(samples: Sequence[LabelledSample], tasks: Sequence[TaskSpec]) -> list[LabelledSample]:
+def labelled_for(samples: Sequence[LabelledSample], tasks: Sequence[TaskSpec]) -> list[LabelledSample]:
+    """The samples with a label for any of the tasks."""
     asked = tasks_of(tasks).values()
     return [sample for sample in samples if any(is_labelled(sample, task) for task in asked)]
 
 
-def _counts(samples: Sequence[LabelledSample], manifest: Manifest, reader: ChipReader) -> Counts:
+def count_training_labels(samples: Sequence[LabelledSample], manifest: Manifest, reader: ChipReader) -> Counts:
+    """Labels of each task that can be trained; says what was left out where none can be."""
     try:
         return count_labels(samples, manifest.tasks, reader)
     except TrainingDataError as error:

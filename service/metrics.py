@@ -76,6 +76,6 @@ def collect(metrics: Metrics, loop: Loop, *, campaigns: bool = True) -> tuple[by
         counts = loop.store.campaigns.counts(campaign.campaign_id, loop.clock())
         for state in ("pool", "leased", "labelled", "reserve"):
             metrics.samples.labels(campaign.name, state).set(getattr(counts, state))
-        active = loop.store.rounds.active(campaign.campaign_id)
-        metrics.running.labels(campaign.name).set(active is not None)
+        unfinished = loop.store.rounds.unfinished(campaign.campaign_id)
+        metrics.running.labels(campaign.name).set(bool(unfinished))
     return generate_latest(metrics.registry) + generate_latest(metrics.of_campaigns), media_type

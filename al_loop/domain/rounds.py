@@ -62,6 +62,11 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     """Last lines of the subprocess's log; filled for failed rounds."""
     left_out: str | None = None
     """Labelled images that it went on without, as their files are damaged or gone, in one sentence."""
+    background: bool = False
+    """Whether it tries a deep network while other rounds go on; what it makes is compared with what serves at its
+    end."""
+    choice: str | None = None
+    """Which candidate of the training is the version, by how much, and why these were tried, in one sentence."""
 
 
 class RoundEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import AnnotatorProgress, ModelScore, NextRound, ScorePoint
 from al_loop.domain.samples import SampleCounts
 from al_loop.store import LabelStore
-from al_loop.training.policy import last_counted_snapshot
+from al_loop.training.policy import foreground, last_counted_snapshot
 
 
 def annotator_progress(
@@ -67,7 +67,7 @@ def next_round_for_annotators(store: LabelStore, campaign: Campaign, counts: Sam
     if campaign.archived_at is not None:
         return NextRound(sentence="archived: no rounds start")
     number, policy = campaign.campaign_id, campaign.policy
-    rounds = store.rounds.list(number)
+    rounds = foreground(store.rounds.list(number))
     if rounds and not rounds[-1].state.is_end:
         return NextRound(sentence=f"round {rounds[-1].number} is under way")
     problem = readiness(store, campaign, now)

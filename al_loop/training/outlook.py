@@ -32,6 +32,7 @@ class RoundOutlook:
         campaign_id, now = campaign.campaign_id, self._clock()
         version = self._store.campaign_version(campaign_id)
         last, counts = self._store.rounds.last(campaign_id), self._store.campaigns.counts(campaign_id, now)
+        running = self._store.rounds.active(campaign_id)
         key = (
             version, campaign.policy, campaign.archived_at, None if last is None else (last.number, last.state),
             counts.total, counts.labelled, counts.reserve, counts.reserve_labelled,
@@ -43,7 +44,6 @@ class RoundOutlook:
             )
             labelled = counts.labelled + counts.reserve_labelled > 0
             missing = readiness(self._store, campaign, now) if labelled and campaign.archived_at is None else None
-            running = None if last is None or last.state.is_end else last
             lack = None if missing is None else str(missing)
             if not can_train():
                 lack = "no rounds start: this installation cannot train (see /health/ready)"

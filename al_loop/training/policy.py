@@ -1,6 +1,8 @@
 """When a round starts by itself. Pure: the scheduler asks, this answers."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
@@ -89,6 +91,44 @@ def seconds_until_retrain(state: RetrainState, policy: RetrainPolicy, now: datet
     return max(0.0, (max(min(starts), settled) - now).total_seconds())
 
 
+def foreground(rounds: Sequence[Round]) -> list[Round]:
+    """The rounds that labels start, without those in the background."""
+    return [entry for entry in rounds if not entry.background]
+
+
+class DeepQuestion(NamedTuple):
+    """What decides whether a deep network is worth a round in the background."""
+
+    labels: int
+    """Of the newest round that made a version."""
+    tried: int | None
+    """Labels at the last round in the background; None: there was none that counts."""
+
+
+def deep_question(rounds: Sequence[Round]) -> DeepQuestion | None:
+    """What to ask `models.training.plan.deep_is_worth`, from rounds by number; None: nothing now.
+
+    Nothing is tried while a round waits or runs, nor before one has made a version. A round in the background counts
+    with the labels of the round before it, however it ended; of interrupted ones, as in `last_counted_snapshot`, only
+    two in a row do.
+    """
+    if any(not entry.state.is_end for entry in rounds):
+        return None
+    done = [entry for entry in foreground(rounds) if entry.version and entry.labels and entry.evaluation is not None]
+    if not done:
+        return None
+    interrupted = 0
+    for entry in reversed(rounds):
+        if not entry.background:
+            continue
+        interrupted = interrupted + 1 if entry.state is RoundState.INTERRUPTED else 0
+        if interrupted == 1:
+            continue
+        before = [other.labels for other in done if other.number < entry.number]
+        return DeepQuestion(done[-1].labels or 0, before[-1] if before else 0)
+    return DeepQuestion(done[-1].labels or 0, None)
+
+
 def last_counted_snapshot(rounds: list[Round]) -> int | None:
     """Newest label event that a round has used up, from rounds in order of their number.
 
@@ -96,7 +136,7 @@ def last_counted_snapshot(rounds: list[Round]) -> int | None:
     service was stopped) is repeated, but two in a row count: whatever stops the service may be the round itself.
     """
     interrupted = 0
-    for entry in reversed(rounds):
+    for entry in reversed(foreground(rounds)):
         if entry.state is RoundState.INTERRUPTED:
             interrupted += 1
             if interrupted < 2:

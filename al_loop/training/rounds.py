@@ -1,12 +1,17 @@
 """A round: snapshot, training, evaluation, export, gate, promotion, scoring; one at a time per campaign.
 
+Beside it one more may run in the background, which tries a deep network: it takes minutes in which quick rounds go on.
+
 By default one worker runs the rounds of all campaigns in order, so that two trainings never fight for the machine; the
 others wait in state `queued`. Pretrainings take places of the same kind (`al_loop.runtime.slots`).
 """
 
+import shutil
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+
+import msgspec
 
 from al_loop.campaigns.imagery.checking import check_images
 from al_loop.campaigns.imagery.labelled import look_at_images
@@ -25,13 +30,18 @@ from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.serving.model_server import ModelServer
 from al_loop.store import LabelStore
 from al_loop.store.tables.renewals import FileProblem
-from al_loop.training.gate import should_promote
-from al_loop.training.installed import check_can_train
+from al_loop.store.tables.rounds import RoundTable
+from al_loop.training.gate import GateDecision, should_promote
+from al_loop.training.installed import check_can_train, usable_model
+from al_loop.training.policy import deep_question
 from al_loop.training.snapshot import write_snapshot
-from al_loop.training.starting_weights import starting_weights
+from al_loop.training.starting_weights import started_from, starting_weights
 from models.card import Evaluation, ModelCard
+from models.manifest import read_manifest
+from models.progress import ProgressLine
 from models.registry import CARD_FILE, ONNX_FILE
 from models.training.data.left_out import LeftOutSample, read_left_out
+from models.training.plan import deep_is_worth
 
 PHASES = {
     "training": RoundState.TRAINING,
@@ -70,10 +80,11 @@ class RoundRunner(JobRunner[Campaign, Round, RoundState]):
             executor: Runs training.
         """
         kind = RoundKind(store, layout, server, scorer, clock, executor)
-        super().__init__(kind, store.rounds, slots, clock, at_once=rounds_at_once)
-        self._label_store = store
+        super().__init__(kind, RoundsOf(store.rounds, background=False), slots, clock, at_once=rounds_at_once)
+        self._deep = JobRunner(kind, RoundsOf(store.rounds, background=True), TrainingSlots(), clock)
+        self._label_store, self._layout = store, layout
 
-    def start(self, campaign: Campaign, reason: str, *, queue: bool = False) -> Round:
+    def start(self, campaign: Campaign, reason: str, *, queue: bool = False, background: bool = False) -> Round:
         """Store a new round and run it when its turn comes.
 
         Args:
@@ -81,6 +92,7 @@ class RoundRunner(JobRunner[Campaign, Round, RoundState]):
             reason: Who or what asked for it.
             queue: While a round runs, queue one more (requests for a second one are answered with the same) instead of
                 refusing.
+            background: Try a deep network beside the other rounds; one such round at a time, of all campaigns.
 
         Raises:
             NotInstalledError: This installation cannot train.
@@ -94,10 +106,54 @@ class RoundRunner(JobRunner[Campaign, Round, RoundState]):
             raise ArchivedError(campaign.name)
         if (problem := readiness(store, campaign, self._clock())) is not None:
             raise problem
-        return self.submit(
-            campaign,
-            lambda: store.rounds.create(campaign.campaign_id, reason=reason, now=self._clock(), queue=queue),
-        )
+
+        def create() -> Round:
+            now = self._clock()
+            return store.rounds.create(campaign.campaign_id, reason=reason, now=now, queue=queue, background=background)
+
+        return self._deep.submit(campaign, create) if background else self.submit(campaign, create)
+
+    def deep_reason(self, campaign: Campaign) -> str | None:
+        """Why a deep network is worth a round in the background now, or None; see `models.training.plan`."""
+        question = deep_question(self._label_store.rounds.list(campaign.campaign_id))
+        if question is None:
+            return None
+        settings = campaign.settings
+        model = started_from(settings.model, starting_weights(self._label_store, self._layout, campaign))
+        if not deep_is_worth(usable_model(model).model, settings.train, campaign.tasks, *question):
+            return None
+        return f"a deep network is worth trying: {question.labels} labels"
+
+    def cancel(self, owner: Campaign, number: int) -> Round:
+        """As `JobRunner.cancel`, of rounds in the background, too."""
+        background = self._label_store.rounds.get(owner.campaign_id, number).background
+        return self._deep.cancel(owner, number) if background else super().cancel(owner, number)
+
+    def progress(self, campaign_id: int, number: int) -> ProgressLine | None:
+        """The newest line of progress of a round that runs in this process."""
+        return super().progress(campaign_id, number) or self._deep.progress(campaign_id, number)
+
+    def recover(self, owner: Campaign) -> None:
+        """As `JobRunner.recover`, of rounds in the background, too."""
+        super().recover(owner)
+        self._deep.recover(owner)
+
+    def close(self) -> None:
+        """Interrupt what runs and wait for its end."""
+        self._deep.close()
+        super().close()
+
+
+class RoundsOf:
+    """The stored rounds of one kind: those that labels start, or those in the background."""
+
+    def __init__(self, table: RoundTable, *, background: bool) -> None:
+        self._table, self._background = table, background
+        self.get, self.set_state = table.get, table.set_state
+
+    def unfinished(self, campaign_id: int) -> list[Round]:
+        """Rounds of this kind that have not ended, by number."""
+        return [entry for entry in self._table.unfinished(campaign_id) if entry.background == self._background]
 
 
 class RoundKind(JobKind[Campaign, Round, RoundState]):
@@ -137,7 +193,8 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
         campaign = self._store.campaigns.get(job.owner.name)  # its settings may have changed while the round waited
         version, out = f"v{job.number}", self.directory(campaign, job.number)
         job.enter(RoundState.SNAPSHOT, version=version)
-        snapshot, left_out = self._snapshot(job, campaign, version)
+        background = self._store.rounds.get(campaign.campaign_id, job.number).background
+        snapshot, left_out = self._snapshot(job, campaign, version, background=background)
         run_program(
             self._executor,
             "models.train",
@@ -148,14 +205,17 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
             cancelled=job.cancelled,
         )
         left_out += unreadable_since(self._store, campaign, read_left_out(out), self._clock())
-        job.enter(RoundState.GATE, left_out=_sentence(left_out))
-        evaluation = read_output(out / "evaluation.json", Evaluation)
         card = read_output(out / CARD_FILE, ModelCard)
+        evaluation = self._against_what_serves(job, campaign, snapshot, out)
+        job.enter(RoundState.GATE, left_out=_sentence(left_out), choice=card.choice)
+        card = msgspec.structs.replace(card, evaluation=evaluation)
         verdict = should_promote(
             evaluation,
             tolerance=campaign.policy.tolerance,
             more=campaign.policy.new_labels or campaign.policy.min_labels,
         )
+        if background and any(tried.kind == "quick" and tried.won for tried in card.candidates):
+            verdict = GateDecision(promote=False, reason=f"the deep network is no better: {card.choice}")
         self._server.registry(campaign).publish(version, out, card)
         self._store.versions.add(campaign.campaign_id, version, job.number, self._clock())
         state = RoundState.GATE if verdict.promote else RoundState.REJECTED
@@ -165,7 +225,28 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
             self._server.promote(campaign, version, why, self._clock, round_number=job.number)
             self._score(job, campaign, version)
 
-    def _snapshot(self, job: RoundJob, campaign: Campaign, version: str) -> tuple[Path, list[SkippedPath]]:
+    def _against_what_serves(self, job: RoundJob, campaign: Campaign, snapshot: Path, out: Path) -> Evaluation:
+        """What the training measured, or measured again where another version began to serve meanwhile."""
+        evaluation = read_output(out / "evaluation.json", Evaluation)
+        against = read_manifest(snapshot).incumbent_version
+        while (serving := self._server.serving_version(campaign)) not in (None, against):
+            judged = out.parent / f"against-{serving}"
+            run_program(
+                self._executor,
+                "models.judge",
+                [str(snapshot.resolve()), str(out), str(self._server.registry(campaign).path(serving))],
+                judged,
+                on_phase=job.phases(PHASES),
+                on_progress=job.note,
+                cancelled=job.cancelled,
+            )
+            evaluation, against = read_output(judged / "evaluation.json", Evaluation), serving
+            shutil.copyfile(judged / "evaluation.json", out / "evaluation.json")
+        return evaluation
+
+    def _snapshot(
+        self, job: RoundJob, campaign: Campaign, version: str, *, background: bool
+    ) -> tuple[Path, list[SkippedPath]]:
         """The directory of a new snapshot, and the labelled images that are not in it."""
         look_at_images(self._store, campaign, self._clock())
         incumbent = self._server.serving_version(campaign)
@@ -173,7 +254,7 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
         directory = self._layout.round(campaign.folder, job.number) / "snapshot"
         manifest, digest, _, left_out = write_snapshot(
             self._store, campaign, job.number, directory, version=version, incumbent=path, incumbent_version=incumbent,
-            now=self._clock(), start=starting_weights(self._store, self._layout, campaign),
+            now=self._clock(), start=starting_weights(self._store, self._layout, campaign), background=background,
         )  # fmt: skip
         job.enter(
             RoundState.SNAPSHOT,

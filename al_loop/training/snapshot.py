@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,7 +26,7 @@ from al_loop.errors import NotEnoughLabelsError
 from al_loop.store import LabelStore
 from al_loop.store.tables.images import FormerImage
 from al_loop.training.installed import usable_model
-from al_loop.training.starting_weights import StartingWeights
+from al_loop.training.starting_weights import StartingWeights, started_from
 from models.card import IGNORE, TaskName, TaskSpec
 from models.geo.placement import WGS84, place, polygons_only
 from models.manifest import SAMPLES_FILE, Manifest, Split, write_manifest
@@ -72,6 +71,7 @@ def write_snapshot(
     incumbent_version: str | None,
     now: datetime,
     start: StartingWeights | None = None,
+    background: bool = False,
 ) -> Snapshot:
     """Write `manifest.json` and `samples.parquet` for a training run.
 
@@ -90,6 +90,7 @@ def write_snapshot(
         incumbent_version: Its name.
         now: When the snapshot is taken.
         start: Encoder weights that the run starts from; None: as the campaign's settings say.
+        background: Whether the run tries a deep candidate while other rounds go on.
 
     Raises:
         NotEnoughLabelsError: Too few labels, or one class only; says what to label.
@@ -117,11 +118,7 @@ def write_snapshot(
     for row in rows:
         counts[row["split"]] += 1
     source_bands = campaign.source_bands or 0
-    model = campaign.settings.model
-    weights = model.pretrained_file if start is None else start.file
-    if weights is not None:
-        model = msgspec.structs.replace(model, pretrained_file=str(Path(weights).absolute()))
-    usable = usable_model(model)
+    usable = usable_model(started_from(campaign.settings.model, start))
     manifest = Manifest(
         version=version,
         campaign=campaign.name,
@@ -145,6 +142,7 @@ def write_snapshot(
         sensor=campaign.settings.sensor,
         encoder_problem=usable.encoder_problem,
         band_names=campaign.settings.listed_band_names,
+        background=background,
     )
     return Snapshot(manifest, write_manifest(directory, manifest), counts, left_out)
 

@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
 from al_loop.store import LabelStore
 from al_loop.training.installed import usable_model
+from models.card import ModelConfig
 from models.pretrain_config import ENCODER_FILE
 
 
@@ -32,3 +35,11 @@ def starting_weights(store: LabelStore, layout: DataLayout, campaign: Campaign) 
             file = layout.encoders(campaign.folder) / entry.version / ENCODER_FILE
             return StartingWeights(entry.version, file.absolute()) if file.is_file() else None
     return None
+
+
+def started_from(model: ModelConfig, start: StartingWeights | None) -> ModelConfig:
+    """The architecture of a run that starts from these weights; None: from those that it names itself, if any."""
+    weights = model.pretrained_file if start is None else start.file
+    if weights is None:
+        return model
+    return msgspec.structs.replace(model, pretrained_file=str(Path(weights).absolute()))

@@ -19,7 +19,6 @@ from models.arrays import Matrix
 from models.card import IGNORE, BandStatistics, TaskName, TaskSpec
 from models.encoders.frozen import FrozenFeatures, scale_for
 from models.encoders.graph import EMBEDDING, frozen_graph, stage_name
-from models.encoders.pool_look import look_at_pool
 from models.encoders.session import describe_by
 from models.encoders.stages import CHANNELS, STAGES
 from models.errors import RasterError, TrainingDataError, UnreadableSampleError, UnusableRasterError
@@ -30,6 +29,7 @@ from models.tasks import Task, task_kinds, tasks_of
 from models.tasks.classification.network import onnx_operator
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, pad_batch
 from models.training.data.label_counts import is_labelled
+from models.training.data.pool import look_at
 from models.training.data.stride import STRIDE_PX
 from models.training.pixels.examples import (
     PixelExamples,
@@ -149,10 +149,7 @@ def frozen_features(manifest: Manifest, statistics: BandStatistics) -> FrozenFea
         ShippedWeightsError: The weights cannot be used here.
         TrainingDataError: No image can be read, or the sensor contradicts the number of bands.
     """
-    look = look_at_pool(
-        manifest.statistics_paths, manifest.source_bands, manifest.bands, manifest.sensor, manifest.reading,
-        manifest.band_names,
-    )  # fmt: skip
+    look = look_at(manifest)
     return FrozenFeatures(
         statistics, look.kinds, eight_bit=look.eight_bit, scale=scale_for(look.side_px), band_statistics=True
     )

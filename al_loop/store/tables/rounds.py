@@ -22,9 +22,12 @@ class RoundTable(JobTable[Round, RoundState]):
     documents = frozenset({"evaluation"})
     columns = documents | {
         "version", "labels", "reserve_labels", "label_event_id", "manifest_sha256", "verdict", "error", "left_out",
+        "choice",
     }  # fmt: skip
 
-    def create(self, campaign_id: int, *, reason: str, now: datetime, queue: bool = False) -> Round:
+    def create(
+        self, campaign_id: int, *, reason: str, now: datetime, queue: bool = False, background: bool = False
+    ) -> Round:
         """Store a new round in state `queued`; numbers start at 1.
 
         Args:
@@ -32,19 +35,24 @@ class RoundTable(JobTable[Round, RoundState]):
             reason: Why it is started: "ops", "new labels: 52", "interval".
             now: When it was asked for.
             queue: Accept the round although another runs; a round that waits already is returned instead of a second.
+            background: Whether it goes on beside the others; only rounds of the same kind are in its way.
 
         Raises:
             RoundRunningError: Another round is not at its end, and `queue` is false.
         """
 
         def operation(connection: DuckDBPyConnection) -> Round:
-            unfinished = self._open(connection, campaign_id)
+            unfinished = [
+                row
+                for row in self._open(connection, campaign_id)
+                if self._get(connection, campaign_id, int(row["number"])).background == background
+            ]
             if unfinished and not queue:
                 raise RoundRunningError(unfinished[0]["name"], unfinished[0]["number"], unfinished[0]["state"])
             waiting = [row["number"] for row in unfinished if row["state"] == RoundState.QUEUED]
             if waiting:
                 return self._get(connection, campaign_id, waiting[-1])
-            return self._add(connection, campaign_id, now, reason, reason=reason)
+            return self._add(connection, campaign_id, now, reason, reason=reason, background=background)
 
         return self._database.write(operation, campaign_id=campaign_id)
 
@@ -59,9 +67,8 @@ class RoundTable(JobTable[Round, RoundState]):
         return int(rows[0]["labels"])
 
     def active(self, campaign_id: int) -> Round | None:
-        """The oldest round that has not ended."""
-        unfinished = self.unfinished(campaign_id)
-        return unfinished[0] if unfinished else None
+        """The oldest round that has not ended, without those in the background."""
+        return next((entry for entry in self.unfinished(campaign_id) if not entry.background), None)
 
     def last(self, campaign_id: int) -> Round | None:
         """The newest round."""

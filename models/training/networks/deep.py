@@ -15,6 +15,7 @@ from models.training.calibration import CalibratedNetwork, calibrate
 from models.training.data.batches import epoch_size, training_batches
 from models.training.data.dataset import ChipReader, LabelledSample
 from models.training.data.label_counts import Counts
+from models.training.data.pool import look_at
 from models.training.evaluate import metric_value
 from models.training.fit import Schedule, fit, report_interval, schedule
 from models.training.losses import TaskLoss
@@ -64,7 +65,7 @@ def train_deep(
     started = time.monotonic()
     torch.manual_seed(manifest.train.seed)
     rng = np.random.default_rng(manifest.train.seed)
-    network = build(manifest.model, tasks, statistics)
+    network = build(manifest.model, tasks, statistics, look_at(manifest).kinds)
     chip_pixels = max(reader.chip_pixels(sample) for sample in samples)
     length = schedule(manifest.train, epoch_size(samples, reader), chip_pixels)
     batches = training_batches(samples, reader, tasks, statistics, length.batch_size, rng)

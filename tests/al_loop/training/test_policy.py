@@ -1,7 +1,9 @@
 """When a round starts by itself."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,11 +12,13 @@ from al_loop.domain.campaigns import RetrainPolicy
 from al_loop.domain.rounds import Round, RoundState
 from al_loop.training.policy import (
     RetrainState,
+    deep_question,
     last_counted_snapshot,
     next_round,
     seconds_until_retrain,
     should_retrain,
 )
+from models.card import Evaluation
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 POLICY = RetrainPolicy(new_labels=50, interval_s=3600, debounce_s=5)
@@ -126,3 +130,33 @@ def test_way_to_the_next_round_in_words(
     answer = next_round(new, policy, running=running, missing=missing, archived=archived)
     assert answer.sentence == sentence
     assert (answer.new_labels, answer.needed) == (new, policy.new_labels)
+
+
+def trained(number: int, labels: int, kind: RoundState = RoundState.PROMOTED, **changes: Any) -> Round:
+    fields = {"version": f"v{number}", "labels": labels, "evaluation": Evaluation(candidate=[])} | changes
+    return msgspec.structs.replace(turn(number, kind, 1), **fields)
+
+
+def test_labels_of_rounds_in_the_background_are_not_used_up() -> None:
+    deep = msgspec.structs.replace(turn(2, RoundState.PROMOTED, 20), background=True)
+    assert last_counted_snapshot([turn(1, RoundState.PROMOTED, 10), deep]) == 10
+
+
+def test_deep_network_is_asked_about_once_a_round_has_made_a_version() -> None:
+    assert deep_question([]) is None
+    assert deep_question([trained(1, 50, RoundState.FAILED, evaluation=None)]) is None
+    assert deep_question([trained(1, 50), trained(2, 90, RoundState.REJECTED)]) == (90, None)
+    assert deep_question([trained(1, 50), turn(2, RoundState.TRAINING, 1)]) is None
+
+
+def test_deep_round_counts_with_the_labels_before_it_however_it_ended() -> None:
+    failed = msgspec.structs.replace(turn(2, RoundState.FAILED, None), background=True)
+    assert deep_question([trained(1, 50), failed, trained(3, 90)]) == (90, 50)
+
+
+def test_interrupted_deep_round_is_repeated_once() -> None:
+    first, second = (
+        msgspec.structs.replace(turn(number, RoundState.INTERRUPTED, 1), background=True) for number in (2, 3)
+    )
+    assert deep_question([trained(1, 50), first]) == (50, None)
+    assert deep_question([trained(1, 50), first, second]) == (50, 50)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -21,7 +22,7 @@ from al_loop.campaigns.register import register_paths
 from al_loop.domain.campaigns import Campaign, CampaignSettings, ReserveSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.rounds import Pretraining, PretrainingState, Round, RoundState
-from al_loop.errors import NoModelError
+from al_loop.errors import NoModelError, RoundRunningError
 from al_loop.runtime.processes import ProcessFailedError, run_supervised
 from al_loop.runtime.slots import TrainingSlots
 from al_loop.scoring.pool_scorer import PoolScorer
@@ -29,6 +30,8 @@ from al_loop.serving.model_server import ModelServer
 from al_loop.store import LabelStore
 from al_loop.training.pretrainings import PretrainingRunner
 from al_loop.training.rounds import RoundRunner
+from models.card import Candidate, ModelCard
+from models.manifest import read_manifest
 from models.pretrain_config import PretrainConfig
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES
@@ -47,11 +50,19 @@ class Replay:
     def __init__(self, trained: TrainedRun, pretrained: PretrainedRun) -> None:
         self._outputs = {"models.train": trained.out, "models.pretrain": pretrained.out}
         self.spoil: dict[str, Spoil] = {}
+        self.background_goes_on = threading.Event()
+        self.background_goes_on.set()
 
     def __call__(self, module: str, arguments: list[str], directory: Path, **callbacks: Any) -> None:
+        if module == "models.train" and read_manifest(Path(arguments[0])).background:
+            wait_for(lambda: self.background_goes_on.is_set() or callbacks["cancelled"].is_set(), 60)
         if module in self._outputs:
             shutil.copytree(self._outputs[module], directory, dirs_exist_ok=True)
             (directory / "log.txt").write_text("replayed\n")
+            if module == "models.train":
+                card = msgspec.json.decode((directory / "card.json").read_bytes())
+                card["version"] = read_manifest(Path(arguments[0])).version
+                (directory / "card.json").write_bytes(msgspec.json.encode(card))
             callbacks["on_phase"]("training")
         else:
             run_supervised(module, arguments, directory, **callbacks)
@@ -302,3 +313,52 @@ def test_replayed_pretraining_embeds_the_pool(service: Service) -> None:
     ended = service.run_pretraining()
     assert (ended.state, ended.version, ended.error) == (PretrainingState.FINISHED, "ssl-1", None)
     assert len(service.embeddings.load("ssl-1").sample_ids) == 48
+
+
+def test_quick_round_is_served_while_a_deep_one_runs_which_is_then_compared_with_it(service: Service) -> None:
+    first = service.run_round()
+    service.replay.background_goes_on.clear()
+    deep = service.rounds.start(service.campaign, "worth it", background=True)
+    number = service.campaign.campaign_id
+    wait_for(lambda: service.store.rounds.get(number, deep.number).state is RoundState.SNAPSHOT)
+    with pytest.raises(RoundRunningError):
+        service.rounds.start(service.campaign, "worth it", background=True)
+    quick = service.run_round()
+    assert (quick.state, service.campaign.current_version) == (RoundState.PROMOTED, quick.version)
+    assert service.store.rounds.get(number, deep.number).ended_at is None
+    service.replay.background_goes_on.set()
+    wait_for(lambda: service.store.rounds.get(number, deep.number).state.is_end, 120)
+    ended = service.store.rounds.get(number, deep.number)
+    assert ended.evaluation is not None
+    assert ended.evaluation.incumbent_version == quick.version != first.version
+    assert ended.evaluation.paired[0].difference == 0
+    assert (ended.background, ended.choice) == (True, "deep is the only candidate; settings.model names an encoder")
+    card = service.server.registry(service.campaign).card(str(ended.version))
+    assert card.evaluation == ended.evaluation
+
+
+def test_deep_round_that_runs_is_cancelled_by_its_number(service: Service) -> None:
+    service.replay.background_goes_on.clear()
+    deep = service.rounds.start(service.campaign, "worth it", background=True)
+    number = service.campaign.campaign_id
+    wait_for(lambda: service.store.rounds.get(number, deep.number).state is RoundState.SNAPSHOT)
+    service.rounds.cancel(service.campaign, deep.number)
+    wait_for(lambda: service.store.rounds.get(number, deep.number).state is RoundState.CANCELLED)
+    service.replay.background_goes_on.set()
+
+
+def test_version_of_a_deep_round_whose_quick_candidate_won_is_not_served(service: Service) -> None:
+    def quick_won(directory: Path) -> None:
+        card = msgspec.json.decode((directory / "card.json").read_bytes(), type=ModelCard)
+        tried = [Candidate(kind="quick", held_out={}, seconds=1, won=True)]
+        changed = msgspec.structs.replace(card, candidates=tried, choice="quick beats deep, 0.9 to 0.8")
+        (directory / "card.json").write_bytes(msgspec.json.encode(changed))
+
+    service.replay.spoil["models.train"] = quick_won
+    deep = service.rounds.start(service.campaign, "worth it", background=True)
+    number = service.campaign.campaign_id
+    wait_for(lambda: service.store.rounds.get(number, deep.number).state.is_end, 120)
+    ended = service.store.rounds.get(number, deep.number)
+    assert ended.state is RoundState.REJECTED
+    assert ended.verdict == "the deep network is no better: quick beats deep, 0.9 to 0.8"
+    assert service.run_round().state is RoundState.PROMOTED
