@@ -40,6 +40,8 @@ class LastRound(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     verdict: str | None
     error: str | None
+    choice: str | None = None
+    """Which candidate of the training won, by how much, and why these were tried, in one sentence."""
 
 
 class CampaignView(msgspec.Struct, frozen=True, kw_only=True):

@@ -51,7 +51,9 @@ def campaign_view(loop: Loop, campaign: Campaign, *, told: bool = True) -> Campa
         current_model=_current(versions, loop.server.serving_version(campaign)),
         last_round=None
         if last is None
-        else LastRound(number=last.number, state=last.state, verdict=last.verdict, error=last.error),
+        else LastRound(
+            number=last.number, state=last.state, verdict=last.verdict, error=last.error, choice=last.choice
+        ),
         notices=campaign_notices(loop.store, campaign),
         next_round=loop.outlook.of(campaign)
         if told

@@ -97,6 +97,8 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     current: bool
     problem: str | None
     """Why it cannot be served now (digest mismatch, missing file); None if it can."""
+    choice: str | None = None
+    """Which candidate of its training won, by how much, and why these were tried, in one sentence."""
 
 
 class CurvePoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ costs accuracy. There is no averaging of weights either: at the end of the sched
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 import torch
@@ -35,6 +36,10 @@ WARM_UP = 0.1
 """Share of the steps in which the learning rate rises; it falls as a cosine over the rest."""
 
 GRADIENT_NORM = 5.0
+
+TRAINED_ENCODER_RATE = 0.1
+"""Learning rate of an encoder that starts from the shipped weights, as a share of that of the rest: what it knows is
+refined, not replaced."""
 
 Report = Callable[[int, float], None]
 """Called after each reporting interval: steps done, mean loss since the last call."""
@@ -88,6 +93,8 @@ def fit(
     device: torch.device,
     report: Report,
     report_every: int,
+    *,
+    encoder_rate: float = 1.0,
 ) -> None:
     """Train a network in place; it is moved to `device`.
 
@@ -103,14 +110,16 @@ def fit(
         device: Where to train.
         report: Called with the progress.
         report_every: In steps.
+        encoder_rate: Learning rate of the module `encoder`, as a share of that of the rest.
 
     Raises:
         TrainingDataError: The loss is not finite; names the step.
     """
     network.to(memory_format=torch.channels_last).to(device).train()
     loss.to(device)
-    optimizer = torch.optim.AdamW(parameter_groups(network, config.weight_decay), lr=config.learning_rate)
-    scheduler = OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=WARM_UP)
+    groups = rated_groups(network, config, encoder_rate)
+    optimizer = torch.optim.AdamW(groups)
+    scheduler = OneCycleLR(optimizer, [group["lr"] for group in groups], total_steps=steps, pct_start=WARM_UP)
     half = device.type == "cuda" and torch.cuda.is_bf16_supported()
     losses: list[float] = []
     for step in range(1, steps + 1):
@@ -135,7 +144,14 @@ def fit(
     network.eval()
 
 
-def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+def rated_groups(network: nn.Module, config: TrainConfig, encoder_rate: float) -> list[dict[str, Any]]:
+    """`parameter_groups` with learning rates: `encoder_rate` times the recipe's for the module `encoder`."""
+    rest = nn.ModuleList(module for name, module in network.named_children() if name != "encoder")
+    parts = (network.get_submodule("encoder"), config.learning_rate * encoder_rate), (rest, config.learning_rate)
+    return [group | {"lr": rate} for module, rate in parts for group in parameter_groups(module, config.weight_decay)]
+
+
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Weight decay for matrices and kernels, none for biases and normalisation."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     return [

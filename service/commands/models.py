@@ -26,7 +26,7 @@ def show_all(
     if as_json:
         print_json(answer.models)
         return
-    table = Table("version", "round", "labels", "metric", "created", "promoted", "current", "problem")
+    table = Table("version", "round", "labels", "metric", "created", "promoted", "current", "candidates", "problem")
     for entry in answer.models:
         table.add_row(
             entry.version,
@@ -36,6 +36,7 @@ def show_all(
             f"{entry.created_at:%Y-%m-%d %H:%M}",
             "" if entry.promoted_at is None else f"{entry.promoted_at:%Y-%m-%d %H:%M}",
             "yes" if entry.current else "",
+            entry.choice or "",
             entry.problem or "",
         )
     print_tables(table)
@@ -71,6 +72,8 @@ def card(
         "encoder": found.model.encoder + (f", from {found.trained_from}" if found.trained_from else ""),
         "training": f"{found.seconds:.0f} s",
     }
+    if found.choice is not None:
+        facts["candidates"] = found.choice
     table = Table("fact", "value")
     for name, value in facts.items():
         table.add_row(name, value)

@@ -146,17 +146,17 @@ def outcome(view: Round) -> str:
 
 
 def round_table(rounds: list[Round]) -> Table:
-    """Rounds, labels, metric with interval, verdict."""
+    """Rounds, labels, metric with interval, verdict, and which candidate of the training won."""
     table = Table("round", "state", "labels", "reserve", "metric", "why")
     for entry in rounds:
         metrics = [] if entry.evaluation is None else entry.evaluation.candidate
         table.add_row(
             str(entry.number),
-            entry.state,
+            f"{entry.state} (background)" if entry.background else entry.state,
             str(entry.labels or ""),
             str(entry.reserve_labels or ""),
             "\n".join(f"{m.metric} {m.value:.3f} [{m.low:.3f}, {m.high:.3f}]" for m in metrics),
-            entry.error or entry.verdict or entry.reason,
+            "\n".join([entry.error or entry.verdict or entry.reason, *([entry.choice] if entry.choice else [])]),
         )
     return table
 
@@ -165,7 +165,7 @@ def _follow(client: "Client", campaign: str, number: int, *, as_json: bool, quie
     out = console(stderr=True)
     view = follow_round(client, campaign, number, console(stderr=True, quiet=quiet))
     out.print(outcome(view), highlight=False, markup=False)
-    for line in view.log:
+    for line in [*([view.choice] if view.choice else []), *view.log]:
         out.print(f"  {line}", highlight=False, markup=False)
     if as_json:
         print_json(view)

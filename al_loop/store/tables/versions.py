@@ -106,7 +106,9 @@ class VersionTable:
             """SELECT version, round_number, v.created_at, problem,
                 (SELECT max(promoted_at) FROM promotions p
                     WHERE p.campaign_id = v.campaign_id AND p.version = v.version) AS promoted_at,
-                coalesce(version = current_version, false) AS current
+                coalesce(version = current_version, false) AS current,
+                (SELECT choice FROM rounds r
+                    WHERE r.campaign_id = v.campaign_id AND r.number = v.round_number) AS choice
             FROM model_versions v JOIN campaigns USING (campaign_id)
             WHERE campaign_id = $campaign_id ORDER BY round_number""",
             campaign_id=campaign_id,

@@ -9,6 +9,7 @@ from torch import nn
 
 from models.card import BandStatistics, TaskName, TaskSpec
 from models.manifest import Manifest
+from models.pretrain_config import SHIPPED
 from models.progress import Progress
 from models.training.artefacts import TrainingReport
 from models.training.calibration import CalibratedNetwork, calibrate
@@ -17,7 +18,7 @@ from models.training.data.dataset import ChipReader, LabelledSample
 from models.training.data.label_counts import Counts
 from models.training.data.pool import look_at
 from models.training.evaluate import metric_value
-from models.training.fit import Schedule, fit, report_interval, schedule
+from models.training.fit import TRAINED_ENCODER_RATE, Schedule, fit, report_interval, schedule
 from models.training.losses import TaskLoss
 from models.training.networks.architectures import build
 from models.training.tallies import TILE_PX, tally
@@ -86,6 +87,7 @@ def train_deep(
         device,
         report,
         report_every=report_interval(length, chip_pixels, sum(sample.height * sample.width for sample in calibration)),
+        encoder_rate=TRAINED_ENCODER_RATE if manifest.model.encoder == SHIPPED else 1.0,
     )
     temperature = calibrate(torch_infer(network, device), calibration, reader, tasks, TILE_PX)
     calibrated = CalibratedNetwork(network, tasks, temperature)

@@ -91,7 +91,7 @@ function* lines(campaign, annotator, more) {
   if (round) {
     const said = round.error ?? round.verdict ?? "";
     const failed = round.state === "failed";
-    yield ["Last round", `${round.number}: ${round.state}${said && said !== round.state ? `, ${said}` : ""}`, failed ? "bad" : ""];
+    yield ["Last round", `${round.number}: ${round.state}${said && said !== round.state ? `, ${said}` : ""}${round.choice ? ` (${round.choice})` : ""}`, failed ? "bad" : ""];
   }
   const next = campaign.next_round?.sentence;
   if (next) yield ["Next round", next, ""];
