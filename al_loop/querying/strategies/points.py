@@ -83,9 +83,44 @@ def pick_points(
     broken = ~np.isfinite(likely).all(axis=1)
     if broken.any():
         raise NonFiniteScoresError("probabilities (cells)", cells[broken].tolist())
-    order = cells[_preferred(likely, count, rng, choice if classes else "random", background, labelled_count)]
-    points = np.column_stack(np.divmod(order, width))
-    return _spread(points, before, count, spacing)
+    places = np.column_stack(np.divmod(cells, width))
+    picked = pick_places(
+        likely, places, count, rng,
+        choice=choice, before=before, background=background, labelled_count=labelled_count, spacing=spacing,
+    )  # fmt: skip
+    return places[picked]
+
+
+def pick_places(
+    likely: Matrix,
+    places: NDArray[np.int64],
+    count: int,
+    rng: np.random.Generator,
+    *,
+    choice: PointChoice = "margin",
+    before: NDArray[np.int64],
+    background: int | None = None,
+    labelled_count: int = 0,
+    spacing: float = SPACING,
+) -> NDArray[np.int64]:
+    """`pick_points` among places anywhere in an image.
+
+    Args:
+        likely: Of the K classes at each place, shape (C, K), finite; K = 0 before the first head.
+        places: Row and column of each, shape (C, 2), none of them in `before`.
+        count: As for `pick_points`, as are the others.
+        rng: Draws.
+        choice: How.
+        before: What was asked about, shape (M, 2).
+        background: What is not foreground.
+        labelled_count: For "clasp_pe".
+        spacing: In the unit of `places`.
+
+    Returns:
+        Positions in `places`, shape (n,).
+    """
+    order = _preferred(likely, count, rng, choice if likely.shape[1] else "random", background, labelled_count)
+    return order[_spread(places[order], before, count, spacing)]
 
 
 def _preferred(
@@ -134,7 +169,7 @@ def _unique(values: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _spread(points: NDArray[np.int64], before: NDArray[np.int64], count: int, spacing: float) -> NDArray[np.int64]:
-    """The first `count` points (P, 2) that keep the distance; then those that do not."""
+    """Positions of the first `count` points (P, 2) that keep the distance; then of those that do not."""
     near = before
     chosen: list[int] = []
     passed: list[int] = []
@@ -147,4 +182,4 @@ def _spread(points: NDArray[np.int64], before: NDArray[np.int64], count: int, sp
         chosen.append(index)
         near = np.concatenate([near, point[None]])
     rest = [*passed, *range(min(len(points), _FIRST_TRIED * count), len(points))]
-    return points[[*chosen, *rest[: count - len(chosen)]]]
+    return np.array([*chosen, *rest[: count - len(chosen)]], np.int64)

@@ -11,7 +11,8 @@ from torch import Tensor
 from models.arrays import Codes, Matrix
 from models.card import IGNORE
 from models.encoders.frozen import FrozenFeatures
-from models.heads.linear_head import Head, fit_head
+from models.heads.balanced import fit_balanced
+from models.heads.linear_head import Head
 from models.tasks import Task
 from models.training.pixels.head import PixelFeatures, PixelScaling
 
@@ -101,7 +102,6 @@ def fit_pixel_head(task: Task, examples: PixelExamples) -> Head:
     """
     rng = np.random.default_rng(0)
     rows = rng.permutation(len(examples.codes))[:MOST_ROWS]
-    targets = np.eye(task.outputs, dtype=np.float32)[examples.codes[rows]]
-    counts = targets.sum(axis=0)
-    weights = np.divide(len(rows), counts * np.count_nonzero(counts), where=counts > 0, out=np.zeros_like(counts))
-    return fit_head(examples.features[rows], targets * weights, rng=rng, groups=examples.groups[rows])
+    return fit_balanced(
+        examples.features[rows], examples.codes[rows], task.outputs, rng=rng, groups=examples.groups[rows]
+    )
