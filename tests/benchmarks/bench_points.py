@@ -5,14 +5,16 @@ of the repository. A seed tests on one of the ten pairs of five scenes and asks 
 over paired seeds, 95 %; the pairs of scenes overlap, so they are too narrow. What is known after each run is kept, so
 that an interrupted run goes on.
 
-Run: python -m tests.benchmarks.bench_points SHARED_DATA/dubai_seg --cache DIR [--seeds 10] [--minutes 8]
+Run: python -m tests.benchmarks.bench_points SHARED_DATA [--cache DIR] [--seeds 10] [--minutes 8]
 """
 
 import argparse
 import itertools
 import json
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -40,15 +42,15 @@ CLASSES = 5
 def main() -> None:
     """Print a table of curves, and one of paired differences."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("data", type=Path, help="folder of NAME.jpg and NAME_mask.png, scenes named by 5 letters")
-    parser.add_argument("--cache", type=Path, required=True, help="where features and finished runs are kept")
+    parser.add_argument("data", type=Path, nargs="?", default=Path("../shared/data"), help="folder with dubai_seg")
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "al-loop-points")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--minutes", type=float, default=8, help="stop in time; start again to go on")
     parser.add_argument("--choices", nargs="+", choices=CHOICES, default=CHOICES)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     ends = time.monotonic() + 60 * arguments.minutes
-    features, known = prepare(arguments.data, arguments.cache)
+    features, known = prepare(arguments.data / "dubai_seg", arguments.cache)
     finished = arguments.cache / "points.json"
     runs: dict[str, list[float]] = json.loads(finished.read_text()) if finished.is_file() else {}
     variants = [(choice, cost) for choice in arguments.choices for cost in (1.0, 0.5)]
@@ -72,10 +74,8 @@ def prepare(folder: Path, cache: Path) -> tuple[NDArray[np.float16], dict[str, N
         rng = np.random.default_rng(0)
         parts = [sampled(network, pixels, path, number, rng) for number, path in enumerate(paths)]
         np.save(cache / "features.npy", np.concatenate([values for values, _ in parts]))
-        np.savez(
-            cache / "known.npz",
-            **{name: np.concatenate([known[name] for _, known in parts]) for name in parts[0][1]},
-        )
+        joined: dict[str, Any] = {name: np.concatenate([known[name] for _, known in parts]) for name in parts[0][1]}
+        np.savez(cache / "known.npz", **joined)
     with np.load(cache / "known.npz") as known:
         return np.load(cache / "features.npy"), dict(known)
 

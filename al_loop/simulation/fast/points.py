@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from al_loop.querying.strategies.points import PointChoice, pick_places
 from models import metrics
-from models.arrays import Matrix, Rows
+from models.arrays import Rows
 from models.card import IGNORE
 from models.heads.balanced import fit_balanced
 from models.heads.linear_head import Head
@@ -25,7 +25,7 @@ SPACING_PX = 16.0
 class PointPool:
     """M pixels of several images."""
 
-    features: Matrix
+    features: NDArray[np.floating]
     """Of each pixel, (M, D), float16 or float32, of about unit length."""
     codes: NDArray[np.uint8]
     """What each shows, (M,): 0 = background, 1 to K = class, 255 = not known, never asked about and never tested on."""
