@@ -31,6 +31,8 @@ _LEAST_GROUND = 1e-3
 _MOST_OFF_AREA_DEG = 90.0
 """Farthest from the area that a CRS is made for; UTM goes on beyond the pole, down the other side of the Earth."""
 _EARTH_RADIUS_M = 6_371_000.0
+_UTM = re.compile(r"EPSG:32([67])(?:0[1-9]|[1-5]\d|60)")
+"""WGS 84 / UTM, north and south."""
 _AREA = re.compile(r"BBOX\[([-.\d]+),([-.\d]+),([-.\d]+),([-.\d]+)\]")
 _CYLINDRICAL = ("merc", "webmerc", "eqc", "cea", "mill", "gall", "comill", "cc")
 """PROJ's names of projections whose x repeats after one turn; images in them may run on beyond the date line."""
@@ -252,6 +254,8 @@ def _covered(
     """
     geographic = CRS.from_epsg(4326)
     placed = transform_points(crs, geographic, points)
+    if _is_in_zone(crs, points):
+        return placed, np.ones(len(points), np.bool_)
     with np.errstate(invalid="ignore"):
         apart = np.abs(transform_points(geographic, crs, placed) - points)
         tolerance = np.array(pixel) + 1e-6 * np.abs(points)
@@ -259,6 +263,16 @@ def _covered(
             middle = np.abs(points[:, 0]) <= length * _MOST_LONGITUDE_DEG / 360.0
             apart[:, 0] = np.where(middle, np.abs(apart[:, 0] - length * np.round(apart[:, 0] / length)), apart[:, 0])
         return placed, np.asarray((apart <= tolerance).all(axis=1) & (np.abs(placed[:, 1]) <= 90.0))
+
+
+def _is_in_zone(crs: CRS, points: NDArray[np.float64]) -> bool:
+    """Whether points lie where UTM is exact, so that they need not be brought back: nearly all satellite images do."""
+    zone = _UTM.fullmatch(crs_name(crs) or "")
+    if zone is None:
+        return False
+    x, y = points.T
+    equator = 10_000_000.0 if zone[1] == "7" else 0.0
+    return bool((np.abs(x - 500_000.0) <= 400_000.0).all() and (np.abs(y - equator) <= 9_400_000.0).all())
 
 
 def _edges(left: float, bottom: float, right: float, top: float) -> NDArray[np.float64]:

@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.crs import CRS
 
+from models.rasters.crs import transform_points
 from models.rasters.georeference import location
 from models.rasters.reading import read_header
 from tests.data.make_scene import make_scene
@@ -174,3 +176,21 @@ def test_grid_file_that_a_crs_names_is_not_used(tmp_path):
 
     assert bounds is None
     assert "names a grid file" in problem
+
+
+@pytest.mark.parametrize("code", [32601, 32631, 32660, 32701, 32733, 32760])
+def test_utm_is_exact_where_points_are_not_brought_back(code: int) -> None:
+    crs, geographic = CRS.from_epsg(code), CRS.from_epsg(4326)
+    equator = 10_000_000.0 if code > 32700 else 0.0
+    xs, ys = np.meshgrid(np.linspace(100_000, 900_000, 9), equator + np.linspace(-9_400_000, 9_400_000, 41))
+    points = np.column_stack([xs.ravel(), ys.ravel()])
+    back = transform_points(geographic, crs, transform_points(crs, geographic, points))
+    np.testing.assert_allclose(back, points, atol=1e-3)
+
+
+def test_image_beside_its_utm_zone_is_placed_as_exactly_as_one_in_it() -> None:
+    for x in (899_000.0, 901_000.0):  # on either side of where points are brought back to be sure
+        bounds = location(CRS.from_epsg(32631), [10.0, 0.0, x, 0.0, -10.0, 4_600_000.0], 64, 64).bounds
+        assert bounds is not None
+        assert 7.7 < bounds[0] < bounds[2] < 7.9
+        assert 41.4 < bounds[1] < bounds[3] < 41.5
