@@ -1,6 +1,5 @@
 """COCO: one JSON file for many images, with outlines as polygons or run lengths; also as Roboflow writes it."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -8,14 +7,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from al_loop.campaigns.importing.layout import splits_note
 from al_loop.campaigns.importing.listing import ImageNames, Listing, is_image, suffix
-from al_loop.campaigns.importing.mask_pairs import features_of, group_pattern
+from al_loop.campaigns.importing.mask_pairs import features_of, segmentation_plan
 from al_loop.campaigns.importing.plan import ImportPlan, ReportStep
-from al_loop.domain.campaigns import CampaignSettings, ReserveSettings
-from al_loop.domain.labels import LabelInput
 from al_loop.errors import InvalidValueError, UnsupportedError
-from models.card import TaskSpec
 from models.errors import RasterError
 from models.rasters.reading import read_header
 
@@ -113,30 +108,15 @@ def plan(listing: Listing, report: ReportStep) -> ImportPlan:
         raise InvalidValueError(
             "$.directory", f"no outline of an image in {', '.join(files)}: {listing.why() or 'no annotation'}"
         )
-    counts = Counter(name for entry in usable.values() for name in {name for name, _ in entry.objects})
-
-    def read(annotator: str) -> Iterator[LabelInput]:
-        for path in paths:
-            if path in usable:
-                features = {"type": "FeatureCollection", "features": list(_features(usable[path]))}
-                yield LabelInput(path=path, task="segmentation", annotator=annotator, features=features, crs="pixel")
-
     without = len(paths) - len(usable)
-    return ImportPlan(
-        kind="coco",
-        root=listing.root,
-        tasks=[TaskSpec(task="segmentation", classes=list(classes))],
-        paths=paths,
-        settings=CampaignSettings(
-            unlabelled="background", reserve=ReserveSettings(group_pattern=group_pattern(listing, paths))
-        ),
-        label_counts={"segmentation": len(usable)},
-        skipped=listing.skipped,
-        problems=listing.problems,
-        notes=([f"{without} images without an outline join the pool unlabelled"] if without else [])
-        + splits_note(paths),
-        class_counts={"segmentation": {name: counts[name] for name in classes}},
-        read_labels=read,
+    return segmentation_plan(
+        "coco",
+        listing,
+        paths,
+        list(classes),
+        {path: [name for name, _ in entry.objects] for path, entry in usable.items()},
+        lambda path: {"type": "FeatureCollection", "features": list(_features(usable[path]))},
+        [f"{without} images without an outline join the pool unlabelled"] if without else [],
     )
 
 

@@ -6,7 +6,7 @@ polygons in pixel coordinates that follow the pixel edges, so painting them agai
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from al_loop.campaigns.importing.class_list import CLASSES_FILE, LABEL_MAP_FILE,
 from al_loop.campaigns.importing.layout import IMAGE_ENDINGS, MASK_ENDINGS, place_of, splits_note, without_ending
 from al_loop.campaigns.importing.listing import Listing, is_image
 from al_loop.campaigns.importing.mask_meaning import MaskValues, meaning_of
-from al_loop.campaigns.importing.plan import ImportPlan, ReportStep
+from al_loop.campaigns.importing.plan import FolderKind, ImportPlan, ReportStep
 from al_loop.domain.campaigns import CampaignSettings, ReserveSettings
 from al_loop.domain.labels import LabelInput
 from al_loop.errors import InvalidValueError
@@ -84,30 +84,58 @@ def plan(listing: Listing, report: ReportStep, classes: Sequence[str] | None = N
     usable = _usable(listing, sides.masks, values, meaning)
     if not usable:
         raise InvalidValueError("$.directory", f"no mask in {listing.root} can be used: {listing.why()}")
-    counts = Counter(code for found in usable.values() for code in found)
+    names = dict(enumerate(meaning.names, start=1))
+    return segmentation_plan(
+        "mask-pairs",
+        listing,
+        sides.images,
+        meaning.names,
+        {path: [names[code] for code in found if code in names] for path, found in usable.items()},
+        lambda path: _read_label(listing, path, sides.masks[path], meaning),
+        notes,
+    )
+
+
+def segmentation_plan(
+    kind: FolderKind,
+    listing: Listing,
+    paths: list[str],
+    classes: Sequence[str],
+    labelled: Mapping[str, Iterable[str]],
+    features: Callable[[str], dict[str, Any] | None],
+    notes: Sequence[str] = (),
+) -> ImportPlan:
+    """The plan of a folder of masks or outlines in pixels; what they do not cover is background.
+
+    Args:
+        kind: Of folder.
+        listing: The folder.
+        paths: Its images.
+        classes: Names in the order of their codes.
+        labelled: Image -> the classes in it; other images join the pool unlabelled.
+        features: Image -> a GeoJSON FeatureCollection in pixel coordinates; None: it cannot be read any more.
+        notes: What was decided on the way.
+    """
+    counts = Counter(name for found in labelled.values() for name in set(found))
 
     def read(annotator: str) -> Iterator[LabelInput]:
-        for path in sides.images:
-            if path in usable:
-                features = _read_label(listing, path, sides.masks[path], meaning)
-                if features is not None:
-                    yield LabelInput(
-                        path=path, task="segmentation", annotator=annotator, features=features, crs="pixel"
-                    )
+        for path in paths:
+            if path in labelled and (found := features(path)) is not None:
+                yield LabelInput(path=path, task="segmentation", annotator=annotator, features=found, crs="pixel")
 
     return ImportPlan(
-        kind="mask-pairs",
+        kind=kind,
         root=listing.root,
-        tasks=[TaskSpec(task="segmentation", classes=meaning.names)],
-        paths=sides.images,
+        tasks=[TaskSpec(task="segmentation", classes=list(classes))],
+        paths=paths,
         settings=CampaignSettings(
-            unlabelled="background", reserve=ReserveSettings(group_pattern=group_pattern(listing, sides.images))
+            unlabelled="background", reserve=ReserveSettings(group_pattern=group_pattern(listing, paths))
         ),
-        label_counts={"segmentation": len(usable)},
+        label_counts={"segmentation": len(labelled)},
         skipped=listing.skipped,
         problems=listing.problems,
-        notes=notes + splits_note(sides.images),
-        class_counts={"segmentation": {name: counts[code] for code, name in enumerate(meaning.names, start=1)}},
+        notes=[*notes, *splits_note(paths)],
+        class_counts={"segmentation": {name: counts[name] for name in classes}},
         read_labels=read,
     )
 

@@ -1,19 +1,15 @@
 """YOLO segmentation: a text file an image, one outline a line (`class x y x y ..`, shares of the image's size)."""
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from al_loop.campaigns.importing.class_list import CLASSES_FILE, read_class_list
-from al_loop.campaigns.importing.layout import place_of, splits_note
+from al_loop.campaigns.importing.layout import place_of
 from al_loop.campaigns.importing.listing import Listing, is_image, suffix
-from al_loop.campaigns.importing.mask_pairs import group_pattern
+from al_loop.campaigns.importing.mask_pairs import segmentation_plan
 from al_loop.campaigns.importing.plan import ImportPlan, ReportStep
-from al_loop.domain.campaigns import CampaignSettings, ReserveSettings
-from al_loop.domain.labels import LabelInput
 from al_loop.errors import InvalidValueError, UnsupportedError
-from models.card import TaskSpec
 from models.errors import RasterError
 from models.rasters.reading import read_header
 
@@ -72,32 +68,13 @@ def plan(listing: Listing, report: ReportStep, classes: Sequence[str] | None = N
         raise InvalidValueError("$.directory", f"no outline in the text files of {listing.root}: {listing.why()}")
     if not names:
         raise InvalidValueError("$.directory", "the classes have no names: put data.yaml there, or say --classes A,B")
-    counts = Counter(names[index] for found in outlines.values() for index in {index for index, _ in found})
-
-    def read(annotator: str) -> Iterator[LabelInput]:
-        for path in paths:
-            if path in outlines:
-                features = _features(listing, path, outlines[path], names)
-                if features is not None:
-                    collection = {"type": "FeatureCollection", "features": features}
-                    yield LabelInput(
-                        path=path, task="segmentation", annotator=annotator, features=collection, crs="pixel"
-                    )
-
-    return ImportPlan(
-        kind="yolo",
-        root=listing.root,
-        tasks=[TaskSpec(task="segmentation", classes=names)],
-        paths=paths,
-        settings=CampaignSettings(
-            unlabelled="background", reserve=ReserveSettings(group_pattern=group_pattern(listing, paths))
-        ),
-        label_counts={"segmentation": len(outlines)},
-        skipped=listing.skipped,
-        problems=listing.problems,
-        notes=splits_note(paths),
-        class_counts={"segmentation": {name: counts[name] for name in names}},
-        read_labels=read,
+    return segmentation_plan(
+        "yolo",
+        listing,
+        paths,
+        names,
+        {path: [names[index] for index, _ in found] for path, found in outlines.items()},
+        lambda path: _features(listing, path, outlines[path], names),
     )
 
 
@@ -143,9 +120,7 @@ def _read(listing: Listing, file: str) -> tuple[list[Outline], str | None]:
     return outlines, None
 
 
-def _features(
-    listing: Listing, path: str, outlines: Sequence[Outline], names: Sequence[str]
-) -> list[dict[str, Any]] | None:
+def _features(listing: Listing, path: str, outlines: Sequence[Outline], names: Sequence[str]) -> dict[str, Any] | None:
     try:
         header = read_header(listing.root / path)
     except (RasterError, OSError, UnicodeError) as error:
@@ -156,7 +131,7 @@ def _features(
         ring = [[x * header.width, y * header.height] for x, y in zip(shares[::2], shares[1::2], strict=True)]
         geometry = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
         features.append({"type": "Feature", "properties": {"label": names[index]}, "geometry": geometry})
-    return features
+    return {"type": "FeatureCollection", "features": features}
 
 
 def _names(listing: Listing) -> list[str]:
