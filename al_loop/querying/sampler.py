@@ -281,7 +281,7 @@ class Sampler:
     ) -> dict[int, list[AskedPoint]]:
         """The points to ask about, by sample, which are stored; leases of images without any are given back."""
         campaign, by_chance = request.campaign, isinstance(request.strategy, Random)
-        again = [pick.sample_id for pick in query.picks if index.knows_points(pick.sample_id)]
+        again = [pick.sample_id for pick in query.picks if index.position(pick.sample_id) in index.partial]
         taken = known_pixels(self._store, campaign, again)
         asked: dict[int, list[AskedPoint]] = {}
         for pick in query.picks:

@@ -74,8 +74,8 @@ class PoolIndex:
         """The latest time that the index was notified of."""
         self.retired = False
         """Whether another index was, or is being, read in its place: this one may grant nothing any more."""
-        self.free = 0
-        """Samples that strategies choose from."""
+        self.free = self.free_for_points = 0
+        """Samples that strategies choose from, for either unit."""
         self.labelled = 0
         """Samples outside the test reserve with an answer to any task, gold-standard ones left out."""
         self.partly = {0: 0, RESERVE: 0}
@@ -133,10 +133,7 @@ class PoolIndex:
         )
 
     def is_open(self, positions: slice | Sequence[int] | Ids, unit: QueryUnit) -> NDArray[np.bool_]:
-        """Which of N positions strategies choose from, shape (N,).
-
-        A query about points may come back to an image that was answered with points, until it has `most_points`.
-        """
+        """Which of N positions strategies choose from, shape (N,); with points to ask, also labelled ones."""
         state = self.state[positions]
         if unit == "image":
             return np.asarray(state == 0)
@@ -148,10 +145,6 @@ class PoolIndex:
         positions, known = positions_of(sample_ids, self.sample_ids)
         known[known] = self.is_open(positions, unit)
         return known
-
-    def knows_points(self, sample_id: int) -> bool:
-        """Whether somebody answered points of a sample."""
-        return self.position(sample_id) in self.partial
 
     def hidden_from(self, annotator: str, unit: QueryUnit) -> set[int]:
         """Positions that strategies choose from, but not for this annotator.
@@ -165,7 +158,7 @@ class PoolIndex:
 
     def count_open(self, annotator: str, unit: QueryUnit) -> int:
         """Samples that a strategy can choose from for an annotator."""
-        every = self.free if unit == "image" else int(np.count_nonzero(self.is_open(slice(None), unit)))
+        every = self.free if unit == "image" else self.free_for_points
         hidden = self.hidden_from(annotator, unit)
         return every - (int(np.count_nonzero(self.is_open(list(hidden), unit))) if hidden else 0)
 
@@ -216,6 +209,7 @@ class PoolIndex:
             self.answers = np.concatenate([self.answers, np.full(len(sample_ids), NOBODY, object)])
             self.points = np.concatenate([self.points, np.zeros(len(sample_ids), np.int16)])
             self.free += int(np.count_nonzero(state == 0))
+            self.free_for_points += int(np.count_nonzero(state == 0))
             places = np.flatnonzero((self.state & (RESERVE | GOLD_STANDARD)) == RESERVE)
             self._reserve_order = places[np.argsort(random_keys(self.sample_ids[places], self.seed), kind="stable")]
             self._reserve_start = 0
@@ -242,11 +236,11 @@ class PoolIndex:
                     self._set_points(position, annotator, task, points)
 
     def has_no_points(self, sample_id: int) -> None:
-        """No pixel of a sample is left to ask about: queries about points leave it out until the index is read."""
+        """No pixel of a sample is left to ask about: it is left out until the index is read again."""
         with self.lock:
             position = self.position(sample_id)
             if position is not None:
-                self.points[position] = NO_MORE_POINTS
+                self._change_points(position, NO_MORE_POINTS)
 
     def retract(self, sample_id: int, annotator: str, task: str) -> None:
         """A label was withdrawn."""
@@ -332,10 +326,9 @@ class PoolIndex:
                 if len(found) >= most:
                     break
             if unit == "point" and len(found) < most:
-                again = np.flatnonzero((self.state == RESERVE | LABELLED) & (self.points > 0))
-                again = again[np.argsort(self.points[again], kind="stable")]
+                again = [position for position in self.partial if self.state[position] == RESERVE | LABELLED]
                 hidden = self.hidden_from(annotator, unit)
-                found += [position for position in again.tolist() if position not in hidden]
+                found += sorted(set(again) - hidden, key=lambda position: (int(self.points[position]), position))
             return found[:most]
 
     def _set_answers(self, position: int, answers: frozenset[tuple[str, str]]) -> None:
@@ -366,7 +359,16 @@ class PoolIndex:
             del self.partial[position]
         who = [person for person, answered in self.answers[position] if answered == task]
         alone = given.get(who[0], NO_MORE_POINTS) if len(who) == 1 else NO_MORE_POINTS
-        self.points[position] = min(alone, np.iinfo(np.int16).max) if who else 0
+        self._change_points(position, min(alone, np.iinfo(np.int16).max) if who else 0)
+
+    def _change_points(self, position: int, points: int) -> None:
+        before = self._asks_points(position)
+        self.points[position] = points
+        self.free_for_points += self._asks_points(position) - before
+
+    def _asks_points(self, position: int) -> bool:
+        known = int(self.points[position])
+        return int(self.state[position]) | LABELLED == LABELLED and 0 <= known < self.most_points
 
     def _let_go(self, position: int, annotator: str) -> None:
         held = self.holders.get(position)
@@ -378,10 +380,11 @@ class PoolIndex:
 
     def _change(self, position: int, *, set_bits: int = 0, clear_bits: int = 0) -> None:
         """Every change of a state goes through here: it keeps the counts."""
-        before = int(self.state[position])
+        before, asked_points = int(self.state[position]), self._asks_points(position)
         after = (before | set_bits) & ~clear_bits
         self.state[position] = after
         self.free += (after == 0) - (before == 0)
+        self.free_for_points += self._asks_points(position) - asked_points
         special, queried = before & (RESERVE | GOLD_STANDARD), LABELLED | LEASED
         if special == RESERVE:
             self.reserve_queried += bool(after & queried) - bool(before & queried)

@@ -3,6 +3,7 @@
 import tempfile
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -43,6 +44,7 @@ def facts(index: PoolIndex) -> dict[str, object]:
         "holders": {position: dict(held) for position, held in index.holders.items() if held},
         "skipped": {person: skipped for person, skipped in index.skipped.items() if skipped},
         "shared out": set(index.shared_out),
+        "points": (index.points.tolist(), index.partial, index.free_for_points),
         "counts": (index.free, index.labelled, index.reserve_queried, index.gold_standard.tolist()),
         "paths": index.paths.to_pylist(),
         "next reserve": index.next_reserve(100, "somebody"),
@@ -52,6 +54,8 @@ def facts(index: PoolIndex) -> dict[str, object]:
 class PoolIndexMachine(RuleBasedStateMachine):
     """Queries, labels, retractions, releases, skips, extensions, new samples and the passing of time, in any order."""
 
+    task = TaskSpec(task="classification", classes=CLASSES)
+
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
@@ -59,7 +63,7 @@ class PoolIndexMachine(RuleBasedStateMachine):
         self.database = Database(self.folder / "al_loop.duckdb")
         self.store = LabelStore(self.database)
         self.campaign = self.store.campaigns.create(
-            name="demo", tasks=[TaskSpec(task="classification", classes=CLASSES)], root="/", bands=None,
+            name="demo", tasks=[self.task], root="/", bands=None,
             settings=SETTINGS, policy=RetrainPolicy(min_reserve_labels=2), now=NOW,
         )  # fmt: skip
         self.number = self.campaign.campaign_id
@@ -73,6 +77,9 @@ class PoolIndexMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.store.close()
         self.directory.cleanup()
+
+    def label(self, sample_id: int, person: str, **more: Any) -> LabelInput:
+        return LabelInput(sample_id=sample_id, task="classification", annotator=person, classes=["water"], **more)
 
     def sample(self, place: int) -> int:
         return place % self.registered + 1
@@ -113,18 +120,14 @@ class PoolIndexMachine(RuleBasedStateMachine):
             for lease in self.store.queries.leases(self.number, self.now)
             if lease.sample_id == sample_id
         ]
-        label = LabelInput(
-            sample_id=sample_id, task="classification", annotator=person, classes=["water"],
-            override_lease=forced or person not in held,
-        )  # fmt: skip
+        label = self.label(sample_id, person, override_lease=forced or person not in held)
         (stored,) = record_labels(self.store, self.campaign, [label], self.now)
         self.labels.append(stored.label_id)
 
     @rule(person=PEOPLE, count=st.integers(1, 4))
     def answer_what_one_holds(self, person: str, count: int) -> None:
         for lease in self.store.queries.leases(self.number, self.now, person)[:count]:
-            label = LabelInput(sample_id=lease.sample_id, task="classification", annotator=person, classes=["urban"])
-            (stored,) = record_labels(self.store, self.campaign, [label], self.now)
+            (stored,) = record_labels(self.store, self.campaign, [self.label(lease.sample_id, person)], self.now)
             self.labels.append(stored.label_id)
 
     @rule(choice=st.integers(0, 100))
@@ -192,5 +195,41 @@ class PoolIndexMachine(RuleBasedStateMachine):
         assert index.sample_ids[positions].tolist() == reserve.tolist()
 
 
+class PointIndexMachine(PoolIndexMachine):
+    """The same with queries about points between those about images, and labels of points and of whole images."""
+
+    task = TaskSpec(task="segmentation", classes=CLASSES)
+
+    def label(self, sample_id: int, person: str, **more: Any) -> LabelInput:
+        asked = self.store.leases.points_of(self.number, person, [sample_id]).get(sample_id, [])
+        number = len(self.labels)
+        places = [[point.column, point.row] for point in asked[: 1 + number % 3]] or [[number % 60 + 0.5, 0.5]]
+        features = [
+            {
+                "type": "Feature",
+                "properties": {"label": "water"},
+                "geometry": {"type": "Point", "coordinates": place},
+            }
+            for place in ([] if number % 4 == 0 else places)
+        ]
+        return LabelInput(
+            sample_id=sample_id, task="segmentation", annotator=person, crs="pixel", add=bool(features),
+            features={"type": "FeatureCollection", "features": features}, finished=number % 5 == 0, **more,
+        )  # fmt: skip
+
+    @rule(person=PEOPLE, size=st.integers(1, 6))
+    def query_points(self, person: str, size: int) -> None:
+        before = {lease.sample_id for lease in self.store.queries.leases(self.number, self.now, person)}
+        answer = self.sampler.query(
+            self.campaign, annotator=person, query_size=size, now=self.now, unit="point", points=2
+        )
+        offered = [sample.sample_id for sample in answer.samples]
+        assert len(set(offered)) == len(offered)
+        assert not before & set(offered)
+        assert all(sample.points for sample in answer.samples)
+
+
+TestPointIndexMachine = PointIndexMachine.TestCase
+TestPointIndexMachine.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
 TestPoolIndexMachine = PoolIndexMachine.TestCase
 TestPoolIndexMachine.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
