@@ -49,12 +49,28 @@ def main() -> None:
                 page.keyboard.press("ArrowDown")
             page.wait_for_timeout(5000)  # until the picture is drawn and messages are gone
             page.screenshot(path=IMAGES / f"{name}.png")
+        take_points(
+            browser.new_context(viewport=WINDOW, color_scheme="light").new_page(), arguments.url, arguments.areas
+        )
         page = browser.new_context(viewport=WINDOW, color_scheme="light").new_page()
         page.goto(arguments.url)
         page.get_by_text(arguments.classes, exact=True).first.wait_for()
         page.wait_for_timeout(2000)
         page.screenshot(path=IMAGES / "start.png")
         browser.close()
+
+
+def take_points(page: Page, url: str, campaign: str) -> None:
+    """Points of an image, the first two of them answered."""
+    page.goto(f"{url}/annotate/{campaign}?annotator=bert&unit=point")
+    page.wait_for_selector("[data-action=more]", state="attached")
+    if not page.locator(".list .row").count():
+        page.keyboard.press("m")
+    page.wait_for_selector(SHOWN)
+    page.keyboard.press("2")
+    page.keyboard.press("3")
+    page.wait_for_timeout(5000)
+    page.screenshot(path=IMAGES / "annotate-points.png")
 
 
 def draw(page: Page, leases: str) -> None:

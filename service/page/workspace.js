@@ -65,7 +65,7 @@ export function showWorkspace(app, campaign, annotator, isNamed) {
   const panel = new PanelView(parts);
   const legend = new LegendView(parts, stage);
   const views = new ViewsView(parts, working);
-  const points = new PointsView(parts, stage.image);
+  const points = new PointsView(parts, stage);
   if (["image", "point"].includes(given.get("unit"))) working.unit(given.get("unit"));
 
   const brushing = () => state.tool === "brush" || state.tool === "erase";

@@ -2,7 +2,7 @@
 
 import { givenTo } from "../actions/pointing.js";
 import { show, write } from "../core/dom.js";
-import { isPointed, selectedLease, state } from "../core/state.js";
+import { isPointed, openLeases, selectedLease, state } from "../core/state.js";
 import { Circle, Feature, Fill, Point, Polygon, Stroke, Style } from "../vendor/openlayers/openlayers.js";
 
 const LEAST_SCALE = 4; // screen px of one image px
@@ -10,20 +10,23 @@ const NEARER = 1.5; // than the whole image is shown, where that is nearer
 const LARGEST_SCALE = 64;
 const PIXEL_SHOWN = 8; // screen px from which on the pixel itself has a frame
 const SMALLEST_RING = 18; // px, radius
+const AHEAD = 2; // points whose surroundings are fetched before they are asked
 const INK = [["#000000", 7], ["#ffffff", 3]]; // white between black: seen on any ground, whatever colours somebody sees
 
 /** Shows the points of the sample on screen. */
 export class PointsView {
   #parts;
+  #stage;
   #image;
   #shown = "";
   #aimed = null; // scale that the view was given
   #scale = null; // the annotator's own
 
-  constructor(parts, image) {
+  constructor(parts, stage) {
     this.#parts = parts;
-    this.#image = image;
-    image.points.setStyle(styleOf);
+    this.#stage = stage;
+    this.#image = stage.image;
+    stage.image.points.setStyle(styleOf);
   }
 
   /** `colours` maps classes to #rrggbb. */
@@ -54,7 +57,17 @@ export class PointsView {
     if (state.whole) image.fit();
     else image.aim(column, row, this.#aimed);
     image.renderNow();
+    if (this.#aimed) for (const [lease, point] of upcoming().slice(0, AHEAD)) this.#stage.warm(lease, point, this.#aimed);
   }
+}
+
+/** The points that are asked after the one on screen: of this sample, then of the next open ones. */
+function upcoming() {
+  const shown = selectedLease();
+  const open = openLeases();
+  const rest = open.slice(open.findIndex((lease) => lease.sample_id === shown.sample_id) + 1);
+  const left = (lease, from) => (lease.points ?? []).slice(from).map((point) => [lease, point]);
+  return [...left(shown, givenTo(shown).length + 1), ...rest.flatMap((lease) => left(lease, givenTo(lease).length))];
 }
 
 /** `turn`: 0 for the point that is asked, below 0 for those before it. */

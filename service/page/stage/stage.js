@@ -26,6 +26,7 @@ export class StageView {
   #overlaid = "";
   #url = null; // of the picture that is on the stage
   #surrounded = null;
+  #warm = new Set(); // tiles that were asked for before they are shown
 
   constructor(parts, api, pictures) {
     this.#parts = parts;
@@ -113,7 +114,7 @@ export class StageView {
       const url = await this.#pictures.get(lease.sample_id, LARGE_PX, look, true);
       if (this.#shown !== wanted) return;
       this.#thumb(lease, url, isSharp);
-      if (!isSharp || state.gamma !== null) this.#image.tiles(zoomsOf(lease));
+      if (needsTiles(lease)) this.#image.tiles(zoomsOf(lease));
       this.#ahead(look);
       const facts = await this.facts(lease.sample_id);
       if (this.#sample !== lease.sample_id || !facts) return;
@@ -203,6 +204,24 @@ export class StageView {
     this.render();
   }
 
+  /** Fetch what is around a place of a sample before it is shown, with `scale` screen px for one image px. */
+  warm(lease, { column, row }, scale) {
+    const { view, stretch, gamma } = state;
+    if (!needsTiles(lease) || scale < 1) return;
+    const zoom = zoomsOf(lease);
+    const [left, right] = tilesAcross(column, this.#parts.map.clientWidth / scale, lease.width);
+    const [top, bottom] = tilesAcross(row, this.#parts.map.clientHeight / scale, lease.height);
+    for (let x = left; x <= right; x += 1) {
+      for (let y = top; y <= bottom; y += 1) {
+        const key = [lease.sample_id, x, y, view, stretch, gamma].join(" ");
+        if (this.#warm.has(key)) continue;
+        if (this.#warm.size > MOST_FACTS) this.#warm.clear();
+        this.#warm.add(key);
+        this.#api.tile(lease.sample_id, zoom, x, y, { view, stretch, gamma }).catch(() => {}); // the browser keeps it
+      }
+    }
+  }
+
   /** Fetch the next open samples' pictures before they are asked for. */
   #ahead(look) {
     const at = state.leases.findIndex((lease) => lease.sample_id === state.selected);
@@ -213,6 +232,15 @@ export class StageView {
       this.facts(lease.sample_id).catch(() => {});
     }
   }
+}
+
+/** Whether one picture does not show all there is of an image. */
+const needsTiles = ({ width, height }) => Math.max(width, height) > LARGE_PX || state.gamma !== null;
+
+/** First and last tile along a side of `length` px that a window of `width` px around a place touches. */
+function tilesAcross(place, width, length) {
+  const tile = (at) => Math.floor(Math.min(Math.max(at, 0), length - 1) / TILE_PX);
+  return [tile(place - width / 2), tile(place + width / 2)];
 }
 
 /** How many times the image is halved until it fits into one tile. */

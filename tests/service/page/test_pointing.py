@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Request, Route, expect
 
+from tests.data.make_scene import make_scene
 from tests.service.page.fixtures_annotators import Desk
 from tests.service.page.test_layout import SCHEMES, SIZES, check
 
@@ -111,20 +112,20 @@ def test_points_of_one_image_are_shown_at_the_zoom_that_the_annotator_chose(desk
     resolution = "Number(document.querySelector('.scale').style.width.slice(0, -2))"
     before = page.evaluate(resolution)
     page.keyboard.press("-")
-    page.wait_for_function(f"{resolution} !== {before}")
+    page.wait_for_function(f"() => {resolution} !== {before}")
     page.wait_for_timeout(400)
     chosen = page.evaluate(resolution)
     page.keyboard.press("1")
     asked(page, 2)
     assert page.evaluate(resolution) == chosen
     page.keyboard.press("z")
-    page.wait_for_function(f"{resolution} !== {chosen}")
+    page.wait_for_function(f"() => {resolution} !== {chosen}")
     whole = page.evaluate(resolution)
     page.keyboard.press("1")
     asked(page, 3)
     assert page.evaluate(resolution) == whole
     page.keyboard.press("z")
-    page.wait_for_function(f"{resolution} === {chosen}")
+    page.wait_for_function(f"() => {resolution} === {chosen}")
 
 
 def test_points_are_left_out_and_a_sample_of_such_points_is_skipped(desk: Desk) -> None:
@@ -256,6 +257,14 @@ def test_points_answered_offline_are_sent_once_after_a_reload(desk: Desk) -> Non
     assert given(desk)[first] == dict(zip(points, ["field", "water", "field", "water"], strict=True))
 
 
+def test_points_of_a_skipped_image_are_saved(desk: Desk) -> None:
+    (first, points), (second, _) = begin(desk)
+    press(desk.page, "1ss")
+    expect(desk.page.locator(f".list .row[data-sample='{second}']")).to_have_attribute("aria-current", "true")
+    desk.page.wait_for_timeout(1500)  # the page looks once a second
+    assert given(desk) == {first: {points[0]: "field"}}
+
+
 def test_points_of_a_sample_that_is_not_asked_any_more_are_saved(desk: Desk) -> None:
     (first, points), (second, _) = begin(desk)
     press(desk.page, "12")
@@ -339,6 +348,20 @@ def test_points_fit_every_width(desk: Desk, pictures: Path, kind: str) -> None:
     page.wait_for_timeout(250)
     column, row = points[2]
     assert under_the_middle(page).endswith(f" {int(column)}, {int(row)} px")
+
+
+def test_tiles_of_the_next_point_are_fetched_before_it_is_asked(open_desk: Callable[[], Desk], imagery: Path) -> None:
+    make_scene(imagery / "pool" / "large.tif", width=2000, height=2000)
+    desk = open_desk()
+    desk.create(imagery / "pool", scenes=0, tasks=TASKS)
+    desk.ask(query_size=1, unit="point", points=POINTS)
+    [held] = desk.http.get("/campaigns/demo/leases", params={"annotator": "anna"}).json()["leases"]
+    column, row = held["points"][1]["column"], held["points"][1]["row"]
+    tile = re.compile(rf"/tiles/3/{int(column // 256)}/{int(row // 256)}[.]png")
+    with desk.page.expect_response(tile) as answer:
+        desk.open()
+    assert answer.value.ok
+    asked(desk.page, 1)
 
 
 def test_other_task_of_the_sample_is_not_asked_with_the_points(open_desk: Callable[[], Desk], imagery: Path) -> None:
