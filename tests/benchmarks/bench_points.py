@@ -26,7 +26,7 @@ from al_loop.simulation.fast.points import PointPool, play_points
 from models.card import IGNORE, BandStatistics
 from models.encoders.frozen import FrozenFeatures
 from models.encoders.stages import CHANNELS
-from models.training.networks.architectures import STRIDE_PX
+from models.training.networks.feature_encoder import STRIDE_PX
 from models.training.pixels.examples import fit_pixel_scaling
 from models.training.pixels.head import PixelFeatures
 
