@@ -6,6 +6,7 @@ Run: python -m tests.benchmarks.bench_first_model [--labels 240 500] [--data SHA
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -54,12 +55,12 @@ def run(directory: Path, chosen: list[Path], count: int) -> None:
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
                 wait_for(lambda: alive(client))
-                measure(client, imagery, chosen, count)
+                measure(client, process.pid, imagery, chosen, count)
         finally:
             process.terminate()
 
 
-def measure(client: httpx.Client, imagery: Path, chosen: list[Path], count: int) -> None:
+def measure(client: httpx.Client, pid: int, imagery: Path, chosen: list[Path], count: int) -> None:
     """Label everything but one image, wait until nothing works, then send the last label."""
     task = {"task": "classification", "classes": sorted({path.parent.name for path in chosen})}
     body = {
@@ -78,16 +79,23 @@ def measure(client: httpx.Client, imagery: Path, chosen: list[Path], count: int)
         part = labels[start : min(start + 100, len(labels) - 1)]
         client.post("/campaigns/chips/labels", json=part).raise_for_status()
     wait_for(lambda: embedded(client))
-    started = time.monotonic()
+    before, started = cpu_s(pid), time.monotonic()
     client.post("/campaigns/chips/labels", json=labels[-1]).raise_for_status()
     client.post("/campaigns/chips/rounds", json={}).raise_for_status()
     wait_for(lambda: campaign(client)["current_model"] is not None or ended(client))
-    took = time.monotonic() - started
+    took, used = time.monotonic() - started, cpu_s(pid) - before
     turn = client.get("/campaigns/chips/rounds/1").json()
     value = turn["evaluation"]["candidate"][0]["value"] if turn["evaluation"] else float("nan")
     steps = {entry["state"]: timestamp(turn, entry["state"]) - timestamp(turn, "queued") for entry in turn["history"]}
     told = ", ".join(f"{state} {seconds:.1f}" for state, seconds in steps.items())
-    print(f"{count} labels: served {took:.1f} s after the last one, {turn['state']}, accuracy {value:.3f}; {told}")
+    spent = f"served {took:.1f} s after the last one, {used:.1f} s of processor time"
+    print(f"{count} labels: {spent}, accuracy {value:.3f}; {told}", flush=True)
+
+
+def cpu_s(pid: int) -> float:
+    """Processor seconds of a process and of its children that have ended, from /proc (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 def campaign(client: httpx.Client) -> dict[str, Any]:
