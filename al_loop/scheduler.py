@@ -158,6 +158,7 @@ class LoopScheduler:
                 on_phase=lambda phase: None,
                 on_progress=lambda line: None,
                 cancelled=stop,
+                pause=lambda: self._store.rounds.active(campaign.campaign_id) is not None,
             )
         except ProcessCancelledError:
             logger.info("campaign %s: scoring with %s stopped; it goes on at the next start", campaign.name, version)

@@ -13,7 +13,16 @@ from al_loop.domain.campaigns import BandDecision, CampaignSettings, RetrainPoli
 from al_loop.domain.imports import ImportCounts
 from al_loop.domain.labels import Comment, Label
 from al_loop.domain.queries import AlikeSample, HeldLease
-from al_loop.domain.rounds import CurvePoint, EmbeddingVersion, ModelVersion, NextRound, Pretraining, Round, RoundEvent
+from al_loop.domain.rounds import (
+    CurvePoint,
+    EmbeddingVersion,
+    ModelVersion,
+    NextRound,
+    Pretraining,
+    Round,
+    RoundEvent,
+    ScoringProgress,
+)
 from al_loop.domain.samples import DuplicateGroup, SampleCounts, SampleView
 from al_loop.scoring.head_report import HeadReport
 from models.card import TaskName, TaskSpec
@@ -69,6 +78,8 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is put away: no rounds, no scores, not offered to annotators; everything stays readable."""
     head: HeadReport | None = None
     """The light heads, one a task, refitted after the newest labels, and whether they rank; None: none yet."""
+    scoring: ScoringProgress | None = None
+    """How far the images are described or scored, while that is going on; null: it is not."""
 
 
 class SamplePage(msgspec.Struct, frozen=True, kw_only=True):

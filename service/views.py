@@ -60,6 +60,7 @@ def campaign_view(loop: Loop, campaign: Campaign, *, told: bool = True) -> Campa
         else next_round_for_annotators(loop.store, campaign, counts, loop.clock()),
         archived=campaign.archived_at is not None,
         head=loop.refitter.report(campaign),
+        scoring=loop.scorer.progress(campaign.campaign_id),
     )
 
 

@@ -215,6 +215,20 @@ class Pretraining(msgspec.Struct, frozen=True, kw_only=True):
     """Last lines of the subprocess's log; filled for failed ones."""
 
 
+class ScoringProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the images of a campaign are described or scored by a version, right now."""
+
+    version: str
+    """`features`, an encoder, or a model."""
+    done: int
+    """Images that are finished, of earlier runs too; those that cannot be used count."""
+    total: int
+    seconds_left: float | None
+    """Extrapolated; null: too early to say."""
+    sentence: str
+    """All of it in words."""
+
+
 class EmbeddingVersion(msgspec.Struct, frozen=True, kw_only=True):
     """Embeddings of a campaign's samples that can be loaded now."""
 

@@ -2,19 +2,22 @@
 
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from al_loop.campaigns.imagery.checking import check_images
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.rounds import ScoringProgress
 from al_loop.runtime.executor import Executor, run_program
 from al_loop.runtime.processes import ProcessFailedError, run_supervised
 from al_loop.scoring.embedding_versions import is_encoder, newest_encoder
 from al_loop.scoring.frozen_encoder import make_frozen_encoder
+from al_loop.scoring.scoring_pace import ScoringPace
 from al_loop.store import LabelStore
 from al_loop.store.tables.images import FileState
 from al_loop.store.tables.renewals import FileProblem
@@ -28,6 +31,9 @@ from models.scoring.spec import FEATURES, FROZEN, SCORES_FILE, SkippedSample, ne
 from models.tasks import task_of
 
 _GRID = CellGrid()
+
+PART_SAMPLES = 5_000
+"""Samples that an encoder describes in one run: about half a minute of two cores for chips of 64 px."""
 
 
 class PoolScorer:
@@ -63,6 +69,7 @@ class PoolScorer:
         self._threads = threads
         self._executor = executor
         self._frozen_encoder = frozen_encoder
+        self._progress: dict[int, ScoringProgress] = {}
         self._skipped: dict[tuple[int, str], dict[int, int]] = {}
         """Samples of no use to a version, and when their files were modified, in ns: tried again when these change, or
         after a restart. Files that cannot be read are the store's matter (`ImageTable`)."""
@@ -85,11 +92,13 @@ class PoolScorer:
         on_phase: Callable[[str], None],
         on_progress: Callable[[ProgressLine], None],
         cancelled: threading.Event,
+        pause: Callable[[], bool] = lambda: False,
     ) -> int:
         """Score every sample that has no score of `version`; return how many rows were ingested.
 
-        The part becomes visible in one step, after the subprocess ended well; a crash leaves only a `.part-*`
-        directory, which the next run removes.
+        A part becomes visible in one step, after its subprocess ended well; a crash leaves only a `.part-*` directory,
+        which the next run removes. An encoder's embeddings come in parts of `PART_SAMPLES`, so that a stop loses little
+        of a large pool. Between two of them `pause` is asked whether to leave the rest for later.
 
         Raises:
             ProcessFailedError: The subprocess ended badly, or left files that cannot be used.
@@ -99,9 +108,44 @@ class PoolScorer:
         unscored = self._unscored(campaign, version, skipped)
         if unscored and check_images(self._store, campaign, self._clock(), [file.sample_id for file in unscored]):
             unscored = self._unscored(campaign, version, skipped)
-        samples = [(file.sample_id, file.path) for file in unscored]
-        if not samples or not self._is_made(campaign, version, on_progress, cancelled):
+        if not unscored or not self._is_made(campaign, version, on_progress, cancelled):
             return 0
+        size = PART_SAMPLES if is_encoder(version) else len(unscored)
+        earlier = self._store.scores.counts(campaign.campaign_id).get(version, 0)
+        pace = ScoringPace(version, earlier, len(unscored))
+        ingested = 0
+        try:
+            for start in range(0, len(unscored), size):
+                if start and pause():
+                    break
+
+                def report(line: ProgressLine, start: int = start) -> None:
+                    self._progress[campaign.campaign_id] = pace.at(start + line.done)
+                    on_progress(msgspec.structs.replace(line, done=start + line.done, total=len(unscored)))
+
+                part = unscored[start : start + size]
+                ingested += self._score_part(campaign, version, part, skipped, on_phase, report, cancelled)
+        finally:
+            self._progress.pop(campaign.campaign_id, None)
+        check_images(self._store, campaign, self._clock(), [file.sample_id for file in unscored])  # changed meanwhile
+        return ingested
+
+    def progress(self, campaign_id: int) -> ScoringProgress | None:
+        """How far a scoring that is going on is; None: none is."""
+        return self._progress.get(campaign_id)
+
+    def _score_part(
+        self,
+        campaign: Campaign,
+        version: str,
+        unscored: Sequence[FileState],
+        skipped: dict[int, int],
+        on_phase: Callable[[str], None],
+        on_progress: Callable[[ProgressLine], None],
+        cancelled: threading.Event,
+    ) -> int:
+        """Score some samples as one part; returns how many rows were ingested. Adds to `skipped`."""
+        samples = [(file.sample_id, file.path) for file in unscored]
         directory = self._layout.scores(campaign.folder) / version
         final = next_part(directory)
         for leftover in directory.glob(".part-*"):
@@ -125,7 +169,7 @@ class PoolScorer:
             raise ProcessFailedError(str(error)) from error
         staging.replace(final)
         modified = {file.sample_id: file.modified_ns for file in unscored}
-        skipped |= {entry.sample_id: modified[entry.sample_id] for entry in unusable if not entry.unreadable}
+        skipped.update({entry.sample_id: modified[entry.sample_id] for entry in unusable if not entry.unreadable})
         paths = dict(samples)
         damaged = {
             entry.sample_id: FileProblem(_reason(entry, paths), modified[entry.sample_id])
@@ -133,9 +177,7 @@ class PoolScorer:
             if entry.unreadable
         }
         self._store.images.fail(campaign.campaign_id, damaged, self._clock())
-        ingested = self._store.scores.ingest(campaign.campaign_id, version, final / SCORES_FILE, self._clock())
-        check_images(self._store, campaign, self._clock(), list(modified))  # files that changed meanwhile
-        return ingested
+        return self._store.scores.ingest(campaign.campaign_id, version, final / SCORES_FILE, self._clock())
 
     def _is_made(
         self,

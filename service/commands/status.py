@@ -21,9 +21,9 @@ def show(
 ) -> None:
     """Show how campaigns stand.
 
-    Counts of samples, the serving model, the last round and notices; of one campaign also all rounds, which bands of
-    its files are data and why, and what active learning saved. With --json a list of campaigns, or of one an object
-    with "campaign", "savings" and "rounds".
+    Counts of samples, the serving model, the last round, how far images are described, and notices; of one campaign
+    also all rounds, which bands of its files are data and why, and what active learning saved. With --json a list of
+    campaigns, or of one an object with "campaign", "savings" and "rounds".
     """
     out = console()
     with connect(service, token) as client:
@@ -34,7 +34,9 @@ def show(
             else:
                 print_tables(_table(views))
                 _print_notices(views)
+                _print_encoder(client.encoder_problem())
             return
+        problem = client.encoder_problem()
         view, savings, rounds = client.campaign(campaign), client.savings(campaign), client.rounds(campaign).rounds
     if as_json:
         print_json({"campaign": view, "savings": savings, "rounds": rounds})
@@ -44,6 +46,7 @@ def show(
     if view.band_decision is not None:
         out.print(f"bands of the files: {bands_told(view)}", highlight=False, markup=False)
     out.print(saved(savings), highlight=False, markup=False)
+    _print_encoder(problem)
 
 
 def saved(savings: Savings) -> str:
@@ -88,5 +91,14 @@ def _table(views: list[CampaignView]) -> Table:
 def _print_notices(views: list[CampaignView]) -> None:
     out = console(stderr=not sys.stdout.isatty())  # a pipe reads the table
     for view in views:
+        if view.scoring is not None:
+            out.print(f"{view.name}: {view.scoring.sentence}", highlight=False, markup=False)
         for notice in view.notices:
             out.print(f"{view.name}: {notice}", style="yellow", highlight=False, markup=False)
+
+
+def _print_encoder(problem: str | None) -> None:
+    if problem is not None:
+        out = console(stderr=not sys.stdout.isatty())
+        said = f"the encoder with ImageNet weights is not used: {problem}"
+        out.print(said, style="yellow", highlight=False, markup=False)

@@ -93,6 +93,7 @@ function* lines(campaign, annotator, more) {
     const failed = round.state === "failed";
     yield ["Last round", `${round.number}: ${round.state}${said && said !== round.state ? `, ${said}` : ""}${round.choice ? ` (${round.choice})` : ""}`, failed ? "bad" : ""];
   }
+  if (campaign.scoring) yield ["Features", campaign.scoring.sentence, ""];
   const next = campaign.next_round?.sentence;
   if (next) yield ["Next round", next, ""];
 }

@@ -1,15 +1,27 @@
 """A registered pool is embedded with the shipped encoder in the background, and ranks by it before the first label."""
 
+import os
+import signal
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from al_loop.campaigns.layout import DataLayout
+from al_loop.campaigns.register import register_paths
+from al_loop.domain.campaigns import Campaign
+from al_loop.runtime.processes import ProcessFailedError
+from al_loop.scoring.pool_scorer import PoolScorer
+from al_loop.store import LabelStore
+from models.card import TaskSpec
+from models.progress import ProgressLine
 from models.registry import ModelRegistry
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FROZEN
 from service.settings import Settings
+from tests.al_loop.store.fixtures import NOW
 from tests.e2e.campaigns import Http, create, register, write_pool
 from tests.service.routes.test_pretrainings import embedded, root
 from tests.service.routes.test_rounds import wait_until
@@ -24,7 +36,7 @@ def test_pool_is_embedded_after_registration_and_what_is_new_after_it(
     assert http.get("/health/ready").json()["encoder"] == "ok"
     create(http, root)
     register(http)
-    wait_until(lambda: embedded(http) == {"features": 24, FROZEN: 24}, 60)
+    wait_until(lambda: embedded(http) == {"features": 24, FROZEN: 24}, 240)
     layout = DataLayout(settings.data)
     values = EmbeddingStore(layout.scores("demo")).load(FROZEN).values
     assert values.shape == (24, 448)
@@ -34,7 +46,7 @@ def test_pool_is_embedded_after_registration_and_what_is_new_after_it(
     assert query["ranking"]["version"] == f"features+{FROZEN}", query
     write_pool(root, 26, size=32)  # two more
     register(http)
-    wait_until(lambda: embedded(http) == {"features": 26, FROZEN: 26}, 60)
+    wait_until(lambda: embedded(http) == {"features": 26, FROZEN: 26}, 240)
 
 
 def test_service_without_the_weights_works_and_says_so(http: Http, root: Path) -> None:
@@ -45,3 +57,55 @@ def test_service_without_the_weights_works_and_says_so(http: Http, root: Path) -
     wait_until(lambda: embedded(http) == {"features": 24})
     query = http.post("/campaigns/demo/queries", json={"annotator": "ann", "query_size": 2})
     assert (query.status_code, query.json()["ranking"]["version"]) == (201, "features")
+
+
+def kill_children() -> None:
+    """SIGKILL to all processes that this one started."""
+    for listed in Path("/proc/self/task").glob("*/children"):
+        for pid in listed.read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
+
+
+@pytest.mark.shipped_encoder
+def test_embedding_goes_on_where_it_was_killed(
+    label_store: LabelStore, make_campaign: Callable[..., Campaign], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("al_loop.scoring.pool_scorer.PART_SAMPLES", 4)
+    layout = DataLayout(tmp_path / "data")
+    campaign = make_campaign(tasks=[TaskSpec(task="classification", classes=["dark", "bright"])])
+    register_paths(label_store, campaign, write_pool(tmp_path, 10, size=32), NOW)
+    campaign = label_store.campaigns.get(campaign.name)
+    told: list[tuple[int, int]] = []
+
+    def kill_in_the_second_part(line: ProgressLine) -> None:
+        if line.phase == "scoring":
+            told.append((line.done, line.total))
+            if line.done > 4:
+                kill_children()
+
+    def score(scorer: PoolScorer, on_progress: Callable[[ProgressLine], None]) -> int:
+        return scorer.score(
+            campaign, FROZEN, on_phase=lambda _: None, on_progress=on_progress, cancelled=threading.Event()
+        )
+
+    with pytest.raises(ProcessFailedError):
+        score(PoolScorer(label_store, layout, lambda: NOW, threads=1), kill_in_the_second_part)
+    embeddings = EmbeddingStore(layout.scores(campaign.folder))
+    first = embeddings.load(FROZEN)
+    assert (len(first.sample_ids), told[-1][1]) == (4, 10)
+    told.clear()
+    sentences = []
+
+    def listen(line: ProgressLine) -> None:
+        told.append((line.done, line.total))
+        shown = scorer.progress(campaign.campaign_id)
+        sentences.append("" if shown is None else shown.sentence)
+
+    scorer = PoolScorer(label_store, layout, lambda: NOW, threads=1)  # knows what a restart knows
+    assert score(scorer, listen) == 6
+    assert told[-1] == (6, 6)
+    assert "10 of 10 images described by imagenet-1" in sentences[-1]
+    assert scorer.progress(campaign.campaign_id) is None
+    after = embeddings.load(FROZEN)
+    assert len(after.sample_ids) == len(set(after.sample_ids.tolist())) == 10
+    np.testing.assert_array_equal(after.values[np.isin(after.sample_ids, first.sample_ids)], first.values)

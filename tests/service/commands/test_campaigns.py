@@ -64,7 +64,9 @@ def test_folder_without_labels_becomes_a_campaign_that_is_labelled_in_the_termin
     assert "until the next round" in capfd.readouterr().err
     assert main(["label", "land", first[1], "bright", "--annotator", "anna", "--service", url]) == 0
     assert main(["status", "land", "--service", url]) == 0
-    assert "of 50 new labels until the next round" in capfd.readouterr().out
+    shown = capfd.readouterr()
+    assert "of 50 new labels until the next round" in shown.out
+    assert "the encoder with ImageNet weights is not used: left out by the tests" in shown.err
 
 
 def test_rescan_counts_what_is_known_and_blames_nobody(url: str, pool: Path, capfd: pytest.CaptureFixture[str]) -> None:
