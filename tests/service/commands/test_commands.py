@@ -23,6 +23,9 @@ from tests.e2e.campaigns import CLASSES, running_server, truth, write_pool
 
 Run = Callable[..., int]
 
+QUICK = ["model.encoder=test_resnet", "train.epochs=12", "train.batch_size=8"]
+"""Settings for a round of seconds; the tutorial, which another test runs, trains with those of a new campaign."""
+
 
 @pytest.fixture
 def folder(imagery: Path) -> Path:
@@ -56,6 +59,8 @@ def test_import_train_export_and_promote(
     assert "classification labels: 28 new" in said
     assert "not a TIFF" in said
     assert "every image has a label" in said
+    assert al_loop("settings", "set", "land", *QUICK) == 0
+    capfd.readouterr()
     assert al_loop("round", "start", "land", "--json") == 0
     shown = capfd.readouterr()
     assert "round 1 training\n" in shown.err
