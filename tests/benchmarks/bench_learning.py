@@ -74,19 +74,27 @@ def main() -> None:
     for seed in range(arguments.start, arguments.start + arguments.seeds):
         asked, test = draw(chips, seed, unseen=arguments.set == "eurosat_rgb", rare=arguments.rare)
         for name in names:
-            file = folder / f"{name.replace(':', '-')}-{labels[-1]}-{seed}.json"
-            if not file.is_file():
-                run = served if arguments.table == "served" else curve
-                file.write_bytes(msgspec.json.encode(run(chips, asked, test, name, seed, labels)))
-            runs[name].append(msgspec.json.decode(file.read_bytes(), type=list[RoundRecord]))
+            found = kept(folder, name, seed, labels)
+            if found is None:
+                found = (served if arguments.table == "served" else curve)(chips, asked, test, name, seed, labels)
+                file = folder / f"{name.replace(':', '-')}-{labels[-1]}-{seed}.json"
+                file.write_bytes(msgspec.json.encode(found))
+            runs[name].append(found)
     curves = curves_of(labels, runs)
-    title = (
-        f"{arguments.set}{', three rare classes' if arguments.rare else ''}: {len(asked)} chips or fewer to ask about"
-    )
+    title = f"{arguments.set}{', three rare classes' if arguments.rare else ''}, {len(asked)} chips to ask about"
     print(f"{title}, {len(test)} for the test, {arguments.seeds} seeds\n")
     print("\n".join(table(curves)))
     (folder / "curve.json").write_bytes(msgspec.json.encode(curves))
     (folder / "curve.png").write_bytes(curve_png(curves, title=title))
+
+
+def kept(folder: Path, name: str, seed: int, labels: list[int]) -> list[RoundRecord] | None:
+    """A finished run, also the beginning of a longer one."""
+    for file in folder.glob(f"{name.replace(':', '-')}-[0-9]*-{seed}.json"):
+        rounds = msgspec.json.decode(file.read_bytes(), type=list[RoundRecord])[: len(labels)]
+        if [entry.labels for entry in rounds] == labels:
+            return rounds
+    return None
 
 
 def draw(chips: LabelledChips, seed: int, *, unseen: bool, rare: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
