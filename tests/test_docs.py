@@ -291,7 +291,7 @@ def test_calls_of_the_documentation_are_understood(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path / "data", imagery=str(tmp_path))
     with TestClient(create_app(settings), base_url="http://127.0.0.1") as http:
         for name in ("fields", "land-cover"):
-            tasks = [{"task": "classification", "classes": ["forest", "water"]}]
+            tasks = [{"task": task, "classes": ["forest", "water"]} for task in ("classification", "segmentation")]
             create(http, tmp_path / "fields", name, tasks=tasks)
             register(http, name)
         for page, words in CALLS:

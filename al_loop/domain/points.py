@@ -36,17 +36,22 @@ def point_pixels(drawn: DrawnFeatures, header: SampleHeader) -> dict[Pixel, int]
     return found
 
 
+def classes_at(pixels: Collection[Pixel], drawn: DrawnFeatures, header: SampleHeader) -> dict[Pixel, str | None]:
+    """What a stored collection says of pixels, by its newest feature on each; None: to be ignored.
+
+    Left out are pixels that no feature covers: no Point on them, no area over their centre.
+    """
+    found: dict[Pixel, str | None] = {}
+    centres = np.array(sorted(pixels), np.float64).reshape(-1, 2) + 0.5
+    for name, area in areas_of(drawn.features):
+        inside = shapely.contains_xy(to_pixels(area, drawn.crs, header), centres)
+        found |= {(int(column), int(row)): name for column, row in centres[inside]}
+    return found
+
+
 def unanswered(pixels: Collection[Pixel], drawn: DrawnFeatures, header: SampleHeader) -> set[Pixel]:
-    """Those pixels that no feature of a stored collection covers: no Point on them, no area over their centre."""
-    left = set(pixels) - point_pixels(drawn, header).keys()
-    for _, area in areas_of(drawn.features):
-        if not left:
-            break
-        if area.geom_type != "Point":
-            centres = np.array(sorted(left)) + 0.5
-            inside = shapely.contains_xy(to_pixels(area, drawn.crs, header), centres)
-            left -= {(int(column), int(row)) for column, row in centres[inside]}
-    return left
+    """Those pixels of which a stored collection says nothing."""
+    return set(pixels) - classes_at(pixels, drawn, header).keys()
 
 
 def joined(base: DrawnFeatures, added: DrawnFeatures, header: SampleHeader, at: str) -> DrawnFeatures:

@@ -12,7 +12,9 @@ import msgspec
 from al_loop.campaigns.imagery.checking import check_images
 from al_loop.campaigns.labelling import check_label, record_labels
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.geojson import PIXEL
 from al_loop.domain.labels import Label, LabelInput
+from al_loop.domain.points import DrawnFeatures, classes_at
 from al_loop.domain.samples import Sample
 from al_loop.domain.scaneo_links import Link, LinkedImage
 from al_loop.errors import ConflictError, InvalidValueError
@@ -131,6 +133,8 @@ class Collector:
             answer = next((entry for entry in reading.answers if entry.task == task), None)
             stands = current.get(task)
             label = None if answer is None else _usable(campaign, sample, answer, annotator, labelled_at, problems, now)
+            if label is not None and label.features is not None:
+                label = self._at_points(campaign, sample, label, problems, now)
             if label is None:
                 if stands is not None and stands.label_id == image.recorded.get(task):
                     self._retract(campaign, stands, now)
@@ -141,6 +145,33 @@ class Collector:
         for stored in record_labels(self._store, campaign, changed, now):
             recorded[stored.task] = stored.label_id
         return recorded
+
+    def _at_points(
+        self, campaign: Campaign, sample: Sample, label: LabelInput, problems: list[str], now: datetime
+    ) -> LabelInput | None:
+        """What was drawn as answers to the points that the annotator was asked about last; else the label itself.
+
+        A brush stroke or a small polygon answers the points under it, and says nothing of the rest.
+        """
+        asked = self._store.leases.points_of(campaign.campaign_id, label.annotator, [sample.sample_id])
+        if not asked:
+            return label
+        checked = check_label(campaign, sample.sample_id, sample, label, now, "$")
+        pixels = [(int(point.column), int(point.row)) for point in asked[sample.sample_id]]
+        found = classes_at(pixels, DrawnFeatures(checked.features or {}, checked.crs or ""), sample)
+        if not found:
+            problems.append("no point that was asked about lies under what is drawn; draw over the points")
+            return None
+        features = [
+            {
+                "type": "Feature",
+                "properties": {"label": name} if name is not None else {"label": None, "ignore": True},
+                "geometry": {"type": "Point", "coordinates": [column + 0.5, row + 0.5]},
+            }
+            for (column, row), name in found.items()
+        ]
+        collection = {"type": "FeatureCollection", "features": features}
+        return msgspec.structs.replace(label, features=collection, crs=PIXEL, add=True)
 
     def _retract(self, campaign: Campaign, label: Label, now: datetime) -> None:
         try:

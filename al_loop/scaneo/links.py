@@ -207,7 +207,7 @@ class ScaneoLinks:
                 samples, reason = self._on_lease(campaign, annotator, now), "everything you have on lease is in a batch"
             else:
                 answer = self._sampler.query(
-                    campaign, annotator=annotator, query_size=query_size, strategy=strategy, now=now
+                    campaign, annotator=annotator, query_size=query_size, strategy=strategy, now=now, unit="image"
                 )
                 samples, reason = answer.samples, answer.reason or "there is nothing to label"
             if not samples:

@@ -9,6 +9,7 @@ from rasterio.warp import transform
 from al_loop.domain.geojson import MAX_POINTS, read_features
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.painting import painted
+from al_loop.domain.points import DrawnFeatures, classes_at, joined, point_pixels, unanswered
 from al_loop.domain.samples import SampleHeader
 from al_loop.errors import InvalidValueError
 from tests.al_loop.domain.test_geojson import AT, CLASSES, PLACES, UTM_NORTH, square
@@ -97,3 +98,38 @@ def test_a_hundred_thousand_points_on_one_image_are_refused() -> None:
 
     with pytest.raises(InvalidValueError, match=f"more than {MAX_POINTS} points"):
         codes(many, UTM_NORTH)
+
+
+def drawn(*features: dict[str, Any], crs: str = "pixel", header: SampleHeader = UTM_NORTH) -> DrawnFeatures:
+    return DrawnFeatures(*read_features(collection(*features), header, CLASSES, crs=crs, at=AT))
+
+
+def test_where_a_point_and_an_area_disagree_the_newer_one_wins() -> None:
+    area, point = drawn(feature("Polygon", square(0, 0, 8))), drawn(feature("Point", [3.5, 3.5], "field"))
+    pixels = [(3, 3), (0, 0), (20, 20)]
+
+    point_last, area_last = (joined(*both, UTM_NORTH, AT) for both in ((area, point), (point, area)))
+
+    assert classes_at(pixels, point_last, UTM_NORTH) == {(3, 3): "field", (0, 0): "road"}
+    assert classes_at(pixels, area_last, UTM_NORTH) == {(3, 3): "road", (0, 0): "road"}
+    assert unanswered(pixels, area_last, UTM_NORTH) == {(20, 20)}
+
+
+def test_features_are_joined_in_the_crs_of_those_before_them() -> None:
+    a, _, c, _, e, f = UTM_NORTH.transform or []
+    x, y = transform(UTM_NORTH.crs, "EPSG:4326", [c + 5.5 * a], [f + 7.5 * e])
+    in_pixels, in_degrees = drawn(feature("Point", [3.5, 3.5])), drawn(feature("Point", [x[0], y[0]]), crs="EPSG:4326")
+
+    for base, added in ((in_pixels, in_degrees), (in_degrees, in_pixels)):
+        both = joined(base, added, UTM_NORTH, AT)
+        assert both.crs == base.crs
+        assert point_pixels(both, UTM_NORTH).keys() == {(3, 3), (5, 7)}
+
+
+def test_a_label_does_not_grow_without_end() -> None:
+    many = [feature("Point", [0.5 + number % 64, 0.5 + number // 64]) for number in range(4096)]
+    base = drawn(*many)
+    grown = DrawnFeatures({**base.features, "features": base.features["features"] * 3}, "pixel")
+
+    with pytest.raises(InvalidValueError, match="more than 10000 features"):
+        joined(grown, drawn(feature("Polygon", square(0, 0, 8))), UTM_NORTH, AT)

@@ -324,3 +324,29 @@ def test_points_of_one_request_are_joined_in_their_order(campaign: Http) -> None
     assert sent.status_code == 201
     found = current(campaign)["scene_000.tif"]["features"]["features"]
     assert [feature["properties"]["label"] for feature in found] == ["field", "water"]
+
+
+def test_a_campaign_that_turns_to_points_midway_keeps_its_labels_and_asks_about_the_other_images(
+    campaign: Http,
+) -> None:
+    (first,) = ask(campaign, 1, unit=None).json()["samples"]
+    assert first["points"] == []
+    area = [[0, 0], [40, 0], [40, 64], [0, 64], [0, 0]]
+    whole = {
+        "type": "Feature",
+        "properties": {"label": "water"},
+        "geometry": {"type": "Polygon", "coordinates": [area]},
+    }
+    answer(campaign, first["path"], [], add=False, features={"type": "FeatureCollection", "features": [whole]})
+    before = current(campaign)
+
+    changed = campaign.patch("/campaigns/demo/settings", json={"query": {"unit": "point"}})
+
+    assert changed.status_code == 200, changed.text
+    samples = ask(campaign, 3, unit=None).json()["samples"]
+    assert {sample["path"] for sample in samples} == {"scene_000.tif", "scene_001.tif", "half.tif"} - {first["path"]}
+    assert all(len(sample["points"]) == 8 for sample in samples)
+    for sample in samples:
+        answer(campaign, sample["path"], sample["points"])
+    assert current(campaign)[first["path"]] == before[first["path"]]
+    assert campaign.get("/campaigns/demo").json()["samples"]["labelled"] == 3
