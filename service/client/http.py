@@ -161,19 +161,11 @@ class Client:
                 return
 
     def query(
-        self,
-        name: str,
-        annotator: str,
-        query_size: int,
-        strategy: "StrategyConfig | None" = None,
-        *,
-        unit: QueryUnit | None = None,
-        points: int = POINTS_ASKED,
-    ) -> QueryAnswer:
+        self, name: str, annotator: str, query_size: int, strategy: "StrategyConfig | None" = None,
+        *, unit: QueryUnit | None = None, points: int = POINTS_ASKED,
+    ) -> QueryAnswer:  # fmt: skip
         """Ask for the samples to label next, or for the points to label of each; `unit` None: as the campaign says."""
-        body = {
-            "annotator": annotator, "query_size": query_size, "strategy": strategy, "unit": unit, "points": points,
-        }  # fmt: skip
+        body = {"annotator": annotator, "query_size": query_size, "strategy": strategy, "unit": unit, "points": points}
         return self._json("POST", f"/campaigns/{name}/queries", QueryAnswer, body=body)
 
     def relabels(self, name: str, *, task: str | None = None, limit: int = 100) -> RelabelList:
