@@ -41,7 +41,10 @@ export function workingActions(api, sync, getStage) {
   };
 
   const actions = {
-    more: alone(async () => show(await api.more(state.querySize, unitAsked() && state.unit))),
+    more: alone(async () => {
+      if (!state.campaign) await sync.refresh(); // its tasks say whether there are points to ask about
+      await show(await api.more(state.querySize, unitAsked() && state.unit));
+    }),
     relabel: alone(async () => show(await api.relabels(state.querySize))),
 
     renew: alone(async () => {

@@ -293,6 +293,21 @@ def test_annotator_chooses_between_images_and_points_and_the_page_remembers_it(d
     expect(page.locator(".list").get_by_role("button", name="Points")).to_have_attribute("aria-pressed", "true")
 
 
+def test_key_pressed_before_the_campaign_is_read_asks_about_points(desk: Desk) -> None:
+    page = desk.page
+    held: list[Route] = []
+    is_slow = True
+    page.route(re.compile(r"/campaigns/demo$"), lambda route: held.append(route) if is_slow else route.continue_())
+    page.goto(f"{desk.url}/annotate/demo?annotator=anna&unit=point")
+    expect(page.locator("[data-part=more]").get_by_role("button", name="more")).to_be_visible()
+    page.keyboard.press("m")
+    page.wait_for_timeout(300)
+    is_slow = False
+    for route in held:
+        route.continue_()
+    asked(page, 1, 8)
+
+
 def test_campaign_without_areas_has_no_choice_of_points(open_desk: Callable[[], Desk], imagery: Path) -> None:
     desk = open_desk()
     desk.create(imagery / "pool")
