@@ -287,10 +287,11 @@ def test_annotator_chooses_between_images_and_points_and_the_page_remembers_it(d
     page.keyboard.press("m")
     asked(page, 1, 8)
     page.locator(".list").get_by_role("button", name="Images").click()
-    page.goto(f"{desk.url}/annotate/demo?annotator=bert&unit=point")
-    page.keyboard.press("m")
-    page.goto(f"{desk.url}/annotate/demo?annotator=carl")
-    expect(page.locator(".list").get_by_role("button", name="Points")).to_have_attribute("aria-pressed", "true")
+    points = page.locator(".list").get_by_role("button", name="Points")
+    expect(points).to_have_attribute("aria-pressed", "false")
+    for asks in ("annotator=bert&unit=point", "annotator=carl"):
+        page.goto(f"{desk.url}/annotate/demo?{asks}")
+        expect(points).to_have_attribute("aria-pressed", "true")
 
 
 def test_key_pressed_before_the_campaign_is_read_asks_about_points(desk: Desk) -> None:
