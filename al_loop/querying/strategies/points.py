@@ -16,7 +16,7 @@ from models.tasks.uncertainty import entropy, margin
 
 PointChoice = Literal["margin", "entropy", "random", "foreground_random", "clasp_pe"]
 
-LEAST_SURE_SHARE = 0.05
+LEAST_SURE_SHARE = 0.15
 """Points are drawn at random from this share of an image's least sure cells: the very least sure ones lie side by side
 along one border."""
 

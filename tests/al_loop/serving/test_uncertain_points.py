@@ -18,12 +18,12 @@ from tests.data.make_scene import make_scene
 from tests.data.tiny_model import make_tiny_onnx
 from tests.e2e.campaigns import Http
 
-SURE, UNSURE = slice(0, 100), slice(100, 150)
+UNSURE = slice(100, 200)
 """Columns of the scene."""
 
 
 def scene(folder: Path, name: str, width: int, height: int) -> None:
-    """Band 1 is brightest but for some columns, where two bands are equally bright; the lowest rows hold no data."""
+    """Band 1 is brightest but for some columns, where two bands are equally bright; low rows and a corner lack data."""
     image = np.full((3, height, width), 100.0)
     image[0] = 9000
     image[1, :, UNSURE] = 9000
