@@ -66,33 +66,35 @@ def prepare(folder: Path, cache: Path) -> tuple[NDArray[np.float16], dict[str, N
     """Features of the pixels, and what is known of them."""
     if not (cache / "features.npy").is_file():
         cache.mkdir(parents=True, exist_ok=True)
+        paths = sorted(folder.glob("*.jpg"))
         statistics = BandStatistics(low=[0.0] * 3, high=[255.0] * 3, mean=[0.5] * 3, std=[0.25] * 3, samples=1)
         network = FrozenFeatures(statistics, eight_bit=True)
-        paths = sorted(folder.glob("*.jpg"))
         images = [padded(read(path)[:, :512, :512]) for path in paths[:: max(1, len(paths) // SCALED_BY)]]
         pixels = PixelFeatures(fit_pixel_scaling(network, images), CHANNELS, network.stage_strides)
-        rng = np.random.default_rng(0)
-        parts = [sampled(network, pixels, path, number, rng) for number, path in enumerate(paths)]
-        np.save(cache / "features.npy", np.concatenate([values for values, _ in parts]))
+        parts = [sampled(network, pixels, path, number, cache) for number, path in enumerate(paths)]
         joined: dict[str, Any] = {name: np.concatenate([known[name] for _, known in parts]) for name in parts[0][1]}
         np.savez(cache / "known.npz", **joined)
+        np.save(cache / "features.npy", np.concatenate([values for values, _ in parts]))
     with np.load(cache / "known.npz") as known:
         return np.load(cache / "features.npy"), dict(known)
 
 
 def sampled(
-    network: FrozenFeatures, pixels: PixelFeatures, path: Path, number: int, rng: np.random.Generator
+    network: FrozenFeatures, pixels: PixelFeatures, path: Path, number: int, cache: Path
 ) -> tuple[NDArray[np.float16], dict[str, NDArray[np.generic]]]:
-    """Random pixels of one image."""
+    """Random pixels of one image; their features are kept at once, so that an interrupted preparation goes on."""
     with rasterio.open(path.with_name(f"{path.stem}_mask.png")) as file:
         codes = file.read(1)
-    picked = rng.choice(codes.size, PIXELS, replace=False)
+    picked = np.random.default_rng(number).choice(codes.size, PIXELS, replace=False)
     places = np.column_stack(np.divmod(picked, codes.shape[1]))
-    with torch.inference_mode():
-        stages = network.stage_maps(torch.from_numpy(padded(read(path))[None]))
-        values = pixels.at(stages, *torch.from_numpy(places).T)
+    kept = cache / f"{path.stem}.npy"
+    if not kept.is_file():
+        with torch.inference_mode():
+            stages = network.stage_maps(torch.from_numpy(padded(read(path))[None]))
+            values = pixels.at(stages, *torch.from_numpy(places).T)
+        np.save(kept, values.astype(np.float16))
     shown = codes.ravel()[picked]
-    return values.astype(np.float16), {
+    return np.load(kept), {
         "codes": np.where((shown >= 1) & (shown <= CLASSES), shown, IGNORE).astype(np.uint8),
         "images": np.full(PIXELS, number),
         "places": places,
