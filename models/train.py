@@ -1,5 +1,7 @@
 """`python -m models.train SNAPSHOT_DIR --out DIR`: one training run, from a manifest to a version ready to publish.
 
+With `--again CANDIDATE_DIR INCUMBENT_DIR` what such a run left is measured again, against another version.
+
 Known failures leave one sentence in `DIR/error.txt` and exit code 2; anything else is a traceback.
 """
 
@@ -11,16 +13,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.card import CandidateKind, TaskName, TaskSpec
+from models.card import CandidateKind, ModelCard, TaskName, TaskSpec
 from models.errors import ModelsError, TrainingDataError, UnreadableSampleError
 from models.manifest import Manifest, read_manifest
 from models.progress import Progress
-from models.registry import ONNX_FILE
+from models.registry import CARD_FILE, ONNX_FILE
 from models.tasks import tasks_of
 from models.training.artefacts import TrainingRecord, write_artefacts
 from models.training.calibration import CalibratedNetwork
@@ -67,9 +70,9 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
     device = pick_device(manifest.train.device)
     left_out = LeftOut()
     splits, reader = read_samples(directory, manifest, left_out), ChipReader(manifest, left_out=left_out)
-    counts = count_training_labels(splits["train"], manifest, reader)
+    counts = _counts(splits["train"], manifest, reader)
     tasks = [spec for spec in manifest.tasks if spec.task in counts]
-    samples, calibration, reserve = (labelled_for(splits[split], tasks) for split in ("train", "calibration", "test"))
+    samples, calibration, reserve = (_labelled(splits[split], tasks) for split in ("train", "calibration", "test"))
     statistics = estimate_statistics(manifest.statistics_paths, manifest.bands, manifest.reading)
 
     plan = plan_candidates(manifest, tasks, len(samples))
@@ -135,6 +138,34 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
     write_artefacts(out, directory, manifest, network, record)
 
 
+def measure_again(directory: Path, trained: Path, incumbent: Path, out: Path, progress: Progress) -> None:
+    """Measure a trained candidate against a version that began to serve meanwhile; leaves `evaluation.json`.
+
+    Args:
+        directory: The snapshot that the candidate was trained on.
+        trained: What the training left.
+        incumbent: A published version, its folder named by it.
+        out: Existing folder for the result.
+        progress: Called during the phase `evaluating`.
+
+    Raises:
+        TrainingDataError: The samples cannot be read.
+    """
+    own = read_manifest(directory)
+    manifest = msgspec.structs.replace(own, incumbent_onnx=str(incumbent / ONNX_FILE), incumbent_version=incumbent.name)
+    card = msgspec.json.decode((trained / CARD_FILE).read_bytes(), type=ModelCard)
+    left_out = LeftOut()
+    splits, reader = read_samples(directory, manifest, left_out), ChipReader(manifest, left_out=left_out)
+    counts = _counts(splits["train"], manifest, reader)
+    tasks = [spec for spec in manifest.tasks if spec in card.tasks and spec.task in counts]
+    serving, message = load_incumbent(manifest)
+    reserve = _labelled(splits["test"], tasks)
+    progress.enter("evaluating", total=len(reserve), message=message)
+    candidate = Contender(version=manifest.version, tasks=tasks, infer=onnx_infer(trained / ONNX_FILE))
+    evaluation = evaluate(reserve, reader, counts, candidate, serving, card.tile_px)
+    (out / "evaluation.json").write_bytes(msgspec.json.format(msgspec.json.encode(evaluation), indent=1))
+
+
 def _measured(
     network: nn.Module,
     samples: Sequence[LabelledSample],
@@ -161,12 +192,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("snapshot", type=Path, help="folder of manifest.json and samples.parquet")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results; made if missing")
+    parser.add_argument(
+        "--again", type=Path, nargs=2, metavar=("CANDIDATE", "INCUMBENT"), help="measure what a run left, do not train"
+    )
     parser.add_argument("--supervised", action="store_true", help="wait for the parent's answer before each phase")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     try:
         with Progress(options.out, supervised=options.supervised) as progress:
-            train(options.snapshot, options.out, progress)
+            if options.again is None:
+                train(options.snapshot, options.out, progress)
+            else:
+                candidate, incumbent = options.again
+                measure_again(options.snapshot, candidate, incumbent, options.out, progress)
     except ModelsError as error:
         return leave_sentence(options.out, str(error))
     except OSError as error:
@@ -176,13 +214,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def labelled_for(samples: Sequence[LabelledSample], tasks: Sequence[TaskSpec]) -> list[LabelledSample]:
+def _labelled(samples: Sequence[LabelledSample], tasks: Sequence[TaskSpec]) -> list[LabelledSample]:
     """The samples with a label for any of the tasks."""
     asked = tasks_of(tasks).values()
     return [sample for sample in samples if any(is_labelled(sample, task) for task in asked)]
 
 
-def count_training_labels(samples: Sequence[LabelledSample], manifest: Manifest, reader: ChipReader) -> Counts:
+def _counts(samples: Sequence[LabelledSample], manifest: Manifest, reader: ChipReader) -> Counts:
     """Labels of each task that can be trained; says what was left out where none can be."""
     try:
         return count_labels(samples, manifest.tasks, reader)

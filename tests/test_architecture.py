@@ -18,7 +18,7 @@ ROOMS = {  # from the ground up: a room may import itself and what stands before
     "models": [
         "errors", "arrays", "progress", "files", "pretrain_config", "card", "manifest", "metrics", "registry",
         "rasters", "pictures", "geo", "synthetic", "tasks", "inference", "scoring", "heads", "encoders", "training",
-        "pretraining", "score_pool", "train", "judge", "pretrain",
+        "pretraining", "score_pool", "train", "pretrain",
     ],
     "al_loop": [
         "errors", "domain", "runtime", "store", "campaigns", "scoring", "querying", "serving", "training", "quality",

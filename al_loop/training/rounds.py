@@ -116,7 +116,7 @@ class RoundRunner(JobRunner[Campaign, Round, RoundState]):
     def deep_reason(self, campaign: Campaign) -> str | None:
         """Why a deep network is worth a round in the background now, or None; see `models.training.plan`."""
         question = deep_question(self._label_store.rounds.list(campaign.campaign_id))
-        if question is None:
+        if question is None or readiness(self._label_store, campaign, self._clock()) is not None:
             return None
         settings = campaign.settings
         model = started_from(settings.model, starting_weights(self._label_store, self._layout, campaign))
@@ -233,8 +233,8 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
             judged = out.parent / f"against-{serving}"
             run_program(
                 self._executor,
-                "models.judge",
-                [str(snapshot.resolve()), str(out), str(self._server.registry(campaign).path(serving))],
+                "models.train",
+                [str(snapshot.resolve()), "--again", str(out.resolve()), str(self._path(campaign, serving))],
                 judged,
                 on_phase=job.phases(PHASES),
                 on_progress=job.note,
@@ -243,6 +243,9 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
             evaluation, against = read_output(judged / "evaluation.json", Evaluation), serving
             shutil.copyfile(judged / "evaluation.json", out / "evaluation.json")
         return evaluation
+
+    def _path(self, campaign: Campaign, version: str) -> Path:
+        return self._server.registry(campaign).path(version).resolve()
 
     def _snapshot(
         self, job: RoundJob, campaign: Campaign, version: str, *, background: bool

@@ -54,6 +54,9 @@ class Replay:
         self.background_goes_on.set()
 
     def __call__(self, module: str, arguments: list[str], directory: Path, **callbacks: Any) -> None:
+        if "--again" in arguments:
+            run_supervised(module, arguments, directory, **callbacks)
+            return
         if module == "models.train" and read_manifest(Path(arguments[0])).background:
             wait_for(lambda: self.background_goes_on.is_set() or callbacks["cancelled"].is_set(), 60)
         if module in self._outputs:
@@ -362,3 +365,18 @@ def test_version_of_a_deep_round_whose_quick_candidate_won_is_not_served(service
     assert ended.state is RoundState.REJECTED
     assert ended.verdict == "the deep network is no better: quick beats deep, 0.9 to 0.8"
     assert service.run_round().state is RoundState.PROMOTED
+
+
+@pytest.mark.shipped_encoder
+def test_deep_network_is_worth_a_round_once_there_are_labels_enough_and_not_twice(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.training.plan.DEEP_LABELS", 10)
+    assert service.rounds.deep_reason(service.campaign) is None
+    labels = service.run_round().labels
+    reason = service.rounds.deep_reason(service.campaign)
+    assert reason == f"a deep network is worth trying: {labels} labels"
+    deep = service.rounds.start(service.campaign, reason, background=True)
+    number = service.campaign.campaign_id
+    wait_for(lambda: service.store.rounds.get(number, deep.number).state.is_end, 120)
+    assert service.rounds.deep_reason(service.campaign) is None
