@@ -223,6 +223,7 @@ class ScoringProgress(msgspec.Struct, frozen=True, kw_only=True):
     done: int
     """Images that are finished, of earlier runs too; those that cannot be used count."""
     total: int
+    """Images of the campaign that can be used."""
     seconds_left: float | None
     """Extrapolated; null: too early to say."""
     sentence: str

@@ -13,11 +13,11 @@ from al_loop.campaigns.imagery.checking import check_images
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import ScoringProgress
+from al_loop.domain.scoring_pace import ScoringPace
 from al_loop.runtime.executor import Executor, run_program
 from al_loop.runtime.processes import ProcessFailedError, run_supervised
 from al_loop.scoring.embedding_versions import is_encoder, newest_encoder
 from al_loop.scoring.frozen_encoder import make_frozen_encoder
-from al_loop.scoring.scoring_pace import ScoringPace
 from al_loop.store import LabelStore
 from al_loop.store.tables.images import FileState
 from al_loop.store.tables.renewals import FileProblem

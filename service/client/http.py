@@ -97,13 +97,6 @@ class Client:
         """
         self._send("GET", "/health/live")
 
-    def encoder_problem(self) -> str | None:
-        """Why the service cannot use the encoder with ImageNet weights, in one sentence; None: it can."""
-        with self._faults():
-            response = self._http.get("/health/ready")  # 503 of a service that is not ready tells as well
-        said = self._decoded(response.content, dict[str, Any]).get("encoder", "ok")
-        return None if said == "ok" else str(said)
-
     def whoami(self) -> WhoAmI:
         """Whom the service takes this client for."""
         return self._json("GET", "/whoami", WhoAmI)

@@ -11,6 +11,13 @@ from service.client.http import Client
 class OperatorClient(Client):
     """A client with the calls that change campaigns themselves."""
 
+    def encoder_problem(self) -> str | None:
+        """Why the service cannot use the encoder with ImageNet weights, in one sentence; None: it can."""
+        with self._faults():
+            response = self._http.get("/health/ready")  # 503 of a service that is not ready tells as well
+        said = self._decoded(response.content, dict[str, Any]).get("encoder", "ok")
+        return None if said == "ok" else str(said)
+
     def every_campaign(self) -> list[CampaignView]:
         """All campaigns, with those that are archived."""
         return self._json("GET", "/campaigns", list[CampaignView], params={"archived": "true"})

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 
 from al_loop.domain.rounds import ScoringProgress
-from models.scoring.spec import FEATURES
 
 TOLD_FROM_S = 2.0
 """Seconds of work before the time that is left is told."""
@@ -30,9 +29,8 @@ class ScoringPace:
         done = self._most = max(self._most, done)
         elapsed = self._clock() - self._started
         left = elapsed / done * (self._missing - done) if done and elapsed >= TOLD_FROM_S else None
-        by = "simple features" if self._version == FEATURES else self._version
         done_of_all, total = self._earlier + done, self._earlier + self._missing
-        sentence = f"{done_of_all:,} of {total:,} images described by {by}"
+        sentence = f"{done_of_all:,} of {total:,} images described by {self._version}"
         if left is not None:
             sentence += f", about {_told(left)} left"
         return ScoringProgress(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from al_loop.scoring.scoring_pace import ScoringPace
+from al_loop.domain.scoring_pace import ScoringPace
 
 
 def test_sentence_counts_images_and_tells_the_time_that_is_left() -> None:
@@ -20,4 +20,3 @@ def test_second_pass_over_the_same_images_takes_nothing_back() -> None:
     pace = ScoringPace("features", 0, 100)
     pace.at(100)
     assert pace.at(3).done == 100
-    assert "by simple features" in pace.at(3).sentence
