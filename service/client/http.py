@@ -19,7 +19,6 @@ from al_loop.domain.scaneo_links import BatchView, BoxReport, LinkStatus, Offere
 from models.card import ModelCard
 from models.progress import ProgressLine
 from service.answers import (
-    AuditPage,
     CampaignView,
     LearningCurve,
     LeaseList,
@@ -100,11 +99,6 @@ class Client:
     def whoami(self) -> WhoAmI:
         """Whom the service takes this client for."""
         return self._json("GET", "/whoami", WhoAmI)
-
-    def audit(self, campaign: str | None = None, *, limit: int = 100, cursor: str | None = None) -> AuditPage:
-        """A page of who changed what, newest first."""
-        parameters = {"campaign": campaign, "limit": limit, "cursor": cursor}
-        return self._json("GET", "/audit", AuditPage, params={k: v for k, v in parameters.items() if v is not None})
 
     def create_campaign(self, request: CampaignRequest) -> CampaignView:
         """Create a campaign."""

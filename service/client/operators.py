@@ -4,12 +4,17 @@ from typing import Any
 from urllib.parse import quote
 
 from al_loop.domain.campaigns import CampaignSettings, ClassRequest, Deletion, RetrainPolicy
-from service.answers import CampaignView, ClassList, DuplicateList, Guidelines, RemovedDuplicates, RoundLog
+from service.answers import AuditPage, CampaignView, ClassList, DuplicateList, Guidelines, RemovedDuplicates, RoundLog
 from service.client.http import Client
 
 
 class OperatorClient(Client):
     """A client with the calls that change campaigns themselves."""
+
+    def audit(self, campaign: str | None = None, *, limit: int = 100, cursor: str | None = None) -> AuditPage:
+        """A page of who changed what, newest first."""
+        parameters = {"campaign": campaign, "limit": limit, "cursor": cursor}
+        return self._json("GET", "/audit", AuditPage, params={k: v for k, v in parameters.items() if v is not None})
 
     def encoder_problem(self) -> str | None:
         """Why the service cannot use the encoder with ImageNet weights, in one sentence; None: it can."""
