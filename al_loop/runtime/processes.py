@@ -4,6 +4,7 @@ The child speaks `models.progress`. It lives in a process group of its own at lo
 comes first, and it dies with us because its stdin ends.
 """
 
+import errno
 import os
 import shutil
 import signal
@@ -178,12 +179,14 @@ def _signal_group(group: int, number: int) -> None:
 
 
 def _why(code: int, directory: Path) -> str:
-    """One sentence on why the child ended with `code`; on a full disk it could not leave one itself."""
+    """One sentence on why the child ended with `code`; on a full or read-only disk it could not leave one itself."""
     sentence = (directory / ERROR_FILE).read_text(errors="replace").strip() if (directory / ERROR_FILE).exists() else ""
     if sentence:
         return sentence
     if (free := shutil.disk_usage(directory).free) < FULL_DISK_BYTES:
         return f"the disk of {directory} is full ({free:,} bytes left); free space and start a new round"
+    if os.statvfs(directory).f_flag & os.ST_RDONLY:
+        return f"{directory} cannot be written: {os.strerror(errno.EROFS)}; make it writable and start a new round"
     if code == -signal.SIGKILL:
         return "the process was killed (SIGKILL), often for lack of memory: use a smaller batch_size or chip_size_px"
     if code < 0:

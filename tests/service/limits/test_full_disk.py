@@ -1,10 +1,12 @@
 """The real app on a disk that fills up: refused with 507 and told by readiness, nothing acknowledged is lost."""
 
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,7 +17,7 @@ from service.app import create_app
 from service.settings import Settings
 from tests.al_loop.store.fixtures import fill_disk
 from tests.conftest import Http
-from tests.e2e.campaigns import create, register, write_pool
+from tests.e2e.campaigns import BALANCED, QUICK, create, label_all, register, run_round, write_pool
 
 
 @pytest.fixture
@@ -30,8 +32,8 @@ def label(http: Http, path: str, annotator: str) -> int:
     return http.post("/campaigns/demo/labels", json=body).status_code
 
 
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.2)
@@ -78,3 +80,70 @@ def test_full_disk_is_told_refused_and_survived(http: Http, imagery: Path, small
     assert label(http, paths[2], "after") == 201
     stored.append("after")
     assert [entry["annotator"] for entry in http.get("/campaigns/demo/labels").json()["labels"]] == stored
+
+
+def trainers() -> list[str]:
+    """Command lines of trainings that run below this process."""
+    children = [
+        number for task in Path("/proc/self/task").iterdir() for number in (task / "children").read_text().split()
+    ]
+    lines = [Path(f"/proc/{number}/cmdline").read_text() for number in children if Path(f"/proc/{number}").exists()]
+    return [line for line in lines if "models.train" in line]
+
+
+@contextmanager
+def full(disk: Path) -> Iterator[str]:
+    """No room on the disk; gives what readiness says of it."""
+    filler = fill_disk(disk)
+    yield "is full: free space, and everything goes on by itself"
+    filler.unlink()
+
+
+@contextmanager
+def read_only(disk: Path) -> Iterator[str]:
+    """The data directory cannot be written any more, but for files that are open."""
+    data = disk / "data"
+    subprocess.run(["mount", "--bind", data, data], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", data], check=True)
+        yield "cannot be written: Read-only file system"
+    finally:
+        subprocess.run(["umount", "--lazy", data], check=True)
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (full, "is full"),
+        (read_only, "training cannot be written: Read-only file system; make it writable and start a new round"),
+    ],
+)
+def test_round_ends_with_a_sentence_when_its_disk_fails_and_the_next_one_goes_on(
+    http: Http,
+    imagery: Path,
+    small_disk: Path,
+    broken: Callable[[Path], AbstractContextManager[str]],
+    said: str,
+) -> None:
+    write_pool(imagery / "demo", 16, size=32)
+    create(http, imagery / "demo", "demo", settings=QUICK | {"reserve": BALANCED})
+    register(http, "demo")
+    label_all(http)
+    assert http.post("/campaigns/demo/rounds", json={}).status_code == 202
+
+    def round_one() -> dict[str, Any]:
+        found: dict[str, Any] = http.get("/campaigns/demo/rounds/1").json()
+        return found
+
+    until(lambda: round_one()["progress"] is not None, seconds=120)
+    assert trainers()
+    with broken(small_disk) as problem:
+        until(lambda: http.get("/health/ready").status_code == 503)
+        assert http.get("/health/ready").json()["store"].endswith(problem)
+        until(lambda: not trainers(), seconds=120)
+        time.sleep(3)  # the service looks at how it ended, and at the disk
+        assert http.get("/health/live").status_code == 200
+    until(lambda: http.get("/health/ready").status_code == 200)
+    until(lambda: round_one()["state"] == "failed", seconds=120)
+    assert said in round_one()["error"]
+    assert run_round(http)["state"] in ("promoted", "rejected")
