@@ -33,6 +33,7 @@ def prepared(app: Litestar, imagery: Path) -> Iterator[str]:
             create(http, imagery / "pool", tasks=tasks, policy={"new_labels": None})  # type: ignore[arg-type]
             register(http)  # type: ignore[arg-type]
             label_all(http, most=6)  # type: ignore[arg-type]
+            http.get("/schema/openapi.json")  # made once; on a busy machine that is too long for schemathesis
         yield url
 
 
