@@ -30,7 +30,7 @@ SCREEN_PX = 1024
 CONNECTIONS = 6
 """As many as a browser opens to one server."""
 TILES_A_ZOOM = 12
-LAYOUTS = {
+LAYOUTS: dict[str, dict[str, object]] = {
     "tiled, deflate": {
         "tiled": True,
         "compress": "deflate",

@@ -287,7 +287,7 @@ def test_annotator_chooses_between_images_and_points_and_the_page_remembers_it(d
     page.keyboard.press("m")
     asked(page, 1, 8)
     page.locator(".list").get_by_role("button", name="Images").click()
-    points = page.locator(".list").get_by_role("button", name="Points")
+    points = page.locator(".list .units").get_by_role("button", name="Points")
     expect(points).to_have_attribute("aria-pressed", "false")
     for asks in ("annotator=bert&unit=point", "annotator=carl"):
         page.goto(f"{desk.url}/annotate/demo?{asks}")
