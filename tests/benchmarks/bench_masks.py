@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import tempfile
 import time
+import warnings
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import rasterio
+import rasterio.errors
 import shapely
 from numpy.typing import NDArray
 from rasterio.features import shapes
@@ -42,6 +44,7 @@ def main() -> None:
     parser.add_argument("--candidates", nargs="+", choices=["quick", "deep"], default=["quick"])
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
+    warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)
     paths = sorted((arguments.data / "dubai_seg").glob("*.jpg"))
     pairs = list(itertools.combinations(sorted({path.stem[:5] for path in paths}), 2))
     with tempfile.TemporaryDirectory() as folder:

@@ -13,11 +13,13 @@ import itertools
 import json
 import tempfile
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
+import rasterio.errors
 import torch
 from numpy.typing import NDArray
 
@@ -26,7 +28,7 @@ from al_loop.simulation.fast.points import PointPool, play_points
 from models.card import IGNORE, BandStatistics
 from models.encoders.frozen import FrozenFeatures
 from models.encoders.stages import CHANNELS
-from models.training.networks.feature_encoder import STRIDE_PX
+from models.training.data.stride import STRIDE_PX
 from models.training.pixels.examples import fit_pixel_scaling
 from models.training.pixels.head import PixelFeatures
 
@@ -49,6 +51,7 @@ def main() -> None:
     parser.add_argument("--choices", nargs="+", choices=CHOICES, default=CHOICES)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)
     ends = time.monotonic() + 60 * arguments.minutes
     features, known = prepare(arguments.data / "dubai_seg", arguments.cache)
     finished = arguments.cache / "points.json"
