@@ -79,8 +79,8 @@ class FrozenFeatures(nn.Module):
         return sum(CHANNELS) + (2 * self.average.shape[1] if self.band_statistics else 0)
 
     @property
-    def dense_size(self) -> int:
-        """D of `dense`."""
+    def stages_size(self) -> int:
+        """How many of the embedding's values are those of the stages; they come first."""
         return sum(CHANNELS)
 
     @property
@@ -120,28 +120,6 @@ class FrozenFeatures(nn.Module):
     def stage_maps(self, image: Tensor) -> list[Tensor]:
         """Outputs of the stages, (N, `CHANNELS`, H / s, W / s) by `stage_strides` s; the image as for `forward`."""
         return self._encode(self._filled(image)[0])
-
-    def dense(self, image: Tensor, stride: int) -> Tensor:
-        """Describe the pixels of images.
-
-        Args:
-            image: As `forward` takes it.
-            stride: Pixels of the image along each side of a cell of the answer: 1, 2, 4, 8, 16 or 32.
-
-        Returns:
-            (N, 448, H / stride, W / stride): the stages, interpolated bilinearly or averaged to one size, joined.
-        """
-        filled, _ = self._filled(image)
-        height, width = image.shape[-2] // stride, image.shape[-1] // stride
-        joined = []
-        for stage, own in zip(self._encode(filled), self.stage_strides, strict=True):
-            if own < stride:
-                joined.append(F.avg_pool2d(stage, stride // own))
-            elif own > stride:
-                joined.append(F.interpolate(stage, (height, width), mode="bilinear", align_corners=False))
-            else:
-                joined.append(stage)
-        return torch.cat(joined, dim=1)
 
     def _filled(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Raw values with the pool's mean where they are missing, and valid (N, 1, H, W) of 0 and 1."""

@@ -21,18 +21,13 @@ OPSET = 20
 IR_VERSION = 10
 """What ONNX Runtime 1.18 and later read."""
 
-INPUT, EMBEDDING, DENSE = "image", "embedding", "dense"
+INPUT, EMBEDDING = "image", "embedding"
 
 
-def frozen_graph(network: FrozenFeatures, dense_stride: int | None = None) -> onnx.ModelProto:
-    """The graph of `FrozenFeatures.forward`, and on request of its `dense`.
+def frozen_graph(network: FrozenFeatures) -> onnx.ModelProto:
+    """The graph of `FrozenFeatures.forward`: input `image`, float32 (N, C, H, W), and output `embedding` (N, D).
 
-    Args:
-        network: What the graph is of.
-        dense_stride: Also answer `dense` with this stride; None: `embedding` alone.
-
-    Returns:
-        A model with input `image`, float32 (N, C, H, W), and outputs `embedding` (N, D) and perhaps `dense`.
+    Its stages are values named by `stage_name`, for nodes that are added to it.
     """
     graph = _Graph()
     bands = network.average.shape[1]
@@ -44,10 +39,6 @@ def frozen_graph(network: FrozenFeatures, dense_stride: int | None = None) -> on
         parts += _band_statistics(graph, network, filled, valid)
     graph.add("Concat", parts, name=EMBEDDING, axis=1)
     outputs = [_described(EMBEDDING, ["batch", network.embedding_size])]
-    if dense_stride is not None:
-        _dense(graph, stages, strides, dense_stride)
-        shape: list[str | int | None] = ["batch", network.dense_size, "dense_height", "dense_width"]
-        outputs.append(_described(DENSE, shape))
     image = _described(INPUT, ["batch", bands, "height", "width"])
     model = helper.make_model(
         helper.make_graph(graph.nodes, "frozen_features", [image], outputs, graph.constants),
@@ -166,17 +157,6 @@ def _band_statistics(graph: _Graph, network: FrozenFeatures, filled: str, valid:
     centred = graph.add("Sub", [standard, graph.add("Unsqueeze", [mean, sides])])
     spread = _pooled(graph, graph.add("Mul", [centred, centred]), valid, 1)
     return [mean, graph.add("Sqrt", [spread])]
-
-
-def _dense(graph: _Graph, stages: Sequence[str], strides: Sequence[int], stride: int) -> None:
-    joined = []
-    for stage, own in zip(stages, strides, strict=True):
-        if own < stride:
-            side = [stride // own, stride // own]
-            joined.append(graph.add("AveragePool", [stage], kernel_shape=side, strides=side))
-        else:
-            joined.append(stage if own == stride else _resized(graph, stage, own // stride))
-    graph.add("Concat", joined, name=DENSE, axis=1)
 
 
 def _resized(graph: _Graph, value: str, times: int) -> str:

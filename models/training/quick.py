@@ -182,7 +182,7 @@ def fit_scaling(network: FrozenFeatures, images: Sequence[NDArray[np.float32]], 
     for (_, height, width), alike in by_size.items():
         size = max(1, BATCH_PIXELS // (height * width))
         pool += [describe_images(np.stack(alike[at : at + size])) for at in range(0, len(alike), size)]
-    return scaling_of(np.concatenate([labelled, *pool]), network.dense_size)
+    return scaling_of(np.concatenate([labelled, *pool]), network.stages_size)
 
 
 def scaling_of(described: Matrix, own: int) -> Scaling:

@@ -40,7 +40,13 @@ def test_small_chips_are_read_at_twice_their_size() -> None:
     expected = FrozenFeatures(statistics(3), eight_bit=True)(doubled)["embedding"]
     features = FrozenFeatures(statistics(3), eight_bit=True, scale=2)
     torch.testing.assert_close(features(image)["embedding"], expected, atol=1e-4, rtol=1e-4)
-    assert features.dense(image, 2).shape == (1, 448, 16, 16)
+    assert [tuple(stage.shape[2:]) for stage in features.stage_maps(image)] == [
+        (16, 16),
+        (8, 8),
+        (4, 4),
+        (4, 4),
+        (2, 2),
+    ]
 
 
 def test_invalid_pixels_count_nothing_and_missing_bands_as_the_mean() -> None:
@@ -65,13 +71,14 @@ def test_nothing_trains() -> None:
     assert not any(module.training for module in features.train().modules())
 
 
-def test_dense_features_of_each_stride_are_those_of_the_place() -> None:
+def test_stage_maps_are_what_the_embedding_is_the_mean_of() -> None:
     image = photograph(1, 3, 64, 96)
     features = FrozenFeatures(statistics(3), eight_bit=True)
-    for stride in (4, 8, 16):
-        dense = features.dense(image, stride)
-        assert dense.shape == (1, 448, 64 // stride, 96 // stride)
-        torch.testing.assert_close(dense.mean(dim=(2, 3))[:, :24], features(image)["embedding"][:, :24])
+    stages = features.stage_maps(image)
+    sides = [(64 // stride, 96 // stride) for stride in features.stage_strides]
+    assert [tuple(stage.shape[2:]) for stage in stages] == sides
+    means = torch.cat([stage.mean(dim=(2, 3)) for stage in stages], dim=1)
+    torch.testing.assert_close(means, features(image)["embedding"])
 
 
 def test_names_for_other_bands_are_refused() -> None:

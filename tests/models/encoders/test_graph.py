@@ -25,17 +25,6 @@ def test_graph_answers_as_the_module(tmp_path: Path, scale: int) -> None:
     assert report.differences["embedding"] < 1e-5
 
 
-@pytest.mark.parametrize(("scale", "stride"), [(1, 4), (1, 8), (2, 4)])
-def test_dense_features_of_the_graph_are_those_of_the_module(scale: int, stride: int) -> None:
-    features = FrozenFeatures(statistics(3), eight_bit=True, scale=scale)
-    session = onnxruntime.InferenceSession(frozen_graph(features, stride).SerializeToString())
-    image = photograph(2, 3, 64, 96)
-    image[0, :, :9, :7] = torch.nan
-    embedding, dense = session.run(["embedding", "dense"], {"image": image.numpy()})
-    np.testing.assert_allclose(embedding, features(image)["embedding"].numpy(), atol=1e-4)
-    np.testing.assert_allclose(dense, features.dense(image, stride).numpy(), atol=1e-3)
-
-
 def test_image_without_a_valid_pixel_gives_zeros() -> None:
     features = FrozenFeatures(statistics(3), eight_bit=True)
     session = onnxruntime.InferenceSession(frozen_graph(features).SerializeToString())
