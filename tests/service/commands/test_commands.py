@@ -81,8 +81,9 @@ def test_import_train_export_and_promote(
     assert (tmp_path / "labels.zip").read_bytes()[:2] == b"PK"
     capfd.readouterr()
     assert al_loop("round", "watch", "land", "--quiet") == 0
-    (line,) = capfd.readouterr().err.splitlines()
-    assert re.match("round 1 (promoted|rejected): ", line), "the outcome, without a line for each phase"
+    outcome, choice = capfd.readouterr().err.splitlines()
+    assert re.match("round 1 (promoted|rejected): ", outcome), "the outcome, without a line for each phase"
+    assert choice.startswith("  deep is the only candidate"), "which candidate is the version"
     assert al_loop("import", str(folder), "--campaign", "land", "--quiet") == 3
     said = capfd.readouterr().err
     assert "registering images" not in said
