@@ -3,7 +3,7 @@
 import numpy as np
 
 from al_loop.domain.queries import AlikeSample
-from al_loop.domain.samples import LEASED
+from al_loop.domain.sample_states import LEASED
 from al_loop.errors import ConflictError
 from al_loop.scoring.pool_scores import PoolScores
 from al_loop.store.pool_index import PoolIndex

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from al_loop.domain.campaigns import SpreadSettings
 from al_loop.domain.patterns import first_group, read_pattern
 from al_loop.domain.queries import Pick
-from al_loop.domain.samples import LABELLED, LEASED
+from al_loop.domain.sample_states import LABELLED, LEASED
 from al_loop.store.pool_index import PoolIndex
 from models.arrays import Ids, positions_of
 from models.geo.footprints import EARTH_RADIUS_M, Footprints, centres, chord_m

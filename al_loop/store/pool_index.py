@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP, QueryUnit
 from al_loop.domain.reserve import in_overlap, random_keys
-from al_loop.domain.samples import GIVEN_UP, GOLD_STANDARD, LABELLED, LEASED, RESERVE, UNUSABLE, SampleCounts, States
+from al_loop.domain.sample_states import GIVEN_UP, GOLD_STANDARD, LABELLED, LEASED, RESERVE, UNUSABLE, States
+from al_loop.domain.samples import SampleCounts
 from models.arrays import Ids, positions_of
 
 RESERVE_BLOCK = 1024

@@ -50,15 +50,20 @@ def test_models_get_the_address_below_the_path_of_the_proxy_that_the_link_was_as
     assert model.url.startswith(f"{team.url}/al-loop/campaigns/demo/predictions/segmentation")
 
 
+def seen_by_us(team: Team) -> dict[str, Any]:
+    """The campaign without how far its images are described, which goes on in the background."""
+    return {key: value for key, value in team.api.get("/campaigns/demo").json().items() if key != "scoring"}
+
+
 def test_connecting_twice_changes_nothing(team: Team) -> None:
     team.make_campaign()
     other = team.client.ensure_model("theirs", "http://127.0.0.1:1/t", "segmentation", "").id
     team.client.ensure_mappings(team.theirs.id, {other: {"water": 3}})
     team.connect()
-    before, ours = written(team), team.api.get("/campaigns/demo").json()
+    before, ours = written(team), seen_by_us(team)
     team.connect()
     assert written(team) == before
-    assert team.api.get("/campaigns/demo").json() == ours
+    assert seen_by_us(team) == ours
     assert any(m.model_id == other and m.output_index == 3 for m in team.client.mappings(team.theirs.id))
 
 

@@ -187,11 +187,11 @@ def test_suggestion_is_drawn_unless_it_was_kept_back(
 
     http = start_service()
     drawn = png(fetch(http, sample_id, "thumbnail.png?size=256&overlay=suggestion").content)
-    assert drawn[32, 32, :3].tolist() == [0, 72, 240]  # the third colour
+    assert drawn[32, 32, :3].tolist() == [255, 225, 25]  # of the third class
     np.testing.assert_array_equal(drawn[128:], plain[128:])
     layer = png(fetch(http, sample_id, "overlay.png?overlay=suggestion&size=128").content)
     assert layer.shape == (128, 128, 4)
-    assert layer[32, 32].tolist() == [0, 72, 240, 255]
+    assert layer[32, 32].tolist() == [255, 225, 25, 255]
     assert not layer[64:].any()
     http.__exit__(None, None, None)
     remember(settings, imagery, "utm.tif", task="classification", answer={"probabilities": [0.1, 0.7, 0.2]})
