@@ -50,6 +50,13 @@ class UnreadableRasterError(RasterError):
         super().__init__(f"{printable(name)}: {self.reason}")
 
 
+class MissingRasterError(UnreadableRasterError):
+    """There is no such file: it may come back as it was."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "there is no such file")
+
+
 class RasterTooLargeError(RasterError):
     """The header claims more pixels than the limit; no pixel was read."""
 

@@ -104,7 +104,7 @@ def _without_tokens(environment: Mapping[str, str]) -> dict[str, str]:
 def _python_path() -> str:
     """Our own PYTHONPATH, plus the folder of this package if it is imported from a checkout instead of installed."""
     given = [str(Path(entry).absolute()) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    home = Path(__file__).resolve().parents[1]
+    home = Path(__file__).resolve().parents[2]
     installed = home == Path(sysconfig.get_path("purelib")).resolve()
     return os.pathsep.join(given if installed or str(home) in given else [*given, str(home)])
 

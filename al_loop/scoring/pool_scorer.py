@@ -174,7 +174,7 @@ class PoolScorer:
         damaged = {
             entry.sample_id: FileProblem(_reason(entry, paths), modified[entry.sample_id])
             for entry in unusable
-            if entry.unreadable
+            if entry.unreadable and not entry.gone  # what was gone is looked at again whenever it is needed
         }
         self._store.images.fail(campaign.campaign_id, damaged, self._clock())
         return self._store.scores.ingest(campaign.campaign_id, version, final / SCORES_FILE, self._clock())

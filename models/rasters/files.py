@@ -18,7 +18,7 @@ from rasterio.env import Env
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader, MemoryFile
 
-from models.errors import PathOutsideRootError, UnreadableRasterError, printable
+from models.errors import MissingRasterError, PathOutsideRootError, UnreadableRasterError, printable
 from models.rasters.opening.directories import MAX_PAGES, check_directories
 from models.rasters.opening.endings import is_whole
 from models.rasters.opening.faults import translated_errors
@@ -92,7 +92,7 @@ def resolve_inside(root: Path, relative: str) -> Path:
         if not stat.S_ISREG(path.stat().st_mode):
             raise UnreadableRasterError(relative, "not a regular file")
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise UnreadableRasterError(relative, "there is no such file") from error
+        raise MissingRasterError(relative) from error
     except OSError as error:  # a loop of links, a name too long, a folder that may not be entered
         raise UnreadableRasterError(relative, error.strerror or "there is no such file") from error
     except RuntimeError as error:  # how Python tells of a loop of links

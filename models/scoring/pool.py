@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import BandPolicy, TaskSpec
-from models.errors import RasterError, UnusableRasterError
+from models.errors import MissingRasterError, RasterError, UnusableRasterError
 from models.inference.image_model import ImageModel
 from models.progress import Progress
 from models.rasters.bands import AS_DECLARED, invalid_pixels
@@ -41,6 +41,7 @@ PENDING_BATCHES = 4
 REPORT_EVERY_S = 0.5
 
 _FAILURES = (RasterError, UnusableRasterError, FileNotFoundError)
+_GONE = (MissingRasterError, FileNotFoundError)
 """What is wrong with one sample only."""
 
 
@@ -60,7 +61,7 @@ def score_with_model(
     report = Reporter(progress, len(paths))
     for row, image in enumerate(prefetch(skippable(partial(read_for_model, card=model.card)), paths)):
         if isinstance(image, Skipped):
-            results.skip(row, image.reason, unreadable=image.unreadable)
+            results.skip(row, image.reason, unreadable=image.unreadable, gone=image.gone)
         else:
             results.record_file(row, image.pixel_hash, image.content_hash, image.modified_ns)
             work.add(row, image)
@@ -80,7 +81,7 @@ def score_with_features(
     zeros: Scores = {name: np.zeros(1, np.float32) for name in SCORE_NAMES}
     for row, features in enumerate(prefetch(skippable(partial(_features, bands=bands, policy=policy)), paths)):
         if isinstance(features, Skipped):
-            results.skip(row, features.reason, unreadable=features.unreadable)
+            results.skip(row, features.reason, unreadable=features.unreadable, gone=features.gone)
         else:
             values, image = features
             results.record_file(row, None, image.content_hash, image.modified_ns)
@@ -134,7 +135,8 @@ class _Batches:
         try:
             embedding, scores, tables = _score_tiles(self._model, self._tasks, image)
         except _FAILURES as error:
-            self._results.skip(row, _reason(error), unreadable=not isinstance(error, UnusableRasterError))
+            unreadable = not isinstance(error, UnusableRasterError)
+            self._results.skip(row, _reason(error), unreadable=unreadable, gone=isinstance(error, _GONE))
             return
         self._results.record([row], embedding[None], scores, tables)
 
@@ -183,6 +185,8 @@ class Skipped:
     reason: str
     unreadable: bool
     """Its file is damaged or gone, rather than of no use to this model."""
+    gone: bool = False
+    """Its file was not there."""
 
 
 def skippable(read: Callable[[Item], T]) -> Callable[[Item], T | Skipped]:
@@ -192,7 +196,7 @@ def skippable(read: Callable[[Item], T]) -> Callable[[Item], T | Skipped]:
         try:
             return read(item)
         except _FAILURES as error:
-            return Skipped(_reason(error), not isinstance(error, UnusableRasterError))
+            return Skipped(_reason(error), not isinstance(error, UnusableRasterError), isinstance(error, _GONE))
 
     return attempt
 

@@ -59,10 +59,10 @@ class ScoringResults:
         self._contents[row] = (content_hash or "").encode()
         self._modified_ns[row] = modified_ns
 
-    def skip(self, row: int, reason: str, *, unreadable: bool = False) -> None:
+    def skip(self, row: int, reason: str, *, unreadable: bool = False, gone: bool = False) -> None:
         """Store why a sample could not be scored, and whether its file is damaged or gone."""
         sample_id = int(self._sample_ids[row])
-        self._skipped.append(SkippedSample(sample_id=sample_id, reason=reason, unreadable=unreadable))
+        self._skipped.append(SkippedSample(sample_id=sample_id, reason=reason, unreadable=unreadable, gone=gone))
 
     @property
     def done_rows(self) -> NDArray[np.int64]:

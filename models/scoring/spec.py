@@ -66,6 +66,8 @@ class SkippedSample(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     unreadable: bool = False
     """Its file is damaged or gone, rather than of no use to this version."""
+    gone: bool = False
+    """Its file was not there: it may come back as it was."""
 
 
 def write_spec(

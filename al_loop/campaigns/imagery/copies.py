@@ -12,7 +12,7 @@ from al_loop.domain.samples import REGISTERED_ALREADY, DuplicateGroup, Sample, S
 from al_loop.store import LabelStore
 from al_loop.store.tables.copies import KnownFile
 from al_loop.store.tables.renewals import FileProblem
-from models.errors import RasterError
+from models.errors import MissingRasterError, RasterError
 from models.rasters.opening.digests import equal_bytes
 from models.rasters.reading import content_hash, resolve_inside
 
@@ -137,4 +137,5 @@ def _content(campaign: Campaign, sample: Sample) -> str | FileProblem:
     try:
         return content_hash(resolve_inside(Path(campaign.root), sample.path), sample.path)
     except RasterError as error:
-        return FileProblem(str(error).removeprefix(f"{sample.path}: "), sample.modified_ns)
+        known_since = None if isinstance(error, MissingRasterError) else sample.modified_ns
+        return FileProblem(str(error).removeprefix(f"{sample.path}: "), known_since)

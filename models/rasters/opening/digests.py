@@ -4,7 +4,7 @@ import filecmp
 import hashlib
 from pathlib import Path
 
-from models.errors import UnreadableRasterError
+from models.errors import MissingRasterError, UnreadableRasterError
 
 ENDS_BYTES = 65536
 """Read at either end of a file: headers and directories of TIFF lie there."""
@@ -42,7 +42,7 @@ def quick_digest(path: Path, name: str | None = None) -> str:
             digest.update(file.read())
             return digest.hexdigest()
     except FileNotFoundError as error:
-        raise UnreadableRasterError(name or path.name, "there is no such file") from error
+        raise MissingRasterError(name or path.name) from error
     except OSError as error:
         raise UnreadableRasterError(name or path.name, error.strerror or str(error)) from error
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from rasterio._err import CPLE_BaseError  # raised by many of rasterio's properties; it has no public name for it
 from rasterio.errors import CRSError, RasterioError
 
-from models.errors import ModelsError, UnreadableRasterError
+from models.errors import MissingRasterError, ModelsError, UnreadableRasterError
 
 GDAL_ERRORS = (RasterioError, CRSError, CPLE_BaseError)
 """All that rasterio raises on GDAL's or PROJ's behalf."""
@@ -44,14 +44,14 @@ def translated_errors(name: str, path: Path | None = None) -> Iterator[None]:
     except _FAULTS as error:
         if isinstance(error, OSError) and error.errno in _OURS:
             raise
+        if path is not None and not isinstance(error, MemoryError) and not _is_there(path):
+            raise MissingRasterError(name) from error
         raise UnreadableRasterError(name, _reason(error, name, path)) from error
 
 
 def _reason(error: Exception, name: str, path: Path | None) -> str:
     if isinstance(error, MemoryError):
         return "there is not enough memory to read it"
-    if path is not None and not _is_there(path):
-        return "there is no such file"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     text = str(error.__cause__ or error).replace("\n", " ")

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from models.card import BACKGROUND, IGNORE, TaskName
-from models.errors import RasterError, UnreadableSampleError, UnusableRasterError
+from models.errors import MissingRasterError, RasterError, UnreadableSampleError, UnusableRasterError
 from models.manifest import SAMPLES_FILE, Manifest, Split
 from models.rasters.bands import invalid_pixels
 from models.rasters.reading import RasterHeader, read_header, read_raster
@@ -73,7 +73,8 @@ def read_samples(
             header = _checked_header(path, row, manifest)
         except (RasterError, UnusableRasterError) as error:
             reason = str(error).removeprefix(f"{path.name}: ")
-            left_out.add(row["sample_id"], path, reason, unreadable=isinstance(error, RasterError))
+            damaged = isinstance(error, RasterError) and not isinstance(error, MissingRasterError)
+            left_out.add(row["sample_id"], path, reason, unreadable=damaged)
             continue
         samples[row["split"]].append(
             LabelledSample(
@@ -171,7 +172,9 @@ class ChipReader:
             image = read_raster(sample.path, self._bands, window=window, policy=self._policy)
         except (RasterError, UnusableRasterError) as error:
             reason = str(error).removeprefix(f"{sample.path.name}: ")
-            self.left_out.add(sample.sample_id, sample.path, reason)
+            self.left_out.add(
+                sample.sample_id, sample.path, reason, unreadable=not isinstance(error, MissingRasterError)
+            )
             raise UnreadableSampleError(sample.sample_id, reason) from error
         maps = {name: self._map(name, sample, window) for name in self._mapped.keys() & sample.targets.keys()}
         if maps:

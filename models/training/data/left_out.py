@@ -20,7 +20,7 @@ class LeftOutSample(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     reason: str
     unreadable: bool
-    """Its pixels cannot be read, rather than that the file is another one now."""
+    """Its pixels cannot be read, rather than that the file is gone or another one now."""
 
 
 class LeftOut:
@@ -35,7 +35,7 @@ class LeftOut:
     def __len__(self) -> int:
         return len(self._samples)
 
-    def add(self, sample_id: int, path: Path, reason: str, *, unreadable: bool = True) -> None:
+    def add(self, sample_id: int, path: Path, reason: str, *, unreadable: bool) -> None:
         """This sample cannot be read, or is not what it was."""
         if sample_id not in self._samples:
             self._samples[sample_id] = LeftOutSample(

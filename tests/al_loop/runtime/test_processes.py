@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from al_loop.runtime import processes
 from al_loop.runtime.processes import ProcessCancelledError, ProcessFailedError, log_tail, run_supervised
 from models.progress import ProgressLine
 from tests.al_loop.runtime.fixtures import CHILD, is_alive, wait_for
@@ -100,3 +101,12 @@ def test_child_gets_no_tokens_and_calls_nobody(tmp_path: Path, monkeypatch: pyte
     assert "secretsecret" not in given
     assert "AL_LOOP_THREADS=2" in given
     assert "ORT_DISABLE_TELEMETRY=1" in given
+
+
+def test_child_imports_the_code_of_its_parent(tmp_path: Path) -> None:
+    """Also where the parent runs from a checkout and another one is installed."""
+    run(tmp_path, "environment", threading.Event())
+    given = dict(line.split("=", 1) for line in (tmp_path / "environment.txt").read_text().splitlines() if "=" in line)
+    checkout = str(Path(processes.__file__).parent.parent.parent)
+    assert checkout in given["PYTHONPATH"].split(os.pathsep)
+    assert str(Path(processes.__file__).parent.parent) not in given["PYTHONPATH"].split(os.pathsep)

@@ -196,7 +196,7 @@ def test_round_goes_on_without_images_that_are_gone_or_break_in_the_middle_of_it
 
     def break_one(directory: Path) -> None:
         left_out = LeftOut()
-        left_out.add(broken, root / "chip-002.tif", "truncated or damaged (a block is missing)")
+        left_out.add(broken, root / "chip-002.tif", "truncated or damaged (a block is missing)", unreadable=True)
         left_out.write(directory)
 
     service.replay.spoil["models.train"] = break_one

@@ -197,7 +197,7 @@ def test_suggestion_is_drawn_unless_it_was_kept_back(
     remember(settings, imagery, "utm.tif", task="classification", answer={"probabilities": [0.1, 0.7, 0.2]})
     http = start_service()
     captioned = png(fetch(http, sample_id, "thumbnail.png?size=256&overlay=suggestion").content)
-    assert captioned[32, 32, :3].tolist() == [0, 72, 240]
+    assert captioned[32, 32, :3].tolist() == [255, 225, 25]
     assert (captioned[-10:, :10, :3] < 60).any()
     http.__exit__(None, None, None)
     for task, shown in (

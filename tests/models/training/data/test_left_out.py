@@ -44,7 +44,7 @@ def test_files_that_cannot_be_used_are_left_out_and_named(tmp_path: Path) -> Non
     reader.left_out.write(tmp_path)
     found = {Path(entry.path).name: (entry.reason, entry.unreadable) for entry in read_left_out(tmp_path)}
     assert found == {
-        "0.tif": ("there is no such file", True),
+        "0.tif": ("there is no such file", False),
         "1.tif": ("not a TIFF, JPEG or PNG image", True),
         "2.tif": ("2 bands, the campaign trains on bands [1, 2, 3]", False),
     }
