@@ -18,6 +18,7 @@ AlLoopError
         KeyReusedError              an idempotency key of another request
         RepeatedRequestError        a request that was carried out before
     EmptyPoolError              nothing to choose from
+    ArchiveError                a backup that cannot be restored
     StoreError
         StoreLockedError            another process owns the DuckDB file
         StoreFullError              the disk has no room; nothing was stored
@@ -65,6 +66,10 @@ class NotInstalledError(AlLoopError):
         super().__init__(
             f"this installation cannot train ({', '.join(missing)} not installed): pip install 'al-loop[train]'"
         )
+
+
+class ArchiveError(AlLoopError):
+    """A backup that is none, is damaged, or cannot be restored here; the message says which and what to do."""
 
 
 class ConflictError(AlLoopError):

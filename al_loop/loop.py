@@ -45,6 +45,8 @@ from al_loop.training.installed import can_embed
 from al_loop.training.outlook import RoundOutlook
 from al_loop.training.pretrainings import PretrainingRunner
 from al_loop.training.rounds import RoundRunner
+from al_loop.upkeep.archive import Compression
+from al_loop.upkeep.backup import BackupStream, take_backup
 from models.inference.promptable import PromptableModel
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES
@@ -253,6 +255,11 @@ class Loop:
             self.store.removals.remove_sample(campaign.campaign_id, copy.sample_id, self.clock())
             self.pictures.forget_sample(campaign, copy.sample_id)
         return [copy.path for copy in spare]
+
+    def backup(self, *, embeddings: bool = False, compression: Compression = "none") -> BackupStream:
+        """The present state of the data directory as an archive; see `take_backup`."""
+        self.predictions.flush()
+        return take_backup(self.store, self.layout, self.clock, embeddings=embeddings, compression=compression)
 
     def close(self) -> None:
         """Stop everything, children first, the store last."""

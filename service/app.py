@@ -29,6 +29,7 @@ from service.requests.json_bodies import ApiRequest
 from service.requests.rates import LabelRate
 from service.routes.agreement import AgreementController
 from service.routes.assists import AssistController
+from service.routes.backup import BackupController
 from service.routes.campaigns import CampaignController
 from service.routes.classes import ClassController
 from service.routes.comments import CommentController
@@ -77,6 +78,7 @@ CONTROLLERS = (
     AssistController,
     ScaneoController,
     PeopleController,
+    BackupController,
     HealthController,
 )
 

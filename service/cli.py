@@ -15,6 +15,7 @@ from service.commands import (
     agreement,
     annotating,
     assists,
+    backups,
     campaigns,
     classes,
     imports,
@@ -144,6 +145,21 @@ _add(tokens, "add", people.add, "token add Anna --file tokens.tsv", "token add M
 _add(tokens, "list", people.show_all, "token list --file tokens.tsv")
 _add(tokens, "revoke", people.revoke, "token revoke Anna --file tokens.tsv")
 _add(app, "audit", people.audit, "audit", "audit fields --limit 20", panel=SERVICE)
+_add(
+    app,
+    "backup",
+    backups.backup,
+    "backup al-loop-2026-03-01.tar.zst",
+    panel=SERVICE,
+)
+_add(
+    app,
+    "restore",
+    backups.restore,
+    "restore al-loop-2026-03-01.tar.zst --data ./restored",
+    "restore al-loop-2026-03-01.tar.zst --data ./restored --path-map /srv/imagery=/data/imagery",
+    panel=SERVICE,
+)
 _add(app, "export", imports.run_export, "export fields --format parquet --out labels.parquet", panel=CAMPAIGNS)
 _add(app, "status", status.show, "status", "status fields --json", panel=CAMPAIGNS)
 

@@ -3,6 +3,7 @@
 Every SQL statement of the project lives in this package. It knows nothing of files, models or HTTP.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -85,6 +86,15 @@ class LabelStore:
     def campaign_version(self, campaign_id: int) -> int:
         """See `Changes.content_version`."""
         return self.changes.content_version(campaign_id)
+
+    @property
+    def schema_version(self) -> int:
+        """Of the open file, which is the newest that this al-loop knows."""
+        return self._database.schema_version
+
+    def copy_files(self, into: Path, beside: Callable[[], None]) -> None:
+        """See `Database.copy_files`."""
+        self._database.copy_files(into, beside)
 
     def close(self) -> None:
         """Finish queued writes and give the file back. Safe to call twice; every later call raises StoreClosedError."""

@@ -1,6 +1,8 @@
 """The DuckDB file: one process owns it, readers run in parallel, one thread writes. Knows no table."""
 
 import re
+import shutil
+import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
@@ -12,7 +14,8 @@ import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
-from al_loop.errors import StoreClosedError, StoreError, StoreLockedError
+from al_loop.errors import StoreClosedError, StoreError, StoreFullError, StoreLockedError
+from al_loop.runtime.disk import is_full
 from al_loop.store.changes import Changes
 from al_loop.store.migrations import migrate
 from al_loop.store.rows import Parameter, Row, bind, select
@@ -51,7 +54,8 @@ class Database:
         self._checkpoint_at = CHECKPOINT_BYTES
         self._connection: DuckDBPyConnection | None = self._open()
         try:
-            migrate(self._connection)
+            self.schema_version = migrate(self._connection)
+            """Of the file, which is the newest that this al-loop knows."""
         except BaseException:
             self._connection.close()
             raise
@@ -162,6 +166,36 @@ class Database:
         with self._ordering:
             self._later = future = self._writer.submit(function, item, only_appends=True, campaign_id=campaign_id)
         return future
+
+    def copy_files(self, into: Path, beside: Callable[[], None]) -> None:
+        """Copy the file and its write-ahead log as they are at one moment, between two transactions.
+
+        Writes wait for as long as this takes; reads do not. A program of its own copies: closing the file in this
+        process would give up DuckDB's lock on it.
+
+        Args:
+            into: Directory for the copies; what is in it is removed first.
+            beside: Called at that same moment; it may read the store and must not write to it.
+
+        Raises:
+            StoreClosedError: The store was closed.
+            StoreError: It could not be copied.
+        """
+
+        def copy(_: DuckDBPyConnection, items: Sequence[None]) -> list[None]:
+            shutil.rmtree(into, ignore_errors=True)
+            into.mkdir(parents=True)
+            beside()
+            files = [str(path) for path in (self._path, self._wal) if path.exists()]
+            done = subprocess.run(
+                ["cp", "--reflink=auto", "--", *files, str(into)], capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                kind = StoreFullError if is_full(RuntimeError(done.stderr)) else StoreError
+                raise kind(f"the label store could not be copied: {done.stderr.strip()}")
+            return [None] * len(items)
+
+        self.write_together(copy, None)
 
     def close(self) -> None:
         """Finish queued writes and give the file back. Safe to call twice."""

@@ -1,9 +1,10 @@
 """What operators do to a campaign, beside the calls that everybody makes."""
 
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from al_loop.domain.campaigns import CampaignSettings, ClassRequest, Deletion, RetrainPolicy
+from al_loop.upkeep.archive import Compression
 from service.answers import AuditPage, CampaignView, ClassList, DuplicateList, Guidelines, RemovedDuplicates, RoundLog
 from service.client.http import Client
 
@@ -30,6 +31,16 @@ class OperatorClient(Client):
     def change_campaign(self, name: str, change: dict[str, Any]) -> CampaignView:
         """Rename, archive, bring back; `change` as `PATCH /campaigns/{campaign}` takes it."""
         return self._json("PATCH", f"/campaigns/{name}", CampaignView, body=change)
+
+    def backup(self, out: BinaryIO, *, embeddings: bool, compression: Compression) -> None:
+        """Write the whole data directory of the service into a file, as an archive."""
+        params = {"embeddings": str(embeddings).lower(), "compression": compression}
+        with self._faults(), self._http.stream("POST", "/backup", params=params, timeout=3600.0) as response:
+            if not response.is_success:
+                response.read()
+                self._raise_problem(response)
+            for part in response.iter_raw():
+                out.write(part)
 
     def deletion(self, name: str) -> Deletion:
         """What deleting a campaign would remove."""

@@ -145,6 +145,19 @@ class CampaignTable:
             known = self._list = changes, [to_campaign(row) for row in rows]
         return [*known[1]]
 
+    def set_root(self, campaign_id: int, root: str) -> None:
+        """Say where the images of a campaign lie now; their paths below it are the same."""
+        self._database.write(
+            lambda connection: execute(
+                connection,
+                "UPDATE campaigns SET root = $root WHERE campaign_id = $campaign_id",
+                root=root,
+                campaign_id=campaign_id,
+            ).fetchall(),
+            campaign_id=campaign_id,
+            content=True,
+        )
+
     def set_policy(self, campaign_id: int, policy: RetrainPolicy) -> None:
         """Replace the retrain policy."""
         self._database.write(
