@@ -18,6 +18,7 @@ from service.commands import (
     backups,
     campaigns,
     classes,
+    doctor,
     imports,
     models,
     people,
@@ -160,6 +161,7 @@ _add(
     "restore al-loop-2026-03-01.tar.zst --data ./restored --path-map /srv/imagery=/data/imagery",
     panel=SERVICE,
 )
+_add(app, "doctor", doctor.examine, "doctor", "doctor --data ./al-loop-data", panel=SERVICE)
 _add(app, "export", imports.run_export, "export fields --format parquet --out labels.parquet", panel=CAMPAIGNS)
 _add(app, "status", status.show, "status", "status fields --json", panel=CAMPAIGNS)
 

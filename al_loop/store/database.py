@@ -230,7 +230,7 @@ class Database:
             return duckdb.connect(str(self._path), config=CONFIG)
         except duckdb.IOException as error:
             if "lock" in str(error):
-                raise StoreLockedError(self._path.parent, _holder(error)) from error
+                raise StoreLockedError(self._path.parent, holder(error)) from error
             raise StoreError(f"{self._path} cannot be opened: {error}") from error
         except (duckdb.Error, OSError) as error:
             raise StoreError(f"{self._path} cannot be opened: {error}") from error
@@ -252,7 +252,7 @@ class Database:
         return True
 
 
-def _holder(error: duckdb.IOException) -> int | None:
+def holder(error: duckdb.IOException) -> int | None:
     """Id of the process that holds the lock, which DuckDB finds out where the operating system tells."""
     found = re.search(r"PID (\d+)", str(error))
     return None if found is None else int(found[1])

@@ -93,7 +93,7 @@ def _open_session(model: bytes, threads: int | None, device: Device) -> onnxrunt
     # without, one client as fast as with (2 shared cores).
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = [_CPU]
-    if device != "cpu" and _may_use_cuda():
+    if device != "cpu" and sees_gpu():
         providers = [(_CUDA, _CUDA_OPTIONS), _CPU]
     session = onnxruntime.InferenceSession(model, options, providers=providers)
     if device == "cuda" and _CUDA not in session.get_providers():
@@ -102,7 +102,7 @@ def _open_session(model: bytes, threads: int | None, device: Device) -> onnxrunt
 
 
 @cache
-def _may_use_cuda() -> bool:
+def sees_gpu() -> bool:
     """Whether ONNX Runtime has its CUDA provider and the driver sees a GPU.
 
     The GPU build of ONNX Runtime lists the provider on every machine and complains on stderr where it cannot load it;

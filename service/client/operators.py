@@ -17,11 +17,15 @@ class OperatorClient(Client):
         parameters = {"campaign": campaign, "limit": limit, "cursor": cursor}
         return self._json("GET", "/audit", AuditPage, params={k: v for k, v in parameters.items() if v is not None})
 
+    def readiness(self) -> dict[str, Any]:
+        """What `/health/ready` says, whether the service is ready or not."""
+        with self._faults():
+            response = self._http.get("/health/ready")
+        return self._decoded(response.content, dict[str, Any])
+
     def encoder_problem(self) -> str | None:
         """Why the service cannot use the encoder with ImageNet weights, in one sentence; None: it can."""
-        with self._faults():
-            response = self._http.get("/health/ready")  # 503 of a service that is not ready tells as well
-        said = self._decoded(response.content, dict[str, Any]).get("encoder", "ok")
+        said = self.readiness().get("encoder", "ok")
         return None if said == "ok" else str(said)
 
     def every_campaign(self) -> list[CampaignView]:
