@@ -18,6 +18,8 @@ from al_loop.store.tables.campaigns import CampaignTable
 from al_loop.store.tables.classes import ClassTable
 from al_loop.store.tables.comments import CommentTable
 from al_loop.store.tables.copies import CopyTable
+from al_loop.store.tables.deliveries import DeliveryTable
+from al_loop.store.tables.events import EventTable
 from al_loop.store.tables.images import ImageTable
 from al_loop.store.tables.labels import LabelTable
 from al_loop.store.tables.leases import LeaseTable
@@ -33,6 +35,7 @@ from al_loop.store.tables.scaneo import ScaneoTable
 from al_loop.store.tables.scores import ScoreTable
 from al_loop.store.tables.skipped_files import SkippedFileTable
 from al_loop.store.tables.versions import VersionTable
+from al_loop.store.tables.webhooks import WebhookTable
 
 
 class LabelStore:
@@ -66,6 +69,9 @@ class LabelStore:
         self.comments = CommentTable(database)
         self.requests = RequestTable(database)
         self.audit = AuditTable(database)
+        self.events = EventTable(database)
+        self.webhooks = WebhookTable(database)
+        self.deliveries = DeliveryTable(database)
 
     @classmethod
     def open(cls, path: Path) -> Self:

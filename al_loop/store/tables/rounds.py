@@ -6,11 +6,22 @@ import msgspec
 from duckdb import DuckDBPyConnection
 
 from al_loop.domain.rounds import CurvePoint, Round, RoundEvent, RoundState
+from al_loop.domain.webhooks import EventKind
 from al_loop.errors import RoundRunningError
-from al_loop.store.tables.jobs import JobTable
+from al_loop.store.tables.events import note_event
+from al_loop.store.tables.jobs import Field, JobTable
 
 RoundEvents = list[RoundEvent]
 CurvePoints = list[CurvePoint]
+
+TOLD = {
+    RoundState.PROMOTED: EventKind.ROUND_FINISHED,
+    RoundState.REJECTED: EventKind.ROUND_FINISHED,
+    RoundState.FAILED: EventKind.ROUND_FAILED,
+}
+"""Ends of rounds that webhooks are told of."""
+TOLD_FACTS = ("number", "state", "reason", "version", "labels", "verdict", "error", "background")
+"""What they are told of a round."""
 
 
 class RoundTable(JobTable[Round, RoundState]):
@@ -55,6 +66,24 @@ class RoundTable(JobTable[Round, RoundState]):
             return self._add(connection, campaign_id, now, reason, reason=reason, background=background)
 
         return self._database.write(operation, campaign_id=campaign_id)
+
+    def enter(
+        self,
+        connection: DuckDBPyConnection,
+        campaign_id: int,
+        number: int,
+        state: RoundState,
+        now: datetime,
+        *,
+        detail: str | None = None,
+        **fields: Field,
+    ) -> Round:
+        """As `JobTable.enter`; webhooks are told of an end."""
+        entered = super().enter(connection, campaign_id, number, state, now, detail=detail, **fields)
+        if (kind := TOLD.get(state)) is not None:
+            facts = {name: getattr(entered, name) for name in TOLD_FACTS}
+            note_event(connection, kind, campaign_id, facts, now)
+        return entered
 
     def labels_of(self, campaign_id: int, version: str) -> int:
         """Labelled samples outside the reserve that a version was trained on; 0 if no round made it."""

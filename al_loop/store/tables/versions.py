@@ -6,9 +6,11 @@ import msgspec
 from duckdb import DuckDBPyConnection
 
 from al_loop.domain.rounds import ModelVersion, Promotion, RoundState
+from al_loop.domain.webhooks import EventKind
 from al_loop.errors import ConflictError, NotFoundError
 from al_loop.store.database import Database
 from al_loop.store.rows import execute, select
+from al_loop.store.tables.events import note_event
 from al_loop.store.tables.rounds import RoundTable
 
 Versions = list[ModelVersion]
@@ -56,6 +58,7 @@ class VersionTable:
         def operation(connection: DuckDBPyConnection) -> None:
             if not _exists(connection, campaign_id, version):
                 raise NotFoundError("model version", version)
+            _tell(connection, campaign_id, version, reason, now)
             execute(
                 connection,
                 """INSERT INTO promotions SELECT campaign_id, $version, current_version, $reason, $now
@@ -124,3 +127,24 @@ def _exists(connection: DuckDBPyConnection, campaign_id: int, version: str) -> b
         version=version,
     )
     return bool(rows)
+
+
+def _tell(connection: DuckDBPyConnection, campaign_id: int, version: str, reason: str, now: datetime) -> None:
+    """Let webhooks know which version will serve, before the store says so."""
+    before = select(
+        connection,
+        """SELECT current_version AS previous,
+            (SELECT round_number FROM model_versions v
+                WHERE v.campaign_id = c.campaign_id AND version = current_version) AS previous_round,
+            (SELECT round_number FROM model_versions v
+                WHERE v.campaign_id = c.campaign_id AND version = $version) AS round
+        FROM campaigns c WHERE campaign_id = $campaign_id""",
+        campaign_id=campaign_id,
+        version=version,
+    )[0]
+    if before["previous"] == version:
+        return
+    older = before["previous_round"] is not None and before["round"] < before["previous_round"]
+    kind = EventKind.MODEL_ROLLED_BACK if older else EventKind.MODEL_PROMOTED
+    facts = {"version": version, "previous": before["previous"], "round": before["round"], "reason": reason}
+    note_event(connection, kind, campaign_id, facts, now)
