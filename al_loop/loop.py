@@ -47,6 +47,9 @@ from al_loop.training.pretrainings import PretrainingRunner
 from al_loop.training.rounds import RoundRunner
 from al_loop.upkeep.archive import Compression
 from al_loop.upkeep.backup import BackupStream, take_backup
+from al_loop.webhooks.conditions import ConditionWatch
+from al_loop.webhooks.dispatcher import WebhookDispatcher
+from al_loop.webhooks.port import SendWebhook, send_nothing
 from models.inference.promptable import PromptableModel
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES
@@ -58,6 +61,9 @@ STOP_S = 30.0
 
 HEAD_PAUSE_S = 0.5
 """Seconds between two refits of the light heads, at least."""
+
+CONDITION_PAUSE_S = 5.0
+"""Seconds between two looks at what webhooks are told of because it holds, at least."""
 
 ASSIST_PAUSE_S = 2.0
 """Seconds between two looks for labels that answer a suggestion, at least."""
@@ -84,6 +90,7 @@ class Loop:
         rounds_at_once: int = 1,
         sam_model: Path | None = None,
         executor: Executor = run_supervised,
+        send_webhook: SendWebhook = send_nothing,
     ) -> None:
         """Open the data directory, load the serving models and recover what a stop interrupted.
 
@@ -98,6 +105,7 @@ class Loop:
             rounds_at_once: How many campaigns may train side by side.
             sam_model: ONNX file that outlines what was clicked (`models.inference.promptable`); None: regions grow.
             executor: Runs training and pool scoring.
+            send_webhook: Sends one request to whoever subscribed.
 
         Raises:
             StoreLockedError: Another process works on the same data directory.
@@ -147,6 +155,10 @@ class Loop:
         self.links = ScaneoLinks(
             self.store, self.layout, self.sampler, open_scaneo, clock, self.predictions.flush, self.scheduler.ticks
         )
+        self.webhooks = WebhookDispatcher(self.store, send_webhook, clock, errors)
+        conditions = ConditionWatch(self.store, self.links, clock)
+        self.scheduler.follow("events", CONDITION_PAUSE_S, conditions.look_at_pool, quiet=True)
+        self.scheduler.ticks.every(2 * CONDITION_PAUSE_S, "events of links", conditions.look_at_links)
         self.store.removals.remove_orphans()
         remove_files(self.store, self.layout)
         remove_leftovers(self.layout)
@@ -161,6 +173,7 @@ class Loop:
         self.sampler.start(self.tick_errors)
         self.scheduler.start()
         self.links.start()
+        self.webhooks.start()
 
     def rename(self, campaign: Campaign, name: str) -> None:
         """Rename a campaign; its addresses change, its files stay where they are.
@@ -263,6 +276,7 @@ class Loop:
 
     def close(self) -> None:
         """Stop everything, children first, the store last."""
+        self.webhooks.close()
         self.links.close()
         self.scheduler.close()
         self.sampler.close()

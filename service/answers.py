@@ -24,6 +24,7 @@ from al_loop.domain.rounds import (
     ScoringProgress,
 )
 from al_loop.domain.samples import DuplicateGroup, SampleCounts, SampleView
+from al_loop.domain.webhooks import Delivery, EventKind
 from al_loop.scoring.head_report import HeadReport
 from models.card import TaskName, TaskSpec
 from models.progress import ProgressLine
@@ -291,3 +292,54 @@ class RemovedDuplicates(msgspec.Struct, frozen=True, kw_only=True):
     """Paths of the samples that were taken out."""
     left: list[DuplicateGroup]
     """Groups that people have to look at."""
+
+
+class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook and how its deliveries go."""
+
+    webhook_id: int
+    """Id of the webhook."""
+    url: str
+    """Where events are sent."""
+    events: list[EventKind]
+    """Kinds of events that are sent."""
+    campaigns: list[str] | None
+    """Names of the campaigns whose events are sent; null: all."""
+    created_at: datetime
+    waiting: int
+    """Deliveries that are tried until they succeed."""
+    dead: int
+    """Deliveries that were given up; they can be redelivered."""
+
+
+class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook that was just made."""
+
+    webhook: WebhookView
+    """The webhook."""
+    secret: str
+    """Signs what is sent there. It is shown this once."""
+
+
+class NewSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """A further secret of a webhook."""
+
+    secret: str
+    """Signs what is sent there from now on. It is shown this once."""
+    older_until: datetime
+    """Until when older secrets sign as well."""
+
+
+class DeliveryPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the deliveries of a webhook, newest first."""
+
+    deliveries: list[Delivery]
+    """Deliveries, newest first."""
+    next_cursor: str | None
+
+
+class Redelivered(msgspec.Struct, frozen=True, kw_only=True):
+    """How many deliveries are tried again."""
+
+    redelivered: int
+    """How many there were."""

@@ -51,8 +51,11 @@ from service.routes.samples import SampleController
 from service.routes.scaneo import ScaneoController
 from service.routes.settings import SettingsController
 from service.routes.start import START
+from service.routes.webhooks import WebhookController
 from service.scaneo.client import ScaneoClient
 from service.settings import Settings
+from service.webhooks.sender import WebhookSender
+from service.webhooks.targets import WebhookTargets
 
 EXPOSED = ["Content-Disposition", "ETag", "Retry-After", "WWW-Authenticate", HEADER]
 """Headers of answers that scripts of other origins may read."""
@@ -77,6 +80,7 @@ CONTROLLERS = (
     PredictionController,
     AssistController,
     ScaneoController,
+    WebhookController,
     PeopleController,
     BackupController,
     HealthController,
@@ -158,4 +162,5 @@ def open_workbench(settings: Settings) -> Loop:
         retrain_tick_s=settings.retrain_tick_s,
         score_tick_s=settings.score_tick_s,
         sam_model=settings.sam_model,
+        send_webhook=WebhookSender(WebhookTargets(settings)),
     )

@@ -31,6 +31,7 @@ from service.commands import (
     simulate,
     status,
     upkeep,
+    webhooks,
 )
 from service.commands.output import MEANINGS, ExitCode, in_plain_words
 from service.settings import SettingsError
@@ -162,6 +163,20 @@ _add(
     panel=SERVICE,
 )
 _add(app, "doctor", doctor.examine, "doctor", "doctor --data ./al-loop-data", panel=SERVICE)
+hook = _add_group("webhook", "Have other programs told of rounds, models, pools and links.", SERVICE)
+_add(
+    hook,
+    "add",
+    webhooks.add,
+    "webhook add https://hooks.example.org/al-loop",
+    "webhook add https://hooks.example.org/al-loop --event round.failed --event link.lost --campaign fields",
+)
+_add(hook, "list", webhooks.show_all, "webhook list")
+_add(hook, "remove", webhooks.remove, "webhook remove 1")
+_add(hook, "test", webhooks.send_test, "webhook test 1")
+_add(hook, "rotate", webhooks.rotate, "webhook rotate 1 --overlap-hours 48")
+_add(hook, "deliveries", webhooks.deliveries, "webhook deliveries 1", "webhook deliveries 1 --state dead --json")
+_add(hook, "redeliver", webhooks.redeliver, "webhook redeliver 1 17", "webhook redeliver 1")
 _add(app, "export", imports.run_export, "export fields --format parquet --out labels.parquet", panel=CAMPAIGNS)
 _add(app, "status", status.show, "status", "status fields --json", panel=CAMPAIGNS)
 

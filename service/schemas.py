@@ -8,6 +8,7 @@ from al_loop.domain.campaigns import PathText, ShortText
 from al_loop.domain.labels import AnnotatorName
 from al_loop.domain.queries import MOST_POINTS_ASKED, POINTS_ASKED, QueryUnit
 from al_loop.domain.samples import SampleId
+from al_loop.domain.webhooks import EventKind
 from al_loop.querying.strategies import StrategyConfig
 
 QuerySize = Annotated[int, msgspec.Meta(ge=1, le=1000)]
@@ -157,3 +158,21 @@ class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Null: every task that something was suggested for."""
     prediction_ids: Annotated[list[SampleId], msgspec.Meta(max_length=100)] | None = None
     """The suggestions that the annotator looks at: refused if there is a newer one. Null: the newest, whichever."""
+
+
+class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where events shall be sent, and which."""
+
+    url: Address
+    """Where to send events; of a private network only if `AL_LOOP_WEBHOOK_NETWORKS` names it."""
+    events: Annotated[list[EventKind], msgspec.Meta(min_length=1, max_length=50)] | None = None
+    """Kinds of events; null: all."""
+    campaigns: Annotated[list[ShortText], msgspec.Meta(min_length=1, max_length=1_000)] | None = None
+    """Names of the campaigns whose events are sent; null: all, also those that are made later."""
+
+
+class RotateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long older secrets sign beside a new one."""
+
+    overlap_hours: Annotated[float, msgspec.Meta(ge=0, le=24 * 30)] = 24.0
+    """Hours in which older secrets sign as well; 0: they end at once."""

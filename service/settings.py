@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -59,6 +59,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds between two looks for samples without a score, at least."""
     scaneo_link_local: bool = False
     """Whether SCANEO may be linked at link-local addresses, such as those of cloud metadata services."""
+    webhook_networks: str = ""
+    """Private networks that webhooks may be sent to, such as `10.1.0.0/16,127.0.0.1/32`; unset: public addresses
+    only."""
     sam_model: Path | None = None
     """ONNX file that outlines what was clicked (`models/inference/promptable.py` lists its inputs); unset: region
     growing."""
@@ -104,6 +107,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.root_path and not is_clean_path(self.root_path):
             raise SettingsError(f"{PREFIX}ROOT_PATH: {self.root_path!r} is no path such as /al-loop")
         self._check_origins()
+        _ = self.allowed_webhook_networks
         for folder in self.imagery_folders:
             if not folder.is_dir():
                 raise SettingsError(f"imagery folder {folder} is not an existing directory")
@@ -127,6 +131,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def allowed_origins(self) -> list[str]:
         """Origins of foreign web pages that may call the service, in lower case, as browsers send them."""
         return [part.strip().lower() for part in self.cors_origins.split(",") if part.strip()]
+
+    @property
+    def allowed_webhook_networks(self) -> list[IPv4Network | IPv6Network]:
+        """Networks that webhooks may be sent to although they are not public.
+
+        Raises:
+            SettingsError: One is no network.
+        """
+        try:
+            return [ip_network(part.strip()) for part in self.webhook_networks.split(",") if part.strip()]
+        except ValueError as error:
+            raise SettingsError(f"{PREFIX}WEBHOOK_NETWORKS: {error}; write networks such as 10.1.0.0/16") from error
 
     @property
     def imagery_folders(self) -> list[Path]:

@@ -55,6 +55,7 @@ COVERED_BY = {
     "al_loop/campaigns/layout.py": "tests/al_loop/scoring/test_embedding_versions.py",
     "al_loop/campaigns/readiness.py": "tests/al_loop/training/test_snapshot.py",
     "al_loop/campaigns/scaneo_format.py": "tests/al_loop/campaigns/importing/test_scaneo.py",
+    "al_loop/webhooks/port.py": "tests/al_loop/webhooks/test_dispatcher.py",
     "al_loop/domain/webhooks.py": "tests/al_loop/store/tables/test_events.py",
     "al_loop/errors.py": "tests/al_loop/campaigns/test_labelling.py",
     "al_loop/quality/agreement.py": "tests/service/routes/test_agreement.py",

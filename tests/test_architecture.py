@@ -22,7 +22,7 @@ ROOMS = {  # from the ground up: a room may import itself and what stands before
     ],
     "al_loop": [
         "errors", "domain", "runtime", "store", "campaigns", "scoring", "querying", "serving", "training", "quality",
-        "scaneo", "upkeep", "simulation", "scheduler", "loop",
+        "scaneo", "webhooks", "upkeep", "simulation", "scheduler", "loop",
     ],
 }  # fmt: skip
 

@@ -4,8 +4,22 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from al_loop.domain.campaigns import CampaignSettings, ClassRequest, Deletion, RetrainPolicy
+from al_loop.domain.webhooks import Delivery, DeliveryState
 from al_loop.upkeep.archive import Compression
-from service.answers import AuditPage, CampaignView, ClassList, DuplicateList, Guidelines, RemovedDuplicates, RoundLog
+from service.answers import (
+    AuditPage,
+    CampaignView,
+    ClassList,
+    DeliveryPage,
+    DuplicateList,
+    Guidelines,
+    NewSecret,
+    NewWebhook,
+    Redelivered,
+    RemovedDuplicates,
+    RoundLog,
+    WebhookView,
+)
 from service.client.http import Client
 
 
@@ -103,3 +117,41 @@ class OperatorClient(Client):
     def round_log(self, name: str, number: int) -> list[str]:
         """The end of what a round's training program wrote."""
         return self._json("GET", f"/campaigns/{name}/rounds/{number}/log", RoundLog).lines
+
+    def webhooks(self) -> list[WebhookView]:
+        """All webhooks."""
+        return self._json("GET", "/webhooks", list[WebhookView])
+
+    def add_webhook(self, body: dict[str, Any]) -> NewWebhook:
+        """Make a webhook; `body` as `POST /webhooks` takes it."""
+        return self._json("POST", "/webhooks", NewWebhook, body=body)
+
+    def remove_webhook(self, webhook_id: int) -> None:
+        """Remove a webhook with its deliveries."""
+        self._send("DELETE", f"/webhooks/{webhook_id}")
+
+    def test_webhook(self, webhook_id: int) -> Delivery:
+        """Queue an event of the kind `webhook.test`."""
+        return self._json("POST", f"/webhooks/{webhook_id}/test", Delivery)
+
+    def rotate_webhook(self, webhook_id: int, overlap_hours: float) -> NewSecret:
+        """Add a secret; older ones sign as well for some hours."""
+        body = {"overlap_hours": overlap_hours}
+        return self._json("POST", f"/webhooks/{webhook_id}/rotate", NewSecret, body=body)
+
+    def deliveries(self, webhook_id: int, state: DeliveryState | None = None, *, limit: int = 100) -> DeliveryPage:
+        """The newest deliveries of a webhook."""
+        params = {"limit": limit} if state is None else {"limit": limit, "state": state}
+        return self._json("GET", f"/webhooks/{webhook_id}/deliveries", DeliveryPage, params=params)
+
+    def delivery(self, webhook_id: int, delivery_id: int) -> Delivery:
+        """One delivery."""
+        return self._json("GET", f"/webhooks/{webhook_id}/deliveries/{delivery_id}", Delivery)
+
+    def redeliver(self, webhook_id: int, delivery_id: int) -> Delivery:
+        """Try a delivery that ended again."""
+        return self._json("POST", f"/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver", Delivery)
+
+    def redeliver_dead(self, webhook_id: int) -> int:
+        """Try everything again that was given up for a webhook; returns how many that are."""
+        return self._json("POST", f"/webhooks/{webhook_id}/redeliver", Redelivered).redelivered

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from al_loop import __version__
@@ -57,6 +58,7 @@ def run(
     set_up_logging(settings)
     _have_temporary(settings.data)
     listener = _bound(settings)  # before the store is opened, and before anything is said to run
+    settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])  # where any was asked for
     # Requests and heads share the cores by threads of our own; the threads of matrix products would wait for each
     # other: on two busy cores a head of 1,000 labels took 20 s instead of 1.
     threadpool_limits(limits=1, user_api="blas")

@@ -21,6 +21,12 @@ CAMPAIGN_CHANGE: dict[str, Any] = {"name": "land-cover-2026", "archived": False}
 SAMPLES_BY_PATH: dict[str, Any] = {"paths": ["north/tile_001.tif", "north/tile_002.tif"]}
 SAMPLES_BY_SCAN: dict[str, Any] = {"scan": True}
 LINK: dict[str, Any] = {"url": "http://localhost:8000", "campaign": "Land cover", "tasks": ["segmentation"]}
+WEBHOOK: dict[str, Any] = {
+    "url": "https://hooks.example.org/al-loop",
+    "events": ["round.failed", "link.lost"],
+    "campaigns": None,
+}
+ROTATION: dict[str, Any] = {"overlap_hours": 24}
 BATCH: dict[str, Any] = {"annotator": "anna", "query_size": 20}
 BOXES: list[dict[str, Any]] = [
     {"path": "north/tile_002.tif", "label": "ship", "box": [12.0, 40.5, 31.0, 52.0], "score": 0.91, "version": "v3"}

@@ -217,6 +217,8 @@ PARAMETERS = {
     "state": "Only samples in this state.",
     "task": "Which task; left out: all of them, or the first that can be answered.",
     "version": "Name of a model version, such as `v3`.",
+    "webhook_id": "Id of the webhook.",
+    "delivery_id": "Id of the delivery.",
 }
 
 TAGS = {
@@ -234,6 +236,7 @@ TAGS = {
     "predictions": "Ask the serving model about an image. SCANEO calls these routes, too.",
     "suggestions": "Answers that the serving model suggests to annotators, and what became of them.",
     "scaneo": "The link of a campaign to one in SCANEO: labels flow in, ranked batches and boxes flow out.",
+    "webhooks": "Where other programs are told of rounds, models, pools and links; signed after Standard Webhooks.",
     "people": "Who is asking, and who changed what.",
     "health": "Probes, version and metrics. They need no token.",
 }

@@ -65,16 +65,25 @@ def checked_hosts(host: str, port: int, *, link_local: bool) -> list[str]:
         ForbiddenHostError: One of them is link-local or multicast.
         OSError: It has none.
     """
+    found = look_up(host, port)
+    for _, place in found:
+        if place.is_multicast or (not link_local and (place.is_link_local or place in METADATA)):
+            raise ForbiddenHostError(host)
+    return [text for text, _ in found]
+
+
+def look_up(host: str, port: int) -> list[tuple[str, IPv4Address | IPv6Address]]:
+    """The addresses of a host, in the order in which to try them, each with the one that it stands for.
+
+    Raises:
+        OSError: It has none.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError as error:
         raise OSError(f"{host!r} is no host name") from error
-    hosts = list(dict.fromkeys(str(place[0]) for *_, place in found))
-    for text in hosts:
-        place = _behind(ip_address(text.partition("%")[0]))
-        if place.is_multicast or (not link_local and (place.is_link_local or place in METADATA)):
-            raise ForbiddenHostError(host)
-    return hosts
+    hosts = dict.fromkeys(str(place[0]) for *_, place in found)
+    return [(text, _behind(ip_address(text.partition("%")[0]))) for text in hosts]
 
 
 def _behind(place: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -48,9 +48,13 @@ class DeliveryTable:
         )[0]["next_at"]
         return found
 
-    def counts(self) -> dict[DeliveryState, int]:
-        """Deliveries by state; states without one are left out."""
-        rows = self._database.read("SELECT state, count(*) AS deliveries FROM webhook_deliveries GROUP BY state")
+    def counts(self, webhook_id: int | None = None) -> dict[DeliveryState, int]:
+        """Deliveries by state, of one webhook or of all; states without one are left out."""
+        rows = self._database.read(
+            """SELECT state, count(*) AS deliveries FROM webhook_deliveries
+            WHERE $webhook_id IS NULL OR webhook_id = $webhook_id GROUP BY state""",
+            webhook_id=webhook_id,
+        )
         return {row["state"]: row["deliveries"] for row in rows}
 
     def page(
