@@ -65,6 +65,9 @@ HEAD_PAUSE_S = 0.5
 CONDITION_PAUSE_S = 5.0
 """Seconds between two looks at what webhooks are told of because it holds, at least."""
 
+MEASURE_S = 600.0
+"""Seconds between two measurements of the data directory."""
+
 ASSIST_PAUSE_S = 2.0
 """Seconds between two looks for labels that answer a suggestion, at least."""
 
@@ -159,6 +162,7 @@ class Loop:
         conditions = ConditionWatch(self.store, self.links, clock)
         self.scheduler.follow("events", CONDITION_PAUSE_S, conditions.look_at_pool, quiet=True)
         self.scheduler.ticks.every(2 * CONDITION_PAUSE_S, "events of links", conditions.look_at_links)
+        self.scheduler.ticks.every(MEASURE_S, "size of the data directory", self.disk.measure)
         self.store.removals.remove_orphans()
         remove_files(self.store, self.layout)
         remove_leftovers(self.layout)

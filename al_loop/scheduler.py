@@ -96,6 +96,10 @@ class LoopScheduler:
         """Whether all of this is going on."""
         return self.ticks.running and all(follower.running for follower in self._followers)
 
+    def lag(self) -> dict[str, float]:
+        """Seconds since when work that is due is not through, by what the work is for; 0: nothing is due."""
+        return {follower.name: follower.lag_s for follower in self._followers}
+
     def start(self) -> None:
         """Begin."""
         self.ticks.start()

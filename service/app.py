@@ -23,7 +23,7 @@ from service.errors import answer_error
 from service.limits.admission import AdmissionMiddleware
 from service.limits.lanes import Lanes
 from service.log import HEADER, RequestLog
-from service.metrics import Metrics, MetricsMiddleware
+from service.metrics.requests import Metrics, MetricsMiddleware
 from service.openapi.document import openapi_config
 from service.requests.json_bodies import ApiRequest
 from service.requests.rates import LabelRate
@@ -101,6 +101,7 @@ def create_app(settings: Settings, loop: Loop | None = None) -> Litestar:
         asyncio.get_running_loop().set_default_executor(app.state.lanes)  # where Litestar runs functions that block
         opened = await sync_to_thread(open_workbench, settings) if loop is None else loop
         app.state.loop = opened
+        opened.server.on_batch = app.state.metrics.note_batch
         await sync_to_thread(note_tokens, app)
         tokens.on_change = lambda: note_tokens(app)
         opened.start()

@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 LITTLE_BYTES = 100 * 10**6
@@ -41,6 +42,22 @@ class DataDisk:
         self._directory = directory
         self._lock = threading.Lock()
         self._known: tuple[float, str | None] | None = None
+        self.used_bytes: int | None = None
+        """Size of all files in the directory when they were measured last; None: they were not yet."""
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of the disk."""
+        return shutil.disk_usage(self._directory).total
+
+    def measure(self) -> None:
+        """Add up `used_bytes`: looks at every file, so not at each request. Files that go meanwhile are left out."""
+        used = 0
+        for folder, _, names in os.walk(self._directory):
+            for name in names:
+                with suppress(OSError):
+                    used += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118  # a tenth of the time
+        self.used_bytes = used
 
     @property
     def free_bytes(self) -> int:

@@ -80,6 +80,7 @@ class Follower(Generic[Item]):
         self._pause_s, self._quiet = pause_s, quiet
         self._seen: dict[int, int] = {}
         self._due: dict[int, float] = {}
+        self._looking_since: float | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"{name}-follower", daemon=True)
 
@@ -87,6 +88,12 @@ class Follower(Generic[Item]):
     def running(self) -> bool:
         """Whether changes are followed."""
         return self._thread.is_alive() and not self._closing.is_set()
+
+    @property
+    def lag_s(self) -> float:
+        """Seconds since when what is due is not through; 0: nothing is due."""
+        since = self._looking_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def start(self) -> None:
         """Begin to look."""
@@ -105,9 +112,11 @@ class Follower(Generic[Item]):
         while not self._closing.is_set():
             total = self._changes.total
             again: float | None = RETRY_S
+            self._looking_since = time.monotonic()
             with self._errors.watch(self.name):
                 self._look_at_what_changed()
                 again = self._seconds_left()
+            self._looking_since = None
             if self._closing.wait(self._pause_s):
                 return
             self._changes.wait(total, again)

@@ -121,6 +121,14 @@ class ScaneoLinks:
         """Whether each watched link works as far as is known, by campaign id."""
         return {campaign_id: watcher.problem is None for campaign_id, watcher in list(self._watchers.items())}
 
+    def answered_at(self) -> dict[int, datetime]:
+        """When the SCANEO of each watched link answered last, by campaign id; left out: not yet."""
+        return {
+            campaign_id: watcher.asked_at
+            for campaign_id, watcher in list(self._watchers.items())
+            if watcher.asked_at is not None
+        }
+
     def status(self, campaign: Campaign) -> LinkStatus:
         """What is linked, and how fresh it is.
 

@@ -10,7 +10,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.errors import NoModelError, NotFoundError
 from al_loop.store import LabelStore
 from models.errors import RegistryError
-from models.inference.batching import Batcher
+from models.inference.batching import Batcher, OnBatch
 from models.inference.predictor import Predictor
 from models.registry import ModelRegistry
 
@@ -28,6 +28,8 @@ class ModelServer:
         self._threads = threads
         self._batchers: dict[int, Batcher] = {}
         self._lock = threading.Lock()
+        self.on_batch: OnBatch = lambda tasks, images, seconds: None
+        """Called after each run of a model, whichever campaign's it is."""
 
     def start(self, now: datetime) -> None:
         """Load what the store says is serving; where that is corrupt, fall back to the last good version and say so."""
@@ -136,6 +138,6 @@ class ModelServer:
         with self._lock:
             batcher = self._batchers.get(campaign.campaign_id)
             if batcher is None:
-                self._batchers[campaign.campaign_id] = Batcher(predictor)
+                self._batchers[campaign.campaign_id] = Batcher(predictor, on_batch=lambda *run: self.on_batch(*run))
             else:
                 batcher.swap(predictor)

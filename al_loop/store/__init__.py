@@ -89,6 +89,15 @@ class LabelStore:
             database.close()
             raise
 
+    @property
+    def waiting_writes(self) -> int:
+        """Writes that wait for their commit."""
+        return self._database.waiting_writes
+
+    def file_bytes(self) -> dict[str, int]:
+        """Size of the `database` and of its write-ahead `log`."""
+        return self._database.file_bytes()
+
     def campaign_version(self, campaign_id: int) -> int:
         """See `Changes.content_version`."""
         return self.changes.content_version(campaign_id)

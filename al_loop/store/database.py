@@ -77,6 +77,16 @@ class Database:
         """
         return self._writer.changes
 
+    @property
+    def waiting_writes(self) -> int:
+        """Writes that wait for the writer."""
+        return self._writer.waiting
+
+    def file_bytes(self) -> dict[str, int]:
+        """Size of the `database` and of its write-ahead `log`."""
+        files = {"database": self._path, "log": self._wal}
+        return {name: file.stat().st_size if file.exists() else 0 for name, file in files.items()}
+
     def read(self, sql: str, **parameters: Parameter) -> list[Row]:
         """Rows of one query on a snapshot of its own; `$name` parameters are keywords.
 

@@ -106,6 +106,11 @@ class Writer:
             self._queue.put(entry)
         return entry.future  # one queue carries results of every type
 
+    @property
+    def waiting(self) -> int:
+        """Operations that wait for their turn."""
+        return self._queue.qsize()
+
     def is_current_thread(self) -> bool:
         """Whether the caller is an operation, or hears of its commit."""
         return threading.current_thread() is self._thread

@@ -7,7 +7,7 @@ meanwhile queue up, and when the run ends the first of them takes along everybod
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from models.errors import OverloadedError
 from models.inference.image_model import ImageModel, Outputs
 from models.inference.predictor import Predictor
+
+OnBatch = Callable[[Sequence[str], int, float], None]
+"""Called with the tasks of a model, the images of a run and the seconds that it took."""
 
 _BUCKETS = (1, 2, 4, 8, 16, 32)
 """Batch sizes on a GPU: cuDNN plans again for every new shape."""
@@ -26,12 +29,19 @@ _SMOOTHING = 0.2
 class Batcher:
     """The serving model. All methods may be called from any thread; calls block until they are answered."""
 
-    def __init__(self, predictor: Predictor, *, max_waiting: int = 256) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        *,
+        max_waiting: int = 256,
+        on_batch: OnBatch = lambda tasks, images, seconds: None,
+    ) -> None:
         """Serve with `predictor`.
 
         Args:
             predictor: The first model.
             max_waiting: Images that may queue; further ones are refused.
+            on_batch: Called after each run; must be quick.
         """
         self._lock = threading.Lock()
         self._predictor = predictor
@@ -41,6 +51,7 @@ class Batcher:
         self._busy = False
         self._closed = False
         self._seconds_per_image = 0.0
+        self._on_batch = on_batch
 
     @property
     def version(self) -> str:
@@ -90,8 +101,9 @@ class Batcher:
             batch = [first, *self._take_similar(first)]
             started = time.perf_counter()
             _run_batch(batch)
-            seconds = (time.perf_counter() - started) / sum(len(job.images) for job in batch)
-            self._seconds_per_image += _SMOOTHING * (seconds - self._seconds_per_image)
+            seconds, images = time.perf_counter() - started, sum(len(job.images) for job in batch)
+            self._seconds_per_image += _SMOOTHING * (seconds / images - self._seconds_per_image)
+            self._on_batch([spec.task for spec in first.predictor.card.tasks], images, seconds)
         finally:
             with self._lock:
                 successor = self._queue.popleft() if self._queue else None

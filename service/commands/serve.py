@@ -68,9 +68,10 @@ def run(
     logging.getLogger("al_loop").info("al-loop %s: open %s in a browser", __version__, address)
     # Not the server's own access log: it would hold the tokens that SCANEO has to send in the URL.
     limits = ConnectionLimits(connections=settings.max_connections)
+    app = create_app(settings, loop)
     config = uvicorn.Config(
-        create_app(settings, loop), access_log=False, log_config=None, timeout_graceful_shutdown=10,
-        http=limited(limits), timeout_keep_alive=limits.idle_s,
+        app, access_log=False, log_config=None, timeout_graceful_shutdown=10,
+        http=limited(limits, app.state.metrics.note_refusal), timeout_keep_alive=limits.idle_s,
     )  # fmt: skip
     server = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):

@@ -33,15 +33,18 @@ class ConnectionLimits(NamedTuple):
     """Seconds in which what a refused client still sends is thrown away, so that it can read why."""
 
 
-def limited(limits: ConnectionLimits) -> type[asyncio.Protocol]:
-    """Protocol class for `uvicorn.Config(http=...)`."""
-    return type("Limited", (LimitedConnection,), {"limits": limits})
+def limited(
+    limits: ConnectionLimits, on_refused: Callable[[int], None] = lambda status: None
+) -> type[asyncio.Protocol]:
+    """Protocol class for `uvicorn.Config(http=...)`; `on_refused` is called with the status of each refusal."""
+    return type("Limited", (LimitedConnection,), {"limits": limits, "on_refused": staticmethod(on_refused)})
 
 
 class LimitedConnection(HttpToolsProtocol):
     """uvicorn's connection within `limits`."""
 
     limits = ConnectionLimits()
+    on_refused: Callable[[int], None] = staticmethod(lambda status: None)
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  # uvicorn's
         super().__init__(*arguments, **named)
@@ -158,6 +161,7 @@ class LimitedConnection(HttpToolsProtocol):
         """Answer past the application, and close once the client has read it."""
         self._stop()
         self._refused = True
+        self.on_refused(status)
         self._unset_keepalive_if_required()
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True

@@ -14,7 +14,8 @@ from al_loop.loop import Loop
 from al_loop.training.installed import check_can_train, embedding_problem
 from service.access.tokens import may_see_campaigns
 from service.limits.lanes import HEALTH, LANE
-from service.metrics import Metrics, collect
+from service.metrics.requests import Metrics
+from service.metrics.scrape import MEDIA_TYPE, scrape
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,5 +121,4 @@ class HealthController(Controller):
     def metrics(self, request: Request[Any, Any, Any], loop: NamedDependency[Loop], state: State) -> Response[bytes]:
         """Prometheus metrics. Where tokens are set, those of campaigns are for those who send one only."""
         gauges: Metrics = state.metrics
-        body, media_type = collect(gauges, loop, campaigns=may_see_campaigns(request))
-        return Response(body, media_type=media_type)
+        return Response(scrape(gauges, loop, campaigns=may_see_campaigns(request)), media_type=MEDIA_TYPE)

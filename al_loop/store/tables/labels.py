@@ -240,13 +240,14 @@ class LabelTable:
         return Tally(**rows[0])
 
     def last_recorded_at(self, campaign_id: int) -> datetime | None:
-        """When the newest label event came in."""
-        rows = self._database.read(
-            "SELECT max(recorded_at) AS newest FROM label_events WHERE campaign_id = $campaign_id",
-            campaign_id=campaign_id,
-        )
-        newest: datetime | None = rows[0]["newest"]
-        return newest
+        """When the newest label event came in; kept in memory between changes of the campaign."""
+
+        def read() -> datetime | None:
+            sql = "SELECT max(recorded_at) AS newest FROM label_events WHERE campaign_id = $campaign_id"
+            newest: datetime | None = self._database.read(sql, campaign_id=campaign_id)[0]["newest"]
+            return newest
+
+        return self._database.campaign_changes.remember("newest label", campaign_id, read)
 
     def annotators(self, *, without: str, limit: int) -> list[str]:
         """Names under which labels were recorded in any campaign, those of the newest labels first."""

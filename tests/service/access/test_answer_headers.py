@@ -45,4 +45,4 @@ def test_campaigns_are_named_without_a_token_only_where_none_is_set(http: Http, 
             metrics, ready = (client.get(path, headers=headers) for path in ("/metrics", "/health/ready"))
             assert (metrics.status_code, "secret-site" in metrics.text) == (200, told)
             assert ready.status_code == 200
-            assert "al_loop_requests" in metrics.text
+            assert "http_requests_total" in metrics.text

@@ -18,7 +18,7 @@ from models.inference.wanted import check_wanted
 from service.errors import answer_error
 from service.limits.admission import AdmissionMiddleware
 from service.limits.lanes import ANSWERS, HEALTH, LANE, PREDICTIONS, STORE, Lanes, LaneSize
-from service.metrics import Metrics, MetricsMiddleware
+from service.metrics.requests import Metrics, MetricsMiddleware
 
 SIZES = {
     STORE: LaneSize("requests", 1, 8),
@@ -163,7 +163,7 @@ def test_request_of_a_client_that_went_is_never_begun(
     assert work.begun == ["first", "third"]
     metrics: Metrics = app.state.metrics
     assert metrics.registry.get_sample_value(
-        "al_loop_requests_total", {"method": method, "route": "/predictions", "status": "499"}
+        "http_requests_total", {"method": method, "route": "/predictions", "status": "499"}
     ) == 1  # fmt: skip
 
 
@@ -197,7 +197,7 @@ def test_connection_that_ends_within_a_body_is_no_error_of_the_service(
     metrics: Metrics = app.state.metrics
     until(
         lambda: metrics.registry.get_sample_value(
-            "al_loop_requests_total", {"method": "POST", "route": "/predictions", "status": "400"}
+            "http_requests_total", {"method": "POST", "route": "/predictions", "status": "400"}
         )
     )
     assert not [record for record in caplog.records if record.levelname == "ERROR"]

@@ -1,0 +1,25 @@
+"""What `/metrics` answers."""
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from al_loop.loop import Loop
+from service.metrics.campaigns import CampaignState
+from service.metrics.requests import Metrics
+from service.metrics.state import ServiceState
+
+MEDIA_TYPE = CONTENT_TYPE_LATEST.replace("; charset=utf-8", "")  # Litestar adds it
+
+
+def scrape(metrics: Metrics, loop: Loop, *, campaigns: bool = True) -> bytes:
+    """Everything that was counted, and how the loop stands now, in Prometheus' text format.
+
+    Args:
+        metrics: Of the app.
+        loop: Is read.
+        campaigns: Whether to tell of campaigns.
+    """
+    state = CollectorRegistry()
+    state.register(ServiceState(loop))
+    if campaigns:
+        state.register(CampaignState(loop))
+    return generate_latest(metrics.registry) + generate_latest(state)
