@@ -45,6 +45,7 @@ from al_loop.training.installed import can_embed
 from al_loop.training.outlook import RoundOutlook
 from al_loop.training.pretrainings import PretrainingRunner
 from al_loop.training.rounds import RoundRunner
+from al_loop.training.triggers.drift_watch import DriftWatch
 from al_loop.upkeep.archive import Compression
 from al_loop.upkeep.backup import BackupStream, take_backup
 from al_loop.webhooks.conditions import ConditionWatch
@@ -146,8 +147,8 @@ class Loop:
         self.uncertainty = UncertaintyService(self.store, self.server, self.layout.temporary)
         self.prompts = OutlineService(self.store, self.server, max_bytes=max_image_bytes, model=promptable)
         self.scheduler = LoopScheduler(
-            self.store, self.rounds, self.scorer, clock, retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s,
-            errors=errors,
+            self.store, self.rounds, self.scorer, self.outlook, DriftWatch(self.store, self._embeddings, clock), clock,
+            retrain_tick_s=retrain_tick_s, score_tick_s=score_tick_s, errors=errors,
         )  # fmt: skip
         self.refitter = HeadRefitter(
             self.store, self.layout, self.scores, self._is_worse_than_random, self.sampler.wants_bald, clock

@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
-from al_loop.campaigns.readiness import readiness
+from al_loop.campaigns.notices import counted
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.schedule import quiet_end
 from al_loop.runtime.follower import Follower
 from al_loop.runtime.processes import ProcessCancelledError, ProcessFailedError
 from al_loop.runtime.tick_errors import TickErrors
@@ -19,14 +20,9 @@ from al_loop.runtime.ticks import Ticks
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.store import LabelStore
 from al_loop.training.installed import can_train
-from al_loop.training.policy import (
-    RetrainState,
-    foreground,
-    last_counted_snapshot,
-    seconds_until_retrain,
-    should_retrain,
-)
+from al_loop.training.outlook import RoundOutlook
 from al_loop.training.rounds import RoundRunner
+from al_loop.training.triggers.drift_watch import DriftWatch
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +39,8 @@ class LoopScheduler:
         store: LabelStore,
         runner: RoundRunner,
         scorer: PoolScorer,
+        outlook: RoundOutlook,
+        drift: DriftWatch,
         clock: Callable[[], datetime],
         *,
         retrain_tick_s: float = 2.0,
@@ -55,6 +53,8 @@ class LoopScheduler:
             store: What is followed.
             runner: Starts rounds.
             scorer: Scores pools.
+            outlook: Says when the next round starts.
+            drift: Says whether new images are unlike the old ones.
             clock: Gives aware UTC times.
             retrain_tick_s: Seconds between two looks at the retrain policies, at least.
             score_tick_s: Seconds between two looks for samples without a score, at least.
@@ -64,6 +64,7 @@ class LoopScheduler:
         self._store = store
         self._runner = runner
         self._scorer = scorer
+        self._outlook, self._drift = outlook, drift
         self._clock = clock
         self._closing = threading.Event()
         self._scoring: tuple[int, threading.Event] | None = None
@@ -72,7 +73,7 @@ class LoopScheduler:
         self._followers: list[Follower[Campaign]] = []
         self.ticks = Ticks(self._errors)
         """For work that no commit wakes."""
-        self.follow("retrain", retrain_tick_s, self._retrain)
+        self.follow("retrain", retrain_tick_s, self.retrain)
         self.follow("score", score_tick_s, self._score)
 
     def follow(
@@ -123,20 +124,33 @@ class LoopScheduler:
         for follower in self._followers:
             self._errors.forget(f"{follower.name} {campaign.name}")
 
-    def _retrain(self, campaign: Campaign) -> float | None:
+    def retrain(self, campaign: Campaign) -> float | None:
         """Start a round if the policy asks for one now; returns in how many seconds it may."""
         if not can_train():
             return None
-        state, now = self._state(campaign), self._clock()
-        reason = should_retrain(state, campaign.policy, now)
-        if reason is not None:
-            self._runner.start(campaign, reason, queue=True)
+        self._drift.look(campaign)
+        answer, now = self._outlook.preview(campaign), self._clock()
+        if answer.due and answer.reason is not None:
+            self._runner.start(campaign, answer.reason, queue=True, started_by=answer.trigger)
             return None
+        self._tell_of_failure(campaign, now)
+        waits = [] if answer.starts_at is None else [(answer.starts_at - now).total_seconds()]
         if (worth := self._runner.deep_reason(campaign)) is not None:
-            self._runner.start(campaign, worth, background=True)
-            return None
-        wait = seconds_until_retrain(state, campaign.policy, now)
-        return None if wait is None else min(wait, LONGEST_LOOK_S)
+            if (awake := quiet_end(campaign.policy, now)) == now:
+                self._runner.start(campaign, worth, background=True, started_by="deep")
+                return None
+            waits.append((awake - now).total_seconds())
+        return min(max(0.0, min(waits)), LONGEST_LOOK_S) if waits else None
+
+    def _tell_of_failure(self, campaign: Campaign, now: datetime) -> None:
+        """Announce a round that failed and is not tried again by itself."""
+        failed = self._outlook.state(campaign, now).failed
+        if failed is None or failed.retries < campaign.policy.retries:
+            return
+        tried = f" and was tried again {counted(failed.retries, 'time')}" if failed.retries else ""
+        said = f"round {failed.number} failed{tried}: {failed.error}"
+        detail = {"round": failed.number, "retries": failed.retries, "error": failed.error}
+        self._store.announcements.add(campaign, "round_failed", failed.key, said, now, detail)
 
     def _score(self, campaign: Campaign) -> float | None:
         """Score samples that the serving version (or plain features) or the newest encoder has not seen yet."""
@@ -180,15 +194,3 @@ class LoopScheduler:
         if failed_at is None:
             return 0.0
         return max(0.0, SCORE_RETRY_S - (self._clock() - failed_at).total_seconds())
-
-    def _state(self, campaign: Campaign) -> RetrainState:
-        rounds = foreground(self._store.rounds.list(campaign.campaign_id))
-        running = bool(rounds) and not rounds[-1].state.is_end
-        new_samples = self._store.labels.new_samples_since(campaign.campaign_id, last_counted_snapshot(rounds))
-        return RetrainState(
-            new_samples=new_samples,
-            last_label_at=self._store.labels.last_recorded_at(campaign.campaign_id),
-            last_round_at=rounds[-1].requested_at if rounds else None,
-            running=running,
-            ready=new_samples > 0 and not running and readiness(self._store, campaign, self._clock()) is None,
-        )

@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from al_loop.domain.audit import AuditEntry
-from al_loop.domain.campaigns import BandDecision, CampaignSettings, RetrainPolicy
+from al_loop.domain.campaigns import BandDecision, CampaignSettings
 from al_loop.domain.imports import ImportCounts
 from al_loop.domain.labels import Comment, Label
 from al_loop.domain.queries import AlikeSample, HeldLease
+from al_loop.domain.retraining import RetrainPolicy
 from al_loop.domain.rounds import (
     CurvePoint,
     EmbeddingVersion,

@@ -198,7 +198,14 @@ _add(setting_group, "set", settings.change_settings, "settings set fields lease_
 
 policy_group = _add_group("policy", "Show and change when a campaign retrains by itself.", TRAINING)
 _add(policy_group, "show", settings.show_policy, "policy show fields")
-_add(policy_group, "set", settings.change_policy, "policy set fields new_labels=100 interval_s=null")
+_add(
+    policy_group,
+    "set",
+    settings.change_policy,
+    "policy set fields new_labels=100 interval_s=null",
+    'policy set fields cron="0 3 * * *" timezone=Europe/Berlin',
+)
+_add(policy_group, "preview", settings.preview_policy, "policy preview fields")
 
 training_round = _add_group("round", "Start, follow, list and cancel training rounds.", TRAINING)
 _add(training_round, "start", rounds.start, "round start fields", "round start fields --queue --detach")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from al_loop.domain.campaigns import Campaign, CampaignRequest, RetrainPolicy, TaskRequest
+from al_loop.domain.campaigns import Campaign, CampaignRequest, TaskRequest
 from al_loop.domain.names import same_text
+from al_loop.domain.schedule import check_policy
 from al_loop.errors import InvalidValueError, UnsupportedError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
@@ -25,7 +26,7 @@ def create_campaign(store: LabelStore, request: CampaignRequest, imagery: Sequen
 
     Raises:
         InvalidValueError: A value breaks a rule; carries its JSON path.
-        UnsupportedError: Detection or a cron policy.
+        UnsupportedError: Detection.
         DuplicateCampaignError: The name is taken.
     """
     tasks = [_task(index, task) for index, task in enumerate(request.tasks)]
@@ -39,16 +40,6 @@ def create_campaign(store: LabelStore, request: CampaignRequest, imagery: Sequen
         policy=request.policy,
         now=now,
     )
-
-
-def check_policy(policy: RetrainPolicy, path: str = "$") -> None:
-    """Refuse what is named by the interface but not built.
-
-    Raises:
-        UnsupportedError: `cron` is set.
-    """
-    if policy.cron is not None:
-        raise UnsupportedError(f"cron policies are not built yet; use interval_s or new_labels - at `{path}.cron`")
 
 
 def resolve_root(root: str, imagery: Sequence[Path]) -> Path:

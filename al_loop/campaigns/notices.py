@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP
+from al_loop.domain.retraining import drift_level
+from al_loop.domain.rounds import RoundState
 from al_loop.domain.samples import SkippedPath
 from al_loop.store import LabelStore
 from al_loop.store.tables.images import paths_of
@@ -31,6 +33,28 @@ def _versions(store: LabelStore, campaign: Campaign) -> list[str]:
     """Versions that cannot be used."""
     versions = store.versions.list(campaign.campaign_id)
     return [f"{entry.version}: {entry.problem}" for entry in versions if entry.problem is not None]
+
+
+def _failed_rounds(store: LabelStore, campaign: Campaign) -> list[str]:
+    """A round that started by itself, failed, and is not tried again; until one does not fail."""
+    rounds = [entry for entry in store.rounds.list(campaign.campaign_id) if not entry.background]
+    announced = store.announcements.newest(campaign.campaign_id, "round_failed")
+    if not rounds or rounds[-1].state is not RoundState.FAILED or announced is None:
+        return []
+    if rounds[-1].number < announced.detail["round"]:
+        return []
+    return [f"{announced.sentence}; `al-loop round log {campaign.name}` says more, `al-loop round start` tries again"]
+
+
+def _drift(store: LabelStore, campaign: Campaign) -> list[str]:
+    """New images that are unlike the older ones."""
+    report, settings = store.drift.report(campaign.campaign_id), campaign.policy.drift
+    level = drift_level(report, settings)
+    if report is None or settings is None or level == "none":
+        return []
+    label = f"label {settings.labels} of them and a round starts" if level == "critical" else "label some of them"
+    said = f"images registered since round {report.since_round} are unlike the older ones"
+    return [f"{said}: AUC {report.auc:.2f}, where 0.5 is chance and {settings.critical:g} is critical; {label}"]
 
 
 def _given_up(store: LabelStore, campaign: Campaign) -> list[str]:
@@ -97,7 +121,9 @@ def _copies(store: LabelStore, campaign: Campaign) -> list[str]:
 
 
 SOURCES: Sequence[Callable[[LabelStore, Campaign], list[str]]] = (
+    _failed_rounds,
     _versions,
+    _drift,
     _unusable_files,
     _skipped_files,
     _without_place,

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from al_loop.domain.queries import QueryUnit
+from al_loop.domain.retraining import RetrainPolicy
 from al_loop.domain.samples import RemarkedPath, SampleId, SkippedPath
 from models.card import Alpha, BandPolicy, ModelCard, ModelConfig, Nodata, TaskName, TaskSpec, TrainConfig
 from models.manifest import Unlabelled
@@ -29,25 +30,6 @@ class ReserveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     group_pattern: Pattern | None = None
     """Regular expression (RE2) on the path; its first group names the block (wins over `block_by`)."""
     seed: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] = 0
-
-
-class RetrainPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When a round starts by itself and what it promotes."""
-
-    new_labels: Annotated[int, msgspec.Meta(ge=1, le=10**9)] | None = 50
-    """Start after this many samples were newly labelled since the last snapshot; None: never by count."""
-    interval_s: Annotated[float, msgspec.Meta(ge=10, le=10**9)] | None = None
-    """Start this long after the last round began, if there is at least one new label; None: never by time."""
-    cron: ShortText | None = None
-    """Not built yet: refused with 501."""
-    min_labels: Annotated[int, msgspec.Meta(ge=2, le=10**9)] = 10
-    """Labelled samples outside the reserve that a round needs."""
-    min_reserve_labels: Annotated[int, msgspec.Meta(ge=2, le=10**9)] = 5
-    """Labelled samples inside the reserve that a round needs."""
-    debounce_s: Annotated[float, msgspec.Meta(ge=0, le=10**9)] = 5.0
-    """Wait until no label has arrived for this long, so that a bulk import starts one round."""
-    tolerance: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
-    """A candidate may be this much worse than the serving model and still be promoted."""
 
 
 class AssistSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -251,6 +233,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the directory of its files, where that is not its name: it was renamed."""
     band_decision: BandDecision | None = None
     """How `source_bands` came about; None: nothing is registered, or it was before this was recorded."""
+    policy_since: datetime | None = None
+    """When `policy` was set last; None: before this was recorded."""
 
     @property
     def band_policy(self) -> BandPolicy:

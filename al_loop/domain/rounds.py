@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from al_loop.domain.retraining import TriggerName
 from models.card import Evaluation, TaskName
 from models.pretrain_config import PretrainConfig, PretrainSummary
 
@@ -35,6 +36,9 @@ class RoundState(StrEnum):
 ROUND_ENDS = frozenset(
     {RoundState.PROMOTED, RoundState.REJECTED, RoundState.FAILED, RoundState.CANCELLED, RoundState.INTERRUPTED}
 )
+
+
+StartedBy = TriggerName | Literal["hand", "deep"]
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +71,9 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     end."""
     choice: str | None = None
     """Which candidate of the training is the version, by how much, and why these were tried, in one sentence."""
+    started_by: StartedBy | None = None
+    """The trigger of the policy that started it, `hand`, or `deep`: the rule for rounds in the background. null: it was
+    made before this was recorded."""
 
 
 class RoundEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from al_loop.campaigns.importing import ImportPlan
 from al_loop.campaigns.labelling import record_labels
 from al_loop.campaigns.layout import DataLayout
-from al_loop.domain.campaigns import Campaign, RetrainPolicy
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.retraining import RetrainPolicy
 from al_loop.errors import InvalidValueError, NotEnoughLabelsError
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import Random, StrategyConfig

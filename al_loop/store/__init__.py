@@ -12,6 +12,7 @@ from al_loop.store.header_cache import HeaderCache
 from al_loop.store.old_journal import store_journal
 from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.tables.annotators import AnnotatorTable
+from al_loop.store.tables.announcements import AnnouncementTable
 from al_loop.store.tables.assists import AssistTable
 from al_loop.store.tables.audit import AuditTable
 from al_loop.store.tables.campaigns import CampaignTable
@@ -19,10 +20,12 @@ from al_loop.store.tables.classes import ClassTable
 from al_loop.store.tables.comments import CommentTable
 from al_loop.store.tables.copies import CopyTable
 from al_loop.store.tables.deliveries import DeliveryTable
+from al_loop.store.tables.drift import DriftTable
 from al_loop.store.tables.events import EventTable
 from al_loop.store.tables.images import ImageTable
 from al_loop.store.tables.labels import LabelTable
 from al_loop.store.tables.leases import LeaseTable
+from al_loop.store.tables.new_labels import NewLabelTable
 from al_loop.store.tables.predictions import PredictionTable
 from al_loop.store.tables.pretrainings import PretrainingTable
 from al_loop.store.tables.queries import QueryTable
@@ -72,6 +75,9 @@ class LabelStore:
         self.events = EventTable(database)
         self.webhooks = WebhookTable(database)
         self.deliveries = DeliveryTable(database)
+        self.announcements = AnnouncementTable(database)
+        self.drift = DriftTable(database)
+        self.new_labels = NewLabelTable(database)
 
     @classmethod
     def open(cls, path: Path) -> Self:

@@ -9,7 +9,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import AnnotatorProgress, ModelScore, NextRound, ScorePoint
 from al_loop.domain.samples import SampleCounts
 from al_loop.store import LabelStore
-from al_loop.training.policy import foreground, last_counted_snapshot
+from al_loop.training.triggers.policy import foreground, last_counted_snapshot
 
 
 def annotator_progress(
@@ -87,8 +87,10 @@ def next_round_for_annotators(store: LabelStore, campaign: Campaign, counts: Sam
             least,
             False,
         )
-    elif policy.interval_s is not None:
+    elif policy.interval_s is not None or policy.cron is not None:
         return NextRound(sentence="the next round starts by itself, at set times, once there are new labels")
+    elif policy.new_labels_share is not None or policy.expected_gain is not None or policy.drift is not None:
+        return NextRound(sentence="the next round starts by itself, once new labels are worth it")
     else:
         return NextRound(sentence="rounds of this campaign are started by hand")
     shown = needed if ready else min(new, needed - 1)

@@ -19,7 +19,7 @@ from al_loop.campaigns.layout import DataLayout
 from al_loop.campaigns.notices import counted, named
 from al_loop.campaigns.readiness import readiness
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.rounds import Round, RoundState
+from al_loop.domain.rounds import Round, RoundState, StartedBy
 from al_loop.domain.samples import SkippedPath
 from al_loop.errors import ArchivedError
 from al_loop.runtime.executor import Executor, ignore, read_output, run_program
@@ -33,9 +33,9 @@ from al_loop.store.tables.renewals import FileProblem
 from al_loop.store.tables.rounds import RoundTable
 from al_loop.training.gate import GateDecision, should_promote
 from al_loop.training.installed import check_can_train, usable_model
-from al_loop.training.policy import deep_question
 from al_loop.training.snapshot import write_snapshot
 from al_loop.training.starting_weights import started_from, starting_weights
+from al_loop.training.triggers.policy import deep_question
 from models.card import Evaluation, ModelCard
 from models.manifest import read_manifest
 from models.progress import ProgressLine
@@ -84,7 +84,15 @@ class RoundRunner(JobRunner[Campaign, Round, RoundState]):
         self._deep = JobRunner(kind, RoundsOf(store.rounds, background=True), TrainingSlots(), clock)
         self._label_store, self._layout = store, layout
 
-    def start(self, campaign: Campaign, reason: str, *, queue: bool = False, background: bool = False) -> Round:
+    def start(
+        self,
+        campaign: Campaign,
+        reason: str,
+        *,
+        queue: bool = False,
+        background: bool = False,
+        started_by: StartedBy | None = "hand",
+    ) -> Round:
         """Store a new round and run it when its turn comes.
 
         Args:
@@ -93,6 +101,7 @@ class RoundRunner(JobRunner[Campaign, Round, RoundState]):
             queue: While a round runs, queue one more (requests for a second one are answered with the same) instead of
                 refusing.
             background: Try a deep network beside the other rounds; one such round at a time, of all campaigns.
+            started_by: The trigger of the policy, `hand` or `deep`; a failed round of the policy is tried again.
 
         Raises:
             NotInstalledError: This installation cannot train.
@@ -109,7 +118,9 @@ class RoundRunner(JobRunner[Campaign, Round, RoundState]):
 
         def create() -> Round:
             now = self._clock()
-            return store.rounds.create(campaign.campaign_id, reason=reason, now=now, queue=queue, background=background)
+            return store.rounds.create(
+                campaign.campaign_id, reason=reason, now=now, queue=queue, background=background, started_by=started_by
+            )
 
         return self._deep.submit(campaign, create) if background else self.submit(campaign, create)
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 import httpx
 import msgspec
 
-from al_loop.domain.campaigns import CampaignRequest, CampaignSettings, RegistrationReport, RetrainPolicy
+from al_loop.domain.campaigns import CampaignRequest, CampaignSettings, RegistrationReport
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.quality import AgreementReport, AssistReport, RelabelList, Savings
 from al_loop.domain.queries import POINTS_ASKED, ExplainedQuery, HeldLease, QueryAnswer, QueryUnit, Renewal
+from al_loop.domain.retraining import RetrainPolicy
 from al_loop.domain.rounds import AnnotatorProgress, Pretraining
 from al_loop.domain.samples import SampleView
 from al_loop.domain.scaneo_links import BatchView, BoxReport, LinkStatus, OfferedBox

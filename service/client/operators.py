@@ -3,7 +3,8 @@
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from al_loop.domain.campaigns import CampaignSettings, ClassRequest, Deletion, RetrainPolicy
+from al_loop.domain.campaigns import CampaignSettings, ClassRequest, Deletion
+from al_loop.domain.retraining import PolicyPreview, RetrainPolicy
 from al_loop.domain.webhooks import Delivery, DeliveryState
 from al_loop.upkeep.archive import Compression
 from service.answers import (
@@ -109,6 +110,10 @@ class OperatorClient(Client):
     def policy(self, name: str) -> RetrainPolicy:
         """The retrain policy of a campaign."""
         return self._json("GET", f"/campaigns/{name}/policy", RetrainPolicy)
+
+    def policy_preview(self, name: str) -> PolicyPreview:
+        """When the next round of a campaign would start by itself, and why."""
+        return self._json("GET", f"/campaigns/{name}/policy/preview", PolicyPreview)
 
     def change_policy(self, name: str, patch: dict[str, Any]) -> RetrainPolicy:
         """Change a part of the retrain policy."""

@@ -10,15 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from al_loop.domain.campaigns import (
-    CampaignRequest,
-    CampaignSettings,
-    RegistrationReport,
-    RetrainPolicy,
-    Sensor,
-    TaskRequest,
-)
+from al_loop.domain.campaigns import CampaignRequest, CampaignSettings, RegistrationReport, Sensor, TaskRequest
 from al_loop.domain.labels import LabelInput
+from al_loop.domain.retraining import RetrainPolicy
 from service.client.errors import ServiceError
 from service.commands.background import ensure_service
 from service.commands.imports import import_plan, progress_bars

@@ -11,9 +11,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from al_loop.domain.campaigns import CampaignRequest, RetrainPolicy, TaskRequest
+from al_loop.domain.campaigns import CampaignRequest, TaskRequest
 from al_loop.domain.imports import ImportCounts
 from al_loop.domain.labels import IMPORT_ANNOTATOR, LabelInput, LabelSource
+from al_loop.domain.retraining import RetrainPolicy
 from al_loop.domain.samples import SkippedPath
 from service.client.errors import ServiceError
 from service.commands.import_fitting import fit_into

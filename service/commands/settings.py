@@ -1,5 +1,6 @@
 """`al-loop settings` and `al-loop policy`: show, and change what is named."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
@@ -47,7 +48,7 @@ def show_policy(
 ) -> None:
     """Show when rounds start by themselves and what they promote.
 
-    `null` of `new_labels` or `interval_s` means: never by that.
+    `null` of a trigger such as `new_labels` or `cron` means: never by that.
     """
     with connect(service, token) as client:
         _print(client.policy(campaign), as_json)
@@ -67,6 +68,26 @@ def change_policy(
     with connect(service, token) as client:
         before = client.policy(campaign)
         _print_changes(before, client.change_policy(campaign, patch_of(changes)), as_json)
+
+
+def preview_policy(
+    campaign: CampaignName, as_json: AsJson = False, service: Service = DEFAULT_URL, token: Token = None
+) -> None:
+    """Show when the next round would start by itself, and why.
+
+    Each trigger of the policy with its figures, whether it asks for a round, and what holds a round up.
+    """
+    with connect(service, token) as client:
+        answer = client.policy_preview(campaign)
+    if as_json:
+        print_json(answer)
+        return
+    table = Table("trigger", "holds", "figures", title=answer.sentence, title_justify="left")
+    for entry in answer.triggers:
+        table.add_row(entry.trigger, ("yes" if entry.holds else "no") if entry.on else "", entry.sentence)
+    print_tables(table)
+    for reason in answer.waits_for:
+        console(stderr=not sys.stdout.isatty()).print(f"waits for: {reason}", highlight=False, markup=False)
 
 
 def patch_of(changes: Sequence[str]) -> dict[str, Any]:

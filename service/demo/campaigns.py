@@ -7,9 +7,9 @@ import msgspec
 from rich.console import Console
 
 from al_loop.campaigns.importing import ImportPlan
-from al_loop.domain.campaigns import RetrainPolicy
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import QueryAnswer, QuerySample
+from al_loop.domain.retraining import RetrainPolicy
 from al_loop.querying.strategies import Random, StrategyConfig
 from service.answers import RoundView
 from service.client.http import Client

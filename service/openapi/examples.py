@@ -170,6 +170,13 @@ PRETRAINED: dict[str, Any] = {
     "pretrained_file": "/weights/resnet18.safetensors",
 }
 POLICY: dict[str, Any] = {"new_labels": 100, "interval_s": 86_400, "min_labels": 20}
+POLICY_BY_CLOCK: dict[str, Any] = {
+    "new_labels": None,
+    "new_labels_share": 0.2,
+    "cron": "0 3 * * 1-5",
+    "timezone": "Europe/Berlin",
+    "quiet_hours": ["08:00-18:00"],
+}
 POLICY_CHANGE: dict[str, Any] = {"new_labels": None}
 PROMOTE: dict[str, Any] = {"reason": "v4 misses small ponds"}
 PROBABILITIES = [0.07, 0.9, 0.03]

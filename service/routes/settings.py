@@ -5,14 +5,15 @@ from typing import Annotated, Any
 from litestar import Controller, get, patch, put
 from litestar.di import NamedDependency
 
-from al_loop.campaigns.create import check_policy
 from al_loop.campaigns.merge import merged
-from al_loop.domain.campaigns import Campaign, CampaignSettings, RetrainPolicy
+from al_loop.domain.campaigns import Campaign, CampaignSettings
+from al_loop.domain.retraining import PolicyPreview, RetrainPolicy
+from al_loop.domain.schedule import check_policy
 from al_loop.loop import Loop
 from service.access.tokens import requires
 from service.dependencies import TARGET
 from service.errors import problems
-from service.openapi.examples import POLICY, POLICY_CHANGE, SETTINGS, SETTINGS_CHANGE, json_body
+from service.openapi.examples import POLICY, POLICY_BY_CLOCK, POLICY_CHANGE, SETTINGS, SETTINGS_CHANGE, json_body
 
 
 class SettingsController(Controller):
@@ -33,22 +34,33 @@ class SettingsController(Controller):
         """When rounds start by themselves and what they promote."""
         return target.policy
 
+    @get(
+        "/policy/preview",
+        operation_id="previewPolicy",
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(401, 403, 404),
+    )
+    def preview(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> PolicyPreview:
+        """When the next round would start by itself and why: every trigger with its figures, and what holds it up."""
+        return loop.outlook.preview(target)
+
     @put(
         "/policy",
         operation_id="setPolicy",
         sync_to_thread=True,
         guards=[requires("ops")],
-        responses=problems(400, 401, 403, 404, 415, 501),
+        responses=problems(400, 401, 403, 404, 415),
     )
     def set_policy(
         self,
-        data: Annotated[RetrainPolicy, json_body(by_count_and_time=POLICY)],
+        data: Annotated[RetrainPolicy, json_body(by_count_and_time=POLICY, by_the_clock=POLICY_BY_CLOCK)],
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
     ) -> RetrainPolicy:
         """Say when rounds start by themselves and what they promote. Replaces the whole policy."""
         check_policy(data)
-        loop.store.campaigns.set_policy(target.campaign_id, data)
+        loop.store.campaigns.set_policy(target.campaign_id, data, loop.clock())
         return data
 
     @patch(
@@ -56,7 +68,7 @@ class SettingsController(Controller):
         operation_id="changePolicy",
         sync_to_thread=True,
         guards=[requires("ops")],
-        responses=problems(400, 401, 403, 404, 415, 501),
+        responses=problems(400, 401, 403, 404, 415),
     )
     def change_policy(
         self,
@@ -67,7 +79,7 @@ class SettingsController(Controller):
         """Change what is sent of the policy; the rest stays as it is. null is a value: "never", where it is allowed."""
         policy = merged(target.policy, data)
         check_policy(policy)
-        loop.store.campaigns.set_policy(target.campaign_id, policy)
+        loop.store.campaigns.set_policy(target.campaign_id, policy, loop.clock())
         return policy
 
     @get(

@@ -14,9 +14,10 @@ from al_loop.domain.campaign_rules import (
     check_settings,
     check_unit,
 )
-from al_loop.domain.campaigns import BandDecision, Campaign, CampaignSettings, RetrainPolicy
+from al_loop.domain.campaigns import BandDecision, Campaign, CampaignSettings
 from al_loop.domain.class_colours import keep_colours
 from al_loop.domain.reserve import is_same_draw
+from al_loop.domain.retraining import RetrainPolicy
 from al_loop.domain.samples import SampleCounts
 from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundError
 from al_loop.store.database import Database
@@ -158,13 +159,15 @@ class CampaignTable:
             content=True,
         )
 
-    def set_policy(self, campaign_id: int, policy: RetrainPolicy) -> None:
-        """Replace the retrain policy."""
+    def set_policy(self, campaign_id: int, policy: RetrainPolicy, now: datetime | None = None) -> None:
+        """Replace the retrain policy; times of `cron` before `now` start nothing any more (None: they may)."""
         self._database.write(
             lambda connection: execute(
                 connection,
-                "UPDATE campaigns SET policy = $policy WHERE campaign_id = $campaign_id",
+                """UPDATE campaigns SET policy = $policy, policy_since = coalesce($now, policy_since)
+                WHERE campaign_id = $campaign_id""",
                 policy=as_json(policy),
+                now=now,
                 campaign_id=campaign_id,
             ).fetchall(),
             campaign_id=campaign_id,

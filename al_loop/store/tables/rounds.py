@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 from duckdb import DuckDBPyConnection
 
-from al_loop.domain.rounds import CurvePoint, Round, RoundEvent, RoundState
+from al_loop.domain.rounds import CurvePoint, Round, RoundEvent, RoundState, StartedBy
 from al_loop.domain.webhooks import EventKind
 from al_loop.errors import RoundRunningError
 from al_loop.store.tables.events import note_event
@@ -37,7 +37,14 @@ class RoundTable(JobTable[Round, RoundState]):
     }  # fmt: skip
 
     def create(
-        self, campaign_id: int, *, reason: str, now: datetime, queue: bool = False, background: bool = False
+        self,
+        campaign_id: int,
+        *,
+        reason: str,
+        now: datetime,
+        queue: bool = False,
+        background: bool = False,
+        started_by: StartedBy | None = None,
     ) -> Round:
         """Store a new round in state `queued`; numbers start at 1.
 
@@ -47,6 +54,7 @@ class RoundTable(JobTable[Round, RoundState]):
             now: When it was asked for.
             queue: Accept the round although another runs; a round that waits already is returned instead of a second.
             background: Whether it goes on beside the others; only rounds of the same kind are in its way.
+            started_by: What started it; None: not recorded.
 
         Raises:
             RoundRunningError: Another round is not at its end, and `queue` is false.
@@ -63,7 +71,9 @@ class RoundTable(JobTable[Round, RoundState]):
             waiting = [row["number"] for row in unfinished if row["state"] == RoundState.QUEUED]
             if waiting:
                 return self._get(connection, campaign_id, waiting[-1])
-            return self._add(connection, campaign_id, now, reason, reason=reason, background=background)
+            return self._add(
+                connection, campaign_id, now, reason, reason=reason, background=background, started_by=started_by
+            )
 
         return self._database.write(operation, campaign_id=campaign_id)
 

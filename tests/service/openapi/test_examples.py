@@ -49,6 +49,7 @@ class Outline(msgspec.Struct, forbid_unknown_fields=True):
     ("value", "kind"),
     [
         (examples.CAMPAIGN, CampaignRequest),
+        (examples.POLICY_BY_CLOCK, RetrainPolicy),
         (examples.SAMPLES_BY_PATH, SamplesRequest),
         (examples.SAMPLES_BY_SCAN, SamplesRequest),
         (examples.QUERY, QueryRequest),

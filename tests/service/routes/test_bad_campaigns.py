@@ -31,7 +31,7 @@ def new(**changes: Any) -> dict[str, Any]:
         (new(bands=[0]), 400, ["$.bands"]),
         (new(tasks=[{"task": "segmentation", "classes": ["a"], "multi_label": True}]), 400, ["$.tasks[0].multi_label"]),
         (new(settings={"reserve": {"group_pattern": "tile"}}), 400, ["$.settings.reserve.group_pattern", "group"]),
-        (new(policy={"cron": "0 3 * * *"}), 501, ["cron", "$.policy.cron"]),
+        (new(policy={"cron": "0 3 * *"}), 400, ["4 fields instead of 5", "$.policy.cron"]),
         (new(surprise=1), 400, ["surprise"]),
         ({"name": "new"}, 400, ["tasks"]),
     ],

@@ -34,7 +34,6 @@ def test_bad_patches_are_refused_and_change_nothing(http: Http, imagery: Path) -
         answer = http.patch("/campaigns/demo/settings", json=body)
         assert answer.status_code == 400, body
         assert words in answer.json()["detail"], body
-    assert http.patch("/campaigns/demo/policy", json={"cron": "0 3 * * *"}).status_code == 501
     assert http.get("/campaigns/demo/settings").json() == before
 
 
