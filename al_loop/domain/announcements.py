@@ -1,13 +1,12 @@
-"""What operators are told of although they did not ask: announced once, in the order in which it happened."""
+"""What operators are told of although they did not ask, once."""
 
 from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 
-AnnouncementKind = Literal["round_failed", "drift"]
-"""round_failed: a round that started by itself failed, and its retries are used up; drift: new imagery is unlike the
-old, at the level of a warning or critical."""
+AnnouncementKind = Literal["round_failed"]
+"""A round that started by itself failed, and its retries are used up."""
 
 
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):

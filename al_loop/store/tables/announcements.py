@@ -1,7 +1,4 @@
-"""Announcements: appended to once for each key, read by those who pass them on, such as webhooks.
-
-A reader keeps the id of the newest announcement that it has passed on, waits for `LabelStore.changes` and asks `since`.
-"""
+"""Announcements: appended to once for each key, with the event that webhooks are told of."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,8 +9,12 @@ from duckdb import DuckDBPyConnection
 
 from al_loop.domain.announcements import Announcement, AnnouncementKind
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.webhooks import EventKind
 from al_loop.store.database import Database
 from al_loop.store.rows import Row, execute, select
+from al_loop.store.tables.events import note_event
+
+EVENTS: dict[AnnouncementKind, EventKind] = {"round_failed": EventKind.ROUND_GIVEN_UP}
 
 
 class AnnouncementTable:
@@ -41,7 +42,7 @@ class AnnouncementTable:
             now: The present.
             detail: For programs, as JSON can hold it.
         """
-        about = {"campaign_id": campaign.campaign_id, "kind": kind, "key": key}
+        about: dict[str, Any] = {"campaign_id": campaign.campaign_id, "kind": kind, "key": key}
         known = "SELECT 1 FROM announcements WHERE campaign_id = $campaign_id AND kind = $kind AND key = $key"
         if self._database.read(known, **about):
             return False
@@ -58,19 +59,10 @@ class AnnouncementTable:
                 detail=msgspec.json.encode(detail).decode(),
                 now=now,
             )
+            note_event(connection, EVENTS[kind], campaign.campaign_id, {"sentence": sentence, **detail}, now)
             return True
 
         return self._database.write(operation, campaign_id=campaign.campaign_id)
-
-    def since(self, announcement_id: int, *, limit: int = 100) -> list[Announcement]:
-        """Announcements of all campaigns after one, oldest first; 0: from the first on."""
-        rows = self._database.read(
-            """SELECT * FROM announcements WHERE announcement_id > $announcement_id
-            ORDER BY announcement_id LIMIT $limit""",
-            announcement_id=announcement_id,
-            limit=limit,
-        )
-        return [_read(row) for row in rows]
 
     def newest(self, campaign_id: int, kind: AnnouncementKind) -> Announcement | None:
         """The newest of a kind about a campaign; None: there is none."""

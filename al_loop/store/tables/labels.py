@@ -240,10 +240,7 @@ class LabelTable:
         return Tally(**rows[0])
 
     def last_recorded_at(self, campaign_id: int) -> datetime | None:
-        """When the newest label event came in, by the clock of then: not the latest time, if it was set back.
-
-        Kept in memory between changes of the campaign.
-        """
+        """When the newest label event came in, by the clock of then; kept in memory between changes of the campaign."""
 
         def read() -> datetime | None:
             sql = "SELECT max_by(recorded_at, label_id) AS newest FROM label_events WHERE campaign_id = $campaign_id"

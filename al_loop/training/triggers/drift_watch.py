@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.retraining import DriftReport, DriftSettings, drift_level
+from al_loop.domain.webhooks import EventKind
 from al_loop.store import LabelStore
 from al_loop.training.triggers.drift import LEAST_IMAGES, MOST_IMAGES, tell_apart
 from al_loop.training.triggers.policy import counted
@@ -74,12 +75,16 @@ class DriftWatch:
 
     def _tell(self, campaign: Campaign, report: DriftReport | None, settings: DriftSettings) -> None:
         level = drift_level(report, settings)
-        if report is None or level == "none":
-            return
-        key = f"{level} after round {report.since_round}"
-        said = f"new images are unlike the older ones ({level}): AUC {report.auc:.2f} where chance gives 0.5"
-        detail = {"level": level, "auc": report.auc, "p_value": report.p_value, "new_images": report.new_images}
-        self._store.announcements.add(campaign, "drift", key, said, self._clock(), detail)
+        facts = (
+            {} if report is None else {"auc": report.auc, "p_value": report.p_value, "new_images": report.new_images}
+        )
+        self._store.events.set_condition(
+            EventKind.DRIFT_DETECTED,
+            campaign.campaign_id,
+            holds=level != "none",
+            data={"level": level, **facts},
+            now=self._clock(),
+        )
 
 
 def _some(rows: NDArray[np.int64]) -> NDArray[np.int64]:

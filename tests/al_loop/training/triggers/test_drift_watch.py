@@ -11,11 +11,13 @@ from al_loop.campaigns.notices import campaign_notices
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.retraining import DriftSettings, RetrainPolicy
 from al_loop.domain.rounds import RoundState
+from al_loop.domain.webhooks import EventKind
 from al_loop.store import LabelStore
 from al_loop.training.triggers.drift_watch import DriftWatch
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import EMBEDDINGS_FILE, FEATURES, IDS_FILE
 from tests.al_loop.store.fixtures import NOW, plain_headers
+from tests.al_loop.store.tables.test_events import subscribe
 
 LATER = NOW + timedelta(days=2)
 
@@ -34,6 +36,7 @@ def test_new_images_are_compared_with_old_ones_and_told_of_once(
     label_store: LabelStore, make_campaign: Callable[..., Campaign], tmp_path: Path, shift: float, notices: int
 ) -> None:
     campaign = make_campaign(samples=60, policy=RetrainPolicy(drift=DriftSettings()))
+    hook = subscribe(label_store, EventKind.DRIFT_DETECTED)
     embeddings = EmbeddingStore(tmp_path)
     describe(embeddings, 1, 60, 0.0)
     watch = DriftWatch(label_store, lambda _: embeddings, lambda: LATER)
@@ -51,7 +54,7 @@ def test_new_images_are_compared_with_old_ones_and_told_of_once(
     assert label_store.drift.report(campaign.campaign_id) == report
     assert len(campaign_notices(label_store, campaign)) == notices
     assert DriftWatch(label_store, lambda _: embeddings, lambda: LATER).look(campaign) == report  # after a restart
-    assert len(label_store.announcements.since(0)) == notices
+    assert len(label_store.deliveries.page(hook, limit=9)) == notices
     again = label_store.rounds.create(campaign.campaign_id, reason="ops", now=LATER + timedelta(hours=1))
     label_store.rounds.set_state(campaign.campaign_id, again.number, RoundState.REJECTED, LATER)
     assert watch.look(campaign) is None  # they are old now
