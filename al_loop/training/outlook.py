@@ -31,7 +31,7 @@ class RoundOutlook:
             clock: Gives aware UTC times.
         """
         self._store, self._clock = store, clock
-        self._kept: dict[int, tuple[Hashable, RetrainState]] = {}
+        self._kept: dict[int, tuple[Hashable, int, RetrainState]] = {}
         self._past = PastTimes()
         self._debounced: dict[int, datetime] = {}
         """Since when labels that go on arriving hold a round up."""
@@ -64,7 +64,7 @@ class RoundOutlook:
         Args:
             campaign: Which.
             now: The present; stored times after it are taken as `PastTimes` says.
-            fresh: Read the store although nothing that is watched has changed.
+            fresh: Read the store after any change of the campaign, not only of what usually matters.
         """
         number = campaign.campaign_id
         last, counts = self._store.rounds.last(number), self._store.campaigns.counts(number, now)
@@ -73,11 +73,11 @@ class RoundOutlook:
             None if last is None else (last.number, last.state), self._store.drift.report(number),
             counts.total, counts.labelled, counts.reserve, counts.reserve_labelled,
         )  # fmt: skip
-        kept = self._kept.get(number)
-        if fresh or kept is None or kept[0] != key:
+        kept, version = self._kept.get(number), self._store.changes.version(number)
+        if kept is None or kept[0] != key or (fresh and kept[1] != version):
             labelled = counts.labelled + counts.reserve_labelled > 0
-            kept = self._kept[number] = key, self._read(campaign, now, labelled=labelled)
-        return self._in_the_past(campaign, kept[1], now)
+            kept = self._kept[number] = key, version, self._read(campaign, now, labelled=labelled)
+        return self._in_the_past(campaign, kept[2], now)
 
     def _read(self, campaign: Campaign, now: datetime, *, labelled: bool) -> RetrainState:
         store, number = self._store, campaign.campaign_id
