@@ -144,8 +144,8 @@ class LoopScheduler:
 
     def _tell_of_failure(self, campaign: Campaign, now: datetime) -> None:
         """Announce a round that failed and is not tried again by itself."""
-        failed = self._outlook.state(campaign, now).failed
-        if failed is None or failed.retries < campaign.policy.retries:
+        failed = self._outlook.failed_for_good(campaign)
+        if failed is None:
             return
         tried = f" and was tried again {counted(failed.retries, 'time')}" if failed.retries else ""
         said = f"round {failed.number} failed{tried}: {failed.error}"

@@ -13,7 +13,7 @@ from al_loop.store import LabelStore
 from al_loop.training.installed import can_train
 from al_loop.training.triggers.decision import next_round, preview
 from al_loop.training.triggers.learning_curve import curves_of
-from al_loop.training.triggers.policy import counted, failed_round, last_counted_snapshot
+from al_loop.training.triggers.policy import FailedRound, counted, failed_round, last_counted_snapshot
 from al_loop.training.triggers.state import PastTimes, RetrainState, settled_at
 
 UNUSED = {RoundState.FAILED, RoundState.CANCELLED}
@@ -57,6 +57,11 @@ class RoundOutlook:
         else:
             self._debounced.pop(campaign.campaign_id, None)
         return answer
+
+    def failed_for_good(self, campaign: Campaign) -> FailedRound | None:
+        """The newest round, if it started by itself, failed and is not tried again; None: there is no such."""
+        failed = self.state(campaign, self._clock()).failed
+        return None if failed is None or failed.retries < campaign.policy.retries else failed
 
     def state(self, campaign: Campaign, now: datetime, *, fresh: bool = False) -> RetrainState:
         """What the decision looks at.

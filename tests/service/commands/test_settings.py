@@ -42,6 +42,23 @@ def test_only_what_changed_is_printed_with_its_old_value(on_land: Run, capfd: py
     assert {"lease_s": 60.0, "sensor": "sentinel-2"}.items() <= json.loads(capfd.readouterr().out).items()
 
 
+def test_preview_of_a_policy_is_a_sentence_and_its_triggers(on_land: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    changes = ["new_labels=30", "cron=0 3 * * *", "timezone=Europe/Berlin", 'quiet_hours=["08:00-18:00"]']
+    assert on_land("policy", "set", "land", *changes) == 0
+    capfd.readouterr()
+    assert on_land("policy", "preview", "land") == 0
+    first, header, *rows = capfd.readouterr().out.splitlines()
+    assert first.startswith("# ")
+    assert "30 new labels until the next round" in first
+    assert header.split("\t") == ["trigger", "holds", "figures"]
+    cells = {name: (holds, said) for name, holds, said in (row.split("\t") for row in rows)}
+    assert cells["drift"] == ("", "off")
+    assert cells["new_labels"][0] == "no"
+    assert "Europe/Berlin" in cells["cron"][1]
+    assert on_land("policy", "preview", "land", "--json") == 0
+    assert json.loads(capfd.readouterr().out)["timezone"] == "Europe/Berlin"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
