@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -10,6 +10,7 @@ from litestar import Litestar
 from litestar.concurrency import sync_to_thread
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
+from litestar.types import Middleware
 
 from al_loop.loop import Loop
 from service.access.answer_headers import AllowMiddleware, AnswerHeaders
@@ -87,12 +88,13 @@ CONTROLLERS = (
 )
 
 
-def create_app(settings: Settings, loop: Loop | None = None) -> Litestar:
+def create_app(settings: Settings, loop: Loop | None = None, *, tracing: Sequence[Middleware] = ()) -> Litestar:
     """The service for one data directory.
 
     Args:
         settings: Of the service.
         loop: The opened data directory, which the app starts and closes; None: it is opened when the app starts.
+        tracing: Middleware that traces requests (`service/telemetry.py`).
     """
 
     @asynccontextmanager
@@ -118,6 +120,7 @@ def create_app(settings: Settings, loop: Loop | None = None) -> Litestar:
         exception_handlers={Exception: answer_error},
         before_request=check_annotator,
         middleware=[
+            *tracing,
             MetricsMiddleware(),
             ForeignPagesMiddleware(settings),
             AuditMiddleware(),

@@ -21,7 +21,7 @@ HEADER = "X-Request-Id"
 NOISY = ("rasterio", "httpx", "httpcore", "apscheduler")
 """httpx would write down every request to SCANEO, APScheduler every tick."""
 GIVEN_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
-TOKEN = re.compile(r"((?:^|&)token=)[^&]*", re.IGNORECASE)
+TOKEN = re.compile(r"((?:^|[&?])token=)[^&]*", re.IGNORECASE)
 
 access = logging.getLogger("al_loop.access")
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -107,9 +107,19 @@ class RequestLog:
             _request_id.reset(before)
 
 
+def current_request_id() -> str | None:
+    """Id of the request that is answered now; None: none is."""
+    return _request_id.get()
+
+
+def without_tokens(query: str) -> str:
+    """A query, or an address with one, without the values of tokens."""
+    return TOKEN.sub(r"\1***", query)
+
+
 def _address(scope: Scope) -> str:
     """Path and query as they were asked for, without tokens and characters that would break a line."""
     path = scope.get("raw_path") or scope["path"].encode()
-    query = TOKEN.sub(r"\1***", scope.get("query_string", b"").decode("latin-1"))
+    query = without_tokens(scope.get("query_string", b"").decode("latin-1"))
     text = path.partition(b"?")[0].decode("latin-1") + (f"?{query}" if query else "")
     return text.encode("unicode_escape").decode("ascii")

@@ -16,9 +16,9 @@ ROOT = Path(__file__).parent.parent
 
 ROOMS = {  # from the ground up: a room may import itself and what stands before it
     "models": [
-        "errors", "arrays", "progress", "files", "pretrain_config", "card", "manifest", "metrics", "registry",
-        "rasters", "pictures", "geo", "synthetic", "tasks", "inference", "scoring", "heads", "encoders", "training",
-        "pretraining", "score_pool", "train", "pretrain",
+        "errors", "tracing", "arrays", "progress", "files", "pretrain_config", "card", "manifest", "metrics",
+        "registry", "rasters", "pictures", "geo", "synthetic", "tasks", "inference", "scoring", "heads", "encoders",
+        "training", "pretraining", "score_pool", "train", "pretrain",
     ],
     "al_loop": [
         "errors", "domain", "runtime", "store", "campaigns", "scoring", "querying", "serving", "training", "quality",

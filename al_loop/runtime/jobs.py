@@ -6,6 +6,7 @@ is acted on, and every job comes to an end state, whatever happens to it.
 
 import logging
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from al_loop.runtime.processes import ProcessCancelledError, ProcessFailedError,
 from al_loop.runtime.slots import TrainingSlots
 from models.errors import ModelsError
 from models.progress import ProgressLine
+from models.tracing import note_phases, span
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +104,8 @@ class Job(Generic[Owner, State]):
         self.progress: ProgressLine | None = None
         """Newest line."""
         self.begun = False
+        self.entered: list[tuple[str, int]] = []
+        """States with when they were entered, in ns since 1970."""
         self._store = store
 
     @property
@@ -111,6 +115,7 @@ class Job(Generic[Owner, State]):
 
     def enter(self, state: State, *, detail: str | None = None, **fields: Field) -> None:
         """Store a change of state, with what became known."""
+        self.entered.append((state.value, time.time_ns()))
         self._store(self, state, detail=detail, **fields)
 
     def phases(self, states: Mapping[str, State]) -> Callable[[str], None]:
@@ -280,7 +285,10 @@ class JobRunner(Generic[Owner, Record, State]):
         try:
             with self._slots.hold(job.owner.campaign_id, job.cancelled):
                 if self._begin(job):
-                    self._run(job)
+                    name = f"al_loop.{self._kind.noun}"
+                    with span(name, campaign=job.owner.name, number=job.number):
+                        self._run(job)
+                        note_phases(name, job.entered, time.time_ns())
         except Exception:  # The supervisor's duty: the next job must have its turn.
             logger.exception(
                 "campaign %s: the end of %s %d could not be stored; it has one after the next start of the service",

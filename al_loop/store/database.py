@@ -20,6 +20,7 @@ from al_loop.store.changes import Changes
 from al_loop.store.migrations import migrate
 from al_loop.store.rows import Parameter, Row, bind, select
 from al_loop.store.writer import Writer
+from models.tracing import span
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -136,9 +137,10 @@ class Database:
             StoreClosedError: The store was closed.
             StoreError: Nothing was stored (full disk, broken constraint).
         """
-        return self._writer.submit(
-            lambda connection, _: [operation(connection)], None, committed, campaign_id=campaign_id, content=content
-        ).result()
+        with span("al_loop.store.write"):
+            return self._writer.submit(
+                lambda connection, _: [operation(connection)], None, committed, campaign_id=campaign_id, content=content
+            ).result()
 
     def write_together(
         self,
@@ -157,9 +159,10 @@ class Database:
             StoreClosedError: The store was closed.
             StoreError: Nothing was stored.
         """
-        return self._writer.submit(
-            function, item, committed, only_appends=True, campaign_id=campaign_id, content=content
-        ).result()
+        with span("al_loop.store.write"):
+            return self._writer.submit(
+                function, item, committed, only_appends=True, campaign_id=campaign_id, content=content
+            ).result()
 
     def write_later(
         self,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models.errors import OverloadedError
 from models.inference.image_model import ImageModel, Outputs
 from models.inference.predictor import Predictor
+from models.tracing import span
 
 OnBatch = Callable[[Sequence[str], int, float], None]
 """Called with the tasks of a model, the images of a run and the seconds that it took."""
@@ -99,9 +100,11 @@ class Batcher:
         """Run a batch that begins with `first`, then let the next in the queue lead."""
         try:
             batch = [first, *self._take_similar(first)]
+            images = sum(len(job.images) for job in batch)
             started = time.perf_counter()
-            _run_batch(batch)
-            seconds, images = time.perf_counter() - started, sum(len(job.images) for job in batch)
+            with span("al_loop.predict", version=first.predictor.version, images=images, calls=len(batch)):
+                _run_batch(batch)
+            seconds = time.perf_counter() - started
             self._seconds_per_image += _SMOOTHING * (seconds / images - self._seconds_per_image)
             self._on_batch([spec.task for spec in first.predictor.card.tasks], images, seconds)
         finally:

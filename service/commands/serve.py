@@ -42,6 +42,7 @@ def run(
     from service.app import create_app, open_workbench
     from service.limits.connections import ConnectionLimits, limited
     from service.log import set_up_logging
+    from service.telemetry import tracing_from
 
     settings = Settings.from_env(
         os.environ,
@@ -56,6 +57,7 @@ def run(
         except PromptableModelError as error:
             raise SettingsError(str(error)) from error
     set_up_logging(settings)
+    tracing = tracing_from(os.environ)
     _have_temporary(settings.data)
     listener = _bound(settings)  # before the store is opened, and before anything is said to run
     settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])  # where any was asked for
@@ -68,7 +70,7 @@ def run(
     logging.getLogger("al_loop").info("al-loop %s: open %s in a browser", __version__, address)
     # Not the server's own access log: it would hold the tokens that SCANEO has to send in the URL.
     limits = ConnectionLimits(connections=settings.max_connections)
-    app = create_app(settings, loop)
+    app = create_app(settings, loop, tracing=tracing)
     config = uvicorn.Config(
         app, access_log=False, log_config=None, timeout_graceful_shutdown=10,
         http=limited(limits, app.state.metrics.note_refusal), timeout_keep_alive=limits.idle_s,

@@ -39,7 +39,8 @@ class CampaignState(Collector):
         for kind in CONDITIONS:
             holding = self._loop.store.events.holding(kind)
             for campaign in campaigns:
-                condition.add_metric([campaign.name, kind.value], campaign.campaign_id in holding)
+                if campaign.campaign_id in holding:
+                    condition.add_metric([campaign.name, kind.value], 1)
         yield condition
 
     def _samples(self, campaigns: Sequence[Campaign]) -> Iterator[Metric]:
@@ -77,7 +78,8 @@ class CampaignState(Collector):
                 seconds = [
                     took_s for entry in rounds if entry.state is state and (took_s := _seconds(entry)) is not None
                 ]
-                took.add_metric([campaign.name, state.value], count_value=len(seconds), sum_value=sum(seconds))
+                if seconds:
+                    took.add_metric([campaign.name, state.value], count_value=len(seconds), sum_value=sum(seconds))
             _add_time(last, campaign, max((entry.ended_at for entry in rounds if entry.ended_at), default=None))
         yield from (running, failed, given_up, ends, took, last)
 
