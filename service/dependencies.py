@@ -4,6 +4,7 @@ import hashlib
 from typing import Annotated
 
 import msgspec
+from litestar.concurrency import sync_to_thread
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, HeaderParameter
@@ -50,10 +51,11 @@ def provide_loop(state: State) -> Loop:
     return loop
 
 
-def provide_target(campaign: FromPath[str], loop: NamedDependency[Loop]) -> Campaign:
-    """The campaign named in the path; 404 if there is none."""
-    return loop.store.campaigns.get(campaign)
+async def provide_target(campaign: FromPath[str], loop: NamedDependency[Loop]) -> Campaign:
+    """The campaign named in the path; 404 if there is none. One that is in memory needs no thread to wait for."""
+    known = loop.store.campaigns.known(campaign)
+    return known if known is not None else await sync_to_thread(loop.store.campaigns.get, campaign)
 
 
 WORKBENCH = {"loop": Provide(provide_loop, sync_to_thread=False)}
-TARGET = {"target": Provide(provide_target, sync_to_thread=True)}
+TARGET = {"target": Provide(provide_target)}

@@ -256,7 +256,10 @@ class Database:
         return self._connection.cursor()
 
     def _needs_checkpoint(self) -> bool:
-        size = self._wal.stat().st_size if self._wal.exists() else 0
+        try:
+            size = self._wal.stat().st_size
+        except FileNotFoundError:
+            size = 0
         if size < CHECKPOINT_BYTES:
             self._checkpoint_at = CHECKPOINT_BYTES
         if size < self._checkpoint_at:

@@ -85,7 +85,7 @@ def append_all(connection: DuckDBPyConnection, appends: Sequence[Append]) -> lis
             ],
         )
     )
-    done = _done(connection, labels)
+    done = _done(connection, [label for label, lease in zip(labels, answered, strict=True) if lease is not None])
     running = {
         (label.sample_id, label.annotator): lease
         for label, lease in zip(labels, answered, strict=True)
@@ -264,7 +264,7 @@ def _runs(lease: Row, now: datetime) -> bool:
 
 
 def _done(connection: DuckDBPyConnection, labels: Sequence[CheckedLabel]) -> Callable[[CheckedLabel, Row], bool]:
-    """Whether a label, now that it is stored, was the last that its lease waited for."""
+    """Whether a label, now that it is stored, was the last that its lease waited for; `labels` are those with one."""
     sample_ids = sorted({label.sample_id for label in labels if len(label.tasks) > 1})
     rows = (
         []

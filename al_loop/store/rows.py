@@ -70,6 +70,20 @@ def among_ids(ids: Sequence[int]) -> dict[str, Parameter]:
     return {} if 0 < len(ids) <= INLINE else {"ids": list(ids)}
 
 
+def among_texts(column: str, texts: Sequence[str]) -> str:
+    """Condition that a column is one of some texts, as `among` for ids."""
+    if 0 < len(texts) <= INLINE:
+        return f"{column} IN ({', '.join(f'$text_{index}' for index in range(len(texts)))})"
+    return f"{column} IN (SELECT unnest($texts::VARCHAR[]))"
+
+
+def among_texts_given(texts: Sequence[str]) -> dict[str, Parameter]:
+    """The parameters that the condition of `among_texts` needs."""
+    if 0 < len(texts) <= INLINE:
+        return {f"text_{index}": text for index, text in enumerate(texts)}
+    return {"texts": list(texts)}
+
+
 def read_stored(text: str, kind: type[S]) -> S:
     """Stored JSON as a Struct. A value that is out of its bounds by now gives way to the default, which is logged.
 

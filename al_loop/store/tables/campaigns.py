@@ -127,15 +127,20 @@ class CampaignTable:
             NotFoundError: There is none.
         """
         changes = self._database.changes
-        cached = self._cached.get(name)
-        if cached is not None and cached[0] == changes:
-            return cached[1]
+        known = self.known(name)
+        if known is not None:
+            return known
         rows = self._database.read("SELECT * FROM campaigns WHERE name = $name", name=name)
         if not rows:
             raise NotFoundError("campaign", name)
         campaign = to_campaign(rows[0])
         self._cached[name] = (changes, campaign)
         return campaign
+
+    def known(self, name: str) -> Campaign | None:
+        """The campaign of that name if it is in memory and up to date; nothing is read."""
+        cached = self._cached.get(name)
+        return cached[1] if cached is not None and cached[0] == self._database.changes else None
 
     def list(self) -> Campaigns:
         """All campaigns by name; kept in memory between changes."""

@@ -103,12 +103,14 @@ class LabelTable:
             before = {sample_id: index.answerers(place) for sample_id, place in positions.items() if place is not None}
         else:
             rows = self._database.read(
-                f"""SELECT sample_id, list(DISTINCT annotator) AS annotators FROM label_events
-                WHERE campaign_id = $campaign_id AND {among("sample_id", list(given))} GROUP BY sample_id""",
+                f"""SELECT DISTINCT sample_id, annotator FROM label_events
+                WHERE campaign_id = $campaign_id AND {among("sample_id", list(given))}""",
                 campaign_id=campaign_id,
                 **among_ids(list(given)),
             )
-            before = {row["sample_id"]: set(row["annotators"]) for row in rows}
+            before = {}
+            for row in rows:
+                before.setdefault(row["sample_id"], set()).add(row["annotator"])
         for sample_id, annotators in given.items():
             if len(before.get(sample_id, set()) | annotators) > MOST_ANNOTATORS:
                 raise CrowdedError(sample_id, MOST_ANNOTATORS)

@@ -42,7 +42,7 @@ class PredictionTable:
         ]
         columns = ", ".join(f"unnest(${name}::{kind}[]) AS {name}" for name, kind in COLUMNS.items())
 
-        def operation(connection: DuckDBPyConnection) -> None:
+        def operation(connection: DuckDBPyConnection, _: Sequence[None]) -> Sequence[None]:
             execute(
                 connection,
                 f"""INSERT INTO predictions BY NAME
@@ -53,9 +53,11 @@ class PredictionTable:
                 ) known USING (campaign_id, pixel_hash)""",
                 **{name: [row[name] for row in rows] for name in COLUMNS},
             )
+            return [None]
 
         campaigns = {entry.campaign_id for entry in shown}
-        self._database.write(operation, campaign_id=campaigns.pop() if len(campaigns) == 1 else None)
+        # not `write`: five times a second all that is kept of campaigns would be read again
+        self._database.write_together(operation, None, campaign_id=campaigns.pop() if len(campaigns) == 1 else None)
 
     def missing(self, shown: Sequence[ShownPrediction]) -> Sequence[ShownPrediction]:
         """Those that are not stored yet."""

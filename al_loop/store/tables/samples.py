@@ -15,7 +15,7 @@ from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.store.database import Database
 from al_loop.store.header_cache import HeaderCache
 from al_loop.store.pool_indexes import PoolIndexes
-from al_loop.store.rows import Row
+from al_loop.store.rows import INLINE, Row, among, among_ids, among_texts, among_texts_given
 from al_loop.store.sample_rows import ANSWERED, STATE, draw, register
 from al_loop.store.tables.scores import HASH_COLUMNS, replace_pixel_hashes
 from models.geo.footprints import Footprints
@@ -90,20 +90,27 @@ class SampleTable:
         found = {key[1]: header for key, header in self._header_cache.find((campaign_id, i) for i in wanted).items()}
         missing = wanted - set(found)
         if missing:
-            rows = self._read_many(campaign_id, missing)
-            read = {row["sample_id"]: msgspec.convert(row, SampleHeader) for row in rows}
-            self._header_cache.add({(campaign_id, sample_id): header for sample_id, header in read.items()})
-            found |= read
+            found |= self._keep_headers(campaign_id, self._read_many(campaign_id, missing))
         return found
 
+    def _keep_headers(self, campaign_id: int, rows: Sequence[Row]) -> dict[int, SampleHeader]:
+        """Headers of rows of `samples` by id, kept in memory from now on."""
+        headers = {row["sample_id"]: msgspec.convert(row, SampleHeader) for row in rows}
+        self._header_cache.add({(campaign_id, sample_id): header for sample_id, header in headers.items()})
+        return headers
+
     def by_paths(self, campaign_id: int, paths: Iterable[str]) -> dict[str, int]:
-        """Ids by path; unknown paths are left out."""
+        """Ids by path; unknown paths are left out. The headers of a few are read along: a label needs them next."""
+        asked = list(paths)
+        few = len(asked) <= INLINE
         rows = self._database.read(
-            """SELECT path, sample_id FROM samples
-            WHERE campaign_id = $campaign_id AND path IN (SELECT unnest($paths::VARCHAR[]))""",
+            f"""SELECT {"*" if few else "path, sample_id"} FROM samples
+            WHERE campaign_id = $campaign_id AND {among_texts("path", asked)}""",
             campaign_id=campaign_id,
-            paths=list(paths),
+            **among_texts_given(asked),
         )
+        if few:
+            self._keep_headers(campaign_id, rows)
         return {row["path"]: row["sample_id"] for row in rows}
 
     def paths(
@@ -279,9 +286,9 @@ class SampleTable:
         return [msgspec.convert(row, Sample) for row in rows]
 
     def _read_many(self, campaign_id: int, sample_ids: Iterable[int]) -> list[Row]:
+        ids = list(sample_ids)
         return self._database.read(
-            """SELECT * FROM samples
-            WHERE campaign_id = $campaign_id AND sample_id IN (SELECT unnest($sample_ids::BIGINT[]))""",
+            f"SELECT * FROM samples WHERE campaign_id = $campaign_id AND {among('sample_id', ids)}",
             campaign_id=campaign_id,
-            sample_ids=list(sample_ids),
+            **among_ids(ids),
         )

@@ -132,3 +132,9 @@ def test_refused_call_costs_no_place() -> None:
 
 def test_every_lane_but_that_of_begun_answers_is_bounded() -> None:
     assert [name for name, size in lane_sizes().items() if size.queue is None] == ["answers"]
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (8, 7)])
+def test_predictions_leave_a_core_to_labels(monkeypatch: pytest.MonkeyPatch, cores: int, threads: int) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert lane_sizes()[PREDICTIONS].threads == threads

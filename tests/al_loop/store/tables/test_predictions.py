@@ -94,3 +94,12 @@ def test_blind_predictions_are_asked_for_by_name(
         assert found is not None
         assert found.blind
         assert found.mask is None
+
+
+def test_what_is_kept_of_campaigns_outlasts_shown_predictions(
+    label_store: LabelStore, make_campaign: Callable[..., Campaign]
+) -> None:
+    campaign = make_campaign(samples=1)
+    assert label_store.campaigns.get(campaign.name) == campaign
+    label_store.predictions.record([shown(campaign)])
+    assert label_store.campaigns.known(campaign.name) == campaign

@@ -163,3 +163,30 @@ def test_footprints_are_all_samples_by_id_and_only_later_ones_on_request(
     assert later.paths.to_pylist() == ["c.tif"]
     assert len(label_store.samples.footprints(campaign.campaign_id, after=int(ids[2]))) == 0
     assert len(footprints.extended(later)) == 4
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 9])
+def test_paths_are_found_whatever_their_number(
+    label_store: LabelStore, make_campaign: MakeCampaign, count: int
+) -> None:
+    campaign_id = make_campaign(samples=9).campaign_id
+    pages = label_store.samples.page(campaign_id, now=NOW, limit=count)
+    wanted = {sample.path: sample.sample_id for sample in pages}
+    assert label_store.samples.by_paths(campaign_id, [*wanted, "none.tif"]) == wanted
+    assert label_store.samples.by_paths(campaign_id, wanted) == wanted
+    assert label_store.samples.by_paths(campaign_id, []) == {}
+
+
+def test_headers_of_a_few_paths_are_read_along(
+    label_store: LabelStore, make_campaign: MakeCampaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign_id = make_campaign(samples=2).campaign_id
+    (sample,) = label_store.samples.page(campaign_id, now=NOW, limit=1)
+    found = label_store.samples.by_paths(campaign_id, [sample.path])
+
+    def read(sql: str, **parameters: object) -> None:
+        raise AssertionError(sql)
+
+    monkeypatch.setattr(label_store.samples._database, "read", read)
+    headers = label_store.samples.headers(campaign_id, found.values())
+    assert headers[sample.sample_id].path == sample.path
