@@ -1,15 +1,17 @@
 """Predictions that cannot be made are refused in a sentence."""
 
+import socket
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from litestar.testing import TestClient
 
 from service.app import create_app
 from service.settings import Settings
 from tests.data.make_scene import make_hostile
-from tests.e2e.campaigns import Http, create, label_all
+from tests.e2e.campaigns import Http, create, label_all, running_server
 from tests.service.routes.bad_input import refused
 
 
@@ -60,3 +62,39 @@ def test_upload_over_the_limit_is_413(imagery: Path, root: Path, tmp_path: Path)
         create(client, root)
         response = client.post("/campaigns/demo/predictions/classification", files={"image": bytes(2_000_000)})
         assert response.status_code == 413
+
+
+HEAD = (
+    b"POST /campaigns/demo/predictions/classification HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    b"Content-Type: multipart/form-data; boundary=b\r\n%s\r\n\r\n"
+    b'--b\r\nContent-Disposition: form-data; name="image"\r\n\r\n'
+)
+
+
+def test_form_that_says_it_is_too_large_is_refused_before_it_is_sent(settings: Settings) -> None:
+    limited = msgspec.structs.replace(settings, max_upload_mb=256)
+    with running_server(create_app(limited)) as url, connected(url) as client:
+        client.sendall(HEAD % b"Content-Length: 300000000")
+        assert client.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+
+def test_chunked_form_is_refused_once_it_is_too_large(settings: Settings) -> None:
+    chunk = b"%x\r\n%s\r\n" % (100_000, bytes(100_000))
+    small = msgspec.structs.replace(settings, max_upload_mb=1)
+    with running_server(create_app(small)) as url, connected(url) as client:
+        start = HEAD % b"Transfer-Encoding: chunked"
+        head, _, part = start.partition(b"\r\n\r\n")
+        client.sendall(head + b"\r\n\r\n%x\r\n%s\r\n" % (len(part), part))
+        for _ in range(9):
+            client.sendall(chunk)
+        client.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            client.recv(1000)  # the limit is not reached
+        client.settimeout(30)
+        client.sendall(chunk * 2)
+        assert client.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+
+def connected(url: str) -> socket.socket:
+    """A raw connection to a service."""
+    return socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 30)
