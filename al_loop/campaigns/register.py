@@ -1,9 +1,11 @@
 """Registers rasters as samples: finds them, reads their headers in parallel, stores what can be used."""
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -26,6 +28,8 @@ RASTER_SUFFIXES = {".tif", ".tiff", ".jpg", ".jpeg", ".png"}
 BATCH = 2_000
 AT_ONCE = 20
 """Headers that a thread reads before it is given more: handing out each path takes longer than refusing it."""
+SLOW_DISK = 3
+"""Times of its work that the reading of a file takes where the disk keeps it waiting."""
 REPORTED_SKIPS = 10_000
 
 
@@ -53,8 +57,7 @@ def _register(store: LabelStore, campaign: Campaign, paths: Sequence[str], now: 
     iterator = iter(paths)
     with ThreadPoolExecutor(max_workers=min(8, 2 * (os.cpu_count() or 1)), thread_name_prefix="header") as pool:
         while batch := list(islice(iterator, BATCH)):
-            parts = [batch[first : first + AT_ONCE] for first in range(0, len(batch), AT_ONCE)]
-            results = [result for part in pool.map(lambda part: _headers(campaign, part), parts) for result in part]
+            results = _read(campaign, batch, pool)
             headers = [result for result in results if isinstance(result, SampleHeader)]
             given: dict[str, list[str]] = {}
             for result, path in zip(results, batch, strict=True):
@@ -133,20 +136,38 @@ def scan_root(campaign: Campaign, unreadable: list[SkippedPath] | None = None) -
                 yield prefix + name
 
 
+def _read(campaign: Campaign, paths: Sequence[str], pool: ThreadPoolExecutor) -> list[SampleHeader | SkippedPath]:
+    """Headers of files in their order; by threads where the disk keeps one waiting.
+
+    Otherwise threads only wait for each other: rasterio opens a file without giving the interpreter away, and four
+    threads read 370 files a second where one reads 570.
+    """
+    first, *others = [paths[start : start + AT_ONCE] for start in range(0, len(paths), AT_ONCE)]
+    started, worked = time.perf_counter(), time.thread_time()
+    results = _headers(campaign, first)
+    worked = time.thread_time() - worked
+    waits = time.perf_counter() - started > SLOW_DISK * worked
+    read = partial(_headers, campaign)
+    for part in (pool.map if waits else map)(read, others):
+        results += part
+    return results
+
+
 def _headers(campaign: Campaign, paths: Sequence[str]) -> list[SampleHeader | SkippedPath]:
-    return [_header(campaign, path) for path in paths]
+    root = Path(campaign.root)
+    top = root.resolve()
+    return [_header(campaign, root, top, path) for path in paths]
 
 
-def _header(campaign: Campaign, path: str) -> SampleHeader | SkippedPath:
+def _header(campaign: Campaign, root: Path, top: Path, path: str) -> SampleHeader | SkippedPath:
     try:
         with translated_errors(path):
-            root = Path(campaign.root)
             file = resolve_inside(root, path)
             header = read_header(file, name=path, policy=campaign.band_policy)
             if campaign.source_bands not in (None, header.band_count):
                 return SkippedPath(path=path, reason=_other_bands(campaign, bands_of(file, path)))
             digest = quick_digest(file, path)
-            spelling = one_spelling(root, file, path)
+            spelling = one_spelling(top, file, path)
     except RasterError as error:
         return SkippedPath(path=path, reason=_without_name(str(error), path))
     except OSError as error:  # the disk's or the system's trouble, not the file's; the next scan tries again

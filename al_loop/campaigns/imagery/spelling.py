@@ -9,17 +9,17 @@ from models.errors import RasterError
 from models.rasters.reading import resolve_inside
 
 
-def one_spelling(root: Path, file: Path, given: str) -> str:
+def one_spelling(top: Path, file: Path, given: str) -> str:
     """The path of a file relative to a campaign's root, without `.`, doubled slashes and links.
 
     A link to a hidden file keeps its own path: tools that keep data apart from names (DVC, git-annex) make such.
 
     Args:
-        root: The campaign's root; may be a link itself.
+        top: The campaign's root, links followed.
         file: Below it, as `resolve_inside` returns it for `given`.
         given: How it was named, relative to the root.
     """
-    found = file.relative_to(root.resolve())
+    found = file.relative_to(top)
     hidden = any(part.startswith(".") for part in found.parts) or found.suffix.lower() != Path(given).suffix.lower()
     return Path(given).as_posix() if hidden else found.as_posix()
 
@@ -27,7 +27,7 @@ def one_spelling(root: Path, file: Path, given: str) -> str:
 def spelled(root: Path, path: str) -> str:
     """The one spelling of a path; as it is where it leads to no file below the root."""
     try:
-        return one_spelling(root, resolve_inside(root, path), path)
+        return one_spelling(root.resolve(), resolve_inside(root, path), path)
     except (RasterError, OSError, ValueError):
         return path
 

@@ -3,19 +3,23 @@
 import contextlib
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 
+from al_loop.campaigns import register
 from al_loop.campaigns.notices import campaign_notices
 from al_loop.campaigns.register import register_paths, register_scan
 from al_loop.domain.campaigns import Campaign, RegistrationReport
 from al_loop.store import LabelStore
+from models.rasters.reading import RasterHeader, read_header
 from tests.al_loop.store.fixtures import NOW
 from tests.data.make_scene import make_scene
 
@@ -176,3 +180,30 @@ def test_time_of_unknown_paths_is_in_proportion_to_their_number(label_store: Lab
     again = seconds(16_000, "again")  # while those of before are remembered
     assert again < 4 * 8 * few
     assert again < 10
+
+
+@pytest.mark.parametrize(("slow_disk", "threads"), [(1e9, {"main"}), (0, {"main", "header"})])
+def test_threads_read_headers_only_where_the_disk_is_slow(
+    label_store: LabelStore,
+    campaign: Campaign,
+    monkeypatch: pytest.MonkeyPatch,
+    slow_disk: float,
+    threads: set[str],
+) -> None:
+    image = Path(campaign.root, "a.tif").read_bytes()
+    paths = [f"{index:02}.tif" for index in range(50)]
+    for path in paths:
+        Path(campaign.root, path).write_bytes(image)
+    used = set()
+
+    def noted(*arguments: Any, **named: Any) -> RasterHeader:
+        own = threading.current_thread()
+        used.add("main" if own is threading.main_thread() else own.name.partition("_")[0])
+        return read_header(*arguments, **named)
+
+    monkeypatch.setattr(register, "read_header", noted)
+    monkeypatch.setattr(register, "SLOW_DISK", slow_disk)
+    report = register_paths(label_store, campaign, [*paths, "none.tif"], NOW)
+    assert (report.registered, [entry.path for entry in report.skipped]) == (50, ["none.tif"])
+    assert list(label_store.samples.paths(campaign.campaign_id)[1]) == paths
+    assert used == threads
