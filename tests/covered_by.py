@@ -51,6 +51,7 @@ ROOMS = {  # room: tests of the room as a whole, and how many of its modules hav
 
 COVERED_BY = {
     "models/pretraining/spec.py": "tests/models/test_pretrain.py",
+    "models/training/pixels/spec.py": "tests/models/training/pixels/test_describe.py",
     "al_loop/campaigns/create.py": "tests/models/tasks/test_adding_a_task.py",
     "al_loop/campaigns/layout.py": "tests/al_loop/scoring/test_embedding_versions.py",
     "al_loop/campaigns/readiness.py": "tests/al_loop/training/test_snapshot.py",

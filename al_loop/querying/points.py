@@ -14,11 +14,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from al_loop.campaigns.imagery.valid_points import blank_window, on_nodata
+from al_loop.campaigns.imagery.valid_points import blank_map, holds_data_everywhere, on_nodata
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label
 from al_loop.domain.points import DrawnFeatures, point_pixels, unanswered
-from al_loop.domain.queries import AskedPoint, HeldLease
+from al_loop.domain.queries import POINTS_ASKED, AskedPoint, HeldLease
 from al_loop.domain.samples import SampleHeader
 from al_loop.store import LabelStore
 from models.errors import RasterError
@@ -33,17 +33,45 @@ NO_PIXELS: Pixels = np.empty((0, 2), np.int64)
 TRIES = 8
 """Times that a pixel of a part is drawn again where it is not to be asked about."""
 
-REMEMBERED = 4_096
-"""Images of which it is remembered whether they hold data everywhere."""
+TRIES_BY_PIXEL = 2
+"""The same where an annotator waits and single pixels of a large image are read."""
 
-MOST_SEARCHED = 1 << 22
-"""Pixels of an image in which every one is looked at, where few hold data or are left."""
+REMEMBERED = 4_096
+"""Images of which it is remembered which of their pixels hold data."""
+
+MOST_MAPPED = 1 << 22
+"""Pixels of an image that is looked through in the background, and of one where few pixels are left."""
+
+MAPPED_AT_ONCE = 1 << 18
+"""Pixels of an image that is looked through while a query waits; of larger ones the drawn pixels are read alone."""
+
+READ_BY_POINT = 1 << 16
+"""Pixels that are decoded to read one of them, as a rule."""
+
+PREPARED_DRAWS = 8
+"""Times that points are drawn ahead of an image that lacks data somewhere."""
+
+
+class ReadingBudget:
+    """Pixels that may be decoded while one query waits: its answer must not wait for ten large images."""
+
+    def __init__(self, pixels: int = 1 << 21) -> None:
+        self._left = pixels
+
+    def take(self, header: SampleHeader, points: int) -> bool:
+        """Whether some points of an image may be checked, which then counts."""
+        needed = min(header.width * header.height, points * READ_BY_POINT)
+        affordable = needed <= self._left
+        self._left -= needed if affordable else 0
+        return affordable
 
 
 class PointSource(Protocol):
     """Chooses pixels of images. Called by many threads at once."""
 
-    def points_of(self, campaign: Campaign, sample_id: int, count: int, taken: Pixels) -> Pixels:
+    def points_of(
+        self, campaign: Campaign, sample_id: int, count: int, taken: Pixels, budget: ReadingBudget | None = None
+    ) -> Pixels:
         """Pixels to ask about; annotators wait for it, so that it may take a few milliseconds only.
 
         Args:
@@ -51,9 +79,12 @@ class PointSource(Protocol):
             sample_id: One of its images.
             count: How many, at least 1.
             taken: What was asked about or answered before: not to be chosen again.
+            budget: What may still be read for it; None: whatever it takes.
 
         Returns:
-            Shape (n, 2), n <= count; on pixels with data, no pixel twice. Fewer where the image has no more.
+            Shape (n, 2), n <= count; no pixel twice, and on pixels with data, but for images that are not known yet
+            and that the budget is too small for. Fewer where the image has no more, or a large one that is not known
+            yet lacks data where it was looked at.
         """
 
     def expect(self, campaign: Campaign, sample_ids: Sequence[int]) -> None:
@@ -70,42 +101,94 @@ class SpreadPoints:
 
     def __init__(self, store: LabelStore, seed: int = 0) -> None:
         self._store = store
-        self._all_valid: OrderedDict[tuple[int, int], bool] = OrderedDict()
-        """Whether every pixel of an image holds data, by campaign and sample; of those that were expected lately."""
+        self._prepared: OrderedDict[tuple[int, int], Pixels | None] = OrderedDict()
+        """Points by campaign and sample, drawn ahead; None: every pixel holds data, so that any may be drawn."""
         self._rng, self._drawing = np.random.default_rng([seed, 0x706F696E]), threading.Lock()
 
-    def points_of(self, campaign: Campaign, sample_id: int, count: int, taken: Pixels) -> Pixels:
+    def points_of(
+        self, campaign: Campaign, sample_id: int, count: int, taken: Pixels, budget: ReadingBudget | None = None
+    ) -> Pixels:
         """See `PointSource`; every pixel with data may come."""
         header = self._store.samples.headers(campaign.campaign_id, [sample_id])[sample_id]
-        with self._drawing:
-            (rng,) = self._rng.spawn(1)
-        valid = self._all_valid.get((campaign.campaign_id, sample_id), False)
-        chosen = _Chosen(campaign, header, taken, rng, all_valid=valid)
-        chosen.add_spread(count)
+        key = campaign.campaign_id, sample_id
+        if key not in self._prepared and _full_by_header(campaign, header):
+            self._remember(key, None)
+        prepared = self._prepared.get(key, NO_PIXELS)
+        found = [] if prepared is None else _left_of(prepared, taken)[:count]
+        if key in self._prepared and prepared is not None and len(prepared) < PREPARED_DRAWS * POINTS_ASKED:
+            count = len(found)  # there are no others
+        chosen = _Chosen(
+            campaign, header, taken, self._generator(), found,
+            checked=prepared is not None and (budget is None or len(found) == count or budget.take(header, count)),
+        )  # fmt: skip
+        chosen.add_spread(count - len(found))
         return chosen.pixels()
 
     def expect(self, campaign: Campaign, sample_ids: Sequence[int]) -> None:
-        """See `PointSource`; images that hold data everywhere need not be read when they are asked about."""
+        """See `PointSource`; images need not be read then when they are asked about."""
         headers = self._store.samples.headers(campaign.campaign_id, sample_ids)
         for sample_id in sample_ids:
             key, header = (campaign.campaign_id, sample_id), headers.get(sample_id)
-            if key not in self._all_valid and header is not None:
-                self._all_valid[key] = _is_valid(campaign, header)
-        while len(self._all_valid) > REMEMBERED:
-            self._all_valid.popitem(last=False)
+            if key in self._prepared or header is None:
+                continue
+            if _full_by_header(campaign, header):
+                self._remember(key, None)
+                continue
+            chosen = _Chosen(campaign, header, NO_PIXELS, self._generator(), waited_for=False)
+            draws: list[Pixels] = []
+            while len(draws) < PREPARED_DRAWS and not chosen.holds_data_everywhere:
+                draws.append(chosen.add_spread(POINTS_ASKED))
+            self._remember(key, None if chosen.holds_data_everywhere else np.concatenate(draws))
+
+    def _remember(self, key: tuple[int, int], points: Pixels | None) -> None:
+        self._prepared[key] = points
+        while len(self._prepared) > REMEMBERED:
+            self._prepared.popitem(last=False)
+
+    def _generator(self) -> np.random.Generator:
+        with self._drawing:
+            return self._rng.spawn(1)[0]
 
 
 class _Chosen:
     """The pixels of one image that are chosen so far."""
 
     def __init__(
-        self, campaign: Campaign, header: SampleHeader, taken: Pixels, rng: np.random.Generator, *, all_valid: bool
+        self,
+        campaign: Campaign,
+        header: SampleHeader,
+        taken: Pixels,
+        rng: np.random.Generator,
+        found: Sequence[tuple[int, int]] = (),
+        *,
+        checked: bool = True,
+        waited_for: bool = True,
     ) -> None:
-        self._campaign, self._header, self._rng, self._all_valid = campaign, header, rng, all_valid
-        self._size = np.array([header.width, header.height])
-        self._found: list[tuple[int, int]] = []
-        self._refused: set[tuple[int, int]] = {(column, row) for column, row in taken.tolist()}
+        """Begin with pixels of one image.
+
+        Args:
+            campaign: Says how it is read.
+            header: The image.
+            taken: Not to be chosen.
+            rng: Draws.
+            found: Chosen already.
+            checked: Whether pixels without data are left out, for which the image is read.
+            waited_for: Whether a large image is not to be read whole for that, as an annotator waits.
+        """
+        self._campaign, self._header, self._rng = campaign, header, rng
+        self._size, self._checked = np.array([header.width, header.height]), checked
+        self._by_pixel = header.width * header.height > (MAPPED_AT_ONCE if waited_for else MOST_MAPPED)
+        self._tries = TRIES_BY_PIXEL if waited_for and self._by_pixel else TRIES
+        self._found = list(found)
+        self._refused: set[tuple[int, int]] = {*map(tuple, taken.tolist()), *found}
         """Chosen, taken, or without data."""
+        self._map: NDArray[np.bool_] | None = None
+        """Where the image, once it was read, holds no data, (H, W)."""
+
+    @property
+    def holds_data_everywhere(self) -> bool:
+        """Whether the image was found to; false where that was not looked at."""
+        return self._map is not None and not self._map.any()
 
     def __len__(self) -> int:
         return len(self._found)
@@ -114,20 +197,29 @@ class _Chosen:
         """All of them in random order, shape (N, 2)."""
         return self._rng.permutation(np.array(self._found, np.int64).reshape(-1, 2))
 
-    def add_spread(self, count: int) -> None:
-        """Up to `count`, one in each of equal parts of the image; what a part lacks comes from anywhere."""
+    def add_spread(self, count: int) -> Pixels:
+        """Add up to `count`, one in each of equal parts of the image; what a part lacks comes from anywhere.
+
+        Returns:
+            The new ones in random order, shape (n, 2).
+        """
         if count < 1:
-            return
+            return NO_PIXELS
+        before = len(self._found)
         columns = int(np.clip(round(np.sqrt(count * self._size[0] / self._size[1])), 1, count))
         rows = -(-count // columns)
         cells = self._rng.permutation(columns * rows)[:count]
         missing = self._draw(*self._boxes(np.column_stack([cells % columns, cells // columns]), [columns, rows]))
         missing = self._draw(np.zeros((missing, 2), np.int64), np.broadcast_to(self._size, (missing, 2)))
-        if missing and self._size.prod() <= MOST_SEARCHED:
+        search = self._size.prod() <= MOST_MAPPED and (self._tries == TRIES or not self._found)
+        if missing and search:
+            self._by_pixel = False
             row, column = np.divmod(self._rng.permutation(self._size.prod()), self._size[0])
             left = [pixel for pixel in zip(column.tolist(), row.tolist(), strict=True) if pixel not in self._refused]
             some = np.array(left, np.int64).reshape(-1, 2)
             self._found += map(tuple, some[~self._blank(some)][:missing].tolist())
+            self._refused.update(self._found[before:])
+        return self._rng.permutation(np.array(self._found[before:], np.int64).reshape(-1, 2))
 
     def _boxes(self, cells: Pixels, grid: Sequence[int] | Pixels) -> tuple[Pixels, Pixels]:
         """First pixel, and the one after the last, of cells (N, 2) of a grid of so many columns and rows."""
@@ -136,7 +228,7 @@ class _Chosen:
 
     def _draw(self, low: Pixels, high: Pixels) -> int:
         """Add a pixel of each box, drawn again where it is refused; return how many boxes got none."""
-        for _ in range(TRIES):
+        for _ in range(self._tries):
             if not len(low):
                 break
             drawn = self._rng.integers(low, high)
@@ -151,24 +243,31 @@ class _Chosen:
 
     def _blank(self, pixels: Pixels) -> NDArray[np.bool_]:
         """Which hold no data, shape (N,); none where the image is gone or damaged, as where labels are checked."""
-        if self._all_valid:
+        if not self._checked:
             return np.zeros(len(pixels), np.bool_)
         try:
-            return on_nodata(self._campaign, self._header, pixels)
+            if self._by_pixel:
+                return on_nodata(self._campaign, self._header, pixels)
+            if self._map is None:
+                self._map = blank_map(self._campaign, self._header)
         except (RasterError, OSError) as error:
             logger.warning("%s: points not checked for nodata: %s", self._header.path, error)
+            self._checked = False
             return np.zeros(len(pixels), np.bool_)
+        return np.asarray(self._map[pixels[:, 1], pixels[:, 0]])
 
 
-def _is_valid(campaign: Campaign, header: SampleHeader) -> bool:
-    """Whether every pixel of an image holds data; false where it is too large to be looked through, or unreadable."""
-    if header.width * header.height > MOST_SEARCHED:
-        return False
-    corners = np.array([[0, 0], [header.width - 1, header.height - 1]])
+def _full_by_header(campaign: Campaign, header: SampleHeader) -> bool:
     try:
-        return not blank_window(campaign, header, corners).any()
+        return holds_data_everywhere(campaign, header)
     except (RasterError, OSError):
         return False
+
+
+def _left_of(pixels: Pixels, taken: Pixels) -> list[tuple[int, int]]:
+    """Those that were not taken, in their order."""
+    refused = set(map(tuple, taken.tolist()))
+    return [(column, row) for column, row in pixels.tolist() if (column, row) not in refused]
 
 
 def as_asked(pixels: Pixels) -> list[AskedPoint]:

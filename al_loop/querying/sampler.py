@@ -26,7 +26,7 @@ from al_loop.domain.queries import (
 from al_loop.errors import ArchivedError, InvalidValueError
 from al_loop.querying.alike import alike
 from al_loop.querying.compose import GOLD_STANDARD_GAP, Composed, Request, compose
-from al_loop.querying.points import NO_PIXELS, PointSource, SpreadPoints, as_asked, known_pixels
+from al_loop.querying.points import NO_PIXELS, PointSource, ReadingBudget, SpreadPoints, as_asked, known_pixels
 from al_loop.querying.rankings import CampaignRankings
 from al_loop.querying.spread import SpacingRules, is_on
 from al_loop.querying.strategies import Auto, Random, StrategyConfig, wants_bald
@@ -85,6 +85,7 @@ class Sampler:
         self._points = points or self._random_points
         self._campaigns: dict[int, _KnownCampaign] = {}
         self._background: Background | None = None
+        self._points_ahead: Background | None = None
         scores.on_change(self._rank_again)
 
     def start(self, errors: TickErrors | None = None) -> None:
@@ -97,17 +98,21 @@ class Sampler:
         """
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._background = self._background or Background("ranking-ahead", errors)
+        self._points_ahead = self._points_ahead or Background("points-ahead", errors)
 
     def wait(self) -> None:
-        """Return once nothing is left to rank ahead."""
-        if self._background is not None:
-            self._background.wait()
+        """Return once nothing is left to rank and to prepare ahead."""
+        for background in (self._background, self._points_ahead):  # the first asks the second
+            if background is not None:
+                background.wait()
 
     def close(self) -> None:
-        """Stop ranking ahead. Safe to call twice."""
-        background, self._background = self._background, None
-        if background is not None:
-            background.close()
+        """Stop ranking and preparing ahead. Safe to call twice."""
+        running = self._background, self._points_ahead
+        self._background = self._points_ahead = None
+        for background in running:
+            if background is not None:
+                background.close()
 
     def query(
         self,
@@ -284,9 +289,10 @@ class Sampler:
         again = [pick.sample_id for pick in query.picks if index.position(pick.sample_id) in index.partial]
         taken = known_pixels(self._store, campaign, again)
         asked: dict[int, list[AskedPoint]] = {}
+        budget = ReadingBudget()
         for pick in query.picks:
             source = self._random_points if by_chance or pick.arm in ("control", "reserve") else self._points
-            pixels = source.points_of(campaign, pick.sample_id, count, taken.get(pick.sample_id, NO_PIXELS))
+            pixels = source.points_of(campaign, pick.sample_id, count, taken.get(pick.sample_id, NO_PIXELS), budget)
             asked[pick.sample_id] = as_asked(pixels)
         self._store.queries.set_points(query, asked)
         without = [sample_id for sample_id, points in asked.items() if not points]
@@ -306,11 +312,20 @@ class Sampler:
                 rankings.make(strategy, scores, index, size, instead_of=rankings.list_of(strategy))
                 ranked = rankings.list_of(strategy)
                 if unit == "point" and ranked is not None:
-                    self._points.expect(campaign, [pick.sample_id for pick in ranked.first(EXPECTED)])
+                    self._expect_points(campaign, [pick.sample_id for pick in ranked.first(EXPECTED)])
 
         background = self._background
         if background is not None:
             background.ask((campaign.campaign_id, strategy, unit), job, f"ranking {campaign.name}")
+
+    def _expect_points(self, campaign: Campaign, sample_ids: Sequence[int]) -> None:
+        """Have points prepared, one image a job: nobody is to wait for all of them, neither a ranking nor a stop."""
+        ahead = self._points_ahead
+        if ahead is None:
+            return
+        for sample_id in sample_ids:
+            job = partial(self._points.expect, campaign, [sample_id])
+            ahead.ask((campaign.campaign_id, sample_id), job, f"points of {campaign.name}")
 
     def _rank_again(self, campaign: Campaign) -> None:
         """The scores changed: rank by them whatever was asked for lately."""

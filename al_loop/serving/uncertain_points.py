@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.errors import NoModelError, NotFoundError
-from al_loop.querying.points import NO_PIXELS, Pixels, PointSource
+from al_loop.querying.points import NO_PIXELS, Pixels, PointSource, ReadingBudget
 from al_loop.querying.strategies.points import PointChoice, pick_points
 from al_loop.serving.model_server import ModelServer
 from al_loop.serving.sample_files import file_of
@@ -75,7 +75,9 @@ class UncertainPoints:
         self._known: OrderedDict[tuple[int, int], _UnsurePlaces] = OrderedDict()
         self._lock = threading.Lock()
 
-    def points_of(self, campaign: Campaign, sample_id: int, count: int, taken: Pixels) -> Pixels:
+    def points_of(
+        self, campaign: Campaign, sample_id: int, count: int, taken: Pixels, budget: ReadingBudget | None = None
+    ) -> Pixels:
         """See `PointSource`."""
         with self._lock:
             places = self._known.get((campaign.campaign_id, sample_id))
@@ -87,7 +89,8 @@ class UncertainPoints:
         if len(found) == count:
             return found
         known = np.concatenate([np.asarray(taken, np.int64).reshape(-1, 2), found])
-        return np.concatenate([found, self._otherwise.points_of(campaign, sample_id, count - len(found), known)])
+        more = self._otherwise.points_of(campaign, sample_id, count - len(found), known, budget)
+        return np.concatenate([found, more])
 
     def expect(self, campaign: Campaign, sample_ids: Sequence[int]) -> None:
         """See `PointSource`; 30 ms an image of 256 px on one core."""

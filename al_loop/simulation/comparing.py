@@ -51,7 +51,8 @@ def shown_differences(curves: LearningCurves) -> list[str]:
             if value.low > other.high or other.low > value.high
         ]
         sentences.append(
-            f"{name} and {BASELINE} differ at {', '.join(apart)} labels: their 95 % intervals do not overlap there."
+            f"{name} and {BASELINE} differ at {', '.join(apart)} {curves.counted_in}: "
+            "their 95 % intervals do not overlap there."
             if apart
             else f"No difference between {name} and {BASELINE} is shown: their 95 % intervals overlap."
         )

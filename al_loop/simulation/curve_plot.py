@@ -67,7 +67,7 @@ def _draw(axes: Axes, labels: list[int], name: str, curve: CurveRuns, colour: st
 def _dress(axes: Axes, curves: LearningCurves, title: str, theme: Theme) -> None:
     ink, grid = _INK[theme], _GRID[theme]
     axes.set_facecolor(_PAPER[theme])
-    axes.set_xlabel("labels spent", color=ink)
+    axes.set_xlabel(f"{curves.counted_in} spent", color=ink)
     axes.set_ylabel(f"test {curves.metric.replace('_', ' ')}", color=ink)
     if title:
         axes.set_title(title, color=ink, loc="left", fontsize=11)

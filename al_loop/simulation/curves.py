@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from scipy import stats
@@ -21,6 +22,8 @@ class CurveRuns(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Recall (or IoU) of each run's worst class at each label count, where it was measured."""
     areas: list[list[float | None]] | None = None
     """Segmentation: labelled pixels as a share of all in the pool, at each label count, a seed."""
+    points: list[int] | None = None
+    """Where points are asked about: pixels that were answered, at each number of clicks."""
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,10 +53,12 @@ class LearningCurves(msgspec.Struct, frozen=True, kw_only=True):
 
     metric: str
     labels: list[int]
-    """Labels spent outside of the test reserve."""
+    """Labels, or clicks, spent outside of the test reserve."""
     strategies: dict[str, CurveRuns]
     comparisons: dict[str, Comparison] = {}
     """Each strategy against the random baseline, where there is one."""
+    counted_in: Literal["labels", "clicks"] = "labels"
+    """What `labels` counts."""
 
 
 class CurveValue(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from al_loop.domain.queries import QueryUnit
 from models.card import ModelConfig, TrainConfig
 
 RUNS = "runs"
@@ -29,6 +30,9 @@ class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Runs of each strategy. Seed s has the same test reserve and training seed for all of them."""
     out: Path
     mode: Literal["fast", "full"] = "full"
+    unit: QueryUnit = "image"
+    """What is asked about. With "point", in fast mode only, cost is counted in clicks, `query_size` too: one a point,
+    or what the strategy says."""
     reserve_share: Annotated[float, msgspec.Meta(gt=0, le=0.5)] = 0.25
     """Share of the samples that is the test reserve; labelled from the start, not counted, never trained on."""
     workers: Annotated[int, msgspec.Meta(ge=1)] = 2
@@ -63,6 +67,8 @@ class RoundRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Recall of each class (classification) or its IoU (segmentation); None where the test reserve has none of it."""
     area: float | None = None
     """Labelled pixels as a share of all in the pool; None: samples are labelled whole."""
+    points: int | None = None
+    """Pixels that were answered, where points are asked about; `labels` are clicks then."""
     reason: str = ""
     """Why there is no model."""
     query_seconds: float

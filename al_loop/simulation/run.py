@@ -22,6 +22,7 @@ from al_loop.runtime.processes import run_supervised
 from al_loop.simulation.comparing import compare
 from al_loop.simulation.curve_plot import curve_png
 from al_loop.simulation.curves import CurveRuns, LearningCurves, write_curves
+from al_loop.simulation.fast.points import PointPool, PointStrategy, parse_point_strategy
 from al_loop.simulation.fast.pool import SimulatedPool
 from al_loop.simulation.fast.preparing import POOL_FORMAT, prepare
 from al_loop.simulation.fast.worker import ROUNDS_FILE, SPEC_FILE, FastRunSpec
@@ -52,7 +53,8 @@ def run(config: SimulationConfig, report: Report, tell: Tell = ignore) -> Learni
     A finished run is kept in `OUT/runs`; the same call later does only what is missing. Mode "full" retrains the
     model in every round and ranks the pool as a service does. Mode "fast" describes the images once, with the shipped
     encoder or with one that it trains without labels and without the test reserve, and refits a linear head on these
-    embeddings in every round (`al_loop.simulation.fast.preparing`).
+    embeddings in every round (`al_loop.simulation.fast.preparing`). Asked about points it describes random pixels of
+    the images and refits a head of pixels; cost is counted in clicks then (`al_loop.simulation.fast.points`).
 
     Args:
         config: What to simulate.
@@ -63,11 +65,11 @@ def run(config: SimulationConfig, report: Report, tell: Tell = ignore) -> Learni
         The curves; a label count that the pool was too small for is left out.
 
     Raises:
-        UnsupportedError: Mode "fast" cannot simulate the folder's task.
+        UnsupportedError: Mode "fast" cannot simulate the folder's task, or points in mode "full".
         InvalidValueError: An unknown strategy, a folder that cannot be imported, or an `out` of another simulation.
         ProcessFailedError: A training or scoring subprocess died; the other runs are stopped.
     """
-    strategies = {name: parse_strategy(name, index) for index, name in enumerate(config.strategies)}
+    strategies = {name: _parse(config, name, index) for index, name in enumerate(config.strategies)}
     plan = plan_import(config.directory)
     todo = [(name, seed) for seed in range(config.seeds) for name in strategies]
     finished = {key: record for key in todo if (record := _finished(config, *key)) is not None}
@@ -88,6 +90,14 @@ def run(config: SimulationConfig, report: Report, tell: Tell = ignore) -> Learni
                 raise
         shutil.rmtree(config.out / WORK)
     return _write(config, plan, finished)
+
+
+def _parse(config: SimulationConfig, name: str, index: int) -> StrategyConfig | PointStrategy:
+    if config.unit == "image":
+        return parse_strategy(name, index)
+    if config.mode == "full":
+        raise UnsupportedError("points are simulated in fast mode only")
+    return parse_point_strategy(name, f"$.strategies[{index}]")
 
 
 def parse_strategy(text: str, index: int = 0) -> StrategyConfig:
@@ -113,12 +123,12 @@ def parse_strategy(text: str, index: int = 0) -> StrategyConfig:
 
 def _player(
     config: SimulationConfig, plan: ImportPlan, cancelled: threading.Event, report: Report, tell: Tell
-) -> Callable[[str, StrategyConfig, int], RunRecord]:
+) -> Callable[[str, StrategyConfig | PointStrategy, int], RunRecord]:
     """What plays one run, with all that the runs share made ready."""
     if config.mode == "fast":
         pool = prepare(config, plan, tell, cancelled)
 
-        def play_run(name: str, strategy: StrategyConfig, seed: int) -> RunRecord:
+        def play_run(name: str, strategy: StrategyConfig | PointStrategy, seed: int) -> RunRecord:
             return _simulate_fast(config, plan, pool, name, strategy, seed, cancelled, report)
 
     elif config.thin:
@@ -126,7 +136,8 @@ def _player(
     else:
         oracle = Oracle.read(plan)
 
-        def play_run(name: str, strategy: StrategyConfig, seed: int) -> RunRecord:
+        def play_run(name: str, strategy: StrategyConfig | PointStrategy, seed: int) -> RunRecord:
+            assert not isinstance(strategy, PointStrategy)  # noqa: S101  # refused by `_parse`
             return _simulate(config, plan, oracle, name, strategy, seed, cancelled, report)
 
     return play_run
@@ -154,6 +165,7 @@ def _fingerprint(config: SimulationConfig) -> str:
     parts = (
         POOL_FORMAT, str(config.directory.resolve()), config.label_counts, config.reserve_share, config.model,
         config.train, config.mode, config.pretrain_minutes, *([config.thin] if config.thin else []),
+        *(["point"] if config.unit == "point" else []),
     )  # fmt: skip
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
@@ -171,7 +183,7 @@ def _simulate_fast(
     plan: ImportPlan,
     pool: Path,
     name: str,
-    strategy: StrategyConfig,
+    strategy: StrategyConfig | PointStrategy,
     seed: int,
     cancelled: threading.Event,
     report: Report,
@@ -185,9 +197,11 @@ def _simulate_fast(
             )
             report(RunProgress(strategy=name, seed=seed, round_number=line.done, rounds=config.rounds, record=record))
 
+    points = strategy if isinstance(strategy, PointStrategy) else None
     spec = FastRunSpec(
-        pool=str(pool.resolve()), strategy=strategy, seed=seed, label_counts=config.label_counts, metric=_metric(plan)
-    )
+        pool=str(pool.resolve()), strategy=None if isinstance(strategy, PointStrategy) else strategy, points=points,
+        seed=seed, label_counts=config.label_counts, metric=_metric(plan),
+    )  # fmt: skip
     (directory / SPEC_FILE).write_bytes(msgspec.json.encode(spec))
     run_supervised(
         "al_loop.simulation.fast.worker", [str((directory / SPEC_FILE).resolve())], directory, on_phase=ignore,
@@ -196,7 +210,7 @@ def _simulate_fast(
     rounds = msgspec.json.decode((directory / ROUNDS_FILE).read_bytes(), type=list[RoundRecord])
     record = RunRecord(
         strategy=name, seed=seed, fingerprint=_fingerprint(config), metric=_metric(plan),
-        reserve=int(SimulatedPool.read(pool).reserve.sum()), rounds=rounds, refused=0,
+        reserve=(SimulatedPool if points is None else PointPool).read(pool).reserved, rounds=rounds, refused=0,
     )  # fmt: skip
     return _keep(config, record, directory)
 
@@ -243,18 +257,22 @@ def _metric(plan: ImportPlan) -> str:
 
 
 def _write(config: SimulationConfig, plan: ImportPlan, records: dict[tuple[str, int], RunRecord]) -> LearningCurves:
-    points = max((len(record.rounds) for record in records.values()), default=0)
+    counts = max((len(record.rounds) for record in records.values()), default=0)
     runs: dict[str, CurveRuns] = {}
     for name in config.strategies:
         found = [records[name, seed] for seed in range(config.seeds) if (name, seed) in records]
         if found:
-            areas = [_filled([entry.area for entry in record.rounds], points) for record in found]
+            areas = [_filled([entry.area for entry in record.rounds], counts) for record in found]
             runs[name] = CurveRuns(
-                runs=[_filled([entry.value for entry in record.rounds], points) for record in found],
-                worst_class=[_filled([_worst(entry) for entry in record.rounds], points) for record in found],
+                runs=[_filled([entry.value for entry in record.rounds], counts) for record in found],
+                worst_class=[_filled([_worst(entry) for entry in record.rounds], counts) for record in found],
+                points=[entry.points or 0 for entry in found[0].rounds] if config.unit == "point" else None,
                 areas=areas if any(area is not None for run in areas for area in run) else None,
             )
-    curves = LearningCurves(metric=_metric(plan), labels=_label_counts(records.values()), strategies=runs)
+    curves = LearningCurves(
+        metric=_metric(plan), labels=_label_counts(records.values()), strategies=runs,
+        counted_in="clicks" if config.unit == "point" else "labels",
+    )  # fmt: skip
     curves = msgspec.structs.replace(curves, comparisons=compare(curves))
     write_curves(config.out, curves)
     (config.out / CURVE_PICTURE).write_bytes(curve_png(curves, title=config.directory.name))
@@ -267,8 +285,8 @@ def _label_counts(records: Iterable[RunRecord]) -> list[int]:
     return [] if longest is None else [entry.labels for entry in longest.rounds]
 
 
-def _filled(values: list[float | None], points: int) -> list[float | None]:
-    return values + [None] * (points - len(values))
+def _filled(values: list[float | None], counts: int) -> list[float | None]:
+    return values + [None] * (counts - len(values))
 
 
 def _worst(entry: RoundRecord) -> float | None:

@@ -3,7 +3,7 @@
 from rich.console import Group
 from rich.table import Table
 
-from al_loop.simulation.curves import CurveValue, Interval, LearningCurves, values_of
+from al_loop.simulation.curves import CurveRuns, CurveValue, Interval, LearningCurves, values_of
 
 BASELINE = "random"
 
@@ -24,7 +24,7 @@ def _part(curves: LearningCurves, names: list[str]) -> Table:
     values = {name: values_of(curves.strategies[name], len(curves.labels)) for name in names}
     seeds = max((len(curves.strategies[name].runs) for name in names), default=0)
     table = Table(title=f"test {curves.metric} (mean and 95 % interval of {seeds} seeds)")
-    table.add_column("labels", justify="right")
+    table.add_column(curves.counted_in, justify="right")
     for name in names:
         table.add_column(name, justify="right")
     for row, labels in enumerate(curves.labels):
@@ -32,19 +32,37 @@ def _part(curves: LearningCurves, names: list[str]) -> Table:
     return table
 
 
+def area_table(curves: LearningCurves) -> Table:
+    """What was answered for the clicks: points of each strategy, and what share of the pool's pixels they are."""
+    table = Table(title="points answered (share of all pixels outside of the test)")
+    table.add_column(curves.counted_in, justify="right")
+    for name in curves.strategies:
+        table.add_column(name, justify="right")
+    for row, clicks in enumerate(curves.labels):
+        table.add_row(str(clicks), *(_answered(curve, row) for curve in curves.strategies.values()))
+    return table
+
+
+def _answered(curve: CurveRuns, row: int) -> str:
+    if curve.points is None or row >= len(curve.points):
+        return ""
+    area = None if curve.areas is None else curve.areas[0][row]
+    return f"{curve.points[row]}" + ("" if area is None else f" ({100 * area:.2g} %)")
+
+
 def comparison_table(curves: LearningCurves) -> Table:
     """Each strategy against random, seeds paired: labels saved, height of the curve, worst class, worst label count."""
-    labels = curves.labels
+    labels, unit = curves.labels, curves.counted_in
     marks = sorted({min(range(len(labels)), key=lambda row: abs(labels[row] - labels[-1] / 3)), len(labels) - 1})
     seeds = max((len(curve.runs) for curve in curves.strategies.values()), default=0)
     table = Table(
         title=f"against random, {seeds} paired seeds (95 % bootstrap interval)",
-        caption="labels saved: labels of random / labels of the strategy for what random reaches with them; "
+        caption=f"{unit} saved: {unit} of random / {unit} of the strategy for what random reaches with them; "
         "differences in points of the metric",
     )
     table.add_column("strategy", no_wrap=True)
     for mark in marks:
-        table.add_column(f"labels saved at {labels[mark]}", justify="right")
+        table.add_column(f"{unit} saved at {labels[mark]}", justify="right")
     for title in ("mean of the curve", "worst class at the end", "least ahead"):
         table.add_column(title, justify="right")
     for name, found in curves.comparisons.items():

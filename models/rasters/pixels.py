@@ -17,6 +17,7 @@ from models.rasters.bands import (
     check_bands,
     declares_alpha,
     expand,
+    invalid_pixels,
     layout_of,
     palette_of,
 )
@@ -78,6 +79,54 @@ def read_stored(dataset: DatasetReader, policy: BandPolicy, layout: BandLayout) 
     if layout.expanded is not None:
         data, invalid = expand(data, invalid, layout, palette_of(dataset, layout))
     return StoredPixels(raw, data, invalid)
+
+
+def rules_out_invalid(dataset: DatasetReader, policy: BandPolicy) -> bool:
+    """Whether the header says that no pixel is invalid: whole numbers without a mask, alpha or a nodata value."""
+    layout, flags = layout_of(dataset, policy), dataset.mask_flag_enums[0]
+    masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
+    if masked or layout.alpha or layout.expanded == "palette":
+        return False
+    types = [np.dtype(name) for name in dataset.dtypes]
+    whole = all(np.issubdtype(kind, np.integer) for kind in types)
+    return whole and not any(map(_can_occur, dataset.nodatavals, types))
+
+
+_FEW_BLOCKS, _READ_AT_ONCE = 64, 1 << 22
+"""Blocks that are read one by one; and pixels of a raster that is read at once where points lie in more of them."""
+
+
+def invalid_at(
+    dataset: DatasetReader, name: str, bands: Sequence[int], pixels: NDArray[np.int64], *, policy: BandPolicy
+) -> NDArray[np.bool_]:
+    """Whether single pixels are invalid; only the blocks that they lie in are decoded, each once.
+
+    Args:
+        dataset: An open raster.
+        name: What messages call it.
+        bands: 1-based bands.
+        pixels: Column and row of each, shape (N, 2), inside the raster.
+        policy: How bands are read, and what nodata means.
+
+    Returns:
+        Shape (N,).
+
+    Raises:
+        UnusableRasterError: It has no such band.
+    """
+    found = np.zeros(len(pixels), np.bool_)
+    if rules_out_invalid(dataset, policy):
+        return found
+    blocks, block_of = np.unique(pixels[:, ::-1] // dataset.block_shapes[0], axis=0, return_inverse=True)
+    if len(blocks) > _FEW_BLOCKS and dataset.width * dataset.height <= _READ_AT_ONCE:
+        blocks, block_of = blocks[:1], np.zeros(len(pixels), np.int64)
+    for number in range(len(blocks)):  # from top to bottom, the order in which JPEG and PNG are decoded
+        inside = np.flatnonzero(block_of.ravel() == number)
+        left, top = pixels[inside].min(axis=0).tolist()
+        width, height = (pixels[inside].max(axis=0) + 1 - [left, top]).tolist()
+        values = read_values(dataset, name, bands, (left, top, width, height), None, policy=policy)
+        found[inside] = invalid_pixels(values)[pixels[inside, 1] - top, pixels[inside, 0] - left]
+    return found
 
 
 class _Read(NamedTuple):

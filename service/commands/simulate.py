@@ -46,18 +46,31 @@ def _check_can_simulate() -> None:
 def run(
     directory: Annotated[Path, typer.Argument(help="Labelled folder, as for import.")],
     out: Annotated[Path, typer.Option(help="Directory of curve.png and curve.json.")],
-    strategy: Annotated[str, typer.Option(help="Strategies, separated by commas.")] = "random,auto",
+    strategy: Annotated[
+        str,
+        typer.Option(
+            help="Strategies, separated by commas; for points: random, margin (or auto), entropy, foreground_random, "
+            "clasp_pe, each also with :click_cost=0.5, where the model proposes."
+        ),
+    ] = "random,auto",
     rounds: Annotated[int, typer.Option(help="Queries, each followed by training.")] = 5,
-    query_size: Annotated[int, typer.Option(help="Labels of each query.")] = 20,
+    query_size: Annotated[int, typer.Option(help="Labels, or clicks, of each query.")] = 20,
     first_query_size: Annotated[
-        int | None, typer.Option(help="Labels of the first round; --query-size if left out.")
+        int | None, typer.Option(help="Labels, or clicks, of the first round; --query-size if left out.")
     ] = None,
     growth: Annotated[float, typer.Option(help="Factor from one query to the next.")] = 1.0,
     seeds: Annotated[int, typer.Option(help="Repetitions, paired across strategies.")] = 3,
     mode: Annotated[
-        Literal["fast", "full"],
-        typer.Option(help="full retrains the model every round; fast refits heads on an encoder's embeddings."),
-    ] = "full",
+        Literal["fast", "full"] | None,
+        typer.Option(
+            help="full retrains the model every round; fast refits heads on an encoder's embeddings.",
+            show_default="full; fast for points",
+        ),
+    ] = None,
+    unit: Annotated[
+        Literal["image", "point"],
+        typer.Option(help="Ask about whole images, or about points of them (segmentation), counted in clicks."),
+    ] = "image",
     pretrain_minutes: Annotated[
         float, typer.Option(help="fast: minutes of self-supervised training; 0: the shipped encoder.")
     ] = 0.0,
@@ -84,7 +97,7 @@ def run(
     # Here, as they load what draws curves: it would cost every other command two seconds.
     from al_loop.simulation.run import RunProgress, SimulationConfig
     from al_loop.simulation.run import run as run_simulation
-    from al_loop.simulation.table import comparison_table, curve_table
+    from al_loop.simulation.table import area_table, comparison_table, curve_table
 
     log = console(stderr=True)
     shown = console(stderr=True, quiet=quiet)
@@ -97,7 +110,8 @@ def run(
         growth=growth,
         seeds=seeds,
         out=out,
-        mode=mode,
+        mode=mode or ("fast" if unit == "point" else "full"),
+        unit=unit,
         pretrain_minutes=pretrain_minutes,
         workers=workers,
         thin=dict(thin or []),
@@ -107,12 +121,14 @@ def run(
         value = "no model" if progress.record.value is None else f"{progress.record.value:.3f}"
         shown.print(
             f"{progress.strategy} seed {progress.seed}: round {progress.round_number} of {progress.rounds}, "
-            f"{progress.record.labels} labels, {value}",
+            f"{progress.record.labels} {'clicks' if unit == 'point' else 'labels'}, {value}",
             highlight=False,
         )
 
     curves = run_simulation(config, report, lambda words: shown.print(words, highlight=False))
     print_tables(curve_table(curves))
+    if unit == "point":
+        print_tables(area_table(curves))
     if curves.comparisons:
         print_tables(comparison_table(curves))
     log.print(f"wrote {out}/curve.png and curve.json")

@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from al_loop.querying.strategies.points import PointChoice
-from al_loop.simulation.fast.points import PointPool, play_points
+from al_loop.simulation.fast.points import PointPool, PointStrategy, play_points
 from models.card import IGNORE, BandStatistics
 from models.encoders.frozen import FrozenFeatures
 from models.encoders.stages import CHANNELS
@@ -60,7 +60,9 @@ def main() -> None:
     for (choice, cost), seed in itertools.product(variants, range(arguments.seeds)):
         key = f"{choice}{'' if cost == 1 else ', proposals'} #{seed}"
         if key not in runs and time.monotonic() < ends:
-            runs[key] = play_points(pool_of(features, known, seed), choice, seed, CLICKS, click_cost=cost)
+            strategy = PointStrategy(choice=choice, click_cost=cost)
+            rounds = play_points(pool_of(features, known, seed), strategy, seed, CLICKS)
+            runs[key] = [float(entry.value or 0) for entry in rounds]
             finished.write_text(json.dumps(runs))
     report(runs)
 

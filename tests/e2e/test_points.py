@@ -72,6 +72,9 @@ def test_a_point_without_data_under_it_is_refused_and_one_beside_it_is_not(campa
     assert "holds no data" in refused.text
 
     assert send(campaign, "half.tif", points((3.5, 40.5, "field"))).status_code == 201
+    cannot_tell = points((3.5, 40.5, "field"), (3.5, 7.5, "field"))
+    cannot_tell["features"][1]["properties"] = {"label": None, "ignore": True}
+    assert send(campaign, "half.tif", cannot_tell).status_code == 201
 
 
 @pytest.mark.parametrize(

@@ -14,22 +14,19 @@ from al_loop.domain.samples import SampleHeader
 from al_loop.errors import InvalidValueError
 from models.errors import RasterError
 from models.rasters.bands import invalid_pixels
-from models.rasters.reading import read_raster, resolve_inside
+from models.rasters.files import open_file, resolve_inside
+from models.rasters.pixels import invalid_at, rules_out_invalid
+from models.rasters.reading import read_raster
 
 logger = logging.getLogger(__name__)
-
-TILE_PX = 512
-"""Side of the windows that are read around points."""
-
-READ_AT_ONCE = 1 << 22
-"""Pixels of an image of which one window is read: formats without tiles (JPEG, PNG) are decoded anew for each."""
 
 
 def refuse_nodata(campaign: Campaign, header: SampleHeader, label: CheckedLabel) -> None:
     """Refuse a label with a point on a pixel without data, which no model sees.
 
-    Only the windows around its points are read. Nothing is refused where the image is gone or damaged: a label may
-    come in while its file is away, and what is wrong with the file is told elsewhere.
+    Points that are marked "ignore" may lie there. Only the blocks around the others are read. Nothing is refused
+    where the image is gone or damaged: a label may come in while its file is away, and what is wrong with the file is
+    told elsewhere.
 
     Raises:
         InvalidValueError: With the JSON path of the point.
@@ -37,7 +34,7 @@ def refuse_nodata(campaign: Campaign, header: SampleHeader, label: CheckedLabel)
     found = [
         (index, feature)
         for index, feature in enumerate((label.features or {}).get("features", []))
-        if feature["geometry"]["type"] == "Point"
+        if feature["geometry"]["type"] == "Point" and not (feature.get("properties") or {}).get("ignore")
     ]
     if not found:
         return
@@ -74,28 +71,35 @@ def on_nodata(campaign: Campaign, header: SampleHeader, pixels: NDArray[np.int64
         RasterError: The image cannot be read.
         OSError: It is gone.
     """
-    blank = np.zeros(len(pixels), dtype=np.bool_)
-    side = max(header.width, header.height) if header.width * header.height <= READ_AT_ONCE else TILE_PX
-    tiles, tile_of = np.unique(pixels // side, axis=0, return_inverse=True)
-    for number in range(len(tiles)):
-        inside = tile_of.ravel() == number
-        left, top = pixels[inside].min(axis=0)
-        window = blank_window(campaign, header, pixels[inside])
-        blank[inside] = window[pixels[inside, 1] - top, pixels[inside, 0] - left]
-    return blank
+    path, bands = _read_by(campaign, header)
+    with open_file(path, header.path) as dataset:
+        return invalid_at(dataset, header.path, bands, pixels, policy=campaign.band_policy)
 
 
-def blank_window(campaign: Campaign, header: SampleHeader, corners: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether pixels of the smallest window that holds `corners` (N, 2), column and row, hold no data; shape (H, W).
+def holds_data_everywhere(campaign: Campaign, header: SampleHeader) -> bool:
+    """Whether the file's header says so, in about a millisecond; False where only pixels can tell.
 
     Raises:
         RasterError: The image cannot be read.
         OSError: It is gone.
     """
-    path = resolve_inside(Path(campaign.root), header.path)
+    path, _ = _read_by(campaign, header)
+    with open_file(path, header.path) as dataset:
+        return rules_out_invalid(dataset, campaign.band_policy)
+
+
+def blank_map(campaign: Campaign, header: SampleHeader) -> NDArray[np.bool_]:
+    """Where an image holds no data, shape (H, W); it is read whole.
+
+    Raises:
+        RasterError: The image cannot be read.
+        OSError: It is gone.
+    """
+    path, bands = _read_by(campaign, header)
+    return invalid_pixels(read_raster(path, bands, name=header.path, policy=campaign.band_policy))
+
+
+def _read_by(campaign: Campaign, header: SampleHeader) -> tuple[Path, list[int]]:
+    """Where the file of an image is, and which bands of it count."""
     bands = campaign.bands or [*range(1, header.band_count + 1)]
-    left, top = corners.min(axis=0)
-    right, bottom = corners.max(axis=0) + 1
-    window = int(left), int(top), int(right - left), int(bottom - top)
-    values = read_raster(path, bands, window=window, name=header.path, policy=campaign.band_policy)
-    return invalid_pixels(values)
+    return resolve_inside(Path(campaign.root), header.path), bands

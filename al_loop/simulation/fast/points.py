@@ -5,12 +5,18 @@ a run takes seconds.
 """
 
 import dataclasses
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self, get_args
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from al_loop.errors import InvalidValueError
 from al_loop.querying.strategies.points import PointChoice, pick_places
+from al_loop.simulation.records import RoundRecord
 from models import metrics
 from models.arrays import Rows
 from models.card import IGNORE
@@ -19,6 +25,39 @@ from models.heads.linear_head import Head
 
 SPACING_PX = 16.0
 """Least distance of two points of one image."""
+
+
+FEATURES, KNOWN = "features.npy", "known.npz"
+_KNOWN = ("codes", "images", "places", "weights", "reserve", "outputs")
+
+
+class PointStrategy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How points are chosen, and what one costs."""
+
+    choice: PointChoice
+    click_cost: float = 1.0
+    """Clicks of a point once there is a head: 0.5 where the model proposes and one key says yes or names the class."""
+
+
+def parse_point_strategy(text: str, path: str) -> PointStrategy:
+    """A choice by its name, with its option behind a colon: `margin:click_cost=0.5`; `auto` is what a service does.
+
+    Raises:
+        InvalidValueError: No such choice or option; carries `path`.
+    """
+    name, _, option = text.partition(":")
+    known = [*get_args(PointChoice), "auto"]
+    if name not in known:
+        raise InvalidValueError(path, f"no choice of points {name!r}; it is one of {', '.join(known)}")
+    field, _, cost = option.partition("=")
+    try:
+        click_cost = float(cost) if field == "click_cost" else np.nan
+    except ValueError:
+        click_cost = np.nan
+    if option and not 0.1 <= click_cost <= 1:
+        raise InvalidValueError(path, f"{text!r}: the only option is click_cost=NUMBER, 0.1 to 1")
+    choice = msgspec.convert("margin" if name == "auto" else name, PointChoice)
+    return PointStrategy(choice=choice, click_cost=click_cost if option else 1.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,26 +79,46 @@ class PointPool:
     outputs: int
     """K + 1."""
 
+    @property
+    def reserved(self) -> int:
+        """Images in the test reserve."""
+        return len(np.unique(self.images[self.reserve]))
+
+    def write(self, directory: Path) -> None:
+        """Write two files into an existing directory."""
+        np.save(directory / FEATURES, self.features)
+        known: dict[str, Any] = {name: getattr(self, name) for name in _KNOWN}
+        np.savez(directory / KNOWN, **known)
+
+    @classmethod
+    def read(cls, directory: Path) -> Self:
+        """Read them."""
+        with np.load(directory / KNOWN) as known:
+            values = dict(known)
+        outputs = int(values.pop("outputs"))
+        return cls(features=np.load(directory / FEATURES, mmap_mode="r"), outputs=outputs, **values)
+
 
 def play_points(
     pool: PointPool,
-    choice: PointChoice,
+    strategy: PointStrategy,
     seed: int,
     clicks: Sequence[int],
-    *,
-    click_cost: float = 1.0,
-) -> list[float]:
-    """Mean IoU on the test images after each round.
+    report: Callable[[int, RoundRecord], None] = lambda number, record: None,
+) -> list[RoundRecord]:
+    """Mean IoU on the test images after each round; ends early when the pool is exhausted.
 
     Every round spreads its points evenly over the images outside of the test. Those of the first are random.
 
     Args:
         pool: What can be asked about, and the right answers.
-        choice: How points are chosen once there is a head.
+        strategy: How points are chosen once there is a head.
         seed: Equal seeds give equal runs and, before the first head, equal points whatever the choice.
         clicks: Spent after each round, ascending.
-        click_cost: Of a point once there is a head: 0.5 where the model proposes and one key says yes or names the
-            class. Before that 1.
+        report: Called with each round, numbered from 0.
+
+    Returns:
+        Rounds, whose `labels` are clicks, and whose area is the answered pixels as a share of all outside of the test.
     """
     rng = np.random.default_rng(seed)
     known = pool.codes != IGNORE
@@ -72,15 +131,20 @@ def play_points(
     }
     asked: dict[int, list[int]] = {image: [] for image in free}
     head: Head | None = None
-    values: list[float] = []
-    for spent in clicks:
-        wanted = clicks[0] + round((spent - clicks[0]) / click_cost)
+    pixels = float(pool.weights[~pool.reserve].sum())
+    rounds: list[RoundRecord] = []
+    for number, spent in enumerate(clicks):
+        started = time.perf_counter()
+        wanted = clicks[0] + round((spent - clicks[0]) / strategy.click_cost)
         done = sum(map(len, asked.values()))
         shares = np.bincount(np.arange(wanted - done) % len(free), minlength=len(free))
         for image, share in zip(free, rng.permutation(shares).tolist(), strict=True):
             if share:
-                asked[image] += _choose(pool, free[image], asked[image], share, choice, head, done, rng)
+                asked[image] += _choose(pool, free[image], asked[image], share, strategy.choice, head, done, rng)
         rows = np.concatenate([np.array(some, np.int64) for some in asked.values()])
+        if len(rows) < wanted:
+            break
+        chosen = time.perf_counter()
         head = fit_balanced(
             np.asarray(pool.features[rows], np.float32), pool.codes[rows], pool.outputs,
             rng=np.random.default_rng(seed), like=Head(weights=np.empty((0, 0), np.float32)),
@@ -88,8 +152,18 @@ def play_points(
         named = (table @ head.weights[:-1] + head.weights[-1]).argmax(axis=1)
         cells = truth.astype(np.int64) * pool.outputs + named
         confusion = np.bincount(cells, weights=weight, minlength=pool.outputs**2).reshape(pool.outputs, pool.outputs)
-        values.append(float(metrics.miou(confusion.astype(np.float64))))
-    return values
+        fitted = time.perf_counter()
+        parts = metrics.class_iou(confusion.astype(np.float64))
+        rounds.append(
+            RoundRecord(
+                labels=spent, value=float(metrics.miou(confusion.astype(np.float64))), points=len(rows),
+                per_class=[None if np.isnan(part) else float(part) for part in parts],
+                area=len(rows) / pixels, query_seconds=chosen - started, training_seconds=fitted - chosen,
+                scoring_seconds=time.perf_counter() - fitted,
+            )
+        )  # fmt: skip
+        report(number, rounds[-1])
+    return rounds
 
 
 def _choose(

@@ -37,6 +37,11 @@ class SimulatedPool:
     """Whether `embeddings` are simple image features, without an encoder's."""
 
     @property
+    def reserved(self) -> int:
+        """Samples in the test reserve."""
+        return int(self.reserve.sum())
+
+    @property
     def table(self) -> NDArray[np.float16]:
         """One embedding a sample, shape (N, D)."""
         return self.embeddings if self.sample_embeddings is None else self.sample_embeddings

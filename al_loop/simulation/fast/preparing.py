@@ -18,6 +18,8 @@ from al_loop.campaigns.importing import ImportPlan
 from al_loop.errors import InvalidValueError, UnsupportedError
 from al_loop.querying.strategies import Random
 from al_loop.simulation.fast.chips import SIMULATED_GRID, chips
+from al_loop.simulation.fast.pixels import point_pool
+from al_loop.simulation.fast.points import PointPool
 from al_loop.simulation.fast.pool import SimulatedPool
 from al_loop.simulation.fast.thinning import thin
 from al_loop.simulation.one_run import SimulatedRun
@@ -43,7 +45,7 @@ RESERVE_SEED = 0
 def prepare(
     config: SimulationConfig, plan: ImportPlan, tell: Callable[[str], None], cancelled: threading.Event
 ) -> Path:
-    """Directory of the `SimulatedPool` of a folder, made if it is missing.
+    """Directory of the `SimulatedPool` of a folder, or of its `PointPool`, made if it is missing.
 
     Args:
         config: What to simulate.
@@ -65,6 +67,10 @@ def prepare(
     spec = plan.tasks[0]
     if spec.multi_label:
         raise UnsupportedError("fast mode simulates campaigns of one class a sample; use --mode full")
+    if config.unit == "point" and not task_of(spec).per_pixel:
+        raise UnsupportedError(f"points are asked about for segmentation; the labels of this folder are {spec.task}")
+    if config.unit == "point" and (config.thin or config.pretrain_minutes):
+        raise UnsupportedError("points are simulated with all samples and the shipped encoder")
     grid = SIMULATED_GRID if task_of(spec).per_pixel else None
     shutil.rmtree(directory, ignore_errors=True)
     (directory / "work").mkdir(parents=True)
@@ -74,11 +80,15 @@ def prepare(
         config, oracle = thin(config, plan, oracle, _reserve(config, plan, oracle, directory / "before", cancelled))
     run = SimulatedRun(config, plan, oracle, Random(), RESERVE_SEED, (directory / "work").resolve(), cancelled, grid)
     try:
-        tell("describing the images")
         run.draw_reserve()
-        versions = [FEATURES, *_encoder(config, run, tell)]
-        pool = (_whole_samples if grid is None else chips)(run, oracle, plan, versions)
-        pool = dataclasses.replace(pool, features_only=versions == [FEATURES])
+        pool: SimulatedPool | PointPool
+        if config.unit == "point":
+            pool = point_pool(run, oracle, plan, directory / "work", tell, cancelled)
+        else:
+            tell("describing the images")
+            versions = [FEATURES, *_encoder(config, run, tell)]
+            pool = (_whole_samples if grid is None else chips)(run, oracle, plan, versions)
+            pool = dataclasses.replace(pool, features_only=versions == [FEATURES])
     finally:
         run.store.close()
     pool.write(directory)
@@ -149,5 +159,6 @@ def _fingerprint(config: SimulationConfig) -> str:
         config.reserve_share,
         config.pretrain_minutes,
         *([config.thin] if config.thin else []),
+        *(["point"] if config.unit == "point" else []),
     )
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from al_loop.querying.strategies import StrategyConfig
+from al_loop.simulation.fast.points import PointPool, PointStrategy, play_points
 from al_loop.simulation.fast.pool import SimulatedPool
 from al_loop.simulation.fast.run import play_fast
 from al_loop.simulation.records import RoundRecord
@@ -24,8 +25,10 @@ class FastRunSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What one run does."""
 
     pool: str
-    """Absolute directory of a `SimulatedPool`."""
-    strategy: StrategyConfig
+    """Absolute directory of a `SimulatedPool`, or of a `PointPool`."""
+    strategy: StrategyConfig | None
+    """None: `points` are chosen."""
+    points: PointStrategy | None = None
     seed: int
     label_counts: list[int]
     metric: str
@@ -46,8 +49,13 @@ def main(arguments: Sequence[str]) -> int:
         def report(number: int, record: RoundRecord) -> None:
             progress.step(number + 1, total, metric=record.value, message=str(record.labels))
 
-        pool = SimulatedPool.read(Path(spec.pool))
-        rounds = play_fast(pool, spec.strategy, spec.seed, spec.label_counts, spec.metric, report)
+        if spec.points is not None:
+            rounds = play_points(PointPool.read(Path(spec.pool)), spec.points, spec.seed, spec.label_counts, report)
+        elif spec.strategy is not None:
+            pool = SimulatedPool.read(Path(spec.pool))
+            rounds = play_fast(pool, spec.strategy, spec.seed, spec.label_counts, spec.metric, report)
+        else:
+            raise ValueError("neither a strategy nor a choice of points")
     (options.out / ROUNDS_FILE).write_bytes(msgspec.json.encode(rounds))
     return 0
 

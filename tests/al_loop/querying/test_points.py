@@ -9,7 +9,7 @@ import pytest
 from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import LabelInput
-from al_loop.querying.points import NO_PIXELS, SpreadPoints, known_pixels
+from al_loop.querying.points import NO_PIXELS, ReadingBudget, SpreadPoints, known_pixels
 from al_loop.store import LabelStore
 from tests.al_loop.store.fixtures import NOW, make_header
 from tests.data.make_scene import make_scene
@@ -97,3 +97,44 @@ def test_an_expected_image_with_data_everywhere_is_not_read_again(
 
     assert len(source.points_of(campaign, 1, 4, NO_PIXELS)) == 4
     assert len(SpreadPoints(label_store).points_of(campaign, 1, 4, NO_PIXELS)) == 0
+
+
+def test_images_beyond_the_budget_are_not_read_and_later_than_expected_ones_need_none(
+    label_store: LabelStore, campaign: Campaign
+) -> None:
+    nothing = ReadingBudget(0)
+    blank = np.zeros((3, HEIGHT, WIDTH))
+    blank[:, -1, -9:] = 5
+    make_scene(Path(campaign.root, "a.tif"), width=WIDTH, height=HEIGHT, content=blank, nodata=0, nodata_as="value")
+    source = SpreadPoints(label_store)
+
+    at_once = source.points_of(campaign, 1, 8, NO_PIXELS, nothing)
+    source.expect(campaign, [1])
+    prepared = source.points_of(campaign, 1, 8, NO_PIXELS, nothing)
+
+    assert len(np.unique(at_once, axis=0)) == 8
+    assert (at_once[:, 1] < HEIGHT - 1).any()
+    assert len(np.unique(prepared, axis=0)) == 8
+    assert (prepared >= [WIDTH - 9, HEIGHT - 1]).all()
+    assert source.points_of(campaign, 1, 8, prepared, nothing).tolist() == [
+        pixel
+        for pixel in ([column, HEIGHT - 1] for column in range(WIDTH - 9, WIDTH))
+        if pixel not in prepared.tolist()
+    ]
+
+
+def test_a_budget_is_spent_by_the_images_that_are_read() -> None:
+    chip, scene = make_header(width=512, height=512), make_header(width=20_000, height=20_000)
+    budget = ReadingBudget(1_000_000)
+
+    assert [budget.take(header, 8) for header in (chip, scene, chip, scene, chip)] == [True, True, False, False, False]
+
+
+def test_a_large_image_without_any_data_is_found_out_at_once(
+    label_store: LabelStore, make_campaign: Callable[..., Campaign], tmp_path: Path
+) -> None:
+    blank = np.zeros((3, 600, 600))
+    make_scene(tmp_path / "b.tif", width=600, height=600, content=blank, nodata=0, nodata_as="value")
+    campaign = make_campaign(samples=[make_header("b.tif", width=600, height=600, band_count=3)])
+
+    assert len(SpreadPoints(label_store).points_of(campaign, 1, 8, NO_PIXELS, ReadingBudget())) == 0

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from al_loop.simulation.fast.points import PointPool, play_points
+from al_loop.errors import InvalidValueError
+from al_loop.simulation.fast.points import PointPool, PointStrategy, parse_point_strategy, play_points
 from models.card import IGNORE
 
 CLICKS = [8, 16, 40]
@@ -26,33 +27,47 @@ def make_pool(seed: int = 0) -> PointPool:
     )  # fmt: skip
 
 
+def scores(pool: PointPool, choice: str, seed: int = 0) -> list[float]:
+    return [entry.value or 0 for entry in play_points(pool, parse_point_strategy(choice, "$"), seed, CLICKS)]
+
+
 @pytest.mark.parametrize("choice", ["margin", "random", "foreground_random", "entropy", "clasp_pe"])
 def test_more_clicks_answer_better(choice) -> None:
-    values = play_points(make_pool(), choice, 0, CLICKS)
+    values = scores(make_pool(), choice)
     assert len(values) == 3
     assert values[-1] > 0.9
     assert values[-1] >= values[0]
 
 
 def test_equal_seeds_give_equal_runs_and_the_first_round_is_the_same_for_all() -> None:
-    runs = [play_points(make_pool(), choice, 3, CLICKS) for choice in ("margin", "margin", "random")]
+    runs = [scores(make_pool(), choice, 3) for choice in ("margin", "margin", "random")]
     assert runs[0] == runs[1]
     assert runs[0][0] == runs[2][0]
 
 
-def test_half_a_click_buys_twice_the_points_once_there_is_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    counts: list[int] = []
+def test_half_a_click_buys_twice_the_points_once_there_is_a_head() -> None:
+    rounds = play_points(make_pool(), PointStrategy(choice="random", click_cost=0.5), 0, CLICKS)
+    assert [entry.labels for entry in rounds] == CLICKS
+    assert [entry.points for entry in rounds] == [8, 24, 72]
+    assert [entry.area for entry in rounds] == [8 / 1800, 24 / 1800, 72 / 1800]
 
-    def fit(embeddings, codes, classes, **more):
-        counts.append(len(codes))
-        return real(embeddings, codes, classes, **more)
 
-    from al_loop.simulation.fast import points
+def test_a_run_ends_where_no_pixels_are_left() -> None:
+    rounds = play_points(make_pool(), PointStrategy(choice="margin"), 0, [8, 16, 1801])
+    assert [entry.points for entry in rounds] == [8, 16]
 
-    real = points.fit_balanced
-    monkeypatch.setattr(points, "fit_balanced", fit)
-    play_points(make_pool(), "random", 0, CLICKS, click_cost=0.5)
-    assert counts == [8, 24, 72]
+
+def test_choices_are_told_by_name_with_their_cost() -> None:
+    assert parse_point_strategy("auto", "$") == PointStrategy(choice="margin")
+    assert parse_point_strategy("entropy:click_cost=0.5", "$") == PointStrategy(choice="entropy", click_cost=0.5)
+
+
+@pytest.mark.parametrize(
+    "text", ["badge", "margin:click_cost", "margin:click_cost=0", "margin:click_cost=nan", "margin:beta=0.5"]
+)
+def test_other_choices_are_refused_with_their_path(text: str) -> None:
+    with pytest.raises(InvalidValueError, match=r"\$\.strategies\[1\]"):
+        parse_point_strategy(text, "$.strategies[1]")
 
 
 def test_answers_of_the_test_images_teach_nothing() -> None:
@@ -60,4 +75,4 @@ def test_answers_of_the_test_images_teach_nothing() -> None:
     changed = pool.codes.copy()
     changed[pool.reserve & (changed != IGNORE)] = 1
     other = PointPool(**{**vars(pool), "codes": changed})
-    assert play_points(other, "random", 0, CLICKS)[-1] < play_points(pool, "random", 0, CLICKS)[-1]
+    assert scores(other, "random")[-1] < scores(pool, "random")[-1]
