@@ -142,6 +142,11 @@ class BatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """1 to 1000 new samples; null: those that the annotator has on lease already."""
     strategy: StrategyConfig | None = None
     """Null: `auto`."""
+    unit: QueryUnit = "image"
+    """What new samples are asked about, whatever the campaign's settings say. Points are marked by boxes of the label
+    `asked point`."""
+    points: Annotated[int, msgspec.Meta(ge=1, le=MOST_POINTS_ASKED)] = POINTS_ASKED
+    """Pixels of each image, for `unit` `point`; 1 to 50."""
 
 
 class SuggestRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -290,6 +290,8 @@ class Sampler:
         taken = known_pixels(self._store, campaign, again)
         asked: dict[int, list[AskedPoint]] = {}
         budget = ReadingBudget()
+        # Remembered from here on: one by one, each would wait until the store has written the leases.
+        self._store.samples.headers(campaign.campaign_id, [pick.sample_id for pick in query.picks])
         for pick in query.picks:
             source = self._random_points if by_chance or pick.arm in ("control", "reserve") else self._points
             pixels = source.points_of(campaign, pick.sample_id, count, taken.get(pick.sample_id, NO_PIXELS), budget)
@@ -323,6 +325,7 @@ class Sampler:
         ahead = self._points_ahead
         if ahead is None:
             return
+        self._store.samples.headers(campaign.campaign_id, sample_ids)
         for sample_id in sample_ids:
             job = partial(self._points.expect, campaign, [sample_id])
             ahead.ask((campaign.campaign_id, sample_id), job, f"points of {campaign.name}")

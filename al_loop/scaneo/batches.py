@@ -14,6 +14,7 @@ from al_loop.domain.scaneo_links import Batch, BatchView, Link, LinkedImage
 from al_loop.errors import InvalidValueError, ScaneoError
 from al_loop.scaneo.campaign_plan import PathMap
 from al_loop.scaneo.classes import write_mappings
+from al_loop.scaneo.point_marks import COLOUR, MARK, mark_points, refuse_mark_as_class, remove_marks
 from al_loop.scaneo.port import ScaneoPort
 from al_loop.store import LabelStore
 
@@ -38,6 +39,8 @@ def open_batch(
 ) -> Batch:
     """Make a SCANEO campaign of leased samples, in the order of their ranking, with labels and mappings.
 
+    Points that are asked about are marked, see `al_loop.scaneo.point_marks`.
+
     Args:
         store: Where the batch is remembered.
         port: The SCANEO.
@@ -49,7 +52,7 @@ def open_batch(
         now: The present.
 
     Raises:
-        InvalidValueError: SCANEO cannot see the folder, or has no such image.
+        InvalidValueError: SCANEO cannot see the folder, has no such image, or cannot mark points.
         ScaneoUnreachableError, ScaneoAnswerError: SCANEO is down, or refused; what was made is removed again,
             as far as SCANEO still answers.
     """
@@ -60,6 +63,10 @@ def open_batch(
     folder = layout.batch(campaign.folder, number)
     there = PathMap.parse(link.options.path_map).theirs(folder.absolute())
     labels = [(label.name, label.color) for label in reversed(port.labels(link.scaneo_campaign))]
+    points = {sample.sample_id: sample.points for sample in samples if sample.points}
+    if points:
+        refuse_mark_as_class(campaign)
+        labels.append((MARK, COLOUR))
     with contextlib.ExitStack() as undo:
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
         ranks = _link_images(store, port, campaign, link, folder, samples)
@@ -88,6 +95,12 @@ def open_batch(
             )
             for image in images
         ]
+        headers = store.samples.headers(campaign.campaign_id, list(points))
+        marked = [image for image in linked if image.sample_id in points]
+        if marked:
+            undo.callback(_unmark_if_possible, port, marked)
+        for image in marked:
+            mark_points(port, image.image_id, headers[image.sample_id or 0], points[image.sample_id or 0])
         store.scaneo.save_batch(batch, linked)
         undo.pop_all()
     return batch
@@ -104,6 +117,9 @@ def close_batch(store: LabelStore, port: ScaneoPort | None, batch: Batch, reason
         now: The present.
     """
     if port is not None:
+        if any(label.name == MARK for label in port.labels(batch.scaneo_campaign)):
+            images = store.scaneo.images(batch.campaign_id, batch.scaneo_campaign)
+            remove_marks(port, [image.image_id for image in images])
         port.delete_campaign(batch.scaneo_campaign)
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(batch.folder)
@@ -142,6 +158,14 @@ def _delete_if_possible(port: ScaneoPort, scaneo_campaign: str) -> None:
         port.delete_campaign(scaneo_campaign)
     except ScaneoError as error:
         logger.warning("a half-made batch stays in SCANEO (%s); delete its campaign there", error)
+
+
+def _unmark_if_possible(port: ScaneoPort, images: Sequence[LinkedImage]) -> None:
+    """Undo the marks, as `_delete_if_possible`."""
+    try:
+        remove_marks(port, [image.image_id for image in images])
+    except ScaneoError as error:
+        logger.warning("marks of points stay in SCANEO (%s)", error)
 
 
 def _open_leases(store: LabelStore, batch: Batch, now: datetime) -> list[LinkedImage]:

@@ -10,7 +10,7 @@ import msgspec
 
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.queries import HeldLease, QuerySample
+from al_loop.domain.queries import POINTS_ASKED, HeldLease, QuerySample, QueryUnit
 from al_loop.domain.scaneo_links import Batch, BatchView, BoxReport, Link, LinkStatus, OfferedBox
 from al_loop.errors import NotFoundError, ScaneoError
 from al_loop.querying.sampler import Sampler
@@ -197,7 +197,13 @@ class ScaneoLinks:
         return placed
 
     def open_batch(
-        self, campaign: Campaign, annotator: str, query_size: int | None, strategy: StrategyConfig | None
+        self,
+        campaign: Campaign,
+        annotator: str,
+        query_size: int | None,
+        strategy: StrategyConfig | None,
+        unit: QueryUnit = "image",
+        points: int = POINTS_ASKED,
     ) -> BatchView | str:
         """Make a batch campaign of new samples, or (`query_size` None) of those that the annotator has on lease.
 
@@ -215,8 +221,9 @@ class ScaneoLinks:
                 samples, reason = self._on_lease(campaign, annotator, now), "everything you have on lease is in a batch"
             else:
                 answer = self._sampler.query(
-                    campaign, annotator=annotator, query_size=query_size, strategy=strategy, now=now, unit="image"
-                )
+                    campaign, annotator=annotator, query_size=query_size, strategy=strategy, now=now, unit=unit,
+                    points=points,
+                )  # fmt: skip
                 samples, reason = answer.samples, answer.reason or "there is nothing to label"
             if not samples:
                 return reason
@@ -272,7 +279,9 @@ class ScaneoLinks:
         ]
         places = self._store.scaneo.places(campaign.campaign_id, annotator, [lease.sample_id for lease in held])
         return [
-            QuerySample(sample_id=lease.sample_id, path=lease.path, score=lease.score, reason=lease.reason)
+            QuerySample(
+                sample_id=lease.sample_id, path=lease.path, score=lease.score, reason=lease.reason, points=lease.points
+            )
             for lease in held
             if places.get(lease.sample_id, ("",))[0] == link.scaneo_campaign
         ]

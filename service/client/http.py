@@ -266,9 +266,11 @@ class Client:
         """Undo a link."""
         self._send("DELETE", f"/campaigns/{name}/scaneo", params={"force": str(force).lower()})
 
-    def open_batch(self, name: str, annotator: str, query_size: int) -> BatchView | NoBatch:
-        """Make a ranked batch for an annotator."""
-        body = {"annotator": annotator, "query_size": query_size}
+    def open_batch(
+        self, name: str, annotator: str, query_size: int, *, unit: QueryUnit = "image", points: int = POINTS_ASKED
+    ) -> BatchView | NoBatch:
+        """Make a ranked batch for an annotator, of images or of points in them."""
+        body = {"annotator": annotator, "query_size": query_size, "unit": unit, "points": points}
         response = self._send("POST", f"/campaigns/{name}/scaneo/batches", json=body)
         kind: type[BatchView] | type[NoBatch] = BatchView if response.status_code == httpx.codes.CREATED else NoBatch
         return self._decoded(response.content, kind)

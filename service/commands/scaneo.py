@@ -8,6 +8,7 @@ import msgspec
 import typer
 from rich.table import Table
 
+from al_loop.domain.queries import MOST_POINTS_ASKED, POINTS_ASKED, QueryUnit
 from al_loop.domain.scaneo_links import BatchView, LinkStatus, OfferedBox
 from al_loop.errors import InvalidValueError
 from service.client.errors import ServiceError
@@ -105,6 +106,8 @@ def batch(
     campaign: CampaignName,
     annotator: Annotated[str, typer.Option(help="Who labels it.")],
     size: Annotated[int, typer.Option(help="Number of images.")] = 20,
+    unit: Annotated[QueryUnit, typer.Option(help="Ask about whole images, or about points of them.")] = "image",
+    points: Annotated[int, typer.Option(help="Points of each image.", min=1, max=MOST_POINTS_ASKED)] = POINTS_ASKED,
     as_json: AsJson = False,
     service: Service = DEFAULT_URL,
     token: Token = None,
@@ -114,7 +117,7 @@ def batch(
     Prints the address to open. Says why if there is nothing to label.
     """
     with connect(service, token) as client:
-        made = client.open_batch(campaign, annotator, size)
+        made = client.open_batch(campaign, annotator, size, unit=unit, points=points)
     if as_json:
         print_json(made)
     elif isinstance(made, BatchView):

@@ -126,7 +126,7 @@ class ScaneoController(Controller):
 
         With nothing to label it answers 200 and the reason.
         """
-        made = loop.links.open_batch(target, data.annotator, data.query_size, data.strategy)
+        made = loop.links.open_batch(target, data.annotator, data.query_size, data.strategy, data.unit, data.points)
         if isinstance(made, str):
             return Response[Any](NoBatch(reason=made), status_code=200)
         return Response[Any](made, status_code=201)

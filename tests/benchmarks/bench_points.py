@@ -35,7 +35,7 @@ from models.training.pixels.head import PixelFeatures
 PIXELS = 3000
 """Of each image, at random."""
 CLICKS = [57, 114, 228, 342, 456, 570, 684]
-CHOICES: tuple[PointChoice, ...] = ("random", "margin", "foreground_random", "entropy", "clasp_pe")
+CHOICES: tuple[PointChoice, ...] = ("random", "margin", "class_margin", "foreground_random", "entropy", "clasp_pe")
 SCALED_BY = 9
 """Windows of 512 px that features are standardised by."""
 CLASSES = 5

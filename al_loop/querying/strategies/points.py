@@ -14,11 +14,14 @@ from models.arrays import Matrix
 from models.errors import NonFiniteScoresError
 from models.tasks.uncertainty import entropy, margin
 
-PointChoice = Literal["margin", "entropy", "random", "foreground_random", "clasp_pe"]
+PointChoice = Literal["class_margin", "margin", "entropy", "random", "foreground_random", "clasp_pe"]
 
 LEAST_SURE_SHARE = 0.15
 """Points are drawn at random from this share of an image's least sure cells: the very least sure ones lie side by side
 along one border."""
+
+CLASS_LEAST_SURE_SHARE = 0.3
+"""The same of the cells of one predicted class, where classes take turns."""
 
 FOREGROUND_SHARE = 2 / 3
 """Share of foreground-aware random points that lie in predicted foreground (nnActive, Luth et al. 2025,
@@ -50,10 +53,12 @@ def pick_points(
             stride 8; before the first head shape (H, W, 0), and points are random whatever the choice.
         count: Points wanted, at least 1.
         rng: Draws.
-        choice: "margin": at random among the `LEAST_SURE_SHARE` cells with the least margin; "entropy": the
-            same by predictive entropy; "random": uniform; "foreground_random": two thirds in a predicted class other
-            than `background`, each such class equally often, the rest anywhere; "clasp_pe": predicted classes take
-            turns, each gives its highest entropy with power noise that fades as labels grow (arXiv 2601.13677).
+        choice: "margin": at random among the `LEAST_SURE_SHARE` cells with the least margin; "class_margin":
+            predicted classes take turns, each gives one of its `CLASS_LEAST_SURE_SHARE` cells with the least margin;
+            "entropy": as "margin", by predictive entropy; "random": uniform; "foreground_random": two thirds in a
+            predicted class other than `background`, each such class equally often, the rest anywhere; "clasp_pe":
+            predicted classes take turns, each gives its highest entropy with power noise that fades as labels grow
+            (arXiv 2601.13677).
         valid: Cells that may be asked about, shape (H, W); None: all. Nodata belongs to those that may not.
         taken: Cells asked about before, shape (M, 2), row and column; never chosen again.
         background: Class that "foreground_random" does not count as foreground; None: every class counts.
@@ -142,13 +147,26 @@ def _preferred(
         where = rng.random(count) < FOREGROUND_SHARE
         first = np.concatenate([in_turns[: int(where.sum())], anywhere[: count - int(where.sum())]])
         return _unique(np.concatenate([rng.permutation(first), in_turns, anywhere]))
+    if choice == "class_margin":
+        named, values = likely.argmax(axis=1), margin(likely)
+        unsure = [np.flatnonzero(named == code) for code in rng.permutation(np.unique(named)).tolist()]
+        ranked_by_class = [
+            members[_least_sure_first(values[members], 1, CLASS_LEAST_SURE_SHARE, rng)] for members in unsure
+        ]
+        return _in_turns(ranked_by_class, len(likely))
     if choice == "clasp_pe":
         named, noisy = likely.argmax(axis=1), _noisy(entropy(likely), ClaspPE().beta(labelled_count), rng)
         best = [np.flatnonzero(named == code) for code in rng.permutation(np.unique(named)).tolist()]
         return _in_turns([members[np.argsort(-noisy[members])] for members in best], len(likely))
     values = margin(likely) if choice == "margin" else entropy(likely)
+    return _least_sure_first(values, count, LEAST_SURE_SHARE, rng)
+
+
+def _least_sure_first(values: Matrix, count: int, share: float, rng: np.random.Generator) -> NDArray[np.int64]:
+    """All cells (C,): the `share` of highest values in random order, at least `count`, then the others by value."""
+    anywhere = rng.permutation(len(values))
     ranked = anywhere[np.argsort(-values[anywhere], kind="stable")]
-    least_sure = max(count, int(np.ceil(LEAST_SURE_SHARE * len(ranked))))
+    least_sure = max(count, int(np.ceil(share * len(ranked))))
     return np.concatenate([rng.permutation(ranked[:least_sure]), ranked[least_sure:]])
 
 

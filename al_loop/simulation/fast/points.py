@@ -56,7 +56,7 @@ def parse_point_strategy(text: str, path: str) -> PointStrategy:
         click_cost = np.nan
     if option and not 0.1 <= click_cost <= 1:
         raise InvalidValueError(path, f"{text!r}: the only option is click_cost=NUMBER, 0.1 to 1")
-    choice = msgspec.convert("margin" if name == "auto" else name, PointChoice)
+    choice = msgspec.convert("class_margin" if name == "auto" else name, PointChoice)
     return PointStrategy(choice=choice, click_cost=click_cost if option else 1.0)
 
 

@@ -214,3 +214,57 @@ def test_commands_of_a_new_user(team: Team, capsys: pytest.CaptureFixture[str], 
     for text in ("al-loop land-cover-2026 classification", "batch 1", "0 of 2 labelled", "1 boxes offered"):
         assert text in printed
     assert main(["scaneo", "status", "land-cover-2026", *talk]) == 2
+
+
+def region(left: float, top: float, right: float, bottom: float) -> dict[str, Any]:
+    """As the brush stores it, of longitudes and latitudes."""
+    ring = [[left, top], [left, bottom], [right, bottom], [right, top], [left, top]]
+    return {"type": "Feature", "properties": {}, "geometry": {"type": "MultiPolygon", "coordinates": [[ring]]}}
+
+
+def test_points_of_a_batch_are_marked_by_boxes_that_are_never_labels(team: Team) -> None:
+    team.make_campaign(scenes=2)
+    team.connect("segmentation")
+    body = {"annotator": "anna", "query_size": 1, "unit": "point", "points": 2}
+    response = team.api.post("/campaigns/demo/scaneo/batches", json=body)
+    assert response.status_code == 201, response.text
+    batch = response.json()
+    theirs = batch["url"].rpartition("=")[2]
+    assert {label.name for label in team.client.labels(theirs)} == {"water", "urban", "forest", "asked point"}
+    (image,) = ranked(team, batch).values()
+    marks = team.client.annotations(image.id)
+    assert [(mark.type, mark.value) for mark in marks] == [("detection", "asked point")] * 2
+
+    (lease,) = team.api.get("/campaigns/demo/leases", params={"annotator": "anna"}).json()["leases"]
+    (south, east), (north, west) = marks[0].bb or []
+    middle, size = ((west + east) / 2, (south + north) / 2), (east - west) / 20
+    team.client.add_mask(
+        image.id, "urban", region(middle[0] - size, middle[1] + size, middle[0] + size, middle[1] - size)
+    )
+    label = team.wait_for_labels(1)[0]
+
+    (answered,) = label["features"]["features"]
+    assert answered["properties"] == {"label": "urban"}
+    asked = [[point["column"], point["row"]] for point in lease["points"]]
+    assert answered["geometry"]["type"] == "Point"
+    assert answered["geometry"]["coordinates"] in asked
+    status = team.api.get("/campaigns/demo/scaneo").json()
+    assert (status["problem"], status["image_problems"]) == (None, [])
+
+    closed = team.api.post(f"/campaigns/demo/scaneo/batches/{batch['number']}/close")
+    assert closed.is_success, closed.text
+    assert [row.value for row in team.client.annotations(image.id)] == ["urban"]
+    assert len(team.api.get("/campaigns/demo/labels").json()["labels"]) == 1
+
+
+def test_points_are_not_marked_by_the_name_of_a_class(team: Team) -> None:
+    team.make_campaign(scenes=2)
+    team.client.ensure_label(team.theirs.id, "asked point", "#123456")
+    team.connect("segmentation")
+    before = {entry.name for entry in team.client.campaigns()}
+    body = {"annotator": "anna", "query_size": 1, "unit": "point", "points": 2}
+    response = team.api.post("/campaigns/demo/scaneo/batches", json=body)
+    assert response.status_code == 400, response.text
+    assert "one of the classes" in response.text
+    assert {entry.name for entry in team.client.campaigns()} == before
+    assert lease_ends(team) == []

@@ -61,7 +61,7 @@ def test_points_keep_their_distance_from_each_other_and_from_what_was_asked(choi
     assert apart[np.triu_indices(len(both), 1)].min() >= 3
 
 
-@pytest.mark.parametrize("choice", ["clasp_pe", "foreground_random"])
+@pytest.mark.parametrize("choice", ["class_margin", "clasp_pe", "foreground_random"])
 def test_small_classes_get_their_share(choice):
     points = pick_points(make_map(), 9, np.random.default_rng(0), choice=choice, spacing=1)
     assert ((points < 3).all(axis=1)).sum() >= 1

@@ -31,7 +31,7 @@ def scores(pool: PointPool, choice: str, seed: int = 0) -> list[float]:
     return [entry.value or 0 for entry in play_points(pool, parse_point_strategy(choice, "$"), seed, CLICKS)]
 
 
-@pytest.mark.parametrize("choice", ["margin", "random", "foreground_random", "entropy", "clasp_pe"])
+@pytest.mark.parametrize("choice", ["class_margin", "margin", "random", "foreground_random", "entropy", "clasp_pe"])
 def test_more_clicks_answer_better(choice) -> None:
     values = scores(make_pool(), choice)
     assert len(values) == 3
@@ -58,7 +58,7 @@ def test_a_run_ends_where_no_pixels_are_left() -> None:
 
 
 def test_choices_are_told_by_name_with_their_cost() -> None:
-    assert parse_point_strategy("auto", "$") == PointStrategy(choice="margin")
+    assert parse_point_strategy("auto", "$") == PointStrategy(choice="class_margin")
     assert parse_point_strategy("entropy:click_cost=0.5", "$") == PointStrategy(choice="entropy", click_cost=0.5)
 
 

@@ -16,8 +16,8 @@ def written(folder: Path, monkeypatch: pytest.MonkeyPatch, *paths: Path) -> tupl
     """Exit code and folder of a run over images."""
     monkeypatch.setattr(describe, "WINDOW_PX", 64)
     spec = PixelSpec(
-        paths=[str(path) for path in paths], scaled_by=list(range(len(paths))), per_image=400, source_bands=3, bands=[1, 2, 3],
-        band_policy=BandPolicy(source_bands=3),
+        paths=[str(path) for path in paths], scaled_by=list(range(len(paths))), per_image=400, source_bands=3,
+        bands=[1, 2, 3], band_policy=BandPolicy(source_bands=3),
     )  # fmt: skip
     (folder / "spec.json").write_bytes(msgspec.json.encode(spec))
     (folder / "out").mkdir()
