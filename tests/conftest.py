@@ -1,5 +1,6 @@
 """Fixtures that every test may use; those of one room live in the `fixtures.py` beside its tests."""
 
+import gc
 import os
 import socket
 import threading
@@ -11,8 +12,10 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from al_loop.campaigns.layout import DataLayout
 from service.app import create_app
 from service.settings import Settings
+from tests.data.empty_store import lay_empty_store
 
 pytest_plugins = [  # a module before those that import it
     "tests.al_loop.store.fixtures",
@@ -64,6 +67,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = set(getattr(item, "fixturenames", ()))
         if fixtures & SLOW_FIXTURES or item.nodeid.startswith(SLOW_FILES):
             item.add_marker("slow")
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over the modules of all tests, which took it longer than many a test."""
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Let it see them again: the interpreter ends."""
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +131,8 @@ def imagery(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(tmp_path: Path, imagery: Path) -> Settings:
-    """Settings of a service in a temporary directory, ticking fast."""
+    """Settings of a service in a temporary directory, ticking fast; its store is there already, and empty."""
+    lay_empty_store(DataLayout(tmp_path / "data").database)
     return Settings(data=tmp_path / "data", imagery=str(imagery), retrain_tick_s=0.2, score_tick_s=0.2)
 
 

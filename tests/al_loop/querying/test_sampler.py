@@ -21,6 +21,7 @@ from models.errors import NonFiniteScoresError
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import EMBEDDINGS_FILE, FEATURES
 from tests.al_loop.store.fixtures import NOW, every_answer, plain_headers
+from tests.data.empty_store import lay_empty_store
 
 NO_RESERVE = CampaignSettings(query=QuerySettings(control_share=0), reserve=ReserveSettings(share=0, minimum=0))
 
@@ -257,7 +258,7 @@ def test_nan_scores_are_refused_with_the_sample_ids(
 def test_equal_seeds_answer_equally(tmp_path):
     answers = []
     for index, seed in enumerate([5, 5, 6]):
-        store = LabelStore.open(tmp_path / f"{index}.duckdb")
+        store = LabelStore.open(lay_empty_store(tmp_path / f"{index}.duckdb"))
         tasks = [TaskSpec(task="classification", classes=["forest", "water"])]
         campaign = store.campaigns.create(
             name="a", tasks=tasks, root="/", bands=None, settings=CampaignSettings(), policy=RetrainPolicy(), now=NOW

@@ -20,6 +20,7 @@ from al_loop.store import LabelStore
 from models.card import TaskSpec
 from models.scoring.embeddings import EmbeddingStore
 from tests.al_loop.store.fixtures import CLASSES, NOW, every_answer, plain_headers
+from tests.data.empty_store import lay_empty_store
 
 NO_RESERVE = CampaignSettings(
     query=QuerySettings(control_share=0), reserve=ReserveSettings(share=0, minimum=0), lease_s=60
@@ -105,7 +106,7 @@ def test_nobody_is_offered_what_they_skipped_nor_what_three_did(
     turns: list[tuple[str, int, list[bool]]],
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        store = LabelStore.open(Path(folder) / "store.duckdb")
+        store = LabelStore.open(lay_empty_store(Path(folder) / "store.duckdb"))
         campaign = store.campaigns.create(
             name="demo", tasks=[TaskSpec(task="classification", classes=CLASSES)], root=folder, bands=None,
             settings=WITH_RESERVE, policy=RetrainPolicy(), now=NOW,

@@ -18,6 +18,7 @@ from service.app import create_app
 from service.demo.server import free_port
 from service.scaneo.transport import Transport
 from service.settings import Settings
+from tests.data.empty_store import lay_empty_store
 from tests.data.make_scene import make_scene
 from tests.data.tiny_model import make_tiny_onnx
 from tests.e2e.campaigns import running_server
@@ -173,6 +174,7 @@ def own_team(own_scaneo: RunningScaneo, tmp_path: Path) -> Iterator[Team]:
 def _team(scaneo: RunningScaneo, tmp_path: Path) -> Iterator[Team]:
     folder = tmp_path / "imagery"
     folder.mkdir()
+    lay_empty_store(DataLayout(tmp_path / "data").database)
     settings = Settings(
         data=tmp_path / "data",
         imagery=str(folder),

@@ -21,6 +21,7 @@ from models.card import TaskSpec
 from models.rasters.reading import read_header
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES
+from tests.data.empty_store import lay_empty_store
 from tests.e2e.campaigns import field_of, write_pool
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -31,7 +32,7 @@ FIELDS = [field for field in SampleHeader.__struct_fields__ if field not in ("pa
 def loop(tmp_path):
     layout = DataLayout(tmp_path / "data")
     layout.root.mkdir()
-    store = LabelStore.open(layout.database)
+    store = LabelStore.open(lay_empty_store(layout.database))
     names = write_pool(tmp_path / "pool", 16, size=96)
     store.campaigns.create(
         name="c", tasks=[TaskSpec(task="segmentation", classes=["field"])], root=str(tmp_path / "pool"), bands=None,

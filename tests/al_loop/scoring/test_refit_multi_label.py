@@ -21,6 +21,7 @@ from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import EMBEDDINGS_FILE, FEATURES, IDS_FILE, SCORES_FILE
 from tests.al_loop.scoring.fixtures import serve_measured
 from tests.al_loop.store.fixtures import plain_headers
+from tests.data.empty_store import lay_empty_store
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 CLASSES = ["water", "forest"]
@@ -32,7 +33,7 @@ class Bench:
 
     def __init__(self, root):
         layout = DataLayout(root)
-        self.store = LabelStore.open(layout.database)
+        self.store = LabelStore.open(lay_empty_store(layout.database))
         self.store.campaigns.create(
             name="c", tasks=[TaskSpec(task="classification", classes=CLASSES, multi_label=True)], root="/imagery",
             bands=None, settings=CampaignSettings(reserve=ReserveSettings(share=0.2, minimum=10)),

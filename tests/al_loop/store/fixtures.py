@@ -20,6 +20,7 @@ from al_loop.store.database import Database
 from al_loop.store.tables.predictions import remembered
 from al_loop.store.tables.queries import Choice
 from models.card import TaskSpec
+from tests.data.empty_store import lay_empty_store
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CLASSES = ["forest", "water", "urban"]
@@ -100,7 +101,7 @@ def stored_predictions(store: LabelStore, campaign_id: int) -> list[RememberedPr
 @pytest.fixture
 def store_database(tmp_path: Path) -> Database:
     """The file of `label_store`, for what no verb of the store says or does."""
-    return Database(tmp_path / "store" / "al_loop.duckdb")
+    return Database(lay_empty_store(tmp_path / "store" / "al_loop.duckdb"))
 
 
 @pytest.fixture

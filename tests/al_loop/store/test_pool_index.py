@@ -23,6 +23,7 @@ from al_loop.store.tables.campaigns import CampaignTable
 from models.card import TaskSpec
 from models.scoring.embeddings import EmbeddingStore
 from tests.al_loop.store.fixtures import CLASSES, NOW, make_header
+from tests.data.empty_store import lay_empty_store
 
 PEOPLE = st.sampled_from(["ann", "bob", "cleo", "dan"])
 PLACES = st.integers(0, 30)
@@ -60,7 +61,7 @@ class PoolIndexMachine(RuleBasedStateMachine):
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
         self.folder = Path(self.directory.name)
-        self.database = Database(self.folder / "al_loop.duckdb")
+        self.database = Database(lay_empty_store(self.folder / "al_loop.duckdb"))
         self.store = LabelStore(self.database)
         self.campaign = self.store.campaigns.create(
             name="demo", tasks=[self.task], root="/", bands=None,

@@ -16,6 +16,7 @@ from al_loop.errors import ConflictError, LeasedError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from tests.al_loop.store.fixtures import CLASSES, NOW, open_query, plain_headers
+from tests.data.empty_store import lay_empty_store
 
 SAMPLES = st.integers(1, 5)
 ANNOTATORS = st.sampled_from(["ann", "bob", "eve"])
@@ -28,7 +29,7 @@ class StoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
-        self.path = Path(self.directory.name) / "al_loop.duckdb"
+        self.path = lay_empty_store(Path(self.directory.name) / "al_loop.duckdb")
         self.store = LabelStore.open(self.path)
         self.campaign = self.store.campaigns.create(
             name="demo", tasks=[TaskSpec(task="classification", classes=CLASSES)], root="/", bands=None,

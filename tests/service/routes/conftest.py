@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from litestar.testing import TestClient
 
+from al_loop.campaigns.layout import DataLayout
 from service.app import create_app
 from service.settings import Settings
+from tests.data.empty_store import lay_empty_store
 from tests.e2e.campaigns import Http, create, register, write_pool
 
 BOTH_TASKS = [
@@ -42,6 +44,7 @@ def still_imagery(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def still_http(still_imagery: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Http]:
     """One service for the tests of a file that change nothing in it: what they ask for is refused, or only read."""
     data = tmp_path_factory.mktemp("still-data")
+    lay_empty_store(DataLayout(data).database)
     settings = Settings(data=data, imagery=str(still_imagery), score_tick_s=3600.0, retrain_tick_s=3600.0)
     with TestClient(create_app(settings), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         yield client

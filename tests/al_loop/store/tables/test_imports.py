@@ -16,6 +16,7 @@ from al_loop.domain.labels import Label, LabelInput, LabelSource, counting
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from tests.al_loop.store.fixtures import NOW, ONE_TASK, drawn_label, drawn_square, make_header, open_query
+from tests.data.empty_store import lay_empty_store
 
 CREATE: dict[str, Any] = {
     "tasks": ONE_TASK, "root": "/", "bands": None, "settings": CampaignSettings(), "policy": RetrainPolicy(),
@@ -166,7 +167,7 @@ STEP = st.tuples(
 def test_importing_twice_is_importing_once_and_sql_agrees_with_python(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str, LabelSource | Literal["retract"]]]
 ) -> None:
-    with closing(LabelStore.open(tmp_path_factory.mktemp("store") / "al-loop.duckdb")) as store:
+    with closing(LabelStore.open(lay_empty_store(tmp_path_factory.mktemp("store") / "al-loop.duckdb"))) as store:
         campaign = store.campaigns.create(name="land", **CREATE)
         store.samples.register(campaign.campaign_id, [make_header("a.tif")], NOW)
         for annotator, name, source in steps:
