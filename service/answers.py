@@ -82,6 +82,9 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     """The light heads, one a task, refitted after the newest labels, and whether they rank; None: none yet."""
     scoring: ScoringProgress | None = None
     """How far the images are described or scored, while that is going on; null: it is not."""
+    reserve_drawn: bool | None = None
+    """Whether the test reserve is drawn, which the first query or the first labels do; until then `samples.reserve`
+    is 0. Null: annotators are not told."""
 
 
 class SamplePage(msgspec.Struct, frozen=True, kw_only=True):

@@ -102,6 +102,7 @@ _add(
     "open fields --imagery /path/to/imagery --data ./al-loop-data",
     panel=SERVICE,
 )
+_add(app, "stop", campaigns.stop, "stop", "stop --data ./al-loop-data", panel=SERVICE)
 _add(app, "example", campaigns.example, "example", panel=SERVICE)
 _add(
     app,

@@ -61,6 +61,7 @@ def campaign_view(loop: Loop, campaign: Campaign, *, told: bool = True) -> Campa
         archived=campaign.archived_at is not None,
         head=loop.refitter.report(campaign),
         scoring=loop.scorer.progress(campaign.campaign_id),
+        reserve_drawn=campaign.reserve_drawn_at is not None if told else None,
     )
 
 

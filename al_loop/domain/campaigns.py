@@ -235,6 +235,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     """How `source_bands` came about; None: nothing is registered, or it was before this was recorded."""
     policy_since: datetime | None = None
     """When `policy` was set last; None: before this was recorded."""
+    reserve_drawn_at: datetime | None = None
+    """When its test reserve was drawn; None: not yet, the first query or round does it."""
 
     @property
     def band_policy(self) -> BandPolicy:

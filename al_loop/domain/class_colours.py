@@ -32,16 +32,23 @@ CUSTOMARY = {
     "#c0c0c0": "cloud",
     "#643200": "shadow",
     "#505050": "road street highway asphalt",
+    "#cc4df2": "industrial industry factory",
+    "#f2a64d": "orchard vineyard",
 }
 """Land covers by the colour that published maps show them in.
 
 Water, crops, shrubs, built-up, snow, wetland, mangroves and moss: legend of ESA WorldCover 2021 (Product User Manual
 2.0). Trees, grass, bare: Dynamic World (Brown et al. 2022, Scientific Data 9:251); WorldCover's forest and built-up
-look alike to those who see no red. Cloud and cloud shadow: scene classification of Sentinel-2 L2A, classes 8 and 3.
+look alike to those who see no red. Industry, orchards, vegetation: CORINE Land Cover 2018, classes 121, 222 and 323.
+Cloud and cloud shadow: scene classification of Sentinel-2 L2A, classes 8 and 3.
 Roads: no map of those shows them; dark as asphalt.
 """
 
 _COLOUR_OF = {word: colour for colour, words in CUSTOMARY.items() for word in words.split()}
+_PHRASES = {
+    "permanent crop": "#f2a64d", "herbaceous vegetation": "#a6e64d", "vegetation": "#a6e64d", "land": "#a59b8f",
+}  # fmt: skip
+"""Whole names whose words say nothing, or something else, one by one."""
 _FILLER_WORDS = """
 and or of the land cover covered area surface up body bodies vegetation sparse dense permanent seasonal
 annual herbaceous open
@@ -120,7 +127,11 @@ def keep_colours(
 def customary_colour(name: str) -> str | None:
     """The colour that maps show a land cover in, by its English name ("Tree cover", "bare_soil", "SeaLake")."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    words = [word for word in re.findall(r"[^\W\d_]+", spaced.casefold()) if word not in _FILLER_WORDS.split()]
+    every = re.findall(r"[^\W\d_]+", spaced.casefold())
+    phrase = " ".join(every).removesuffix("s")
+    if phrase in _PHRASES:
+        return _PHRASES[phrase]
+    words = [word for word in every if word not in _FILLER_WORDS.split()]
     if words[:1] in (["cloud"], ["clouds"]) and words[1:] in (["shadow"], ["shadows"]):
         words = words[1:]
     colours = {_COLOUR_OF.get(word) or _COLOUR_OF.get(word.removesuffix("s")) for word in words}

@@ -88,7 +88,7 @@ class SampleCounts(msgspec.Struct, frozen=True, kw_only=True):
     labelled: int
     """Every task answered."""
     reserve: int
-    """All of the test reserve, labelled or not."""
+    """All of the test reserve, labelled or not; 0 until it is drawn, with the first query or the first labels."""
     reserve_labelled: int
     total: int
     skipped: int = 0

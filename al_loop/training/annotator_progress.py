@@ -11,6 +11,8 @@ from al_loop.domain.samples import SampleCounts
 from al_loop.store import LabelStore
 from al_loop.training.triggers.policy import foreground, last_counted_snapshot
 
+TOO_FEW_IMAGES = "too few images for a model yet: whoever runs the campaign can add more"
+
 
 def annotator_progress(
     store: LabelStore,
@@ -73,7 +75,7 @@ def next_round_for_annotators(store: LabelStore, campaign: Campaign, counts: Sam
     problem = readiness(store, campaign, now)
     short = problem is not None and _is_short(campaign, counts)
     if problem is not None and not short:
-        return NextRound(sentence=problem.reason)
+        return NextRound(sentence=TOO_FEW_IMAGES if _is_small(campaign, counts) else problem.reason)
     least = policy.min_labels + policy.min_reserve_labels
     if policy.new_labels is not None:
         event = last_counted_snapshot(rounds)
@@ -99,10 +101,15 @@ def next_round_for_annotators(store: LabelStore, campaign: Campaign, counts: Sam
     )
 
 
+def _is_small(campaign: Campaign, counts: SampleCounts) -> bool:
+    """Whether the reserve of so few images cannot hold the labels that a round needs."""
+    return counts.total == 0 or counts.reserve < campaign.policy.min_reserve_labels
+
+
 def _is_short(campaign: Campaign, counts: SampleCounts) -> bool:
     """Whether more labels are all that the first round needs."""
     policy = campaign.policy
     train, test = counts.labelled + counts.partly, counts.reserve_labelled + counts.reserve_partly
-    if counts.total == 0 or counts.reserve < policy.min_reserve_labels:
+    if _is_small(campaign, counts):
         return False
     return train < policy.min_labels or test < policy.min_reserve_labels

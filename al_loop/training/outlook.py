@@ -76,11 +76,12 @@ class RoundOutlook:
         key = (
             self._store.campaign_version(number), campaign.policy, campaign.archived_at,
             None if last is None else (last.number, last.state), self._store.drift.report(number),
-            counts.total, counts.labelled, counts.reserve, counts.reserve_labelled,
+            counts.total, counts.labelled, counts.partly,
+            counts.reserve, counts.reserve_labelled, counts.reserve_partly,
         )  # fmt: skip
         kept, version = self._kept.get(number), self._store.changes.version(number)
         if kept is None or kept[0] != key or (fresh and kept[1] != version):
-            labelled = counts.labelled + counts.reserve_labelled > 0
+            labelled = counts.labelled + counts.partly + counts.reserve_labelled + counts.reserve_partly > 0
             kept = self._kept[number] = key, version, self._read(campaign, now, labelled=labelled)
         return self._in_the_past(campaign, kept[2], now)
 

@@ -1,6 +1,7 @@
 """A service in the background, for those who have none running: started once, found by its address afterwards."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from service.client.errors import ClientError, NoAnswerError, ServiceUnreachable
 from service.commands.options import connect
 from service.settings import Settings, is_loopback
 
-START_S = 120.0
+START_S, STOP_S = 120.0, 60.0
 LOG_FILE, PID_FILE = "al-loop.log", "al-loop.pid"
 
 
@@ -25,6 +26,10 @@ class Started(NamedTuple):
 
 class StartError(ClientError):
     """The service did not start; says why and where its log is."""
+
+
+class StopError(ClientError):
+    """The service did not end; says which process it is."""
 
 
 def ensure_service(
@@ -69,6 +74,42 @@ def ensure_service(
     if process.poll() is None:
         raise StartError(f"the service did not answer within {START_S:.0f} s; its log is {started.log}")
     raise StartError(f"the service did not start: {_last_line(started.log)} (log: {started.log})")
+
+
+def stop_service(data: Path) -> int | None:
+    """End the service that was started in the background over a data directory, and wait until it is gone.
+
+    Args:
+        data: Its data directory.
+
+    Returns:
+        Its process id; None: none runs there.
+
+    Raises:
+        StopError: It still runs after a minute.
+    """
+    try:
+        pid = int((data / PID_FILE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    if not _serves(pid, data):
+        return None
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_S
+    while _serves(pid, data):
+        if time.monotonic() > deadline:
+            raise StopError(f"the service has not ended within {STOP_S:.0f} s; its process is {pid}")
+        time.sleep(0.05)
+    return pid
+
+
+def _serves(pid: int, data: Path) -> bool:
+    """Whether a process is a service that was started here: numbers of processes are given again."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return b"service" in words and os.fsencode(data.resolve()) in words
 
 
 def _start(settings: Settings) -> tuple[Started, "subprocess.Popen[bytes]"]:

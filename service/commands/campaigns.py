@@ -1,6 +1,7 @@
-"""`al-loop create`, `add`, `open`, `example`: from a folder of images to the page that labels them."""
+"""`al-loop create`, `add`, `open`, `stop`, `example`: from a folder of images to the page that labels them."""
 
 import os
+import shlex
 import sys
 import webbrowser
 from collections.abc import Iterator
@@ -14,11 +15,11 @@ from al_loop.domain.campaigns import CampaignRequest, CampaignSettings, Registra
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.retraining import RetrainPolicy
 from service.client.errors import ServiceError
-from service.commands.background import ensure_service
+from service.commands.background import ensure_service, stop_service
 from service.commands.imports import import_plan, progress_bars
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
 from service.commands.output import console, exit_for, print_json
-from service.settings import is_loopback
+from service.settings import Settings, is_loopback
 
 if TYPE_CHECKING:
     from al_loop.campaigns.importing import ImportPlan
@@ -149,6 +150,20 @@ def open_page(
         _show(client, campaign, browser=browser)
 
 
+def stop(
+    data: Annotated[Path | None, typer.Option(help="Its data directory; al-loop-data if left out.")] = None,
+) -> None:
+    """Stop the service that runs in the background.
+
+    The one that `open` or `example` started over the data directory. No label is lost; a round that runs is
+    interrupted, and the campaign's policy starts another when the service runs again.
+    """
+    folder = Settings.from_env(os.environ, data=None if data is None else str(data)).data
+    out, pid = console(stderr=True), stop_service(folder)
+    said = f"no service runs in the background over {folder}" if pid is None else f"stopped the service over {folder}"
+    out.print(said, highlight=False, soft_wrap=True)
+
+
 def example(
     directory: Annotated[Path, typer.Argument(help="Folder for the images; made if missing.")] = Path(
         "al-loop-example"
@@ -190,7 +205,7 @@ def example(
 def _generated(directory: Path, scenes: int) -> "ImportPlan":
     """Write generated scenes, cut into chips; returns what is known of them."""
     from al_loop.campaigns.importing import ImportPlan  # here: these load rasterio
-    from models.card import TaskSpec, TrainConfig
+    from models.card import TaskSpec
     from models.synthetic.scenes import CLASSES, write_scenes
     from models.tasks import task_kinds
 
@@ -206,7 +221,7 @@ def _generated(directory: Path, scenes: int) -> "ImportPlan":
         root=root,
         tasks=[TaskSpec(task=task, classes=list(CLASSES))],
         paths=sorted(shown),
-        settings=CampaignSettings(train=TrainConfig(epochs=20, max_steps=200, batch_size=16)),
+        settings=CampaignSettings(),
         label_counts={task: len(shown)},
         skipped=[],
         read_labels=labels,
@@ -235,11 +250,17 @@ def _start(service: str, token: str | None, imagery: list[Path], data: Path | No
     started = ensure_service(service, token, imagery, data)
     if started is not None:
         console(stderr=True).print(
-            f"started a service in the background (log: {started.log}; stop it with: kill {started.pid})",
+            f"started a service in the background (log: {started.log}; stop it with: {_stopping(started.log.parent)})",
             highlight=False,
             soft_wrap=True,
         )
     return started is not None
+
+
+def _stopping(data: Path) -> str:
+    """The command that stops a service over a data directory, as typed where we are."""
+    usual = data == Settings.from_env(os.environ).data.resolve()
+    return "al-loop stop" if usual else f"al-loop stop --data {shlex.quote(str(data))}"
 
 
 def _say(name: str, report: RegistrationReport) -> None:

@@ -156,7 +156,7 @@ def round_table(rounds: list[Round]) -> Table:
             str(entry.labels or ""),
             str(entry.reserve_labels or ""),
             "\n".join(f"{m.metric} {m.value:.3f} [{m.low:.3f}, {m.high:.3f}]" for m in metrics),
-            "\n".join([entry.error or entry.verdict or entry.reason, *([entry.choice] if entry.choice else [])]),
+            "; ".join([entry.error or entry.verdict or entry.reason, *([entry.choice] if entry.choice else [])]),
         )
     return table
 

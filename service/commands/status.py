@@ -80,12 +80,22 @@ def _table(views: list[CampaignView]) -> Table:
             str(counts.pool),
             str(counts.leased),
             str(counts.labelled),
-            f"{counts.reserve} ({counts.reserve_labelled})",
+            _reserve(view),
             "" if view.current_model is None else view.current_model.version,
             "" if last is None else f"{last.number} {last.state}",
             view.next_round.sentence,
         )
     return table
+
+
+def _reserve(view: CampaignView) -> str:
+    """Size of the test reserve and how much of it is labelled, or why there is none to see."""
+    if view.reserve_drawn is None:
+        return "told to operators"
+    counts, wanted = view.samples, view.settings.reserve
+    if not view.reserve_drawn and (wanted.share or wanted.minimum):
+        return "drawn by the first query"
+    return f"{counts.reserve} ({counts.reserve_labelled})"
 
 
 def _print_notices(views: list[CampaignView]) -> None:

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.timeout(TIMEOUT_S + 100)
 def tutorial_script(port: int) -> str:
     """The commands of the tutorial on another port, the examples before its end; stops at the first that fails."""
     lines = "\n".join(BLOCKS.findall(TUTORIAL.read_text(encoding="utf-8"))).splitlines()
-    at = next(number for number, line in enumerate(lines) if line.startswith("kill "))
+    at = next(number for number, line in enumerate(lines) if line == "al-loop stop")
     script = "\n".join([*lines[:at], EXAMPLES, *lines[at:]])
     script = script.replace("localhost:8090", f"localhost:{port}").replace("curl -s ", "curl -s --fail-with-body ")
     return f"set -euo pipefail\ntrap 'kill $(cat al-loop-data/al-loop.pid) 2>/dev/null || true' EXIT\n{script}\n"
@@ -71,6 +71,7 @@ def test_tutorial_starts_from_images_and_ends_with_a_model_and_labels(folder: Pa
     assert "250 images in al-loop-example" in said
     assert "example: label " in said
     assert re.search(r"round 1 promoted: ", said)
+    assert "quick is the only candidate" in said  # a newcomer waits seconds for the first model
     assert re.search(r"^\[[\d.e,-]+\]", said, re.MULTILINE)
     assert "fields: 32 images registered" in said
     assert "fields: 32 images registered, 32 were registered before" in said

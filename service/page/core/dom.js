@@ -1,5 +1,7 @@
 // The few things done to the document: find marked parts, write only what changed, show and hide.
 
+const TAIL = 10; // last characters of a file's name that stay in sight
+
 /** The elements below `root` that are marked with `data-part`, by that name in camel case. */
 export function partsOf(root) {
   const parts = {};
@@ -19,6 +21,13 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Set the text of an element to a file's name whose middle gives way where there is no room for all of it. */
+export function writeFile(place, name) {
+  if (place.textContent === name) return;
+  const at = Math.max(0, name.length - TAIL);
+  place.replaceChildren(span("head", name.slice(0, at)), span("tail", name.slice(at)));
+}
+
 /** Show an element or hide it. */
 export function show(element, visible) {
   if (element.hidden === visible) element.hidden = !visible;
@@ -36,3 +45,5 @@ export function element(tag, className = "", text = "") {
   if (text) made.textContent = text;
   return made;
 }
+
+const span = (className, text) => element("span", className, text);

@@ -9,6 +9,7 @@ export const state = {
   leases: [], // the same with the answers that still wait to be sent
   outbox: [], // answers on their way: see outbox/outbox.js
   visits: new Map(), // sample_id -> something like a lease: samples opened from history, search or look-alikes
+  missing: false, // whether there is no campaign of this name
   loaded: false, // whether the leases were read at least once
   selected: null, // sample_id
   task: null, // name of the task that keys answer now

@@ -14,9 +14,8 @@ export function renderTop(parts) {
   parts.campaign.title = campaign.name;
   const all = samples.total; // one bar: nothing here tells which samples are kept for the test
   const answered = progress?.answered ?? samples.labelled + samples.reserve_labelled;
-  const leased = Math.max(0, samples.leased);
   fill(parts.barDone, answered / all);
-  fill(parts.barLeased, leased / all);
+  fill(parts.barLeased, (samples.leased + samples.reserve_leased) / all);
   const counts = `${answered.toLocaleString("en")} of ${all.toLocaleString("en")}`;
   const yours = ` labelled${progress ? ` · ${progress.answered_by_you.toLocaleString("en")} by you` : ""}`;
   const text = counts + yours;

@@ -1,7 +1,7 @@
 // One's own labels, and samples found by name: a second list beside the one of leased samples.
 
 import { ApiError } from "../net/api.js";
-import { element, fromTemplate, show, write } from "../core/dom.js";
+import { element, fromTemplate, show, write, writeFile } from "../core/dom.js";
 import { answerText, fileName } from "../core/format.js";
 import { toast } from "../core/messages.js";
 import { select } from "../core/selection.js";
@@ -74,7 +74,7 @@ export class FinderView {
     button.title = path;
     button.tabIndex = 0;
     button.dataset.sample = id;
-    write(item.querySelector(".file"), fileName(path));
+    writeFile(item.querySelector(".file"), fileName(path));
     write(item.querySelector(".reason"), said);
     button.addEventListener("click", () => this.open(id, path));
     this.#watcher.observe(button);

@@ -1,7 +1,7 @@
 // The list on the left: one row a sample, made once and then only changed, so that nothing jumps.
 
 import { givenTo } from "../actions/pointing.js";
-import { fromTemplate, write } from "../core/dom.js";
+import { fromTemplate, write, writeFile } from "../core/dom.js";
 import { answerText, counted, fileName, timeLeft } from "../core/format.js";
 import { select } from "../core/selection.js";
 import { isAnswered, isOpen, msLeft, openLeases, state, stateOf, tasks } from "../core/state.js";
@@ -62,7 +62,7 @@ export class ListView {
   #show(row, lease) {
     const now = stateOf(lease);
     const chosen = lease.sample_id === state.selected;
-    write(row.file, fileName(lease.path));
+    writeFile(row.file, fileName(lease.path));
     write(row.reason, now === "labelled" ? lease.answers.map((own) => answerText(own.classes)).join(" · ") : folderOf(lease.path));
     write(row.state, this.#stateText(lease, now));
     if (row.button.dataset.state !== now) row.button.dataset.state = now;

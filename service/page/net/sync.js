@@ -98,9 +98,11 @@ export class Sync {
       await this.refresh();
       if (this.#failures) banner(null);
       this.#failures = 0;
+      if (state.missing) change({ missing: false });
     } catch (error) {
       this.#failures += 1;
       banner(troubleOf(error));
+      if (error.status === 404 && !state.campaign) change({ missing: true });
     }
     const calm = document.hidden ? HIDDEN_POLL_MS : POLL_MS;
     const wait = this.#failures ? Math.min(SLOWEST_RETRY_MS, 1000 * 2 ** this.#failures) : calm;
@@ -112,7 +114,7 @@ const selectable = (sampleId) => state.leases.some((lease) => lease.sample_id ==
 
 function troubleOf(error) {
   if (error.isOffline) return "The service does not answer. Go on: your answers are kept and sent when it is back.";
-  if (error.status === 404) return `${error.message}. Choose a campaign: the sign in the upper left corner leads to them.`;
+  if (error.status === 404) return `${error.message}.`;
   if (error.status === 403) return `${error.message} Ask for a token that may annotate.`;
   return error.message;
 }

@@ -55,7 +55,9 @@ export class StageView {
     }
     parts.canvas.classList.toggle("empty", !lease);
     show(parts.map, Boolean(lease));
-    show(parts.finished, !lease && state.loaded);
+    show(parts.finished, !lease && (state.loaded || state.missing));
+    show(parts.finishedWay, state.missing);
+    parts.canvas.closest(".workspace").classList.toggle("missing", state.missing);
     if (lease) {
       this.#picture(lease);
       this.#overlay(lease);
@@ -79,11 +81,11 @@ export class StageView {
     this.#sample = null;
     for (const hidden of [note, legend]) show(hidden, false);
     const done = state.leases.filter((lease) => lease.state === "labelled").length;
-    write(finishedTitle, state.exhausted ? "Nothing left to give out" : done ? "All done" : "Ready when you are");
-    const sentence = done ? `You labelled ${counted(done, "sample")} in the last 12 hours.` : "You hold no samples yet.";
-    write(finishedText, state.exhausted ? `${capital(state.exhausted)}.` : sentence);
+    const [title, text, more] = ending(done);
+    write(finishedTitle, title);
+    write(finishedText, text);
     write(finishedSize, String(state.querySize));
-    for (const button of this.#parts.finished.querySelectorAll(".button")) button.classList.toggle("primary", !state.exhausted);
+    this.#parts.finished.querySelector("button.button").classList.toggle("primary", more);
   }
 
   /** Show the picture that is here at once, the whole one as soon as it comes, tiles where it has more to show. */
@@ -245,3 +247,12 @@ function tilesAcross(place, width, length) {
 
 /** How many times the image is halved until it fits into one tile. */
 const zoomsOf = ({ width, height }) => Math.max(0, Math.ceil(Math.log2(Math.max(width, height) / TILE_PX)));
+
+/** What is said where no sample is shown, and whether there may be more to ask for. */
+function ending(done) {
+  if (state.missing) return ["No such campaign", "It may have been renamed, deleted or mistyped.", false];
+  if (state.exhausted) return ["Nothing left to give out", `${capital(state.exhausted)}.`, false];
+  if (state.progress?.left_in_pool === 0) return ["Everything is labelled", "Every image of this campaign has an answer.", false];
+  if (done) return ["All done", `You labelled ${counted(done, "sample")} in the last 12 hours.`, true];
+  return ["Ready when you are", "You hold no samples yet.", true];
+}

@@ -83,15 +83,19 @@ function* lines(campaign, annotator, more) {
   const left = waiting(campaign);
   if (more.open) yield ["For you", `${count(more.open)} reserved for ${annotator}`, "yours"];
   if (samples.total) {
-    const others = samples.leased - (more.open ?? 0);
+    const others = samples.leased + samples.reserve_leased - (more.open ?? 0);
     const taken = others > 0 ? `, ${count(others)} with ${more.open ? "others" : "annotators"}` : "";
     yield ["To label", left ? `${count(left)}${taken}` : "nothing: all images have an answer", left ? "" : "done"];
+  }
+  const { share, minimum } = campaign.settings.reserve;
+  if (samples.total && campaign.reserve_drawn === false && (share || minimum)) {
+    yield ["Test images", "set aside at random by the first query", ""];
   }
   yield ["Model", model ? [model.version, ...measured(model, more.curve)].join(" · ") : "none yet", model?.problem ? "bad" : ""];
   if (round) {
     const said = round.error ?? round.verdict ?? "";
     const failed = round.state === "failed";
-    yield ["Last round", `${round.number}: ${round.state}${said && said !== round.state ? `, ${said}` : ""}${round.choice ? ` (${round.choice})` : ""}`, failed ? "bad" : ""];
+    yield ["Last round", `${round.number}: ${round.state}${said && said !== round.state ? `, ${said}` : ""}`, failed ? "bad" : ""];
   }
   if (campaign.scoring) yield ["Features", campaign.scoring.sentence, ""];
   const next = campaign.next_round?.sentence;

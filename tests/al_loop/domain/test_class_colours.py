@@ -34,6 +34,7 @@ def test_land_covers_have_the_colours_of_maps_whatever_their_order() -> None:
         ("Permanent water bodies", "water"), ("SeaLake", "water"), ("Tree cover", "forest"), ("TREES", "forest"),
         ("AnnualCrop", "crop"), ("Built-up", "urban"), ("bare_soil", "bare"), ("Snow and ice", "snow"),
         ("Herbaceous wetland", "wetland"), ("clouds", "cloud"), ("cloud shadow", "shadow"), ("Roads", "road"),
+        ("Vegetation", "HerbaceousVegetation"), ("PermanentCrop", "orchard"), ("Land", "bare"),
     ],
 )  # fmt: skip
 def test_names_are_known_as_legends_spell_them(name: str, like: str) -> None:
@@ -77,3 +78,15 @@ def test_palette_is_repeated_when_there_are_more_classes() -> None:
     colours = list(colours_of(*(f"kind {chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(300))).values())
     assert set(colours[:16]) == set(PALETTE)
     assert set(colours) == set(PALETTE)
+
+
+def test_classes_of_well_known_sets_are_told_apart_and_vegetation_is_green() -> None:
+    dubai = colours_of("Building", "Land", "Road", "Vegetation", "Water")
+    red, green, blue = rgb(dubai["Vegetation"])
+    assert green > red > blue
+    eurosat = colours_of(
+        "AnnualCrop", "Forest", "HerbaceousVegetation", "Highway", "Industrial", "Pasture", "PermanentCrop",
+        "Residential", "River", "SeaLake",
+    )  # fmt: skip
+    for colours in (dubai, eurosat):
+        assert min(distance(*pair) for pair in combinations(colours.values(), 2)) >= 10

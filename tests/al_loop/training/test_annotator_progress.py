@@ -90,3 +90,11 @@ def test_sentence_says_when_rounds_are_started_by_hand(label_store: LabelStore, 
     assert progress(label_store, changed).next_round.sentence == "rounds of this campaign are started by hand"
     label_store.rounds.create(changed.campaign_id, reason="ops", now=NOW)
     assert progress(label_store, changed).next_round.sentence == "round 1 is under way"
+
+
+def test_campaign_of_too_few_images_says_so_without_the_words_of_its_operator(
+    label_store: LabelStore, make_campaign: Callable[..., Campaign]
+) -> None:
+    small = make_campaign(samples=4, tasks=ONE_TASK, policy=RetrainPolicy(min_reserve_labels=5))
+    told = progress(label_store, small).next_round.sentence
+    assert told == "too few images for a model yet: whoever runs the campaign can add more"

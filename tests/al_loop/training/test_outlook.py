@@ -26,3 +26,17 @@ def test_sentence_follows_labels_and_policy_and_asking_draws_no_reserve(
     assert "1 of 5 new labels" in outlook.of(campaign).sentence
     label_store.campaigns.set_policy(campaign.campaign_id, RetrainPolicy(new_labels=9))
     assert "1 of 9 new labels" in outlook.of(label_store.campaigns.get("demo")).sentence
+
+
+def test_labels_that_came_before_the_reserve_was_drawn_count_only_outside_of_it(
+    label_store: LabelStore, make_campaign: MakeCampaign
+) -> None:
+    settings = CampaignSettings(reserve=ReserveSettings(share=0.5, minimum=0, block_by="sample"))
+    campaign = make_campaign(samples=20, settings=settings, policy=RetrainPolicy(new_labels=15))
+    task, name = campaign.tasks[0].task, campaign.tasks[0].classes[0]
+    given = [LabelInput(path=f"img_{n:05d}.png", task=task, annotator="ann", classes=[name]) for n in range(20)]
+    record_labels(label_store, campaign, given, NOW)
+    sentence = RoundOutlook(label_store, lambda: NOW).of(campaign).sentence
+    reserve = label_store.campaigns.counts(campaign.campaign_id, NOW).reserve
+    assert reserve > 0
+    assert f"{20 - reserve} of 15 new labels" in sentence or f"{20 - reserve} new labels" in sentence

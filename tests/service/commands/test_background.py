@@ -1,5 +1,6 @@
 """A service in the background that cannot start says why; one elsewhere is not started."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,15 @@ def test_folders_for_a_service_that_runs_already_are_not_passed_over_in_silence(
     assert "stop it" in said.err
     assert main(["open", "--no-browser", "--service", land_url]) == 0
     assert capfd.readouterr().err == ""
+
+
+def test_process_that_was_given_the_number_of_a_gone_service_is_not_stopped(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for text in (str(os.getpid()), "99999999", "", "no number"):
+        (tmp_path / "al-loop.pid").write_text(text)
+        assert main(["stop", "--data", str(tmp_path)]) == 0
+        assert f"no service runs in the background over {tmp_path}" in capfd.readouterr().err
 
 
 def test_service_on_another_machine_is_not_started(capfd: pytest.CaptureFixture[str]) -> None:

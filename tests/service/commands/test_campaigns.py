@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -57,6 +56,8 @@ def test_folder_without_labels_becomes_a_campaign_that_is_labelled_in_the_termin
         view = client.campaign("land")
         assert ([spec.task for spec in view.tasks], view.tasks[0].classes) == (["classification"], ["dark", "bright"])
         assert (view.bands, view.settings.sensor) == ([3, 2, 1], "sentinel-2")
+    assert main(["status", "land", "--service", url]) == 0
+    assert "\tdrawn by the first query\t" in capfd.readouterr().out  # "0 (0)" would read as if none were wanted
     assert main(["query", "land", "--size", "2", "--annotator", "anna", "--service", url]) == 0
     listed = capfd.readouterr().out
     [first, _] = re.findall(r"(\d+)\t(scene_\d+\.tif)", listed)
@@ -66,6 +67,7 @@ def test_folder_without_labels_becomes_a_campaign_that_is_labelled_in_the_termin
     assert main(["status", "land", "--service", url]) == 0
     shown = capfd.readouterr()
     assert "of 50 new labels until the next round" in shown.out
+    assert "drawn by" not in shown.out
     assert "the encoder with ImageNet weights is not used: left out by the tests" in shown.err
 
 
@@ -164,7 +166,7 @@ def test_example_starts_a_service_and_open_finds_it(tmp_path: Path, free_tcp_por
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [AL_LOOP, *arguments, "--service", address]
+        command = [AL_LOOP, *arguments, *([] if arguments == ("stop",) else ["--service", address])]
         return subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
         )
@@ -174,6 +176,7 @@ def test_example_starts_a_service_and_open_finds_it(tmp_path: Path, free_tcp_por
         assert made.returncode == 0, made.stderr
         assert made.stdout == f"{address}/annotate/example\n"
         assert "started a service in the background" in made.stderr
+        assert made.stderr.count("stop it with: al-loop stop)") == 1
         counts = httpx.get(f"{address}/campaigns/example").json()["samples"]
         assert counts["total"] > counts["labelled"] + counts["reserve_labelled"] > 0
         again = run("example", "--scenes", "1")
@@ -187,5 +190,8 @@ def test_example_starts_a_service_and_open_finds_it(tmp_path: Path, free_tcp_por
         own = run("create", "own", "own", "--classes", "a,b")  # beside the example, in the working directory
         assert own.returncode == 0, own.stderr
     finally:
-        process_id = int((tmp_path / "al-loop-data" / "al-loop.pid").read_text())
-        os.kill(process_id, signal.SIGTERM)
+        stopped = run("stop")
+    assert "stopped the service over al-loop-data" in stopped.stderr, stopped.stderr
+    assert run("status").returncode != 0
+    again = run("stop")
+    assert (again.returncode, again.stderr) == (0, "no service runs in the background over al-loop-data\n")

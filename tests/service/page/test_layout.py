@@ -162,7 +162,21 @@ def test_long_file_names_and_annotators_push_nothing_off_the_screen(
     page.keyboard.press("1")
     for kind in SIZES:
         check(page, kind)
+    tail = page.locator(".list .file .tail").filter(has_text="f_000512.tif"[2:])
+    assert tail.evaluate(
+        "(one) => one.getBoundingClientRect().right <= one.closest('.row').getBoundingClientRect().right"
+    )
     page.screenshot(path=folder / "annotate-long-names.png")
+
+
+def test_name_of_the_campaign_is_whole_beside_a_long_sentence(open_desk: Callable[[], Desk], imagery: Path) -> None:
+    desk = open_desk()
+    desk.create(imagery / "pool", scenes=4, settings=QUICK)  # too few for a test reserve: a long sentence
+    desk.http.patch("/campaigns/demo", json={"name": "fields-of-the-north"}).raise_for_status()
+    desk.page.goto(f"{desk.url}/annotate/fields-of-the-north?annotator=anna")
+    expect(desk.page.locator(".top .model")).to_contain_text("too few images for a model yet")
+    name = desk.page.locator(".top h1")
+    assert name.evaluate("(one) => one.scrollWidth <= one.clientWidth")
 
 
 def test_image_of_one_row_is_shown_and_zoomed(open_desk: Callable[[], Desk], imagery: Path) -> None:

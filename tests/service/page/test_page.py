@@ -227,7 +227,20 @@ def test_overlay_without_a_model_leaves_the_image_and_a_quiet_note(desk: Desk) -
 def test_unknown_campaign_is_said_with_the_way_out(desk: Desk) -> None:
     desk.page.goto(f"{desk.url}/annotate/nowhere?annotator=anna")
     expect(desk.page.get_by_role("alert")).to_contain_text("no campaign 'nowhere'")
-    expect(desk.page.get_by_role("link", name="All campaigns")).to_be_visible()
+    expect(desk.page.get_by_role("heading", name="No such campaign")).to_be_visible()
+    expect(desk.page.get_by_role("button", name="Get")).to_have_count(0)  # nothing here can be labelled
+    desk.page.get_by_role("link", name="Choose a campaign").click()
+    expect(desk.page.locator(".campaigns")).to_contain_text("demo")
+
+
+def test_campaign_without_work_left_says_so_and_asks_nobody_to_get_more(desk: Desk) -> None:
+    page = desk.page
+    every = [sample["sample_id"] for sample in desk.ask("bert", 50)]
+    labels = [{"sample_id": n, "task": "classification", "annotator": "bert", "classes": ["dark"]} for n in every]
+    assert desk.http.post("/campaigns/demo/labels", json=labels).status_code == 201
+    desk.open()
+    expect(page.locator("[data-part=finished-title]")).to_have_text("Everything is labelled")
+    expect(page.locator(".finished .primary:visible")).to_have_count(0)
 
 
 def test_keyboard_walks_the_list_and_help_names_the_keys(desk: Desk, pictures: Path) -> None:

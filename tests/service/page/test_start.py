@@ -85,6 +85,19 @@ def test_card_shows_the_first_images_and_reads_them_once(start: Start, page: Pag
     assert sum("campaigns/fields" in one for one in asked) == 4
 
 
+def test_card_says_that_the_first_query_sets_the_test_images_aside(start: Start, page: Page, imagery: Path) -> None:
+    url, _ = start()
+    write_pool(imagery / "new", 4, size=32)
+    with httpx.Client(base_url=url) as http:
+        create(http, imagery / "new", "new")  # type: ignore[arg-type]
+        register(http, "new")  # type: ignore[arg-type]
+    page.goto(url)
+    expect(page.locator(".card")).to_contain_text("set aside at random by the first query")
+    httpx.post(f"{url}/campaigns/new/queries", json={"annotator": "Anna", "query_size": 1})
+    assert httpx.get(f"{url}/campaigns/new").json()["reserve_drawn"] is True
+    expect(page.locator(".card")).not_to_contain_text("set aside", timeout=15_000)
+
+
 def test_campaigns_with_work_come_first_and_each_says_what_waits_for_whom(
     start: Start, page: Page, imagery: Path
 ) -> None:
