@@ -46,6 +46,14 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
     multi_label: bool = False
 
 
+class Reflectance(msgspec.Struct, frozen=True, kw_only=True):
+    """How stored values become reflectances, 0 to 1: scale * (value + offset)."""
+
+    scale: Annotated[float, msgspec.Meta(gt=0, le=1_000)]
+    offset: Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)] = 0.0
+    """In stored values: -1000 for Sentinel-2 since processing baseline 04.00."""
+
+
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Architecture: everything needed to rebuild the torch module around its weights."""
 
@@ -60,6 +68,11 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     embedding_size: Annotated[int, msgspec.Meta(ge=1, le=65_536)] = 128
     """D of the `embedding` output."""
     dropout: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.2
+    multispectral: Literal["off", "on"] = "off"
+    """Whether frozen features take in those of the networks of `ukis-csmask`, where that package is installed and the
+    bands and values of the pool suit it, see `models.encoders.multispectral`."""
+    reflectance: Reflectance | None = None
+    """How stored values become reflectances, for `multispectral`; None: as `sensor` has them, see the documentation."""
 
 
 class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,6 +222,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """Which candidate won, by how much, and why these were tried, in words."""
     encoder_problem: str | None = None
     """Why the shipped encoder was asked for and another one was trained, in one sentence; None: it was not so."""
+    features: str | None = None
+    """What its frozen features come from, in words; None: it has none, or is from before there was a choice."""
 
     @property
     def reading(self) -> BandPolicy:

@@ -28,10 +28,11 @@ from models.pretrain_config import (
     PretrainSummary,
     check_config,
 )
-from models.pretraining.barlow_twins import Fitted, StepReport, fit_barlow_twins
-from models.pretraining.chip_pool import ChipPool, read_chips
+from models.pretraining.barlow_twins import Fitted, Partner, StepReport, fit_barlow_twins
+from models.pretraining.chip_pool import ChipPool, Look, read_looks
 from models.pretraining.encoder_network import EncoderNetwork, effective_rank, embed_chips, save_encoder
 from models.pretraining.frozen_encoder import make_frozen_encoder
+from models.pretraining.partner_encoder import look_of_partners, partner_encoder
 from models.pretraining.spec import SPEC_FILE, PretrainSpec, read_spec
 from models.progress import Progress
 from models.rasters.reading import read_header, read_raster
@@ -66,7 +67,8 @@ def pretrain(directory: Path, out: Path, progress: Progress) -> None:
     problem = check_config(config)
     if problem is not None or config.encoder is None:
         raise TrainingDataError(problem[1] if problem else "the spec names no encoder")
-    progress.enter("training", message=f"reading {len(spec.paths)} images")
+    what = "pairs of images" if spec.partners else "images"
+    progress.enter("training", message=f"reading {len(spec.paths)} {what}")
     device = pick_device(config.device)
     statistics = estimate_statistics(spec.paths, spec.bands, spec.band_policy)
     torch.manual_seed(config.seed)
@@ -74,19 +76,29 @@ def pretrain(directory: Path, out: Path, progress: Progress) -> None:
     look = look_at_pool(spec.paths, spec.source_bands, spec.bands, spec.sensor, spec.band_policy, spec.band_names)
     network = EncoderNetwork(start, statistics, look.kinds)
     trains = config.method == "barlow_twins"
-    pool = read_chips(
-        spec.paths,
-        spec.bands,
-        statistics,
+    looks = [Look(spec.bands, statistics, spec.band_policy)]
+    if spec.partners:
+        looks.append(look_of_partners(spec.partners) if spec.other_kind else looks[0])
+    pool = read_looks(
+        list(zip(spec.paths, spec.partners, strict=True)) if spec.partners else [(path,) for path in spec.paths],
+        looks,
         chip_px=config.chip_px,
         max_chips=config.max_chips if trains else min(config.max_chips, MEASURED_CHIPS),
         seed=config.seed,
-        policy=spec.band_policy,
     )
     fitted = None
     if trains:
+        second = network.encoder
+        if spec.other_kind:
+            second = partner_encoder(network.encoder, start, looks[1], spec.partners)
         fitted = fit_barlow_twins(
-            network.encoder, network.channels[-1], pool.chips, config, device, lambda line: _tell(progress, line)
+            network.encoder,
+            network.channels[-1],
+            pool.chips,
+            config,
+            device,
+            lambda line: _tell(progress, line),
+            None if pool.partners is None else Partner(second, pool.partners),
         )
 
     progress.enter("exporting")
@@ -144,6 +156,7 @@ def _summary(
         embedding_size=network.embedding_size,
         effective_rank=round(effective_rank(embeddings), 2),
         device=device.type,
+        pairs=0 if pool.partners is None else pool.images,
         **({"seconds": 0.0} if fitted is None else msgspec.structs.asdict(fitted)),
     )
 

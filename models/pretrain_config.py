@@ -74,6 +74,17 @@ class PretrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
     """With `epochs` alone (`minutes` null) a run is repeatable; a limit in minutes depends on the machine."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    pairs_by: Annotated[str, msgspec.Meta(min_length=1, max_length=500)] | None = None
+    """Take the two views from two images of one place: `place`, images whose footprints agree; else a regular
+    expression whose first group is the same in the paths of both, relative to their folders. None: both views come from
+    one image."""
+    pairs_with: Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)] | None = None
+    """Folder on the service's machine with the second image of each place, of any number of bands; None: both are
+    images of the campaign."""
+
+
+BY_PLACE = "place"
+"""`pairs_by` without a pattern."""
 
 
 class PretrainSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +111,8 @@ class PretrainSummary(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     """Wall time of training."""
     device: str
+    pairs: int = 0
+    """Pairs of images of one place that the views were taken from; 0: both views came from one image."""
 
 
 def check_config(config: PretrainConfig) -> tuple[str, str] | None:
@@ -117,4 +130,8 @@ def check_config(config: PretrainConfig) -> tuple[str, str] | None:
         return "method", "pretrained needs weights: name a pretrained_file or set pretrained true"
     if config.method == "barlow_twins" and config.minutes is None and config.epochs is None:
         return "minutes", "nothing would end the training: set minutes, epochs or both"
+    if config.pairs_with is not None and config.pairs_by is None:
+        return "pairs_by", f"say how images of {config.pairs_with!r} are found: {BY_PLACE}, or a regular expression"
+    if config.pairs_by is not None and config.method != "barlow_twins":
+        return "pairs_by", "only barlow_twins trains, and so takes pairs"
     return None

@@ -42,29 +42,29 @@ def create_campaign(store: LabelStore, request: CampaignRequest, imagery: Sequen
     )
 
 
-def resolve_root(root: str, imagery: Sequence[Path]) -> Path:
-    """The absolute, resolved root of a campaign.
+def resolve_root(root: str, imagery: Sequence[Path], field: str = "$.root") -> Path:
+    """The absolute, resolved root of a campaign, or another folder of images; `field` is where a client named it.
 
     Raises:
         InvalidValueError: Not an existing directory, or outside every imagery folder.
     """
     if "\x00" in root:
-        raise InvalidValueError("$.root", "the path holds a NUL character")
+        raise InvalidValueError(field, "the path holds a NUL character")
     folders = ", ".join(str(folder) for folder in imagery)
     path = Path(root)
     try:
         resolved = (path if path.is_absolute() else imagery[0] / path).resolve()
         is_folder = resolved.is_dir()
     except (OSError, ValueError, RuntimeError) as error:  # too long, a ring of links, no text of this file system
-        raise InvalidValueError("$.root", f"{root[:100]!r} cannot be a folder: {type(error).__name__}") from error
+        raise InvalidValueError(field, f"{root[:100]!r} cannot be a folder: {type(error).__name__}") from error
     if not any(resolved.is_relative_to(folder) for folder in imagery):
         raise InvalidValueError(
-            "$.root",
+            field,
             f"{root!r} lies outside the folders that the service reads ({folders}); stop it and start it with "
             f"--imagery {resolved}, too, or move the images",
         )
     if not is_folder:
-        raise InvalidValueError("$.root", f"{root!r} is not an existing directory")
+        raise InvalidValueError(field, f"{root!r} is not an existing directory")
     return resolved
 
 

@@ -110,21 +110,31 @@ def register_scan(store: LabelStore, campaign: Campaign, now: datetime) -> Regis
 
 
 def scan_root(campaign: Campaign, unreadable: list[SkippedPath] | None = None) -> Iterator[str]:
-    """Relative paths of all files below the root that look like rasters, in sorted order within each directory.
-
-    Hidden files, label masks (`*_mask.*`) and folders of masks or previews beside one of images are left out; links to
-    folders are not followed.
+    """Relative paths of all files below the root that look like rasters, see `raster_files`.
 
     Args:
         campaign: Whose root.
         unreadable: Gets the folders that could not be listed, with the reason.
     """
-    root = str(Path(campaign.root))
+    return raster_files(Path(campaign.root), unreadable)
+
+
+def raster_files(folder: Path, unreadable: list[SkippedPath] | None = None) -> Iterator[str]:
+    """Relative paths of all files below a folder that look like rasters, in sorted order within each directory.
+
+    Hidden files, label masks (`*_mask.*`) and folders of masks or previews beside one of images are left out; links to
+    folders are not followed.
+
+    Args:
+        folder: Where to look.
+        unreadable: Gets the folders that could not be listed, with the reason.
+    """
+    root = str(folder)
 
     def note(error: OSError) -> None:
         if unreadable is not None:
-            folder = os.path.relpath(error.filename or root, root)
-            unreadable.append(SkippedPath(path=folder, reason=f"the folder cannot be listed: {error.strerror}"))
+            below = os.path.relpath(error.filename or root, root)
+            unreadable.append(SkippedPath(path=below, reason=f"the folder cannot be listed: {error.strerror}"))
 
     for directory, folders, files in os.walk(root, onerror=note, followlinks=False):
         folders[:] = image_folders(sorted(name for name in folders if not name.startswith(".")))

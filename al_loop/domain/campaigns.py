@@ -170,7 +170,7 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     @property
     def reading(self) -> tuple[object, ...]:
         """What decides how bands are read, beside `alpha`: when it changes, features have to be computed again."""
-        return self.nodata, self.sensor, self.band_names
+        return self.nodata, self.sensor, self.band_names, self.model.multispectral, self.model.reflectance
 
 
 ClassName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

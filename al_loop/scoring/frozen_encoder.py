@@ -55,6 +55,7 @@ def make_frozen_encoder(
         band_policy=campaign.band_policy,
         sensor=campaign.settings.sensor,
         band_names=campaign.settings.listed_band_names,
+        model=campaign.settings.model,
     )
     directory = layout.frozen_encoder(campaign.folder)
     write_spec(directory, spec)

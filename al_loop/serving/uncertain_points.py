@@ -2,7 +2,8 @@
 
 A quick round fits its head of pixels within seconds, so that the serving model is that head, as fresh as the last
 round; a deep one ranks in the same way. The maps are made in the background, for the images that come next, and of
-each a few places are kept, predicted classes in turns: all features of a pool would take gigabytes, and granting must not wait for a model.
+each a few places are kept, predicted classes in turns: all features of a pool would take gigabytes, and granting must
+not wait for a model.
 """
 
 import logging

@@ -14,6 +14,7 @@ from al_loop.runtime.processes import run_supervised
 from al_loop.scoring.embedding_versions import encoder_version
 from al_loop.store import LabelStore
 from al_loop.training.installed import usable_model
+from al_loop.training.pairs import find_pairs
 from models.card import ModelCard, ModelConfig
 from models.pretrain_config import PretrainConfig
 from models.pretraining.spec import PretrainSpec, write_spec
@@ -54,6 +55,7 @@ def train_encoder(
         ProcessFailedError: The subprocess ended badly, in its own sentence if it left one, or left files that cannot be
             used.
         RegistryError: The encoder exists already.
+        InvalidValueError: Pairs are asked for and there are none.
         OSError: The disk is full or not writable.
     """
     directory, version = layout.pretraining(campaign.folder, number), encoder_version(number)
@@ -62,13 +64,16 @@ def train_encoder(
     )
     config = msgspec.structs.replace(config, encoder=usable_model(start).model.encoder)
     source_bands = campaign.source_bands or 1
+    paths, partners = _paths(store, campaign, config)
     spec = PretrainSpec(
         version=version,
         campaign=campaign.name,
         config=config,
         source_bands=source_bands,
         bands=campaign.bands or list(range(1, source_bands + 1)),
-        paths=_paths(store, campaign, config),
+        paths=paths,
+        partners=partners,
+        other_kind=config.pairs_with is not None,
         band_policy=campaign.band_policy,
         sensor=campaign.settings.sensor,
         band_names=campaign.settings.listed_band_names,
@@ -89,8 +94,16 @@ def train_encoder(
     return ModelRegistry(layout.encoders(campaign.folder)).publish(version, staged, card)
 
 
-def _paths(store: LabelStore, campaign: Campaign, config: PretrainConfig) -> list[str]:
-    """Absolute paths of usable files outside the reserve in random order; of very many, a random part."""
-    _, paths = store.samples.paths(campaign.campaign_id, reserve=False, usable=True)
-    chosen = np.random.default_rng(config.seed).permutation(len(paths))[: config.max_chips]
-    return [str(Path(campaign.root) / paths[index]) for index in chosen]
+def _paths(store: LabelStore, campaign: Campaign, config: PretrainConfig) -> tuple[list[str], list[str]]:
+    """Absolute paths of usable files outside the reserve in random order, and of their partners where pairs are asked.
+
+    Of very many a random part.
+    """
+    if config.pairs_by is None:
+        _, paths = store.samples.paths(campaign.campaign_id, reserve=False, usable=True)
+        found: list[tuple[str, ...]] = [(str(Path(campaign.root) / path),) for path in paths]
+    else:
+        found = [*find_pairs(store, campaign, config)]
+    order = np.random.default_rng(config.seed).permutation(len(found))[: config.max_chips]
+    chosen = [found[index] for index in order]
+    return [first for first, *_ in chosen], [partner for _, *rest in chosen for partner in rest]

@@ -8,6 +8,7 @@ import msgspec
 
 from al_loop.errors import NotInstalledError
 from models.card import ModelConfig
+from models.encoders.multispectral import DISTRIBUTION, SHIPPED_FEATURES, VERSION, multispectral_problem
 from models.encoders.wheel import shipped_problem
 from models.pretrain_config import SHIPPED, WITHOUT_SHIPPED
 
@@ -30,6 +31,14 @@ def embedding_problem() -> str | None:
     """Why pools are not embedded by the shipped encoder here, in one sentence; None if they are."""
     missing = missing_packages(PACKAGES)
     return f"not installed: {', '.join(missing)}" if missing else shipped_problem()
+
+
+def installed_features() -> str:
+    """What describes images on this installation beside simple features, in words; `none`: nothing does."""
+    if embedding_problem() is not None:
+        return "none"
+    spectral = f" and, for Sentinel-2 and Landsat, {DISTRIBUTION} {VERSION}" if multispectral_problem() is None else ""
+    return f"{SHIPPED_FEATURES}{spectral}"
 
 
 def can_embed() -> bool:

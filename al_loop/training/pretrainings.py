@@ -5,12 +5,13 @@ trains meanwhile, and a campaign never has a round and a pretraining at work tog
 state `queued`. Cancel a pretraining to let a round through.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
+from al_loop.campaigns.create import resolve_root
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import Pretraining, PretrainingState
@@ -23,8 +24,9 @@ from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.store import LabelStore
 from al_loop.training.encoder_run import train_encoder
 from al_loop.training.installed import check_can_train, usable_model
+from al_loop.training.pairs import check_pairs_by, find_pairs
 from models.card import ModelConfig
-from models.pretrain_config import SHIPPED, PretrainConfig, check_config
+from models.pretrain_config import BY_PLACE, SHIPPED, PretrainConfig, check_config
 
 PHASES = {"training": PretrainingState.TRAINING, "exporting": PretrainingState.EXPORTING}
 
@@ -57,10 +59,15 @@ class PretrainingRunner(JobRunner[Campaign, Pretraining, PretrainingState]):
         super().__init__(PretrainingKind(store, layout, scorer, executor), store.pretrainings, slots, clock)
         self._label_store = store
 
-    def start(self, campaign: Campaign, config: PretrainConfig) -> Pretraining:
+    def start(self, campaign: Campaign, config: PretrainConfig, imagery: Sequence[Path] = ()) -> Pretraining:
         """Store a new pretraining and run it when its turn comes.
 
         The test reserve is drawn first, if that was not done yet, and left out.
+
+        Args:
+            campaign: Whose images.
+            config: The recipe.
+            imagery: Resolved folders; that of partners must lie inside one of them.
 
         Raises:
             NotInstalledError: This installation cannot train.
@@ -72,10 +79,12 @@ class PretrainingRunner(JobRunner[Campaign, Pretraining, PretrainingState]):
         check_can_train()
         if campaign.archived_at is not None:
             raise ArchivedError(campaign.name)
-        config, store = _checked(config, campaign), self._label_store
+        config, store = _checked(config, campaign, imagery), self._label_store
         store.samples.draw_reserve(campaign.campaign_id, self._clock())
         if not len(store.samples.paths(campaign.campaign_id, reserve=False)[0]):
             raise ConflictError(f"campaign {campaign.name!r} has no images outside the test reserve; register some")
+        if config.pairs_by is not None and (config.pairs_with is None or config.pairs_by != BY_PLACE):
+            find_pairs(store, campaign, config)  # quick: only places of partners need their files
         return self.submit(campaign, lambda: store.pretrainings.create(campaign.campaign_id, config, self._clock()))
 
 
@@ -134,7 +143,7 @@ class PretrainingKind(JobKind[Campaign, Pretraining, PretrainingState]):
         job.enter(PretrainingState.FINISHED, error=problem)
 
 
-def _checked(config: PretrainConfig, campaign: Campaign) -> PretrainConfig:
+def _checked(config: PretrainConfig, campaign: Campaign, imagery: Sequence[Path]) -> PretrainConfig:
     """The config with its encoder named, if it makes sense."""
     if (problem := check_config(config)) is not None:
         raise InvalidValueError(f"$.{problem[0]}", problem[1])
@@ -142,6 +151,10 @@ def _checked(config: PretrainConfig, campaign: Campaign) -> PretrainConfig:
         raise InvalidValueError("$.pretrained_file", f"{config.pretrained_file!r} is not a file on this machine")
     if config.pretrained_file is not None:
         config = msgspec.structs.replace(config, pretrained_file=str(Path(config.pretrained_file).absolute()))
+    check_pairs_by(config)
+    if config.pairs_with is not None:
+        folder = resolve_root(config.pairs_with, imagery, "$.pairs_with")
+        config = msgspec.structs.replace(config, pairs_with=str(folder))
     if config.encoder is None:
         config = msgspec.structs.replace(config, encoder=campaign.settings.model.encoder)
     start = ModelConfig(encoder=config.encoder or SHIPPED, pretrained_file=config.pretrained_file)

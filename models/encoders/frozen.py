@@ -12,6 +12,8 @@ from torch.nn import functional as F
 
 from models.card import BandStatistics
 from models.encoders.first_layer import adapt_first_layer
+from models.encoders.multispectral import SHIPPED_FEATURES, FeatureSource, SpectralFeatures
+from models.encoders.onnx_layers import OnnxLayers
 from models.encoders.shipped import shipped_weights
 from models.encoders.stages import CHANNELS, STRIDES, FeatureStages
 
@@ -34,6 +36,7 @@ class FrozenFeatures(nn.Module):
         eight_bit: bool,
         scale: int = 1,
         band_statistics: bool = False,
+        source: FeatureSource = FeatureSource(None, SHIPPED_FEATURES),  # noqa: B008  # immutable
     ) -> None:
         """Build it from the shipped weights.
 
@@ -44,6 +47,7 @@ class FrozenFeatures(nn.Module):
             scale: Images are enlarged this many times, bilinearly, see `scale_for`.
             band_statistics: Whether mean and standard deviation of each band, in units of the pool's, are joined to
                 the embedding.
+            source: Whether features of a network for reflectances are joined, too, after those of the stages.
 
         Raises:
             ShippedWeightsError: The weights cannot be used here.
@@ -70,18 +74,24 @@ class FrozenFeatures(nn.Module):
         self.stages = FeatureStages(weights)
         self.scale = scale
         self.band_statistics = band_statistics
+        self.source = source
+        self.spectral: SpectralStages | None = None
+        self.spectral_size = 0
+        if source.spectral is not None:
+            self.spectral = SpectralStages(source.spectral)
+            self.spectral_size = self.spectral.size
         self.requires_grad_(False)
         self.eval()
 
     @property
     def embedding_size(self) -> int:
         """D of the `embedding` output."""
-        return sum(CHANNELS) + (2 * self.average.shape[1] if self.band_statistics else 0)
+        return self.stages_size + (2 * self.average.shape[1] if self.band_statistics else 0)
 
     @property
     def stages_size(self) -> int:
-        """How many of the embedding's values are those of the stages; they come first."""
-        return sum(CHANNELS)
+        """How many of the embedding's values are those of networks and not of bands; they come first."""
+        return sum(CHANNELS) + self.spectral_size
 
     @property
     def stage_strides(self) -> list[int]:
@@ -100,8 +110,9 @@ class FrozenFeatures(nn.Module):
                 elsewhere count as the pool's mean; H and W multiples of 32.
 
         Returns:
-            `embedding` (N, D) float32: the mean of each stage over valid pixels, 448 values, then the bands' means and
-            standard deviations if asked for; zeros without a valid pixel.
+            `embedding` (N, D) float32: the mean of each stage over valid pixels, 448 values, then of those of the
+            network for reflectances if there is one, then the bands' means and standard deviations if asked for; zeros
+            without a valid pixel.
         """
         return {"embedding": self.with_stages(image)[0]}
 
@@ -110,6 +121,9 @@ class FrozenFeatures(nn.Module):
         filled, valid = self._filled(image)
         stages = self._encode(filled)
         parts = [pool_valid(stage, valid, stride) for stage, stride in zip(stages, self.stage_strides, strict=True)]
+        if self.spectral is not None:
+            outputs = zip(self.spectral(filled), self.spectral.strides, strict=True)
+            parts += [pool_valid(stage, valid, stride) for stage, stride in outputs]
         if self.band_statistics:
             standard = (filled - self.average) / self.deviation
             mean = pool_valid(standard, valid, 1)
@@ -133,6 +147,28 @@ class FrozenFeatures(nn.Module):
         if self.scale > 1:
             scaled = F.interpolate(scaled, scale_factor=self.scale, mode="bilinear", align_corners=False)
         stages: list[Tensor] = self.stages(scaled)
+        return stages
+
+
+class SpectralStages(nn.Module):
+    """Raw values without gaps (N, C, H, W) -> stages of a network for reflectances, (N, D, H / s, W / s) each."""
+
+    def __init__(self, features: SpectralFeatures) -> None:
+        super().__init__()
+        self.rows = features.rows
+        self.strides = list(features.stages.values())
+        self.register_buffer("factor", torch.tensor(features.factor, dtype=torch.float32).view(1, -1, 1, 1))
+        self.register_buffer("shift", torch.tensor(features.shift, dtype=torch.float32).view(1, -1, 1, 1))
+        self.factor: Tensor
+        self.shift: Tensor
+        self.layers = OnnxLayers(features.file, list(features.stages))
+        with torch.inference_mode():
+            side = max(self.strides)
+            self.size = sum(stage.shape[1] for stage in self.layers(torch.zeros(1, len(self.rows), side, side)))
+
+    def forward(self, filled: Tensor) -> list[Tensor]:
+        """Compute the stages."""
+        stages: list[Tensor] = self.layers(filled[:, self.rows] * self.factor + self.shift)
         return stages
 
 

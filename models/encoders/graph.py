@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from models.encoders.frozen import FrozenFeatures
+from models.encoders.frozen import FrozenFeatures, SpectralStages
 from models.encoders.lite0 import SamePadConv2d
 from models.encoders.stages import STAGES
 
@@ -35,6 +35,9 @@ def frozen_graph(network: FrozenFeatures) -> onnx.ModelProto:
     stages = _stages(graph, network, filled)
     strides = network.stage_strides
     parts = [_pooled(graph, stage, valid, stride) for stage, stride in zip(stages, strides, strict=True)]
+    if network.spectral is not None:
+        spectral = zip(_spectral(graph, network.spectral, filled), network.spectral.strides, strict=True)
+        parts += [_pooled(graph, stage, valid, stride) for stage, stride in spectral]
     if network.band_statistics:
         parts += _band_statistics(graph, network, filled, valid)
     graph.add("Concat", parts, name=EMBEDDING, axis=1)
@@ -157,6 +160,19 @@ def _band_statistics(graph: _Graph, network: FrozenFeatures, filled: str, valid:
     centred = graph.add("Sub", [standard, graph.add("Unsqueeze", [mean, sides])])
     spread = _pooled(graph, graph.add("Mul", [centred, centred]), valid, 1)
     return [mean, graph.add("Sqrt", [spread])]
+
+
+def _spectral(graph: _Graph, network: SpectralStages, filled: str) -> list[str]:
+    """The stages of the network for reflectances: the nodes of its own graph, renamed."""
+    value = graph.add("Gather", [filled, graph.constant(np.array(network.rows))], axis=1)
+    value = graph.add("Mul", [value, graph.constant(network.factor.numpy())])
+    layers = network.layers
+    names = {layers.input: graph.add("Add", [value, graph.constant(network.shift.numpy())])}
+    names |= {name: graph.constant(layers.value(name).numpy()) for name in layers.constants}
+    for node in layers.nodes:
+        attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
+        names[node.output[0]] = graph.add(node.op_type, [names[name] for name in node.input], **attributes)
+    return [names[name] for name in layers.outputs]
 
 
 def _resized(graph: _Graph, value: str, times: int) -> str:

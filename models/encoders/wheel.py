@@ -23,22 +23,38 @@ def weights_file() -> Path:
     """The file of ImageNet weights (Apache-2.0, 19 MB) inside the installed distribution, its digest checked.
 
     Raises:
+        ShippedWeightsError: See `installed_file`.
+    """
+    return installed_file(DISTRIBUTION, VERSION, WEIGHTS_FILE, SHA256, "train")
+
+
+def installed_file(name: str, version: str, inside: str, sha256: str, extra: str) -> Path:
+    """A file inside an installed distribution, its digest checked.
+
+    Args:
+        name: Of the distribution.
+        version: The only one that will do.
+        inside: Path of the file.
+        sha256: What it has to hold.
+        extra: Of al-loop, which installs the distribution.
+
+    Raises:
         ShippedWeightsError: The distribution is not installed, has another version, or its file is missing or changed.
     """
     try:
-        installed = distribution(DISTRIBUTION)
+        installed = distribution(name)
     except PackageNotFoundError as error:
-        raise ShippedWeightsError(f"{DISTRIBUTION} is not installed; install al-loop[train]") from error
-    if installed.version != VERSION:
-        raise ShippedWeightsError(f"{DISTRIBUTION} {installed.version} is installed; {VERSION} is needed")
-    file = Path(str(installed.locate_file(WEIGHTS_FILE)))
+        raise ShippedWeightsError(f"{name} is not installed; install al-loop[{extra}]") from error
+    if installed.version != version:
+        raise ShippedWeightsError(f"{name} {installed.version} is installed; {version} is needed")
+    file = Path(str(installed.locate_file(inside)))
     try:
         status = file.stat()
         digest = _sha256(file, status.st_size, status.st_mtime_ns)
     except OSError as error:
         raise ShippedWeightsError(f"{file} cannot be read: {error.strerror}") from error
-    if digest != SHA256:
-        raise ShippedWeightsError(f"{file} has been changed: its sha256 is {digest}, not {SHA256}; install it again")
+    if digest != sha256:
+        raise ShippedWeightsError(f"{file} has been changed: its sha256 is {digest}, not {sha256}; install it again")
     return file
 
 

@@ -5,12 +5,14 @@ over the batch, and C_ij = mean over the batch of z_i z'_j, the loss is
 
     sum_i (1 - C_ii)^2  +  lambda * sum_{i != j} C_ij^2 :
 
-views of one chip shall agree, and no two outputs shall say the same.
+views of one chip shall agree, and no two outputs shall say the same. The two views may also come from two images of one
+place, such as two dates or two sensors.
 """
 
 import math
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -48,6 +50,15 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     loss: float
     seconds_left: float
+
+
+class Partner(NamedTuple):
+    """The second image of each place."""
+
+    encoder: nn.Module
+    """The very encoder that is trained, or one for other bands, see `models.pretraining.partner_encoder`."""
+    chips: NDArray[np.float16]
+    """(M, C', S, S) standardised, NaN at invalid pixels; C' bands as its encoder takes them."""
 
 
 class Projector(nn.Module):
@@ -95,6 +106,7 @@ def fit_barlow_twins(
     config: PretrainConfig,
     device: torch.device,
     report: Callable[[StepReport], None],
+    partner: Partner | None = None,
 ) -> Fitted:
     """Train an encoder in place; it is moved to `device`.
 
@@ -108,6 +120,7 @@ def fit_barlow_twins(
         config: The recipe.
         device: Where to train.
         report: Called about every second and at the end.
+        partner: Where the second view comes from; None: from the same chip as the first.
 
     Returns:
         How it went.
@@ -117,7 +130,8 @@ def fit_barlow_twins(
     """
     torch.manual_seed(config.seed)
     generator = Generator().manual_seed(config.seed)
-    network = nn.ModuleList([encoder, Projector(channels, config.projector_size)])
+    second_encoder = encoder if partner is None else partner.encoder
+    network = nn.ModuleList([encoder, Projector(channels, config.projector_size), second_encoder])
     network.to(memory_format=torch.channels_last).to(device).train()
     optimizer = torch.optim.AdamW(parameter_groups(network, config.weight_decay), lr=config.learning_rate)
     half = device.type == "cuda" and torch.cuda.is_bf16_supported()
@@ -137,13 +151,21 @@ def fit_barlow_twins(
                 break
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * _schedule(share, config.warm_up)
-            images = torch.from_numpy(chips[batch]).to(device).float()
-            (first, seen), (second, seen_too) = (random_views(images, config, generator) for _ in range(2))
-            views = torch.cat([first, second]).contiguous(memory_format=torch.channels_last)
+            sources = chips, chips if partner is None else partner.chips
+            (first, seen), (second, seen_too) = (
+                random_views(torch.from_numpy(source[batch]).to(device).float(), config, generator)
+                for source in sources
+            )
             with torch.autocast(device.type, torch.bfloat16, enabled=half):
-                pooled = pool_valid(network[0](views)[-1], torch.cat([seen, seen_too]))
+                if second_encoder is encoder:
+                    views = torch.cat([first, second]).contiguous(memory_format=torch.channels_last)
+                    pooled = pool_valid(encoder(views)[-1], torch.cat([seen, seen_too]))
+                else:
+                    pooled = torch.cat(
+                        [pool_valid(encoder(first)[-1], seen), pool_valid(second_encoder(second)[-1], seen_too)]
+                    )
                 outputs = network[1](pooled)
-            correlation = cross_correlation(outputs[: len(images)], outputs[len(images) :])
+            correlation = cross_correlation(outputs[: len(batch)], outputs[len(batch) :])
             loss = barlow_twins_loss(correlation, config.redundancy_weight)
             step += 1
             history.append((loss.item(), *_figures(correlation.detach())))

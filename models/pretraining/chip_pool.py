@@ -1,13 +1,14 @@
 """Unlabelled chips of equal size in memory: what self-supervised training looks at. Torch-free.
 
 Chips are standardised by the band statistics and kept as float16 with NaN at invalid pixels: 24 kB for 3 bands of
-64 px.
+64 px. Where every image has a partner, another image of the same place, both are cut at the same window.
 """
 
 import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -44,18 +45,31 @@ again for every window."""
 REFUSALS_NAMED = 3
 
 
+class Look(NamedTuple):
+    """Images of one kind: which bands of them are read, and how they are standardised."""
+
+    bands: Sequence[int]
+    """1-based, in the model's order."""
+    statistics: BandStatistics
+    """Of these bands."""
+    policy: BandPolicy
+
+
 class ChipPool(msgspec.Struct, frozen=True, kw_only=True):
     """M chips of one size."""
 
     chips: NDArray[np.float16]
     """(M, C, S, S) standardised values, NaN at invalid pixels."""
     images: int
-    """Rasters that they were cut from."""
+    """Rasters that they were cut from; of pairs the first ones."""
+    partners: NDArray[np.float16] | None = None
+    """(M, C', S, S): the same windows in the partners; None without partners."""
 
 
-class _Image(msgspec.Struct, frozen=True):
+class _Image(NamedTuple):
     path: Path
     header: RasterHeader
+    look: Look
 
 
 def read_chips(
@@ -69,20 +83,34 @@ def read_chips(
     policy: BandPolicy = AS_DECLARED,
     cache_bytes: int = CACHE_BYTES,
 ) -> ChipPool:
+    """Cut random chips from rasters of any size, as many from each as fit side by side; see `read_looks`."""
+    looks = [Look(bands, statistics, policy)]
+    return read_looks(
+        [(path,) for path in paths], looks, chip_px=chip_px, max_chips=max_chips, seed=seed, cache_bytes=cache_bytes
+    )
+
+
+def read_looks(
+    places: Sequence[tuple[str, ...]],
+    looks: Sequence[Look],
+    *,
+    chip_px: int,
+    max_chips: int,
+    seed: int,
+    cache_bytes: int = CACHE_BYTES,
+) -> ChipPool:
     """Cut random chips from rasters of any size, as many from each as fit side by side.
 
     When more fit than may be kept, every raster gives its share of the chips, and of too many rasters only the first
-    are read. Smaller images are mirrored at their lower and right border. Files that cannot be read, lack a band or
-    hold too few valid pixels are left out with a warning in the log.
+    are read. Smaller images are mirrored at their lower and right border. Files that cannot be read, lack a band, hold
+    too few valid pixels or differ in size from their partner are left out, with their partner and a warning in the log.
 
     Args:
-        paths: Rasters in random order.
-        bands: 1-based bands, in the model's order.
-        statistics: Of these bands.
+        places: A raster, or a raster and its partner, in random order.
+        looks: How the first rasters are read and, where there are partners, how those are.
         chip_px: Side of a chip at most, a multiple of `SIZE_STRIDE_PX`.
         max_chips: Chips at most.
         seed: Of the windows.
-        policy: How bands are read.
         cache_bytes: Memory at most.
 
     Returns:
@@ -92,23 +120,26 @@ def read_chips(
         TrainingDataError: There are fewer.
     """
     refused: list[str] = []
-    images = _openable(paths[:max_chips], bands, policy, refused)
-    longest = max((max(image.header.width, image.header.height) for image in images), default=chip_px)
+    opened = _openable(places[:max_chips], looks, refused)
+    longest = max((max(image.header.width, image.header.height) for image, *_ in opened), default=chip_px)
     side = min(chip_px, SIZE_STRIDE_PX * math.ceil(longest / SIZE_STRIDE_PX))
-    limit = min(max_chips, cache_bytes // (2 * len(bands) * side * side))
-    images = images[:limit]
-    wanted = [_fitting(image.header, side) for image in images]
+    bands = sum(len(look.bands) for look in looks)
+    limit = min(max_chips, cache_bytes // (2 * bands * side * side))
+    opened = opened[:limit]
+    wanted = [_fitting(image.header, side) for image, *_ in opened]
     share = min(1.0, limit / max(sum(wanted), 1))
     counts = [max(1, math.floor(share * fitting)) for fitting in wanted]
-    chips = np.empty((min(limit, sum(counts)), len(bands), side, side), np.float16)
+    chips = [np.empty((min(limit, sum(counts)), len(look.bands), side, side), np.float16) for look in looks]
     rng = np.random.default_rng(seed)
     filled, used = 0, 0
-    for image, count in zip(images, counts, strict=True):
+    for images, count in zip(opened, counts, strict=True):
         before = filled
         try:
-            read = _reader(image, bands, policy, several=count > 1)
-            for _ in range(min(count, len(chips) - filled)):
-                chips[filled] = _chip(image, read, statistics, side, rng)
+            readers = [_reader(image, several=count > 1) for image in images]
+            for _ in range(min(count, len(chips[0]) - filled)):
+                found = _window(images, readers, side, rng)
+                for kept, values, look in zip(chips, found, looks, strict=True):
+                    kept[filled] = _fitted(values, look.statistics, side)
                 filled += 1
         except (RasterError, UnusableRasterError) as error:
             refused.append(str(error))
@@ -117,11 +148,12 @@ def read_chips(
         logger.warning("pretraining: left out %s", reason)
     if filled < MIN_CHIPS:
         why = "".join(f"; {reason}" for reason in refused[:REFUSALS_NAMED])
+        what = "images" if len(looks) == 1 else "pairs of images"
         raise TrainingDataError(
-            f"{filled} chips of {side} px can be cut from the {len(paths)} images outside the test reserve, "
+            f"{filled} chips of {side} px can be cut from the {len(places)} {what} outside the test reserve, "
             f"{MIN_CHIPS} are needed; register more images{why}"
         )
-    return ChipPool(chips=chips[:filled], images=used)
+    return ChipPool(chips=chips[0][:filled], images=used, partners=chips[1][:filled] if len(looks) > 1 else None)
 
 
 def standardise(image: NDArray[np.float32], statistics: BandStatistics) -> NDArray[np.float32]:
@@ -144,19 +176,32 @@ def standardise(image: NDArray[np.float32], statistics: BandStatistics) -> NDArr
     return result
 
 
-def _openable(paths: Sequence[str], bands: Sequence[int], policy: BandPolicy, refused: list[str]) -> list[_Image]:
-    images = []
-    for path in paths:
+def _openable(places: Sequence[tuple[str, ...]], looks: Sequence[Look], refused: list[str]) -> list[tuple[_Image, ...]]:
+    opened = []
+    for paths in places:
         try:
-            header = read_header(Path(path), policy=policy)
-        except (RasterError, UnusableRasterError) as error:
+            images = tuple(_opened(path, look) for path, look in zip(paths, looks, strict=True))
+            _check_sizes(images)
+        except (RasterError, UnusableRasterError, FileNotFoundError) as error:
             refused.append(str(error))
-            continue
-        if header.band_count < max(bands):
-            refused.append(f"{path} has {header.band_count} bands, band {max(bands)} is asked for")
-            continue
-        images.append(_Image(Path(path), header))
-    return images
+        else:
+            opened.append(images)
+    return opened
+
+
+def _opened(path: str, look: Look) -> _Image:
+    header = read_header(Path(path), policy=look.policy)
+    if header.band_count < max(look.bands):
+        raise UnusableRasterError(path, f"has {header.band_count} bands, band {max(look.bands)} is asked for")
+    return _Image(Path(path), header, look)
+
+
+def _check_sizes(images: Sequence[_Image]) -> None:
+    sizes = [f"{image.header.width} x {image.header.height} px" for image in images]
+    if len(set(sizes)) > 1:
+        raise UnusableRasterError(
+            images[0].path.name, f"has {sizes[0]} and its partner {images[1].path.name} {sizes[1]}; a pair has one size"
+        )
 
 
 def _fitting(header: RasterHeader, side: int) -> int:
@@ -164,8 +209,9 @@ def _fitting(header: RasterHeader, side: int) -> int:
     return max(1, round(header.width / side) * round(header.height / side))
 
 
-def _reader(image: _Image, bands: Sequence[int], policy: BandPolicy, *, several: bool) -> ReadWindow:
+def _reader(image: _Image, *, several: bool) -> ReadWindow:
     """Reads windows; an image that gives several chips is decoded once where it is small enough."""
+    bands, _, policy = image.look
     if not several or image.header.width * image.header.height * len(bands) > WHOLE_VALUES:
         return lambda window: read_raster(image.path, bands, window=window, policy=policy)
     values = read_raster(image.path, bands, policy=policy)
@@ -177,23 +223,30 @@ def _reader(image: _Image, bands: Sequence[int], policy: BandPolicy, *, several:
     return cut
 
 
-def _chip(
-    image: _Image, read: ReadWindow, statistics: BandStatistics, side: int, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """One random window (C, side, side); the best of several attempts where pixels are invalid."""
-    width, height = min(image.header.width, side), min(image.header.height, side)
-    whole = (width, height) == (image.header.width, image.header.height)
-    best, most = None, 0.0
+def _window(
+    images: Sequence[_Image], readers: Sequence[ReadWindow], side: int, rng: np.random.Generator
+) -> list[NDArray[np.float32]]:
+    """One random window (C, h, w) of each; the best of several attempts where pixels are invalid."""
+    header = images[0].header
+    width, height = min(header.width, side), min(header.height, side)
+    whole = (width, height) == (header.width, header.height)
+    best: list[NDArray[np.float32]] = []
+    most = 0.0
     for _ in range(1 if whole else CROP_ATTEMPTS):
-        column = int(rng.integers(image.header.width - width + 1))
-        row = int(rng.integers(image.header.height - height + 1))
-        values = read(Window(column, row, width, height))
-        valid = 1.0 - float(invalid_pixels(values).mean())
+        column = int(rng.integers(header.width - width + 1))
+        row = int(rng.integers(header.height - height + 1))
+        values = [read(Window(column, row, width, height)) for read in readers]
+        valid = min(1.0 - float(invalid_pixels(image).mean()) for image in values)
         if valid > most:
             best, most = values, valid
         if valid >= MIN_VALID:
             break
-    if best is None or most < MIN_VALID:
-        raise UnusableRasterError(image.path.name, f"less than {MIN_VALID:.0%} of its pixels are valid")
-    padding = ((0, 0), (0, side - height), (0, side - width))
-    return np.pad(standardise(best, statistics), padding, mode="symmetric")
+    if most < MIN_VALID:
+        raise UnusableRasterError(images[0].path.name, f"less than {MIN_VALID:.0%} of its pixels are valid")
+    return best
+
+
+def _fitted(values: NDArray[np.float32], statistics: BandStatistics, side: int) -> NDArray[np.float32]:
+    """Standardised, and mirrored at the lower and right border up to the side of a chip."""
+    padding = ((0, 0), (0, side - values.shape[1]), (0, side - values.shape[2]))
+    return np.pad(standardise(values, statistics), padding, mode="symmetric")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from models.card import Evaluation, ModelCard, ModelConfig, TrainConfig
 from models.encoders.frozen import FrozenFeatures, scale_for
 from models.encoders.graph import frozen_graph
+from models.encoders.multispectral import feature_source
 from models.encoders.pool_look import look_at_pool
 from models.encoders.shipped import save_shipped
 from models.encoders.wheel import SHIPPED_ENCODER
@@ -50,11 +51,13 @@ def make_frozen_encoder(directory: Path, out: Path, progress: Progress, tile_px:
     progress.enter("exporting", message=f"reading some of {len(spec.paths)} images")
     look = look_at_pool(spec.paths, spec.source_bands, spec.bands, spec.sensor, spec.band_policy, spec.band_names)
     statistics = estimate_statistics(spec.paths, spec.bands, spec.band_policy)
+    source = feature_source(spec.model or ModelConfig(multispectral="off"), look, statistics, spec.sensor)
     network = FrozenFeatures(
         statistics,
         look.kinds,
         eight_bit=look.eight_bit,
         scale=scale_for(look.side_px),
+        source=source,
     )
     onnx.save(frozen_graph(network), out / ONNX_FILE)
     parity = check_parity(network, out / ONNX_FILE, [_chip(spec, spec.paths)])
@@ -81,6 +84,7 @@ def make_frozen_encoder(directory: Path, out: Path, progress: Progress, tile_px:
         seconds=0.0,
         digests={name: _digest(out / name) for name in (ENCODER_FILE, ONNX_FILE)},
         band_policy=spec.band_policy,
+        features=source.words,
     )
     (out / CARD_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(card), indent=1))
 

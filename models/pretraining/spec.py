@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from models.card import BandPolicy
+from models.card import BandPolicy, ModelConfig
 from models.pretrain_config import PretrainConfig
 
 SPEC_FILE = "spec.json"
@@ -31,6 +31,12 @@ class PretrainSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What took the images, as the campaign's settings say."""
     band_names: list[str] | None = None
     """What each band of the files is, as the campaign's settings say; None: `sensor` or the files tell."""
+    partners: list[str] = []
+    """Absolute paths of a second image of the place of each of `paths`; empty: there are no pairs."""
+    other_kind: bool = False
+    """Whether the partners are images of another kind, with bands and statistics of their own."""
+    model: ModelConfig | None = None
+    """Of the campaign, for the shipped encoder: what is joined to it."""
 
 
 def read_spec(directory: Path) -> PretrainSpec:

@@ -13,7 +13,7 @@ from models.card import BandStatistics, Candidate, Evaluation, ModelCard, Parity
 from models.manifest import MANIFEST_FILE, Manifest
 from models.training.data.stride import STRIDE_PX
 from models.training.fit import Schedule
-from models.training.ladder import network_config
+from models.training.ladder import features_told, network_config
 
 LIBRARIES = (
     "torch",
@@ -107,6 +107,7 @@ def write_artefacts(out: Path, directory: Path, manifest: Manifest, network: nn.
         candidates=record.candidates,
         choice=record.choice,
         encoder_problem=manifest.encoder_problem,
+        features=features_told(network),
     )
     for name, content in (("training.json", training), ("evaluation.json", record.evaluation), ("card.json", card)):
         (out / name).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1))

@@ -113,4 +113,14 @@ def network_config(network: nn.Module, asked: ModelConfig) -> ModelConfig:
     """The architecture of the version."""
     if not isinstance(network, QuickNetwork):
         return asked
-    return ModelConfig(encoder=SHIPPED_ENCODER, embedding_size=network.features.embedding_size)
+    return ModelConfig(
+        encoder=SHIPPED_ENCODER,
+        embedding_size=network.features.embedding_size,
+        multispectral=asked.multispectral,
+        reflectance=asked.reflectance,
+    )
+
+
+def features_told(network: nn.Module) -> str | None:
+    """What the version's frozen features come from, in words; None: it has none."""
+    return network.features.source.words if isinstance(network, QuickNetwork) else None

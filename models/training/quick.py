@@ -19,6 +19,7 @@ from models.arrays import Matrix
 from models.card import IGNORE, BandStatistics, TaskName, TaskSpec
 from models.encoders.frozen import FrozenFeatures, scale_for
 from models.encoders.graph import EMBEDDING, frozen_graph, stage_name
+from models.encoders.multispectral import feature_source
 from models.encoders.session import describe_by
 from models.encoders.stages import CHANNELS, STAGES
 from models.errors import RasterError, TrainingDataError, UnreadableSampleError, UnusableRasterError
@@ -151,7 +152,12 @@ def frozen_features(manifest: Manifest, statistics: BandStatistics) -> FrozenFea
     """
     look = look_at(manifest)
     return FrozenFeatures(
-        statistics, look.kinds, eight_bit=look.eight_bit, scale=scale_for(look.side_px), band_statistics=True
+        statistics,
+        look.kinds,
+        eight_bit=look.eight_bit,
+        scale=scale_for(look.side_px),
+        band_statistics=True,
+        source=feature_source(manifest.model, look, statistics, manifest.sensor),
     )
 
 

@@ -43,6 +43,11 @@ class OperatorClient(Client):
         said = self.readiness().get("encoder", "ok")
         return None if said == "ok" else str(said)
 
+    def features(self) -> str | None:
+        """What describes images at the service, in words; None: an older one, which does not say."""
+        said: str | None = self.readiness().get("features")
+        return said
+
     def every_campaign(self) -> list[CampaignView]:
         """All campaigns, with those that are archived."""
         return self._json("GET", "/campaigns", list[CampaignView], params={"archived": "true"})

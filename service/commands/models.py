@@ -72,6 +72,8 @@ def card(
         "encoder": found.model.encoder + (f", from {found.trained_from}" if found.trained_from else ""),
         "training": f"{found.seconds:.0f} s",
     }
+    if found.features is not None:
+        facts["features"] = found.features
     if found.choice is not None:
         facts["candidates"] = found.choice
     table = Table("fact", "value")

@@ -32,6 +32,17 @@ def run(
         str | None,
         typer.Option(help="safetensors file on the service's machine to start from, or to use as it is."),
     ] = None,
+    pairs_by: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare two images of one place: `place`, or a regular expression whose first group, in the paths of "
+            "both images, names the place."
+        ),
+    ] = None,
+    pairs_with: Annotated[
+        str | None,
+        typer.Option(help="Folder on the service's machine with the second image of each place, such as radar."),
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Follow it until it ends.")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -48,6 +59,8 @@ def run(
         "pretrained_file": weights,
         "pretrained": method == "pretrained" and weights is None,
         "minutes": minutes,
+        "pairs_by": pairs_by,
+        "pairs_with": pairs_with,
     }
     out = console(stderr=True)
     with connect(service, token) as client:
@@ -67,11 +80,13 @@ def run(
 
 def outcome(view: Pretraining) -> str:
     """One line on how a pretraining ended."""
-    measured = ""
+    measured, pairs = "", ""
+    if view.summary is not None and view.summary.pairs:
+        pairs = f" of {view.summary.pairs} pairs of images"
     if view.summary is not None:
         measured = (
             f" {view.version}: {view.summary.embedding_size} values that use {view.summary.effective_rank:.0f} "
-            f"directions, from {view.summary.chips} chips in {view.summary.epochs} epochs"
+            f"directions, from {view.summary.chips} chips{pairs} in {view.summary.epochs} epochs"
         )
     return f"pretraining {view.number} {view.state}:{measured or ' ' + (view.error or '')}"
 

@@ -36,7 +36,7 @@ def show(
                 _print_notices(views)
                 _print_encoder(client.encoder_problem())
             return
-        problem = client.encoder_problem()
+        problem, features = client.encoder_problem(), client.features()
         view, savings, rounds = client.campaign(campaign), client.savings(campaign), client.rounds(campaign).rounds
     if as_json:
         print_json({"campaign": view, "savings": savings, "rounds": rounds})
@@ -46,6 +46,8 @@ def show(
     if view.band_decision is not None:
         out.print(f"bands of the files: {bands_told(view)}", highlight=False, markup=False)
     out.print(saved(savings), highlight=False, markup=False)
+    if features is not None:
+        out.print(f"images are described by: {features}", highlight=False, markup=False)
     _print_encoder(problem)
 
 

@@ -169,6 +169,7 @@ PRETRAINED: dict[str, Any] = {
     "encoder": "resnet18",
     "pretrained_file": "/weights/resnet18.safetensors",
 }
+PRETRAINED_ON_PAIRS: dict[str, Any] = {"minutes": 30, "pairs_by": "place", "pairs_with": "/imagery/sentinel-1"}
 POLICY: dict[str, Any] = {"new_labels": 100, "interval_s": 86_400, "min_labels": 20}
 POLICY_BY_CLOCK: dict[str, Any] = {
     "new_labels": None,

@@ -11,7 +11,7 @@ from al_loop import __version__
 from al_loop.domain.rounds import RoundState
 from al_loop.errors import NotInstalledError
 from al_loop.loop import Loop
-from al_loop.training.installed import check_can_train, embedding_problem
+from al_loop.training.installed import check_can_train, embedding_problem, installed_features
 from service.access.tokens import may_see_campaigns
 from service.limits.lanes import HEALTH, LANE
 from service.metrics.requests import Metrics
@@ -35,6 +35,9 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     encoder: str
     """"ok", or why the encoder with ImageNet weights cannot be used: then pools are ranked by simple features and by
     what is trained here, and everything else goes on."""
+    features: str
+    """What describes images here beside simple features, where their bands and values suit it; the card of each model
+    says what it did for that one."""
     disk_free_mb: int
     """Free space of the data directory's disk, in MB."""
     links: dict[str, str] = {}
@@ -101,6 +104,7 @@ class HealthController(Controller):
             models=models,
             training=_training(),
             encoder=embedding_problem() or "ok",
+            features=installed_features(),
             disk_free_mb=loop.disk.free_bytes // 1_000_000,
             links={
                 names[key]: "ok" if works else "trouble" for key, works in loop.links.working().items() if key in names

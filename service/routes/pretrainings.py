@@ -13,8 +13,9 @@ from service.access.tokens import requires
 from service.answers import PretrainingList, PretrainingView
 from service.dependencies import TARGET
 from service.errors import problems
-from service.openapi.examples import PRETRAINED, PRETRAINING, json_body
+from service.openapi.examples import PRETRAINED, PRETRAINED_ON_PAIRS, PRETRAINING, json_body
 from service.requests.parameters import PathId
+from service.settings import Settings
 from service.views import pretraining_view
 
 
@@ -36,13 +37,17 @@ class PretrainingController(Controller):
         self,
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
-        data: Annotated[PretrainConfig | None, json_body(on_the_pool=PRETRAINING, own_weights=PRETRAINED)] = None,
+        settings: NamedDependency[Settings],
+        data: Annotated[
+            PretrainConfig | None, json_body(on_the_pool=PRETRAINING, own_weights=PRETRAINED, pairs=PRETRAINED_ON_PAIRS)
+        ] = None,
     ) -> PretrainingView:
         """Make an encoder without labels from the campaign's images, or from given weights, and embed all samples.
 
-        The test reserve is left out of training. A pretraining waits while a round runs, and rounds wait for it.
+        With `pairs_by` the two views that it compares come from two images of one place. The test reserve is left out
+        of training. A pretraining waits while a round runs, and rounds wait for it.
         """
-        started = loop.pretrainings.start(target, data or PretrainConfig())
+        started = loop.pretrainings.start(target, data or PretrainConfig(), settings.imagery_folders)
         return pretraining_view(loop, target, started)
 
     @get(

@@ -114,6 +114,62 @@ def test_given_weights_are_exported_as_they_are(pretrained_run: PretrainedRun, t
     assert (summary.steps, summary.loss) == (0, None)
 
 
+def two_looks(folder: Path, count: int, bands: int = 2, **changes: int) -> tuple[list[Path], list[Path]]:
+    """Images of 3 bands, and partners of others."""
+    sizes = {"width": 32, "height": 32} | changes
+    first = [make_scene(folder / f"s2_{n}.tif", width=32, height=32, bands=3, seed=n) for n in range(count)]
+    return first, [make_scene(folder / f"s1_{n}.tif", bands=bands, seed=n, **sizes) for n in range(count)]
+
+
+@pytest.mark.parametrize("encoder", ["test_resnet", "shipped"])
+def test_pairs_of_two_kinds_of_images_make_an_encoder_for_the_first(tmp_path: Path, encoder: str) -> None:
+    first, second = two_looks(tmp_path, 10)
+    partners = [str(path) for path in second]
+    spec = spec_of(first, epochs=1, batch_size=8, encoder=encoder)
+    assert run_pretraining(tmp_path, msgspec.structs.replace(spec, partners=partners, other_kind=True)) == 0
+    card = card_of(tmp_path / "out")
+    summary = card.pretraining_summary
+    assert summary is not None
+    assert (summary.pairs, summary.images, summary.chips, summary.steps) == (10, 10, 10, 1)
+    assert card.bands == [1, 2, 3]
+    loaded = ModelConfig(encoder=encoder, pretrained_file=str(tmp_path / "out" / ENCODER_FILE))
+    build(loaded, TASKS, statistics(3))  # the file is for the campaign's bands
+
+
+def test_pairs_of_one_kind_go_through_one_encoder(tmp_path: Path) -> None:
+    first, second = two_looks(tmp_path, 9, bands=3)
+    spec = msgspec.structs.replace(spec_of(first, epochs=1, batch_size=8), partners=[str(path) for path in second])
+    assert run_pretraining(tmp_path, spec) == 0
+    summary = card_of(tmp_path / "out").pretraining_summary
+    assert summary is not None
+    assert (summary.pairs, summary.chips) == (9, 9)
+
+
+def test_partner_that_vanished_or_has_another_size_leaves_its_pair_out(tmp_path: Path) -> None:
+    first, second = two_looks(tmp_path, 9, bands=3)
+    second[0].unlink()
+    spec = msgspec.structs.replace(spec_of(first, epochs=1, batch_size=8), partners=[str(path) for path in second])
+    assert run_pretraining(tmp_path, spec) == 0
+    summary = card_of(tmp_path / "out").pretraining_summary
+    assert summary is not None
+    assert summary.pairs == 8
+    make_scene(second[1], width=32, height=16, bands=3)
+    assert run_pretraining(tmp_path, spec) == KNOWN_FAILURE
+    sentence = (tmp_path / "out" / "error.txt").read_text()
+    assert "7 chips of 32 px can be cut from the 9 pairs of images" in sentence
+    assert "there is no such file" in sentence
+    assert "s2_1.tif: has 32 x 32 px and its partner s1_1.tif 32 x 16 px; a pair has one size" in sentence
+
+
+def test_partners_that_all_vanished_are_said_to_be_gone(tmp_path: Path) -> None:
+    first, second = two_looks(tmp_path, 8)
+    for path in second:
+        path.unlink()
+    spec = msgspec.structs.replace(spec_of(first), partners=[str(path) for path in second], other_kind=True)
+    assert run_pretraining(tmp_path, spec) == KNOWN_FAILURE
+    assert "none of the 8 partners can be read" in (tmp_path / "out" / "error.txt").read_text()
+
+
 def test_bands_are_taken_in_the_order_asked_for(tmp_path: Path) -> None:
     images = [make_scene(tmp_path / f"{n}.tif", width=32, height=32, bands=5, seed=n) for n in range(8)]
     spec = spec_of(images, source_bands=5, bands=[4, 2], epochs=1, batch_size=8)

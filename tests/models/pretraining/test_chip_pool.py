@@ -2,11 +2,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import torch
 
-from models.card import BandStatistics
+from models.card import BandPolicy, BandStatistics
 from models.errors import TrainingDataError
-from models.pretraining.chip_pool import MIN_CHIPS, ChipPool, read_chips, standardise
+from models.pretraining.chip_pool import MIN_CHIPS, ChipPool, Look, read_chips, read_looks, standardise
 from models.rasters.reading import read_raster
 from models.training.networks.architectures import Normalise
 from tests.data.make_scene import make_hostile, make_scene
@@ -77,3 +78,25 @@ def test_standardising_is_what_the_network_does() -> None:
     ours = standardise(image, STATISTICS)
     np.testing.assert_array_equal(np.isnan(ours).any(axis=0), valid[0, 0].numpy() == 0)
     np.testing.assert_allclose(np.nan_to_num(ours), expected[0].numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_partners_are_cut_at_the_same_windows(tmp_path: Path) -> None:
+    paths = scenes(tmp_path, 8, width=200, height=150, dtype="float32")
+    look = Look([1, 2, 3], STATISTICS, BandPolicy())
+    turned = Look([3, 2, 1], STATISTICS, BandPolicy())
+    pool = read_looks([(path, path) for path in paths], [look, turned], chip_px=64, max_chips=1000, seed=0)
+    assert pool.partners is not None
+    assert len(pool.chips) == 8 * 3 * 2
+    np.testing.assert_array_equal(pool.partners, pool.chips[:, ::-1])
+
+
+def test_pair_needs_valid_pixels_in_both(tmp_path: Path) -> None:
+    good = scenes(tmp_path / "good", MIN_CHIPS + 1, width=32, height=32)
+    partners = scenes(tmp_path / "partners", MIN_CHIPS, width=32, height=32)
+    partners.append(str(make_scene(tmp_path / "void.tif", width=32, height=32, content="constant", nodata=0)))
+    with rasterio.open(partners[-1], "r+") as void:
+        void.write(np.zeros((3, 32, 32), void.dtypes[0]))
+        void.nodata = 0
+    look = Look([1, 2, 3], STATISTICS, BandPolicy())
+    pool = read_looks(list(zip(good, partners, strict=True)), [look, look], chip_px=32, max_chips=1000, seed=0)
+    assert (pool.images, len(pool.chips)) == (MIN_CHIPS, MIN_CHIPS)

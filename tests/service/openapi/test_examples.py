@@ -69,6 +69,7 @@ class Outline(msgspec.Struct, forbid_unknown_fields=True):
         (examples.ROUND, RoundRequest),
         (examples.PRETRAINING, PretrainConfig),
         (examples.PRETRAINED, PretrainConfig),
+        (examples.PRETRAINED_ON_PAIRS, PretrainConfig),
         (examples.POLICY, RetrainPolicy),
         (examples.PROMOTE, PromoteRequest),
         (examples.PROBABILITIES, list[float]),

@@ -17,6 +17,7 @@ from models.scoring.embeddings import EmbeddingStore
 from service.app import create_app
 from service.cli import main
 from service.settings import Settings
+from tests.data.make_scene import make_scene
 from tests.e2e.campaigns import Http, create, label_all, register, running_server, wait_for_round, write_pool
 from tests.models.pretraining.fixtures import TINY
 from tests.service.routes.test_rounds import children_of, wait_until
@@ -154,6 +155,15 @@ def test_what_a_stop_cuts_off_is_interrupted_and_a_queued_round_goes_on(
         ({"method": "pretrained"}, "$.method"),
         ({"minutes": None}, "$.minutes"),
         ({"pretrained_file": "/nowhere.safetensors"}, "$.pretrained_file"),
+        ({"pairs_by": "(["}, "$.pairs_by"),
+        ({"pairs_by": "scene"}, "$.pairs_by"),
+        ({"pairs_by": "nowhere_(.)"}, "$.pairs_by"),
+        ({"pairs_by": "place"}, "$.pairs_by"),
+        ({"pairs_by": "(.)", "method": "pretrained", "encoder": "shipped"}, "$.pairs_by"),
+        ({"pairs_with": "pool"}, "$.pairs_by"),
+        ({"pairs_by": "place", "pairs_with": "/etc"}, "$.pairs_with"),
+        ({"pairs_by": "place", "pairs_with": "nowhere"}, "$.pairs_with"),
+        ({"pairs_by": "place", "pairs_with": "x\x00y"}, "$.pairs_with"),
     ],
 )
 def test_nonsense_is_refused_with_its_path(http: Http, root: Path, config: dict[str, Any], path: str) -> None:
@@ -163,6 +173,31 @@ def test_nonsense_is_refused_with_its_path(http: Http, root: Path, config: dict[
     assert answer.status_code == 400
     assert path in answer.text
     assert http.get("/campaigns/demo/pretrainings").json()["pretrainings"] == []
+
+
+def test_encoder_is_made_from_pairs_with_another_folder(
+    http: Http, root: Path, imagery: Path, settings: Settings
+) -> None:
+    for number in range(24):
+        place = (500_000.0 + 2000 * number, 4_600_000.0)
+        make_scene(imagery / "radar" / f"{number}.tif", width=32, height=32, bands=2, origin=place)
+    create(http, root, settings=MODEL)
+    register(http)
+    start(http, **TINY, pairs_by="place", pairs_with="radar")
+    done = wait_for(http, "finished", "failed")
+    assert done["state"] == "finished", done
+    reserve = http.get("/campaigns/demo/samples", params={"state": "reserve"}).json()["samples"]
+    assert done["summary"]["pairs"] == 24 - len(reserve)
+    wait_until(lambda: embedded(http).get("ssl-1") == 24)
+    spec = read_spec(DataLayout(settings.data).pretraining("demo", 1))
+    numbers = [int(Path(path).stem.removeprefix("scene_")) for path in spec.paths]
+    assert [int(Path(path).stem) for path in spec.partners] == numbers
+
+    (imagery / "far").mkdir()
+    make_scene(imagery / "far" / "0.tif", width=32, height=32, bands=2, origin=(300_000.0, 4_000_000.0))
+    start(http, **TINY, pairs_by="place", pairs_with="far")
+    failed = wait_for(http, "failed", "finished", number=2)
+    assert "has the same footprint as one of the 1 in" in failed["error"]
 
 
 def test_campaign_without_images_is_refused(http: Http, root: Path) -> None:
