@@ -8,6 +8,7 @@ from datetime import datetime
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
 from al_loop.errors import NoModelError, NotFoundError
+from al_loop.runtime.heap import trim_heap
 from al_loop.store import LabelStore
 from models.errors import RegistryError
 from models.inference.batching import Batcher, OnBatch
@@ -141,3 +142,4 @@ class ModelServer:
                 self._batchers[campaign.campaign_id] = Batcher(predictor, on_batch=lambda *run: self.on_batch(*run))
             else:
                 batcher.swap(predictor)
+                trim_heap()  # of what the model before had, and loading this one

@@ -34,6 +34,7 @@ def test_open_address_with_tokens_is_accepted() -> None:
         ({"AL_LOOP_THREADS": "0"}, "threads"),
         ({"AL_LOOP_TOKENS": "ops=short"}, "TOKENS"),
         ({"AL_LOOP_TOKENS": "king=123456789"}, "TOKENS"),
+        ({"AL_LOOP_TOKENS": "ops=123456789,annotate=123456789"}, "one token stands for the roles ops and annotate"),
         ({"AL_LOOP_IMAGERY": "/no/such/folder"}, "/no/such/folder"),
         ({"AL_LOOP_TOKENS_FILE": "/no/such/file"}, "there is no file /no/such/file; `al-loop token add NAME"),
         ({"AL_LOOP_ROOT_PATH": "al-loop"}, "ROOT_PATH: 'al-loop' is no path such as /al-loop"),

@@ -1,0 +1,34 @@
+"""Freed memory goes back to the operating system."""
+
+import ctypes
+import sys
+from pathlib import Path
+
+import pytest
+
+from al_loop.runtime.heap import trim_heap
+
+PIECE, COUNT = 64_000, 2_000
+"""Below the size from which glibc asks the system for each piece: such go back at once anyway."""
+
+
+def anonymous_mb() -> int:
+    rollup = Path("/proc/self/smaps_rollup").read_text()
+    return int(rollup.split("Anonymous:")[1].split()[0]) // 1024
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux")
+def test_freed_pieces_are_given_back() -> None:
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    pieces = [libc.malloc(PIECE) for _ in range(COUNT)]
+    for piece in pieces:
+        ctypes.memset(piece, 1, PIECE)
+    last = pieces.pop()  # keeps the heap from shrinking by itself
+    for piece in pieces:
+        libc.free(piece)
+    before = anonymous_mb()
+    assert trim_heap()
+    after = anonymous_mb()
+    libc.free(last)
+    assert before - after > 0.8 * PIECE * COUNT / 2**20
