@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 
 from al_loop.campaigns.layout import DataLayout
+from al_loop.campaigns.notices import counted
 from al_loop.domain.campaigns import Campaign, Deletion
 from al_loop.store import LabelStore
 
@@ -24,8 +25,9 @@ def describe_deletion(store: LabelStore, layout: DataLayout, campaign: Campaign,
     folder = layout.campaign(campaign.folder)
     file_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
     sentence = (
-        f"campaign {campaign.name!r} would be gone for good: {counts.labels} labels of {counts.annotators} annotators "
-        f"on {counts.samples} samples with their history, {counts.rounds} rounds, {counts.models} models, "
+        f"campaign {campaign.name!r} would be gone for good: {counted(counts.labels, 'label')} of "
+        f"{counted(counts.annotators, 'annotator')} on {counted(counts.samples, 'sample')} with their history, "
+        f"{counted(counts.rounds, 'round')}, {counted(counts.models, 'model')}, "
         f"{file_bytes / 1e6:.1f} MB in {folder}"
         + (f"; {' and '.join(running)} would be cancelled" if running else "")
         + f". The images in {campaign.root} stay."

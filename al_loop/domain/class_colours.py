@@ -33,20 +33,20 @@ CUSTOMARY = {
     "#643200": "shadow",
     "#505050": "road street highway asphalt",
     "#cc4df2": "industrial industry factory",
-    "#f2a64d": "orchard vineyard",
+    "#e68000": "orchard vineyard",
 }
 """Land covers by the colour that published maps show them in.
 
 Water, crops, shrubs, built-up, snow, wetland, mangroves and moss: legend of ESA WorldCover 2021 (Product User Manual
 2.0). Trees, grass, bare: Dynamic World (Brown et al. 2022, Scientific Data 9:251); WorldCover's forest and built-up
-look alike to those who see no red. Industry, orchards, vegetation: CORINE Land Cover 2018, classes 121, 222 and 323.
+look alike to those who see no red. Industry, orchards, vegetation: CORINE Land Cover 2018, classes 121, 221 and 323.
 Cloud and cloud shadow: scene classification of Sentinel-2 L2A, classes 8 and 3.
 Roads: no map of those shows them; dark as asphalt.
 """
 
 _COLOUR_OF = {word: colour for colour, words in CUSTOMARY.items() for word in words.split()}
 _PHRASES = {
-    "permanent crop": "#f2a64d", "herbaceous vegetation": "#a6e64d", "vegetation": "#a6e64d", "land": "#a59b8f",
+    "permanent crop": "#e68000", "herbaceous vegetation": "#a6e64d", "vegetation": "#a6e64d", "land": "#a59b8f",
 }  # fmt: skip
 """Whole names whose words say nothing, or something else, one by one."""
 _FILLER_WORDS = """
@@ -115,13 +115,21 @@ def keep_colours(
     """
     kept = {(entry.task, entry.name): entry for entry in details}
     old = class_colours(before.tasks, before.chosen_colours)
-    new = class_colours(tasks, {entry.name: entry.colour for entry in details if entry.colour is not None})
-    for name, colour in old.items():
-        if name not in changed and new.get(name, colour) != colour:
+    while moved := _moved(old, tasks, kept.values(), changed):  # a colour that is kept may take that of the next
+        for name in moved:
             task = next(spec.task for spec in tasks if name in spec.classes)
             entry = kept.get((task, name), ClassDetails(task=task, name=name))
-            kept[task, name] = msgspec.structs.replace(entry, colour=colour)
+            kept[task, name] = msgspec.structs.replace(entry, colour=old[name])
     return list(kept.values())
+
+
+def _moved(
+    old: Mapping[str, str], tasks: Sequence[TaskSpec], details: Iterable[ClassDetails], changed: Collection[str]
+) -> list[str]:
+    """Classes that are left and have another colour now, which nobody chose."""
+    chosen = {entry.name: entry.colour for entry in details if entry.colour is not None}
+    new, given = class_colours(tasks, chosen), {*chosen, *changed}
+    return [name for name, colour in old.items() if name not in given and new.get(name, colour) != colour]
 
 
 def customary_colour(name: str) -> str | None:

@@ -1,8 +1,10 @@
+from datetime import UTC, datetime
 from itertools import combinations
 
 import pytest
 
-from al_loop.domain.class_colours import PALETTE, class_colours, customary_colour, distance, rgb
+from al_loop.domain.campaigns import Campaign, CampaignSettings, ClassDetails, RetrainPolicy
+from al_loop.domain.class_colours import PALETTE, class_colours, customary_colour, distance, keep_colours, rgb
 from models.card import TaskSpec
 
 
@@ -90,3 +92,15 @@ def test_classes_of_well_known_sets_are_told_apart_and_vegetation_is_green() -> 
     )  # fmt: skip
     for colours in (dubai, eurosat):
         assert min(distance(*pair) for pair in combinations(colours.values(), 2)) >= 10
+
+
+def test_colour_chosen_for_one_class_moves_no_other() -> None:
+    tasks = [TaskSpec(task="classification", classes=["water", "urban", "ship", "wake", "forest"])]
+    demo = Campaign(
+        campaign_id=1, name="demo", tasks=tasks, root="/imagery", bands=None, source_bands=3, current_version=None,
+        settings=CampaignSettings(), policy=RetrainPolicy(), created_at=datetime(2026, 3, 1, tzinfo=UTC),
+    )  # fmt: skip
+    green = ClassDetails(task="classification", name="water", colour="#00aa00")  # like "urban" to those who see no red
+    details = keep_colours(demo, tasks, [green], changed={"water"})
+    after = class_colours(tasks, {entry.name: entry.colour for entry in details if entry.colour})
+    assert after == class_colours(tasks) | {"water": "#00aa00"}

@@ -11,7 +11,7 @@ def test_deletion_says_what_goes_and_does_nothing_without_a_yes(
 ) -> None:
     assert on_land("delete", "land") == 2
     said = capfd.readouterr().err
-    assert "1 labels of 1 annotators on 6 samples" in said
+    assert "1 label of 1 annotator on 6 samples" in said
     assert "repeat with --yes" in said
     assert on_land("remove", "land", "2") == 2
     with OperatorClient(land_url) as client:
