@@ -27,7 +27,7 @@ from al_loop.errors import ArchivedError, InvalidValueError
 from al_loop.querying.alike import alike
 from al_loop.querying.compose import GOLD_STANDARD_GAP, Composed, Request, compose
 from al_loop.querying.points import NO_PIXELS, PointSource, ReadingBudget, SpreadPoints, as_asked, known_pixels
-from al_loop.querying.rankings import CampaignRankings
+from al_loop.querying.rankings import CampaignRankings, RankedList
 from al_loop.querying.spread import SpacingRules, is_on
 from al_loop.querying.strategies import Auto, Random, StrategyConfig, wants_bald
 from al_loop.runtime.background import Background
@@ -160,6 +160,8 @@ class Sampler:
         known, index, scores = self._prepare(campaign, now)
         rankings = known.rankings[unit]
         request = Request(campaign, annotator, strategy, query_size, shared, rankings.spacing, unit)
+        if unit == "point":
+            self._remember_headers(campaign, rankings.list_of(strategy), query_size)
         query, chosen, index = self._lease(known, index, scores, request, now)
         picks = [] if query is None else query.picks
         asked: dict[int, list[AskedPoint]] = {}
@@ -170,6 +172,8 @@ class Sampler:
             self._rank_ahead(campaign, strategy, query_size, unit)
         self._expect_labels(campaign, picks)
         ranked = rankings.list_of(strategy)
+        if ranked is not None and unit == "point":
+            self._expect_points(campaign, [pick.sample_id for pick in ranked.first(query_size + EXPECTED)])
         source = scores if ranked is None else ranked.scores
         return QueryAnswer(
             query_id=None if query is None else query.query_id,
@@ -290,8 +294,7 @@ class Sampler:
         taken = known_pixels(self._store, campaign, again)
         asked: dict[int, list[AskedPoint]] = {}
         budget = ReadingBudget()
-        # Remembered from here on: one by one, each would wait until the store has written the leases.
-        self._store.samples.headers(campaign.campaign_id, [pick.sample_id for pick in query.picks])
+        self._store.samples.headers(campaign.campaign_id, [pick.sample_id for pick in query.picks])  # all in one read
         for pick in query.picks:
             source = self._random_points if by_chance or pick.arm in ("control", "reserve") else self._points
             pixels = source.points_of(campaign, pick.sample_id, count, taken.get(pick.sample_id, NO_PIXELS), budget)
@@ -320,12 +323,18 @@ class Sampler:
         if background is not None:
             background.ask((campaign.campaign_id, strategy, unit), job, f"ranking {campaign.name}")
 
+    def _remember_headers(self, campaign: Campaign, ranked: RankedList | None, size: int) -> None:
+        """Read the headers of the likely picks now: after the leases it would wait until the store has written them."""
+        if ranked is not None:
+            self._store.samples.headers(campaign.campaign_id, [pick.sample_id for pick in ranked.first(2 * size)])
+
     def _expect_points(self, campaign: Campaign, sample_ids: Sequence[int]) -> None:
         """Have points prepared, one image a job: nobody is to wait for all of them, neither a ranking nor a stop."""
         ahead = self._points_ahead
         if ahead is None:
             return
-        self._store.samples.headers(campaign.campaign_id, sample_ids)
+        headers = partial(self._store.samples.headers, campaign.campaign_id, sample_ids)
+        ahead.ask((campaign.campaign_id, "headers"), headers, f"headers {campaign.name}")
         for sample_id in sample_ids:
             job = partial(self._points.expect, campaign, [sample_id])
             ahead.ask((campaign.campaign_id, sample_id), job, f"points of {campaign.name}")
