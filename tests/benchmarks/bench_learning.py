@@ -60,15 +60,17 @@ def main() -> None:
     parser.add_argument("--table", choices=["served", "curves", "strategies"], default="served")
     parser.add_argument("--strategies", help="separated by commas; default: random,auto for curves, all for strategies")
     parser.add_argument("--rare", action="store_true", help=f"keep {RARE_SHARE:.0%} of {', '.join(RARE)} to ask about")
+    parser.add_argument("--multispectral", action="store_true", help="join features of ukis-csmask; eurosat_ms only")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--most", type=int, default=10_000, help="labels at most")
     parser.add_argument("--start", type=int, default=0, help="first seed")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    chips = labelled_chips(arguments.data, arguments.set, arguments.cache)
+    chips = labelled_chips(arguments.data, arguments.set, arguments.cache, multispectral=arguments.multispectral)
     labels = [count for count in LABELS[arguments.set, arguments.table] if count <= arguments.most]
     names = arguments.strategies.split(",") if arguments.strategies else STRATEGIES[arguments.table]
-    folder = arguments.cache / "runs" / f"{arguments.set}{'-rare' if arguments.rare else ''}-{arguments.table}"
+    kind = f"{'-rare' if arguments.rare else ''}{'-multispectral' if arguments.multispectral else ''}"
+    folder = arguments.cache / "runs" / f"{arguments.set}{kind}-{arguments.table}"
     folder.mkdir(parents=True, exist_ok=True)
     runs: dict[str, list[list[RoundRecord]]] = {name: [] for name in names}
     for seed in range(arguments.start, arguments.start + arguments.seeds):

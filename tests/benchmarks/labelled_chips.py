@@ -7,7 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.card import ModelConfig
 from models.encoders.frozen import FrozenFeatures, scale_for
+from models.encoders.multispectral import feature_source
+from models.encoders.pool_look import PoolLook
 from models.rasters.reading import read_raster
 from models.scoring.features import image_features
 from models.training.data.statistics import estimate_statistics
@@ -17,7 +20,7 @@ CHUNK = 500
 
 BATCH = 50
 MULTISPECTRAL = ("coastal", "blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "watervapour",
-                 "cirrus", "swir1", "swir2", "nir2")  # fmt: skip
+                 "cirrus", "swir16", "swir22", "nir2")  # fmt: skip
 SETS = {"eurosat_rgb": ("*/*.jpg", ("red", "green", "blue")), "eurosat_ms": ("*/*.tif", MULTISPECTRAL)}
 
 
@@ -37,24 +40,25 @@ class LabelledChips:
     """`models.scoring.features.image_features`, (N, F)."""
 
 
-def labelled_chips(data: Path, name: str, cache: Path) -> LabelledChips:
+def labelled_chips(data: Path, name: str, cache: Path, *, multispectral: bool = False) -> LabelledChips:
     """Read a set, or what the cache has of it.
 
-    Band statistics are those of a random part of all chips, as registration makes them: without labels.
+    Band statistics are those of a random part of all chips, as registration makes them: without labels. With
+    `multispectral` features of `ukis-csmask` are among the encoder's own.
     """
     pattern, bands = SETS[name]
     paths = sorted((data / name).glob(pattern))
     if not paths:
         raise SystemExit(f"{data / name} has no {pattern}")
     names, codes = np.unique([path.parent.name for path in paths], return_inverse=True)
-    folder = cache / name
+    folder = cache / f"{name}{'-multispectral' if multispectral else ''}"
     folder.mkdir(parents=True, exist_ok=True)
     network: FrozenFeatures | None = None
     parts = []
     for start in range(0, len(paths), CHUNK):
         file = folder / f"{start:06}.npz"
         if not file.is_file():
-            network = network or _network(paths, bands)
+            network = network or _network(paths, bands, multispectral=multispectral)
             np.savez(file, **_described(network, paths[start : start + CHUNK], len(bands)))
         with np.load(file) as part:
             parts.append((part["frozen"], part["features"]))
@@ -63,15 +67,21 @@ def labelled_chips(data: Path, name: str, cache: Path) -> LabelledChips:
     return LabelledChips(names=names.tolist(), codes=codes, frozen=frozen, stages=stages, features=features)
 
 
-def _network(paths: list[Path], bands: tuple[str, ...]) -> FrozenFeatures:
+def _network(paths: list[Path], bands: tuple[str, ...], *, multispectral: bool) -> FrozenFeatures:
     shuffled = [str(paths[row]) for row in np.random.default_rng(0).permutation(len(paths))]
     first = read_raster(paths[0], range(1, len(bands) + 1))
+    statistics = estimate_statistics(shuffled, range(1, len(bands) + 1))
+    look = PoolLook(list(bands), paths[0].suffix == ".jpg", max(first.shape[1:]))
+    source = feature_source(ModelConfig(multispectral="on" if multispectral else "off"), look, statistics, None)
+    if multispectral and source.spectral is None:
+        raise SystemExit(source.words)
     return FrozenFeatures(
-        estimate_statistics(shuffled, range(1, len(bands) + 1)),
+        statistics,
         bands,
-        eight_bit=paths[0].suffix == ".jpg",
-        scale=scale_for(max(first.shape[1:])),
+        eight_bit=look.eight_bit,
+        scale=scale_for(look.side_px),
         band_statistics=True,
+        source=source,
     )
 
 

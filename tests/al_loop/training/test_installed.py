@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from al_loop.domain.campaigns import CampaignSettings
 from al_loop.training import installed
-from models.card import ModelConfig
+from models.card import ModelConfig, Reflectance
 from tests.e2e.campaigns import Http, create, label_all, register, write_pool
 
 
@@ -51,6 +52,24 @@ def test_missing_weights_leave_a_small_encoder_from_random_ones(monkeypatch: pyt
     assert problem == (
         "resnet10_narrow is trained from random weights, since the shipped encoder cannot be used: it is not installed"
     )
+
+
+def test_what_describes_images_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installed, "shipped_problem", lambda: None)
+    monkeypatch.setattr(installed, "multispectral_problem", lambda: "it is not installed")
+    assert installed.installed_features() == "EfficientNet-Lite0 (ImageNet)"
+    monkeypatch.setattr(installed, "multispectral_problem", lambda: None)
+    assert "for Sentinel-2 and Landsat, ukis-csmask 1.0.0" in installed.installed_features()
+    monkeypatch.setattr(installed, "shipped_problem", lambda: "it is not installed")
+    assert installed.installed_features() == "none"
+
+
+def test_other_features_of_the_pool_are_made_anew_as_after_a_change_of_its_bands() -> None:
+    with_them = CampaignSettings(model=ModelConfig(multispectral="on"))
+    assert CampaignSettings().reading != with_them.reading
+    scaled = ModelConfig(multispectral="on", reflectance=Reflectance(scale=1))
+    assert CampaignSettings(model=scaled).reading != with_them.reading
+    assert CampaignSettings(model=ModelConfig(dropout=0.5)).reading == CampaignSettings().reading
 
 
 @pytest.mark.parametrize("asked", [ModelConfig(encoder="net"), ModelConfig(pretrained_file="own.safetensors")])

@@ -7,14 +7,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.card import ModelCard
-from models.encoders import wheel
+from models.card import ModelCard, ModelConfig
+from models.encoders import multispectral, wheel
 from models.encoders.shipped import shipped_weights
 from models.inference.predictor import Predictor
 from models.pretraining.spec import PretrainSpec
 from models.registry import CARD_FILE, ModelRegistry
 from models.scoring.spec import FROZEN
 from tests.data.make_scene import make_scene
+from tests.models.encoders.spectral_fixtures import small_networks
 from tests.models.pretraining.fixtures import run_pretraining, spec_of
 
 
@@ -38,6 +39,20 @@ def test_encoder_is_published_and_embeds(tmp_path: Path) -> None:
     assert embedding.shape == (448,)
     assert np.isfinite(embedding).all()
     assert embedding.std() > 0.01
+
+
+def test_features_of_reflectances_are_joined_where_they_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = small_networks(tmp_path)
+    monkeypatch.setattr(multispectral, "installed_file", lambda name, version, inside, *rest: tmp_path / inside)
+    monkeypatch.setattr(multispectral.feature_source, "__defaults__", (networks,))
+    spec = frozen_spec(images_of(tmp_path, 4), source_bands=4, bands=[1, 2, 3, 4])
+    spec = msgspec.structs.replace(spec, sensor="bgr-nir", model=ModelConfig(multispectral="on"))
+    assert run_pretraining(tmp_path, spec) == 0
+    card = msgspec.json.decode((tmp_path / "out" / CARD_FILE).read_bytes(), type=ModelCard)
+    assert card.embedding_size == 448 + 8
+    assert "ukis-csmask 1.0.0 (blue, green, red, nir; reflectance = 0.0001 x (value + 0))" in str(card.features)
 
 
 def test_sensor_that_contradicts_the_images_is_one_sentence(tmp_path: Path) -> None:

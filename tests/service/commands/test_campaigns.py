@@ -68,6 +68,7 @@ def test_folder_without_labels_becomes_a_campaign_that_is_labelled_in_the_termin
     shown = capfd.readouterr()
     assert "of 50 new labels until the next round" in shown.out
     assert "drawn by" not in shown.out
+    assert "images are described by: none" in shown.out
     assert "the encoder with ImageNet weights is not used: left out by the tests" in shown.err
 
 
