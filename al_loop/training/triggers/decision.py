@@ -52,7 +52,7 @@ def _preview(state: RetrainState, policy: RetrainPolicy, now: datetime) -> Polic
     due = starts_at is not None and starts_at <= now
     reason = None if first is None or starts_at is None else _reason(first, state, policy)
     return PolicyPreview(
-        sentence=stopped or _sentence(first, triggers, starts_at, state, policy, now),
+        sentence=_stopped_in_words(stopped, state, policy) or _sentence(first, triggers, starts_at, state, policy, now),
         due=due,
         starts_at=starts_at,
         trigger=None if first is None or starts_at is None else first.trigger,
@@ -67,10 +67,7 @@ def _preview(state: RetrainState, policy: RetrainPolicy, now: datetime) -> Polic
 
 def next_round(answer: PolicyPreview, state: RetrainState, policy: RetrainPolicy) -> NextRound:
     """A preview in one sentence, as status and the pages show it."""
-    sentence = answer.sentence
-    if state.missing is not None and not state.archived and state.running is None and policy.new_labels is not None:
-        sentence = f"{state.missing}; {_count(state, policy.new_labels)}"
-    return NextRound(new_labels=state.new_samples, needed=policy.new_labels, sentence=sentence)
+    return NextRound(new_labels=state.new_samples, needed=policy.new_labels, sentence=answer.sentence)
 
 
 def _stopped(state: RetrainState) -> str | None:
@@ -78,6 +75,13 @@ def _stopped(state: RetrainState) -> str | None:
     if state.archived:
         return "archived: no rounds start"
     return state.running or state.missing
+
+
+def _stopped_in_words(stopped: str | None, state: RetrainState, policy: RetrainPolicy) -> str | None:
+    """It, and how far it is to the next round where only labels are missing."""
+    if stopped is None or stopped != state.missing or policy.new_labels is None:
+        return stopped
+    return f"{stopped}; {_count(state, policy.new_labels)}"
 
 
 def _first(
