@@ -45,7 +45,7 @@ def span(name: str, **attributes: Attribute) -> AbstractContextManager[object]:
     """A span around a block.
 
     Args:
-        name: What is done, such as `al_loop.store.write`.
+        name: What is done.
         attributes: Numbers and names; neither pixels nor tokens.
     """
     if _tracer is None:
@@ -57,7 +57,7 @@ def note_phases(name: str, entered: Sequence[tuple[str, int]], end_ns: int) -> N
     """Spans of phases that followed each other, each ending where the next began, below the present span.
 
     Args:
-        name: What the phases belong to: a phase `gate` of `al_loop.round` is `al_loop.round.gate`.
+        name: What the phases belong to; the span of a phase has it before the name of the phase, with a dot between.
         entered: Each phase and when it was entered, in ns since 1970.
         end_ns: When the last one ended.
     """

@@ -25,6 +25,10 @@ TOKEN = re.compile(r"((?:^|[&?])token=)[^&]*", re.IGNORECASE)
 
 access = logging.getLogger("al_loop.access")
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+_about: ContextVar[dict[str, str] | None] = ContextVar("about", default=None)
+"""What is known of the request: `campaign` and `who`."""
+OF_CAMPAIGN = "campaign %s"
+"""How lines begin that are about a campaign."""
 
 
 def set_up_logging(settings: Settings) -> None:
@@ -49,7 +53,10 @@ class TextLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: `time`, `level`, `logger`, `message`, `request_id` and `exception` where there are."""
+    """One JSON object a line: `time`, `level`, `logger`, `message`.
+
+    Where they are known also `request_id`, `campaign`, `who`, `action` and `exception`.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as JSON without line ends."""
@@ -59,6 +66,9 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             "request_id": _request_id.get(),
+            "campaign": _campaign_of(record),
+            "who": (_about.get() or {}).get("who"),
+            "action": getattr(record, "action", None),
             "exception": self.formatException(record.exc_info) if record.exc_info else None,
         }
         return json.dumps({name: value for name, value in line.items() if value is not None}, ensure_ascii=False)
@@ -93,7 +103,7 @@ class RequestLog:
                 MutableScopeHeaders.from_message(message)[HEADER] = number
             await send(message)
 
-        before = _request_id.set(number)
+        before, about = _request_id.set(number), _about.set({})
         try:
             await self._app(scope, receive, send_with_id)
         except BaseException:
@@ -105,6 +115,21 @@ class RequestLog:
                 took_ms = 1000 * (perf_counter() - started)
                 access.info("%s %s %d %.0f ms", client[0] if client else "-", asked, status, took_ms)
             _request_id.reset(before)
+            _about.reset(about)
+
+
+def about_request(*, campaign: str | None = None, who: str | None = None) -> None:
+    """Let lines that are logged for this request say what it concerns and who asks, by name or role."""
+    about = _about.get()
+    if about is not None:
+        about.update({name: value for name, value in (("campaign", campaign), ("who", who)) if value is not None})
+
+
+def _campaign_of(record: logging.LogRecord) -> str | None:
+    """The campaign that a line begins with, or that the request is about."""
+    if record.msg.__class__ is str and record.msg.startswith(OF_CAMPAIGN) and isinstance(record.args, tuple):
+        return str(record.args[0])
+    return (_about.get() or {}).get("campaign")
 
 
 def current_request_id() -> str | None:

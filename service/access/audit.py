@@ -16,6 +16,8 @@ from al_loop.errors import AlLoopError
 from al_loop.loop import Loop
 from service.access.people import Tokens
 from service.access.tokens import identity_of
+from service.limits.lanes import LANE, PREDICTIONS
+from service.log import about_request
 
 logger = logging.getLogger("al_loop.audit")
 
@@ -27,7 +29,10 @@ CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 class AuditMiddleware(ASGIMiddleware):
-    """Notes each successful change that needed the role `ops` and each deletion; routes need not do anything."""
+    """Notes each successful change that needed the role `ops` and each deletion; routes need not do anything.
+
+    Every change is logged, labels and leases among them.
+    """
 
     scopes = (ScopeType.HTTP,)
 
@@ -47,8 +52,11 @@ class AuditMiddleware(ASGIMiddleware):
             return message
 
         async def record_first(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] < 400 and _is_audited(request):
-                await sync_to_thread(_record, app, request, bytes(body))
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                if _is_audited(request):
+                    await sync_to_thread(_record, app, request, bytes(body))
+                elif request.route_handler.opt.get(LANE) != PREDICTIONS:
+                    _log(request, request.path_params.get("campaign"))
             await send(message)
 
         await next_app(scope, keep_body, record_first)
@@ -91,9 +99,7 @@ def _record(app: Litestar, request: Request[Any, Any, Any], body: bytes) -> None
     query = {name: value for name, value in request.query_params.items() if name not in SECRETS}
     sent = _sent(body)
     campaign = request.path_params.get("campaign") or (sent.get("name") if isinstance(sent, dict) else None)
-    action = str(getattr(request.route_handler, "operation_id", None))
-    who = (identity.name or identity.role) if identity else None
-    logger.info("%s%s%s", action, f": campaign {campaign}" if campaign else "", f" by {who}" if who else "")
+    action = _log(request, campaign)
     detail = {key: value for key, value in {**path, **query, "body": sent}.items() if value not in (None, {})}
     try:
         loop.store.audit.record(
@@ -106,6 +112,16 @@ def _record(app: Litestar, request: Request[Any, Any, Any], body: bytes) -> None
         )
     except AlLoopError:
         logger.exception("%s %s was carried out and could not be recorded", request.method, request.scope["path"])
+
+
+def _log(request: Request[Any, Any, Any], campaign: str | None) -> str:
+    """Log that a request changed something, without what was sent; returns the name of the action."""
+    identity, action = identity_of(request), str(getattr(request.route_handler, "operation_id", None))
+    who = (identity.name or identity.role) if identity else None
+    about_request(campaign=campaign)
+    said = f"{action}{f': campaign {campaign}' if campaign else ''}{f' by {who}' if who else ''}"
+    logger.info("%s", said, extra={"action": action})
+    return action
 
 
 def _sent(body: bytes) -> Any:  # noqa: ANN401  # any JSON

@@ -9,6 +9,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
 from service.access.people import Identity, Tokens
+from service.log import about_request
 from service.settings import Role
 
 RANK: dict[Role, int] = {"predict": 0, "annotate": 1, "ops": 2}
@@ -29,6 +30,7 @@ def requires(role: Role, *, in_query: bool = False) -> Guard:
     def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         tokens: Tokens = connection.app.state.tokens
         connection.state.needed_role = role
+        about_request(campaign=connection.path_params.get("campaign"))
         if not tokens.required:
             return
         given = _bearer(connection) or (connection.query_params.get("token") if in_query else None)
@@ -45,6 +47,7 @@ def requires(role: Role, *, in_query: bool = False) -> Guard:
         if RANK[found.role] < RANK[role]:
             raise PermissionDeniedException(f"This token has the role {found.role!r}; {role!r} is needed here.")
         connection.state.identity = found
+        about_request(who=found.name or found.role)
 
     return guard
 

@@ -4,12 +4,14 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 from litestar.testing import TestClient
 
+from service.access.token_file import add_token
 from service.app import create_app
 from service.log import set_up_logging
 from service.settings import Settings
@@ -106,3 +108,55 @@ def test_campaign_import_and_rounds_leave_a_line_each(settings: Settings, imager
     log = stream.getvalue()
     assert "INFO al_loop.audit: createCampaign: campaign demo by ops [" in log
     assert "INFO al_loop.audit: registerSamples: campaign demo by ops [" in log
+
+
+def test_every_change_is_one_line_with_request_campaign_and_who(
+    settings: Settings, imagery: Path, stream: Written, tmp_path: Path
+) -> None:
+    write_pool(imagery / "pool", 4, size=32)
+    file = tmp_path / "tokens.tsv"
+    tokens = {
+        "Max": add_token(file, "Max", "ops", datetime.now(UTC)),
+        "Anna": add_token(file, "Anna", "annotate", datetime.now(UTC)),
+    }
+    changes: list[tuple[str, str, str, dict[str, object]]] = [
+        ("Max", "POST", "", {"name": "demo", "root": str(imagery / "pool"), "tasks": [
+            {"task": "classification", "classes": ["dark"]}, {"task": "segmentation", "classes": ["field"]}]}),
+        ("Max", "POST", "/demo/samples", {"scan": True}),
+        ("Anna", "POST", "/demo/queries", {"annotator": "Anna", "query_size": 2}),
+        ("Anna", "POST", "/demo/labels", {"sample_id": 1, "task": "segmentation", "annotator": "Anna", "features":
+            {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"label": "field"}, "geometry":
+             {"type": "Polygon", "coordinates": [[[1.25, 2], [9, 2], [9, 9], [1.25, 2]]]}}]}, "crs": "pixel"}),
+        ("Max", "PATCH", "/demo/settings", {"lease_s": 600}),
+        ("Max", "PUT", "/demo/policy", {"new_labels": 70}),
+        ("Max", "PATCH", "/demo", {"archived": True}),
+        ("Max", "PATCH", "/demo", {"archived": False}),
+    ]  # fmt: skip
+    with client(settings, log_format="json", tokens_file=file) as http:
+        for number, (who, method, path, body) in enumerate(changes):
+            headers = {"authorization": f"Bearer {tokens[who]}", "x-request-id": f"r{number}"}
+            answer = http.request(method, f"/campaigns{path}", json=body, headers=headers)
+            assert answer.is_success, answer.text
+            http.get("/campaigns/demo", headers=headers)
+    text = stream.getvalue()
+    lines = [json.loads(line) for line in text.splitlines()]
+    changed = [line for line in lines if "action" in line]
+    assert [(line["request_id"], line["who"], line["campaign"]) for line in changed] == [
+        (f"r{number}", who, "demo") for number, (who, *_) in enumerate(changes)
+    ]
+    assert [line["action"] for line in changed[:4]] == [
+        "createCampaign",
+        "registerSamples",
+        "openQuery",
+        "recordLabels",
+    ]
+    assert not any(token in text for token in tokens.values())
+    assert "1.25" not in text  # nothing of what was drawn
+
+
+def test_line_about_a_campaign_names_it(settings: Settings, stream: Written) -> None:
+    set_up_logging(msgspec.structs.replace(settings, log_format="json"))
+    logging.getLogger("al_loop").info("campaign %s: round %d %s", "demo", 3, "failed")
+    logging.getLogger("al_loop").info("opening")
+    first, second = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert (first["campaign"], "campaign" in second) == ("demo", False)
