@@ -50,6 +50,7 @@ class Reflectance(msgspec.Struct, frozen=True, kw_only=True):
     """How stored values become reflectances, 0 to 1: scale * (value + offset)."""
 
     scale: Annotated[float, msgspec.Meta(gt=0, le=1_000)]
+    """What a value is multiplied by, after `offset` was added: 0.0001 for Sentinel-2."""
     offset: Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)] = 0.0
     """In stored values: -1000 for Sentinel-2 since processing baseline 04.00."""
 
