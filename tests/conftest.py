@@ -1,5 +1,6 @@
 """Fixtures that every test may use; those of one room live in the `fixtures.py` beside its tests."""
 
+import functools
 import gc
 import os
 import socket
@@ -7,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import hypothesis
 import pytest
 from litestar import Litestar
@@ -58,6 +60,9 @@ SLOW_FILES = (  # whole runs: trainings, simulations, servers, processes that ar
     "tests/al_loop/store/test_older_data_directory.py", "tests/al_loop/training/test_rounds.py",
     "tests/models/tasks/test_adding_a_task.py", "tests/models/test_pretrain.py", "tests/models/test_score_pool.py",
     "tests/models/test_train.py", "tests/models/training/test_incumbent.py",
+    # Each more than five seconds of processor time.
+    "tests/al_loop/scoring/test_frozen_encoder.py", "tests/al_loop/quality/test_savings.py::test_interval_covers",
+    "tests/test_architecture.py::test_import_does_not_load",
 )  # fmt: skip
 
 
@@ -77,6 +82,14 @@ def pytest_collection_finish() -> None:
 def pytest_sessionfinish() -> None:
     """Let it see them again: the interpreter ends."""
     gc.unfreeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_tls_context() -> Iterator[None]:
+    """Read the certificates of the system once instead of for every HTTP client, which takes 28 ms each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", functools.cache(httpx.create_ssl_context))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -68,11 +68,14 @@ def test_exception_is_inside_its_line(settings: Settings, stream: Written) -> No
     assert "ValueError: two\nlines" in json.loads(line)["exception"]
 
 
-@pytest.mark.parametrize("given", ["", "a b", "x" * 65, "a\r\nb: c", "é"])
-def test_id_that_no_line_can_hold_is_replaced(http: Http, given: str) -> None:
-    headers = {"x-request-id": given.encode("latin-1").replace(b"\r\n", b" ")}
-    number = http.get("/health/live", headers=headers).headers["x-request-id"]
-    assert re.fullmatch("[0-9a-f]{16}", number)
+NO_IDS = ["", "a b", "x" * 65, "a\r\nb: c", "é"]
+
+
+def test_id_that_no_line_can_hold_is_replaced(http: Http) -> None:
+    for given in NO_IDS:
+        headers = {"x-request-id": given.encode("latin-1").replace(b"\r\n", b" ")}
+        number = http.get("/health/live", headers=headers).headers["x-request-id"]
+        assert re.fullmatch("[0-9a-f]{16}", number)
 
 
 def test_line_of_a_request_has_no_token_wherever_it_stands(settings: Settings, stream: Written) -> None:

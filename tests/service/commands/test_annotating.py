@@ -70,18 +70,16 @@ def test_points_are_asked_for_and_answered_and_shown_in_a_table(
     assert re.search(r"\d+\.5,\d+\.5 \d+\.5,\d+\.5", capfd.readouterr().out)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["label", "fields", "1", "field", "--point", "3"], "COLUMN,ROW"),
-        (["label", "fields", "scene_000.tif", "field", "--point", "99,3"], "outside the image"),
-        (["label", "land", "1", "dark", "--point", "3,3"], "no task that is answered for each pixel"),
-        (["query", "land", "--unit", "point"], "asked about points"),
-    ],
-)
-def test_points_that_cannot_be_are_told(
-    on_fields: Run, capfd: pytest.CaptureFixture[str], arguments: list[str], words: str
-) -> None:
+NO_POINTS = [
+    (["label", "fields", "1", "field", "--point", "3"], "COLUMN,ROW"),
+    (["label", "fields", "scene_000.tif", "field", "--point", "99,3"], "outside the image"),
+    (["label", "land", "1", "dark", "--point", "3,3"], "no task that is answered for each pixel"),
+    (["query", "land", "--unit", "point"], "asked about points"),
+]
+
+
+def test_points_that_cannot_be_are_told(on_fields: Run, capfd: pytest.CaptureFixture[str]) -> None:
     capfd.readouterr()
-    assert on_fields(*arguments) == 2
-    assert words in " ".join(re.sub("[│╭╮╰╯─]", " ", capfd.readouterr().err).split())
+    for arguments, words in NO_POINTS:
+        assert on_fields(*arguments) == 2
+        assert words in " ".join(re.sub("[│╭╮╰╯─]", " ", capfd.readouterr().err).split())

@@ -59,26 +59,24 @@ def test_preview_of_a_policy_is_a_sentence_and_its_triggers(on_land: Run, capfd:
     assert json.loads(capfd.readouterr().out)["timezone"] == "Europe/Berlin"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["settings", "set", "land", "lease_s"], "NAME=VALUE"),
-        (["settings", "set", "land", "lease=5"], "lease"),
-        (["settings", "set", "land", "query.control_share=3"], "query.control_share"),
-        (["settings", "set", "land", "query=1", "query.control_share=0.1"], "given twice"),
-        (["policy", "set", "land", 'cron="0 3 30 2 *"'], "never comes true: there is no such day (cron)"),
-        (["policy", "set", "land", "timezone=Berlin"], "use an IANA name such as Europe/Berlin or UTC (timezone)"),
-        (["policy", "preview", "sea"], "campaign"),
-        (["classes", "change", "land", "dark", "--retire"], "at least 2"),
-        (["model", "card", "land"], "model list"),
-        (["round", "log", "land"], "round start"),
-    ],
-)
-def test_mistakes_are_one_sentence(
-    on_land: Run, arguments: list[str], words: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert on_land(*arguments) == 2
-    said = capfd.readouterr().err
-    assert words in said
-    assert said.count("\n") == 1
-    assert "$" not in said
+MISTAKES = [
+    (["settings", "set", "land", "lease_s"], "NAME=VALUE"),
+    (["settings", "set", "land", "lease=5"], "lease"),
+    (["settings", "set", "land", "query.control_share=3"], "query.control_share"),
+    (["settings", "set", "land", "query=1", "query.control_share=0.1"], "given twice"),
+    (["policy", "set", "land", 'cron="0 3 30 2 *"'], "never comes true: there is no such day (cron)"),
+    (["policy", "set", "land", "timezone=Berlin"], "use an IANA name such as Europe/Berlin or UTC (timezone)"),
+    (["policy", "preview", "sea"], "campaign"),
+    (["classes", "change", "land", "dark", "--retire"], "at least 2"),
+    (["model", "card", "land"], "model list"),
+    (["round", "log", "land"], "round start"),
+]
+
+
+def test_mistakes_are_one_sentence(on_land: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    for arguments, words in MISTAKES:
+        assert on_land(*arguments) == 2
+        said = capfd.readouterr().err
+        assert words in said
+        assert said.count("\n") == 1
+        assert "$" not in said

@@ -53,8 +53,10 @@ def test_repeated_comment_is_one_comment(campaign: Http) -> None:
         ("comments/99/resolve", {"annotator": "ann"}, 404, "comment 99"),
     ],
 )
-def test_bad_request_names_the_field(campaign: Http, path: str, body: Any, status: int, named: str) -> None:
-    answer = campaign.post(f"/campaigns/demo/{path}", json=body)
+def test_bad_request_names_the_field(
+    still_http: Http, still_campaign: str, path: str, body: Any, status: int, named: str
+) -> None:
+    answer = still_http.post(f"/campaigns/{still_campaign}/{path}", json=body)
     assert (answer.status_code, named in answer.text) == (status, True), answer.text
 
 

@@ -75,8 +75,10 @@ def test_sample_that_three_skipped_is_a_notice(http: Http, client: Client) -> No
         ("unskip", {"annotator": "anna"}, 400, "sample_ids"),
     ],
 )
-def test_bad_request_names_the_field(http: Http, client: Client, path: str, body: Any, status: int, named: str) -> None:
-    answer = http.post(f"/campaigns/demo/leases/{path}", json=body)
+def test_bad_request_names_the_field(
+    still_http: Http, still_campaign: str, path: str, body: Any, status: int, named: str
+) -> None:
+    answer = still_http.post(f"/campaigns/{still_campaign}/leases/{path}", json=body)
     assert (answer.status_code, named in answer.text) == (status, True), answer.text
 
 

@@ -215,12 +215,10 @@ def test_views_of_the_settings_replace_the_derived_ones(http: Http, imagery: Pat
         ({"bands": [1], "name": "../x"}, "name"),
     ],
 )
-def test_nonsense_in_a_view_is_refused(http: Http, imagery: Path, view: dict[str, Any], path: str) -> None:
-    make_scene(imagery / "a.tif")
-    campaign(http, imagery)
+def test_nonsense_in_a_view_is_refused(still_http: Http, still_campaign: str, view: dict[str, Any], path: str) -> None:
     settings = {"view": {"views": [{"name": "x", "title": "X"} | view]}}
 
-    answer = http.put("/campaigns/demo/settings", json=settings)
+    answer = still_http.put(f"/campaigns/{still_campaign}/settings", json=settings)
 
     assert answer.status_code == 400, answer.text
     assert path in answer.text

@@ -225,26 +225,31 @@ def test_accents_may_be_spelled_either_way_in_classes_and_paths(http: Http, imag
     assert "listed twice" in refused.json()["detail"]
 
 
+@pytest.fixture(scope="module")
+def still_sea(still_http: Http, still_imagery: Path) -> Http:
+    write_pool(still_imagery / "sea", 1)
+    create(still_http, still_imagery / "sea", tasks=TASKS)
+    register(still_http)
+    return still_http
+
+
 @pytest.mark.parametrize("door", ["crs", "member"])
 @pytest.mark.parametrize(
     "template", ["http://127.0.0.1:{port}/x", "/vsicurl/http://127.0.0.1:{port}/x", "{path}", "+init={path}"]
 )
 def test_crs_of_a_label_calls_no_address_and_reads_no_file(
-    http: Http, imagery: Path, tmp_path: Path, listener: tuple[int, list[bytes]], door: str, template: str
+    still_sea: Http, tmp_path: Path, listener: tuple[int, list[bytes]], door: str, template: str
 ) -> None:
     port, heard = listener
     file = tmp_path / "crs.wkt"
     file.write_text(CRS.from_epsg(32631).to_wkt())
-    write_pool(imagery / "pool", 1)
-    create(http, imagery / "pool", tasks=TASKS)
-    register(http)
     name = template.format(port=port, path=file)
     features = drawn(
         [[500_100.0, 4_599_900.0], [500_300.0, 4_599_900.0], [500_300.0, 4_599_700.0], [500_100.0, 4_599_900.0]]
     )
     if door == "member":
         features["crs"] = {"type": "name", "properties": {"name": name}}
-    refused = send(http, "scene_000.tif", features, **({"crs": name} if door == "crs" else {}))
+    refused = send(still_sea, "scene_000.tif", features, **({"crs": name} if door == "crs" else {}))
     assert refused.status_code == 400
     assert "is no CRS that PROJ knows" in refused.json()["detail"]
     assert heard == []

@@ -166,13 +166,13 @@ def test_what_a_stop_cuts_off_is_interrupted_and_a_queued_round_goes_on(
         ({"pairs_by": "place", "pairs_with": "x\x00y"}, "$.pairs_with"),
     ],
 )
-def test_nonsense_is_refused_with_its_path(http: Http, root: Path, config: dict[str, Any], path: str) -> None:
-    create(http, root)
-    register(http)
-    answer = http.post("/campaigns/demo/pretrainings", json=config)
+def test_nonsense_is_refused_with_its_path(
+    still_http: Http, still_campaign: str, config: dict[str, Any], path: str
+) -> None:
+    answer = still_http.post(f"/campaigns/{still_campaign}/pretrainings", json=config)
     assert answer.status_code == 400
     assert path in answer.text
-    assert http.get("/campaigns/demo/pretrainings").json()["pretrainings"] == []
+    assert still_http.get(f"/campaigns/{still_campaign}/pretrainings").json()["pretrainings"] == []
 
 
 def test_encoder_is_made_from_pairs_with_another_folder(

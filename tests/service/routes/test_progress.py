@@ -28,5 +28,5 @@ def test_progress_counts_answers_and_says_how_far_the_first_round_is(campaign: H
 
 
 @pytest.mark.parametrize("parameters", [{}, {"annotator": ""}, {"annotator": "a", "since": "2026-01-01T00:00:00"}])
-def test_bad_parameters_are_refused(campaign: Http, parameters: dict[str, str]) -> None:
-    assert campaign.get("/campaigns/demo/progress", params=parameters).status_code == 400
+def test_bad_parameters_are_refused(still_http: Http, still_campaign: str, parameters: dict[str, str]) -> None:
+    assert still_http.get(f"/campaigns/{still_campaign}/progress", params=parameters).status_code == 400

@@ -192,6 +192,12 @@ def test_only_operators_learn_what_is_doubted_and_which_doubts_are_test_samples(
         assert [sample["reason"] for sample in opened.json()["samples"]] == [WHY]
 
 
+@pytest.fixture(scope="module")
+def still_demo(still_http: Http, still_imagery: Path) -> Http:
+    create(still_http, still_imagery)
+    return still_http
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "word"),
     [
@@ -206,10 +212,9 @@ def test_only_operators_learn_what_is_doubted_and_which_doubts_are_test_samples(
     ],
 )
 def test_bad_request_names_the_field(
-    http: Http, imagery: Path, method: str, path: str, body: Any, status: int, word: str
+    still_demo: Http, method: str, path: str, body: Any, status: int, word: str
 ) -> None:
-    create(http, imagery)
-    response = http.request(method, f"/campaigns/{path}", json=body)
+    response = still_demo.request(method, f"/campaigns/{path}", json=body)
     assert (response.status_code, word in response.text) == (status, True), response.text
 
 

@@ -18,9 +18,9 @@ from tests.service.routes.bad_input import refused
     ],
 )
 def test_link_to_no_scaneo_is_refused(
-    http: Http, campaign: str, body: dict[str, Any], status: int, sentence: str
+    still_http: Http, still_campaign: str, body: dict[str, Any], status: int, sentence: str
 ) -> None:
-    refused(http.put(f"/campaigns/{campaign}/scaneo", json=body), status, sentence)
+    refused(still_http.put(f"/campaigns/{still_campaign}/scaneo", json=body), status, sentence)
 
 
 def test_campaign_without_a_link_says_how_to_make_one(http: Http, campaign: str) -> None:

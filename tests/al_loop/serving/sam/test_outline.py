@@ -153,36 +153,34 @@ def test_points_add_up(serve_scenes: Callable[..., Http], imagery: Path) -> None
     assert click(http, path, points).content == click(http, path, points).content
 
 
-@pytest.mark.parametrize(
-    ("changes", "status", "words"),
-    [
-        ({"points": None}, 400, "points"),
-        ({"points": "[]"}, 400, "0 points"),
-        ({"points": "[[1]]"}, 400, "points"),
-        ({"points": "here"}, 400, "points"),
-        ({"points": "[[86, 3]]"}, 400, "outside of the image of 86 x 96 px"),
-        ({"points": "[[-1, 3]]"}, 400, "outside"),
-        ({"points": "[[1e999, 3]]"}, 400, "points"),
-        ({"points": "[[80.5, 90.5]]"}, 400, "no data at this point"),
-        ({"label": "lava"}, 400, "class-1, class-2"),
-        ({"label": None}, 400, "class-1, class-2"),
-        ({"crs": None}, 422, "no CRS"),
-        ({"crs": "None"}, 422, "no CRS"),
-        ({"crs": "EPSG:word"}, 400, "no CRS that PROJ knows"),
-        ({"crs": 'LOCAL_CS["site",UNIT["metre",1]]'}, 422, "cannot be brought to longitude and latitude"),
-        ({"transform": None}, 400, "transform"),
-        ({"transform": "[1, 2]"}, 400, "transform"),
-        ({"transform": "[0, 0, 0, 0, 0, 0]"}, 400, "cannot be inverted"),
-        ({"transform": "[1e300, 1e300, 0, 0, 0, 1e300]"}, 400, "cannot be inverted"),
-    ],
-)
-def test_bad_prompt_is_refused_in_one_sentence(
-    prompted: tuple[Http, Path], changes: dict[str, str | None], status: int, words: str
-) -> None:
+BAD_PROMPTS: list[tuple[dict[str, str | None], int, str]] = [
+    ({"points": None}, 400, "points"),
+    ({"points": "[]"}, 400, "0 points"),
+    ({"points": "[[1]]"}, 400, "points"),
+    ({"points": "here"}, 400, "points"),
+    ({"points": "[[86, 3]]"}, 400, "outside of the image of 86 x 96 px"),
+    ({"points": "[[-1, 3]]"}, 400, "outside"),
+    ({"points": "[[1e999, 3]]"}, 400, "points"),
+    ({"points": "[[80.5, 90.5]]"}, 400, "no data at this point"),
+    ({"label": "lava"}, 400, "class-1, class-2"),
+    ({"label": None}, 400, "class-1, class-2"),
+    ({"crs": None}, 422, "no CRS"),
+    ({"crs": "None"}, 422, "no CRS"),
+    ({"crs": "EPSG:word"}, 400, "no CRS that PROJ knows"),
+    ({"crs": 'LOCAL_CS["site",UNIT["metre",1]]'}, 422, "cannot be brought to longitude and latitude"),
+    ({"transform": None}, 400, "transform"),
+    ({"transform": "[1, 2]"}, 400, "transform"),
+    ({"transform": "[0, 0, 0, 0, 0, 0]"}, 400, "cannot be inverted"),
+    ({"transform": "[1e300, 1e300, 0, 0, 0, 1e300]"}, 400, "cannot be inverted"),
+]
+
+
+def test_bad_prompt_is_refused_in_one_sentence(prompted: tuple[Http, Path]) -> None:
     http, path = prompted
-    answer = click(http, path, **changes)
-    assert (answer.status_code, "\n" in answer.text) == (status, False), answer.text
-    assert words in answer.text
+    for changes, status, words in BAD_PROMPTS:
+        answer = click(http, path, **changes)
+        assert (answer.status_code, "\n" in answer.text) == (status, False), (changes, answer.text)
+        assert words in answer.text, changes
 
 
 def test_crs_names_no_file_and_no_address(
@@ -309,18 +307,18 @@ def test_click_on_a_sample_is_outlined_in_its_pixels_without_a_picture(http: Htt
     assert found.intersection(lake).area / found.union(lake).area > 0.9
 
 
-@pytest.mark.parametrize(
-    ("field", "text", "status"),
-    [
-        ("sample_id", "99", 404),
-        ("sample_id", "one", 400),
-        ("points", "[[900, 1]]", 400),
-        ("points", "[]", 400),
-        ("label", "nothing", 400),
-    ],
-)
-def test_bad_click_on_a_sample_is_refused(http: Http, imagery: Path, field: str, text: str, status: int) -> None:
+BAD_CLICKS = [
+    ("sample_id", "99", 404),
+    ("sample_id", "one", 400),
+    ("points", "[[900, 1]]", 400),
+    ("points", "[]", 400),
+    ("label", "nothing", 400),
+]
+
+
+def test_bad_click_on_a_sample_is_refused(http: Http, imagery: Path) -> None:
     write_lake(imagery / "pool" / "lake.tif", "EPSG:32630")
     create(http, imagery / "pool", tasks=[{"task": "segmentation", "classes": ["class-1"]}])
     register(http)
-    assert click_on_sample(http, **{field: text}).status_code == status
+    for field, text, status in BAD_CLICKS:
+        assert click_on_sample(http, **{field: text}).status_code == status, text
