@@ -176,7 +176,9 @@ def test_name_of_the_campaign_is_whole_beside_a_long_sentence(open_desk: Callabl
     desk.page.goto(f"{desk.url}/annotate/fields-of-the-north?annotator=anna")
     expect(desk.page.locator(".top .model")).to_contain_text("too few images for a model yet")
     name = desk.page.locator(".top h1")
-    assert name.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+    for width in (1366, 820):
+        desk.page.set_viewport_size({"width": width, "height": 800})
+        assert name.evaluate("(one) => one.scrollWidth <= one.clientWidth"), width
 
 
 def test_image_of_one_row_is_shown_and_zoomed(open_desk: Callable[[], Desk], imagery: Path) -> None:

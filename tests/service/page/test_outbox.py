@@ -27,7 +27,8 @@ FULL_STORAGE = """
     Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); };
     IDBObjectStore.prototype.put = () => { throw new DOMException("full", "QuotaExceededError"); };
 """
-DAY_AHEAD = "const now = Date.now; Date.now = () => now() + 86_400_000;"
+WRONG_CLOCK = "const now = Date.now; Date.now = () => now() + {};"
+DAY_MS = 86_400_000
 
 
 @pytest.fixture
@@ -223,8 +224,9 @@ def test_token_that_is_revoked_keeps_the_answers_and_asks_for_another(
         assert given(desk) == [(asked[0], ["dark"])]
 
 
-def test_clock_that_is_a_day_ahead_ends_no_lease(desk: Desk) -> None:
-    desk.page.add_init_script(DAY_AHEAD)
+@pytest.mark.parametrize("wrong", [DAY_MS, -DAY_MS], ids=["ahead", "behind"])
+def test_clock_that_is_wrong_by_a_day_ends_no_lease(desk: Desk, wrong: int) -> None:
+    desk.page.add_init_script(WRONG_CLOCK.format(wrong))
     asked = begin(desk, 2)
     expect(desk.page.locator("[data-part=time]")).to_contain_text("min")
     expect(desk.page.locator(f'{ROW}[data-state="open"]')).to_have_count(2)
