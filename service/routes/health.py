@@ -38,10 +38,14 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     features: str
     """What describes images here beside simple features, where their bands and values suit it; the card of each model
     says what it did for that one."""
+    disk: str
+    """"ok", or that less than 100 MB are free or that nothing can be written."""
     disk_free_mb: int
     """Free space of the data directory's disk, in MB."""
     links: dict[str, str] = {}
     """`ok` or `trouble` for each campaign that is linked to SCANEO; its status says which."""
+    webhooks: str = "ok"
+    """"ok", or how many deliveries were given up and wait to be redelivered."""
     failed_rounds: dict[str, int] = {}
     """Campaigns whose newest round failed, with its number."""
     problems: dict[str, str] = {}
@@ -55,6 +59,11 @@ def _training() -> str:
     except NotInstalledError as error:
         return str(error)
     return "ok"
+
+
+def _webhooks(loop: Loop) -> str:
+    dead = loop.store.deliveries.counts().get("dead", 0)
+    return f"{dead} deliveries were given up: al-loop webhook list" if dead else "ok"
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,17 +103,19 @@ class HealthController(Controller):
             loaded = loop.server.serving_version(campaign)
             ready &= loaded is not None
             models[campaign.name] = loaded or f"{campaign.current_version} cannot be loaded"
-        problem = loop.disk.problem()
+        problem, warning = loop.disk.problem(), loop.disk.warning()
         ready &= problem is None
         body = Readiness(
             ready=ready,
             version=__version__,
-            store=problem or loop.disk.warning() or "ok",
+            store=problem or warning or "ok",
             scheduler="ok" if loop.scheduler.running else "stopped",
             models=models,
             training=_training(),
             encoder=embedding_problem() or "ok",
             features=installed_features(),
+            disk=problem or warning or "ok",
+            webhooks=_webhooks(loop),
             disk_free_mb=loop.disk.free_bytes // 1_000_000,
             links={
                 names[key]: "ok" if works else "trouble" for key, works in loop.links.working().items() if key in names

@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from al_loop.domain.rounds import RoundState
+from al_loop.domain.webhooks import SUBSCRIBABLE
 from al_loop.training import installed
 from tests.e2e.campaigns import Http, create, register, write_pool
 from tests.service.routes.test_rounds import wait_until
@@ -96,6 +97,12 @@ def test_health_tells_of_failed_rounds_the_disk_and_whether_it_can_train(http: H
     said = answer.json()
     assert (said["failed_rounds"], said["training"], said["links"]) == ({"fails": started.number}, "ok", {})
     assert said["disk_free_mb"] > 0
+    assert (said["disk"], said["webhooks"]) == ("ok", "ok")
+    hook = store.webhooks.add("https://no-such-host.invalid/", SUBSCRIBABLE, None, "whsec_AAAA", clock()).webhook_id
+    delivery = store.deliveries.test(hook, clock()).delivery_id
+    store.deliveries.note_attempt(delivery, clock(), status=None, problem="x", next_at=None)
+    answer = http.get("/health/ready")
+    assert (answer.status_code, answer.json()["webhooks"]) == (200, "1 deliveries were given up: al-loop webhook list")
 
 
 def test_health_tells_that_training_is_not_installed(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
