@@ -42,7 +42,7 @@ ROOMS = {  # room: tests of the room as a whole, and how many of its modules hav
     "models/tasks/classification": (["tests/models/test_train.py"], 2),
     "models/tasks/segmentation": (["tests/models/test_train.py"], 2),
     "models/training": (["tests/models/test_train.py", "tests/models/training/test_evaluate.py"], 3),
-    "service": (["tests/service/routes", "tests/service/openapi/test_examples.py"], 9),
+    "service": (["tests/service/routes", "tests/service/openapi/test_examples.py"], 8),
     "service/client": (["tests/service/test_cli.py"], 2),
     "service/commands": (["tests/service/commands/test_commands.py", "tests/service/test_cli.py"], 12),
     "service/demo/report": (["tests/service/demo/report/test_page.py"], 3),

@@ -88,13 +88,13 @@ class CampaignState(Collector):
         until = _of_campaign("al_loop_labels_until_round", "New labels that are missing for the next round")
         last = _of_campaign("al_loop_last_label_timestamp_seconds", "When the newest label came in")
         head = _of_campaign("al_loop_last_head_timestamp_seconds", "When the light heads were fitted last")
-        store = self._loop.store
+        now = self._loop.clock()
         for campaign in campaigns:
-            outlook = self._loop.outlook.of(campaign)
-            new.add_metric([campaign.name], outlook.new_labels or 0)
-            if outlook.needed is not None:
-                until.add_metric([campaign.name], max(0, outlook.needed - (outlook.new_labels or 0)))
-            _add_time(last, campaign, store.labels.last_recorded_at(campaign.campaign_id))
+            state, needed = self._loop.outlook.state(campaign, now), campaign.policy.new_labels
+            new.add_metric([campaign.name], state.new_samples)
+            if needed is not None:
+                until.add_metric([campaign.name], max(0, needed - state.new_samples))
+            _add_time(last, campaign, state.last_label_at)
             report = self._loop.refitter.report(campaign)
             _add_time(head, campaign, None if report is None else report.fitted_at)
         yield from (new, until, last, head)

@@ -48,12 +48,11 @@ class ServiceState(Collector):
     def _jobs(self) -> Iterator[Metric]:
         queued = GaugeMetricFamily("al_loop_jobs_queued", "Jobs that wait for their turn", labels=["kind"])
         at_work = GaugeMetricFamily("al_loop_jobs_running", "Jobs at work", labels=["kind"])
-        campaigns = self._loop.store.campaigns.list()
         for kind, table in (("round", self._loop.store.rounds), ("pretraining", self._loop.store.pretrainings)):
-            states = [entry.state for item in campaigns for entry in table.unfinished(item.campaign_id)]
-            waiting = sum(state == "queued" for state in states)
+            counts = table.count_open()
+            waiting = counts.pop("queued", 0)
             queued.add_metric([kind], waiting)
-            at_work.add_metric([kind], len(states) - waiting)
+            at_work.add_metric([kind], sum(counts.values()))
         yield queued
         yield at_work
 

@@ -107,6 +107,13 @@ class JobTable(Generic[Job, State]):
         """Jobs that have not ended, by number."""
         return [job for job in self.list(campaign_id) if not job.state.is_end]
 
+    def count_open(self) -> dict[str, int]:
+        """How many jobs of all campaigns have not ended, by state; states without one are left out."""
+        rows = self._database.read(
+            f"SELECT state, count(*) AS jobs FROM {self._table} WHERE state NOT IN ({self._ends}) GROUP BY state"
+        )
+        return {row["state"]: row["jobs"] for row in rows}
+
     def list(self, campaign_id: int) -> list[Job]:
         """All jobs of a campaign by number; kept in memory between changes of the campaign."""
 

@@ -1,7 +1,11 @@
 """Events are stored with the change that they tell of, for the webhooks that want them and for nobody else."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,6 +22,7 @@ from tests.al_loop.store.fixtures import NOW
 
 LATER = NOW + timedelta(days=30)
 Make = Callable[..., Campaign]
+ROOT = Path(__file__).parent.parent.parent.parent.parent
 
 
 def subscribe(store: LabelStore, *kinds: EventKind, campaigns: list[int] | None = None) -> int:
@@ -120,3 +125,31 @@ def test_condition_is_told_when_it_begins_and_again_after_it_was_over(
     assert [kind for kind, _ in told(label_store)] == ["pool.exhausted", "pool.exhausted"]
     assert label_store.events.holding(EventKind.POOL_EXHAUSTED) == {campaign_id: NOW}
     assert label_store.events.holding(EventKind.LINK_LOST) == {}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from al_loop.domain.rounds import RoundState
+from al_loop.store import LabelStore
+from tests.al_loop.store.fixtures import NOW
+
+store = LabelStore.open(Path(sys.argv[1]))
+number = store.rounds.create(1, reason="ops", now=NOW).number
+store.rounds.set_state(1, number, RoundState.FAILED, NOW, error="boom")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_event_of_a_stored_change_outlives_a_kill(label_store: LabelStore, make_campaign: Make, tmp_path: Path) -> None:
+    campaign = make_campaign("demo")
+    assert campaign.campaign_id == 1
+    hook = subscribe(label_store)
+    label_store.close()
+    path = tmp_path / "store" / "al_loop.duckdb"
+    killed = subprocess.run([sys.executable, "-c", KILLED, path], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    again = LabelStore.open(path)
+    (delivery,) = again.deliveries.page(hook, limit=9)
+    again.close()
+    assert (delivery.kind, delivery.state) == ("round.failed", "waiting")
