@@ -52,7 +52,7 @@ EXPECTED = [
     (16, "03:00", "cron", "interrupted"),
     (16, "03:02", "cron", "promoted"),  # repeated at the next start
     *((day, "03:00", "cron", "promoted") for day in (17, 18, 19)),
-    (22, "07:00", "cron", "promoted"),  # two nights missed, one round
+    (22, "07:00", "cron", "promoted"),  # three nights missed, one round
     *AFTERWARDS,  # on day 24 the clock was set back by two hours
 ]
 
