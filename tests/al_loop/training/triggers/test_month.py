@@ -27,13 +27,8 @@ def at(day: int, clock: str) -> datetime:
 
 def what_happens() -> list[Event]:
     """Forty labels a working day, a bulk import, a full disk, stops, a clock that is set back."""
-    events = [
-        Event(at(day, clock), "labels", 20)
-        for day in range(1, 31)
-        if day % 7 not in (6, 0)
-        for clock in ("10:40", "15:20")
-    ]
-    events += [Event(at(9, "11:00") + timedelta(seconds=burst), "labels", 50) for burst in range(10)]  # 500 labels
+    events = [Event(at(day, "15:20"), "labels", 40) for day in range(1, 31) if day % 7 not in (6, 0)]
+    events += [Event(at(9, "11:00") + timedelta(seconds=burst), "labels", 100) for burst in range(5)]  # 500 labels
     events += [Event(at(11, "20:00"), "break"), Event(at(13, "12:00"), "repair")]
     events += [Event(at(16, "03:01"), "stop"), Event(at(16, "03:02"), "start")]
     events += [Event(at(19, "22:00"), "stop"), Event(at(22, "07:00"), "start")]
