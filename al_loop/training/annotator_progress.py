@@ -11,7 +11,7 @@ from al_loop.domain.samples import SampleCounts
 from al_loop.store import LabelStore
 from al_loop.training.triggers.policy import foreground, last_counted_snapshot
 
-TOO_FEW_IMAGES = "too few images for a model yet: whoever runs the campaign can add more"
+TOO_FEW_IMAGES = "too few images to train on; whoever runs the campaign can add more"
 
 
 def annotator_progress(

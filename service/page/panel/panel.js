@@ -121,7 +121,7 @@ export class PanelView {
     const stuck = left.filter((entry) => entry.tried && entry.state === "waiting").length;
     show(this.#parts.queue, left.length > 0);
     const lost = state.unkept ? " This browser cannot store them: keep this page open." : "";
-    const why = state.sendingTrouble ? ` ${state.sendingTrouble}` : stuck ? " They are sent when the service is back." : "";
+    const why = state.sendingTrouble ? ` ${state.sendingTrouble}` : stuck ? ` ${left.length === 1 ? "It is" : "They are"} sent when the service is back.` : "";
     write(this.#parts.queue, left.length ? `${left.length} ${left.length === 1 ? "answer waits" : "answers wait"} to be saved.${why}${lost}` : "");
   }
 }

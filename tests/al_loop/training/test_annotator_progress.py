@@ -97,4 +97,4 @@ def test_campaign_of_too_few_images_says_so_without_the_words_of_its_operator(
 ) -> None:
     small = make_campaign(samples=4, tasks=ONE_TASK, policy=RetrainPolicy(min_reserve_labels=5))
     told = progress(label_store, small).next_round.sentence
-    assert told == "too few images for a model yet: whoever runs the campaign can add more"
+    assert told == "too few images to train on; whoever runs the campaign can add more"

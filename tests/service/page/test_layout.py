@@ -174,7 +174,7 @@ def test_name_of_the_campaign_is_whole_beside_a_long_sentence(open_desk: Callabl
     desk.create(imagery / "pool", scenes=4, settings=QUICK)  # too few for a test reserve: a long sentence
     desk.http.patch("/campaigns/demo", json={"name": "fields-of-the-north"}).raise_for_status()
     desk.page.goto(f"{desk.url}/annotate/fields-of-the-north?annotator=anna")
-    expect(desk.page.locator(".top .model")).to_contain_text("too few images for a model yet")
+    expect(desk.page.locator(".top .model")).to_contain_text("too few images to train on")
     name = desk.page.locator(".top h1")
     for width in (1366, 820):
         desk.page.set_viewport_size({"width": width, "height": 800})

@@ -109,7 +109,7 @@ def test_answer_that_is_lost_on_the_way_back_is_repeated_without_a_second_label(
 
     page.route(LABELS, lose_the_first)
     page.keyboard.press("1")
-    expect(page.locator(".queue")).to_contain_text("1 answer waits")
+    expect(page.locator(".queue")).to_contain_text("1 answer waits to be saved. It is sent")
     page.wait_for_selector(".queue", state="hidden")
     assert keys[0] is not None
     assert keys == [keys[0], keys[0]]
