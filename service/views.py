@@ -1,6 +1,6 @@
 """Gathers answers from the parts of the loop."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -9,7 +9,7 @@ from al_loop.domain.campaigns import Campaign, ClassDetails
 from al_loop.domain.class_colours import class_colours
 from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.queries import WHY, HeldLease, QueryAnswer
-from al_loop.domain.rounds import ModelVersion, Pretraining, PretrainingState, Round, RoundState
+from al_loop.domain.rounds import CurvePoint, ModelVersion, Pretraining, PretrainingState, Round, RoundState
 from al_loop.domain.samples import SampleCounts
 from al_loop.loop import Loop
 from al_loop.querying.points import with_answers
@@ -63,6 +63,18 @@ def campaign_view(loop: Loop, campaign: Campaign, *, told: bool = True) -> Campa
         scoring=loop.scorer.progress(campaign.campaign_id),
         reserve_drawn=campaign.reserve_drawn_at is not None if told else None,
     )
+
+
+def thinned(points: Sequence[CurvePoint], most: int | None) -> list[CurvePoint]:
+    """A learning curve with at most `most` rounds a task: some between the first and the last are left out evenly."""
+    if most is None:
+        return list(points)
+    kept: list[CurvePoint] = []
+    for task in dict.fromkeys(point.task for point in points):
+        own = [point for point in points if point.task == task]
+        places = range(len(own)) if len(own) <= most else [i * (len(own) - 1) // (most - 1) for i in range(most)]
+        kept += [own[i] for i in places]
+    return sorted(kept, key=lambda point: point.round_number)
 
 
 def class_list(campaign: Campaign) -> ClassList:

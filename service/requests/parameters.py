@@ -1,13 +1,16 @@
 """Values of paths and queries, each bounded once."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from litestar.params import PathParameter, QueryParameter
 
 from al_loop.domain.labels import NAME_PATTERN
 from al_loop.errors import InvalidValueError
+
+T = TypeVar("T")
 
 LARGEST_ID = 2**63 - 1
 """Of the store's ids."""
@@ -18,6 +21,10 @@ Column = Annotated[int, PathParameter(ge=0, le=10**9)]
 Annotator = Annotated[str, QueryParameter(min_length=1, max_length=200, pattern=NAME_PATTERN)]
 AnyAnnotator = Annotated[str | None, QueryParameter(min_length=1, max_length=200, pattern=NAME_PATTERN)]
 MaxSide = Annotated[int | None, QueryParameter(ge=64, le=1_000_000)]
+Newest = Annotated[
+    int | None, QueryParameter(ge=1, le=100_000, description="Only the newest of them, so many; without it all.")
+]
+"""For `newest`."""
 Moment = Annotated[str | None, QueryParameter(format="date-time")]
 """For `read_moment`: Litestar would take a number for a time, too."""
 
@@ -37,3 +44,8 @@ def read_moment(name: str, text: str | None) -> datetime | None:
         return moment.astimezone(UTC)
     except (msgspec.ValidationError, OverflowError) as error:
         raise InvalidValueError(name, f"{text[:100]!r} is no time such as 2026-01-31T12:00:00Z") from error
+
+
+def newest(entries: Sequence[T], limit: int | None) -> list[T]:
+    """The last `limit` of entries that stand oldest first; None: all."""
+    return list(entries if limit is None else entries[-limit:])

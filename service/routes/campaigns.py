@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Controller, Request, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromQuery
+from litestar.params import FromQuery, QueryParameter
 
 from al_loop.campaigns.create import create_campaign
 from al_loop.domain.campaigns import (
@@ -24,7 +24,7 @@ from service.errors import problems
 from service.limits.lanes import LANE, OPERATIONS
 from service.openapi.examples import CAMPAIGN, CAMPAIGN_CHANGE, SAVINGS, answer, json_body
 from service.settings import Settings
-from service.views import campaign_view
+from service.views import campaign_view, thinned
 
 
 class CampaignController(Controller):
@@ -156,9 +156,17 @@ class CampaignController(Controller):
         guards=[requires("annotate")],
         responses=problems(401, 403, 404),
     )
-    def learning_curve(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> LearningCurve:
+    def learning_curve(
+        self,
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+        most: Annotated[
+            int | None,
+            QueryParameter(ge=2, le=100_000, description="Points at most: some are left out evenly, never the ends."),
+        ] = None,
+    ) -> LearningCurve:
         """Metrics on the test reserve, with their 95 % intervals, against labels spent."""
-        return LearningCurve(points=loop.store.rounds.curve(target.campaign_id))
+        return LearningCurve(points=thinned(loop.store.rounds.curve(target.campaign_id), most))
 
     @get(
         "/{campaign:str}/savings",

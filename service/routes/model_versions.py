@@ -15,6 +15,7 @@ from service.dependencies import TARGET
 from service.errors import problems
 from service.limits.lanes import LANE, OPERATIONS
 from service.openapi.examples import PROMOTE, json_body
+from service.requests.parameters import Newest, newest
 from service.schemas import PromoteRequest
 from service.views import campaign_view
 
@@ -29,9 +30,9 @@ class ModelVersionController(Controller):
     @get(
         operation_id="listModels", sync_to_thread=True, guards=[requires("annotate")], responses=problems(401, 403, 404)
     )
-    def index(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> ModelList:
-        """All versions, promoted or not, oldest first."""
-        return ModelList(models=loop.store.versions.list(target.campaign_id))
+    def index(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop], limit: Newest = None) -> ModelList:
+        """All versions, or the newest, promoted or not, oldest first."""
+        return ModelList(models=newest(loop.store.versions.list(target.campaign_id), limit))
 
     @get(
         "/{version:str}",

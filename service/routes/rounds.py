@@ -18,7 +18,7 @@ from service.answers import RoundList, RoundLog, RoundView
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import ROUND, json_body
-from service.requests.parameters import PathId
+from service.requests.parameters import Newest, PathId, newest
 from service.schemas import RoundRequest
 from service.views import round_view
 
@@ -54,9 +54,9 @@ class RoundController(Controller):
     @get(
         operation_id="listRounds", sync_to_thread=True, guards=[requires("annotate")], responses=problems(401, 403, 404)
     )
-    def index(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> RoundList:
-        """All rounds, oldest first."""
-        return RoundList(rounds=loop.store.rounds.list(target.campaign_id))
+    def index(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop], limit: Newest = None) -> RoundList:
+        """All rounds, or the newest, oldest first."""
+        return RoundList(rounds=newest(loop.store.rounds.list(target.campaign_id), limit))
 
     @get(
         "/{number:int}",

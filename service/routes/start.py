@@ -1,4 +1,4 @@
-"""The start page, the documentation of the API, and what browsers ask for unbidden. They hold no data: no token."""
+"""The start page, the ops page, the documentation of the API, and what browsers ask for unbidden. No data: no token."""
 
 from typing import Any
 
@@ -16,6 +16,12 @@ def show_start(request: Request[Any, Any, Any]) -> Response[bytes]:
     return answer_file(request, FILES["start/start.html"])
 
 
+@get(["/ops", "/ops/{campaign:str}"], include_in_schema=False, sync_to_thread=False)
+def show_ops(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """What operators look at: one document for the service and all campaigns; its script reads the address."""
+    return answer_file(request, FILES["ops/ops.html"])
+
+
 @get("/docs", include_in_schema=False, sync_to_thread=False)
 def show_docs(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The API with a form to try each route, from files of our own."""
@@ -28,4 +34,4 @@ def show_icon(request: Request[Any, Any, Any]) -> Response[bytes]:
     return answer_file(request, FILES["icon.svg"])
 
 
-START = (show_start, show_docs, show_icon)
+START = (show_start, show_ops, show_docs, show_icon)

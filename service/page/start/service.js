@@ -17,30 +17,35 @@ export class ServiceError extends Error {
 let given = recall("token");
 let asking = null;
 
-/** The JSON answer to a GET below the root of the service. */
-export const ask = async (path) => (await get(path)).json();
+/** The JSON answer to a GET below the root of the service; `also`: further statuses that are answers. */
+export const ask = async (path, { also = [] } = {}) => (await send("GET", path, undefined, also)).json();
+
+/** The JSON answer to a request that changes something; `body` is sent as JSON. */
+export const change = async (method, path, body) => (await send(method, path, body)).json();
 
 /** The picture at a path as a blob; null where there is none to show. */
 export async function askPicture(path) {
   try {
-    return await (await get(path)).blob();
+    return await (await send("GET", path)).blob();
   } catch (error) {
     if (!(error instanceof ServiceError) || error.status === 0) throw error;
     return null;
   }
 }
 
-async function get(path) {
+async function send(method, path, body, also = []) {
   for (;;) {
     const token = given;
     let response;
     try {
       const headers = token ? { Authorization: `Bearer ${token}` } : {};
-      response = await fetch(ROOT + path, { headers, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
+      if (body !== undefined) headers["Content-Type"] = "application/json";
+      const options = { method, headers, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) };
+      response = await fetch(ROOT + path, body === undefined ? options : { ...options, body: JSON.stringify(body) });
     } catch {
       throw new ServiceError(0, "The service does not answer. This page tries again by itself.");
     }
-    if (response.ok) return response;
+    if (response.ok || also.includes(response.status)) return response;
     const sentence = await problemOf(response);
     if (response.status !== 401) throw new ServiceError(response.status, sentence);
     if (token === given) await newToken(token ? sentence : "");

@@ -1,0 +1,84 @@
+// The learning curve: the metric of each round with its interval against labels, beside what random choice would give.
+
+import { element, facts, nothing, share } from "./parts.js";
+
+const WIDTH = 720;
+const HEIGHT = 280;
+const LEFT = 48;
+const BOTTOM = 30;
+const TOP = 12;
+const RIGHT = 16;
+const SVG = "http://www.w3.org/2000/svg";
+
+/** One drawing a task. */
+export function curveSection({ campaign }, points, savings) {
+  const body = () => {
+    if (!points.length) return nothing("The first round draws the first point.");
+    const tasks = [...new Set(points.map((point) => point.task))];
+    const drawings = tasks.map((task) => drawing(points.filter((point) => point.task === task), savings?.task === task ? savings : null));
+    return [...drawings, ...saved(savings)];
+  };
+  return { id: "curve", heading: "Learning curve", about: [campaign.name, points, savings], body };
+}
+
+function saved(savings) {
+  if (!savings) return [];
+  return [facts([["against random choice", `${savings.verdict}; ${savings.note}`]])];
+}
+
+function drawing(points, savings) {
+  const random = savings?.random_accuracy_at_same_labels ?? null;
+  const values = points.flatMap((point) => [point.low, point.high]).concat(random ? [random.low, random.high] : []);
+  const low = Math.max(0, Math.min(...values) - 0.02);
+  const high = Math.min(1, Math.max(...values) + 0.02);
+  const most = Math.max(...points.map((point) => point.labels), savings?.labels ?? 0, 1);
+  const x = (labels) => LEFT + ((WIDTH - LEFT - RIGHT) * labels) / most;
+  const y = (value) => TOP + ((HEIGHT - TOP - BOTTOM) * (high - value)) / (high - low || 1);
+  const { metric, task } = points[0];
+  const last = points.at(-1);
+  const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "curve" });
+  svg.setAttribute("aria-label", `${task}: ${metric.replaceAll("_", " ")} ${share(last.value)} at ${last.labels} labels, ${points.length} rounds`);
+  for (let step = 0; step <= 4; step += 1) {
+    const value = low + ((high - low) * step) / 4;
+    svg.append(shape("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value), class: "grid" }), text(LEFT - 6, y(value) + 4, share(value), "end"));
+    const labels = Math.round((most * step) / 4);
+    svg.append(text(x(labels), HEIGHT - 8, labels.toLocaleString("en"), step === 4 ? "end" : "middle"));
+  }
+  for (const point of points) {
+    svg.append(shape("line", { x1: x(point.labels), x2: x(point.labels), y1: y(point.low), y2: y(point.high), class: "interval" }));
+  }
+  const served = points.filter((point) => point.promoted);
+  svg.append(shape("polyline", { points: served.map((point) => `${x(point.labels)},${y(point.value)}`).join(" "), class: "served" }));
+  for (const point of points) {
+    const dot = shape("circle", { cx: x(point.labels), cy: y(point.value), r: 4, class: point.promoted ? "promoted" : "rejected" });
+    const told = shape("title", {});
+    told.textContent = `round ${point.round_number}, ${point.version}: ${share(point.value)} (${share(point.low)} to ${share(point.high)}) at ${point.labels} labels${point.promoted ? "" : ", not promoted"}`;
+    dot.append(told);
+    svg.append(dot);
+  }
+  if (random) {
+    const at = x(savings.labels);
+    svg.append(shape("line", { x1: at, x2: at, y1: y(random.low), y2: y(random.high), class: "random" }));
+    const dot = shape("rect", { x: at - 4, y: y(random.value) - 4, width: 8, height: 8, class: "random" });
+    const told = shape("title", {});
+    told.textContent = `random choice: ${share(random.value)} (${share(random.low)} to ${share(random.high)}) at ${savings.labels} labels, by light heads`;
+    dot.append(told);
+    svg.append(dot);
+  }
+  const figure = element("figure");
+  const caption = element("figcaption", "soft", `${task}: ${metric.replaceAll("_", " ")} on the test reserve against labels, 95 % intervals. Filled: promoted.${random ? " Square: random choice, by light heads." : ""}`);
+  figure.append(svg, caption);
+  return figure;
+}
+
+function shape(name, attributes) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
+  return made;
+}
+
+function text(x, y, words, anchor) {
+  const made = shape("text", { x, y, "text-anchor": anchor });
+  made.textContent = words;
+  return made;
+}

@@ -1,0 +1,165 @@
+"""The ops page in a real browser: how things stand, and promotion, rollback, comparison and policy by hand."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+import msgspec
+import pytest
+from litestar import Litestar
+from playwright.sync_api import Page, expect
+
+from al_loop.domain.rounds import RoundState
+from al_loop.loop import Loop
+from service.app import create_app
+from service.settings import Settings
+from tests.al_loop.store.tables.test_rounds import EVALUATION
+from tests.data.tiny_model import make_tiny_onnx
+from tests.e2e.campaigns import create, register, running_server, write_pool
+from tests.service.page.test_access import CONTRASTS, UNNAMED
+
+Start = Callable[..., tuple[str, Litestar]]
+SCHEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
+
+
+@pytest.fixture
+def start(quiet_settings: Settings) -> Iterator[Start]:
+    """Start a service; returns its address and app."""
+    with ExitStack() as stack:
+
+        def begin(**changes: Any) -> tuple[str, Litestar]:
+            app = create_app(msgspec.structs.replace(quiet_settings, **changes))
+            return stack.enter_context(running_server(app)), app
+
+        yield begin
+
+
+def make(url: str, folder: Path, name: str = "fields", **options: Any) -> None:
+    write_pool(folder, 4, size=32)
+    with httpx.Client(base_url=url, **options) as http:
+        create(http, folder, name, settings={"reserve": {"share": 0.0, "minimum": 0}})  # type: ignore[arg-type]
+        register(http, name)  # type: ignore[arg-type]
+
+
+def make_versions(app: Litestar, count: int = 2) -> None:
+    """Rounds of `fields` that ended with a version each, the newest of which serves."""
+    loop: Loop = app.state.loop
+    campaign = loop.store.campaigns.get("fields")
+    number, now = campaign.campaign_id, loop.clock()
+    for turn in range(1, count + 1):
+        entry = loop.store.rounds.create(number, reason=f"new labels: {50 * turn}", now=now)
+        version = make_tiny_onnx(
+            loop.layout.models("fields"), version=f"v{turn}", campaign="fields", classes=["dark", "bright"],
+            tasks=["classification"], bands=(1, 2, 3),
+        )  # fmt: skip
+        loop.store.versions.add(number, version.name, turn, now)
+        loop.store.rounds.set_state(
+            number, entry.number, RoundState.PROMOTED, now, version=version.name, labels=50 * turn,
+            evaluation=EVALUATION, verdict=f"v{turn} is better",
+        )  # fmt: skip
+        loop.server.promote(campaign, version.name, "test", loop.clock)
+
+
+def test_overview_leads_to_a_campaign_and_says_what_needs_a_look(start: Start, page: Page, imagery: Path) -> None:
+    url, app = start()
+    make(url, imagery / "fields")
+    page.goto(f"{url}/ops")
+    expect(page.locator("#summary")).to_contain_text("1 campaign, none is training, the service is ready")
+    expect(page.locator("#health")).to_contain_text("GB free")
+    expect(page.locator("#audit")).to_contain_text("create campaign")
+    loop: Loop = app.state.loop
+    number = loop.store.campaigns.get("fields").campaign_id
+    entry = loop.store.rounds.create(number, reason="ops", now=loop.clock())
+    loop.store.rounds.set_state(number, entry.number, RoundState.FAILED, loop.clock(), error="the disk is full")
+    expect(page.locator("#campaigns")).to_contain_text("1 failed", timeout=15_000)  # by itself
+    expect(page.locator("#summary")).to_contain_text("1 need a look")
+    page.get_by_role("link", name="fields").click()
+    expect(page.get_by_role("heading", name="fields")).to_be_visible()
+    expect(page.locator("#rounds")).to_contain_text("the disk is full")
+
+
+def test_version_is_rolled_back_and_promoted_again_with_a_reason(start: Start, page: Page, imagery: Path) -> None:
+    url, app = start()
+    make(url, imagery / "fields")
+    make_versions(app)
+    page.goto(f"{url}/ops/fields")
+    page.get_by_role("button", name="Roll back").click()
+    page.get_by_label("Reason").fill("v2 misses clouds")
+    page.locator("#ask-yes").click()
+    expect(page.get_by_role("button", name="Promote")).to_be_visible()
+    assert httpx.get(f"{url}/campaigns/fields").json()["current_model"]["version"] == "v1"
+    expect(page.locator("#audit")).to_contain_text("v2 misses clouds")
+    page.get_by_role("button", name="Promote").click()
+    page.get_by_role("button", name="Leave it").click()
+    assert httpx.get(f"{url}/campaigns/fields").json()["current_model"]["version"] == "v1"
+
+
+def test_two_versions_are_compared(start: Start, page: Page, imagery: Path) -> None:
+    url, app = start()
+    make(url, imagery / "fields")
+    make_versions(app)
+    page.goto(f"{url}/ops/fields")
+    page.get_by_role("button", name="Compare").first.click()
+    expect(page.locator("#versions")).to_contain_text("Choose a second version to compare with v2.")
+    page.get_by_role("button", name="Compare", exact=True).first.click()
+    expect(page.get_by_role("table", name="v1 and v2")).to_contain_text("training took")
+
+
+def test_policy_is_changed_and_nonsense_is_refused_with_the_reason(start: Start, page: Page, imagery: Path) -> None:
+    url, _ = start()
+    make(url, imagery / "fields")
+    page.goto(f"{url}/ops/fields")
+    page.get_by_text("Change the policy").click()
+    page.get_by_label("new_labels", exact=True).fill("33")
+    page.get_by_label("cron").fill("every tuesday")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#policy form [role=status]")).to_contain_text("cron")
+    page.get_by_label("cron").fill("0 3 * * *")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#policy")).to_contain_text("33", timeout=15_000)
+    policy = httpx.get(f"{url}/campaigns/fields/policy").json()
+    assert (policy["new_labels"], policy["cron"]) == (33, "0 3 * * *")
+
+
+def test_refused_action_says_why(start: Start, page: Page, imagery: Path) -> None:
+    url, _ = start()
+    make(url, imagery / "fields")
+    page.goto(f"{url}/ops/fields")
+    page.get_by_role("button", name="Train now").click()
+    expect(page.locator("#said")).to_contain_text("label")
+
+
+def test_annotators_see_how_it_stands_and_not_who_did_what(start: Start, page: Page, imagery: Path) -> None:
+    url, _ = start(tokens="ops=the-operator,annotate=the-annotator")
+    make(url, imagery / "fields", headers={"Authorization": "Bearer the-operator"})
+    page.goto(f"{url}/ops/fields")
+    page.get_by_role("textbox", name="Token").fill("the-annotator")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.locator("#audit")).to_contain_text("for tokens of the role ops")
+    page.get_by_role("button", name="Train now").click()
+    expect(page.locator("#said")).to_contain_text("ops")
+
+
+def test_pages_fit_three_widths_in_both_schemes_and_are_readable_for_everybody(
+    start: Start, page: Page, imagery: Path, pictures: Path
+) -> None:
+    url, app = start()
+    make(url, imagery / "fields")
+    make_versions(app, 3)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    for path, last in (("ops", "#audit"), ("ops/fields", "#audit")):
+        page.goto(f"{url}/{path}")
+        page.wait_for_selector(last)
+        for width, height in ((390, 844), (820, 1180), (1366, 768)):
+            page.set_viewport_size({"width": width, "height": height})
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+            for scheme in SCHEMES:
+                page.emulate_media(color_scheme=scheme)
+                assert page.evaluate(CONTRASTS) == []
+                page.screenshot(path=pictures / f"{path.replace('/', '-')}-{width}-{scheme}.png", full_page=True)
+        assert page.evaluate(UNNAMED) == []
+    assert said == []
