@@ -1,8 +1,10 @@
 """The documentation names every metric, and no other."""
 
 import re
+import subprocess
 from pathlib import Path
 
+from tests.data.debian import program
 from tests.e2e.campaigns import Http, create, write_pool
 from tests.service.metrics.fixtures import families
 
@@ -24,3 +26,11 @@ def test_every_metric_is_documented_and_nothing_else_is(http: Http, imagery: Pat
     http.app.state.loop.disk.measure()
     http.get("/health/live")
     assert families(http.get("/metrics").text) == documented()
+
+
+def test_names_and_types_pass_promtool(http: Http) -> None:
+    checked = subprocess.run(
+        [program("prometheus", "promtool"), "check", "metrics"],
+        input=http.get("/metrics").text, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
