@@ -231,9 +231,11 @@ def _counts(samples: Sequence[LabelledSample], manifest: Manifest, reader: ChipR
 
 
 def _some_chips(samples: Sequence[LabelledSample], reader: ChipReader) -> list[NDArray[np.float32]]:
-    """The first window of some images that can be read."""
+    """The first window of some images that were not left out."""
     chips: list[NDArray[np.float32]] = []
     for sample in samples:
+        if sample.sample_id in reader.left_out:
+            continue
         try:
             chips.append(next(reader.windows(sample, TILE_PX)).image)
         except UnreadableSampleError:

@@ -64,6 +64,8 @@ class Head:
     """Whether the K classes are independent: any number of them may be present, also none."""
     separation: float | None = None
     """Multi-label: how far held-out logits order present before absent (`head_losses.separation`)."""
+    held_out_loss: float | None = None
+    """Log loss of the labels by heads fitted without them, calibrated; None with too few labels."""
 
     @property
     def skill(self) -> float | None:
@@ -91,6 +93,7 @@ class _Tuned(NamedTuple):
     temperature: float = 1.0
     held_out_accuracy: float | None = None
     separation: float | None = None
+    held_out_loss: float | None = None
 
 
 def fit_head(
@@ -130,12 +133,11 @@ def fit_head(
     tuned = _Tuned()
     with _one_thread():
         if like is not None:
-            tuned = _Tuned(like.penalty, like.temperature, like.held_out_accuracy, like.separation)
+            tuned = _Tuned(like.penalty, like.temperature, like.held_out_accuracy, like.separation, like.held_out_loss)
         elif len(embeddings) >= TUNED_FROM:
             rows = rng.permutation(len(embeddings))[:TUNED_ROWS]
-            if groups is not None:
-                rows = rows[np.argsort(_shuffled(groups, rng)[rows], kind="stable")]
-            tuned = _cross_validate(embeddings[rows], targets[rows], multi_label=multi_label)
+            numbers = None if groups is None else _shuffled(groups, rng)[rows]
+            tuned = _cross_validate(embeddings[rows], targets[rows], numbers, multi_label=multi_label)
         weights = _fit(embeddings, targets, tuned.penalty, start, multi_label=multi_label)
     return Head(
         weights=weights,
@@ -185,11 +187,15 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
-def _cross_validate(embeddings: Matrix, targets: Matrix, *, multi_label: bool) -> _Tuned:
-    """Penalty with the least held-out log loss, the temperature that mends it, and how good held-out answers are."""
-    from sklearn.model_selection import KFold  # here, as below: importing scikit-learn takes a second or more
+def _cross_validate(embeddings: Matrix, targets: Matrix, groups: Rows | None, *, multi_label: bool) -> _Tuned:
+    """Penalty with the least held-out log loss, the temperature that mends it, and how good held-out answers are.
 
-    folds = list(KFold(FOLDS).split(embeddings))  # rows come in random order, those of a group together
+    Rows come in random order. Groups are numbered at random; where there are fewer than folds, they are cut.
+    """
+    from sklearn.model_selection import GroupKFold, KFold  # here, as below: importing scikit-learn takes a second
+
+    whole = groups is not None and len(np.unique(groups)) >= FOLDS
+    folds = list((GroupKFold if whole else KFold)(FOLDS).split(embeddings, groups=groups))
     starts: list[Matrix | None] = [None] * FOLDS
     tried: list[tuple[float, _Tuned]] = []
     for penalty in PENALTIES:
@@ -204,7 +210,7 @@ def _cross_validate(embeddings: Matrix, targets: Matrix, *, multi_label: bool) -
             break
         right = accuracy(logits, targets, multi_label=multi_label)
         apart = separation(logits, targets) if multi_label else None
-        tried.append((loss, _Tuned(penalty, temperature, right, apart)))
+        tried.append((loss, _Tuned(penalty, temperature, right, apart, loss)))
     return tried[-1][1]
 
 

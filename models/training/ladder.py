@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 from torch import nn
 
 from models.card import BandStatistics, Candidate, CandidateKind, ModelConfig, TaskName, TaskSpec
@@ -11,14 +12,16 @@ from models.encoders.wheel import SHIPPED_ENCODER
 from models.heads.linear_head import Head
 from models.manifest import Manifest
 from models.training.data.dataset import ChipReader, LabelledSample
+from models.training.data.scaling import scaling_of
 from models.training.quick import (
     QuickNetwork,
     describe,
+    describe_pool,
     fit_heads,
-    fit_scaling,
     frozen_features,
     pixel_features,
     pool_images,
+    views_of,
 )
 
 
@@ -64,15 +67,18 @@ def fit_quick(
     features = frozen_features(manifest, statistics)
     images = pool_images(manifest)
     pixels = pixel_features(features, tasks, images)
-    trained = describe(features, samples, reader, tasks, pixels)
-    everything = describe(features, calibration, reader, tasks, pixels).joined(trained)
-    scaling = fit_scaling(features, images, everything.features)
-    heads = fit_heads(tasks, scaling, everything)
+    shown = sum(sample.height * sample.width for sample in (*samples, *calibration))
+    views = views_of(features.scale**2 * shown)
+    trained = describe(features, samples, reader, tasks, pixels, views=views)
+    everything = describe(features, calibration, reader, tasks, pixels, views=views).joined(trained)
+    pool = describe_pool(features, images)
+    scaling = scaling_of(np.concatenate([everything.features, pool]), features.stages_size)
+    heads = fit_heads(tasks, scaling, everything, pool)
     final = QuickNetwork(features, scaling, heads, pixels)
     seconds = time.monotonic() - started
     if not judge:
         return Quick(final, heads, final, heads, seconds)
-    own = fit_heads(tasks, scaling, trained)
+    own = fit_heads(tasks, scaling, trained, pool)
     return Quick(QuickNetwork(features, scaling, own, pixels), own, final, heads, seconds)
 
 

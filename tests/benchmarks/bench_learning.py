@@ -30,12 +30,16 @@ from al_loop.simulation.fast.pool import SimulatedPool
 from al_loop.simulation.fast.run import play_fast
 from al_loop.simulation.records import RoundRecord
 from al_loop.simulation.run import parse_strategy
-from models.heads.linear_head import fit_head
+from models.heads.whitened import fit_whitened
 from models.scoring.embedding_space import fit_space
-from models.training.quick import POOL_CHIPS, scaling_of
-from tests.benchmarks.labelled_chips import SETS, LabelledChips, labelled_chips
+from models.training.data.scaling import scaling_of
+from models.training.quick import POOL_CHIPS, views_of
+from tests.benchmarks.labelled_chips import SETS, LabelledChips, labelled_chips, turned_chips
 
 TEST_SHARE = 0.25
+SEEN_PIXELS = 128 * 128
+"""Of a chip, as the encoder sees it."""
+
 RARE = ("Highway", "PermanentCrop", "River")
 RARE_SHARE = 0.05
 LABELS = {
@@ -63,11 +67,19 @@ def main() -> None:
     parser.add_argument("--multispectral", action="store_true", help="join features of ukis-csmask; eurosat_ms only")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--most", type=int, default=10_000, help="labels at most")
+    parser.add_argument("--least", type=int, default=0, help="labels at least")
     parser.add_argument("--start", type=int, default=0, help="first seed")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     chips = labelled_chips(arguments.data, arguments.set, arguments.cache, multispectral=arguments.multispectral)
-    labels = [count for count in LABELS[arguments.set, arguments.table] if count <= arguments.most]
+    labels = [count for count in LABELS[arguments.set, arguments.table] if arguments.least <= count <= arguments.most]
+    views = [chips.frozen]
+    if arguments.table == "served":
+        needed = range(1, views_of(labels[0] * SEEN_PIXELS))
+        views += [
+            turned_chips(arguments.data, arguments.set, arguments.cache, view, multispectral=arguments.multispectral)
+            for view in needed
+        ]
     names = arguments.strategies.split(",") if arguments.strategies else STRATEGIES[arguments.table]
     kind = f"{'-rare' if arguments.rare else ''}{'-multispectral' if arguments.multispectral else ''}"
     folder = arguments.cache / "runs" / f"{arguments.set}{kind}-{arguments.table}"
@@ -78,7 +90,10 @@ def main() -> None:
         for name in names:
             found = kept(folder, name, seed, labels)
             if found is None:
-                found = (served if arguments.table == "served" else curve)(chips, asked, test, name, seed, labels)
+                if arguments.table == "served":
+                    found = served(chips, views, asked, test, seed, labels)
+                else:
+                    found = curve(chips, asked, test, name, seed, labels)
                 file = folder / f"{name.replace(':', '-')}-{labels[-1]}-{seed}.json"
                 file.write_bytes(msgspec.json.encode(found))
             runs[name].append(found)
@@ -137,17 +152,30 @@ def curve(
 
 
 def served(
-    chips: LabelledChips, asked: NDArray[np.int64], test: NDArray[np.int64], _: str, seed: int, labels: list[int]
+    chips: LabelledChips,
+    views: list[NDArray[np.float32]],
+    asked: NDArray[np.int64],
+    test: NDArray[np.int64],
+    seed: int,
+    labels: list[int],
 ) -> list[RoundRecord]:
-    """What a quick round makes of random labels: scaling by labels and some of the pool, then a head."""
+    """What a quick round makes of random labels: scaling by labels and some of the pool, then a head on all views."""
     targets = np.eye(len(chips.names), dtype=np.float32)[chips.codes]
     order = np.random.default_rng(seed).permutation(asked)
     some = np.random.default_rng(seed + 1).permutation(asked)[:POOL_CHIPS]
     rounds = []
     for count in labels:
-        rows = order[:count]
-        scaling = scaling_of(chips.frozen[np.concatenate([rows, some])], chips.stages)
-        head = fit_head(scaling(chips.frozen[rows]), targets[rows], rng=np.random.default_rng(0))
+        rows = np.tile(order[:count], views_of(count * SEEN_PIXELS))
+        features = np.concatenate([view[order[:count]] for view in views[: len(rows) // count]])
+        scaling = scaling_of(np.concatenate([features, chips.frozen[some]]), chips.stages)
+        mixed = np.random.default_rng(0).permutation(len(rows))
+        head = fit_whitened(
+            scaling(features)[mixed],
+            targets[rows[mixed]],
+            scaling(np.concatenate([features, chips.frozen[some]])),
+            seed=0,
+            groups=rows[mixed],
+        )
         pool = SimulatedPool(
             embeddings=scaling(chips.frozen[test]).astype(np.float16),
             targets=targets[test],

@@ -11,8 +11,10 @@ from models.card import ModelConfig
 from models.encoders.frozen import FrozenFeatures, scale_for
 from models.encoders.multispectral import feature_source
 from models.encoders.pool_look import PoolLook
+from models.encoders.session import describe_by
 from models.rasters.reading import read_raster
 from models.scoring.features import image_features
+from models.training.data.augmentations import turn
 from models.training.data.statistics import estimate_statistics
 
 CHUNK = 500
@@ -65,6 +67,23 @@ def labelled_chips(data: Path, name: str, cache: Path, *, multispectral: bool = 
     frozen, features = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     stages = frozen.shape[1] - 2 * len(bands)
     return LabelledChips(names=names.tolist(), codes=codes, frozen=frozen, stages=stages, features=features)
+
+
+def turned_chips(data: Path, name: str, cache: Path, view: int, *, multispectral: bool = False) -> NDArray[np.float32]:
+    """`LabelledChips.frozen` of the chips turned and flipped, (N, D + 2 C); views are numbered as `turn` does."""
+    pattern, bands = SETS[name]
+    paths = sorted((data / name).glob(pattern))
+    file = cache / f"{name}{'-multispectral' if multispectral else ''}" / f"view-{view}.npy"
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        describe = describe_by(_network(paths, bands, multispectral=multispectral))
+        found = []
+        for start in range(0, len(paths), BATCH):
+            images = np.stack([read_raster(path, range(1, len(bands) + 1)) for path in paths[start : start + BATCH]])
+            found.append(describe(np.ascontiguousarray(turn(images, view))))
+        np.save(file, np.concatenate(found))
+    answer: NDArray[np.float32] = np.load(file)
+    return answer
 
 
 def _network(paths: list[Path], bands: tuple[str, ...], *, multispectral: bool) -> FrozenFeatures:

@@ -55,6 +55,19 @@ def test_calibrated_confidence_matches_accuracy_on_noisy_labels():
     assert abs(probabilities.max(axis=1).mean() - right) < 0.05
 
 
+def test_rows_of_a_group_do_not_vouch_for_each_other():
+    groups = np.repeat(np.arange(22), 8)  # 22 do not divide into 5 equal folds
+    embeddings = np.eye(22, dtype=np.float32)[groups]
+    order = np.random.default_rng(0).permutation(len(groups))
+    head = fit_head(
+        embeddings[order],
+        np.eye(22, dtype=np.float32)[groups[order]],
+        rng=np.random.default_rng(0),
+        groups=groups[order],
+    )
+    assert head.held_out_accuracy == 0  # each group is a class of its own: nothing else teaches it
+
+
 def test_shares_of_classes_are_learned_as_shares():
     embeddings = np.tile(np.float32([[1, 0]]), (50, 1))
     targets = np.tile(np.float32([[0.7, 0.3]]), (50, 1))

@@ -1,14 +1,22 @@
+import itertools
+
+import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor, nn
 
 from models.card import TrainConfig
+from models.training.data.batches import TrainingBatch
 from models.training.fit import (  # fmt: skip
     BATCH_PIXELS,
     MIN_BATCH_SIZE,
     MIN_STEPS,
     REPORTS,
+    TRAINED_ENCODER_RATE,
     TRAINED_PIXELS,
     Schedule,
+    fit,
     report_interval,
     schedule,
 )
@@ -50,3 +58,36 @@ def test_measuring_takes_no_more_than_half_of_training(steps: int, measured_pixe
     assert reports < 2 or reports // 1 * measured_pixels * 0.5 <= trained
     if measured_pixels < 16 * 128 * 128:
         assert reports >= min(steps, REPORTS)
+
+
+class TwoFactors(nn.Module):
+    """The product of two weights that are told apart by their learning rate alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Conv2d(1, 1, 1, bias=False)
+        self.head = nn.Conv2d(1, 1, 1, bias=False)
+        for layer in (self.encoder, self.head):
+            nn.init.constant_(layer.weight, 1.0)
+
+    def forward(self, image: Tensor) -> Tensor:
+        answer: Tensor = self.head(self.encoder(image))
+        return answer
+
+
+class Mean(nn.Module):
+    """As low as it gets."""
+
+    def forward(self, outputs: Tensor, _: object) -> Tensor:
+        return outputs.mean()
+
+
+@pytest.mark.parametrize("rate", [1.0, TRAINED_ENCODER_RATE])
+def test_encoder_that_knows_something_moves_less_than_the_rest(rate: float) -> None:
+    network = TwoFactors()
+    config = TrainConfig(learning_rate=1e-3, weight_decay=0)
+    batches = itertools.repeat(TrainingBatch(images=torch.ones(2, 1, 4, 4), targets={}))
+    fit(network, Mean(), batches, 20, config, torch.device("cpu"), lambda *_: None, 20, encoder_rate=rate)
+    moved = [1 - layer.weight.item() for layer in (network.encoder, network.head)]
+    assert moved[1] > 0.005
+    assert moved[0] == pytest.approx(rate * moved[1], rel=0.05)

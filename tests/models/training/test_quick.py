@@ -11,14 +11,18 @@ import timm
 from safetensors.torch import save_file
 
 from models.card import ModelCard, ModelConfig, TaskSpec
+from models.encoders.session import describe_by
 from models.encoders.wheel import SHIPPED_ENCODER
 from models.errors import TrainingDataError
 from models.inference.predictor import Predictor
 from models.manifest import read_manifest
 from models.registry import ModelRegistry
 from models.train import main
+from models.training.data.augmentations import turn
+from models.training.data.dataset import ChipReader, read_samples
+from models.training.data.left_out import read_left_out
 from models.training.data.statistics import estimate_statistics
-from models.training.quick import frozen_features
+from models.training.quick import describe, frozen_features, views_of
 from tests.data.make_scene import make_scene
 from tests.models.training.fixtures import split_of, write_snapshot
 
@@ -65,6 +69,43 @@ def test_version_answers_like_the_torch_network_and_is_right(tmp_path: Path, tas
     answers = Predictor(registry.path("v1"), device="cpu").predict(np.full((3, 45, 70), 100.0, np.float32))
     assert answers["embedding"].shape == (card.embedding_size,)
     assert answers["classification"].argmax() == 0
+
+
+def test_image_whose_features_are_not_finite_reaches_no_head_and_is_named(tmp_path: Path) -> None:
+    folder = snapshot(tmp_path, SINGLE, 40)
+    broken = tmp_path / "chip-1.tif"
+    with rasterio.open(broken, "w", width=64, height=64, count=3, dtype="float32", **PLACE) as target:
+        image = np.full((3, 64, 64), 100, np.float32)
+        image[:, :2] = 3e38  # finite, but its square is not
+        target.write(image)
+    card = run(folder, tmp_path / "out")
+    assert card.evaluation.candidate[0].value >= 0.9
+    (left_out,) = read_left_out(tmp_path / "out")
+    assert Path(left_out.path) == broken
+    assert "not finite" in left_out.reason
+
+
+@pytest.mark.parametrize(("views", "rows"), [(1, 1), (8, 8)])
+def test_labelled_image_is_described_in_each_of_its_views(tmp_path: Path, views: int, rows: int) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (3, 32, 64), np.uint8)
+    path = tmp_path / "chip.tif"
+    with rasterio.open(path, "w", width=64, height=32, count=3, dtype="uint8", **PLACE) as target:
+        target.write(image)
+    row = {"path": path, "split": "train", "classification": [0]}
+    manifest = write_snapshot(tmp_path / "snapshot", [row], [SINGLE])
+    network = frozen_features(manifest, estimate_statistics(manifest.statistics_paths, manifest.bands))
+    samples = read_samples(tmp_path / "snapshot", manifest)["train"]
+    found = describe(network, samples, ChipReader(manifest), [SINGLE], views=views)
+    assert found.features.shape == (rows, network.embedding_size)
+    assert [sample.sample_id for sample in found.samples] == [0] * rows
+    for view in range(views):
+        turned = np.ascontiguousarray(turn(image, view)[None], np.float32)
+        np.testing.assert_allclose(found.features[view], describe_by(network)(turned)[0], atol=1e-4)
+
+
+def test_more_labels_are_never_described_in_more_views() -> None:
+    counts = [views_of(labels * 128 * 128) for labels in (1, 256, 257, 4096, 4097)]
+    assert counts == [8, 8, 2, 2, 1]
 
 
 def test_four_labels_a_class_already_tell_textures_apart(tmp_path: Path) -> None:
