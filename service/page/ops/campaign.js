@@ -20,7 +20,7 @@ export async function campaignSections(name, refresh) {
     ask(`${base}/rounds?limit=${SHOWN}`),
     ask(`${base}/learning-curve?most=${POINTS}`),
     ask(`${base}/models?limit=${SHOWN}`),
-    ask(`${base}/policy/preview`),
+    unlessRefused(ask(`${base}/policy/preview`)), // for operators
     unlessRefused(ask(`${base}/savings`)),
     auditSection(name),
   ]);
@@ -29,14 +29,14 @@ export async function campaignSections(name, refresh) {
   const context = { base, campaign, refresh };
   return {
     title: name,
-    summary: preview.sentence,
+    summary: (preview ?? campaign.next_round).sentence,
     sections: [
       { id: "pool", heading: "Pool", about: [campaign.samples, campaign.scoring, campaign.head], body: () => pool(campaign) },
       ...(campaign.notices.length ? [notices(campaign)] : []),
       liveSection(context, live, rounds),
       curveSection(context, points, savings),
       versionSection(context, models, points),
-      policySection(context, preview),
+      ...(preview ? [policySection(context, preview)] : []),
       roundSection(context, rounds),
       ...audit,
     ],
