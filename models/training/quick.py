@@ -368,7 +368,7 @@ def _padded(image: NDArray[np.float32]) -> NDArray[np.float32]:
 def _without(examples: PixelExamples, reader: ChipReader) -> PixelExamples:
     """Pixels of the samples that were not left out."""
     kept = [row for row, sample_id in enumerate(examples.groups.tolist()) if sample_id not in reader.left_out]
-    return examples if len(kept) == len(examples.groups) else PixelExamples(*(values[kept] for values in examples))
+    return PixelExamples(examples.features[kept], examples.codes[kept], examples.groups[kept])
 
 
 def _targets(task: Task, samples: Sequence[LabelledSample]) -> tuple[NDArray[np.int64], Matrix]:
