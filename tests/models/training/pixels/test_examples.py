@@ -18,16 +18,15 @@ from tests.models.training.fixtures import split_of, write_snapshot
 
 PLACE = {"driver": "GTiff", "crs": "EPSG:32631", "transform": rasterio.Affine(10, 0, 500_000, 0, -10, 0)}
 PIXELS = TaskSpec(task="segmentation", classes=["smooth", "striped"])
-WHOLE = TaskSpec(task="classification", classes=["upper", "lower"])
+WHOLE = TaskSpec(task="classification", classes=["bright", "dark"])
 SIDE = 96
 
 
-def scene(rng: np.random.Generator, border: int, *, upper: bool) -> np.ndarray:
-    """Smooth left of a border and striped right of it, brighter in the upper or the lower half."""
+def scene(rng: np.random.Generator, border: int, *, bright: bool) -> np.ndarray:
+    """Smooth left of a border and striped right of it, bright or dark as a whole: whole images have no up."""
     image = np.full((3, SIDE, SIDE), rng.integers(80, 140), np.float64)
     image[:, :, border:] += 40 * np.sign(np.sin(np.arange(SIDE - border) * rng.uniform(0.8, 1.6)))
-    image[:, : SIDE // 2] += 60 if upper else 0
-    image[:, SIDE // 2 :] += 0 if upper else 60
+    image += 60 if bright else 0
     return (image + rng.normal(0, 5, image.shape)).clip(1, 255).astype(np.uint8)
 
 
@@ -48,14 +47,14 @@ def snapshot(directory: Path, kind: str, tasks: list[TaskSpec], **changes: Any) 
     rng = np.random.default_rng(0)
     rows = []
     for index in range(24):
-        border, upper = int(rng.integers(32, 64)), bool(index % 2)
+        border, bright = int(rng.integers(32, 64)), bool(index % 2)
         path = directory / f"scene-{index}.tif"
         with rasterio.open(path, "w", width=SIDE, height=SIDE, count=3, dtype="uint8", nodata=0, **PLACE) as target:
-            target.write(scene(rng, border, upper=upper))
+            target.write(scene(rng, border, bright=bright))
         split = split_of(index)
         row = {"path": path, "split": split, "segmentation": shapes("masks" if split == "test" else kind, border, rng)}
         if WHOLE in tasks:
-            row["classification"] = [int(not upper)]
+            row["classification"] = [int(not bright)]
         rows.append(row)
     write_snapshot(directory / "snapshot", rows, tasks, unlabelled="ignore", **changes)
     return directory / "snapshot"
@@ -85,7 +84,7 @@ def test_large_image_is_answered_in_tiles(masks: tuple[ModelCard, Path], tmp_pat
     card, out = masks
     registry = ModelRegistry(tmp_path / "models")
     registry.publish("v1", out, card)
-    small = scene(np.random.default_rng(1), 48, upper=True).astype(np.float32)
+    small = scene(np.random.default_rng(1), 48, bright=False).astype(np.float32)
     answers = Predictor(registry.path("v1"), device="cpu").predict(np.tile(small, (1, 8, 8)))
     assert answers["segmentation"].shape == (3, 768, 768)
     np.testing.assert_allclose(answers["segmentation"].sum(axis=0), 1, atol=1e-4)
