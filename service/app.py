@@ -28,6 +28,7 @@ from service.metrics.requests import Metrics, MetricsMiddleware
 from service.openapi.document import openapi_config
 from service.requests.json_bodies import ApiRequest
 from service.requests.rates import LabelRate
+from service.routes.advice import AdviceController
 from service.routes.agreement import AgreementController
 from service.routes.assists import AssistController
 from service.routes.backup import BackupController
@@ -71,6 +72,7 @@ CONTROLLERS = (
     QueryController,
     LeaseController,
     ProgressController,
+    AdviceController,
     RelabelController,
     LabelController,
     CommentController,

@@ -230,6 +230,7 @@ _add(
     panel=TRAINING,
 )
 _add(app, "curve", reports.curve, "curve fields", "curve fields --json", panel=QUALITY)
+_add(app, "advice", reports.advice, "advice fields", "advice fields --labels 500", panel=QUALITY)
 _add(app, "savings", reports.savings, "savings fields --task classification", panel=QUALITY)
 _add(app, "relabels", reports.relabels, "relabels fields --limit 50", panel=QUALITY)
 _add(app, "agreement", agreement.show, "agreement fields", panel=QUALITY)

@@ -223,3 +223,41 @@ class Savings(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     """By the ratio's interval: above 1, with 1 in it, below 1."""
     note: str
+
+
+AdviceVerdict = Literal["go on", "stop", "unclear", "not known yet"]
+
+
+class TaskAdvice(msgspec.Struct, frozen=True, kw_only=True):
+    """What more labels would bring one task."""
+
+    task: str
+    metric: str
+    verdict: AdviceVerdict
+    """go on: the gain is surely above 0; stop: it is surely below one point; unclear: neither."""
+    sentence: str
+    """All of it in words."""
+    labels: int
+    """Of the newest round."""
+    value: float | None = None
+    """Of the fitted curve at `labels`; null: too few rounds to fit one."""
+    gain: float | None = None
+    """What it gains with `more` labels."""
+    low: float | None = None
+    """95 % interval of `gain`, of which the scatter of the rounds around the curve is a part."""
+    high: float | None = None
+    limit: float | None = None
+    """Where the curve ends with any number of labels, as far as this can be told from its beginning."""
+
+
+class StopAdvice(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a campaign should go on."""
+
+    more: int
+    """Labels that are asked about."""
+    seconds_a_label: float | None
+    """Median time from one answer of an annotator to the next, without pauses over ten minutes; null: not known yet."""
+    minutes: float | None
+    """What `more` labels take an annotator."""
+    tasks: list[TaskAdvice]
+    """One for each task that was measured."""

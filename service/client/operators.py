@@ -4,6 +4,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from al_loop.domain.campaigns import CampaignSettings, ClassRequest, Deletion
+from al_loop.domain.quality import StopAdvice
 from al_loop.domain.retraining import PolicyPreview, RetrainPolicy
 from al_loop.domain.webhooks import Delivery, DeliveryState
 from al_loop.upkeep.archive import Compression
@@ -65,6 +66,10 @@ class OperatorClient(Client):
                 self._raise_problem(response)
             for part in response.iter_raw():
                 out.write(part)
+
+    def advice(self, name: str, labels: int = 100) -> StopAdvice:
+        """What more labels would bring and cost."""
+        return self._json("GET", f"/campaigns/{name}/advice", StopAdvice, params={"labels": labels})
 
     def deletion(self, name: str) -> Deletion:
         """What deleting a campaign would remove."""

@@ -36,6 +36,29 @@ def curve(campaign: CampaignName, as_json: AsJson = False, service: Service = DE
     print_tables(table)
 
 
+def advice(
+    campaign: CampaignName,
+    labels: Annotated[int, typer.Option(help="How many further labels to ask about.", min=1, max=1_000_000)] = 100,
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Say whether more labels are worth it.
+
+    What the next ones would bring by the learning curve of the rounds, extended, and the minutes that they take
+    annotators. Advice only: nothing stops by it.
+    """
+    with connect(service, token) as client:
+        answer = client.advice(campaign, labels)
+    if as_json:
+        print_json(answer)
+        return
+    if not answer.tasks:
+        console().print("not known yet: no round was measured", highlight=False)
+    for entry in answer.tasks:
+        console().print(f"{entry.task}: {entry.sentence}", highlight=False)
+
+
 def savings(
     campaign: CampaignName,
     task: Task = None,

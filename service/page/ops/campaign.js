@@ -15,13 +15,14 @@ const POINTS = 200; // of a curve
 /** Everything that the view of one campaign shows; `refresh` reads it again after something was done. */
 export async function campaignSections(name, refresh) {
   const base = `campaigns/${encodeURIComponent(name)}`;
-  const [campaign, { rounds }, { points }, { models }, preview, savings, audit] = await Promise.all([
+  const [campaign, { rounds }, { points }, { models }, preview, savings, advice, audit] = await Promise.all([
     ask(base),
     ask(`${base}/rounds?limit=${SHOWN}`),
     ask(`${base}/learning-curve?most=${POINTS}`),
     ask(`${base}/models?limit=${SHOWN}`),
     unlessRefused(ask(`${base}/policy/preview`)), // for operators
     unlessRefused(ask(`${base}/savings`)),
+    unlessRefused(ask(`${base}/advice`)),
     auditSection(name),
   ]);
   const active = rounds.find((round) => !round.ended_at);
@@ -34,7 +35,7 @@ export async function campaignSections(name, refresh) {
       { id: "pool", heading: "Pool", about: [campaign.samples, campaign.scoring, campaign.head], body: () => pool(campaign) },
       ...(campaign.notices.length ? [notices(campaign)] : []),
       liveSection(context, live, rounds),
-      curveSection(context, points, savings),
+      curveSection(context, points, savings, advice),
       versionSection(context, models, points),
       ...(preview ? [policySection(context, preview)] : []),
       roundSection(context, rounds),

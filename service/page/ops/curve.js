@@ -11,19 +11,22 @@ const RIGHT = 16;
 const SVG = "http://www.w3.org/2000/svg";
 
 /** One drawing a task. */
-export function curveSection({ campaign }, points, savings) {
+export function curveSection({ campaign }, points, savings, advice) {
   const body = () => {
     if (!points.length) return nothing("The first round draws the first point.");
     const tasks = [...new Set(points.map((point) => point.task))];
     const drawings = tasks.map((task) => drawing(points.filter((point) => point.task === task), savings?.task === task ? savings : null));
-    return [...drawings, ...saved(savings)];
+    return [...drawings, facts([...saved(savings), ...advised(advice)])];
   };
-  return { id: "curve", heading: "Learning curve", about: [campaign.name, points, savings], body };
+  return { id: "curve", heading: "Learning curve", about: [campaign.name, points, savings, advice], body };
 }
 
 function saved(savings) {
-  if (!savings) return [];
-  return [facts([["against random choice", `${savings.verdict}; ${savings.note}`]])];
+  return savings ? [["against random choice", `${savings.verdict}; ${savings.note}`]] : [];
+}
+
+function advised(advice) {
+  return (advice?.tasks ?? []).map((one) => [advice.tasks.length > 1 ? `more labels, ${one.task}` : "more labels", one.sentence]);
 }
 
 function drawing(points, savings) {
