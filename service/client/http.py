@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from al_loop.querying.strategies import StrategyConfig  # loads numpy
 
 T = TypeVar("T")
+RECONNECT_S = 60.0
+"""For which a broken stream of events is tried again."""
 TIMEOUT = httpx.Timeout(120.0, connect=5.0)
 
 
@@ -224,23 +226,46 @@ class Client:
         return self._json("POST", f"/campaigns/{name}/rounds/{number}/cancel", RoundView)
 
     def watch_round(self, name: str, number: int) -> Iterator[RoundView | ProgressLine]:
-        """Follow a round by server-sent events until it has ended: its state at each change, and its progress."""
-        path = f"/campaigns/{name}/rounds/{number}/events"
+        """Follow a round by server-sent events until it has ended: each state that it enters, and its progress.
+
+        A connection that breaks, as when the service is restarted, is taken up again where it broke, for a minute.
+        """
+        seen, broke_at = "0", 0.0
+        while True:
+            try:
+                for event, event_id, data in self._events(f"/campaigns/{name}/rounds/{number}/events", seen):
+                    broke_at = 0.0
+                    if event == "state":
+                        seen = event_id
+                        view = self._decoded(data, RoundView)
+                        yield view
+                        if view.state.is_end:
+                            return
+                    elif event == "progress":
+                        yield self._decoded(data, ProgressLine)
+            except (ServiceUnreachableError, NoAnswerError):
+                broke_at = broke_at or time.monotonic()
+                if seen == "0" or time.monotonic() - broke_at > RECONNECT_S:
+                    raise
+                time.sleep(1.0)
+
+    def _events(self, path: str, seen: str) -> Iterator[tuple[str, str, bytes]]:
+        """Server-sent events after the one with the id `seen`: kind, id and data."""
         timeout = httpx.Timeout(60.0, connect=5.0)
-        with self._faults(), self._http.stream("GET", path, timeout=timeout) as response:
+        headers = {"Last-Event-ID": seen}
+        with self._faults(), self._http.stream("GET", path, timeout=timeout, headers=headers) as response:
             if not response.is_success:
                 response.read()
                 self._raise_problem(response)
-            event = ""
+            event = event_id = ""
             for line in response.iter_lines():
-                if line.startswith("event: "):
-                    event = line.removeprefix("event: ")
-                elif line.startswith("data: "):
-                    data = line.removeprefix("data: ").encode()
-                    if event == "state":
-                        yield self._decoded(data, RoundView)
-                    elif event == "progress":
-                        yield self._decoded(data, ProgressLine)
+                field, _, value = line.partition(": ")
+                if field == "event":
+                    event = value
+                elif field == "id":
+                    event_id = value
+                elif field == "data":
+                    yield event, event_id, value.encode()
 
     def start_pretraining(self, name: str, config: dict[str, Any] | None = None) -> PretrainingView:
         """Make an encoder without labels; `config` as far as it differs from `PretrainConfig`."""

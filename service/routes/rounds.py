@@ -8,6 +8,7 @@ import msgspec
 from litestar import Controller, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
+from litestar.params import HeaderParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from al_loop.domain.campaigns import Campaign
@@ -77,11 +78,27 @@ class RoundController(Controller):
         media_type="text/event-stream",
     )
     async def events(
-        self, number: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]
+        self,
+        number: PathId,
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+        last_event_id: Annotated[
+            str | None,
+            HeaderParameter(
+                name="Last-Event-ID",
+                max_length=20,
+                description="Id of the last `state` that was received: what came after it is sent, nothing before.",
+            ),
+        ] = None,
     ) -> ServerSentEvent:
-        """Server-sent events: `state` at each change of state, `progress` while it works; closes at the end state."""
+        """Server-sent events: `state` for each state that it enters, `progress` while it works; closes at the end.
+
+        All states since its beginning are sent first, with ids to go on from after a broken connection or a restart
+        of the service (`Last-Event-ID`, which browsers send by themselves).
+        """
         await sync_to_thread(loop.store.rounds.get, target.campaign_id, number)
-        return ServerSentEvent(_follow(loop, target, number))
+        seen = int(last_event_id) if last_event_id is not None and last_event_id.isdecimal() else 0
+        return ServerSentEvent(_follow(loop, target, number, seen))
 
     @get(
         "/{number:int}/log",
@@ -108,8 +125,8 @@ class RoundController(Controller):
         return round_view(loop, target, loop.rounds.cancel(target, number))
 
 
-async def _follow(loop: Loop, target: Campaign, number: int) -> AsyncIterator[ServerSentEventMessage]:
-    """Yield what changed until the round has ended."""
+async def _follow(loop: Loop, target: Campaign, number: int, seen: int) -> AsyncIterator[ServerSentEventMessage]:
+    """Yield the states after the first `seen` ones and what changes, until the round has ended."""
     state: RoundState | None = None
     progress = None
     quiet_s = 0.0
@@ -120,7 +137,10 @@ async def _follow(loop: Loop, target: Campaign, number: int) -> AsyncIterator[Se
         if entry.state != state:
             state, quiet_s = entry.state, 0.0
             view = await sync_to_thread(round_view, loop, target, entry)
-            yield ServerSentEventMessage(event="state", data=msgspec.json.encode(view))
+            for place, event in enumerate(view.history[seen:], start=seen + 1):
+                data = msgspec.json.encode(msgspec.structs.replace(view, state=event.state))
+                yield ServerSentEventMessage(event="state", id=str(place), data=data)
+            seen = max(seen, len(view.history))
         if line is not None and line != progress:
             progress, quiet_s = line, 0.0
             yield ServerSentEventMessage(event="progress", data=msgspec.json.encode(line))

@@ -184,7 +184,16 @@ def predict(http: Http, task: str, data: bytes, **headers: str) -> Any:
 @contextmanager
 def running_server(app: Litestar, port: int = 0) -> Iterator[str]:
     """Serve an app over real HTTP on a port (0: a free one) of the loopback interface; gives its address."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host="127.0.0.1",
+            port=port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=2,  # of streams that nobody closes
+        )
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
