@@ -15,6 +15,7 @@ FILES: dict[str, dict[str, Document]] = {
     "getOverlay": {"image/png": BYTES},
     "getThumbnail": {"image/png": BYTES},
     "getTile": {"image/png": BYTES},
+    "makeBackup": {"application/x-tar": BYTES, "application/zstd": BYTES},
     "getMetrics": {"text/plain": {"type": "string"}},
     "watchRound": {"text/event-stream": {"type": "string"}},
     "predictSegmentation": {"image/tiff": BYTES},

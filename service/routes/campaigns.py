@@ -154,7 +154,7 @@ class CampaignController(Controller):
         sync_to_thread=True,
         dependencies=TARGET,
         guards=[requires("annotate")],
-        responses=problems(401, 403, 404),
+        responses=problems(400, 401, 403, 404),
     )
     def learning_curve(
         self,

@@ -28,7 +28,10 @@ class ModelVersionController(Controller):
     dependencies = TARGET
 
     @get(
-        operation_id="listModels", sync_to_thread=True, guards=[requires("annotate")], responses=problems(401, 403, 404)
+        operation_id="listModels",
+        sync_to_thread=True,
+        guards=[requires("annotate")],
+        responses=problems(400, 401, 403, 404),
     )
     def index(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop], limit: Newest = None) -> ModelList:
         """All versions, or the newest, promoted or not, oldest first."""

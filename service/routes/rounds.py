@@ -53,7 +53,10 @@ class RoundController(Controller):
         return round_view(loop, target, started)
 
     @get(
-        operation_id="listRounds", sync_to_thread=True, guards=[requires("annotate")], responses=problems(401, 403, 404)
+        operation_id="listRounds",
+        sync_to_thread=True,
+        guards=[requires("annotate")],
+        responses=problems(400, 401, 403, 404),
     )
     def index(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop], limit: Newest = None) -> RoundList:
         """All rounds, or the newest, oldest first."""

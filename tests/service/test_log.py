@@ -124,7 +124,8 @@ def test_every_change_is_one_line_with_request_campaign_and_who(
     }
     changes: list[tuple[str, str, str, dict[str, object]]] = [
         ("Max", "POST", "", {"name": "demo", "root": str(imagery / "pool"), "tasks": [
-            {"task": "classification", "classes": ["dark"]}, {"task": "segmentation", "classes": ["field"]}]}),
+            {"task": "classification", "classes": ["dark", "bright"]},
+            {"task": "segmentation", "classes": ["field"]}]}),
         ("Max", "POST", "/demo/samples", {"scan": True}),
         ("Anna", "POST", "/demo/queries", {"annotator": "Anna", "query_size": 2}),
         ("Anna", "POST", "/demo/labels", {"sample_id": 1, "task": "segmentation", "annotator": "Anna", "features":

@@ -35,7 +35,7 @@ class DeliveryTable:
             FROM webhook_deliveries d JOIN webhook_events USING (event_id) JOIN webhooks USING (webhook_id)
             WHERE state = 'waiting' AND next_at <= $now
             QUALIFY row_number() OVER (PARTITION BY webhook_id ORDER BY next_at, delivery_id) = 1
-            ORDER BY next_at LIMIT $limit""",
+            ORDER BY next_at, delivery_id LIMIT $limit""",
             now=now,
             limit=limit,
         )

@@ -2,8 +2,9 @@
 
 import { ApiError } from "../net/api.js";
 import { show, write } from "../core/dom.js";
-import { capital, counted, fileName } from "../core/format.js";
+import { capital, fileName } from "../core/format.js";
 import { change, draws, openLeases, selectedLease, shownOverlay, state } from "../core/state.js";
+import { ending } from "./ending.js";
 import { ImageMap, TILE_PX } from "./map.js";
 import { PlaceView } from "./place.js";
 
@@ -247,12 +248,3 @@ function tilesAcross(place, width, length) {
 
 /** How many times the image is halved until it fits into one tile. */
 const zoomsOf = ({ width, height }) => Math.max(0, Math.ceil(Math.log2(Math.max(width, height) / TILE_PX)));
-
-/** What is said where no sample is shown, and whether there may be more to ask for. */
-function ending(done) {
-  if (state.missing) return ["No such campaign", "It may have been renamed, deleted or mistyped.", false];
-  if (state.exhausted) return ["Nothing left to give out", `${capital(state.exhausted)}.`, false];
-  if (state.progress?.left_in_pool === 0) return ["Everything is labelled", "Every image of this campaign has an answer.", false];
-  if (done) return ["All done", `You labelled ${counted(done, "sample")} in the last 12 hours.`, true];
-  return ["Ready when you are", "You hold no samples yet.", true];
-}

@@ -44,7 +44,15 @@ def body_routes(http: Http) -> list[tuple[str, str, list[str]]]:
                     if f"/{kind}'" in text
                     for name in described.get("properties", {})
                 ]
-                found.append((method.upper(), path.format(**{"campaign": "demo", "comment_id": "1"} | FILLED), names))
+                found.append(
+                    (
+                        method.upper(),
+                        path.format(
+                            **{"campaign": "demo", "comment_id": "1", "webhook_id": "1", "delivery_id": "1"} | FILLED
+                        ),
+                        names,
+                    )
+                )
     return found
 
 
