@@ -213,6 +213,7 @@ _add(training_round, "start", rounds.start, "round start fields", "round start f
 _add(training_round, "watch", rounds.watch, "round watch fields", "round watch fields 3")
 _add(training_round, "cancel", rounds.cancel, "round cancel fields")
 _add(training_round, "list", rounds.show_all, "round list fields --json")
+_add(training_round, "diff", rounds.diff, "round diff fields 3 4")
 _add(training_round, "log", rounds.log, "round log fields", "round log fields 3")
 
 _add(app, "pretrain", pretrainings.run, "pretrain fields --minutes 20 --watch", panel=TRAINING)

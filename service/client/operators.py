@@ -6,6 +6,7 @@ from urllib.parse import quote
 from al_loop.domain.campaigns import CampaignSettings, ClassRequest, Deletion
 from al_loop.domain.quality import StopAdvice
 from al_loop.domain.retraining import PolicyPreview, RetrainPolicy
+from al_loop.domain.round_diffs import RoundDiff
 from al_loop.domain.webhooks import Delivery, DeliveryState
 from al_loop.upkeep.archive import Compression
 from service.answers import (
@@ -128,6 +129,10 @@ class OperatorClient(Client):
     def change_policy(self, name: str, patch: dict[str, Any]) -> RetrainPolicy:
         """Change a part of the retrain policy."""
         return self._json("PATCH", f"/campaigns/{name}/policy", RetrainPolicy, body=patch)
+
+    def round_diff(self, name: str, first: int, second: int) -> RoundDiff:
+        """What is different between two rounds."""
+        return self._json("GET", f"/campaigns/{name}/rounds/{first}/diff/{second}", RoundDiff)
 
     def round_log(self, name: str, number: int) -> list[str]:
         """The end of what a round's training program wrote."""

@@ -111,6 +111,41 @@ def log(
         console().print(line, highlight=False, soft_wrap=True)
 
 
+def diff(
+    campaign: CampaignName,
+    first: Annotated[int, typer.Argument(help="Number of a round.")],
+    second: Annotated[int, typer.Argument(help="Number of another round.")],
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Show what is different between two rounds.
+
+    The labels between them and whose they are, what was configured otherwise, and what each measured on the test
+    reserve.
+    """
+    with connect(service, token) as client:
+        answer = client.round_diff(campaign, first, second)
+    if as_json:
+        print_json(answer)
+        return
+    names = f"round {first}", f"round {second}"
+    data = Table("data", *names, title="labels")
+    data.add_row("version", *(version or "none" for version in answer.versions))
+    data.add_row("labelled samples", *(str(count or 0) for count in answer.labels))
+    for source in answer.sources:
+        data.add_row(f"by {source.annotator}, {source.task}", "", f"{source.events} labels between them")
+    settings = Table("setting", *names, title="configuration")
+    for change in answer.settings:
+        settings.add_row(change.name, str(change.first), str(change.second))
+    metrics = Table("metric", *names, "change", title="test reserve")
+    for entry in answer.metrics:
+        moved = "" if entry.first is None or entry.second is None else f"{entry.second - entry.first:+.3f}"
+        shown = ("" if value is None else f"{value:.3f}" for value in (entry.first, entry.second))
+        metrics.add_row(f"{entry.task} {entry.metric}", *shown, moved)
+    print_tables(data, *([settings] if answer.settings else []), metrics)
+
+
 def follow_round(client: "Client", campaign: str, number: int, out: Console) -> RoundView:
     """Show a round's progress in the terminal until it ends; return it."""
     last: RoundView | None = None

@@ -12,8 +12,10 @@ from litestar.params import HeaderParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.round_diffs import RoundDiff
 from al_loop.domain.rounds import RoundState
 from al_loop.loop import Loop
+from al_loop.training.round_diff import round_diff
 from service.access.tokens import requires
 from service.answers import RoundList, RoundLog, RoundView
 from service.dependencies import TARGET
@@ -114,6 +116,19 @@ class RoundController(Controller):
         """The last lines that the training program of a round wrote, of one that goes well, too."""
         loop.store.rounds.get(target.campaign_id, number)
         return RoundLog(lines=loop.rounds.log(target, number))
+
+    @get(
+        "/{number:int}/diff/{other:int}",
+        operation_id="compareRounds",
+        sync_to_thread=True,
+        guards=[requires("annotate")],
+        responses=problems(400, 401, 403, 404, 409),
+    )
+    def diff(
+        self, number: PathId, other: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]
+    ) -> RoundDiff:
+        """What is different between two rounds: labels between them and whose, configuration, metrics."""
+        return round_diff(loop.store, loop.server.registry(target), target, number, other)
 
     @post(
         "/{number:int}/cancel",

@@ -2,6 +2,9 @@
 
 from datetime import datetime
 
+import msgspec
+
+from al_loop.domain.round_diffs import LabelSource
 from al_loop.store.database import Database
 
 
@@ -32,3 +35,15 @@ class NewLabelTable:
         )
         newest: int | None = rows[0]["newest"]
         return newest
+
+    def by_annotator(self, campaign_id: int, *, after: int, up_to: int) -> list[LabelSource]:
+        """Label events of each annotator and task after one event and up to another, most first."""
+        rows = self._database.read(
+            """SELECT annotator, task, count(*) AS events FROM label_events
+            WHERE campaign_id = $campaign_id AND label_id > $after AND label_id <= $up_to
+            GROUP BY annotator, task ORDER BY events DESC, annotator, task""",
+            campaign_id=campaign_id,
+            after=after,
+            up_to=up_to,
+        )
+        return [msgspec.convert(row, LabelSource) for row in rows]
