@@ -37,13 +37,12 @@ from service.answers import (
     WhoAmI,
 )
 from service.client.errors import ForeignAnswerError, NoAnswerError, ServiceError, ServiceUnreachableError
+from service.client.events import resumed
 
 if TYPE_CHECKING:
     from al_loop.querying.strategies import StrategyConfig  # loads numpy
 
 T = TypeVar("T")
-RECONNECT_S = 60.0
-"""For which a broken stream of events is tried again."""
 TIMEOUT = httpx.Timeout(120.0, connect=5.0)
 
 
@@ -230,42 +229,14 @@ class Client:
 
         A connection that breaks, as when the service is restarted, is taken up again where it broke, for a minute.
         """
-        seen, broke_at = "0", 0.0
-        while True:
-            try:
-                for event, event_id, data in self._events(f"/campaigns/{name}/rounds/{number}/events", seen):
-                    broke_at = 0.0
-                    if event == "state":
-                        seen = event_id
-                        view = self._decoded(data, RoundView)
-                        yield view
-                        if view.state.is_end:
-                            return
-                    elif event == "progress":
-                        yield self._decoded(data, ProgressLine)
-            except (ServiceUnreachableError, NoAnswerError):
-                broke_at = broke_at or time.monotonic()
-                if seen == "0" or time.monotonic() - broke_at > RECONNECT_S:
-                    raise
-                time.sleep(1.0)
-
-    def _events(self, path: str, seen: str) -> Iterator[tuple[str, str, bytes]]:
-        """Server-sent events after the one with the id `seen`: kind, id and data."""
-        timeout = httpx.Timeout(60.0, connect=5.0)
-        headers = {"Last-Event-ID": seen}
-        with self._faults(), self._http.stream("GET", path, timeout=timeout, headers=headers) as response:
-            if not response.is_success:
-                response.read()
-                self._raise_problem(response)
-            event = event_id = ""
-            for line in response.iter_lines():
-                field, _, value = line.partition(": ")
-                if field == "event":
-                    event = value
-                elif field == "id":
-                    event_id = value
-                elif field == "data":
-                    yield event, event_id, value.encode()
+        for event, data in resumed(lambda seen: self._stream(f"/campaigns/{name}/rounds/{number}/events", seen)):
+            if event == "progress":
+                yield self._decoded(data, ProgressLine)
+            elif event == "state":
+                view = self._decoded(data, RoundView)
+                yield view
+                if view.state.is_end:
+                    return
 
     def start_pretraining(self, name: str, config: dict[str, Any] | None = None) -> PretrainingView:
         """Make an encoder without labels; `config` as far as it differs from `PretrainConfig`."""
@@ -393,6 +364,15 @@ class Client:
             raise NoAnswerError(
                 f"the connection to {self.url} broke before the answer was complete: {error}"
             ) from error
+
+    def _stream(self, path: str, seen: str) -> Iterator[str]:
+        """Lines of a stream of server-sent events after the one with the id `seen`."""
+        options: dict[str, Any] = {"timeout": httpx.Timeout(60, connect=5), "headers": {"Last-Event-ID": seen}}
+        with self._faults(), self._http.stream("GET", path, **options) as response:
+            if not response.is_success:
+                response.read()
+                self._raise_problem(response)
+            yield from response.iter_lines()
 
     def _decoded(self, content: bytes, kind: type[T]) -> T:
         try:
