@@ -8,7 +8,7 @@ import msgspec
 from litestar import Controller, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
-from litestar.params import HeaderParameter
+from litestar.params import HeaderParameter, PathParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from al_loop.domain.campaigns import Campaign
@@ -21,7 +21,7 @@ from service.answers import RoundList, RoundLog, RoundView
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import ROUND, json_body
-from service.requests.parameters import Newest, PathId, newest
+from service.requests.parameters import LARGEST_ID, Newest, PathId, newest
 from service.schemas import RoundRequest
 from service.views import round_view
 
@@ -125,7 +125,11 @@ class RoundController(Controller):
         responses=problems(400, 401, 403, 404, 409),
     )
     def diff(
-        self, number: PathId, other: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]
+        self,
+        number: PathId,
+        other: Annotated[int, PathParameter(ge=0, le=LARGEST_ID, description="Number of the round to compare with.")],
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
     ) -> RoundDiff:
         """What is different between two rounds: labels between them and whose, configuration, metrics."""
         return round_diff(loop.store, loop.server.registry(target), target, number, other)
