@@ -3,12 +3,14 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from al_loop.webhooks.port import SendWebhook, WebhookAnswer
 from service.settings import Settings
 from service.webhooks.sender import WebhookSender
 from service.webhooks.targets import WebhookTargets
@@ -56,8 +58,15 @@ def listen() -> Iterator[Callable[[Behaviour], Port]]:
         port.close()
 
 
-def sender(timeout_s: float = 10.0) -> WebhookSender:
-    return WebhookSender(WebhookTargets(Settings(webhook_networks="127.0.0.1/32")), timeout_s=timeout_s)
+def sender(timeout_s: float = 10.0) -> SendWebhook:
+    """Sends in a thread of its own, as the dispatcher does: that of the tests has an event loop after a browser's."""
+    send = WebhookSender(WebhookTargets(Settings(webhook_networks="127.0.0.1/32")), timeout_s=timeout_s)
+
+    def in_a_thread(url: str, headers: Mapping[str, str], body: str) -> WebhookAnswer:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(send, url, headers, body).result()
+
+    return in_a_thread
 
 
 def answering(line: str, *headers: str) -> Behaviour:
