@@ -59,11 +59,9 @@ def test_service_without_the_weights_works_and_says_so(http: Http, root: Path) -
     assert (query.status_code, query.json()["ranking"]["version"]) == (201, "features")
 
 
-def kill_children() -> None:
-    """SIGKILL to all processes that this one started."""
-    for listed in Path("/proc/self/task").glob("*/children"):
-        for pid in listed.read_text().split():
-            os.kill(int(pid), signal.SIGKILL)
+def children() -> set[int]:
+    """The processes that this one started, and that still run; those of other tests' fixtures among them."""
+    return {int(pid) for listed in Path("/proc/self/task").glob("*/children") for pid in listed.read_text().split()}
 
 
 @pytest.mark.shipped_encoder
@@ -76,12 +74,14 @@ def test_embedding_goes_on_where_it_was_killed(
     register_paths(label_store, campaign, write_pool(tmp_path, 10, size=32), NOW)
     campaign = label_store.campaigns.get(campaign.name)
     told: list[tuple[int, int]] = []
+    of_others = children()
 
     def kill_in_the_second_part(line: ProgressLine) -> None:
         if line.phase == "scoring":
             told.append((line.done, line.total))
             if line.done > 4:
-                kill_children()
+                for pid in children() - of_others:
+                    os.kill(pid, signal.SIGKILL)
 
     def score(scorer: PoolScorer, on_progress: Callable[[ProgressLine], None]) -> int:
         return scorer.score(
