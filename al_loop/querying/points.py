@@ -18,7 +18,7 @@ from al_loop.campaigns.imagery.valid_points import blank_map, holds_data_everywh
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label
 from al_loop.domain.points import DrawnFeatures, point_pixels, unanswered
-from al_loop.domain.queries import POINTS_ASKED, AskedPoint, HeldLease
+from al_loop.domain.queries import POINTS_ASKED, HeldLease
 from al_loop.domain.samples import SampleHeader
 from al_loop.store import LabelStore
 from models.errors import RasterError
@@ -190,9 +190,6 @@ class _Chosen:
         """Whether the image was found to; false where that was not looked at."""
         return self._map is not None and not self._map.any()
 
-    def __len__(self) -> int:
-        return len(self._found)
-
     def pixels(self) -> Pixels:
         """All of them in random order, shape (N, 2)."""
         return self._rng.permutation(np.array(self._found, np.int64).reshape(-1, 2))
@@ -268,11 +265,6 @@ def _left_of(pixels: Pixels, taken: Pixels) -> list[tuple[int, int]]:
     """Those that were not taken, in their order."""
     refused = set(map(tuple, taken.tolist()))
     return [(column, row) for column, row in pixels.tolist() if (column, row) not in refused]
-
-
-def as_asked(pixels: Pixels) -> list[AskedPoint]:
-    """Pixels by their centres."""
-    return [AskedPoint(column=column + 0.5, row=row + 0.5) for column, row in pixels.tolist()]
 
 
 def known_pixels(store: LabelStore, campaign: Campaign, sample_ids: Sequence[int]) -> dict[int, Pixels]:

@@ -49,9 +49,9 @@ class RankedList:
         self._picks = list(picks)
         self._ids: Ids = np.array([pick.sample_id for pick in picks], np.int64)
 
-    def first(self, count: int) -> list[Pick]:
-        """The best picks that were left when it was last asked for them."""
-        return self._picks[:count]
+    def first_ids(self, count: int) -> list[int]:
+        """Samples of the best picks that were left when it was last asked for them."""
+        return [pick.sample_id for pick in self._picks[:count]]
 
     def still_free(self, is_free: Callable[[Ids], NDArray[np.bool_]], left_out: Set[int] = frozenset()) -> list[Pick]:
         """The picks that may still be handed out, best first.

@@ -26,7 +26,7 @@ from al_loop.domain.queries import (
 from al_loop.errors import ArchivedError, InvalidValueError
 from al_loop.querying.alike import alike
 from al_loop.querying.compose import GOLD_STANDARD_GAP, Composed, Request, compose
-from al_loop.querying.points import NO_PIXELS, PointSource, ReadingBudget, SpreadPoints, as_asked, known_pixels
+from al_loop.querying.points import NO_PIXELS, PointSource, ReadingBudget, SpreadPoints, known_pixels
 from al_loop.querying.rankings import CampaignRankings, RankedList
 from al_loop.querying.spread import SpacingRules, is_on
 from al_loop.querying.strategies import Auto, Random, StrategyConfig, wants_bald
@@ -173,7 +173,7 @@ class Sampler:
         self._expect_labels(campaign, picks)
         ranked = rankings.list_of(strategy)
         if ranked is not None and unit == "point":
-            self._expect_points(campaign, [pick.sample_id for pick in ranked.first(query_size + EXPECTED)])
+            self._expect_points(campaign, ranked.first_ids(query_size + EXPECTED))
         source = scores if ranked is None else ranked.scores
         return QueryAnswer(
             query_id=None if query is None else query.query_id,
@@ -298,7 +298,7 @@ class Sampler:
         for pick in query.picks:
             source = self._random_points if by_chance or pick.arm in ("control", "reserve") else self._points
             pixels = source.points_of(campaign, pick.sample_id, count, taken.get(pick.sample_id, NO_PIXELS), budget)
-            asked[pick.sample_id] = as_asked(pixels)
+            asked[pick.sample_id] = [AskedPoint(column=column + 0.5, row=row + 0.5) for column, row in pixels.tolist()]
         self._store.queries.set_points(query, asked)
         without = [sample_id for sample_id, points in asked.items() if not points]
         for sample_id in without:
@@ -317,7 +317,7 @@ class Sampler:
                 rankings.make(strategy, scores, index, size, instead_of=rankings.list_of(strategy))
                 ranked = rankings.list_of(strategy)
                 if unit == "point" and ranked is not None:
-                    self._expect_points(campaign, [pick.sample_id for pick in ranked.first(EXPECTED)])
+                    self._expect_points(campaign, ranked.first_ids(EXPECTED))
 
         background = self._background
         if background is not None:
@@ -326,7 +326,7 @@ class Sampler:
     def _remember_headers(self, campaign: Campaign, ranked: RankedList | None, size: int) -> None:
         """Read the headers of the likely picks now: after the leases it would wait until the store has written them."""
         if ranked is not None:
-            self._store.samples.headers(campaign.campaign_id, [pick.sample_id for pick in ranked.first(2 * size)])
+            self._store.samples.headers(campaign.campaign_id, ranked.first_ids(2 * size))
 
     def _expect_points(self, campaign: Campaign, sample_ids: Sequence[int]) -> None:
         """Have points prepared, one image a job: nobody is to wait for all of them, neither a ranking nor a stop."""
