@@ -16,6 +16,7 @@ from al_loop.loop import Loop
 from service.access.answer_headers import AllowMiddleware, AnswerHeaders
 from service.access.audit import AuditMiddleware, note_tokens
 from service.access.foreign_pages import ForeignPagesMiddleware
+from service.access.head_requests import HeadRequests
 from service.access.people import Tokens
 from service.access.root_path import RootPath
 from service.access.tokens import check_annotator
@@ -136,7 +137,7 @@ def create_app(settings: Settings, loop: Loop | None = None, *, tracing: Sequenc
         openapi_config=openapi_config(),
     )
     # Before routing, where no middleware comes: the path of a proxy, and requests that no route answers.
-    routed = AnswerHeaders(RootPath(app.asgi_handler, settings.root_path))
+    routed = AnswerHeaders(RootPath(HeadRequests(app.asgi_handler), settings.root_path))
     app.asgi_handler = RequestLog(routed, write=settings.access_log)
     app.state.tokens = tokens
     app.state.metrics = Metrics()

@@ -48,6 +48,7 @@ class AllowMiddleware(ASGIMiddleware):
                 headers = MutableScopeHeaders.from_message(message)
                 routes = scope["litestar_app"].routes
                 methods = {name for route in routes if route.path_format == template for name in route.methods}
+                methods |= {"HEAD"} if "GET" in methods else set()
                 headers["Allow"] = ", ".join(sorted(methods))
             await send(message)
 

@@ -109,7 +109,7 @@ export function showWorkspace(app, campaign, annotator, isNamed) {
     points.render(colours);
     tools.show(lease && draws() ? state.drawings.get(lease.sample_id) : null, colours, state.opacity);
     tools.brush.colour = colours.get(state.paint ?? spec?.classes[0]) ?? "#ffffff";
-    tools.take(state.tool, Boolean(lease) && draws());
+    tools.take(state.tool, Boolean(lease) && draws(), lease?.sample_id);
     classes.render();
     panel.render();
     legend.render();

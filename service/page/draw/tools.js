@@ -1,7 +1,8 @@
 // The drawing tools on the map: polygon, box, brush, eraser, click to outline; without a tool, regions are chosen, moved by
 // their corners and deleted.
 
-import { Collection, Draw, Modify, Snap, createBox } from "../vendor/openlayers/openlayers.js";
+import { Collection, Draw, Modify, Snap } from "../vendor/openlayers/openlayers.js";
+import { Box } from "./box.js";
 import { Brush } from "./brush.js";
 import { Regions, toArea } from "./regions.js";
 
@@ -15,6 +16,7 @@ export class Tools {
   #tool = null;
   #running = []; // interactions of the tool in use
   #brush;
+  #box;
 
   constructor(image, act) {
     this.#image = image;
@@ -22,6 +24,7 @@ export class Tools {
     this.#regions = new Regions(image.regions.getSource());
     image.regions.setStyle((feature) => this.#regions.styleOf(feature));
     this.#brush = new Brush(image, (area) => (this.#tool === "erase" ? act.erase(area) : act.area(area)));
+    this.#box = new Box(image, this.#regions.sketch(), (area) => act.area(area));
     image.map.on("click", (event) => this.#onClick(event));
   }
 
@@ -33,17 +36,19 @@ export class Tools {
     if (this.#regions.show(drawing, colours, opacity)) this.#use();
   }
 
-  /** Take up a tool; null: none. */
-  take(tool, isAllowed) {
+  /** Take up a tool for a sample; null: none. What is begun on another sample is given up. */
+  take(tool, isAllowed, sampleId) {
     const next = isAllowed ? tool : null;
-    if (next === this.#tool && this.#isAllowed === isAllowed) return;
+    if (next === this.#tool && this.#isAllowed === isAllowed && this.#sampleId === sampleId) return;
     this.#tool = next;
+    this.#sampleId = sampleId;
     this.#isAllowed = isAllowed;
     if (next) this.#regions.choose(null);
     this.#use();
   }
 
   #isAllowed = false;
+  #sampleId;
 
   choose(id) {
     this.#regions.choose(id);
@@ -52,14 +57,16 @@ export class Tools {
 
   /** Give up what is being drawn; says whether there was something. */
   abort() {
+    if (this.#box.abort()) return true;
     const drawing = this.#running.find((one) => one instanceof Draw);
     const begun = Boolean(drawing?.getOverlay().getSource().getFeatures().length > 1);
     if (begun) drawing.abortDrawing();
     return begun;
   }
 
-  /** Take the last corner of the polygon back; says whether there was one. */
+  /** Take the last corner of the polygon or the first of the box back; says whether there was one. */
   undoCorner() {
+    if (this.#box.abort()) return true;
     const drawing = this.#running.find((one) => one instanceof Draw);
     if (!drawing || this.#tool !== "polygon" || drawing.getOverlay().getSource().getFeatures().length < 2) return false;
     drawing.removeLastPoint();
@@ -69,6 +76,7 @@ export class Tools {
   #use() {
     const { map } = this.#image;
     for (const one of this.#running) map.removeInteraction(one);
+    this.#box.abort();
     this.#running = this.#made();
     for (const one of this.#running) map.addInteraction(one);
     this.#image.map.getTargetElement().dataset.tool = this.#tool ?? "";
@@ -76,12 +84,12 @@ export class Tools {
 
   #made() {
     const source = this.#image.regions.getSource();
-    if (this.#tool === "polygon" || this.#tool === "box") {
-      const box = this.#tool === "box" ? { type: "Circle", geometryFunction: createBox() } : { type: "Polygon" };
-      const draw = new Draw({ ...box, style: this.#regions.sketch(), stopClick: true });
+    if (this.#tool === "polygon") {
+      const draw = new Draw({ type: "Polygon", style: this.#regions.sketch(), stopClick: true });
       draw.on("drawend", ({ feature }) => this.#act.area(toArea(feature.getGeometry())));
       return [draw, new Snap({ source, pixelTolerance: 8 })];
     }
+    if (this.#tool === "box") return [this.#box.interaction, new Snap({ source, pixelTolerance: 8 })];
     if (this.#tool === "brush" || this.#tool === "erase") return [this.#brush.interaction];
     const chosen = this.#isAllowed && !this.#tool ? this.#regions.chosenFeature() : null;
     if (!chosen) return [];

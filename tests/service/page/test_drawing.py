@@ -103,6 +103,29 @@ def test_classes_are_listed_and_boxes_are_saved_as_drawn(desk: Desk, pictures: P
     assert drawn["field"].intersection(drawn["water"]).area < 0.01
 
 
+def test_box_is_dragged_or_clicked_at_two_corners_and_the_picture_stays_where_it_is(desk: Desk) -> None:
+    page = desk.page
+    page.keyboard.press("x")
+    drag(page, (8, 8), (40, 24))
+    expect(page.locator(".legend-bar")).to_contain_text("13 %")
+    drag(page, (60, 60), (44, 44))  # towards the upper left
+    expect(page.locator(".legend-bar")).to_contain_text("19 %")
+    page.mouse.move(*on_screen(page, 10, 40))
+    page.mouse.down()
+    page.mouse.up()
+    page.mouse.move(*on_screen(page, 26, 56), steps=4)
+    page.mouse.down()
+    page.mouse.up()  # at once: no double click, which would zoom
+    expect(page.locator(".legend-bar")).to_contain_text("25 %")
+    click(page, 2, 2)  # a box that is begun is given up
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    expect(page.locator(".finished")).to_be_visible()
+    boxes = shapely.union_all([shapely.box(8, 8, 40, 24), shapely.box(44, 44, 60, 60), shapely.box(10, 40, 26, 56)])
+    field = areas(only_label(desk))["field"]
+    assert field.intersection(boxes).area / field.union(boxes).area > 0.97
+
+
 def test_brush_eraser_polygon_undo_and_redo(desk: Desk) -> None:
     page = desk.page
     page.keyboard.press("d")
@@ -175,6 +198,21 @@ def test_all_background_is_confirmed_first(desk: Desk) -> None:
     page.keyboard.press("Enter")
     expect(page.locator(".finished")).to_be_visible()
     assert only_label(desk)["features"]["features"] == []
+
+
+def test_box_that_is_begun_on_one_image_does_not_end_on_another(desk: Desk) -> None:
+    desk.ask(query_size=1)
+    page = desk.open()
+    desk.wait_for_picture()
+    page.keyboard.press("x")
+    click(page, 4, 4)
+    page.keyboard.press("j")
+    expect(page.locator(".rank")).to_contain_text("2")
+    click(page, 40, 40)
+    click(page, 56, 56)
+    page.keyboard.press("Enter")
+    desk.page.wait_for_selector(".queue", state="hidden")
+    assert areas(only_label(desk))["field"].area == pytest.approx(16 * 16, rel=0.05)
 
 
 def test_drawing_survives_moving_and_the_overlay_is_hidden_while_held(desk: Desk) -> None:

@@ -15,7 +15,7 @@ export { default as Polygon } from "ol/geom/Polygon.js";
 export { default as MultiPolygon } from "ol/geom/MultiPolygon.js";
 export { default as Point } from "ol/geom/Point.js";
 export { default as LineString } from "ol/geom/LineString.js";
-export { default as Draw, createBox } from "ol/interaction/Draw.js";
+export { default as Draw } from "ol/interaction/Draw.js";
 export { default as Modify } from "ol/interaction/Modify.js";
 export { default as Snap } from "ol/interaction/Snap.js";
 export { default as Pointer } from "ol/interaction/Pointer.js";
