@@ -353,6 +353,11 @@ class Client:
         try:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise ServiceUnreachableError(
+                    f"the certificate of {self.url} is not trusted here: {error}; name the file with the authority "
+                    "that signed it in SSL_CERT_FILE"
+                ) from error
             raise ServiceUnreachableError(
                 f"no al-loop service answers at {self.url}; start one with `al-loop serve`, or name it with --service"
             ) from error

@@ -23,8 +23,10 @@ def connect_campaign(
         str | None, typer.Option("--as", help="Name of our campaign; made from SCANEO's if left out.")
     ] = None,
     tasks: Annotated[
-        str | None,
-        typer.Option(help="classification, segmentation or both with a comma; as annotated if left out."),
+        list[str] | None,
+        typer.Option(
+            help="classification, segmentation or both, with a comma or repeated; as annotated if left out.",
+        ),
     ] = None,
     path_map: Annotated[
         list[str] | None,
@@ -45,7 +47,7 @@ def connect_campaign(
     body = {
         "url": url,
         "campaign": campaign,
-        "tasks": tasks.split(",") if tasks else None,
+        "tasks": [task.strip() for part in tasks for task in part.split(",")] if tasks else None,
         "path_map": path_map or [],
         "annotator": annotator,
         "database": None if database is None else str(database.absolute()),

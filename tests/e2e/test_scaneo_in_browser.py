@@ -97,6 +97,7 @@ def test_annotator_page_leads_to_the_image_in_scaneo(team: Team, page: Page, pic
         page.keyboard.press("b")
     expect(opened.value.locator(ROWS)).to_have_text(["1", "2", "3", "4", "5"])
     page.bring_to_front()
+    expect(page.locator("[data-part=folder]")).to_have_text("Folder 1 of your batch.")
     page.screenshot(path=pictures / "annotate-scaneo.png")
     images = team.client.images(opened.value.url.rpartition("=")[2])
     held = team.api.get("/campaigns/demo/leases", params={"annotator": "anna"}).json()["leases"]

@@ -1,7 +1,7 @@
 // What a person does besides answering: get samples, ask for more time, go to SCANEO, walk the list, choose views.
 
 import { ApiError } from "../net/api.js";
-import { counted, fileName } from "../core/format.js";
+import { counted, fileName, folderInBatch } from "../core/format.js";
 import { recall, remember } from "../core/memory.js";
 import { toast } from "../core/messages.js";
 import { select, selectNextOpen, step } from "../core/selection.js";
@@ -58,7 +58,7 @@ export function workingActions(api, sync, getStage) {
     open: () => {
       const lease = selectedLease();
       if (!lease?.scaneo_url) return;
-      const folder = inBatch(lease) ? lease.scaneo_path.split("/")[0] : null;
+      const folder = folderInBatch(lease);
       if (folder) toast(`In SCANEO: folder ${folder}.`);
       else copyName(lease, "In SCANEO: the file name is copied: paste it into SCANEO's search box.");
       window.open(lease.scaneo_url, "scaneo");
@@ -132,11 +132,6 @@ export function workingActions(api, sync, getStage) {
     view: recall(`view.${api.name}`, null),
   });
   return actions;
-}
-
-/** Whether SCANEO shows a sample in a batch, where its folder is its rank. */
-function inBatch(lease) {
-  return /^\d+\//.test(lease.scaneo_path ?? "") && !lease.path.endsWith(lease.scaneo_path);
 }
 
 async function copyName(lease, said) {

@@ -31,3 +31,8 @@ export function percent(share) {
 }
 
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** The folder in which a batch in SCANEO shows a sample, which is its rank there; null: it is in no batch. */
+export function folderInBatch({ path, scaneo_path: place }) {
+  return /^\d+\//.test(place ?? "") && !path.endsWith(place) ? place.split("/")[0] : null;
+}

@@ -33,7 +33,6 @@ function modelText() {
   const next = progress?.next_round?.sentence ?? campaign.next_round?.sentence;
   if (round) sentences.push(roundText(round));
   else if (next) sentences.push(next);
-  sentences.push(...(progress?.notices ?? []));
   return sentences.join("   ");
 }
 

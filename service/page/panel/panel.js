@@ -1,8 +1,8 @@
 // The right side: why this sample, the answer, and what else can be done with it.
 
 import { givenTo } from "../actions/pointing.js";
-import { show, write } from "../core/dom.js";
-import { answerText, counted, fileName, timeLeft } from "../core/format.js";
+import { element, show, write } from "../core/dom.js";
+import { answerText, counted, fileName, folderInBatch, timeLeft } from "../core/format.js";
 import { activeTask, answerOf, draws, isAnswered, isDrawn, isPointed, msLeft, selectedLease, state, stateOf, tasks, togglesOf } from "../core/state.js";
 import { waiting } from "../outbox/outbox.js";
 
@@ -14,6 +14,7 @@ const TASK_WORDS = { classification: "Class", segmentation: "Areas" };
 export class PanelView {
   #parts;
   #tasksOf = "";
+  #noticesOf = "";
 
   constructor(parts) {
     this.#parts = parts;
@@ -40,7 +41,7 @@ export class PanelView {
     parts.skip.disabled = !lease || now === "labelled" || now === "skipped";
     show(parts.alike, !isDrawn(spec)); // one class for several images: there is no such thing for areas
     parts.nothing.disabled = parts.comment.disabled = !lease;
-    show(parts.scaneo, Boolean(lease?.scaneo_url));
+    this.#showScaneo(lease);
     const last = state.undo.at(-1);
     const strokes = lease && draws() ? state.drawings.get(lease.sample_id)?.past.length : 0;
     parts.undo.disabled = !last && !strokes && !points?.length;
@@ -93,6 +94,22 @@ export class PanelView {
     }
   }
 
+  /** Where the sample is in SCANEO, and what annotators have to put right there. */
+  #showScaneo(lease) {
+    const parts = this.#parts;
+    const isThere = Boolean(lease?.scaneo_url);
+    const notices = state.progress?.notices ?? [];
+    const folder = isThere ? folderInBatch(lease) : null;
+    show(parts.scaneo, isThere || notices.length > 0);
+    show(parts.inScaneo, isThere);
+    show(parts.folder, folder !== null);
+    write(parts.folder, folder === null ? "" : `Folder ${folder} of your batch.`);
+    show(parts.notices, notices.length > 0);
+    if (notices.join("\n") === this.#noticesOf) return;
+    this.#noticesOf = notices.join("\n");
+    parts.notices.replaceChildren(...notices.map((text) => element("li", "", text)));
+  }
+
   #showTools(lease) {
     const parts = this.#parts;
     const isShown = draws() && Boolean(lease);
@@ -129,5 +146,5 @@ export class PanelView {
 function chosenBy(version) {
   if (version === null || version === undefined) return "chance";
   if (version.startsWith("head:")) return "the newest labels";
-  return version === "features" ? "image features" : `model ${version}`;
+  return version.startsWith("features") ? "image features" : `model ${version}`;
 }

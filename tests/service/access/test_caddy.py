@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from service.app import create_app
+from service.cli import main
 from service.settings import Settings
 from tests.e2e.campaigns import create, register, running_server, write_pool
 from tests.service.access.fixtures_proxy import free_port, running_caddy
@@ -49,6 +50,17 @@ def test_recipe_serves_the_service_by_tls_below_its_path(public: httpx.Client) -
         httpx.ConnectError, match="certificate"
     ):  # without the authority the certificate is worth nothing
         httpx.get(f"{public.base_url}campaigns")
+
+
+def test_commands_say_that_the_certificate_is_not_trusted_and_what_to_do(
+    public: httpx.Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = str(public.base_url).rstrip("/")
+    assert main(["status", "--service", address, "--token", TOKEN]) == 2
+    told = capsys.readouterr().err
+    assert f"the certificate of {address} is not trusted here" in told
+    assert "SSL_CERT_FILE" in told
+    assert len(told.splitlines()) <= 3
 
 
 def test_page_behind_caddy_labels_an_image(public: httpx.Client, browser: Browser) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from al_loop.domain.scaneo_links import BatchView, ImageProblem, LinkStatus
+from service.cli import main
+from service.client.http import Client
 from service.commands.scaneo import show
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -19,6 +21,22 @@ def link(**changes: Any) -> LinkStatus:
         "requests_a_minute": 0.0, "problem": None, "image_problems": [], "batches": [],
     }  # fmt: skip
     return LinkStatus(**(fields | changes))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["--tasks", "classification,segmentation"], ["--tasks", "classification", "--tasks", "segmentation"]],
+)
+def test_tasks_may_be_repeated_or_separated_by_commas(given: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[dict[str, Any]] = []
+
+    def connect_scaneo(_: Client, name: str, body: dict[str, Any]) -> LinkStatus:
+        sent.append(body | {"as": name})
+        return link()
+
+    monkeypatch.setattr(Client, "connect_scaneo", connect_scaneo)
+    assert main(["scaneo", "connect", "http://scaneo:8000", "--campaign", "Land cover", *given]) == 0
+    assert [(body["as"], body["tasks"]) for body in sent] == [("land-cover", ["classification", "segmentation"])]
 
 
 def test_new_link_does_not_read_like_a_failure(capsys: pytest.CaptureFixture[str]) -> None:

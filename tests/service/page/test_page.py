@@ -271,6 +271,24 @@ def test_file_name_is_copied_and_scaneo_is_offered_only_where_it_is_linked(desk:
     expect(page.get_by_role("button", name="Open in SCANEO")).to_be_hidden()
 
 
+def test_trouble_in_scaneo_is_listed_whole(desk: Desk) -> None:
+    """What SCANEO's side says is played by the test."""
+    desk.ask(query_size=1)
+    notices = [
+        "River_1579.tif: a built mask is left out: the geometry has no polygon; leave the feature out",
+        "Highway_1247.tif: the image has 2 classes (water, forest); delete all but one",
+        f"{'a-very-long-name-of-a-scene' * 4}.tif: a water mask lies outside of its image; correct or delete it",
+    ]
+    desk.page.route("**/progress?*", lambda route: route.fulfill(json=route.fetch().json() | {"notices": notices}))
+    page = desk.open()
+    listed = page.locator(".panel .notices li")
+    expect(listed).to_have_text(notices)
+    expect(page.get_by_role("button", name="Open in SCANEO")).to_be_hidden()
+    listed.last.scroll_into_view_if_needed()
+    expect(listed.last).to_be_in_viewport(ratio=1)
+    assert page.locator(".panel .scroll").evaluate("place => place.scrollWidth <= place.clientWidth")
+
+
 def test_suggestion_is_asked_for_shown_and_accepted(desk: Desk) -> None:
     """The model's side is played by the test: what the page asks, shows, and does with the answer is under test."""
     (sample,) = desk.ask(query_size=1)
