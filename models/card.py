@@ -225,6 +225,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """Why the shipped encoder was asked for and another one was trained, in one sentence; None: it was not so."""
     features: str | None = None
     """What its frozen features come from, in words; None: it has none, or is from before there was a choice."""
+    remarks: list[str] = []
+    """What was unusual about its training, such as smaller batches for lack of memory."""
 
     @property
     def reading(self) -> BandPolicy:

@@ -62,7 +62,14 @@ class ProgressLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     loss: float | None = None
     metric: float | None = None
     seconds_left: float | None = None
+    """Of this phase, as far as it can be told."""
     message: str = ""
+    epoch: int | None = None
+    """Of a training, from 1 on."""
+    epochs: int | None = None
+    """How many there are."""
+    samples_per_s: float | None = None
+    """That are trained on, measured a moment ago."""
 
 
 class Progress:
@@ -102,6 +109,9 @@ class Progress:
         metric: float | None = None,
         message: str = "",
         seconds_left: float | None = None,
+        epoch: int | None = None,
+        epochs: int | None = None,
+        samples_per_s: float | None = None,
     ) -> None:
         """Report that `done` of `total` steps of the phase are finished; the time left is extrapolated if not given."""
         elapsed = time.monotonic() - self._phase_started
@@ -109,7 +119,7 @@ class Progress:
         self._write(
             ProgressLine(
                 time=time.time(), phase=self._phase, done=done, total=total, loss=loss, metric=metric,
-                seconds_left=left, message=message,
+                seconds_left=left, message=message, epoch=epoch, epochs=epochs, samples_per_s=samples_per_s,
             )
         )  # fmt: skip
 

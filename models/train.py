@@ -1,12 +1,14 @@
 """`python -m models.train SNAPSHOT_DIR --out DIR`: one training run, from a manifest to a version ready to publish.
 
-With `--again CANDIDATE_DIR INCUMBENT_DIR` what such a run left is measured again, against another version.
+With `--checkpoint DIR` a run that was cut off goes on where its checkpoint is. With `--again CANDIDATE_DIR
+INCUMBENT_DIR` what such a run left is measured again, against another version.
 
 Known failures leave one sentence in `DIR/error.txt` and exit code 2; anything else is a traceback.
 """
 
 import argparse
 import errno
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +23,7 @@ from torch import nn
 
 from models.card import CandidateKind, ModelCard, TaskName, TaskSpec
 from models.errors import ModelsError, TrainingDataError, UnreadableSampleError
+from models.limits import OUT_OF_MEMORY, RunLimits, hold_to, is_out_of_memory
 from models.manifest import Manifest, read_manifest
 from models.progress import Progress
 from models.registry import CARD_FILE, ONNX_FILE
@@ -49,7 +52,7 @@ KNOWN_FAILURE = 2
 """Exit code of a failure with a sentence in `error.txt`."""
 
 
-def train(directory: Path, out: Path, progress: Progress) -> None:
+def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | None = None, halvings: int = 0) -> None:
     """Train, evaluate and export the version that a manifest asks for.
 
     Heads are built only for tasks whose training labels hold something to tell apart; the card lists those. Samples
@@ -59,6 +62,8 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
         directory: Holds the manifest and its samples.
         out: Existing folder for the results.
         progress: Called during the phases `training`, `evaluating` and `exporting`.
+        checkpoint: Folder of what a run that was cut off goes on from, of this manifest; None: none is made.
+        halvings: How often the batch of the deep candidate is halved, as memory did not suffice before.
 
     Raises:
         TrainingDataError: The manifest cannot be trained on.
@@ -91,9 +96,13 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
             judged = CalibratedNetwork(quick.judged, tasks, temperature)
             held_out["quick"] = _measured(judged, calibration, reader, tasks, device)
     if "deep" in plan.kinds:
-        from models.training.networks.deep import train_deep  # here: a quick round has no time for what it imports
+        from models.training.networks.deep import Cut, train_deep  # here: a quick round has no time for its imports
 
-        deep = train_deep(manifest, tasks, counts, statistics, samples, calibration, reader, device, progress)
+        cut = Cut(checkpoint, halvings)
+        progress.enter("training", message="training the network")
+        deep = train_deep(
+            manifest, tasks, counts, statistics, samples, calibration, reader, device, progress, directory, cut
+        )
         seconds["deep"] = deep.seconds
         held_out["deep"] = _measured(deep.calibrated, calibration, reader, tasks, device)
     winner, sentence = choose(held_out)
@@ -134,6 +143,9 @@ def train(directory: Path, out: Path, progress: Progress) -> None:
         history=[] if deep is None else deep.history,
         candidates=candidates(held_out, seconds, winner),
         choice=f"{sentence}; {plan.reason}",
+        remarks=[]
+        if deep is None or not halvings
+        else [f"memory did not suffice: batches of {deep.schedule.batch_size}"],
     )
     write_artefacts(out, directory, manifest, network, record)
 
@@ -195,13 +207,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--again", type=Path, nargs=2, metavar=("CANDIDATE", "INCUMBENT"), help="measure what a run left, do not train"
     )
+    parser.add_argument("--checkpoint", type=Path, help="folder of what a run that is cut off goes on from")
+    parser.add_argument("--halvings", type=int, default=0, help="how often to halve the batch")
+    parser.add_argument("--limits", default="{}", help="JSON of models.limits.RunLimits")
     parser.add_argument("--supervised", action="store_true", help="wait for the parent's answer before each phase")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
+    limits = msgspec.json.decode(options.limits, type=RunLimits)
+    hold_to(limits, options.out, lambda sentence, code: os._exit(leave_sentence(options.out, sentence, code)))
+    if limits.threads is not None:
+        torch.set_num_threads(limits.threads)
     try:
         with Progress(options.out, supervised=options.supervised) as progress:
             if options.again is None:
-                train(options.snapshot, options.out, progress)
+                train(options.snapshot, options.out, progress, options.checkpoint, options.halvings)
             else:
                 candidate, incumbent = options.again
                 measure_again(options.snapshot, candidate, incumbent, options.out, progress)
@@ -211,6 +230,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         return leave_sentence(options.out, f"the disk is full: {error}; free some space and start the round again")
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        said = str(error).splitlines()[0] if str(error) else "the process could get no more"
+        return leave_sentence(options.out, f"out of memory: {said}", OUT_OF_MEMORY)
     return 0
 
 
@@ -245,14 +269,14 @@ def _some_chips(samples: Sequence[LabelledSample], reader: ChipReader) -> list[N
     return chips
 
 
-def leave_sentence(out: Path, sentence: str) -> int:
-    """Leave the sentence where the parent looks; on a full disk only stderr takes it."""
+def leave_sentence(out: Path, sentence: str, code: int = KNOWN_FAILURE) -> int:
+    """Leave the sentence where the parent looks; on a full disk only stderr takes it. Returns the exit code."""
     print(sentence, file=sys.stderr)
     try:
         (out / "error.txt").write_text(sentence + "\n", encoding="utf-8")
     except OSError as error:
         print(f"error.txt could not be written: {error}", file=sys.stderr)
-    return KNOWN_FAILURE
+    return code
 
 
 if __name__ == "__main__":

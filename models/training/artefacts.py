@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from models.card import BandStatistics, Candidate, Evaluation, ModelCard, ParityReport, TaskSpec
+from models.files import write_atomically
 from models.manifest import MANIFEST_FILE, Manifest
 from models.training.data.stride import STRIDE_PX
 from models.training.fit import Schedule
@@ -55,6 +56,8 @@ class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
     history: list[TrainingReport]
     candidates: list[Candidate]
     choice: str
+    remarks: list[str] = []
+    """What else the card says of the run."""
 
 
 def write_artefacts(out: Path, directory: Path, manifest: Manifest, network: nn.Module, record: TrainingRecord) -> None:
@@ -108,6 +111,8 @@ def write_artefacts(out: Path, directory: Path, manifest: Manifest, network: nn.
         choice=record.choice,
         encoder_problem=manifest.encoder_problem,
         features=features_told(network),
+        remarks=record.remarks,
     )
     for name, content in (("training.json", training), ("evaluation.json", record.evaluation), ("card.json", card)):
-        (out / name).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1))
+        with write_atomically(out / name) as file:  # the card last: a folder with one is complete
+            file.write(msgspec.json.format(msgspec.json.encode(content), indent=1))

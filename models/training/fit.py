@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from models.card import TrainConfig
 from models.errors import TrainingDataError
 from models.training.data.batches import TrainingBatch
+from models.training.running.checkpoints import Checkpoints, Progressed
 
 MIN_STEPS = 400
 EPOCHS = 40
@@ -28,6 +29,9 @@ BATCH_PIXELS = 2**17
 """Large chips are trained in smaller batches: pixels of a batch at most."""
 
 MIN_BATCH_SIZE = 4
+
+LEAST_BATCH_SIZE = 2
+"""What halving for lack of memory stops at: statistics of a batch need more than one chip."""
 
 REPORTS = 10
 """How often a training run measures itself on the calibration split, at most."""
@@ -53,14 +57,17 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     epoch_steps: int
 
 
-def schedule(config: TrainConfig, chips: int, chip_pixels: int) -> Schedule:
+def schedule(config: TrainConfig, chips: int, chip_pixels: int, halvings: int = 0) -> Schedule:
     """Derive batch size and steps from the number of chips of one epoch and the pixels of the largest.
+
+    Each of `halvings`, after runs for which memory did not suffice, halves the batch, down to `LEAST_BATCH_SIZE`.
 
     `EPOCHS` epochs, but never under `MIN_STEPS`, so that a handful of labels is seen often enough, nor over
     `TRAINED_PIXELS`, so that thousands stay affordable on two cores. `TrainConfig.epochs` overrides this and
     `TrainConfig.max_steps` bounds either.
     """
     batch_size = min(config.batch_size, max(MIN_BATCH_SIZE, BATCH_PIXELS // chip_pixels))
+    batch_size = max(min(batch_size, LEAST_BATCH_SIZE), batch_size >> halvings)
     epoch_steps = math.ceil(chips / batch_size)
     if config.epochs is not None:
         steps = config.epochs * epoch_steps
@@ -95,8 +102,10 @@ def fit(
     report_every: int,
     *,
     encoder_rate: float = 1.0,
+    on_step: Callable[[int], None] = lambda step: None,
+    checkpoints: Checkpoints | None = None,
 ) -> None:
-    """Train a network in place; it is moved to `device`.
+    """Train a network in place; it is moved to `device`. Goes on from the checkpoint, where there is one.
 
     AdamW with a one-cycle learning rate (Smith 2018, arXiv:1708.07120) and clipped gradients; bfloat16 on GPUs that
     have it.
@@ -111,6 +120,8 @@ def fit(
         report: Called with the progress.
         report_every: In steps.
         encoder_rate: Learning rate of the module `encoder`, as a share of that of the rest.
+        on_step: Called after each step with the steps that are done.
+        checkpoints: Where to go on from and what to leave; None: a run that is cut off begins again.
 
     Raises:
         TrainingDataError: The loss is not finite; names the step.
@@ -121,8 +132,11 @@ def fit(
     optimizer = torch.optim.AdamW(groups)
     scheduler = OneCycleLR(optimizer, [group["lr"] for group in groups], total_steps=steps, pct_start=WARM_UP)
     half = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    losses: list[float] = []
-    for step in range(1, steps + 1):
+    step, losses = 0, list[float]()
+    if checkpoints is not None and (found := checkpoints.resume(network, optimizer, scheduler)) is not None:
+        step, losses = found
+    while step < steps:
+        step += 1
         batch = next(batches).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             value = loss(network(batch.images), batch.targets)
@@ -137,10 +151,13 @@ def fit(
         optimizer.step()
         scheduler.step()
         losses.append(value.item())
+        on_step(step)
         if step % report_every == 0 or step == steps:
             report(step, sum(losses) / len(losses))
             losses.clear()
             network.train()
+        if checkpoints is not None and (step == steps or checkpoints.due(step)):
+            checkpoints.save(Progressed(step, losses), network, optimizer, scheduler)
     network.eval()
 
 

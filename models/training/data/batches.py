@@ -13,6 +13,7 @@ from models.tasks import Task, tasks_of
 from models.training.data.augmentations import DIHEDRAL_SIZE, perturb_radiometry, turn
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, pad_batch
 from models.training.data.stride import STRIDE_PX
+from models.training.running.checkpoints import SampleOrder
 
 MAX_CHIPS_PER_IMAGE = 16
 """A scene counts as this many chips of an epoch at most."""
@@ -37,49 +38,73 @@ def epoch_size(samples: Sequence[LabelledSample], reader: ChipReader) -> int:
     return sum(min(reader.chips_in(sample), MAX_CHIPS_PER_IMAGE) for sample in samples)
 
 
-def training_batches(
-    samples: Sequence[LabelledSample],
-    reader: ChipReader,
-    tasks: Sequence[TaskSpec],
-    statistics: BandStatistics,
-    batch_size: int,
-    rng: np.random.Generator,
-) -> Iterator[TrainingBatch]:
+class TrainingBatches(Iterator[TrainingBatch]):
     """Batches of exactly `batch_size` without end: shuffled epochs, one behind the other.
 
     Batches run across the ends of epochs, so even a handful of samples fills one, each time changed differently.
     Samples whose files break on the way are left out from then on.
-
-    Args:
-        samples: At least one.
-        reader: Reads them.
-        tasks: Those that are trained.
-        statistics: Set the size of the radiometric changes.
-        batch_size: Chips in a batch.
-        rng: Source of order, crops and changes; equal generators give equal batches.
-
-    Raises:
-        TrainingDataError: No sample can be read any more.
     """
-    epoch = [sample for sample in samples for _ in range(min(reader.chips_in(sample), MAX_CHIPS_PER_IMAGE))]
-    picked: list[LabelledSample] = []
-    trained = tasks_of(tasks)
-    while True:
-        picked += [epoch[index] for index in rng.permutation(len(epoch))]
-        while len(picked) >= batch_size:
-            batch, picked = picked[:batch_size], picked[batch_size:]
+
+    def __init__(
+        self,
+        samples: Sequence[LabelledSample],
+        reader: ChipReader,
+        tasks: Sequence[TaskSpec],
+        statistics: BandStatistics,
+        batch_size: int,
+        rng: np.random.Generator,
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            samples: At least one.
+            reader: Reads them.
+            tasks: Those that are trained.
+            statistics: Set the size of the radiometric changes.
+            batch_size: Chips in a batch.
+            rng: Source of order, crops and changes; equal generators give equal batches.
+        """
+        self._samples, self._reader, self._statistics = samples, reader, statistics
+        self._batch_size, self._rng, self._trained = batch_size, rng, tasks_of(tasks)
+        self._epoch = [
+            place
+            for place, sample in enumerate(samples)
+            for _ in range(min(reader.chips_in(sample), MAX_CHIPS_PER_IMAGE))
+        ]
+        self._picked: list[int] = []
+
+    def __next__(self) -> TrainingBatch:
+        """The next batch.
+
+        Raises:
+            TrainingDataError: No sample can be read any more.
+        """
+        while True:
+            while len(self._picked) < self._batch_size:
+                self._picked += [self._epoch[index] for index in self._rng.permutation(len(self._epoch))]
+            places, self._picked = self._picked[: self._batch_size], self._picked[self._batch_size :]
+            batch = [self._samples[place] for place in places]
             try:
-                chips = [augment(reader.crop(sample, rng), statistics, rng) for sample in batch]
+                chips = [augment(self._reader.crop(sample, self._rng), self._statistics, self._rng) for sample in batch]
             except UnreadableSampleError:
-                epoch, picked = _readable(epoch, reader), _readable([*batch, *picked], reader)
-                if not epoch:
+                self._epoch, self._picked = self._readable(self._epoch), self._readable([*places, *self._picked])
+                if not self._epoch:
                     raise TrainingDataError("no training image can be read any more") from None
                 continue
-            yield to_batch(batch, chips, trained)
+            return to_batch(batch, chips, self._trained)
 
+    def order(self) -> SampleOrder:
+        """Where the stream stands."""
+        epoch, picked = np.array(self._epoch, dtype=np.int64), np.array(self._picked, dtype=np.int64)
+        return SampleOrder(epoch, picked, dict(self._rng.bit_generator.state))
 
-def _readable(samples: Sequence[LabelledSample], reader: ChipReader) -> list[LabelledSample]:
-    return [sample for sample in samples if sample.sample_id not in reader.left_out]
+    def go_on(self, order: SampleOrder) -> None:
+        """Go on where an equal stream stood, without what broke since then."""
+        self._epoch, self._picked = self._readable(order.epoch.tolist()), self._readable(order.picked.tolist())
+        self._rng.bit_generator.state = order.rng
+
+    def _readable(self, places: Sequence[int]) -> list[int]:
+        return [place for place in places if self._samples[place].sample_id not in self._reader.left_out]
 
 
 def augment(chip: Chip, statistics: BandStatistics, rng: np.random.Generator) -> Chip:

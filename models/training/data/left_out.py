@@ -1,6 +1,7 @@
 """Samples that a training run goes on without: their files broke after the snapshot was taken."""
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -44,6 +45,16 @@ class LeftOut:
             logger.warning("left out: %s: %s", path, reason)
 
     @property
+    def samples(self) -> list[LeftOutSample]:
+        """All of them."""
+        return list(self._samples.values())
+
+    def add_all(self, samples: Iterable[LeftOutSample]) -> None:
+        """Leave out what an earlier process of this run left out."""
+        for entry in samples:
+            self.add(entry.sample_id, Path(entry.path), entry.reason, unreadable=entry.unreadable)
+
+    @property
     def sentence(self) -> str:
         """How many there are, and the first of them."""
         named = [f"{Path(entry.path).name} ({entry.reason})" for entry in self._samples.values()]
@@ -53,7 +64,7 @@ class LeftOut:
     def write(self, directory: Path) -> None:
         """Leave them in `left-out.json`, an empty list if all samples were read."""
         with write_atomically(directory / LEFT_OUT_FILE) as file:
-            file.write(msgspec.json.format(msgspec.json.encode(list(self._samples.values())), indent=1))
+            file.write(msgspec.json.format(msgspec.json.encode(self.samples), indent=1))
 
 
 def read_left_out(directory: Path) -> list[LeftOutSample]:

@@ -10,7 +10,7 @@ import pytest
 from models.card import BandStatistics, TrainConfig
 from models.errors import TrainingDataError
 from models.manifest import Manifest
-from models.training.data.batches import training_batches
+from models.training.data.batches import TrainingBatches
 from models.training.data.dataset import ChipReader, LabelledSample, read_samples
 from models.training.data.label_counts import count_labels
 from models.training.data.left_out import LeftOut, read_left_out
@@ -66,7 +66,7 @@ def test_training_goes_on_when_files_break_in_the_middle_of_it(tmp_path: Path) -
     manifest, paths = scenes(tmp_path, 6)
     samples, reader = read(tmp_path, manifest)
     rng = np.random.default_rng(0)
-    batches = training_batches(samples, reader, [CLASSIFICATION], STATISTICS, 4, rng)
+    batches = TrainingBatches(samples, reader, [CLASSIFICATION], STATISTICS, 4, rng)
     assert all(len(batch.images) == 4 for batch in islice(batches, 3))
     paths[0].unlink()
     paths[1].write_bytes(paths[1].read_bytes()[:200])

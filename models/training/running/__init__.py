@@ -1,0 +1,1 @@
+"""A training while it runs: what it goes on from when it is cut off, and when it will be done."""

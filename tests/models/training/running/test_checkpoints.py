@@ -1,0 +1,123 @@
+"""Trainings that are cut off go on where they were and end as if nothing had happened."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from models.card import TrainConfig
+from models.train import main
+from models.training.running import checkpoints
+from models.training.running.checkpoints import CHECKPOINT_FILE, Checkpoints
+from tests.models.training.fixtures import CLASSIFICATION, TINY_MODEL, TrainedRun, split_of, write_chips, write_snapshot
+
+
+class CutOffError(BaseException):
+    """As a kill, which nothing catches."""
+
+
+def cut_after(monkeypatch: pytest.MonkeyPatch, saves: int) -> None:
+    """Save after each step, and stop dead after some."""
+    save, made = Checkpoints.save, []
+
+    def counted(self: Checkpoints, *parts: object) -> None:
+        save(self, *parts)  # type: ignore[arg-type]
+        made.append(1)
+        if len(made) == saves:
+            raise CutOffError
+
+    monkeypatch.setattr(Checkpoints, "save", counted)
+    monkeypatch.setattr(Checkpoints, "due", lambda self, step: True)
+
+
+def run(snapshot: Path, out: Path, checkpoint: Path) -> int:
+    return main([str(snapshot), "--out", str(out), "--checkpoint", str(checkpoint)])
+
+
+def losses(out: Path) -> list[object]:
+    return [line["loss"] for line in json.loads((out / "training.json").read_text())["history"]]
+
+
+def test_training_that_was_cut_off_twice_ends_with_the_same_bits(
+    trained_run: TrainedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, saves in enumerate((31, 20)):  # in the middle of an epoch, and between two reports
+        with pytest.MonkeyPatch.context() as patch:
+            cut_after(patch, saves)
+            with pytest.raises(CutOffError):
+                run(trained_run.snapshot, tmp_path / f"cut-{number}", tmp_path / "checkpoint")
+    seen: list[int] = []
+    resume = Checkpoints.resume
+
+    def resumed(self: Checkpoints, *parts: object) -> object:
+        found = resume(self, *parts)  # type: ignore[arg-type]
+        seen.append(0 if found is None else found.step)
+        return found
+
+    monkeypatch.setattr(Checkpoints, "resume", resumed)
+    assert run(trained_run.snapshot, tmp_path / "out", tmp_path / "checkpoint") == 0
+    assert seen == [51]
+    for name in ("weights.safetensors", "evaluation.json"):
+        assert (tmp_path / "out" / name).read_bytes() == (trained_run.out / name).read_bytes(), name
+    assert losses(tmp_path / "out") == losses(trained_run.out)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("small")
+    labels = [index % 3 for index in range(24)]
+    rows = [
+        {"path": path, "split": split_of(index), "classification": [labels[index]]}
+        for index, path in enumerate(write_chips(root, labels))
+    ]
+    train = TrainConfig(epochs=2, batch_size=4, device="cpu")
+    write_snapshot(root / "snapshot", rows, [CLASSIFICATION], model=TINY_MODEL, train=train)
+    assert run(root / "snapshot", root / "out", root / "checkpoint") == 0
+    return root
+
+
+def test_finished_training_goes_on_behind_its_last_step(small: Path, tmp_path: Path) -> None:
+    shutil.copytree(small / "checkpoint", tmp_path / "checkpoint")
+    assert run(small / "snapshot", tmp_path / "out", tmp_path / "checkpoint") == 0
+    assert (tmp_path / "out/weights.safetensors").read_bytes() == (small / "out/weights.safetensors").read_bytes()
+    assert "loss" not in (tmp_path / "out/progress.jsonl").read_text()  # nothing was trained
+
+
+@pytest.mark.parametrize("spoil", ["cut", "of another run", "no file"])
+def test_checkpoint_that_cannot_be_used_is_left_alone(
+    small: Path, tmp_path: Path, spoil: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(small / "checkpoint", tmp_path / "checkpoint")
+    file = tmp_path / "checkpoint" / CHECKPOINT_FILE
+    content = file.read_bytes()
+    spoilt = {"cut": content[:1000], "of another run": content.replace(b"torch 2", b"torch 1"), "no file": b"x"}
+    file.write_bytes(spoilt[spoil])
+    assert run(small / "snapshot", tmp_path / "out", tmp_path / "checkpoint") == 0
+    assert "training begins at the first step" in caplog.text
+    assert (tmp_path / "out/weights.safetensors").read_bytes() == (small / "out/weights.safetensors").read_bytes()
+
+
+def test_training_goes_on_without_room_for_a_checkpoint(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "write_atomically", full)
+    assert run(small / "snapshot", tmp_path / "out", tmp_path / "checkpoint") == 0
+    assert "no checkpoint at step" in caplog.text
+    assert not (tmp_path / "checkpoint" / CHECKPOINT_FILE).exists()
+
+
+def test_checkpoints_are_made_at_ends_of_epochs_but_not_too_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
+    made = Checkpoints(tmp_path, "key", None, None, epoch_steps=10)  # type: ignore[arg-type]  # neither is asked
+    assert not made.due(10)
+    now[0] += checkpoints.LEAST_PAUSE_S
+    assert [made.due(step) for step in (9, 10, 11)] == [False, True, False]
+    now[0] += checkpoints.LONGEST_PAUSE_S
+    assert made.due(11)
