@@ -168,10 +168,10 @@ class Loop:
         remove_files(self.store, self.layout)
         remove_leftovers(self.layout)
         self.server.remove_leftovers()
+        self.server.start(clock())  # before rounds go on, which are compared with what serves
         for campaign in self.store.campaigns.list():
             self.pretrainings.recover(campaign)
             self.rounds.recover(campaign)
-        self.server.start(clock())
 
     def start(self) -> None:
         """Begin to start rounds by policy, to score new samples, to rank ahead and to watch links."""

@@ -6,6 +6,7 @@
 """
 
 import hashlib
+import os
 import re
 import shutil
 import tempfile
@@ -36,14 +37,15 @@ class ModelRegistry:
         self.root = root
 
     def publish(self, version: str, staged: Path, card: ModelCard) -> ModelCard:
-        """Copy files into a new version and seal it.
+        """Take files into a new version and seal it: by hard links, or copies where the file system has none.
 
         Either the whole version appears, or nothing does: files are written to a staging directory, flushed to disk
         and renamed into place in one step.
 
         Args:
             version: Its name: lower-case letters, digits, `.`, `_` and `-`, at most 64 characters.
-            staged: Directory with `model.onnx` and other plain files; it is left as it is.
+            staged: Directory with `model.onnx` and other plain files; nobody may write into these any more, as they
+                may be one with those of the version. They can be removed.
             card: The card; its version must be `version`, its digests are computed here.
 
         Returns:
@@ -64,7 +66,7 @@ class ModelRegistry:
             raise RegistryError(f"{staged} holds no {ONNX_FILE}")
         staging = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=self.root))
         try:
-            digests = {name: _copy(staged / name, staging / name) for name in names}
+            digests = {name: _take(staged / name, staging / name) for name in names}
             sealed = msgspec.structs.replace(card, digests=digests)
             with write_atomically(staging / CARD_FILE, read_only=True) as file:
                 file.write(msgspec.json.format(msgspec.json.encode(sealed), indent=1))
@@ -74,6 +76,22 @@ class ModelRegistry:
             _remove_tree(staging)
             raise
         return sealed
+
+    def remove(self, version: str) -> None:
+        """Remove the files of a version for good, if there are any. It must not serve.
+
+        Raises:
+            RegistryError: It serves, or the name is none of a version.
+            OSError: A file could not be removed.
+        """
+        final = self._final(version)
+        if version == self.current():
+            raise RegistryError(f"{version} serves and cannot be removed")
+        if final.is_dir():
+            leaving = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=self.root))
+            final.rename(leaving / version)  # in one step: half a version is never seen
+            sync_directory(self.root)
+            _remove_tree(leaving)
 
     def versions(self) -> list[str]:
         """Names of all versions, numbers in them in numeric order: v2 before v10."""
@@ -193,15 +211,16 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(digits), "") if digits else (-1, text) for digits, text in re.findall(r"(\d+)|(\D+)", name)]
 
 
-def _copy(source: Path, target: Path) -> str:
-    """Copy a file to disk and return the sha256 of what was written."""
-    digest = hashlib.sha256()
-    with source.open("rb") as reading, target.open("xb") as writing:
-        while chunk := reading.read(1 << 20):
-            digest.update(chunk)
-            writing.write(chunk)
-        sync(writing, read_only=True)
-    return digest.hexdigest()
+def _take(source: Path, target: Path) -> str:
+    """Give a file a second name, or copy it where that cannot be; it is on disk then. Returns its sha256."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+    with target.open("rb") as file:  # bytes of another descriptor are synced, too
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        sync(file, read_only=True)
+    return digest
 
 
 def _remove_tree(path: Path) -> None:

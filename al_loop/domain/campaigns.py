@@ -7,6 +7,7 @@ import msgspec
 
 from al_loop.domain.queries import QueryUnit
 from al_loop.domain.retraining import RetrainPolicy
+from al_loop.domain.round_limits import RoundLimits
 from al_loop.domain.samples import RemarkedPath, SampleId, SkippedPath
 from models.card import Alpha, BandPolicy, ModelCard, ModelConfig, Nodata, TaskName, TaskSpec, TrainConfig
 from models.manifest import Unlabelled
@@ -143,6 +144,8 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """How images are shown to people."""
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
+    limits: RoundLimits = RoundLimits()
+    """What the training of a round may take of the machine."""
     train_from: Literal["auto", "scratch"] = "auto"
     """auto: training starts from the newest encoder that a pretraining made, if it is `model.encoder` and `model` names
     no weights; scratch: always as `model` says."""

@@ -74,6 +74,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     started_by: StartedBy | None = None
     """The trigger of the policy that started it, `hand`, or `deep`: the rule for rounds in the background. null: it was
     made before this was recorded."""
+    notes: str | None = None
+    """What was unusual: that it was taken up again after a kill, or went on with smaller batches; null: nothing."""
 
 
 class RoundEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -154,6 +154,10 @@ class JobKind(ABC, Generic[Owner, Record, State]):
     def directory(self, owner: Owner, number: int) -> Path:
         """Where a job's program leaves its log."""
 
+    def goes_on(self, owner: Owner, record: Record) -> bool:
+        """Whether a job that a stop or a kill of the service cut off is queued again, to go on where it was."""
+        return False
+
     @abstractmethod
     def after_a_kill(self, record: Record) -> tuple[State, str]:
         """End state, and why, of a job that was at work when the service ended without a chance to say so."""
@@ -237,6 +241,11 @@ class JobRunner(Generic[Owner, Record, State]):
             if record.state == self._kind.states("queued") and self._kind.waits_through_a_stop:
                 with self._lock:
                     self._queue(owner, record.number)
+            elif self._kind.goes_on(owner, record):
+                said = f"the service ended while the {self._kind.noun} was {record.state}; it goes on"
+                self._store(self._job(owner, record.number), self._kind.states("queued"), detail=said)
+                with self._lock:
+                    self._queue(owner, record.number)
             else:
                 state, why = self._kind.after_a_kill(record)
                 self._end(self._job(owner, record.number), state, why)
@@ -312,7 +321,10 @@ class JobRunner(Generic[Owner, Record, State]):
         try:
             self._kind.carry_out(job)
         except ProcessCancelledError as error:
-            if self._stopping.is_set():
+            if self._stopping.is_set() and self._kind.goes_on(job.owner, self._records.get(*job.key)):
+                said = f"{self._kind.stopped}; the {self._kind.noun} goes on at the next start"
+                self._store(job, self._kind.states("queued"), detail=said)
+            elif self._stopping.is_set():
                 self._end_at_last(job, self._kind.states("interrupted"), self._kind.stopped)
             else:
                 self._end_at_last(job, self._kind.states("cancelled"), str(error))

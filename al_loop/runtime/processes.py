@@ -20,6 +20,7 @@ import msgspec
 
 from al_loop.errors import AlLoopError
 from al_loop.runtime.background import BACKGROUND_NICE
+from models.limits import OUT_OF_MEMORY
 from models.progress import PROGRESS_FILE, ProgressLine
 
 TOKENS = "AL_LOOP_TOKEN"
@@ -35,6 +36,18 @@ LOG_TAIL_BYTES = 64 * 1024
 
 class ProcessFailedError(AlLoopError):
     """The subprocess ended badly; the message is its own sentence where it left one."""
+
+
+class OutOfMemoryError(ProcessFailedError):
+    """Memory, the GPU's too, did not suffice for the subprocess."""
+
+
+class ProcessKilledError(ProcessFailedError):
+    """A signal ended the subprocess, and nobody here asked for it."""
+
+    def __init__(self, message: str, number: int = signal.SIGKILL) -> None:
+        super().__init__(message)
+        self.signal = number
 
 
 class ProcessCancelledError(AlLoopError):
@@ -65,11 +78,14 @@ def run_supervised(
 
     Raises:
         ProcessCancelledError: `cancelled` was set.
+        OutOfMemoryError: It said, or the system says, that memory did not suffice.
+        ProcessKilledError: A signal ended it.
         ProcessFailedError: Exit code other than 0.
         OSError: The directory cannot be written, or no process can be started.
     """
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
+    kills = _kills_for_lack_of_memory()
     # Not the folder that the service was started in, which may hold a `models/` or `random.py` of the user's.
     # Watches its stdin before the module is imported: torch takes seconds, in which a killed service would leave it.
     program = [module, *arguments, "--out", str(directory), "--supervised"]
@@ -93,7 +109,23 @@ def run_supervised(
     if cancelled.is_set():
         raise ProcessCancelledError("cancelled on request")
     if process.returncode != 0:
-        raise ProcessFailedError(_why(process.returncode, directory))
+        why = _why(process.returncode, directory)
+        if process.returncode == OUT_OF_MEMORY or (
+            process.returncode == -signal.SIGKILL and _kills_for_lack_of_memory() > kills
+        ):
+            raise OutOfMemoryError(why)
+        if process.returncode < 0:
+            raise ProcessKilledError(why, -process.returncode)
+        raise ProcessFailedError(why)
+
+
+def _kills_for_lack_of_memory() -> int:
+    """Processes that this machine has killed as its memory did not suffice; 0 where it does not count them."""
+    try:
+        counters = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in counters if line.startswith("oom_kill ")), 0)
 
 
 def _without_tokens(environment: Mapping[str, str]) -> dict[str, str]:

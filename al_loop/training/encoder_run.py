@@ -15,6 +15,7 @@ from al_loop.scoring.embedding_versions import encoder_version
 from al_loop.store import LabelStore
 from al_loop.training.installed import usable_model
 from al_loop.training.pairs import find_pairs
+from al_loop.training.running.round_files import slim
 from models.card import ModelCard, ModelConfig
 from models.pretrain_config import PretrainConfig
 from models.pretraining.spec import PretrainSpec, write_spec
@@ -91,7 +92,9 @@ def train_encoder(
     )
     card = read_output(staged / CARD_FILE, ModelCard)
     check_digests(staged, card.digests)
-    return ModelRegistry(layout.encoders(campaign.folder)).publish(version, staged, card)
+    sealed = ModelRegistry(layout.encoders(campaign.folder)).publish(version, staged, card)
+    slim(staged)
+    return sealed
 
 
 def _paths(store: LabelStore, campaign: Campaign, config: PretrainConfig) -> tuple[list[str], list[str]]:

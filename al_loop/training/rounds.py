@@ -33,10 +33,13 @@ from al_loop.store.tables.renewals import FileProblem
 from al_loop.store.tables.rounds import RoundTable
 from al_loop.training.gate import GateDecision, should_promote
 from al_loop.training.installed import check_can_train, usable_model
+from al_loop.training.running.program import TrainingProgram
+from al_loop.training.running.round_files import RoundFiles
 from al_loop.training.snapshot import write_snapshot
 from al_loop.training.starting_weights import started_from, starting_weights
 from al_loop.training.triggers.policy import deep_question
 from models.card import Evaluation, ModelCard
+from models.limits import lack_of_space
 from models.manifest import read_manifest
 from models.progress import ProgressLine
 from models.registry import CARD_FILE, ONNX_FILE
@@ -48,6 +51,9 @@ PHASES = {
     "evaluating": RoundState.EVALUATING,
     "exporting": RoundState.EXPORTING,
 }
+
+MOST_TAKEN_UP = 8
+"""How often a round is taken up before it is interrupted for good: it may be what ends the service."""
 
 RoundJob = Job[Campaign, RoundState]
 
@@ -189,8 +195,17 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
         self._clock, self._executor = clock, executor
 
     def directory(self, owner: Campaign, number: int) -> Path:
-        """Of the training."""
-        return self._layout.round(owner.folder, number) / "training"
+        """Of the newest attempt at training."""
+        return self.files(owner, number).newest_run
+
+    def files(self, owner: Campaign, number: int) -> RoundFiles:
+        """All files of a round."""
+        return RoundFiles(self._layout.round(owner.folder, number))
+
+    def goes_on(self, owner: Campaign, record: Round) -> bool:
+        """Whether it had begun and did not serve yet; one that was taken up too often may be what ends the service."""
+        begun = record.state not in (RoundState.QUEUED, RoundState.SCORING) and not record.state.is_end
+        return begun and self.files(owner, record.number).attempts.begun < MOST_TAKEN_UP
 
     def after_a_kill(self, record: Round) -> tuple[RoundState, str]:
         """Interrupted; the policy starts it again. A round whose model serves is promoted, the scheduler scores on."""
@@ -202,23 +217,19 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
     def carry_out(self, job: RoundJob) -> None:
         """From the labels of this moment to a version that serves, or was rejected by the gate."""
         campaign = self._store.campaigns.get(job.owner.name)  # its settings may have changed while the round waited
-        version, out = f"v{job.number}", self.directory(campaign, job.number)
-        job.enter(RoundState.SNAPSHOT, version=version)
-        background = self._store.rounds.get(campaign.campaign_id, job.number).background
-        snapshot, left_out = self._snapshot(job, campaign, version, background=background)
-        run_program(
-            self._executor,
-            "models.train",
-            [str(snapshot.resolve())],
-            out,
-            on_phase=job.phases(PHASES),
-            on_progress=job.note,
-            cancelled=job.cancelled,
-        )
+        version, files = f"v{job.number}", self.files(campaign, job.number)
+        record = self._store.rounds.get(campaign.campaign_id, job.number)
+        background = record.background
+        self._take_up(files)
+        left_out, before = list[SkippedPath](), record.left_out
+        if not files.has_snapshot(record.manifest_sha256):
+            left_out, before = self._snapshot(job, campaign, version, files.snapshot, background=background), None
+        out = self._train(job, campaign, files)
         left_out += unreadable_since(self._store, campaign, read_left_out(out), self._clock())
         card = read_output(out / CARD_FILE, ModelCard)
-        evaluation = self._against_what_serves(job, campaign, snapshot, out)
-        job.enter(RoundState.GATE, left_out=_sentence(left_out), choice=card.choice)
+        evaluation = self._against_what_serves(job, campaign, files, out)
+        said = "; ".join(filter(None, (before, _sentence(left_out)))) or None
+        job.enter(RoundState.GATE, left_out=said, choice=card.choice)
         card = msgspec.structs.replace(card, evaluation=evaluation)
         verdict = should_promote(
             evaluation,
@@ -227,21 +238,47 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
         )
         if background and any(tried.kind == "quick" and tried.won for tried in card.candidates):
             verdict = GateDecision(promote=False, reason=f"the deep network is no better: {card.choice}")
-        self._server.registry(campaign).publish(version, out, card)
-        self._store.versions.add(campaign.campaign_id, version, job.number, self._clock())
+        self._register(campaign, job.number, version, out, card)
         state = RoundState.GATE if verdict.promote else RoundState.REJECTED
         job.enter(state, evaluation=evaluation, verdict=verdict.reason, detail=verdict.reason)
         if verdict.promote:
             why = f"round {job.number}: {verdict.reason}"
             self._server.promote(campaign, version, why, self._clock, round_number=job.number)
+        files.registered()
+        if verdict.promote:
             self._score(job, campaign, version)
 
-    def _against_what_serves(self, job: RoundJob, campaign: Campaign, snapshot: Path, out: Path) -> Evaluation:
+    def _take_up(self, files: RoundFiles) -> None:
+        """Note that the round is taken up, for the first time or after a stop."""
+        known = files.attempts
+        files.keep(msgspec.structs.replace(known, begun=known.begun + 1))
+
+    def _train(self, job: RoundJob, campaign: Campaign, files: RoundFiles) -> Path:
+        """The folder of what the training made: now, or before the service was stopped."""
+        if (done := files.finished()) is not None:
+            return done
+        program = TrainingProgram(
+            self._executor, files, campaign.settings.limits,
+            lambda note, notes: job.enter(RoundState.TRAINING, detail=note, notes=notes),
+        )  # fmt: skip
+        return program.run(files.snapshot, on_phase=job.phases(PHASES), on_progress=job.note, cancelled=job.cancelled)
+
+    def _register(self, campaign: Campaign, number: int, version: str, out: Path, card: ModelCard) -> None:
+        """Publish what the training made, unless that was done before the service was stopped."""
+        if any(entry.version == version for entry in self._store.versions.list(campaign.campaign_id)):
+            return
+        registry = self._server.registry(campaign)
+        registry.remove(version)  # published, but a kill came before the store knew of it
+        registry.publish(version, out, card)
+        self._store.versions.add(campaign.campaign_id, version, number, self._clock())
+
+    def _against_what_serves(self, job: RoundJob, campaign: Campaign, files: RoundFiles, out: Path) -> Evaluation:
         """What the training measured, or measured again where another version began to serve meanwhile."""
+        snapshot = files.snapshot
         evaluation = read_output(out / "evaluation.json", Evaluation)
         against = read_manifest(snapshot).incumbent_version
         while (serving := self._server.serving_version(campaign)) not in (None, against):
-            judged = out.parent / f"against-{serving}"
+            judged = files.unused(f"against-{serving}")
             run_program(
                 self._executor,
                 "models.train",
@@ -259,13 +296,16 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
         return self._server.registry(campaign).path(version).resolve()
 
     def _snapshot(
-        self, job: RoundJob, campaign: Campaign, version: str, *, background: bool
-    ) -> tuple[Path, list[SkippedPath]]:
-        """The directory of a new snapshot, and the labelled images that are not in it."""
+        self, job: RoundJob, campaign: Campaign, version: str, directory: Path, *, background: bool
+    ) -> list[SkippedPath]:
+        """Write a new snapshot; returns the labelled images that are not in it."""
+        job.enter(RoundState.SNAPSHOT, version=version)
+        if (lack := lack_of_space(directory.parent, campaign.settings.limits.least_free_mb)) is not None:
+            raise ProcessFailedError(lack)
+        shutil.rmtree(directory, ignore_errors=True)  # half of one, left by a kill
         look_at_images(self._store, campaign, self._clock())
         incumbent = self._server.serving_version(campaign)
         path = None if incumbent is None else self._server.registry(campaign).path(incumbent) / ONNX_FILE
-        directory = self._layout.round(campaign.folder, job.number) / "snapshot"
         manifest, digest, _, left_out = write_snapshot(
             self._store, campaign, job.number, directory, version=version, incumbent=path, incumbent_version=incumbent,
             now=self._clock(), start=starting_weights(self._store, self._layout, campaign), background=background,
@@ -276,9 +316,9 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
             manifest_sha256=digest,
             labels=manifest.counts["train"] + manifest.counts["calibration"],
             reserve_labels=manifest.counts["test"],
-            left_out=_sentence(left_out),
+            left_out=_sentence([*left_out]),
         )
-        return directory, [*left_out]
+        return [*left_out]
 
     def _score(self, job: RoundJob, campaign: Campaign, version: str) -> None:
         """Score the pool with the promoted model; trouble here does not take the promotion back."""

@@ -13,6 +13,9 @@ from models.progress import Progress
 parser = argparse.ArgumentParser()
 parser.add_argument("ending")
 parser.add_argument("--out", type=Path)
+parser.add_argument("--checkpoint", type=Path)
+parser.add_argument("--halvings")
+parser.add_argument("--limits")
 parser.add_argument("--supervised", action="store_true")
 arguments = parser.parse_args()
 
@@ -24,6 +27,16 @@ if arguments.ending == "environment":
     (arguments.out / "environment.txt").write_text("\n".join(f"{name}={value}" for name, value in os.environ.items()))
 if arguments.ending == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
+if arguments.ending == "segfault":
+    os.kill(os.getpid(), signal.SIGSEGV)
+if arguments.ending == "memory":
+    (arguments.out / "error.txt").write_text("out of memory: CUDA out of memory\n")
+    sys.exit(3)
+if arguments.ending == "silent":  # says nothing and leaves nothing
+    sys.exit(0)
+if arguments.ending == "binary":
+    sys.stdout.buffer.write(bytes(range(256)) * 8)
+    sys.exit(1)
 if arguments.ending == "garbage":
     (arguments.out / "progress.jsonl").write_bytes(b"Epoch 1: 100%|\xff\n")
     time.sleep(600)

@@ -33,7 +33,7 @@ class RoundTable(JobTable[Round, RoundState]):
     documents = frozenset({"evaluation"})
     columns = documents | {
         "version", "labels", "reserve_labels", "label_event_id", "manifest_sha256", "verdict", "error", "left_out",
-        "choice",
+        "choice", "notes",
     }  # fmt: skip
 
     def create(
@@ -61,16 +61,17 @@ class RoundTable(JobTable[Round, RoundState]):
         """
 
         def operation(connection: DuckDBPyConnection) -> Round:
-            unfinished = [
-                row
-                for row in self._open(connection, campaign_id)
-                if self._get(connection, campaign_id, int(row["number"])).background == background
-            ]
+            unfinished, waiting = [], []
+            for row in self._open(connection, campaign_id):
+                entry = self._get(connection, campaign_id, int(row["number"]))
+                if entry.background == background:
+                    unfinished.append(row)
+                    if entry.started_at is None:  # one that goes on after a stop has its labels already
+                        waiting.append(entry)
             if unfinished and not queue:
                 raise RoundRunningError(unfinished[0]["name"], unfinished[0]["number"], unfinished[0]["state"])
-            waiting = [row["number"] for row in unfinished if row["state"] == RoundState.QUEUED]
             if waiting:
-                return self._get(connection, campaign_id, waiting[-1])
+                return waiting[-1]
             return self._add(
                 connection, campaign_id, now, reason, reason=reason, background=background, started_by=started_by
             )

@@ -36,7 +36,8 @@ class VersionTable:
                 raise ConflictError(f"model version {version!r} is stored already")
             execute(
                 connection,
-                "INSERT INTO model_versions VALUES ($campaign_id, $version, $round_number, $now, NULL)",
+                """INSERT INTO model_versions (campaign_id, version, round_number, created_at)
+                VALUES ($campaign_id, $version, $round_number, $now)""",
                 campaign_id=campaign_id,
                 version=version,
                 round_number=round_number,

@@ -21,9 +21,10 @@ from al_loop.campaigns.notices import campaign_notices
 from al_loop.campaigns.register import register_paths
 from al_loop.domain.campaigns import Campaign, CampaignSettings, ReserveSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
+from al_loop.domain.round_limits import RoundLimits
 from al_loop.domain.rounds import Pretraining, PretrainingState, Round, RoundState
 from al_loop.errors import NoModelError, RoundRunningError
-from al_loop.runtime.processes import ProcessFailedError, run_supervised
+from al_loop.runtime.processes import OutOfMemoryError, ProcessFailedError, run_supervised
 from al_loop.runtime.slots import TrainingSlots
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.serving.model_server import ModelServer
@@ -380,3 +381,101 @@ def test_deep_network_is_worth_a_round_once_there_are_labels_enough_and_not_twic
     number = service.campaign.campaign_id
     wait_for(lambda: service.store.rounds.get(number, deep.number).state.is_end, 120)
     assert service.rounds.deep_reason(service.campaign) is None
+
+
+class KilledError(BaseException):
+    """Ends the worker where it stands, as a kill of the service does: no state is stored any more."""
+
+
+@pytest.mark.parametrize("moment", ["snapshot", "training", "gate", "registered", "known to the store"])
+def test_round_that_a_kill_cut_off_goes_on_and_is_promoted(service: Service, moment: str) -> None:
+    """Whatever was done before the kill is not done again."""
+    trainings: list[Path] = []
+    service.replay.spoil["models.train"] = trainings.append
+    number, rounds = service.campaign.campaign_id, service.rounds
+
+    def kill(*_: object, **__: object) -> None:
+        raise KilledError
+
+    def kill_training(directory: Path) -> None:
+        (directory / "card.json").unlink()  # it is written last
+        raise KilledError
+
+    with pytest.MonkeyPatch.context() as patch:
+        if moment == "snapshot":
+            patch.setattr("al_loop.training.rounds.write_snapshot", kill)
+        elif moment == "training":
+            service.replay.spoil["models.train"] = kill_training
+        elif moment == "gate":
+            patch.setattr("models.registry.ModelRegistry.publish", kill)
+        elif moment == "registered":
+            patch.setattr("al_loop.store.tables.versions.VersionTable.add", kill)
+        else:
+            patch.setattr(ModelServer, "promote", kill)
+        patch.setattr("threading.excepthook", lambda _: None)
+        rounds.start(service.campaign, "ops")
+        wait_for(lambda: not rounds._jobs, 60)
+    before = service.store.rounds.get(number, 1)
+    assert not before.state.is_end
+    service.replay.spoil["models.train"] = trainings.append
+    again = RoundRunner(
+        service.store, DataLayout(Path(service.campaign.root).parent / "data"), service.server, service.scorer,
+        TrainingSlots(), lambda: NOW, executor=service.replay,
+    )  # fmt: skip
+    again.recover(service.campaign)
+    wait_for(lambda: service.store.rounds.get(number, 1).state.is_end, 60)
+    again.close()
+    ended = service.store.rounds.get(number, 1)
+    assert (ended.state, ended.error) == (RoundState.PROMOTED, None)
+    assert service.server.serving_version(service.campaign) == "v1"
+    assert len(trainings) == 1
+    if moment != "snapshot":
+        assert ended.manifest_sha256 == before.manifest_sha256
+    directory = Path(service.campaign.root).parent / "data/campaigns/demo/rounds/1"
+    left = sorted(path.name for path in directory.iterdir())
+    assert set(left) <= {"attempts.json", "snapshot", "training", "training-2"}
+    assert sorted(path.name for path in (directory / left[-1]).iterdir()) == ["log.txt", "progress.jsonl"]
+
+
+def test_round_that_is_taken_up_again_and_again_is_interrupted_for_good(service: Service) -> None:
+    campaign, number = service.campaign, service.campaign.campaign_id
+    service.store.rounds.create(number, reason="ops", now=NOW)
+    service.store.rounds.set_state(number, 1, RoundState.TRAINING, NOW)
+    directory = Path(campaign.root).parent / "data/campaigns/demo/rounds/1"
+    directory.mkdir(parents=True)
+    (directory / "attempts.json").write_text('{"begun": 8}')
+    service.rounds.recover(campaign)
+    ended = service.store.rounds.get(number, 1)
+    assert (ended.state, ended.error) == (RoundState.INTERRUPTED, "the service stopped while the round was training")
+
+
+def test_lack_of_memory_is_told_in_the_round_that_goes_on(service: Service) -> None:
+    def lack(directory: Path) -> None:
+        service.replay.spoil.clear()
+        raise OutOfMemoryError("out of memory: CUDA out of memory")
+
+    service.replay.spoil["models.train"] = lack
+    ended = service.run_round()
+    assert (ended.state, ended.notes) == (
+        RoundState.PROMOTED, "out of memory: CUDA out of memory; going on with half the batch"
+    )  # fmt: skip
+    details = [event.detail for event in service.store.rounds.events(service.campaign.campaign_id, 1)]
+    assert "out of memory: CUDA out of memory; going on with half the batch" in details
+
+
+def test_artefacts_of_a_round_are_on_disk_once(service: Service) -> None:
+    service.run_round()
+    data = Path(service.campaign.root).parent / "data/campaigns/demo"
+    inodes = [path.stat().st_ino for path in data.rglob("model.onnx")]
+    assert len(inodes) == 1
+    assert not list(data.rglob("checkpoint"))
+
+
+def test_round_does_not_begin_on_a_disk_with_too_little_room(service: Service) -> None:
+    limits = RoundLimits(least_free_mb=10**9)
+    settings = msgspec.structs.replace(service.campaign.settings, limits=limits)
+    service.store.campaigns.set_settings(service.campaign.campaign_id, settings, None)
+    ended = service.run_round()
+    assert ended.state is RoundState.FAILED
+    assert str(ended.error).startswith("the disk is nearly full: ")
+    assert not (Path(service.campaign.root).parent / "data/campaigns/demo/rounds/1/snapshot").exists()

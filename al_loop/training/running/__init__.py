@@ -1,0 +1,1 @@
+"""The training program of a round: its files, its attempts, its limits."""
