@@ -15,6 +15,7 @@ from al_loop.campaigns.layout import DataLayout
 from al_loop.campaigns.leftovers import remove_leftovers
 from al_loop.domain.band_rules import check_bands
 from al_loop.domain.campaigns import Campaign, CampaignSettings, Deletion
+from al_loop.domain.round_limits import check_limits
 from al_loop.errors import ConflictError
 from al_loop.quality.relabel_queue import RelabelQueue
 from al_loop.quality.savings import should_fall_back
@@ -44,6 +45,7 @@ from al_loop.store import LabelStore
 from al_loop.training.installed import can_embed
 from al_loop.training.outlook import RoundOutlook
 from al_loop.training.pretrainings import PretrainingRunner
+from al_loop.training.retention.pruner import Pruner
 from al_loop.training.rounds import RoundRunner
 from al_loop.training.triggers.drift_watch import DriftWatch
 from al_loop.upkeep.archive import Compression
@@ -68,6 +70,9 @@ CONDITION_PAUSE_S = 5.0
 
 MEASURE_S = 600.0
 """Seconds between two measurements of the data directory."""
+
+PRUNE_PAUSE_S = 5.0
+"""Seconds between two looks for files that are not kept, at least."""
 
 ASSIST_PAUSE_S = 2.0
 """Seconds between two looks for labels that answer a suggestion, at least."""
@@ -159,6 +164,8 @@ class Loop:
         self.links = ScaneoLinks(
             self.store, self.layout, self.sampler, open_scaneo, clock, self.predictions.flush, self.scheduler.ticks
         )
+        self.pruner = Pruner(self.store, self.layout, clock)
+        self.scheduler.follow("retention", PRUNE_PAUSE_S, self.pruner.look, quiet=True)
         self.webhooks = WebhookDispatcher(self.store, send_webhook, clock, errors)
         conditions = ConditionWatch(self.store, self.links, clock)
         self.scheduler.follow("events", CONDITION_PAUSE_S, conditions.look_at_pool, quiet=True)
@@ -198,6 +205,7 @@ class Loop:
             InvalidValueError: A value breaks a rule or contradicts the images, or no image can be read to tell its
                 bands.
         """
+        check_limits(settings.limits, self.disk.total_bytes)
         bands = decide_again(self.store, campaign, settings)
         if bands is not None or settings.reading != campaign.settings.reading:  # what was stored before goes on
             check_bands(settings, campaign.source_bands if bands is None else bands.source_bands, "$")

@@ -47,6 +47,7 @@ from service.routes.pictures import PictureController
 from service.routes.predictions import PredictionController
 from service.routes.pretrainings import PretrainingController
 from service.routes.progress import ProgressController
+from service.routes.pruning import PruningController
 from service.routes.queries import QueryController
 from service.routes.relabels import RelabelController
 from service.routes.rounds import RoundController
@@ -81,6 +82,7 @@ CONTROLLERS = (
     RoundController,
     PretrainingController,
     ModelVersionController,
+    PruningController,
     PredictionController,
     AssistController,
     ScaneoController,

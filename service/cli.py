@@ -214,14 +214,17 @@ _add(training_round, "watch", rounds.watch, "round watch fields", "round watch f
 _add(training_round, "cancel", rounds.cancel, "round cancel fields")
 _add(training_round, "list", rounds.show_all, "round list fields --json")
 _add(training_round, "diff", rounds.diff, "round diff fields 3 4")
-_add(training_round, "log", rounds.log, "round log fields", "round log fields 3")
+_add(training_round, "log", rounds.log, "round log fields", "round log fields 3 --out round-3.log")
 
 _add(app, "pretrain", pretrainings.run, "pretrain fields --minutes 20 --watch", panel=TRAINING)
 
-model = _add_group("model", "List model versions, promote one, roll back.", TRAINING)
+model = _add_group("model", "List model versions, promote one, roll back, pin.", TRAINING)
 _add(model, "list", models.show_all, "model list fields")
 _add(model, "card", models.card, "model card fields", "model card fields v2 --json")
 _add(model, "promote", models.promote, 'model promote fields v2 --reason "v3 misses clouds"')
+_add(model, "pin", models.pin, "model pin fields v2")
+_add(model, "unpin", models.unpin, "model unpin fields v2")
+_add(app, "prune", models.prune, "prune fields --dry-run", "prune fields", panel=TRAINING)
 
 _add(
     app,

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from al_loop.domain.retention import Retention
+
 CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
 QuietWindow = Annotated[str, msgspec.Meta(pattern=f"^{CLOCK}-({CLOCK}|24:00)$")]
 """`22:00-06:00`: from the first time to the second, on the next day where that is earlier."""
@@ -61,6 +63,8 @@ class RetrainPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     at most."""
     tolerance: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
     """A candidate may be this much worse than the serving model and still be promoted."""
+    retention: Retention = Retention()
+    """What is kept of rounds, versions and encoders; the files of the rest go after each round."""
 
 
 TriggerName = Literal["retry", "new_labels", "new_labels_share", "expected_gain", "drift", "cron", "interval_s"]

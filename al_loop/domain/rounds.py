@@ -108,6 +108,10 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     """Why it cannot be served now (digest mismatch, missing file); None if it can."""
     choice: str | None = None
     """Which candidate of its training won, by how much, and why these were tried, in one sentence."""
+    pinned_at: datetime | None = None
+    """Since when it is pinned: its files are never pruned; null: it is not."""
+    pruned_at: datetime | None = None
+    """Since when its weights are gone, by the policy's `retention`: it can serve no more; null: they are there."""
 
 
 class CurvePoint(msgspec.Struct, frozen=True, kw_only=True):

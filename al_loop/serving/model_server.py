@@ -7,7 +7,7 @@ from datetime import datetime
 
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
-from al_loop.errors import NoModelError, NotFoundError
+from al_loop.errors import ConflictError, NoModelError, NotFoundError
 from al_loop.runtime.heap import trim_heap
 from al_loop.store import LabelStore
 from models.errors import RegistryError
@@ -17,7 +17,7 @@ from models.registry import ModelRegistry
 
 logger = logging.getLogger(__name__)
 
-LOAD_ERRORS = (RegistryError, NotFoundError, OSError)
+LOAD_ERRORS = (RegistryError, NotFoundError, ConflictError, OSError)
 
 
 class ModelServer:
@@ -54,11 +54,13 @@ class ModelServer:
 
         Raises:
             NotFoundError: The campaign has no such version.
+            ConflictError: Its files were pruned.
             CorruptVersionError: A file is missing or changed.
         """
         known = [entry.version for entry in self._store.versions.list(campaign.campaign_id)]
         if version not in known:
             raise NotFoundError("model version", version, f"known: {', '.join(known) or 'none yet'}")
+        self._store.versions.check_present(campaign.campaign_id, version)
         registry = self.registry(campaign)
         registry.verify(version)
         return Predictor(registry.path(version), threads=self._threads)

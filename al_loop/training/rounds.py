@@ -7,7 +7,7 @@ others wait in state `queued`. Pretrainings take places of the same kind (`al_lo
 """
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -149,6 +149,10 @@ class RoundRunner(JobRunner[Campaign, Round, RoundState]):
     def progress(self, campaign_id: int, number: int) -> ProgressLine | None:
         """The newest line of progress of a round that runs in this process."""
         return super().progress(campaign_id, number) or self._deep.progress(campaign_id, number)
+
+    def full_log(self, owner: Campaign, number: int) -> Iterator[bytes]:
+        """All that the programs of a round wrote, attempt by attempt."""
+        return RoundFiles(self._layout.round(owner.folder, number)).log()
 
     def recover(self, owner: Campaign) -> None:
         """As `JobRunner.recover`, of rounds in the background, too."""

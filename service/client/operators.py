@@ -5,8 +5,10 @@ from urllib.parse import quote
 
 from al_loop.domain.campaigns import CampaignSettings, ClassRequest, Deletion
 from al_loop.domain.quality import StopAdvice
+from al_loop.domain.retention import PruneReport
 from al_loop.domain.retraining import PolicyPreview, RetrainPolicy
 from al_loop.domain.round_diffs import RoundDiff
+from al_loop.domain.rounds import ModelVersion
 from al_loop.domain.webhooks import Delivery, DeliveryState
 from al_loop.upkeep.archive import Compression
 from service.answers import (
@@ -137,6 +139,18 @@ class OperatorClient(Client):
     def round_log(self, name: str, number: int) -> list[str]:
         """The end of what a round's training program wrote."""
         return self._json("GET", f"/campaigns/{name}/rounds/{number}/log", RoundLog).lines
+
+    def full_round_log(self, name: str, number: int) -> bytes:
+        """All that a round's training programs wrote."""
+        return self._send("GET", f"/campaigns/{name}/rounds/{number}/log.txt").content
+
+    def pin(self, name: str, version: str, *, pinned: bool = True) -> ModelVersion:
+        """Keep the files of a version for good, or let them go as others."""
+        return self._json("PUT" if pinned else "DELETE", f"/campaigns/{name}/models/{version}/pin", ModelVersion)
+
+    def prune(self, name: str, *, dry_run: bool = False) -> PruneReport:
+        """Remove what the policy does not keep, or say what would go."""
+        return self._json("GET" if dry_run else "POST", f"/campaigns/{name}/pruning", PruneReport)
 
     def webhooks(self) -> list[WebhookView]:
         """All webhooks."""

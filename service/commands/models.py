@@ -1,4 +1,4 @@
-"""`al-loop model`: list versions, promote, roll back."""
+"""`al-loop model`: list versions, promote, roll back, pin."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -10,6 +10,8 @@ from al_loop.domain.rounds import CurvePoint
 from al_loop.errors import NotFoundError
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
 from service.commands.output import console, print_json, print_tables
+
+Version = Annotated[str, typer.Argument(help="Model version, such as v3.")]
 
 
 def show_all(
@@ -26,7 +28,9 @@ def show_all(
     if as_json:
         print_json(answer.models)
         return
-    table = Table("version", "round", "labels", "metric", "created", "promoted", "current", "candidates", "problem")
+    table = Table(
+        "version", "round", "labels", "metric", "created", "promoted", "current", "pinned", "candidates", "problem"
+    )
     for entry in answer.models:
         table.add_row(
             entry.version,
@@ -36,8 +40,9 @@ def show_all(
             f"{entry.created_at:%Y-%m-%d %H:%M}",
             "" if entry.promoted_at is None else f"{entry.promoted_at:%Y-%m-%d %H:%M}",
             "yes" if entry.current else "",
+            "" if entry.pinned_at is None else f"{entry.pinned_at:%Y-%m-%d}",
             entry.choice or "",
-            entry.problem or "",
+            entry.problem or ("" if entry.pruned_at is None else f"pruned on {entry.pruned_at:%Y-%m-%d}"),
         )
     print_tables(table)
 
@@ -90,7 +95,7 @@ def card(
 
 def promote(
     campaign: CampaignName,
-    version: Annotated[str, typer.Argument(help="Model version, such as v3.")],
+    version: Version,
     reason: Annotated[str, typer.Option(help="Why, for the history.")] = "ops",
     service: Service = DEFAULT_URL,
     token: Token = None,
@@ -106,6 +111,54 @@ def promote(
     out.print(f"{view.name}: {version} serves{_measured(points, version)}", highlight=False)
     if before is not None and before.version != version:
         out.print(f"{view.name}: {before.version} served before{_measured(points, before.version)}", highlight=False)
+
+
+def pin(campaign: CampaignName, version: Version, service: Service = DEFAULT_URL, token: Token = None) -> None:
+    """Keep the files of a model version for good.
+
+    Whatever the policy's retention says, it is never pruned.
+    """
+    with connect(service, token) as client:
+        client.pin(campaign, version)
+    console(stderr=True).print(f"{campaign}: {version} is pinned", highlight=False)
+
+
+def unpin(campaign: CampaignName, version: Version, service: Service = DEFAULT_URL, token: Token = None) -> None:
+    """Let a pinned model version go as any other.
+
+    Its files stay until the policy's retention does not keep them.
+    """
+    with connect(service, token) as client:
+        client.pin(campaign, version, pinned=False)
+    console(stderr=True).print(f"{campaign}: {version} is not pinned any more", highlight=False)
+
+
+def prune(
+    campaign: CampaignName,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Remove files of old rounds, versions and encoders, or say what would go.
+
+    As after each round, by the policy's retention. What serves, what served before, the best and what is pinned stay,
+    and so do labels, metrics, verdicts and cards of all.
+    """
+    with connect(service, token) as client:
+        report = client.prune(campaign, dry_run=dry_run)
+    if as_json:
+        print_json(report)
+        return
+    table = Table("kind", "name", "MB")
+    for item in report.items:
+        table.add_row(item.kind, item.name, f"{item.bytes / 1e6:.1f}")
+    if report.items:
+        print_tables(table)
+    out = console(stderr=True)
+    out.print(f"{campaign}: {report.sentence}", highlight=False)
+    for entry in report.kept:
+        out.print(f"  {entry.version} stays: {', '.join(entry.why)}", highlight=False)
 
 
 def _measured(points: Sequence[CurvePoint], version: str) -> str:

@@ -1,10 +1,11 @@
 """`al-loop round`: start, watch, cancel, list."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from al_loop.domain.rounds import Round, RoundState
@@ -98,6 +99,7 @@ def show_all(
 def log(
     campaign: CampaignName,
     number: Number = None,
+    out: Annotated[Path | None, typer.Option(help="Write all of it to this file instead.")] = None,
     service: Service = DEFAULT_URL,
     token: Token = None,
 ) -> None:
@@ -106,7 +108,11 @@ def log(
     Of rounds that went well, too; it says at which step one that did not came to grief.
     """
     with connect(service, token) as client:
-        lines = client.round_log(campaign, _number(client, campaign, number))
+        chosen = _number(client, campaign, number)
+        if out is not None:
+            out.write_bytes(client.full_round_log(campaign, chosen))
+            return
+        lines = client.round_log(campaign, chosen)
     for line in lines:
         console().print(line, highlight=False, soft_wrap=True)
 
@@ -155,7 +161,6 @@ def follow_round(client: "Client", campaign: str, number: int, out: Console) -> 
         MofNCompleteColumn(),
         TextColumn("{task.fields[numbers]}"),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
         console=out,
         transient=True,
     ) as progress:
@@ -233,7 +238,23 @@ def _number(client: "Client", campaign: str, number: int | None) -> int:
 
 
 def _numbers(line: ProgressLine) -> str:
-    parts = [] if line.loss is None else [f"loss {line.loss:.3f}"]
+    parts = [] if line.epoch is None else [f"epoch {line.epoch} of {line.epochs}"]
+    if line.loss is not None:
+        parts.append(f"loss {line.loss:.3f}")
     if line.metric is not None:
         parts.append(f"metric {line.metric:.3f}")
-    return " ".join(parts)
+    if line.samples_per_s is not None:
+        parts.append(f"{line.samples_per_s:,.0f} samples/s")
+    if line.seconds_left is not None:
+        parts.append(f"{duration(line.seconds_left)} left")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """For people: "40 s", "3 min 20 s", "2 h 5 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

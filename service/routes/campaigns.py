@@ -15,6 +15,7 @@ from al_loop.domain.campaigns import (
     Deletion,
 )
 from al_loop.domain.quality import Savings
+from al_loop.domain.round_limits import check_limits
 from al_loop.errors import InvalidValueError
 from al_loop.loop import Loop
 from service.access.tokens import is_operator, requires
@@ -47,6 +48,7 @@ class CampaignController(Controller):
         settings: NamedDependency[Settings],
     ) -> CampaignView:
         """Create a campaign over the rasters below one folder."""
+        check_limits(data.settings.limits, loop.disk.total_bytes, "$.settings.limits")
         campaign = create_campaign(loop.store, data, settings.imagery_folders, loop.clock())
         return campaign_view(loop, campaign)
 

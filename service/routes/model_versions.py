@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from litestar import Controller, get, post
+from litestar import Controller, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, PathParameter
 
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.rounds import ModelVersion
 from al_loop.loop import Loop
 from models.card import ModelCard
 from service.access.tokens import requires
@@ -68,3 +69,30 @@ class ModelVersionController(Controller):
         reason = (data or PromoteRequest()).reason
         loop.server.promote(target, version, reason, loop.clock)
         return campaign_view(loop, loop.store.campaigns.get(target.name))
+
+    @put(
+        "/{version:str}/pin",
+        operation_id="pinModel",
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(401, 403, 404, 409),
+    )
+    def pin(
+        self, version: FromPath[str], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
+    ) -> ModelVersion:
+        """Keep the files of a version for good, whatever the policy's `retention` says."""
+        return loop.store.versions.set_pinned(target.campaign_id, version, loop.clock())
+
+    @delete(
+        "/{version:str}/pin",
+        operation_id="unpinModel",
+        status_code=200,
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(401, 403, 404, 409),
+    )
+    def unpin(
+        self, version: FromPath[str], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
+    ) -> ModelVersion:
+        """Let a version go as any other; its files stay until it is pruned."""
+        return loop.store.versions.set_pinned(target.campaign_id, version, None)

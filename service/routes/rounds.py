@@ -9,7 +9,7 @@ from litestar import Controller, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, PathParameter
-from litestar.response import ServerSentEvent, ServerSentEventMessage
+from litestar.response import ServerSentEvent, ServerSentEventMessage, Stream
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.round_diffs import RoundDiff
@@ -116,6 +116,26 @@ class RoundController(Controller):
         """The last lines that the training program of a round wrote, of one that goes well, too."""
         loop.store.rounds.get(target.campaign_id, number)
         return RoundLog(lines=loop.rounds.log(target, number))
+
+    @get(
+        "/{number:int}/log.txt",
+        operation_id="downloadRoundLog",
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 404),
+        media_type="text/plain; charset=utf-8",
+    )
+    async def download_log(
+        self, number: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]
+    ) -> Stream:
+        """All that the training programs of a round wrote, attempt by attempt, as a file.
+
+        Bytes are passed on as they were written, which need not be text.
+        """
+        await sync_to_thread(loop.store.rounds.get, target.campaign_id, number)
+        name = f"{target.name}-round-{number}.log"
+        return Stream(
+            loop.rounds.full_log(target, number), headers={"Content-Disposition": f'attachment; filename="{name}"'}
+        )
 
     @get(
         "/{number:int}/diff/{other:int}",

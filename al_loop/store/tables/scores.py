@@ -32,6 +32,19 @@ class ScoreTable:
         """Scores of the campaign were removed by another verb."""
         self._revisions.update([campaign_id])
 
+    def forget_version(self, campaign_id: int, version: str) -> None:
+        """Remove all scores of a version; should it score again, it begins with the first sample."""
+        self._database.write(
+            lambda connection: execute(
+                connection,
+                "DELETE FROM scores WHERE campaign_id = $campaign_id AND version = $version",
+                campaign_id=campaign_id,
+                version=version,
+            ),
+            campaign_id=campaign_id,
+        )
+        self._revisions.update([campaign_id])
+
     def ingest(self, campaign_id: int, version: str, parquet: Path, now: datetime) -> int:
         """Store one part of a pool scoring; rows of the same (sample, version, task) are replaced.
 

@@ -53,12 +53,11 @@ class VersionTable:
 
         Raises:
             NotFoundError: No such version or round.
-            ConflictError: The round has ended.
+            ConflictError: The round has ended, or the files of the version are pruned.
         """
 
         def operation(connection: DuckDBPyConnection) -> None:
-            if not _exists(connection, campaign_id, version):
-                raise NotFoundError("model version", version)
+            _check_present(connection, campaign_id, version)
             _tell(connection, campaign_id, version, reason, now)
             execute(
                 connection,
@@ -94,6 +93,74 @@ class VersionTable:
             campaign_id=campaign_id,
         )
 
+    def set_pinned(self, campaign_id: int, version: str, now: datetime | None) -> ModelVersion:
+        """Pin a version, or let it go with None; pinning one again keeps the first time.
+
+        Raises:
+            NotFoundError: No such version.
+            ConflictError: Its files are pruned.
+        """
+
+        def operation(connection: DuckDBPyConnection) -> None:
+            _check_present(connection, campaign_id, version)
+            execute(
+                connection,
+                """UPDATE model_versions
+                SET pinned_at = CASE WHEN $now IS NULL THEN NULL ELSE coalesce(pinned_at, $now) END
+                WHERE campaign_id = $campaign_id AND version = $version""",
+                campaign_id=campaign_id,
+                version=version,
+                now=now,
+            )
+
+        self._database.write(operation, campaign_id=campaign_id)
+        return next(entry for entry in self.list(campaign_id) if entry.version == version)
+
+    def mark_pruned(self, campaign_id: int, version: str, now: datetime) -> None:
+        """Store that the files of a version are gone, before they go; one that is marked stays as it is.
+
+        Raises:
+            NotFoundError: No such version.
+            ConflictError: It serves, or is pinned.
+        """
+
+        def operation(connection: DuckDBPyConnection) -> None:
+            found = select(
+                connection,
+                """SELECT pinned_at, coalesce(version = current_version, false) AS current
+                FROM model_versions JOIN campaigns USING (campaign_id)
+                WHERE campaign_id = $campaign_id AND version = $version""",
+                campaign_id=campaign_id,
+                version=version,
+            )
+            if not found:
+                raise NotFoundError("model version", version)
+            if found[0]["current"] or found[0]["pinned_at"] is not None:
+                raise ConflictError(f"{version} {'serves' if found[0]['current'] else 'is pinned'}")
+            execute(
+                connection,
+                """UPDATE model_versions SET pruned_at = coalesce(pruned_at, $now)
+                WHERE campaign_id = $campaign_id AND version = $version""",
+                campaign_id=campaign_id,
+                version=version,
+                now=now,
+            )
+
+        self._database.write(operation, campaign_id=campaign_id)
+
+    def check_present(self, campaign_id: int, version: str) -> None:
+        """Make sure that a version can serve, as far as the store knows.
+
+        Raises:
+            NotFoundError: No such version.
+            ConflictError: Its files are pruned.
+        """
+        entry = next((entry for entry in self.list(campaign_id) if entry.version == version), None)
+        if entry is None:
+            raise NotFoundError("model version", version)
+        if entry.pruned_at is not None:
+            raise ConflictError(_pruned(version, entry.pruned_at))
+
     def promotions(self, campaign_id: int) -> Promotions:
         """Every promotion and rollback, oldest first."""
         rows = self._database.read(
@@ -107,7 +174,7 @@ class VersionTable:
 
     def _read(self, campaign_id: int) -> tuple[ModelVersion, ...]:
         rows = self._database.read(
-            """SELECT version, round_number, v.created_at, problem,
+            """SELECT version, round_number, v.created_at, problem, pinned_at, pruned_at,
                 (SELECT max(promoted_at) FROM promotions p
                     WHERE p.campaign_id = v.campaign_id AND p.version = v.version) AS promoted_at,
                 coalesce(version = current_version, false) AS current,
@@ -128,6 +195,25 @@ def _exists(connection: DuckDBPyConnection, campaign_id: int, version: str) -> b
         version=version,
     )
     return bool(rows)
+
+
+def _check_present(connection: DuckDBPyConnection, campaign_id: int, version: str) -> None:
+    """Raises NotFoundError where there is no such version, ConflictError where its files are pruned."""
+    found = select(
+        connection,
+        "SELECT pruned_at FROM model_versions WHERE campaign_id = $campaign_id AND version = $version",
+        campaign_id=campaign_id,
+        version=version,
+    )
+    if not found:
+        raise NotFoundError("model version", version)
+    if found[0]["pruned_at"] is not None:
+        raise ConflictError(_pruned(version, found[0]["pruned_at"]))
+
+
+def _pruned(version: str, pruned_at: datetime) -> str:
+    when = f"{pruned_at:%Y-%m-%d}"
+    return f"the files of {version} were pruned on {when} by the policy's retention; it can serve no more"
 
 
 def _tell(connection: DuckDBPyConnection, campaign_id: int, version: str, reason: str, now: datetime) -> None:
