@@ -15,9 +15,11 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from al_loop.campaigns.layout import DataLayout
+from al_loop.runtime import processes
 from service.app import create_app
 from service.settings import Settings
 from tests.data.empty_store import lay_empty_store
+from tests.data.forked_programs import ForkedProgram
 
 pytest_plugins = [  # a module before those that import it
     "tests.al_loop.store.fixtures",
@@ -47,6 +49,8 @@ ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("AL_LOOP_SHARED", ROOT.parent / "shared" / "data"))
 
 Http = TestClient[Litestar]
+
+START_PROGRAM = processes.start_program
 
 SLOW_FIXTURES = {  # a running service or SCANEO, a browser, a training
     "start_service", "http", "open_desk", "chromium", "nginx", "scaneo_home", "trained_run", "pretrained_run",
@@ -90,6 +94,20 @@ def one_tls_context() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("httpx._transports.default.create_ssl_context", functools.cache(httpx.create_ssl_context))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_programs() -> Iterator[None]:
+    """Programs of services in this process are forked from one that has imported torch; see `real_programs`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "start_program", ForkedProgram)
+        yield
+
+
+@pytest.fixture
+def real_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs of this test are children with an interpreter of their own, as in production."""
+    monkeypatch.setattr(processes, "start_program", START_PROGRAM)
 
 
 @pytest.fixture(autouse=True)

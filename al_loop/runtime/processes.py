@@ -86,22 +86,9 @@ def run_supervised(
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     kills = _kills_for_lack_of_memory()
-    # Not the folder that the service was started in, which may hold a `models/` or `random.py` of the user's.
-    # Watches its stdin before the module is imported: torch takes seconds, in which a killed service would leave it.
     program = [module, *arguments, "--out", str(directory), "--supervised"]
-    command = [sys.executable, "-P", "-c", "from models.progress import run_followed; run_followed()", *program]
-    if nice := shutil.which("nice"):
-        command = [nice, "-n", str(BACKGROUND_NICE), *command]
-    with (directory / LOG_FILE).open("ab") as log:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            cwd=directory,
-            env={**_without_tokens(os.environ), "PYTHONPATH": _python_path(), **(environment or {})},
-        )
+    variables = {**_without_tokens(os.environ), "PYTHONPATH": _python_path(), **(environment or {})}
+    process = start_program(program, directory, variables)
     try:
         _follow(process, directory / PROGRESS_FILE, on_phase, on_progress, cancelled)
     finally:
@@ -126,6 +113,31 @@ def _kills_for_lack_of_memory() -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in counters if line.startswith("oom_kill ")), 0)
+
+
+def start_program(program: list[str], directory: Path, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    """Start a module in a process group of its own at low priority; its output goes to the log in `directory`.
+
+    Args:
+        program: The module and its arguments.
+        directory: Existing folder that it works in: not the folder that the service was started in, which may hold a
+            `models/` or `random.py` of the user's.
+        environment: All its environment variables.
+    """
+    # Watches its stdin before the module is imported: torch takes seconds, in which a killed service would leave it.
+    command = [sys.executable, "-P", "-c", "from models.progress import run_followed; run_followed()", *program]
+    if nice := shutil.which("nice"):
+        command = [nice, "-n", str(BACKGROUND_NICE), *command]
+    with (directory / LOG_FILE).open("ab") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=directory,
+            env=environment,
+        )
 
 
 def _without_tokens(environment: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,9 @@
 """What a service at rest costs: processor time over a minute, and the answers that list every campaign.
 
 A real `al-loop serve` holds many small campaigns with images, a label and scores each, and nobody asks for anything.
-Then `GET /campaigns` and `GET /metrics` are timed against `GET /health/live`, which reads nothing.
+Then `GET /campaigns` and `GET /metrics` are timed against `GET /health/live`, which reads nothing. Until then each pool
+is described by programs of the service, seconds of imports each; here they are forked from one that has imported all,
+which changes nothing once they have ended.
 
 Run: python -m tests.benchmarks.bench_idle [--campaigns 100] [--seconds 60]
 """
@@ -23,6 +25,13 @@ from tests.e2e.campaigns import CLASSES, write_pool
 
 IMAGES = 3
 REPEATS = 20
+SERVE = """
+from al_loop.runtime import processes
+from service.cli import main
+from tests.data.forked_programs import ForkedProgram
+processes.start_program = ForkedProgram
+main()
+"""
 QUIET_S = 5.0
 """A service that had no child process for this long has done what the campaigns made it do."""
 
@@ -38,7 +47,7 @@ def main() -> None:
         write_pool(directory / "imagery", IMAGES, size=32)
         port = free_port()
         command = [
-            sys.executable, "-m", "service", "--port", str(port),
+            sys.executable, "-c", SERVE, "serve", "--port", str(port),
             "--data", str(directory / "data"), "--imagery", str(directory / "imagery"),
         ]  # fmt: skip
         with (
@@ -115,10 +124,17 @@ def wait_until_quiet(pid: int) -> None:
     quiet_since = time.monotonic()
     while time.monotonic() - quiet_since < QUIET_S:
         time.sleep(0.1)
+        if any(children_of(child) for child in children_of(pid)):  # those of the process that programs are forked from
+            quiet_since = time.monotonic()
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes that a process has started and that have not ended."""
+    found: list[int] = []
+    with suppress(FileNotFoundError):  # a process or thread that ended meanwhile
         for thread in Path(f"/proc/{pid}/task").iterdir():
-            with suppress(FileNotFoundError):  # a thread that ended meanwhile
-                if (thread / "children").read_text():
-                    quiet_since = time.monotonic()
+            found += map(int, (thread / "children").read_text().split())
+    return found
 
 
 if __name__ == "__main__":

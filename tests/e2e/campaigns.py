@@ -24,8 +24,10 @@ from tests.data.tiny_model import make_tiny_onnx
 Http = TestClient[Litestar]
 TASKS: tuple[TaskName, ...] = ("classification", "segmentation")
 CLASSES = ["dark", "bright"]
-QUICK = {"train": {"epochs": 12, "batch_size": 8}, "model": {"encoder": "test_resnet"}}
-"""Settings for rounds of a few seconds: most of what is left is the import of torch and the export of the network."""
+QUICK = {"train": {"candidates": "quick"}}
+"""Settings for rounds of two seconds: a linear head on frozen features, which most campaigns of users have."""
+DEEP = {"train": {"epochs": 12, "batch_size": 8}, "model": {"encoder": "test_resnet"}}
+"""Settings for rounds that train a small network: most of their time is the export of the network."""
 AIDED = {"assist": {"blind_share": 0.0}}
 """Settings with suggestions for every sample outside the test reserve."""
 BALANCED = {"share": 0.3, "minimum": 4, "block_m": 500.0, "seed": 5}

@@ -7,7 +7,20 @@ import numpy as np
 import pytest
 import rasterio
 
-from tests.e2e.campaigns import CLASSES, Http, create, encoded, field_of, register, run_round, truth, write_pool
+from tests.e2e.campaigns import (
+    AIDED,
+    BALANCED,
+    CLASSES,
+    DEEP,
+    Http,
+    create,
+    encoded,
+    field_of,
+    register,
+    run_round,
+    truth,
+    write_pool,
+)
 
 
 def answer_queries(http: Http, labels: int, annotators: tuple[str, ...] = ("anna", "ben")) -> set[int]:
@@ -36,7 +49,7 @@ def test_two_rounds_over_http(http: Http, imagery: Path) -> None:
     root = imagery / "pool"
     write_pool(root, 40)
     tasks = [{"task": "classification", "classes": CLASSES}, {"task": "segmentation", "classes": ["field"]}]
-    create(http, root, tasks=tasks)
+    create(http, root, tasks=tasks, settings=DEEP | AIDED | {"reserve": BALANCED})
     assert register(http)["registered"] == 40
 
     answer_queries(http, 28)

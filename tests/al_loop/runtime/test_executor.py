@@ -17,6 +17,8 @@ from al_loop.runtime.processes import ProcessFailedError, run_supervised
 from models.progress import ProgressLine
 from tests.al_loop.runtime.fixtures import House, answering, is_alive, raising, scripted, wait_for
 
+pytestmark = pytest.mark.usefixtures("real_programs")
+
 MakeCampaign = Callable[..., Campaign]
 
 

@@ -16,6 +16,8 @@ from al_loop.runtime.processes import ProcessCancelledError, ProcessFailedError,
 from models.progress import ProgressLine
 from tests.al_loop.runtime.fixtures import CHILD, is_alive, wait_for
 
+pytestmark = pytest.mark.usefixtures("real_programs")
+
 
 def run(
     directory: Path, ending: str, cancelled: threading.Event, on_phase: Callable[[str], None] = lambda phase: None

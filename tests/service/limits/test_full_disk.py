@@ -17,7 +17,7 @@ from service.app import create_app
 from service.settings import Settings
 from tests.al_loop.store.fixtures import fill_disk
 from tests.conftest import Http
-from tests.e2e.campaigns import BALANCED, QUICK, create, label_all, register, run_round, write_pool
+from tests.e2e.campaigns import BALANCED, DEEP, QUICK, create, label_all, register, run_round, write_pool
 
 
 @pytest.fixture
@@ -111,6 +111,7 @@ def read_only(disk: Path) -> Iterator[str]:
         subprocess.run(["umount", "--lazy", data], check=True)
 
 
+@pytest.mark.usefixtures("real_programs")
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
@@ -126,7 +127,7 @@ def test_round_ends_with_a_sentence_when_its_disk_fails_and_the_next_one_goes_on
     said: str,
 ) -> None:
     write_pool(imagery / "demo", 16, size=32)
-    create(http, imagery / "demo", "demo", settings=QUICK | {"reserve": BALANCED})
+    create(http, imagery / "demo", "demo", settings=DEEP | {"reserve": BALANCED})
     register(http, "demo")
     label_all(http)
     assert http.post("/campaigns/demo/rounds", json={}).status_code == 202
@@ -146,4 +147,5 @@ def test_round_ends_with_a_sentence_when_its_disk_fails_and_the_next_one_goes_on
     until(lambda: http.get("/health/ready").status_code == 200)
     until(lambda: round_one()["state"] == "failed", seconds=120)
     assert said in round_one()["error"]
+    assert http.patch("/campaigns/demo/settings", json=QUICK).status_code == 200
     assert run_round(http)["state"] in ("promoted", "rejected")

@@ -14,7 +14,7 @@ LEVELS = {"dark": 600.0, "bright": 2500.0, "glaring": 6000.0}
 NAMES = list(LEVELS)
 RESERVE = {"share": 0.3, "minimum": 4, "block_m": 500.0, "seed": 5}
 """With four scenes of either class of the first round."""
-SETTINGS = QUICK | AIDED | {"train": {"epochs": 14, "batch_size": 8}, "reserve": RESERVE}
+SETTINGS = QUICK | AIDED | {"reserve": RESERVE}
 
 
 def write_scenes(root: Path, count: int) -> None:

@@ -100,6 +100,7 @@ def test_encoder_embeds_the_pool_and_starts_the_next_training(http: Http, root: 
     assert manifest.model.pretrained_file == str(layout.encoders("demo") / "ssl-1" / ENCODER_FILE)
 
 
+@pytest.mark.usefixtures("real_programs")
 def test_second_one_is_refused_and_a_round_waits_until_the_first_is_cancelled(http: Http, root: Path) -> None:
     create(http, root, settings=MODEL)
     register(http)

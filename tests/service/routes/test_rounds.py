@@ -74,6 +74,7 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for task in tasks for child in task.read_text().split()]
 
 
+@pytest.mark.usefixtures("real_programs")
 def test_second_round_is_refused_queued_once_and_the_first_can_be_cancelled(http: Http, root: Path) -> None:
     prepare(http, root, **slow(root))
     assert http.post("/campaigns/demo/rounds", json={}).json()["number"] == 1

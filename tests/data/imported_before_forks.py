@@ -1,0 +1,20 @@
+"""What programs import, for `forked_programs`: read once by the process that they are forked from.
+
+Nothing that starts a thread, which a fork would lack.
+"""
+
+import gc
+
+import networkx  # noqa: F401
+import onnxscript.function_libs.torch_lib.ops  # noqa: F401
+import pyarrow.dataset  # noqa: F401
+import sklearn.linear_model  # noqa: F401
+import torch.export._trace
+import torch.onnx._internal.exporter._core  # noqa: F401
+
+import models.pretrain
+import models.score_pool
+import models.train
+import models.training.networks.deep  # noqa: F401
+
+gc.freeze()  # the collector of a fork would copy all of it
