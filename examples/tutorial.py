@@ -10,15 +10,12 @@ import os
 from pathlib import Path
 
 from al_loop.campaigns.create import CampaignRequest, TaskRequest
-from al_loop.domain.campaigns import CampaignSettings, RetrainPolicy
+from al_loop.domain.campaigns import RetrainPolicy
 from al_loop.domain.labels import LabelInput
-from models.card import TrainConfig
 from service.client import Client, ServiceError
 
 ANNOTATOR = "anna"
 STEPS = ["create", "label", "train", "ask"]
-QUICK = TrainConfig(epochs=20, max_steps=100, batch_size=16)
-"""A schedule for chips as small as these, half a minute on two cores; the default trains for longer."""
 
 
 def main() -> None:
@@ -55,7 +52,6 @@ def create_if_missing(client: Client, name: str, root: Path, classes: list[str])
                 name=name,
                 tasks=[TaskRequest(task="classification", classes=classes)],
                 root=str(root.resolve()),
-                settings=CampaignSettings(train=QUICK),
                 policy=RetrainPolicy(new_labels=None),
             )
         )

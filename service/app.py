@@ -9,13 +9,12 @@ from functools import partial
 from litestar import Litestar
 from litestar.concurrency import sync_to_thread
 from litestar.config.cors import CORSConfig
-from litestar.di import Provide
 from litestar.types import Middleware
 
 from al_loop.loop import Loop
 from service.access.answer_headers import AllowMiddleware, AnswerHeaders
 from service.access.audit import AuditMiddleware, note_tokens
-from service.access.foreign_pages import ForeignPagesMiddleware
+from service.access.foreign_pages import ForeignPagesMiddleware, OwnAddresses
 from service.access.head_requests import HeadRequests
 from service.access.people import Tokens
 from service.access.root_path import RootPath
@@ -101,57 +100,64 @@ def create_app(settings: Settings, loop: Loop | None = None, *, tracing: Sequenc
         loop: The opened data directory, which the app starts and closes; None: it is opened when the app starts.
         tracing: Middleware that traces requests (`service/telemetry.py`).
     """
-
-    @asynccontextmanager
-    async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        app.state.lanes = Lanes()
-        asyncio.get_running_loop().set_default_executor(app.state.lanes)  # where Litestar runs functions that block
-        opened = await sync_to_thread(open_workbench, settings) if loop is None else loop
-        app.state.loop = opened
-        opened.server.on_batch = app.state.metrics.note_batch
-        await sync_to_thread(note_tokens, app)
-        tokens.on_change = lambda: note_tokens(app)
-        opened.start()
-        try:
-            yield
-        finally:
-            await sync_to_thread(opened.close)
-
-    tokens = Tokens(settings)
-    app = Litestar(
-        route_handlers=[*START, *PAGE, *CONTROLLERS],
-        dependencies=WORKBENCH | {"settings": Provide(lambda: settings, sync_to_thread=False)},
-        lifespan=[lifespan],
-        exception_handlers={Exception: answer_error},
-        before_request=check_annotator,
-        middleware=[
-            *tracing,
-            MetricsMiddleware(),
-            ForeignPagesMiddleware(settings),
-            AuditMiddleware(),
-            AllowMiddleware(),
-            AdmissionMiddleware(),
-        ],
-        cors_config=_cors(settings),
-        request_class=ApiRequest,
-        request_max_body_size=settings.max_upload_mb * 1_000_000,
-        logging_config=None,  # the command line sets logging up; a library must not
-        openapi_config=openapi_config(),
-    )
+    app = build_routes(settings.allowed_origins, settings.max_upload_mb, tracing)
     # Before routing, where no middleware comes: the path of a proxy, and requests that no route answers.
     routed = AnswerHeaders(RootPath(HeadRequests(app.asgi_handler), settings.root_path))
     app.asgi_handler = RequestLog(routed, write=settings.access_log)
-    app.state.tokens = tokens
+    app.state.settings = settings
+    app.state.open_loop = partial(open_workbench, settings) if loop is None else lambda: loop
+    app.state.own_addresses = OwnAddresses.of(settings)
+    app.state.tokens = Tokens(settings)
     app.state.metrics = Metrics()
     app.state.label_rate = LabelRate()
     return app
 
 
-def _cors(settings: Settings) -> CORSConfig | None:
-    """What pages of other origins may do: everything that their token allows, and without cookies."""
-    if not settings.allowed_origins:
-        return None
-    return CORSConfig(allow_origins=settings.allowed_origins, expose_headers=EXPOSED)
+def build_routes(origins: list[str], max_upload_mb: int, tracing: Sequence[Middleware] = ()) -> Litestar:
+    """All routes, for any data directory: what belongs to one is in `app.state`.
+
+    Args:
+        origins: Web pages that may call the service.
+        max_upload_mb: Largest body of a request, in MB.
+        tracing: Middleware that traces requests.
+    """
+    return Litestar(
+        route_handlers=[*START, *PAGE, *CONTROLLERS],
+        dependencies=WORKBENCH,
+        lifespan=[_lifespan],
+        exception_handlers={Exception: answer_error},
+        before_request=check_annotator,
+        middleware=[
+            *tracing,
+            MetricsMiddleware(),
+            ForeignPagesMiddleware(),
+            AuditMiddleware(),
+            AllowMiddleware(),
+            AdmissionMiddleware(),
+        ],
+        # Pages of other origins may do everything that their token allows, and without cookies.
+        cors_config=CORSConfig(allow_origins=origins, expose_headers=EXPOSED) if origins else None,
+        request_class=ApiRequest,
+        request_max_body_size=max_upload_mb * 1_000_000,
+        logging_config=None,  # the command line sets logging up; a library must not
+        openapi_config=openapi_config(),
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: Litestar) -> AsyncIterator[None]:
+    state = app.state
+    state.lanes = Lanes()
+    asyncio.get_running_loop().set_default_executor(state.lanes)  # where Litestar runs functions that block
+    state.loop = await sync_to_thread(state.open_loop)
+    state.loop.server.on_batch = state.metrics.note_batch
+    await sync_to_thread(note_tokens, app)
+    state.tokens.on_change = lambda: note_tokens(app)
+    state.loop.start()
+    try:
+        yield
+    finally:
+        await sync_to_thread(state.loop.close)
 
 
 def open_workbench(settings: Settings) -> Loop:

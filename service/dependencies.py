@@ -12,6 +12,7 @@ from litestar.params import FromPath, HeaderParameter
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import RequestKey
 from al_loop.loop import Loop
+from service.settings import Settings
 
 IdempotencyKey = Annotated[
     str | None,
@@ -51,11 +52,20 @@ def provide_loop(state: State) -> Loop:
     return loop
 
 
+def provide_settings(state: State) -> Settings:
+    """The settings of the service."""
+    settings: Settings = state.settings
+    return settings
+
+
 async def provide_target(campaign: FromPath[str], loop: NamedDependency[Loop]) -> Campaign:
     """The campaign named in the path; 404 if there is none. One that is in memory needs no thread to wait for."""
     known = loop.store.campaigns.known(campaign)
     return known if known is not None else await sync_to_thread(loop.store.campaigns.get, campaign)
 
 
-WORKBENCH = {"loop": Provide(provide_loop, sync_to_thread=False)}
+WORKBENCH = {
+    "loop": Provide(provide_loop, sync_to_thread=False),
+    "settings": Provide(provide_settings, sync_to_thread=False),
+}
 TARGET = {"target": Provide(provide_target)}

@@ -20,6 +20,7 @@ from service.app import create_app
 from service.settings import Settings
 from tests.data.empty_store import lay_empty_store
 from tests.data.forked_programs import ForkedProgram
+from tests.data.reused_routes import reusing_routes
 
 pytest_plugins = [  # a module before those that import it
     "tests.al_loop.store.fixtures",
@@ -101,6 +102,14 @@ def forked_programs() -> Iterator[None]:
     """Programs of services in this process are forked from one that has imported torch; see `real_programs`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(processes, "start_program", ForkedProgram)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def reused_routes() -> Iterator[None]:
+    """Services take over the routes of those before them, which takes half a test to build."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("service.app.build_routes", reusing_routes())
         yield
 
 

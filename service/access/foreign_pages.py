@@ -9,7 +9,7 @@ need.
 
 import re
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from litestar import Request
@@ -26,18 +26,31 @@ JSON_TYPE = re.compile(r"application/(?:[\w.!#$&^-]+\+)?json", re.IGNORECASE | r
 PORTS = {"http": 80, "https": 443}
 
 
+class OwnAddresses(NamedTuple):
+    """Where the pages lie that may call the service."""
+
+    on_loopback: bool
+    """Whether only this machine reaches it."""
+    public: tuple[str, int] | None
+    """Host and port of its public address."""
+    origins: list[str]
+    """Other origins that the settings let in."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """As the settings say."""
+        public = None if settings.public_url is None else _place(settings.public_url)
+        return cls(is_loopback(settings.host), public, settings.allowed_origins)
+
+
 class ForeignPagesMiddleware(ASGIMiddleware):
     """Answers 403 to a foreign `Host` or `Origin` on loopback, and 415 to a JSON body of another content type.
 
-    403 for a foreign host, too, and not 421: browsers ask once more after a 421, and 403 is what the routes document.
+    `app.state.own_addresses` says what is not foreign. 403 for a foreign host, too, and not 421: browsers ask once more
+    after a 421, and 403 is what the routes document.
     """
 
     scopes = (ScopeType.HTTP,)
-
-    def __init__(self, settings: Settings) -> None:
-        self._on_loopback = is_loopback(settings.host)
-        self._public = None if settings.public_url is None else _place(settings.public_url)
-        self._allowed = settings.allowed_origins
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Pass the request on if it may come in.
@@ -48,40 +61,42 @@ class ForeignPagesMiddleware(ASGIMiddleware):
             HTTPException: 415, the body has to be JSON and does not say that it is.
         """
         request = Request[Any, Any, Any](scope)
-        if self._on_loopback:
-            self._check_host(request)
+        own: OwnAddresses = scope["litestar_app"].state.own_addresses
+        if own.on_loopback:
+            _check_host(request, own)
             if request.method not in READING:
-                self._check_origin(request)
+                _check_origin(request, own)
         _check_json(request)
         await next_app(scope, receive, send)
 
-    def _check_host(self, request: Request[Any, Any, Any]) -> None:
-        hosts = request.headers.getall("host", [])
-        place = _place(f"http://{hosts[0]}") if len(hosts) == 1 else None
-        if place is None or not (is_loopback(place[0]) or (self._public is not None and place[0] == self._public[0])):
-            raise PermissionDeniedException(
-                f"This service listens on this machine only and does not answer as {', '.join(hosts)!r}: ask for it at "
-                "localhost or 127.0.0.1, or set AL_LOOP_PUBLIC_URL to the address at which it is reached."
-            )
 
-    def _check_origin(self, request: Request[Any, Any, Any]) -> None:
-        """Browsers name the page's site in `Origin` with every write; other programs, SCANEO too, do not send it."""
-        origin = request.headers.get("origin")
-        if "*" in self._allowed or origin in self._allowed:
-            return
-        if request.headers.get("sec-fetch-site") == "cross-site" or not (
-            origin is None or self._is_own(origin, request)
-        ):
-            raise PermissionDeniedException(
-                f"A web page of another site ({origin or 'not named'}) may not write here; if it is this service "
-                "behind a proxy, set AL_LOOP_PUBLIC_URL to the proxy's address; if that page may, add its origin to "
-                "AL_LOOP_CORS_ORIGINS."
-            )
+def _check_host(request: Request[Any, Any, Any], own: OwnAddresses) -> None:
+    hosts = request.headers.getall("host", [])
+    place = _place(f"http://{hosts[0]}") if len(hosts) == 1 else None
+    if place is None or not (is_loopback(place[0]) or (own.public is not None and place[0] == own.public[0])):
+        raise PermissionDeniedException(
+            f"This service listens on this machine only and does not answer as {', '.join(hosts)!r}: ask for it at "
+            "localhost or 127.0.0.1, or set AL_LOOP_PUBLIC_URL to the address at which it is reached."
+        )
 
-    def _is_own(self, origin: str, request: Request[Any, Any, Any]) -> bool:
-        place = _place(origin)
-        scheme = origin.partition(":")[0]
-        return place is not None and place in (_place(f"{scheme}://{request.headers['host']}"), self._public)
+
+def _check_origin(request: Request[Any, Any, Any], own: OwnAddresses) -> None:
+    """Browsers name the page's site in `Origin` with every write; other programs, SCANEO too, do not send it."""
+    origin = request.headers.get("origin")
+    if "*" in own.origins or origin in own.origins:
+        return
+    if request.headers.get("sec-fetch-site") == "cross-site" or not (origin is None or _is_own(origin, request, own)):
+        raise PermissionDeniedException(
+            f"A web page of another site ({origin or 'not named'}) may not write here; if it is this service "
+            "behind a proxy, set AL_LOOP_PUBLIC_URL to the proxy's address; if that page may, add its origin to "
+            "AL_LOOP_CORS_ORIGINS."
+        )
+
+
+def _is_own(origin: str, request: Request[Any, Any, Any], own: OwnAddresses) -> bool:
+    place = _place(origin)
+    scheme = origin.partition(":")[0]
+    return place is not None and place in (_place(f"{scheme}://{request.headers['host']}"), own.public)
 
 
 def _check_json(request: Request[Any, Any, Any]) -> None:

@@ -75,6 +75,10 @@ def running_caddy(caddy: str, folder: Path, sites: str, port: int) -> Iterator[P
     config = folder / "Caddyfile"
     config.write_text(CADDY_CONFIG.format(folder=folder, sites=sites))
     with _running([caddy, "run", "--adapter", "caddyfile", "--config", str(config)], port):
+        until = time.monotonic() + 30
+        while not list(folder.glob("certificates/*/*/*.crt")):  # it listens before it has signed one, and refuses
+            assert time.monotonic() < until
+            time.sleep(0.05)
         yield folder / "pki/authorities/local/root.crt"
 
 

@@ -132,7 +132,7 @@ def test_slow_header_of_a_later_request_is_closed_in_time(connect: Connect) -> N
         connection.sendall(GET)
         assert status(connection) == 200
         connection.sendall(b"GET /live HTTP/1.1\r\n")
-        assert answer(connection).startswith(b"HTTP/1.1 408 ")
+        assert b"HTTP/1.1 408 " in answer(connection)  # before it, perhaps, the rest of the first answer
 
 
 def test_body_that_comes_in_drips_is_closed_in_time(connect: Connect) -> None:
