@@ -65,6 +65,7 @@ def children() -> set[int]:
 
 
 @pytest.mark.shipped_encoder
+@pytest.mark.usefixtures("real_programs")
 def test_embedding_goes_on_where_it_was_killed(
     label_store: LabelStore, make_campaign: Callable[..., Campaign], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
