@@ -148,10 +148,22 @@ export class Outbox {
 /** The entries that the service does not have yet. */
 export const waiting = () => state.outbox.filter((entry) => entry.state !== "done");
 
-/** Run `work` while no other tab of this browser does; where the browser has no locks, the keys make repeats harmless. */
+/**
+ * Run `work` while no other tab of this browser does; where the browser has no locks (plain http), or denies them as it
+ * forbids storage, the keys make repeats harmless.
+ */
 async function alone(name, work) {
-  if (navigator.locks) await navigator.locks.request(`al-loop ${name}`, work);
-  else await work();
+  let isBegun = false;
+  const begin = () => {
+    isBegun = true;
+    return work();
+  };
+  try {
+    await navigator.locks?.request(`al-loop ${name}`, begin);
+  } catch (error) {
+    if (isBegun) throw error;
+  }
+  if (!isBegun) await begin();
 }
 
 /** 128 random bits in hexadecimal; `crypto.randomUUID` is missing on plain http. */

@@ -1,5 +1,6 @@
 """No answer is lost: fast keys, slow and lost answers, restarts, two tabs, no storage, revoked tokens, wrong clocks."""
 
+import json
 import re
 import socket
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from service.app import create_app
 from service.settings import Settings
@@ -196,6 +197,37 @@ def test_without_storage_answers_wait_in_memory_and_the_page_says_so(desk: Desk,
     page.unroute(LABELS)
     page.wait_for_selector(".queue", state="hidden")
     assert given(desk) == [(asked[0], ["dark"])]
+
+
+def test_answers_are_sent_where_the_browser_is_set_to_block_all_site_data(
+    desk: Desk, browser: Browser, chromium: str, tmp_path: Path
+) -> None:
+    """By Chromium's own setting, which denies locks as well as storage."""
+    preferences = tmp_path / "profile/Default/Preferences"
+    preferences.parent.mkdir(parents=True)
+    blocked = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+    preferences.write_text(json.dumps(blocked))
+    asked = [sample["sample_id"] for sample in desk.ask(query_size=3)]
+    context = browser.browser_type.launch_persistent_context(
+        tmp_path / "profile", executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+    )
+    errors: list[str] = []
+    first, desk.page = desk.page, context.new_page()
+    page = desk.page
+    try:
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        desk.open()
+        desk.wait_for_picture()
+        assert page.evaluate("try { localStorage.length } catch (error) { error.name }") == "SecurityError"
+        page.keyboard.press("1")
+        expect(page.locator(".rank")).to_contain_text("2 of 3")
+        page.keyboard.press("2")
+        expect(page.locator(f'{ROW}[data-state="labelled"]')).to_have_count(2)
+        assert given(desk) == [(asked[0], ["dark"]), (asked[1], ["bright"])]
+        assert errors == []
+    finally:
+        desk.page = first
+        context.close()
 
 
 def test_token_that_is_revoked_keeps_the_answers_and_asks_for_another(
