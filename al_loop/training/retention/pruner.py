@@ -55,7 +55,7 @@ class Pruner:
         """
         with self._lock:
             plan = self._plan(campaign)
-            found = [(item, paths) for item, paths in self._items(campaign, plan) if item.bytes]
+            found = [(item, paths) for item, paths in self._items(campaign, plan) if any(map(Path.exists, paths))]
             if not dry_run:
                 found = [entry for entry in found if self._remove(campaign, *entry)]
                 self._remove_checkpoints(campaign)

@@ -1,6 +1,6 @@
 // The round that runs, with its progress, and those that ran.
 
-import { change } from "../start/service.js";
+import { askFile, change } from "../start/service.js";
 import { button, confirmed, duration, element, facts, inWords, nothing, table, when } from "./parts.js";
 
 /** What runs now, or the button that starts a round. */
@@ -25,8 +25,11 @@ function running(base, live, waiting, refresh) {
     ["why", live.reason],
   ];
   if (progress) rows.push(["phase", progressText(progress)]);
+  if (progress?.epoch != null) rows.push(["epoch", `${progress.epoch} of ${progress.epochs}`]);
+  if (progress?.samples_per_s != null) rows.push(["speed", `${Math.round(progress.samples_per_s).toLocaleString("en")} samples/s`]);
   if (progress?.loss != null) rows.push(["loss", progress.loss.toPrecision(3)]);
   if (progress?.metric != null) rows.push(["metric so far", progress.metric.toFixed(3)]);
+  if (live.notes) rows.push(["note", live.notes]);
   if (waiting.length) rows.push(["waiting", `round ${waiting.join(", ")}`]);
   const cancel = button("Cancel it", async () => {
     const reason = await confirmed(`Cancel round ${live.number}?`, "Its training stops within seconds. What serves goes on serving.", "Cancel the round");
@@ -34,7 +37,7 @@ function running(base, live, waiting, refresh) {
     await change("POST", `${base}/rounds/${live.number}/cancel`);
     await refresh();
   }, "cancel");
-  return [bar, facts(rows), cancel];
+  return [bar, facts(rows), cancel, logButton(base, live.number)];
 }
 
 function progressText({ phase, done, total, seconds_left: left, message }) {
@@ -55,7 +58,7 @@ function idle(base, campaign, refresh) {
 }
 
 /** The newest rounds. */
-export function roundSection({ campaign }, rounds) {
+export function roundSection({ base }, rounds) {
   const body = () => {
     if (!rounds.length) return nothing("No round ran yet.");
     const rows = [...rounds].reverse().map((round) => ({
@@ -63,12 +66,22 @@ export function roundSection({ campaign }, rounds) {
       cells: [
         String(round.number), round.state, round.reason, round.labels?.toLocaleString("en") ?? "–",
         when(round.requested_at), round.ended_at ? duration(round.started_at, round.ended_at) : "–",
-        round.error ?? round.verdict ?? round.left_out ?? "",
+        [round.error ?? round.verdict ?? round.left_out, round.notes].filter(Boolean).join("; "),
+        round.started_at ? logButton(base, round.number) : "",
       ],
     }));
-    const log = element("p", "soft");
-    log.append("What a training wrote: ", element("code", "inline", `al-loop round log ${campaign.name} NUMBER`));
-    return [table("Rounds", ["round", "state", "why", "labels", "asked for", "took", "outcome"], rows), log];
+    return table("Rounds", ["round", "state", "why", "labels", "asked for", "took", "outcome", ""], rows);
   };
   return { id: "rounds", heading: "Rounds", about: rounds, body };
+}
+
+/** Saves all that the training programs of a round wrote; a link could not send a token. */
+function logButton(base, number) {
+  return button("Log", async () => {
+    const link = element("a");
+    link.href = URL.createObjectURL(await askFile(`${base}/rounds/${number}/log.txt`));
+    link.download = `round-${number}.log`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  }, `log-${number}`);
 }

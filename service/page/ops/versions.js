@@ -20,7 +20,7 @@ function versions(context, models, points) {
     cells: [
       model.version, String(model.round_number), metricsOf(model, points), when(model.created_at),
       model.current ? element("strong", "live", "serves") : model.promoted_at ? "served before" : "never served",
-      model.problem ?? "", actions(context, model, current),
+      model.problem ?? (model.pruned_at ? "its files were pruned" : model.pinned_at ? "pinned" : ""), actions(context, model, current),
     ],
   }));
   const made = [table("Model versions", ["version", "round", "on the test reserve", "made", "state", "problem", ""], rows)];
@@ -36,7 +36,7 @@ function metricsOf(model, points) {
 
 function actions({ base, campaign, refresh }, model, current) {
   const box = element("span", "actions");
-  if (!model.current && !model.problem) {
+  if (!model.current && !model.problem && !model.pruned_at) {
     const back = current && model.round_number < current.round_number;
     const title = back ? `Roll back to ${model.version}?` : `Promote ${model.version}?`;
     const told = current ? `It replaces ${current.version}; requests in flight are answered.` : "It begins to serve.";
@@ -46,6 +46,12 @@ function actions({ base, campaign, refresh }, model, current) {
       await change("POST", `${base}/models/${encodeURIComponent(model.version)}/promote`, { reason });
       await refresh();
     }, `promote-${model.version}`));
+  }
+  if (!model.pruned_at) {
+    box.append(button(model.pinned_at ? "Unpin" : "Pin", async () => {
+      await change(model.pinned_at ? "DELETE" : "PUT", `${base}/models/${encodeURIComponent(model.version)}/pin`);
+      await refresh();
+    }, `pin-${model.version}`));
   }
   const compare = button(chosen.has(model.version) ? "Compared" : "Compare", async () => {
     if (!chosen.delete(model.version)) chosen.add(model.version);

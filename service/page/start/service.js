@@ -23,6 +23,9 @@ export const ask = async (path, { also = [] } = {}) => (await send("GET", path, 
 /** The JSON answer to a request that changes something; `body` is sent as JSON. */
 export const change = async (method, path, body) => (await send(method, path, body)).json();
 
+/** The file at a path as a blob. */
+export const askFile = async (path) => (await send("GET", path)).blob();
+
 /** The picture at a path as a blob; null where there is none to show. */
 export async function askPicture(path) {
   try {

@@ -163,3 +163,26 @@ def test_pages_fit_three_widths_in_both_schemes_and_are_readable_for_everybody(
                 page.screenshot(path=pictures / f"{path.replace('/', '-')}-{width}-{scheme}.png", full_page=True)
         assert page.evaluate(UNNAMED) == []
     assert said == []
+
+
+def test_version_is_pinned_by_button_and_the_log_of_a_round_is_saved(start: Start, page: Page, imagery: Path) -> None:
+    url, app = start()
+    make(url, imagery / "fields")
+    make_versions(app)
+    loop: Loop = app.state.loop
+    campaign = loop.store.campaigns.get("fields")
+    loop.store.rounds.create(campaign.campaign_id, reason="ops", now=loop.clock())
+    for state in (RoundState.TRAINING, RoundState.FAILED):
+        loop.store.rounds.set_state(campaign.campaign_id, 3, state, loop.clock())
+    run = loop.layout.round("fields", 3) / "training"
+    run.mkdir(parents=True)
+    (run / "log.txt").write_bytes(b"step 1\n\xff\n")
+    page.goto(f"{url}/ops/fields")
+    page.locator("#versions").get_by_role("button", name="Pin", exact=True).last.click()
+    expect(page.locator("#versions").get_by_role("button", name="Unpin")).to_have_count(1)
+    pinned = [entry.version for entry in loop.store.versions.list(campaign.campaign_id) if entry.pinned_at]
+    assert pinned == ["v1"]
+    with page.expect_download() as saved:
+        page.locator("#rounds").get_by_role("button", name="Log").first.click()
+    assert saved.value.suggested_filename == "round-3.log"
+    assert Path(saved.value.path()).read_bytes() == b"step 1\n\xff\n"
