@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from models.environment import Environment
 from models.pretrain_config import SHIPPED, PretrainConfig, PretrainSummary
 
 TaskName = str
@@ -227,6 +228,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """What its frozen features come from, in words; None: it has none, or is from before there was a choice."""
     remarks: list[str] = []
     """What was unusual about its training, such as smaller batches for lack of memory."""
+    environment: Environment | None = None
+    """What its training ran in; None: a version from before this was recorded."""
 
     @property
     def reading(self) -> BandPolicy:

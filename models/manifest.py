@@ -6,6 +6,7 @@
     path             string         absolute path of the raster
     split            string         "train", "calibration" or "test" (the reserve)
     block            string         spatial block; a block lies in one split only
+    nearest_m        double         of the reserve: metres to the nearest training image, from centre to centre
     file_bytes, modified_ns         int64, of the file when the labels were burnt: it is left out if it changed since
     classification   list<int32>    class indices; null = not labelled for this task, empty = none of the classes
     segmentation     list<struct<code: int32, wkb: binary>>
@@ -29,6 +30,19 @@ MANIFEST_FILE = "manifest.json"
 
 Unlabelled = Literal["background", "ignore"]
 Split = Literal["train", "calibration", "test"]
+
+
+class Leaks(msgspec.Struct, frozen=True, kw_only=True):
+    """Labelled samples of the test reserve that show what a labelled training sample shows."""
+
+    overlapping: int = 0
+    """Whose footprint shares ground with that of a training sample."""
+    equal: int = 0
+    """Whose pixels are those of a training sample."""
+    sample_ids: list[int] = []
+    """All of them, ascending."""
+    excluded: bool = True
+    """Whether they were left out of what is measured; false: nothing would have been left."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +82,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Why `model` has another encoder than the campaign's settings, for the card; None: it has the same."""
     band_names: list[str] | None = None
     """What each band of the files is, as the campaign's settings say; None: `sensor` or the files tell."""
+    leaks: Leaks | None = None
+    """Reserve samples that leak; None: a manifest from before that was looked at."""
     background: bool = False
     """Whether the run tries a deep candidate while quick ones serve, see `models.training.plan`."""
 

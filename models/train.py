@@ -40,6 +40,7 @@ from models.training.incumbent import load_incumbent, onnx_infer
 from models.training.ladder import Quick, candidates, choose, fit_quick
 from models.training.plan import plan_candidates
 from models.training.quick import QuickNetwork, export_quick
+from models.training.reserve.outcomes import write_outcomes
 from models.training.tallies import TILE_PX, tally
 from models.training.torch_inference import torch_infer
 
@@ -123,7 +124,9 @@ def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | Non
     incumbent, message = load_incumbent(manifest)
     progress.enter("evaluating", total=len(reserve), message=message)
     candidate = Contender(version=manifest.version, tasks=tasks, infer=infer)
-    evaluation = evaluate(reserve, reader, counts, candidate, incumbent, TILE_PX)
+    evaluation = evaluate(
+        reserve, reader, counts, candidate, incumbent, TILE_PX, keep=lambda rows: write_outcomes(out, rows)
+    )
 
     progress.enter("exporting")
     if not isinstance(network, QuickNetwork):

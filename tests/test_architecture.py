@@ -16,8 +16,9 @@ ROOT = Path(__file__).parent.parent
 
 ROOMS = {  # from the ground up: a room may import itself and what stands before it
     "models": [
-        "errors", "tracing", "arrays", "progress", "files", "limits", "pretrain_config", "card", "manifest", "metrics",
-        "registry", "rasters", "pictures", "geo", "synthetic", "tasks", "inference", "scoring", "heads", "encoders",
+        "errors", "tracing", "arrays", "progress", "files", "limits", "pretrain_config", "environment", "card",
+        "manifest", "metrics", "registry", "rasters", "pictures", "geo", "synthetic", "tasks", "inference", "scoring",
+        "heads", "encoders",
         "training", "pretraining", "score_pool", "train", "pretrain",
     ],
     "al_loop": [

@@ -40,6 +40,21 @@ MAX_CLASSES = 254
 """Of a task that answers pixels: codes of classes are uint8; 0 is background and 255 is ignore."""
 
 
+class Judged(NamedTuple):
+    """How sure an output is of its n answers, and whether they are right."""
+
+    answers: NDArray[np.integer]
+    """Place of each answer's class in the output, (n,)."""
+    confidence: NDArray[np.float64]
+    """Probability of each, (n,)."""
+    correct: NDArray[np.bool_]
+    """(n,)."""
+    mistake: float
+    """Sum of the confidences in what is wrong."""
+    weight: float
+    """By what to divide `mistake`, so that 1 is "all of it wrong, and certain of it"."""
+
+
 class TaskMetric(NamedTuple):
     """How answers are measured, from the summed tables of `Task.tally`. Higher is better."""
 
@@ -164,6 +179,26 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
             over the windows of a large image where the task answers each pixel.
         """
         raise NotImplementedError
+
+    def judge(self, truth: Truth, output: NDArray[np.floating]) -> Judged | None:
+        """How sure one output is of its answers, and whether they are right; pixels without truth are left out.
+
+        None: answers are no classes, so that reports of rounds have nothing but the metric.
+        """
+        return None
+
+    def class_counts(self, tables: NDArray[np.float64]) -> NDArray[np.float64]:
+        """True positives, false positives, false negatives and true negatives (..., K, 4) of each class.
+
+        Args:
+            tables: Of `tally`, (..., R, C).
+        """
+        true_positive = np.einsum("...kk->...k", tables)
+        false_positive = tables.sum(axis=-2) - true_positive
+        false_negative = tables.sum(axis=-1) - true_positive
+        known = true_positive + false_positive + false_negative
+        counts = [true_positive, false_positive, false_negative, tables.sum(axis=(-2, -1))[..., None] - known]
+        return np.asarray(np.stack(counts, axis=-1)[..., self.first_code :, :])
 
     def majority(self, total: NDArray[np.float64], counts: NDArray[Any]) -> NDArray[np.float64]:
         """The summed table if every answer were the best constant one, judged by the training labels' counts."""

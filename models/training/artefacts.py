@@ -1,31 +1,22 @@
 """The files of a finished training run, ready for the registry."""
 
 import hashlib
-import importlib.metadata
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import torch
 from safetensors.torch import save_file
 from torch import nn
 
 from models.card import BandStatistics, Candidate, Evaluation, ModelCard, ParityReport, TaskSpec
+from models.environment import present_environment
 from models.files import write_atomically
 from models.manifest import MANIFEST_FILE, Manifest
 from models.training.data.stride import STRIDE_PX
 from models.training.fit import Schedule
 from models.training.ladder import features_told, network_config
-
-LIBRARIES = (
-    "torch",
-    "timm",
-    "segmentation-models-pytorch",
-    "onnx",
-    "onnxscript",
-    "onnxruntime-gpu",
-    "numpy",
-    "rasterio",
-)
 
 
 class TrainingReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +52,7 @@ class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_artefacts(out: Path, directory: Path, manifest: Manifest, network: nn.Module, record: TrainingRecord) -> None:
-    """Write `weights.safetensors`, `training.json`, `evaluation.json` and `card.json` beside the ONNX file.
+    """Write weights, `training.json`, `evaluation.json`, the manifest and `card.json` beside the ONNX file.
 
     The card has no digests yet: the registry adds them when it publishes the version.
 
@@ -74,8 +65,9 @@ def write_artefacts(out: Path, directory: Path, manifest: Manifest, network: nn.
     """
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     save_file(weights, out / "weights.safetensors")
+    environment = present_environment(threads=torch.get_num_threads(), device=record.device)
     training = {
-        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "libraries": environment.libraries,
         "device": record.device,
         "seconds": record.seconds,
         "schedule": record.schedule,
@@ -112,7 +104,9 @@ def write_artefacts(out: Path, directory: Path, manifest: Manifest, network: nn.
         encoder_problem=manifest.encoder_problem,
         features=features_told(network),
         remarks=record.remarks,
+        environment=environment,
     )
+    shutil.copyfile(directory / MANIFEST_FILE, out / MANIFEST_FILE)  # stays with the version where rounds are pruned
     for name, content in (("training.json", training), ("evaluation.json", record.evaluation), ("card.json", card)):
         with write_atomically(out / name) as file:  # the card last: a folder with one is complete
             file.write(msgspec.json.format(msgspec.json.encode(content), indent=1))

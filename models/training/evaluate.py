@@ -3,7 +3,8 @@
 Knows nothing of torch: see `models.training.tallies` for what a model is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -34,6 +35,7 @@ def evaluate(
     candidate: Contender,
     incumbent: Contender | None,
     window_px: int,
+    keep: Callable[[list[dict[str, Any]]], None] = lambda rows: None,
 ) -> Evaluation:
     """Measure both models on the same samples, without those that cannot be read.
 
@@ -47,8 +49,9 @@ def evaluate(
         candidate: The new model.
         incumbent: The serving model, if there is one that reads the same bands.
         window_px: Larger images are cut into windows of this side.
+        keep: Gets what the candidate answered on each sample, as `write_outcomes` takes it.
     """
-    tallies = tally(samples, reader, candidate.tasks, candidate.infer, window_px)
+    tallies = tally(samples, reader, candidate.tasks, candidate.infer, window_px, detailed=True)
     others: list[Tally] = []
     if incumbent is not None:
         shared = [spec for spec in incumbent.tasks if spec in candidate.tasks]
@@ -56,6 +59,7 @@ def evaluate(
         for counted in tallies:  # a file may have broken between the two: both are measured on the same samples
             counted.keep(readable(samples, reader))
     new, old = _by_task(tallies), _by_task(others)
+    keep([row.row(task, samples[index]) for task, counted in new.items() for index, row in counted.outcomes.items()])
     weights = {
         task: metrics.resample_weights(
             [sample.block for sample, labelled in zip(samples, counted.labelled, strict=True) if labelled], SEED

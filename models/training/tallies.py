@@ -15,6 +15,7 @@ from models.rasters.bands import invalid_pixels
 from models.tasks import Task, tasks_of
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, truth_in
 from models.training.data.label_counts import is_labelled
+from models.training.reserve.outcomes import OutcomeRow
 
 Answers = Mapping[str, NDArray[np.float32]]
 
@@ -36,10 +37,13 @@ class Tally:
         labelled: (S,) whether the sample has a label for the task.
         tables: (S, R, C), see `Task.tally`.
         bins: (S, 15, 3) calibration bins.
+        outcomes: What is kept of each sample, by its place; filled where it was asked for.
     """
 
-    def __init__(self, task: Task, samples: Sequence[LabelledSample]) -> None:
+    def __init__(self, task: Task, samples: Sequence[LabelledSample], *, detailed: bool = False) -> None:
         self.task = task
+        self.outcomes: dict[int, OutcomeRow] = {}
+        self._detailed = detailed
         self.labelled = np.array([is_labelled(sample, task) for sample in samples], dtype=np.bool_)
         self.tables = np.zeros((len(samples), *task.table_shape))
         self.bins = np.zeros((len(samples), metrics.CALIBRATION_BINS, 3))
@@ -49,6 +53,7 @@ class Tally:
         self.labelled &= readable
         self.tables[~readable] = 0
         self.bins[~readable] = 0
+        self.outcomes = {index: row for index, row in self.outcomes.items() if readable[index]}
 
     def add(self, index: int, sample: LabelledSample, windows: Sequence[tuple[Chip, Answers]]) -> None:
         """Count the answers for all windows of sample `index`; answers come without the batch axis."""
@@ -59,14 +64,24 @@ class Tally:
             weights = [max(float((~invalid_pixels(chip.image)).sum()), 1e-6) for chip, _ in windows]
             mean = np.average(np.stack([answer for _, answer in answered]), axis=0, weights=weights)
             answered = [(answered[0][0], mean)]
+        row = OutcomeRow(self.task) if self._detailed else None
         for truth, answer in answered:
             table, bins = self.task.tally(truth, answer)
             self.tables[index] += table
             self.bins[index] += bins
+            if row is not None and (judged := self.task.judge(truth, answer)) is not None:
+                row.add(table, judged)
+                self.outcomes[index] = row
 
 
 def tally(
-    samples: Sequence[LabelledSample], reader: ChipReader, tasks: Sequence[TaskSpec], infer: Infer, window_px: int
+    samples: Sequence[LabelledSample],
+    reader: ChipReader,
+    tasks: Sequence[TaskSpec],
+    infer: Infer,
+    window_px: int,
+    *,
+    detailed: bool = False,
 ) -> list[Tally]:
     """Run a model once over every sample and count its answers for each task.
 
@@ -79,8 +94,9 @@ def tally(
         tasks: Tasks to count, all answered by `infer`.
         infer: The model.
         window_px: Side of the windows.
+        detailed: Whether to gather what is kept of each sample, `Tally.outcomes`.
     """
-    tallies = [Tally(task, samples) for task in tasks_of(tasks).values()]
+    tallies = [Tally(task, samples, detailed=detailed) for task in tasks_of(tasks).values()]
     for batch in _batches(samples, reader, window_px):
         if len(batch) == 1:  # one sample, any number of windows
             index, chips = batch[0]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from models import metrics
 from models.arrays import Floats
 from models.tasks.class_order import in_campaign_order
-from models.tasks.task import CalibrationRows, Scores, Tables, Task, TaskMetric
+from models.tasks.task import CalibrationRows, Judged, Scores, Tables, Task, TaskMetric
 from models.tasks.uncertainty import all_scores
 
 if TYPE_CHECKING:
@@ -119,6 +119,23 @@ class Classification(Task, frozen=True, kw_only=True, tag="classification"):
         label, answer = np.array(truth), np.array([output.argmax()])
         bins = metrics.calibration_bins(output.max(keepdims=True), answer == label)
         return metrics.confusion(label, answer, len(output), ignore=None), bins
+
+    def judge(self, truth: Classes, output: NDArray[np.floating]) -> Judged:
+        """See `Task.judge`; for multi-label each class is an answer, and the worst one is the mistake."""
+        values = output.astype(np.float64)
+        if self.multi_label:
+            present = self._present(truth)
+            wrong = np.where(present, 1 - values, values)[(values > 0.5) != present]
+            return Judged(np.arange(len(values)), values, present, float(wrong.max(initial=0.0)), 1.0)
+        answer = int(values.argmax())
+        right = answer == truth[0]
+        return Judged(
+            np.array([answer]), values[[answer]], np.array([right]), 0.0 if right else float(values[answer]), 1.0
+        )
+
+    def class_counts(self, tables: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See `Task.class_counts`."""
+        return tables if self.multi_label else super().class_counts(tables)
 
     def majority(self, total: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """The most frequent class; for multi-label every class always, which no constant answer beats in F1."""

@@ -14,7 +14,7 @@ from models.card import BACKGROUND, IGNORE
 from models.rasters.specks import remove_specks
 from models.tasks.class_order import codes_in_campaign_order
 from models.tasks.segmentation.tiles import CodesOverTiles, ProbabilitiesOverTiles, ScoresOverTiles, StrataOverTiles
-from models.tasks.task import CalibrationRows, Scores, Tables, Task, TaskMetric, Window
+from models.tasks.task import CalibrationRows, Judged, Scores, Tables, Task, TaskMetric, Window
 from models.tasks.uncertainty import all_scores
 
 if TYPE_CHECKING:
@@ -101,6 +101,13 @@ class Segmentation(Task, frozen=True, kw_only=True, tag="segmentation"):
         answer = output.argmax(axis=0)
         bins = metrics.calibration_bins(output.max(axis=0)[known], (answer == truth)[known])
         return metrics.confusion(truth, answer, len(output)), bins
+
+    def judge(self, truth: Codes, output: NDArray[np.floating]) -> Judged:
+        """See `Task.judge`; each labelled pixel is an answer."""
+        known = truth != IGNORE
+        answers = output.argmax(axis=0)[known]
+        confidence, correct = output.max(axis=0)[known].astype(np.float64), answers == truth[known]
+        return Judged(answers, confidence, correct, float(confidence[~correct].sum()), float(len(answers)))
 
     def majority(self, total: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """The most frequent class other than background everywhere."""

@@ -39,6 +39,8 @@ class LabelledSample(msgspec.Struct, frozen=True, kw_only=True):
     """Of each task that the sample is labelled for, see `Task.read`."""
     height: int
     width: int
+    nearest_m: float | None = None
+    """Of the reserve: metres from its centre to that of the nearest training image; None: not known."""
 
 
 class Chip(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +86,7 @@ def read_samples(
                 targets={name: task.read(row[name]) for name, task in tasks.items() if row[name] is not None},
                 height=header.height,
                 width=header.width,
+                nearest_m=row.get("nearest_m"),
             )
         )
     return samples

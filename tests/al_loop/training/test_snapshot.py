@@ -18,7 +18,8 @@ from al_loop.domain.campaigns import Campaign, CampaignSettings, ClassChange, Re
 from al_loop.domain.labels import LabelInput
 from al_loop.errors import NotEnoughLabelsError
 from al_loop.store import LabelStore
-from al_loop.training.snapshot import Snapshot, split_samples, write_snapshot
+from al_loop.training.snapshot import Snapshot, write_snapshot
+from al_loop.training.snapshots.rows import split_samples
 from models.card import TaskSpec
 from models.manifest import read_manifest
 from tests.al_loop.store.fixtures import CLASSES, NOW, make_header

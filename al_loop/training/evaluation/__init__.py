@@ -1,0 +1,1 @@
+"""What a round measured: leakage, slices, reliability, mistakes, and the report of all of it."""

@@ -1,0 +1,1 @@
+"""What a model answered on the test reserve, sample by sample."""
