@@ -49,6 +49,7 @@ from service.routes.progress import ProgressController
 from service.routes.pruning import PruningController
 from service.routes.queries import QueryController
 from service.routes.relabels import RelabelController
+from service.routes.reports import ReportController
 from service.routes.rounds import RoundController
 from service.routes.samples import SampleController
 from service.routes.scaneo import ScaneoController
@@ -79,6 +80,7 @@ CONTROLLERS = (
     CommentController,
     AgreementController,
     RoundController,
+    ReportController,
     PretrainingController,
     ModelVersionController,
     PruningController,

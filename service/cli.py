@@ -19,6 +19,7 @@ from service.commands import (
     campaigns,
     classes,
     doctor,
+    evaluation,
     imports,
     models,
     people,
@@ -214,6 +215,13 @@ _add(training_round, "watch", rounds.watch, "round watch fields", "round watch f
 _add(training_round, "cancel", rounds.cancel, "round cancel fields")
 _add(training_round, "list", rounds.show_all, "round list fields --json")
 _add(training_round, "diff", rounds.diff, "round diff fields 3 4")
+_add(
+    training_round,
+    "report",
+    evaluation.report,
+    "round report fields 3",
+    "round report fields 3 --out round-3.html",
+)
 _add(training_round, "log", rounds.log, "round log fields", "round log fields 3 --out round-3.log")
 
 _add(app, "pretrain", pretrainings.run, "pretrain fields --minutes 20 --watch", panel=TRAINING)

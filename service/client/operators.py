@@ -8,6 +8,7 @@ from al_loop.domain.quality import StopAdvice
 from al_loop.domain.retention import PruneReport
 from al_loop.domain.retraining import PolicyPreview, RetrainPolicy
 from al_loop.domain.round_diffs import RoundDiff
+from al_loop.domain.round_reports import RoundReport
 from al_loop.domain.rounds import ModelVersion
 from al_loop.domain.webhooks import Delivery, DeliveryState
 from al_loop.upkeep.archive import Compression
@@ -189,3 +190,11 @@ class OperatorClient(Client):
     def redeliver_dead(self, webhook_id: int) -> int:
         """Try everything again that was given up for a webhook; returns how many that are."""
         return self._json("POST", f"/webhooks/{webhook_id}/redeliver", Redelivered).redelivered
+
+    def round_report(self, name: str, number: int) -> RoundReport:
+        """What a round's model is worth on the test reserve."""
+        return self._json("GET", f"/campaigns/{name}/rounds/{number}/report", RoundReport, timeout=600.0)
+
+    def round_report_page(self, name: str, number: int) -> bytes:
+        """The same as one HTML file."""
+        return self._send("GET", f"/campaigns/{name}/rounds/{number}/report.html", timeout=600.0).content

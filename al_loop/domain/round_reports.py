@@ -1,0 +1,173 @@
+"""The report of a round: what its model is worth, on the test reserve alone, and what that may hide."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from models.card import PairedDifference, TaskName
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """A share of the test reserve with its 95 % interval."""
+
+    value: float
+    low: float | None
+    """Bootstrap by block, of images never narrower than the exact binomial one; null: one sample, which has none."""
+    high: float | None
+
+
+class SliceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A class, a place, or the samples at some distance from training."""
+
+    name: str
+    samples: int
+    """Reserve samples: of a class those that show it, in truth or in the answer."""
+    accuracy: Measured | None = None
+    """Right answers of all; of a class, whether it is told from the others."""
+    precision: Measured | None = None
+    """Of a class: answers of it that are right."""
+    recall: Measured | None = None
+    """Of a class: what of it is found."""
+    f1: Measured | None = None
+    """Of a class, or the mean over classes that the samples show."""
+    iou: Measured | None = None
+    """Intersection over union; of a class, or the mean over classes that the samples show."""
+    expected_calibration_error: Measured | None = None
+    """Mean gap between confidence and correctness; of a class, of the answers that name it."""
+
+
+class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):
+    """Answers of about one confidence."""
+
+    low: float
+    high: float
+    count: int
+    """Images, pixels, or classes of images."""
+    confidence: float
+    """Mean of these answers."""
+    correct: Measured
+    """Share of them that is right."""
+
+
+class Confusion(msgspec.Struct, frozen=True, kw_only=True):
+    """What is taken for what."""
+
+    rows: list[str]
+    """What is true."""
+    columns: list[str]
+    """What was answered; of several classes an image: right, wrongly named, missed, rightly left out."""
+    counts: list[list[int]]
+    """Images or pixels."""
+
+
+class Mistake(msgspec.Struct, frozen=True, kw_only=True):
+    """A reserve sample that the model is wrong about, and sure of it."""
+
+    sample_id: int
+    path: str
+    block: str
+    truth: str
+    """The class, the classes, or the class of most of the wrong pixels."""
+    answer: str
+    """What it was taken for."""
+    confidence: float
+    """Confidence in what is wrong; of pixels the mean over all, right ones counting 0."""
+    picture: str
+    """Address of its picture, relative to the root of the service."""
+
+
+class NeededLabels(msgspec.Struct, frozen=True, kw_only=True):
+    """How large the test reserve has to be for a question, if the model stays as good."""
+
+    question: Literal["beats constant answers", "differs from the serving model"]
+    decided: bool
+    more: int | None
+    """Further labelled reserve samples that would decide it; 0: it is decided; null: no number would, or too many."""
+    sentence: str
+
+
+class TaskReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One task, measured on the test reserve."""
+
+    task: TaskName
+    metric: str
+    """As the gate compares it."""
+    value: float
+    low: float
+    high: float
+    baseline: float
+    """Of the best constant answer."""
+    overall: SliceReport
+    blocks: int
+    """Blocks of the reserve with a labelled sample: what intervals are resampled by."""
+    classes: list[SliceReport]
+    places: list[SliceReport]
+    """Blocks of the reserve, most samples first; empty where samples stand alone."""
+    places_left_out: int
+    """Further places with fewer samples."""
+    distances: list[SliceReport]
+    """By distance to the nearest training image; empty where images have no place."""
+    reliability: list[ReliabilityBin]
+    confusion: Confusion
+    paired: PairedDifference | None
+    """Against the version that served."""
+    needed: list[NeededLabels]
+    mistakes: list[Mistake]
+    """The most confident first."""
+
+
+class LeakReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Labelled reserve samples that show what a training image shows."""
+
+    overlapping: int
+    """That share ground with one."""
+    equal: int
+    """Whose pixels are those of one."""
+    samples: int
+    """In all."""
+    excluded: bool
+    """Whether they are left out of everything else in the report."""
+    sentence: str
+
+
+class BiasedEstimate(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric on labels that queries chose: no estimate of how good the model is on the pool."""
+
+    task: TaskName
+    candidate: str
+    """quick or deep."""
+    value: float
+    won: bool
+
+
+class ChosenLabels(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known from labels outside the reserve; apart, as it is biased."""
+
+    sources: dict[str, int]
+    """Labelled samples of the campaign outside the reserve by what they were asked for."""
+    estimates: list[BiasedEstimate]
+    """On training labels that the candidate was not fitted on."""
+    sentence: str
+    """Why none of this is to be compared with the reserve."""
+
+
+class RoundReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a round's model is worth."""
+
+    campaign: str
+    round_number: int
+    version: str
+    state: str
+    ended_at: datetime | None
+    verdict: str | None
+    labels: int
+    reserve_labels: int
+    """Labelled reserve samples that were measured."""
+    incumbent_version: str | None
+    leakage: LeakReport | None
+    """null: a round from before that was looked at."""
+    tasks: list[TaskReport]
+    chosen: ChosenLabels
+    notices: list[str]
+    """What a reader has to know before the figures, in sentences."""

@@ -1,0 +1,102 @@
+"""Pictures of what a version got wrong: the sample, and for tasks that answer pixels what is true and what it said."""
+
+from io import BytesIO
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.class_colours import class_colours, rgb
+from al_loop.domain.labels import counting
+from al_loop.domain.painting import painted
+from al_loop.domain.samples import Sample
+from al_loop.errors import AlLoopError
+from al_loop.serving.model_server import ModelServer
+from al_loop.serving.pictures.drawing import Picture, enlarged, with_codes
+from al_loop.serving.pictures.service import MAX_MODEL_PX, PictureService
+from al_loop.serving.sample_files import file_of
+from al_loop.store import LabelStore
+from models.card import BACKGROUND, TaskName
+from models.errors import ModelsError
+from models.inference.predictor import Predictor
+from models.pictures.colours import encode_png
+from models.rasters.reading import read_raster
+from models.tasks import kind_of
+from models.tasks.class_order import codes_in_campaign_order
+
+
+class CaptionedPicture(NamedTuple):
+    """A picture, or why there is none."""
+
+    caption: str
+    png: bytes | None
+
+
+class MistakePictures:
+    """Draws samples for the report of one version; the version is loaded when the first mask is asked for."""
+
+    def __init__(
+        self, store: LabelStore, server: ModelServer, pictures: PictureService, campaign: Campaign, version: str
+    ) -> None:
+        self._store, self._server, self._pictures = store, server, pictures
+        self._campaign, self._version = campaign, version
+        self._model: Predictor | None = None
+
+    def of(self, task: TaskName, sample_id: int, size_px: int) -> list[CaptionedPicture]:
+        """A sample, and where the task answers pixels its label and the version's answer outlined on it.
+
+        Trouble with a file is told in the caption: a report does not fail for one picture.
+        """
+        try:
+            plain = self._pictures.thumbnail(self._campaign, sample_id, size_px).body()
+        except (AlLoopError, ModelsError, OSError) as error:
+            return [CaptionedPicture(f"no picture: {error}", None)]
+        found = [CaptionedPicture("image", plain)]
+        if not kind_of(task).per_pixel:
+            return found
+        picture = enlarged(np.asarray(Image.open(BytesIO(plain)).convert("RGBA")), size_px)
+        for caption, codes_of in (("label", self._label), ("answer", self._answer)):
+            try:
+                codes = codes_of(task, sample_id)
+            except (AlLoopError, ModelsError, OSError) as error:
+                found.append(CaptionedPicture(f"no {caption}: {error}", None))
+            else:
+                found.append(CaptionedPicture(caption, encode_png(self._outlined(picture, task, codes))))
+        return found
+
+    def _outlined(self, picture: Picture, task: TaskName, codes: NDArray[np.uint8]) -> Picture:
+        colours = class_colours(self._campaign.tasks, self._campaign.chosen_colours)
+        return with_codes(picture, codes, [rgb(colours[name]) for name in self._classes(task)])
+
+    def _label(self, task: TaskName, sample_id: int) -> NDArray[np.uint8]:
+        """The label that counts now; it may have been corrected since the round."""
+        history = self._store.labels.history(self._campaign.campaign_id, sample_id)
+        newest = {(entry.task, entry.annotator): entry for entry in history}
+        given = counting(entry for entry in newest.values() if entry.retracts is None)
+        label = given.get(sample_id, {}).get(task)
+        if label is None:
+            raise AlLoopError("it has no label any more")
+        sample = self._sample(sample_id)
+        return painted(self._classes(task), label, sample, BACKGROUND)
+
+    def _answer(self, task: TaskName, sample_id: int) -> NDArray[np.uint8]:
+        if self._model is None:
+            self._model = Predictor(self._server.registry(self._campaign).path(self._version), device="cpu")
+        model = self._model
+        sample, path, _ = file_of(self._store, self._campaign, sample_id)
+        reduction = max(1.0, max(sample.height, sample.width) / MAX_MODEL_PX)
+        shape = (max(1, round(sample.height / reduction)), max(1, round(sample.width / reduction)))
+        image = read_raster(
+            path, model.card.bands, out_shape=None if reduction == 1.0 else shape, name=sample.path,
+            policy=self._campaign.reading(model.card),
+        )  # fmt: skip
+        return codes_in_campaign_order(model.answer(task, image), model.tasks[task].classes, self._classes(task))
+
+    def _sample(self, sample_id: int) -> Sample:
+        return self._store.samples.get(self._campaign.campaign_id, sample_id)
+
+    def _classes(self, task: TaskName) -> list[str]:
+        spec = self._campaign.task(task)
+        return [] if spec is None else spec.classes

@@ -1,0 +1,187 @@
+"""Lays the report of a round out as one HTML document: no script, no address of another file."""
+
+import base64
+from collections.abc import Callable, Sequence
+from functools import cache
+from html import escape
+from importlib.resources import files
+
+from al_loop.domain.round_reports import ChosenLabels, Mistake, RoundReport, SliceReport, TaskReport
+from al_loop.serving.pictures.mistakes import CaptionedPicture
+from models.tasks import kind_of
+from service.report.charts import confusion_table, measured, reliability_svg, reliability_table
+
+SHOWN_PLACES = 40
+
+PicturesOf = Callable[[str, Mistake], Sequence[CaptionedPicture]]
+"""Task and mistake -> its pictures."""
+
+
+@cache
+def style() -> str:
+    """The stylesheet, which is all that the document's policy has to allow beside pictures in it."""
+    return files("service.report").joinpath("report.css").read_text(encoding="utf-8")
+
+
+def render(report: RoundReport, pictures: PicturesOf) -> str:
+    """The whole document.
+
+    Args:
+        report: What is told.
+        pictures: Of a mistake.
+    """
+    title = f"{report.campaign}, round {report.round_number}"
+    when = "" if report.ended_at is None else f", {report.ended_at:%d %B %Y, %H:%M} UTC"
+    body = "".join(_task(task, pictures) for task in report.tasks)
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{escape(title)} · al-loop</title>
+<style>{style()}</style>
+</head>
+<body>
+<main>
+<header>
+<h1>{escape(title)}</h1>
+<p class="soft">{escape(report.version)}, {escape(report.state)}{when}: {report.labels:,} labels, measured on
+{report.reserve_labels:,} images of the test reserve, which no model was trained on. Ranges are 95 % intervals.</p>
+<p>{escape(report.verdict or "")}</p>
+</header>
+{_before_reading(report)}
+{body}
+{_chosen(report.chosen)}
+</main>
+</body>
+</html>
+"""
+
+
+def _before_reading(report: RoundReport) -> str:
+    told = [*report.notices, *([] if report.leakage is None else [report.leakage.sentence])]
+    if report.leakage is None:
+        told.append("Whether reserve images show what training images show was not looked at when this round ran.")
+    told += [f"{task.task}: {entry.sentence}." for task in report.tasks for entry in task.needed]
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in told)
+    return f'<section id="first"><h2>Before reading the figures</h2><ul>{items}</ul></section>'
+
+
+def _task(task: TaskReport, pictures: PicturesOf) -> str:
+    metric = task.metric.replace("_", " ")
+    unit = "pixels" if kind_of(task.task).per_pixel else "answers"
+    places = (
+        "<p>Reserve images stand alone: there are no places to compare.</p>"
+        if not task.places
+        else _slices(task.places[:SHOWN_PLACES], "place")
+        + _left_out(len(task.places[SHOWN_PLACES:]) + task.places_left_out)
+    )
+    distances = "" if not task.distances else f"<h3>By distance to training</h3>{_slices(task.distances, 'distance')}"
+    paired = (
+        ""
+        if task.paired is None
+        else f"<p>Against the version that served, on the same {task.paired.samples} images: "
+        f"{task.paired.difference:+.3f} <small>{task.paired.low:+.3f} to {task.paired.high:+.3f}</small>.</p>"
+    )
+    return f"""<section id="{escape(task.task)}">
+<h2>{escape(task.task)}</h2>
+<p class="headline"><strong>{task.value:.3f}</strong> {escape(metric)} <small>{task.low:.3f} to {task.high:.3f}</small>;
+the best constant answer has {task.baseline:.3f}.</p>
+{paired}
+{_slices([task.overall], "")}
+<h3>By class</h3>
+{_classes(task.classes)}
+<h3>By place</h3>
+<p class="soft">Blocks of the reserve; {task.blocks:,} hold a labelled image, and intervals are resampled by them.</p>
+{places}
+{distances}
+<h3>Is its confidence right?</h3>
+<p class="soft">Below the diagonal the model is too sure of itself. Bars: how many {unit} each bin holds.</p>
+<div class="two"><figure>{reliability_svg(task.reliability, unit)}</figure>
+<div>{reliability_table(task.reliability, unit)}</div></div>
+<h3>What is taken for what</h3>
+<p class="soft">{"Pixels" if unit == "pixels" else "Images"}, a row for what is true.</p>
+{confusion_table(task.confusion)}
+<h3>Worst mistakes</h3>
+{_mistakes(task, pictures)}
+</section>"""
+
+
+def _slices(slices: Sequence[SliceReport], kind: str) -> str:
+    head = f"<tr><th>{kind}</th><th>images</th><th>accuracy</th><th>F1</th><th>IoU</th><th>calibration error</th></tr>"
+    rows = "".join(
+        f"<tr><td>{escape(entry.name)}</td><td>{entry.samples:,}</td>{_cells(entry, 'accuracy', 'f1', 'iou')}"
+        f"{_cells(entry, 'expected_calibration_error')}</tr>"
+        for entry in slices
+    )
+    return f'<div class="scroll"><table>{head}{rows}</table></div>'
+
+
+def _classes(slices: Sequence[SliceReport]) -> str:
+    names = ("precision", "recall", "f1", "iou", "accuracy", "expected_calibration_error")
+    head = (
+        "<tr><th>class</th><th>images</th><th>precision</th><th>recall</th><th>F1</th><th>IoU</th><th>accuracy</th>"
+        "<th>calibration error</th></tr>"
+    )
+    rows = "".join(
+        f"<tr><td>{escape(entry.name)}</td><td>{entry.samples:,}</td>{_cells(entry, *names)}</tr>" for entry in slices
+    )
+    return f'<div class="scroll"><table>{head}{rows}</table></div>'
+
+
+def _cells(entry: SliceReport, *names: str) -> str:
+    values = (getattr(entry, name) for name in names)
+    shown = ("–" if value is None else measured(value.value, value.low, value.high) for value in values)
+    return "".join(f"<td>{cell}</td>" for cell in shown)
+
+
+def _left_out(count: int) -> str:
+    return f'<p class="soft">{count:,} further places with fewer images stand in the JSON.</p>' if count else ""
+
+
+def _mistakes(task: TaskReport, pictures: PicturesOf) -> str:
+    if not task.mistakes:
+        return "<p>None.</p>"
+    cards = "".join(_mistake(entry, pictures(task.task, entry)) for entry in task.mistakes)
+    return f'<div class="mistakes">{cards}</div>'
+
+
+def _mistake(entry: Mistake, pictures: Sequence[CaptionedPicture]) -> str:
+    shown = "".join(
+        f"<p>{escape(picture.caption)}</p>"
+        if picture.png is None
+        else f'<figure><img alt="{escape(entry.path)}: {picture.caption}" src="{_data_uri(picture.png)}">'
+        f"<figcaption>{picture.caption if len(pictures) > 1 else ''}</figcaption></figure>"
+        for picture in pictures
+    )
+    return (
+        f'<article><div class="pictures">{shown}</div><p><strong>{escape(entry.truth)}</strong> taken for '
+        f"<strong>{escape(entry.answer)}</strong>, confidence {entry.confidence:.2f}<br>"
+        f"<small>{escape(entry.path)} (sample {entry.sample_id})</small></p></article>"
+    )
+
+
+def _chosen(chosen: ChosenLabels) -> str:
+    asked = ", ".join(f"{count:,} {escape(source.replace('_', ' '))}" for source, count in chosen.sources.items())
+    rows = "".join(
+        f"<tr><td>{escape(entry.task)}</td><td>{escape(entry.candidate)}</td><td>{entry.value:.3f}</td>"
+        f"<td>{'yes' if entry.won else ''}</td></tr>"
+        for entry in chosen.estimates
+    )
+    table = (
+        '<div class="scroll"><table><tr><th>task</th><th>candidate</th><th>biased estimate</th><th>became the version'
+        f"</th></tr>{rows}</table></div>"
+        if rows
+        else "<p>There is none: too few labels.</p>"
+    )
+    return f"""<section id="chosen" class="biased">
+<h2>Estimates on chosen labels: biased</h2>
+<p>{escape(chosen.sentence)}</p>
+<p class="soft">Labelled images outside the reserve by what they were asked for: {asked or "none"}.</p>
+{table}
+</section>"""
+
+
+def _data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
