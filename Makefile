@@ -68,7 +68,7 @@ wheel: venv ## Build dist/al_loop-VERSION-py3-none-any.whl.
 	$(BIN)/python -m hatchling build -t wheel -d dist
 
 lock: venv ## Pin all dependencies anew (with hashes, without registry addresses).
-	$(BIN)/uv pip compile $(LOCK) --extra train pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile $(LOCK) --extra train pyproject.toml -c constraints.txt -o requirements.lock
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -c requirements.lock -o requirements-serve.lock
 	$(BIN)/uv pip compile $(LOCK) --group pyproject.toml:dev -c requirements.lock -o requirements-dev.lock
 

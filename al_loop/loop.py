@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from al_loop.campaigns.bands import decide_again
@@ -23,6 +24,7 @@ from al_loop.quality.savings_report import SavingsReporter
 from al_loop.quality.suggestion_outcomes import Assessor
 from al_loop.querying.points import SpreadPoints
 from al_loop.querying.sampler import Sampler
+from al_loop.runtime.cluster.executor import RayExecutor
 from al_loop.runtime.disk import DataDisk
 from al_loop.runtime.executor import Executor
 from al_loop.runtime.processes import run_supervised
@@ -73,6 +75,8 @@ MEASURE_S = 600.0
 
 PRUNE_PAUSE_S = 5.0
 """Seconds between two looks for files that are not kept, at least."""
+CLUSTER_LOOK_S = 15.0
+"""Seconds between two looks whether the head of the cluster answers."""
 
 ASSIST_PAUSE_S = 2.0
 """Seconds between two looks for labels that answer a suggestion, at least."""
@@ -99,6 +103,7 @@ class Loop:
         rounds_at_once: int = 1,
         sam_model: Path | None = None,
         executor: Executor = run_supervised,
+        cluster: RayExecutor | None = None,
         send_webhook: SendWebhook = send_nothing,
     ) -> None:
         """Open the data directory, load the serving models and recover what a stop interrupted.
@@ -114,6 +119,7 @@ class Loop:
             rounds_at_once: How many campaigns may train side by side.
             sam_model: ONNX file that outlines what was clicked (`models.inference.promptable`); None: regions grow.
             executor: Runs training and pool scoring.
+            cluster: Runs them instead, on a cluster.
             send_webhook: Sends one request to whoever subscribed.
 
         Raises:
@@ -129,8 +135,11 @@ class Loop:
         self.store = LabelStore.open(self.layout.database)
         self._embedding_stores: dict[str, EmbeddingStore] = {}
         self.server = ModelServer(self.store, self.layout, threads=threads)
+        self.cluster, scoring = cluster, executor
+        if cluster is not None:
+            executor, scoring = cluster, partial(cluster, patient=False)  # the scheduler tries again, and others wait
         self.scorer = PoolScorer(
-            self.store, self.layout, clock, threads=threads, executor=executor, frozen_encoder=can_embed()
+            self.store, self.layout, clock, threads=threads, executor=scoring, frozen_encoder=can_embed()
         )
         slots = TrainingSlots(rounds_at_once)
         self.rounds = RoundRunner(
@@ -170,6 +179,8 @@ class Loop:
         conditions = ConditionWatch(self.store, self.links, clock)
         self.scheduler.follow("events", CONDITION_PAUSE_S, conditions.look_at_pool, quiet=True)
         self.scheduler.ticks.every(2 * CONDITION_PAUSE_S, "events of links", conditions.look_at_links)
+        if cluster is not None:
+            self.scheduler.ticks.every(CLUSTER_LOOK_S, "the Ray cluster", cluster.state.look)
         self.scheduler.ticks.every(MEASURE_S, "size of the data directory", self.disk.measure)
         self.store.removals.remove_orphans()
         remove_files(self.store, self.layout)
@@ -288,7 +299,9 @@ class Loop:
         return take_backup(self.store, self.layout, self.clock, embeddings=embeddings, compression=compression)
 
     def close(self) -> None:
-        """Stop everything, children first, the store last."""
+        """Stop everything, children first, the store last. What runs on a cluster goes on."""
+        if self.cluster is not None:
+            self.cluster.leave()
         self.webhooks.close()
         self.links.close()
         self.scheduler.close()

@@ -123,5 +123,17 @@ class Progress:
             )
         )  # fmt: skip
 
+    def forward(self, line: ProgressLine) -> bool:
+        """Report what another program reported; returns whether that begins a phase, which the parent has stored then.
+
+        For a program that runs elsewhere, with this process between it and the parent.
+        """
+        begins = line.phase != self._phase
+        self._phase, self._phase_started = line.phase, time.monotonic()
+        self._write(line)
+        if begins and self._answers is not None:
+            self._answers.get()
+        return begins
+
     def _write(self, line: ProgressLine) -> None:
         self._file.write(msgspec.json.encode(line) + b"\n")

@@ -7,7 +7,7 @@ A known failure exits with code 2 after one sentence in `DIR/error.txt`.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -43,13 +43,16 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def score_pool(spec: ScoreSpec, directory: Path, progress: Progress) -> None:
+def score_pool(
+    spec: ScoreSpec, directory: Path, progress: Progress, load: Callable[[Path, int | None], Predictor] | None = None
+) -> None:
     """Score the samples of a spec and write the part.
 
     Args:
         spec: What to do.
         directory: Of the part; it must exist.
         progress: Called during the phase "scoring".
+        load: Gives the model of a directory, with a number of threads; None: it is loaded.
 
     Raises:
         ScoringError: The spec names a task that the model does not have, or no model.
@@ -65,7 +68,7 @@ def score_pool(spec: ScoreSpec, directory: Path, progress: Progress) -> None:
         results = ScoringResults(sample_ids, [""], np.float32)
         score_with_features(paths, spec.bands, results, progress, spec.band_policy)
     else:
-        model = _model(spec)
+        model = _model(spec, load or _load)
         progress.enter("scoring", total=len(paths))
         results = ScoringResults(sample_ids, [task.task for task in spec.tasks] or [""], np.float16)
         score_with_model(model, paths, spec.tasks, results, progress)
@@ -78,10 +81,14 @@ def score_pool(spec: ScoreSpec, directory: Path, progress: Progress) -> None:
     results.write(directory)
 
 
-def _model(spec: ScoreSpec) -> Predictor:
+def _load(directory: Path, threads: int | None) -> Predictor:
+    return Predictor(directory, threads=threads)
+
+
+def _model(spec: ScoreSpec, load: Callable[[Path, int | None], Predictor]) -> Predictor:
     if spec.model_dir is None:
         raise ScoringError(f"version {spec.version!r} needs a model directory; only {FEATURES!r} does without")
-    model = Predictor(Path(spec.model_dir), threads=spec.threads)
+    model = load(Path(spec.model_dir), spec.threads)
     known = [task.task for task in model.card.tasks]
     missing = [task.task for task in spec.tasks if task.task not in known]
     if missing:

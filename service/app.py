@@ -12,6 +12,8 @@ from litestar.config.cors import CORSConfig
 from litestar.types import Middleware
 
 from al_loop.loop import Loop
+from al_loop.runtime.cluster.config import RayConfig
+from al_loop.runtime.cluster.executor import RayExecutor
 from service.access.answer_headers import AllowMiddleware, AnswerHeaders
 from service.access.audit import AuditMiddleware, note_tokens
 from service.access.foreign_pages import ForeignPagesMiddleware, OwnAddresses
@@ -179,5 +181,23 @@ def open_workbench(settings: Settings) -> Loop:
         retrain_tick_s=settings.retrain_tick_s,
         score_tick_s=settings.score_tick_s,
         sam_model=settings.sam_model,
+        cluster=_cluster(settings),
         send_webhook=WebhookSender(WebhookTargets(settings)),
+    )
+
+
+def _cluster(settings: Settings) -> RayExecutor | None:
+    """What runs programs on the Ray cluster that the settings name; None: this machine does."""
+    if settings.executor == "local":
+        return None
+    return RayExecutor(
+        RayConfig(
+            address=settings.ray_address,
+            data=str(settings.data.resolve()),
+            workers=settings.ray_workers,
+            cpus=settings.ray_cpus,
+            gpus=settings.ray_gpus,
+            patience_s=settings.ray_patience_s,
+            artefacts=settings.artifacts or None,
+        )
     )

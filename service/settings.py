@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -62,6 +63,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     webhook_networks: str = ""
     """Private networks that webhooks may be sent to, such as `10.1.0.0/16,127.0.0.1/32`; unset: public addresses
     only."""
+    executor: Literal["local", "ray"] = "local"
+    """Where rounds, pretrainings and large pool scorings run: on this machine, or on a Ray cluster."""
+    ray_address: str = ""
+    """Head of the Ray cluster, `host:port`; this machine has to be one of its nodes."""
+    ray_workers: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 2
+    """Parts of a pool that the cluster scores at once."""
+    ray_cpus: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = 1.0
+    """CPUs of the cluster that one training, or one part of a pool, takes."""
+    ray_gpus: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 0.0
+    """GPUs of the cluster that one training takes."""
+    ray_patience_s: Annotated[float, msgspec.Meta(ge=0)] = 600.0
+    """Seconds that a round waits for a cluster that does not answer, before it fails."""
+    artifacts: str = ""
+    """Place that all machines reach, as an fsspec URL such as `s3://bucket/folder`; unset: they share the disk of the
+    data directory."""
     sam_model: Path | None = None
     """ONNX file that outlines what was clicked (`models/inference/promptable.py` lists its inputs); unset: region
     growing."""
@@ -107,12 +123,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.root_path and not is_clean_path(self.root_path):
             raise SettingsError(f"{PREFIX}ROOT_PATH: {self.root_path!r} is no path such as /al-loop")
         self._check_origins()
+        self._check_cluster()
         _ = self.allowed_webhook_networks
         for folder in self.imagery_folders:
             if not folder.is_dir():
                 raise SettingsError(f"imagery folder {folder} is not an existing directory")
         if self.sam_model is not None and not self.sam_model.is_file():
             raise SettingsError(f"{PREFIX}SAM_MODEL: there is no file {self.sam_model}")
+
+    def _check_cluster(self) -> None:
+        if self.executor == "ray" and not ADDRESS.fullmatch(self.ray_address):
+            raise SettingsError(f"{PREFIX}RAY_ADDRESS: {self.ray_address!r} is no address such as ray-head:6379")
+        for used, package, extra in ((self.executor == "ray", "ray", "ray"), (self.artifacts, "fsspec", "artefacts")):
+            if used and find_spec(package) is None:
+                raise SettingsError(f"{package} is not installed: pip install 'al-loop[{extra}]'")
 
     def _check_origins(self) -> None:
         for origin in self.allowed_origins:
@@ -192,6 +216,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 MIN_TOKEN_LENGTH = 8
+ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}")
 ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
 CLIENT_VARIABLES = {f"{PREFIX}URL", f"{PREFIX}TOKEN", f"{PREFIX}SHARED", f"{PREFIX}REQUIRE_SHARED"}
 """Variables of the same prefix that are for the command line's client side or for tests."""

@@ -30,6 +30,7 @@ pytest_plugins = [  # a module before those that import it
     "tests.models.training.fixtures",
     "tests.al_loop.querying.fixtures",
     "tests.al_loop.runtime.fixtures",
+    "tests.al_loop.runtime.cluster.fixtures",
     "tests.service.commands.fixtures",
     "tests.service.scaneo.fixtures",
     "tests.al_loop.scaneo.fixtures",
@@ -55,7 +56,7 @@ START_PROGRAM = processes.start_program
 
 SLOW_FIXTURES = {  # a running service or SCANEO, a browser, a training
     "start_service", "http", "open_desk", "chromium", "nginx", "scaneo_home", "trained_run", "pretrained_run",
-    "shared_data",
+    "shared_data", "machines",
 }  # fmt: skip
 SLOW_FILES = (  # whole runs: trainings, simulations, servers, processes that are killed, examples, pages
     "tests/e2e", "tests/examples", "tests/service/access", "tests/service/commands", "tests/service/page",

@@ -64,6 +64,8 @@ COVERED_BY = {
     "al_loop/quality/relabel_queue.py": "tests/service/routes/test_relabels.py",
     "al_loop/quality/suggestion_outcomes.py": "tests/al_loop/serving/test_suggestions.py",
     "al_loop/runtime/journal.py": "tests/al_loop/serving/test_prediction_log.py",
+    "al_loop/runtime/cluster/config.py": "tests/al_loop/runtime/cluster/test_executor.py",
+    "al_loop/runtime/cluster/program.py": "tests/al_loop/runtime/cluster/test_driver.py",
     "al_loop/serving/predictions.py": "tests/service/routes/test_predictions.py",
     "al_loop/serving/sample_files.py": "tests/service/routes/test_pictures.py",
     "service/openapi/words.py": "tests/service/openapi/test_document.py",

@@ -48,6 +48,8 @@ NEVER = [  # importing the first must not load the second
     ("models.train", "segmentation_models_pytorch"),
     ("models.training.plan", "torch"),
     ("service.app", "torch"),
+    ("service.app", "ray"),
+    ("service.app", "fsspec"),
     ("service.client", "duckdb"),
     ("service.client", "onnxruntime"),
 ]

@@ -65,8 +65,8 @@ def _service(address: str, token: str | None) -> Iterator[Finding]:
             said=f"al-loop {version} answers at {address}, this command is of {__version__}",
             remedy="use the same version",
         )  # fmt: skip
-    for about in ("store", "scheduler", "training", "encoder"):
-        if ready.get(about, "ok") != "ok":
+    for about in ("store", "scheduler", "training", "encoder", "cluster"):
+        if ready.get(about, "ok") not in ("ok", "none"):
             verdict: Verdict = "wrong" if about in ("store", "scheduler") else "warning"
             yield Finding(about=f"service: {about}", verdict=verdict, said=str(ready[about]))
     for about, problems in (("model of", "models"), ("link of", "links"), ("work:", "problems")):

@@ -38,6 +38,9 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     features: str
     """What describes images here beside simple features, where their bands and values suit it; the card of each model
     says what it did for that one."""
+    cluster: str
+    """"ok", "none" where rounds run on this machine, or why the Ray cluster cannot be used: then rounds wait or fail
+    and are tried again, and everything else goes on."""
     disk: str
     """"ok", or that less than 100 MB are free or that nothing can be written."""
     disk_free_mb: int
@@ -59,6 +62,10 @@ def _training() -> str:
     except NotInstalledError as error:
         return str(error)
     return "ok"
+
+
+def _cluster(loop: Loop) -> str:
+    return "none" if loop.cluster is None else loop.cluster.state.problem or "ok"
 
 
 def _webhooks(loop: Loop) -> str:
@@ -114,6 +121,7 @@ class HealthController(Controller):
             training=_training(),
             encoder=embedding_problem() or "ok",
             features=installed_features(),
+            cluster=_cluster(loop),
             disk=problem or warning or "ok",
             webhooks=_webhooks(loop),
             disk_free_mb=loop.disk.free_bytes // 1_000_000,

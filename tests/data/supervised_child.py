@@ -40,6 +40,9 @@ if arguments.ending == "binary":
 if arguments.ending == "garbage":
     (arguments.out / "progress.jsonl").write_bytes(b"Epoch 1: 100%|\xff\n")
     time.sleep(600)
+if arguments.ending == "until told":
+    with (arguments.out / "starts.txt").open("a") as starts:
+        starts.write(f"{os.getpid()}\n")
 with Progress(arguments.out, supervised=arguments.supervised) as progress:
     if arguments.ending == "unknown":
         progress.enter("dancing")
@@ -54,6 +57,8 @@ with Progress(arguments.out, supervised=arguments.supervised) as progress:
         sys.exit(2)
     if arguments.ending == "crash":
         raise ZeroDivisionError("planted")
+    while arguments.ending == "until told" and not (arguments.out / "go").exists():
+        time.sleep(0.05)
     if arguments.ending == "hang":
         grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         (arguments.out / "grandchild.pid").write_text(str(grandchild.pid))

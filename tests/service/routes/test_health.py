@@ -10,6 +10,8 @@ import pytest
 
 from al_loop.domain.rounds import RoundState
 from al_loop.domain.webhooks import SUBSCRIBABLE
+from al_loop.runtime.cluster.config import RayConfig
+from al_loop.runtime.cluster.executor import RayExecutor
 from al_loop.training import installed
 from tests.e2e.campaigns import Http, create, register, write_pool
 from tests.service.routes.test_rounds import wait_until
@@ -103,6 +105,17 @@ def test_health_tells_of_failed_rounds_the_disk_and_whether_it_can_train(http: H
     store.deliveries.note_attempt(delivery, clock(), status=None, problem="x", next_at=None)
     answer = http.get("/health/ready")
     assert (answer.status_code, answer.json()["webhooks"]) == (200, "1 deliveries were given up: al-loop webhook list")
+
+
+def test_health_tells_of_a_cluster_that_is_gone_and_stays_ready(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert http.get("/health/ready").json()["cluster"] == "none"
+    cluster = RayExecutor(RayConfig(address="127.0.0.1:1", data="/"))
+    monkeypatch.setattr(http.app.state.loop, "cluster", cluster)
+    assert http.get("/health/ready").json()["cluster"] == "ok"
+    cluster.state.look()
+    answer = http.get("/health/ready")
+    assert answer.status_code == 200
+    assert answer.json()["cluster"].startswith("the Ray cluster at 127.0.0.1:1 does not answer; start it")
 
 
 def test_health_tells_that_training_is_not_installed(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:

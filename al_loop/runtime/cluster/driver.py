@@ -1,0 +1,193 @@
+"""`python -m al_loop.runtime.cluster.driver --out DIR`: follows one program on a Ray cluster, as a process of its own.
+
+Speaks `models.progress` with the service on one side and with the cluster on the other. Leaves `ended` in DIR once it
+knows how the program ended; without it the cluster was lost, and another driver may take over.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import ray
+from ray.exceptions import RayActorError, RayError, RayTaskError
+
+from al_loop.runtime.cluster.artefacts import ArtefactError, Artefacts
+from al_loop.runtime.cluster.config import (
+    FAILED,
+    LEAVE_FILE,
+    NAMESPACE,
+    OUTCOME_FILE,
+    REFUSED,
+    SPEC_FILE,
+    DriverSpec,
+)
+from al_loop.runtime.cluster.program import RemoteProgram, Report
+from al_loop.runtime.cluster.shards import score_in_shards
+from al_loop.runtime.cluster.shipping import fetch_results, ship_inputs
+from al_loop.runtime.processes import ERROR_FILE, LOG_FILE
+from models.errors import ModelsError
+from models.progress import Progress
+
+CONNECT_S = 60.0
+"""Seconds for joining a cluster whose head answers; Ray itself gives up after minutes."""
+CANCEL_S = 2.0
+LOOK_S = 1.0
+RESTARTS = 3
+"""Machines that may be lost under one program."""
+SCORING = "models.score_pool"
+
+
+class RefusedError(Exception):
+    """The cluster cannot be worked with; the message says why."""
+
+
+class FailedError(Exception):
+    """The program failed; the message is its sentence."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Follow one program; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m al_loop.runtime.cluster.driver", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder with driver.json")
+    parser.add_argument("--supervised", action="store_true", help="wait for the parent's answer before each phase")
+    options = parser.parse_args(arguments)
+    spec = msgspec.json.decode((options.out / SPEC_FILE).read_bytes(), type=DriverSpec)
+    try:
+        with Progress(options.out, supervised=options.supervised) as progress, joined(spec.config.address):
+            if spec.module == SCORING:
+                score_in_shards(spec, progress)
+            else:
+                _follow(spec, options.out, progress)
+    except RefusedError as error:
+        return _leave(options.out, REFUSED, str(error))
+    except (FailedError, ArtefactError, ModelsError) as error:
+        return _leave(options.out, FAILED, str(error))
+    except RayTaskError as error:  # a fault of ours, there
+        return _leave(options.out, FAILED, f"{type(error.cause).__name__}: {error.cause}")
+    except (RayError, ConnectionError) as error:
+        first = str(error).strip().splitlines()[0]
+        (options.out / ERROR_FILE).write_text(f"the Ray cluster at {spec.config.address} was lost: {first}\n")
+        return 3
+    (options.out / OUTCOME_FILE).write_text("well")
+    return 0
+
+
+def _leave(directory: Path, outcome: str, sentence: str) -> int:
+    (directory / ERROR_FILE).write_text(f"{sentence}\n")
+    (directory / OUTCOME_FILE).write_text(outcome)
+    return 2
+
+
+@contextmanager
+def joined(address: str) -> Iterator[None]:
+    """Be a driver of a cluster for the block; Ray may take minutes to give up, this takes one.
+
+    Raises:
+        RefusedError: The cluster has another version of Ray or Python, or this machine is no node of it.
+    """
+    late = threading.Timer(CONNECT_S, os._exit, (3,))
+    late.daemon = True
+    late.start()
+    try:
+        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, include_dashboard=False)
+    except (RuntimeError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise RefusedError(
+            f"the Ray cluster at {address} cannot be used: {said}; install the same Ray and Python on all machines"
+            if "ersion mismatch" in said
+            else f"the Ray cluster at {address} cannot be used: {said}"
+        ) from error
+    finally:
+        late.cancel()
+    # After Ray has set its own handler, which ends the process; no other exception gets through a call of Ray.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _follow(spec: DriverSpec, out: Path, progress: Progress) -> None:
+    """Start the program, unless it runs already, and forward what it reports to its end.
+
+    Raises:
+        FailedError: It ended badly.
+        RayError: The cluster was lost.
+    """
+    store = None if spec.config.artefacts is None else Artefacts(spec.config.artefacts)
+    shipment, directory = f"jobs/{spec.submission_id}", Path(spec.directory)
+    if store is not None:
+        ship_inputs(store, shipment, spec.arguments, Path(spec.config.data))
+    program: Any = ray.remote(RemoteProgram).options(
+        name=spec.submission_id, lifetime="detached", get_if_exists=True, max_restarts=RESTARTS, max_concurrency=4,
+        num_cpus=spec.config.cpus, num_gpus=spec.config.gpus,
+    ).remote(
+        spec.module, spec.arguments, spec.directory, version=spec.version, artefacts=spec.config.artefacts,
+        shipment=shipment,
+    )  # fmt: skip
+    try:
+        problem = _forward(program, None if store is None else directory / LOG_FILE, progress)
+    except KeyboardInterrupt:
+        if not (out / LEAVE_FILE).exists():
+            _end(program)
+        os._exit(1)
+    if store is not None and problem is None:
+        fetch_results(store, shipment, directory)
+    ray.kill(program)
+    if problem is not None:
+        raise FailedError(problem)
+
+
+def _forward(program: Any, log: Path | None, progress: Progress) -> str | None:  # noqa: ANN401  # an actor's handle
+    """Forward reports until the program has ended; returns why it failed, or None.
+
+    Its output is written to `log`, where that is not written on a disk that is shared.
+
+    Raises:
+        ActorDiedError: The program was lost with its machine, and is not started again.
+    """
+    incarnation, seen, logged, lost = "", 0, 0, False
+    while True:
+        try:
+            answer = ray.get(program.follow.remote(seen, None if log is None else logged, LOOK_S))
+        except RayActorError:
+            if lost:
+                raise
+            lost = True  # Ray starts it on another machine, and the next question waits for that
+            continue
+        report, lost = msgspec.json.decode(answer, type=Report), False
+        if report.incarnation != incarnation:
+            restarted, incarnation = incarnation != "", report.incarnation
+            if restarted:
+                seen, logged = 0, 0
+                continue
+        for line in report.lines:
+            if progress.forward(line):
+                ray.get(program.allow.remote(seen))
+            seen += 1
+        if log is not None and report.log:
+            with log.open("r+b" if log.exists() else "wb") as file:
+                file.seek(logged)
+                logged += file.write(report.log)
+        if report.ended:
+            return report.problem
+
+
+def _end(program: Any) -> None:  # noqa: ANN401  # an actor's handle
+    """Cancel a program on its machine; its actor ends after it."""
+    try:
+        ray.get(program.cancel.remote(), timeout=CANCEL_S)
+        ray.kill(program)
+    except RayError:
+        return  # the cluster is gone, and an actor without a driver ends its program after a day
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

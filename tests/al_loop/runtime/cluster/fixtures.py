@@ -1,0 +1,115 @@
+"""A Ray cluster on this machine: a head without CPUs, and two workers of one CPU each."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from al_loop.runtime.cluster.config import RayConfig
+from al_loop.runtime.cluster.executor import RayExecutor
+from models.progress import ProgressLine
+
+STORE_BYTES = 80_000_000
+
+
+class Machines:
+    """A head and its workers, which may be lost."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster  # here: two seconds
+
+        self.cluster = Cluster(initialize_head=True, head_node_args=self._sizes(0) | {"include_dashboard": False})
+        self.workers: list[Any] = []
+        self.refill()
+
+    @property
+    def address(self) -> str:
+        return str(self.cluster.address)
+
+    def refill(self) -> None:
+        """Two workers."""
+        while len(self.workers) < 2:
+            self.workers.append(self.cluster.add_node(**self._sizes(1)))
+
+    def lose(self, worker: Any) -> None:
+        """A worker's machine dies."""
+        self.workers.remove(worker)
+        self.cluster.remove_node(worker, allow_graceful=False)
+
+    def worker_of(self, pid: int) -> Any:
+        """The worker below which a process runs."""
+        ancestors = []
+        while pid > 1:
+            ancestors.append(pid)
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        return next(
+            worker
+            for worker in self.workers
+            if any(process.process.pid in ancestors for some in worker.all_processes.values() for process in some)
+        )
+
+    def lose_all(self) -> None:
+        self.cluster.shutdown()
+        self.workers.clear()
+
+    @staticmethod
+    def _sizes(cpus: int) -> dict[str, Any]:
+        return {"num_cpus": cpus, "object_store_memory": STORE_BYTES}
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Machines]:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    found = Machines()
+    yield found
+    found.cluster.shutdown()
+
+
+class Run:
+    """A program at work in a thread, as `run_program` has it."""
+
+    def __init__(self, executor: RayExecutor, module: str, arguments: list[str], directory: Path) -> None:
+        self.phases: list[str] = []
+        self.lines: list[ProgressLine] = []
+        self.cancelled = threading.Event()
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, args=(executor, module, arguments, directory), daemon=True)
+        self._thread.start()
+
+    def _work(self, executor: RayExecutor, module: str, arguments: list[str], directory: Path) -> None:
+        try:
+            executor(
+                module, arguments, directory, on_phase=self.phases.append, on_progress=self.lines.append,
+                cancelled=self.cancelled,
+            )  # fmt: skip
+        except BaseException as error:  # the test looks at it
+            self.error = error
+
+    def end(self, seconds: float = 120.0) -> None:
+        """Wait for the end, and raise what was raised."""
+        self._thread.join(seconds)
+        assert not self._thread.is_alive(), "timed out"
+        if self.error is not None:
+            raise self.error
+
+
+MakeExecutor = Callable[..., RayExecutor]
+
+
+@pytest.fixture
+def make_executor(tmp_path: Path) -> MakeExecutor:
+    def make(address: str, **settings: Any) -> RayExecutor:
+        return RayExecutor(RayConfig(address=address, data=str(tmp_path), **settings))
+
+    return make
+
+
+def wait_long(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
+        time.sleep(0.1)
