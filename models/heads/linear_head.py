@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from models.arrays import Matrix, Rows
 from models.heads.losses import accuracy, log_loss, majority_accuracy, probabilities, separation
@@ -216,6 +215,8 @@ def _cross_validate(embeddings: Matrix, targets: Matrix, groups: Rows | None, *,
 
 def _temperature(logits: Matrix, targets: Matrix, *, multi_label: bool) -> float:
     """Temperature with the least log loss."""
+    from scipy.optimize import minimize_scalar  # here: a service that starts would wait for it
+
     found = minimize_scalar(
         lambda power: log_loss(logits / np.float32(np.exp(power)), targets, multi_label=multi_label),
         bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 0.02},

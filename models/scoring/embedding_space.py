@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import block_diag
 
 from models.arrays import Matrix
 from models.errors import NonFiniteScoresError
@@ -95,6 +94,8 @@ def fit_space(sources: Sequence[NDArray[np.floating]], leading: int | None = Non
         weight * (_to_unit_length(kind) if number == leading else _half_whitening(kind))
         for number, (kind, weight) in enumerate(zip(kinds, weights, strict=True))
     ]
+    from scipy.linalg import block_diag  # here: a service that starts would wait for it
+
     projection = block_diag(*blocks) / np.linalg.norm(weights)
     if projection.shape[1] > MAX_SIZE:
         projection = projection @ _principal_axes(scaled @ projection)[1][:, :MAX_SIZE]
