@@ -65,9 +65,14 @@ SLOW_FILES = (  # whole runs: trainings, simulations, servers, processes that ar
     "tests/al_loop/campaigns/importing/test_import_to_training.py", "tests/al_loop/store/test_crash.py",
     "tests/al_loop/store/test_older_data_directory.py", "tests/al_loop/training/test_rounds.py",
     "tests/models/tasks/test_adding_a_task.py", "tests/models/test_pretrain.py", "tests/models/test_score_pool.py",
-    "tests/models/test_train.py", "tests/models/training/test_incumbent.py",
+    "tests/models/test_train.py", "tests/models/training/pixels/test_examples.py",
+    "tests/models/training/test_export.py", "tests/models/training/test_incumbent.py",
+    "tests/models/training/test_quick.py", "tests/service/limits/test_network.py",
+    "tests/service/openapi/test_schemathesis.py",
     # Each more than five seconds of processor time.
-    "tests/al_loop/scoring/test_frozen_encoder.py", "tests/al_loop/quality/test_savings.py::test_interval_covers",
+    "tests/al_loop/quality/test_savings.py::test_interval_covers", "tests/al_loop/scoring/test_frozen_encoder.py",
+    "tests/al_loop/store/test_pool_index.py::TestPointIndexMachine",
+    "tests/al_loop/store/test_pool_index.py::TestPoolIndexMachine",
     "tests/test_architecture.py::test_import_does_not_load",
 )  # fmt: skip
 
