@@ -284,7 +284,7 @@ def _say(name: str, report: RegistrationReport) -> None:
 
 def _show(client: "Client", campaign: str | None, *, browser: bool) -> None:
     """Print the page's address and open it, if somebody may be there to see it."""
-    address = f"{client.url.rstrip('/')}/annotate" + ("" if campaign is None else f"/{campaign}")
+    address = f"{client.url.rstrip('/')}/" + ("" if campaign is None else f"annotate/{campaign}")
     sys.stdout.write(f"{address}\n")
     sys.stdout.flush()
     if browser and (sys.platform in ("darwin", "win32") or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ):

@@ -3,7 +3,6 @@
 import { askName, askToken } from "./core/dialogs.js";
 import { recall, remember } from "./core/memory.js";
 import { banner } from "./core/messages.js";
-import { showStart } from "./core/start.js";
 import { ApiError, onTokenNeeded } from "./net/api.js";
 import { whoAmI } from "./net/campaign_api.js";
 import { placeOf } from "./net/root.js";
@@ -18,9 +17,7 @@ async function start() {
   const given = address.searchParams.get("annotator")?.trim().slice(0, 200);
   const annotator = named || given || recall("annotator") || (await askName());
   if (!named) remember("annotator", annotator);
-  const [, campaign] = placeOf(address);
-  if (campaign) showWorkspace(app, campaign, annotator, Boolean(named));
-  else await showStart(app, annotator, Boolean(named));
+  showWorkspace(app, placeOf(address)[1], annotator, Boolean(named));
 }
 
 /** The name that the token stands for, if it does; a service that does not answer yet is no reason to stop. */

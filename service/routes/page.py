@@ -5,14 +5,22 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
+from litestar.response import Redirect
 
-from service.page.static import answer_file, read_files
+from service.page.static import answer_file, read_files, way_to_root
 
 DOCUMENT = "page.html"
 FILES = read_files("service.page")
 
 
-@get(["/annotate", "/annotate/{campaign:str}"], include_in_schema=False, sync_to_thread=False)
+@get("/annotate", include_in_schema=False, sync_to_thread=False)
+def show_campaigns(request: Request[Any, Any, Any]) -> Redirect:
+    """Campaigns are chosen on the start page."""
+    query = request.url.query
+    return Redirect(way_to_root(request) + (f"?{query}" if query else ""))
+
+
+@get("/annotate/{campaign:str}", include_in_schema=False, sync_to_thread=False)
 def show_page(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The annotator page. It is one document for all campaigns; its script reads the campaign from the address."""
     return answer_file(request, FILES[DOCUMENT])
@@ -27,4 +35,4 @@ def show_file(request: Request[Any, Any, Any], path: FromPath[str]) -> Response[
     return answer_file(request, FILES[name])
 
 
-PAGE = (show_page, show_file)
+PAGE = (show_campaigns, show_page, show_file)

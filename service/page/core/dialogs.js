@@ -24,15 +24,16 @@ export function askToken(sentence) {
 export function showHelp({ draws, scaneo }) {
   const list = document.getElementById("help-keys");
   list.replaceChildren();
-  let isShown = true;
+  let place = null; // of the group
   for (const { group, drawing, scaneo: linked, keys, shown, does } of KEYS) {
     if (group) {
-      isShown = (!drawing || draws) && (!linked || scaneo);
-      if (isShown) list.append(element("dt", "group", group), element("dd"));
-    } else if (isShown) {
+      place = (!drawing || draws) && (!linked || scaneo) ? element("div") : null;
+      place?.append(element("dt", "group", group));
+      if (place) list.append(place);
+    } else if (place) {
       const term = element("dt");
       for (const key of shown ?? keys) term.append(key === "…" ? " … " : element("kbd", "", key));
-      list.append(term, element("dd", "", does));
+      place.append(term, element("dd", "", does));
     }
   }
   document.getElementById("help-dialog").showModal();

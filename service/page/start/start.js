@@ -12,7 +12,7 @@ const part = (id) => document.getElementById(id);
 let campaigns = [];
 let names = [];
 let person = null; // whom the token names
-let annotator = recall("annotator");
+let annotator = new URLSearchParams(location.search).get("annotator")?.trim().slice(0, 200) || recall("annotator");
 let showArchived = false;
 const details = new Map(); // by campaign: open leases of the annotator, learning curve
 const onScreen = new Set(); // names of campaigns whose card is in view: the others are not asked about

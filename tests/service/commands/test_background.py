@@ -28,7 +28,7 @@ def test_folders_for_a_service_that_runs_already_are_not_passed_over_in_silence(
 ) -> None:
     assert main(["open", "--no-browser", "--imagery", str(tmp_path), "--service", land_url]) == 0
     said = capfd.readouterr()
-    assert said.out == f"{land_url}/annotate\n"
+    assert said.out == f"{land_url}/\n"
     assert "is running already" in said.err
     assert "stop it" in said.err
     assert main(["open", "--no-browser", "--service", land_url]) == 0

@@ -183,7 +183,7 @@ def test_example_starts_a_service_and_open_finds_it(tmp_path: Path, free_tcp_por
         after = httpx.get(f"{address}/campaigns/example").json()["samples"]
         labels = [seen["labelled"] + seen["reserve_labelled"] for seen in (counts, after)]
         assert (after["total"], labels[1]) == (counts["total"], labels[0])
-        assert run("open").stdout == f"{address}/annotate\n"
+        assert run("open").stdout == f"{address}/\n"
         assert run("query", "example").returncode == 0
         write_pool(tmp_path / "own", 3, size=32)
         own = run("create", "own", "own", "--classes", "a,b")  # beside the example, in the working directory

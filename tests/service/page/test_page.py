@@ -41,11 +41,13 @@ def toast(page: Page, text: str) -> None:
 
 def test_name_is_asked_once_and_campaigns_lead_to_the_work(desk: Desk, pictures: Path) -> None:
     page = desk.page
-    page.goto(f"{desk.url}/annotate")
+    page.goto(f"{desk.url}/annotate/demo")
     page.get_by_label("Your name").fill("anna")
     page.keyboard.press("Enter")
+    page.get_by_role("link", name="All campaigns").click()
+    expect(page.get_by_role("button", name="Labelling as anna")).to_be_visible()
     page.screenshot(path=pictures / "annotate-start.png")
-    page.get_by_role("link", name=re.compile("demo")).click()
+    page.get_by_role("link", name=re.compile("demo")).first.click()
     expect(page.get_by_role("button", name="anna")).to_be_visible()
     expect(page.locator(".finished")).to_contain_text("Ready when you are")
     page.get_by_label("Samples a time").select_option("5")
@@ -230,7 +232,7 @@ def test_unknown_campaign_is_said_with_the_way_out(desk: Desk) -> None:
     expect(desk.page.get_by_role("heading", name="No such campaign")).to_be_visible()
     expect(desk.page.get_by_role("button", name="Get")).to_have_count(0)  # nothing here can be labelled
     desk.page.get_by_role("link", name="Choose a campaign").click()
-    expect(desk.page.locator(".campaigns")).to_contain_text("demo")
+    expect(desk.page.locator("#cards")).to_contain_text("demo")
 
 
 def test_campaign_without_work_left_says_so_and_asks_nobody_to_get_more(desk: Desk) -> None:
@@ -241,6 +243,26 @@ def test_campaign_without_work_left_says_so_and_asks_nobody_to_get_more(desk: De
     desk.open()
     expect(page.locator("[data-part=finished-title]")).to_have_text("Everything is labelled")
     expect(page.locator(".finished .primary:visible")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (820, 1180)])
+def test_all_keys_are_seen_at_once_on_a_laptop_and_a_tablet(
+    desk: Desk, imagery: Path, width: int, height: int, pictures: Path
+) -> None:
+    body = {
+        "name": "areas", "root": str(imagery / "pool"), "settings": {"reserve": {"share": 0.0, "minimum": 0}},
+        "tasks": [{"task": "segmentation", "classes": ["field", "water"]}],
+    }  # fmt: skip
+    assert desk.http.post("/campaigns", json=body).status_code == 201
+    page = desk.page
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto(f"{desk.url}/annotate/areas?annotator=anna")
+    expect(page.locator(".finished")).to_contain_text("Ready when you are")
+    page.locator("body").press("?")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("eraser")
+    page.screenshot(path=pictures / f"annotate-keys-{width}.png")
+    assert dialog.evaluate("it => [it.scrollHeight - it.clientHeight, it.scrollWidth - it.clientWidth]") == [0, 0]
 
 
 def test_keyboard_walks_the_list_and_help_names_the_keys(desk: Desk, pictures: Path) -> None:

@@ -32,6 +32,18 @@ def test_depth_is_that_of_the_decoded_value(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("classes", "said"),
+    [(["x" * 201, "b"], "at most 200 characters"), (["", "b"], "at least 1 character")],
+    ids=["long", "empty"],
+)
+def test_length_that_is_wrong_is_said_in_words(classes: list[str], said: str) -> None:
+    body = {"name": "a", "root": "/x", "tasks": [{"task": "classification", "classes": classes}]}
+    with pytest.raises(ValidationException) as refused:
+        decode(msgspec.json.encode(body), CampaignRequest)
+    assert refused.value.extra == [{"path": "$.tasks[0].classes[0]", "message": said}]
+
+
+@pytest.mark.parametrize(
     "body",
     [b"[" * 200_000, b"[" * 200_000 + b"]" * 200_000, b'{"a":' * 200_000, b'"' + b'\\"' * 200_000, b'"' * 200_001],
     ids=["open", "deep", "objects", "open-string", "quotes"],
