@@ -226,7 +226,9 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
         background = record.background
         self._take_up(files)
         left_out, before = list[SkippedPath](), record.left_out
-        if not files.has_snapshot(record.manifest_sha256):
+        if files.has_snapshot(record.manifest_sha256):
+            job.enter(RoundState.TRAINING, detail="it goes on where it was cut off")
+        else:
             left_out, before = self._snapshot(job, campaign, version, files.snapshot, background=background), None
         out = self._train(job, campaign, files)
         left_out += unreadable_since(self._store, campaign, read_left_out(out), self._clock())

@@ -155,8 +155,8 @@ def stop(
 ) -> None:
     """Stop the service that runs in the background.
 
-    The one that `open` or `example` started over the data directory. No label is lost; a round that runs is
-    interrupted, and the campaign's policy starts another when the service runs again.
+    The one that `open` or `example` started over the data directory. No label is lost; a round that runs goes
+    on when the service runs again.
     """
     folder = Settings.from_env(os.environ, data=None if data is None else str(data)).data
     out, pid = console(stderr=True), stop_service(folder)
