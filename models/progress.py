@@ -12,6 +12,8 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -78,6 +80,7 @@ class Progress:
     def __init__(self, directory: Path, *, supervised: bool = False) -> None:
         self._file = (directory / PROGRESS_FILE).open("ab", buffering=0)
         self._phase = "starting"
+        self._said: tuple[object, ...] = ()
         self._phase_started = time.monotonic()
         self._answers = follow_parent() if supervised else None
 
@@ -137,3 +140,24 @@ class Progress:
 
     def _write(self, line: ProgressLine) -> None:
         self._file.write(msgspec.json.encode(line) + b"\n")
+        said = line.phase, line.message, line.loss, line.metric
+        if said != self._said:  # for the log; where it cannot be written, the file above has said so already
+            self._said = said
+            with suppress(OSError):
+                print(in_words(line), flush=True)
+
+
+def in_words(line: ProgressLine) -> str:
+    """A line of progress for people: "2026-03-01 14:05:09 training: step 40 of 100, epoch 8 of 20, loss 0.376"."""
+    parts = [f"step {line.done} of {line.total}"] if line.done else []
+    if line.epoch is not None:
+        parts.append(f"epoch {line.epoch} of {line.epochs}")
+    parts += [
+        f"{name} {value:.3g}" for name, value in (("loss", line.loss), ("metric", line.metric)) if value is not None
+    ]
+    if line.samples_per_s is not None:
+        parts.append(f"{line.samples_per_s:.3g} samples/s")
+    if line.message:
+        parts.append(line.message)
+    when = datetime.fromtimestamp(line.time, UTC)
+    return f"{when:%Y-%m-%d %H:%M:%S} {line.phase}{': ' if parts else ''}{', '.join(parts)}"

@@ -82,7 +82,6 @@ COVERED_BY = {
     "models/heads/losses.py": "tests/models/heads/test_linear_head_multi_label.py",
     "models/inference/image_model.py": "tests/models/inference/test_predictor.py",
     "models/manifest.py": "tests/models/training/data/test_dataset.py",
-    "models/progress.py": "tests/models/test_train.py",
     "models/rasters/regions.py": "tests/models/rasters/test_specks.py",
     "models/synthetic/land.py": "tests/models/synthetic/test_scenes.py",
     "models/training/data/batches.py": "tests/models/training/data/test_augmentations.py",

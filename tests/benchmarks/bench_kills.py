@@ -67,7 +67,7 @@ class Killed:
                         break
                 if self.process.poll() is not None or time.monotonic() - started > 120:
                     raise SystemExit((self.directory / "service.log").read_text()[-3000:])
-                time.sleep(0.02)
+                time.sleep(0.05)
         self.ready_s.append(time.monotonic() - started)
 
     def label(self) -> None:
@@ -87,7 +87,7 @@ class Killed:
                 continue
             if answer.status_code == 201:
                 self.acknowledged.update(answer.json()["label_ids"])
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     def kill(self, target: str) -> str:
         """SIGKILL; returns what was killed."""
@@ -145,7 +145,7 @@ def wait_for_state(client: httpx.Client, wanted: str) -> str:
             break
         if state == "idle":
             client.post("/campaigns/demo/rounds", json={})
-        time.sleep(0.01)
+        time.sleep(0.05)
     return state
 
 

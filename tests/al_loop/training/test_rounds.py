@@ -479,3 +479,48 @@ def test_round_does_not_begin_on_a_disk_with_too_little_room(service: Service) -
     assert ended.state is RoundState.FAILED
     assert str(ended.error).startswith("the disk is nearly full: ")
     assert not (Path(service.campaign.root).parent / "data/campaigns/demo/rounds/1/snapshot").exists()
+
+
+FULL = OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("phase", ["snapshot", "training", "gate", "scoring"])
+def test_disk_that_is_full_at_any_phase_fails_the_round_in_words_and_leaves_nothing_half_made(
+    service: Service, phase: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the operating system says it; `tests/service/routes/test_rounds.py` fills a real disk."""
+
+    def full(*_: object, **__: object) -> None:
+        raise FULL
+
+    if phase == "snapshot":
+        monkeypatch.setattr("al_loop.training.rounds.write_snapshot", full)
+    elif phase == "training":
+        service.replay.spoil["models.train"] = full
+    elif phase == "gate":
+        monkeypatch.setattr("models.registry._take", full)
+    else:
+        service.replay.spoil["models.score_pool"] = full
+    ended = service.run_round()
+    registry = service.server.registry(service.campaign)
+    if phase == "scoring":  # it serves; scoring goes on when there is room
+        assert (ended.state, registry.current()) == (RoundState.PROMOTED, "v1")
+        assert "No space left on device" in str(ended.error)
+        return
+    assert ended.state is RoundState.FAILED
+    assert "the disk is full; free space and start a new round" in str(ended.error)
+    assert registry.versions() == []
+    assert list(registry.root.glob(".staging-*")) == []
+    monkeypatch.undo()
+    service.replay.spoil.clear()
+    assert service.run_round().state is RoundState.PROMOTED
+
+
+def test_training_that_ends_well_without_leaving_anything_fails_the_round(service: Service) -> None:
+    def nothing(directory: Path) -> None:
+        for path in directory.iterdir():
+            path.unlink()
+
+    service.replay.spoil["models.train"] = nothing
+    ended = service.run_round()
+    assert (ended.state, ended.error) == (RoundState.FAILED, "the program ended without leaving card.json")
