@@ -17,8 +17,9 @@ class RoundLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Seconds that training may take, all attempts of a round together; null: no limit."""
     stalled_s: Seconds | None = 3_600.0
     """Seconds without a line of progress after which training is taken to hang and is ended; null: never."""
-    memory_mb: Annotated[int, msgspec.Meta(ge=500, le=10**9)] | None = None
-    """Memory that training may use, in MB (10^6 bytes); null: what the machine has. PyTorch alone takes about 400."""
+    memory_mb: Annotated[int, msgspec.Meta(ge=1_000, le=10**9)] | None = None
+    """Memory that training may use, in MB (10^6 bytes); null: what the machine has. Before it
+    trains, a round takes about 700."""
     memory_retries: Annotated[int, msgspec.Meta(ge=0, le=8)] = 2
     """How often a round for which memory did not suffice, the GPU's too, is tried again with half the batch."""
     least_free_mb: Annotated[int, msgspec.Meta(ge=0, le=10**9)] = 200

@@ -73,7 +73,7 @@ def test_pruning_is_previewed_carried_out_and_audited(http: Http, loop: Loop) ->
     ("limits", "said"),
     [
         ({"wall_s": -1}, ">= 10"),
-        ({"memory_mb": 5}, ">= 500"),
+        ({"memory_mb": 5}, ">= 1000"),
         ({"memory_mb": "all"}, "Expected `int | null`"),
         ({"nice": 40}, "<= 19"),
         ({"threads": 0}, ">= 1"),
