@@ -125,11 +125,11 @@ class Pruner:
         return True
 
     def _remove_checkpoints(self, campaign: Campaign) -> None:
-        """Of rounds that failed or were cancelled."""
+        """Of rounds that failed or were cancelled, and what their attempts made; logs stay."""
         for entry in self._store.rounds.list(campaign.campaign_id):
             files = RoundFiles(self._layout.round(campaign.folder, entry.number))
             if entry.state.is_end and files.checkpoint.is_dir():
-                shutil.rmtree(files.checkpoint, ignore_errors=True)
+                files.registered()
 
 
 def size(paths: Iterable[Path]) -> int:

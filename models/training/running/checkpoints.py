@@ -152,7 +152,13 @@ class Checkpoints:
         if found is None:
             return None
         tensors, rest = found
-        network.load_state_dict(_below(tensors, "network."))
+        weights = _below(tensors, "network.")
+        if {name: value.shape for name, value in network.state_dict().items()} != {
+            name: value.shape for name, value in weights.items()
+        }:
+            logger.warning("%s is of another network; training begins at the first step", self._path)
+            return None
+        network.load_state_dict(weights)
         _load_optimizer(optimizer, _below(tensors, "optimizer."), rest["groups"])
         scheduler.load_state_dict(rest["scheduler"])
         order = SampleOrder(tensors["order.epoch"].numpy(), tensors["order.picked"].numpy(), rest["rng"])

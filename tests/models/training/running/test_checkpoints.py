@@ -3,11 +3,15 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from torch import nn
 
 from models.card import TrainConfig
 from models.train import main
+from models.training.networks import deep
 from models.training.running import checkpoints
 from models.training.running.checkpoints import CHECKPOINT_FILE, Checkpoints
 from tests.models.training.fixtures import CLASSIFICATION, TINY_MODEL, TrainedRun, split_of, write_chips, write_snapshot
@@ -121,3 +125,20 @@ def test_checkpoints_are_made_at_ends_of_epochs_but_not_too_often(
     assert [made.due(step) for step in (9, 10, 11)] == [False, True, False]
     now[0] += checkpoints.LONGEST_PAUSE_S
     assert made.due(11)
+
+
+def test_checkpoint_of_another_network_is_left_alone(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As another version of this program may build it."""
+    shutil.copytree(small / "checkpoint", tmp_path / "checkpoint")
+    build = deep.build
+
+    def wider(*parts: Any) -> nn.Module:
+        network = build(*parts)
+        network.register_buffer("more", torch.zeros(3))
+        return network
+
+    monkeypatch.setattr(deep, "build", wider)
+    assert run(small / "snapshot", tmp_path / "out", tmp_path / "checkpoint") == 0
+    assert "of another network; training begins at the first step" in caplog.text
