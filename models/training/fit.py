@@ -156,7 +156,7 @@ def fit(
             report(step, sum(losses) / len(losses))
             losses.clear()
             network.train()
-        if checkpoints is not None and (step == steps or checkpoints.due(step)):
+        if checkpoints is not None and checkpoints.due(step, last=step == steps):
             checkpoints.save(Progressed(step, losses), network, optimizer, scheduler)
     network.eval()
 

@@ -77,7 +77,11 @@ def main() -> None:
     told = [line for line in lines if line.seconds_left is not None and line.phase == "training"]
     for what, seconds in spent.items():
         print(f"{what}: {seconds * 1e3:.0f} ms of {ended - begun:.1f} s, {100 * seconds / (ended - begun):.3f} %")
-    later = [line for line in told if line.time - begun > 0.1 * (ended - begun) and ended - line.time > 1.0]
+    later = [
+        line
+        for line in told
+        if line.time - begun > 0.1 * (ended - begun) and ended - line.time > 0.02 * (ended - begun)
+    ]
     ratios = np.array([(line.seconds_left or 0) / (ended - line.time) for line in later])
     falls = [after.seconds_left < before.seconds_left for before, after in itertools.pairwise(later)]  # type: ignore[operator]
     print(f"{len(told)} lines; time left told / true: {ratios.min():.2f} to {ratios.max():.2f}, median "

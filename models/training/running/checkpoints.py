@@ -104,12 +104,15 @@ class Checkpoints:
         self._epoch_steps = epoch_steps
         self._pause_s, self._last = LEAST_PAUSE_S, time.monotonic()
 
-    def due(self, step: int) -> bool:
-        """Whether to save after this step: at the end of an epoch, or in one that takes long."""
+    def due(self, step: int, *, last: bool = False) -> bool:
+        """Whether to save after this step: at the end of an epoch or of the run, or in an epoch that takes long.
+
+        Never so often that it costs more than it saves.
+        """
         passed = time.monotonic() - self._last
         if passed < self._pause_s:
             return False
-        return step % self._epoch_steps == 0 or passed >= LONGEST_PAUSE_S
+        return last or step % self._epoch_steps == 0 or passed >= LONGEST_PAUSE_S
 
     def save(
         self, progressed: Progressed, network: nn.Module, optimizer: torch.optim.Optimizer, scheduler: LRScheduler

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 WINDOW = 64
 """Steps whose mean is the pace: enough to even out, few enough to follow a machine that became busy."""
+REPORTS_BEHIND = 2
+"""What follows the last report, in reports: calibration and a last measurement look at the same samples."""
 WARM_UP_STEPS = 3
 """First steps of a process, which set up memory and threads; they are no part of the mean once there are others."""
 
@@ -26,7 +28,7 @@ class Pace:
         Args:
             steps: Length of the run.
             batch_size: Samples of a step.
-            report_every: Steps between two reports; one more follows the last, for the calibration.
+            report_every: Steps between two reports.
             report_steps: How long a report takes, in steps, as long as none was made.
             clock: Gives seconds.
         """
@@ -71,5 +73,5 @@ class Pace:
         if not self._durations:
             return None
         report_s = sum(self._reports) / len(self._reports) if self._reports else self._report_steps * self.step_s
-        reports = self._steps // self._report_every - done // self._report_every + 1
-        return (self._steps - done) * self.step_s + max(reports, 1) * report_s
+        reports = self._steps // self._report_every - done // self._report_every + REPORTS_BEHIND
+        return (self._steps - done) * self.step_s + reports * report_s

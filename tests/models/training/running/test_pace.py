@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from models.training.running.pace import WARM_UP_STEPS, WINDOW, Pace
+from models.training.running.pace import REPORTS_BEHIND, WARM_UP_STEPS, WINDOW, Pace
 
 
 class Clock:
@@ -27,10 +27,10 @@ def test_time_left_counts_steps_and_reports_and_leaves_out_the_warm_up() -> None
         clock.now += 9.0 if number <= WARM_UP_STEPS else 0.5
         pace.step()
     assert pace.samples_per_s == pytest.approx(16)
-    assert pace.seconds_left(10) == pytest.approx(90 * 0.5 + 10 * 1.0)  # a report is said to take two steps
+    assert pace.seconds_left(10) == pytest.approx(90 * 0.5 + 11 * 1.0)  # a report is said to take two steps
     clock.now += 3.0
     pace.reported()
-    assert pace.seconds_left(10) == pytest.approx(90 * 0.5 + 10 * 3.0)
+    assert pace.seconds_left(10) == pytest.approx(90 * 0.5 + 11 * 3.0)
 
 
 def test_time_left_shrinks_to_the_calibration_and_follows_a_machine_that_became_busy() -> None:
@@ -45,7 +45,7 @@ def test_time_left_shrinks_to_the_calibration_and_follows_a_machine_that_became_
             pace.reported()
         left.append(pace.seconds_left(step))
     assert all(later < earlier for earlier, later in itertools.pairwise(left[WARM_UP_STEPS:]) if later and earlier)
-    assert left[-1] == pytest.approx(0.1)
+    assert left[-1] == pytest.approx(REPORTS_BEHIND * 0.1)
     for _ in range(WINDOW):
         clock.now += 1.0
         pace.step()
