@@ -45,6 +45,7 @@ from al_loop.serving.uncertain_points import UncertainPoints
 from al_loop.serving.uncertainty.service import UncertaintyService
 from al_loop.store import LabelStore
 from al_loop.training.installed import can_embed
+from al_loop.training.lineage.reproducing import ReproductionRunner
 from al_loop.training.outlook import RoundOutlook
 from al_loop.training.pretrainings import PretrainingRunner
 from al_loop.training.retention.pruner import Pruner
@@ -147,6 +148,7 @@ class Loop:
             rounds_at_once=rounds_at_once, executor=executor,
         )  # fmt: skip
         self.pretrainings = PretrainingRunner(self.store, self.layout, self.scorer, slots, clock, executor=executor)
+        self.reproductions = ReproductionRunner(self.store, self.layout, slots, clock, executor=executor)
         self.scores = CurrentScores(self.store, self._embeddings)
         points = UncertainPoints(self.store, self.server, SpreadPoints(self.store))
         self.sampler = Sampler(self.store, self.scores, points=points)
@@ -190,6 +192,7 @@ class Loop:
         for campaign in self.store.campaigns.list():
             self.pretrainings.recover(campaign)
             self.rounds.recover(campaign)
+            self.reproductions.recover(campaign)
 
     def start(self) -> None:
         """Begin to start rounds by policy, to score new samples, to rank ahead and to watch links."""
@@ -240,6 +243,8 @@ class Loop:
     def deletion(self, campaign: Campaign) -> Deletion:
         """What `delete` would remove."""
         running = [f"round {entry.number}" for entry in self.store.rounds.unfinished(campaign.campaign_id)]
+        repeated = self.store.reproductions.unfinished(campaign.campaign_id)
+        running += [f"reproduction {entry.number}" for entry in repeated]
         running += [f"pretraining {entry.number}" for entry in self.store.pretrainings.unfinished(campaign.campaign_id)]
         return describe_deletion(self.store, self.layout, campaign, running)
 
@@ -308,6 +313,7 @@ class Loop:
         self.sampler.close()
         self.rounds.close()  # before the pretrainer, whose place a waiting round would take otherwise
         self.pretrainings.close()
+        self.reproductions.close()
         self.predictions.close()
         self.pictures.close()
         self.server.close()
@@ -321,8 +327,13 @@ class Loop:
             )
 
     def _cancel_jobs(self, campaign: Campaign) -> None:
-        for runner, table in ((self.rounds, self.store.rounds), (self.pretrainings, self.store.pretrainings)):
-            for entry in table.unfinished(campaign.campaign_id):
+        unfinished = (
+            (self.rounds, self.store.rounds.unfinished(campaign.campaign_id)),
+            (self.pretrainings, self.store.pretrainings.unfinished(campaign.campaign_id)),
+            (self.reproductions, self.store.reproductions.unfinished(campaign.campaign_id)),
+        )
+        for runner, jobs in unfinished:
+            for entry in jobs:
                 with suppress(ConflictError):  # it ended meanwhile
                     runner.cancel(campaign, entry.number)
 

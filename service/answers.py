@@ -13,6 +13,7 @@ from al_loop.domain.campaigns import BandDecision, CampaignSettings
 from al_loop.domain.imports import ImportCounts
 from al_loop.domain.labels import Comment, Label
 from al_loop.domain.queries import AlikeSample, HeldLease
+from al_loop.domain.reproductions import Reproduction
 from al_loop.domain.retraining import RetrainPolicy
 from al_loop.domain.rounds import (
     CurvePoint,
@@ -176,6 +177,13 @@ class PretrainingView(Pretraining, frozen=True, kw_only=True):
 
     progress: ProgressLine | None = None
     """Newest progress of a running one: phase, steps done of those expected, loss, epoch, seconds left."""
+
+
+class ReproductionView(Reproduction, frozen=True, kw_only=True):
+    """A round that is trained again, and what it does right now."""
+
+    progress: ProgressLine | None = None
+    """Newest progress of a running one."""
 
 
 class PretrainingList(msgspec.Struct, frozen=True, kw_only=True):

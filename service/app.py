@@ -41,6 +41,7 @@ from service.routes.duplicates import DuplicateController
 from service.routes.health import HealthController
 from service.routes.labels import LabelController
 from service.routes.leases import LeaseController
+from service.routes.lineage import LineageController
 from service.routes.model_versions import ModelVersionController
 from service.routes.page import PAGE
 from service.routes.people import PeopleController
@@ -83,6 +84,7 @@ CONTROLLERS = (
     AgreementController,
     RoundController,
     ReportController,
+    LineageController,
     PretrainingController,
     ModelVersionController,
     PruningController,

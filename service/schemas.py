@@ -105,6 +105,13 @@ class RoundRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     reason: Annotated[str, msgspec.Meta(max_length=200)] = "ops"
 
 
+class ReproductionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a round is trained again."""
+
+    tolerance: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.02
+    """How much each metric may differ where bits cannot be compared: in another environment, or on a GPU."""
+
+
 class PromoteRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why a version is promoted by hand."""
 

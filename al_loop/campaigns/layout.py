@@ -60,6 +60,10 @@ class DataLayout(msgspec.Struct, frozen=True):
         """Directory of one round: `snapshot/`, `training/`."""
         return self.campaign(name) / "rounds" / str(number)
 
+    def reproduction(self, name: str, number: int) -> Path:
+        """Directory of one reproduction of a round: `snapshot/`, `training/`."""
+        return self.campaign(name) / "reproductions" / str(number)
+
     def batch(self, name: str, number: int) -> Path:
         """Folder of links to the images of one batch; SCANEO reads it."""
         return self.campaign(name) / "scaneo" / f"batch-{number:03d}"

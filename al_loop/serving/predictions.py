@@ -50,7 +50,15 @@ class PredictionService:
         self.unaided = UnaidedSamples(store, clock)
         """Samples that get no suggestion."""
 
-    def predict(self, campaign_name: str, task: TaskName, data: bytes, *, most_values: int | None = None) -> Any:  # noqa: ANN401  # each task's own
+    def predict(
+        self,
+        campaign_name: str,
+        task: TaskName,
+        data: bytes,
+        *,
+        most_values: int | None = None,
+        note_version: Callable[[str], object] = lambda version: None,
+    ) -> Any:  # noqa: ANN401  # each task's own
         """The answer to one task for an encoded image, in the form of `Task.response`.
 
         Classification: calibrated class probabilities, finite, in the order of the campaign's classes. Segmentation: a
@@ -62,6 +70,7 @@ class PredictionService:
             task: Which of its tasks.
             data: The image as a file.
             most_values: Refuse an image of more width x height x bands, before a pixel is read; None: as the service.
+            note_version: Gets the version that answers.
 
         Raises:
             NotFoundError: No such campaign, or it has no such task.
@@ -84,6 +93,7 @@ class PredictionService:
         self._log.add(shown, codes)
         if shown.blind:
             raise WithheldError
+        note_version(shown.version)
         return asked.response(answer, upload.header.crs, upload.header.transform)
 
     def suggest(

@@ -25,12 +25,14 @@ from al_loop.store.tables.events import EventTable
 from al_loop.store.tables.images import ImageTable
 from al_loop.store.tables.labels import LabelTable
 from al_loop.store.tables.leases import LeaseTable
+from al_loop.store.tables.lineage import LineageTable
 from al_loop.store.tables.new_labels import NewLabelTable
 from al_loop.store.tables.predictions import PredictionTable
 from al_loop.store.tables.pretrainings import PretrainingTable
 from al_loop.store.tables.queries import QueryTable
 from al_loop.store.tables.relabels import RelabelTable
 from al_loop.store.tables.removals import RemovalTable
+from al_loop.store.tables.reproductions import ReproductionTable
 from al_loop.store.tables.requests import RequestTable
 from al_loop.store.tables.rounds import RoundTable
 from al_loop.store.tables.samples import SampleTable
@@ -66,6 +68,8 @@ class LabelStore:
         self.versions = VersionTable(database)
         self.scores = ScoreTable(database, self.pool_indexes)
         self.pretrainings = PretrainingTable(database)
+        self.reproductions = ReproductionTable(database)
+        self.lineage = LineageTable(database)
         self.predictions = PredictionTable(database)
         self.assists = AssistTable(database)
         self.scaneo = ScaneoTable(database)

@@ -4,6 +4,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from al_loop.domain.campaigns import CampaignSettings, ClassRequest, Deletion
+from al_loop.domain.lineage import LabelLineage, VersionLineage
 from al_loop.domain.quality import StopAdvice
 from al_loop.domain.retention import PruneReport
 from al_loop.domain.retraining import PolicyPreview, RetrainPolicy
@@ -23,6 +24,7 @@ from service.answers import (
     NewWebhook,
     Redelivered,
     RemovedDuplicates,
+    ReproductionView,
     RoundLog,
     WebhookView,
 )
@@ -198,3 +200,24 @@ class OperatorClient(Client):
     def round_report_page(self, name: str, number: int) -> bytes:
         """The same as one HTML file."""
         return self._send("GET", f"/campaigns/{name}/rounds/{number}/report.html", timeout=600.0).content
+
+    def model_lineage(self, name: str, version: str) -> VersionLineage:
+        """Where a version comes from."""
+        return self._json("GET", f"/campaigns/{name}/models/{quote(version, safe='')}/lineage", VersionLineage)
+
+    def label_lineage(self, name: str, label_id: int) -> LabelLineage:
+        """Which rounds a label went into."""
+        return self._json("GET", f"/campaigns/{name}/labels/{label_id}/lineage", LabelLineage)
+
+    def reproduce_round(self, name: str, number: int, tolerance: float) -> ReproductionView:
+        """Train a round again."""
+        body = {"tolerance": tolerance}
+        return self._json("POST", f"/campaigns/{name}/rounds/{number}/reproduction", ReproductionView, body=body)
+
+    def reproduction(self, name: str, number: int) -> ReproductionView:
+        """The newest reproduction of a round."""
+        return self._json("GET", f"/campaigns/{name}/rounds/{number}/reproduction", ReproductionView)
+
+    def cancel_reproduction(self, name: str, number: int) -> ReproductionView:
+        """Stop the newest reproduction of a round."""
+        return self._json("POST", f"/campaigns/{name}/rounds/{number}/reproduction/cancel", ReproductionView)

@@ -179,6 +179,7 @@ POLICY_BY_CLOCK: dict[str, Any] = {
     "quiet_hours": ["08:00-18:00"],
 }
 POLICY_CHANGE: dict[str, Any] = {"new_labels": None}
+REPRODUCE: dict[str, Any] = {"tolerance": 0.02}
 PROMOTE: dict[str, Any] = {"reason": "v4 misses small ponds"}
 PROBABILITIES = [0.07, 0.9, 0.03]
 CLASS: dict[str, Any] = {

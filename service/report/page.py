@@ -11,7 +11,7 @@ from al_loop.serving.pictures.mistakes import CaptionedPicture
 from models.tasks import kind_of
 from service.report.charts import confusion_table, measured, reliability_svg, reliability_table
 
-SHOWN_PLACES = 40
+SHOWN_PLACES = 12
 
 PicturesOf = Callable[[str, Mistake], Sequence[CaptionedPicture]]
 """Task and mistake -> its pictures."""
@@ -74,8 +74,7 @@ def _task(task: TaskReport, pictures: PicturesOf) -> str:
     places = (
         "<p>Reserve images stand alone: there are no places to compare.</p>"
         if not task.places
-        else _slices(task.places[:SHOWN_PLACES], "place")
-        + _left_out(len(task.places[SHOWN_PLACES:]) + task.places_left_out)
+        else _slices(task.places[:SHOWN_PLACES], "place") + _further(task.places[SHOWN_PLACES:], task.places_left_out)
     )
     distances = "" if not task.distances else f"<h3>By distance to training</h3>{_slices(task.distances, 'distance')}"
     paired = (
@@ -136,8 +135,12 @@ def _cells(entry: SliceReport, *names: str) -> str:
     return "".join(f"<td>{cell}</td>" for cell in shown)
 
 
-def _left_out(count: int) -> str:
-    return f'<p class="soft">{count:,} further places with fewer images stand in the JSON.</p>' if count else ""
+def _further(places: Sequence[SliceReport], left_out: int) -> str:
+    if not places:
+        return ""
+    more = f'<p class="soft">{left_out:,} more were not counted one by one.</p>' if left_out else ""
+    told = f"{len(places):,} further places with fewer images"
+    return f"<details><summary>{told}</summary>{_slices(places, 'place')}{more}</details>"
 
 
 def _mistakes(task: TaskReport, pictures: PicturesOf) -> str:

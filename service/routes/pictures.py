@@ -20,6 +20,7 @@ from service.dependencies import TARGET
 from service.errors import problems
 from service.limits.lanes import LANE, PICTURES
 from service.requests.parameters import Column, PathId, Zoom
+from service.routes.predictions import MODEL_VERSION
 
 TILE_NAME = re.compile(r"([0-9]{1,9})\.png")
 MAX_AGE_S = 600
@@ -171,6 +172,8 @@ async def png_when_ready(request: Request[Any, Any, Any], drawn: Drawn) -> Respo
 def png(request: Request[Any, Any, Any], drawn: Drawn) -> Response[bytes]:
     """A picture with its entity tag, or 304 where the client has it already."""
     headers = {"ETag": drawn.etag, "Cache-Control": f"private, max-age={MAX_AGE_S}"}
+    if drawn.version is not None:
+        headers[MODEL_VERSION] = drawn.version
     if drawn.etag in request.headers.get("if-none-match", ""):
         return Response(b"", status_code=304, headers=headers, media_type="image/png")
     return Response(drawn.body(), headers=headers, media_type="image/png")

@@ -8,6 +8,7 @@ from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
+from al_loop.domain.campaigns import Campaign
 from al_loop.errors import NotFoundError, UnsupportedError
 from al_loop.loop import Loop
 from al_loop.serving.sam.prompt import read_prompt, read_sample_prompt
@@ -19,6 +20,7 @@ from service.openapi.examples import OUTLINE, PROBABILITIES, answer
 from service.requests.uploads import image_of, read_form, read_image, text_of
 
 SPEC = problems(400, 401, 403, 404, 409, 413, 415, 422, 501, 503)
+MODEL_VERSION = "X-Model-Version"
 TOKEN = QueryParameter(description="Token, for clients that can send nothing but a URL.")
 
 
@@ -42,11 +44,12 @@ class PredictionController(Controller):
         campaign: FromPath[str],
         loop: NamedDependency[Loop],
         token: Annotated[str | None, TOKEN] = None,
-    ) -> list[float]:
-        """Calibrated class probabilities of the uploaded image, a flat list in class order."""
-        data = await read_image(request)
-        answer: list[float] = await _predicted(loop, campaign, "classification", data)
-        return answer
+    ) -> Response[list[float]]:
+        """Calibrated class probabilities of the uploaded image, a flat list in class order.
+
+        As of all tasks, `X-Model-Version` names the version that answered.
+        """
+        return await _predicted(loop, campaign, "classification", await read_image(request))
 
     @post(
         "/segmentation",
@@ -66,9 +69,7 @@ class PredictionController(Controller):
 
         0 = background, k = k-th class.
         """
-        data = await read_image(request)
-        answer = await _predicted(loop, campaign, "segmentation", data)
-        return Response(answer, media_type="image/tiff")
+        return await _predicted(loop, campaign, "segmentation", await read_image(request), media_type="image/tiff")
 
     @post(
         "/sam",
@@ -82,7 +83,7 @@ class PredictionController(Controller):
         campaign: FromPath[str],
         loop: NamedDependency[Loop],
         token: Annotated[str | None, TOKEN] = None,
-    ) -> dict[str, Any]:
+    ) -> Response[dict[str, Any]]:
         """The outline of the clicked object: one GeoJSON Feature, a MultiPolygon in EPSG:4326.
 
         Grown from the points over the pixels of the sample at this place and what the serving model says about them;
@@ -97,10 +98,10 @@ class PredictionController(Controller):
         texts = [text_of(form, name) for name in ("points", "label", "crs", "transform", "sample_id")]
         if texts[4] is not None:
             on_sample = read_sample_prompt(texts[4], texts[0], texts[1], classes)
-            return await sync_to_thread(loop.prompts.outline_sample, target, on_sample)
+            return _outlined(loop, target, await sync_to_thread(loop.prompts.outline_sample, target, on_sample))
         picture = image_of(form)
         prompt = read_prompt(texts[0], texts[1], texts[2], texts[3], classes)
-        return await sync_to_thread(loop.prompts.outline, target, prompt, picture)
+        return _outlined(loop, target, await sync_to_thread(loop.prompts.outline, target, prompt, picture))
 
     @post(
         "/{task:str}",
@@ -119,11 +120,22 @@ class PredictionController(Controller):
         """The answer to a task without a route of its own; `detection` is named by the interface but not built yet."""
         target = await sync_to_thread(loop.store.campaigns.get, campaign)
         if target.task(task) is not None:
-            return Response(await _predicted(loop, campaign, task, await read_image(request)))
+            return await _predicted(loop, campaign, task, await read_image(request))
         if task == "detection":
             raise UnsupportedError(f"The task {task!r} is not built yet; use classification, segmentation or sam.")
         raise NotFoundError("task", task, "use classification, segmentation or sam")
 
 
-async def _predicted(loop: Loop, campaign: str, task: TaskName, data: bytes) -> Any:  # noqa: ANN401  # each task's own
-    return await small_first(partial(loop.predictions.predict, campaign, task, data))
+async def _predicted(
+    loop: Loop, campaign: str, task: TaskName, data: bytes, *, media_type: str | None = None
+) -> Response[Any]:
+    """The answer to a task, with the version that gave it in a header: `GET .../models/{version}/lineage` goes on."""
+    versions: list[str] = []
+    answer = await small_first(partial(loop.predictions.predict, campaign, task, data, note_version=versions.append))
+    return Response(answer, media_type=media_type, headers={MODEL_VERSION: versions[-1]})
+
+
+def _outlined(loop: Loop, target: Campaign, feature: dict[str, Any]) -> Response[dict[str, Any]]:
+    """An outline, with the version that served when it was drawn; it has a say where it answers pixels."""
+    version = loop.server.serving_version(target)
+    return Response(feature, headers={} if version is None else {MODEL_VERSION: version})

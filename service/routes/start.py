@@ -6,7 +6,12 @@ from litestar import Request, Response, get
 
 from service.page.static import POLICY, answer_file
 from service.routes.page import FILES
+from service.routes.reports import style_source
 
+OPS_POLICY = POLICY.replace("style-src 'self'", f"style-src 'self' {style_source()}").replace(
+    "img-src 'self'", "img-src 'self' data:"
+)
+"""Reports of rounds open in tabs of this page, which its policy holds for: it lets their own style and pictures in."""
 DOCS_POLICY = POLICY.replace("img-src 'self'", "img-src 'self' data:")  # pictures in the style sheet of Swagger UI
 
 
@@ -19,7 +24,7 @@ def show_start(request: Request[Any, Any, Any]) -> Response[bytes]:
 @get(["/ops", "/ops/{campaign:str}"], include_in_schema=False, sync_to_thread=False)
 def show_ops(request: Request[Any, Any, Any]) -> Response[bytes]:
     """What operators look at: one document for the service and all campaigns; its script reads the address."""
-    return answer_file(request, FILES["ops/ops.html"])
+    return answer_file(request, FILES["ops/ops.html"], OPS_POLICY)
 
 
 @get("/docs", include_in_schema=False, sync_to_thread=False)

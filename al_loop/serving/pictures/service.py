@@ -55,6 +55,8 @@ class Drawn(NamedTuple):
     """Equal for an equal picture."""
     waits_for: Future[Path | None] | None = None
     """`body` would wait for this first: reduced copies that are being made."""
+    version: str | None = None
+    """The model version whose answer it shows, if any."""
 
 
 class PictureService:
@@ -123,6 +125,8 @@ class PictureService:
             model = self._server.batcher(campaign).pin()
             key: Hashable = (*base, model.card.version)
 
+            version = model.card.version
+
             def draw() -> Picture:
                 values = _uncertainty_of(model, campaign, sample, path, size_px)
                 return heat_layer(values, shape, mapped_task(model).full_uncertainty)
@@ -132,6 +136,7 @@ class PictureService:
             spec = None if masked is None else campaign.task(masked.task)
             if masked is None or masked.mask is None or spec is None:
                 raise NotFoundError("suggested mask for sample", sample_id, "its suggestion is a class: show its name")
+            version = masked.version
             colours = class_colours(campaign.tasks, campaign.chosen_colours)
             palette, mask = [rgb(colours[name]) for name in spec.classes], masked.mask
             key = (*base, masked.prediction_id, *palette)
@@ -139,7 +144,7 @@ class PictureService:
             def draw() -> Picture:
                 return codes_layer(mask, shape, palette)
 
-        return self._drawn(key, sample, path, draw)
+        return self._drawn(key, sample, path, draw)._replace(version=version)
 
     def forget_sample(self, campaign: Campaign, sample_id: int) -> None:
         """Remove what is kept of a sample that is removed itself."""
@@ -181,10 +186,11 @@ class PictureService:
         def natural() -> Picture:
             return self._painter.whole(campaign, sample, path, shown, size_px)
 
-        draw = natural
+        draw, version = natural, None
         if overlay == "uncertainty":
             model = self._server.batcher(campaign).pin()
-            key.append(model.card.version)
+            version = model.card.version
+            key.append(version)
 
             def draw() -> Picture:
                 values = _uncertainty_of(model, campaign, sample, path, size_px)
@@ -192,6 +198,7 @@ class PictureService:
 
         if overlay == "suggestion":
             newest = self._suggestions(campaign, sample)
+            version = ", ".join(dict.fromkeys(entry.version for entry in newest))
             key += [entry.prediction_id for entry in newest]
 
             def draw() -> Picture:
@@ -199,7 +206,7 @@ class PictureService:
 
         drawn = self._drawn((*key,), sample, path, draw)
         with named_if_gone(sample, path):
-            return drawn._replace(waits_for=self._painter.begun(campaign, sample, path))
+            return drawn._replace(waits_for=self._painter.begun(campaign, sample, path), version=version)
 
     def _drawn(self, key: Hashable, sample: Sample, path: Path, draw: Callable[[], Picture]) -> Drawn:
         def body() -> bytes:

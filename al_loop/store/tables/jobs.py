@@ -1,4 +1,4 @@
-"""What the tables of rounds and pretrainings share: numbered jobs of a campaign, each with a state until its end."""
+"""What the tables of rounds, pretrainings and reproductions share: numbered jobs, each with a state until its end."""
 
 from datetime import datetime
 from typing import ClassVar, Generic, TypeVar
@@ -6,13 +6,14 @@ from typing import ClassVar, Generic, TypeVar
 import msgspec
 from duckdb import DuckDBPyConnection
 
+from al_loop.domain.reproductions import Reproduction, ReproductionState
 from al_loop.domain.rounds import Pretraining, PretrainingState, Round, RoundState
 from al_loop.errors import ConflictError, NotFoundError
 from al_loop.store.database import Database
 from al_loop.store.rows import Parameter, Row, execute, select
 
-Job = TypeVar("Job", Round, Pretraining)
-State = TypeVar("State", RoundState, PretrainingState)
+Job = TypeVar("Job", Round, Pretraining, Reproduction)
+State = TypeVar("State", RoundState, PretrainingState, ReproductionState)
 Field = Parameter | msgspec.Struct
 Rows = list[Row]
 

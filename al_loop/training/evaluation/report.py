@@ -25,9 +25,9 @@ from models.registry import CARD_FILE, read_card
 from models.training.reserve.outcomes import TaskOutcomes, read_outcomes
 
 BIASED = (
-    "Biased: queries chose these labels because the model was unsure of them, or because they differ from the others, "
-    "so that they are harder than the pool, or easier, and never a random part of it. Compare them with each other, "
-    "not with the test reserve."
+    "Biased: these labels were chosen, by queries because the model was unsure of them or because they differ from "
+    "the others, or by whoever labelled them, and never drawn at random as the test reserve was. They may be harder "
+    "than the pool, or easier. Compare them with each other, not with the test reserve."
 )
 NOT_ASKED = "not asked for"
 

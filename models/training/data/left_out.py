@@ -46,7 +46,7 @@ class LeftOut:
 
     @property
     def samples(self) -> list[LeftOutSample]:
-        """All of them."""
+        """All of them, in the order in which they were found."""
         return list(self._samples.values())
 
     def add_all(self, samples: Iterable[LeftOutSample]) -> None:

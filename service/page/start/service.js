@@ -20,6 +20,9 @@ let asking = null;
 /** The JSON answer to a GET below the root of the service; `also`: further statuses that are answers. */
 export const ask = async (path, { also = [] } = {}) => (await send("GET", path, undefined, also)).json();
 
+/** The answer to a GET as text. */
+export const askText = async (path) => (await send("GET", path)).text();
+
 /** The JSON answer to a request that changes something; `body` is sent as JSON. */
 export const change = async (method, path, body) => (await send(method, path, body)).json();
 

@@ -1,0 +1,92 @@
+"""Reproductions: a round trained again from its manifest, and what came of it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from models.card import TaskName
+
+
+class ReproductionState(StrEnum):
+    """States of a reproduction; the last four are ends."""
+
+    QUEUED = "queued"
+    SNAPSHOT = "snapshot"
+    TRAINING = "training"
+    EVALUATING = "evaluating"
+    EXPORTING = "exporting"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing follows this state."""
+        return self in REPRODUCTION_ENDS
+
+
+REPRODUCTION_ENDS = frozenset(
+    {
+        ReproductionState.FINISHED,
+        ReproductionState.FAILED,
+        ReproductionState.CANCELLED,
+        ReproductionState.INTERRUPTED,
+    }
+)
+
+
+class FileDigest(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of the model, then and now."""
+
+    name: str
+    then: str | None
+    """sha256; null: the version's files are gone."""
+    now: str
+
+
+class RepeatedMetric(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric on the same reserve samples, then and now."""
+
+    task: TaskName
+    metric: str
+    then: float
+    now: float | None
+
+
+class ReproductionResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the same model came out."""
+
+    reproduced: bool
+    compared: Literal["digests", "metrics", "nothing"]
+    """nothing: it was not trained, as what it was trained on is not there any more."""
+    sentence: str
+    """The verdict, with what it rests on."""
+    digests: list[FileDigest] = []
+    metrics: list[RepeatedMetric] = []
+    environment: list[str] = []
+    """What is different between the environments, such as "torch 2.9.0 then, 2.9.1 now"."""
+    changed_files: list[str] = []
+    """Images that are not what they were, with the reason."""
+    labels_rebuilt: bool = False
+    """Whether the labels were put together again from their events, as the round's own file was gone."""
+
+
+class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
+    """One round trained again."""
+
+    number: int
+    """Of the reproduction."""
+    round_number: int
+    tolerance: float
+    """How much a metric may differ where bits cannot be compared."""
+    state: ReproductionState
+    requested_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    result: ReproductionResult | None
+    """null until it is finished."""
+    error: str | None
+    """Why it failed or ended early, in one sentence."""
