@@ -34,7 +34,7 @@ from al_loop.scaneo.links import ScaneoLinks
 from al_loop.scaneo.port import OpenScaneo
 from al_loop.scheduler import LoopScheduler
 from al_loop.scoring.current import CurrentScores
-from al_loop.scoring.frozen_encoder import forget_frozen_encoder
+from al_loop.scoring.frozen_encoder import forget_frozen_encoder, renew_frozen_encoder
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.scoring.refit import HeadRefitter
 from al_loop.serving.model_server import ModelServer
@@ -193,6 +193,7 @@ class Loop:
             self.pretrainings.recover(campaign)
             self.rounds.recover(campaign)
             self.reproductions.recover(campaign)
+            renew_frozen_encoder(self.store, self.layout, campaign)
 
     def start(self) -> None:
         """Begin to start rounds by policy, to score new samples, to rank ahead and to watch links."""

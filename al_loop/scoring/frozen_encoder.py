@@ -10,6 +10,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.runtime.executor import Executor, check_digests, ignore, read_output, run_program
 from al_loop.store import LabelStore
 from models.card import ModelCard
+from models.encoders.multispectral import waited_for_package
 from models.encoders.wheel import SHIPPED_ENCODER
 from models.pretrain_config import PretrainConfig
 from models.pretraining.spec import PretrainSpec, write_spec
@@ -68,6 +69,22 @@ def make_frozen_encoder(
     check_digests(staged, card.digests)
     registry.publish(FROZEN, staged, card)
     shutil.rmtree(staged)
+    return True
+
+
+def renew_frozen_encoder(store: LabelStore, layout: DataLayout, campaign: Campaign) -> bool:
+    """Forget it, so that the pool is embedded again, where it was made before a package was there that it needs.
+
+    Returns:
+        Whether it was forgotten: `settings.model.multispectral` asks for the package, which can be used now.
+    """
+    registry = ModelRegistry(layout.encoders(campaign.folder))
+    if campaign.settings.model.multispectral == "off" or FROZEN not in registry.versions():
+        return False
+    if not waited_for_package(registry.card(FROZEN).features):
+        return False
+    store.scores.forget_version(campaign.campaign_id, FROZEN)  # first: a stop in between is made up for at the next start
+    forget_frozen_encoder(layout, campaign)
     return True
 
 

@@ -99,6 +99,12 @@ def multispectral_problem() -> str | None:
     return None
 
 
+def waited_for_package(words: str | None) -> bool:
+    """Whether a pool that was described so (`FeatureSource.words`) could be described by the package now."""
+    missing = words is not None and f"{DISTRIBUTION} is not installed" in words
+    return missing and multispectral_problem() is None
+
+
 def feature_source(
     model: ModelConfig,
     look: PoolLook,

@@ -5,23 +5,28 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
+import msgspec
 import numpy as np
 import pytest
 
 from al_loop.campaigns.layout import DataLayout
 from al_loop.campaigns.register import register_paths
-from al_loop.domain.campaigns import Campaign
+from al_loop.domain.campaigns import Campaign, CampaignSettings
 from al_loop.runtime.processes import ProcessFailedError
+from al_loop.scoring.frozen_encoder import renew_frozen_encoder
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.store import LabelStore
-from models.card import TaskSpec
+from models.card import ModelCard, ModelConfig, TaskSpec
 from models.progress import ProgressLine
 from models.registry import ModelRegistry
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FROZEN
 from service.settings import Settings
 from tests.al_loop.store.fixtures import NOW
+from tests.al_loop.store.tables.test_scores import write_part
+from tests.data.tiny_model import make_tiny_onnx
 from tests.e2e.campaigns import Http, create, register, write_pool
 from tests.service.routes.test_pretrainings import embedded, root
 from tests.service.routes.test_rounds import wait_until
@@ -95,7 +100,7 @@ def test_embedding_goes_on_where_it_was_killed(
     first = embeddings.load(FROZEN)
     assert (len(first.sample_ids), told[-1][1]) == (4, 10)
     told.clear()
-    sentences = []
+    sentences: list[str] = []
 
     def listen(line: ProgressLine) -> None:
         told.append((line.done, line.total))
@@ -110,3 +115,39 @@ def test_embedding_goes_on_where_it_was_killed(
     after = embeddings.load(FROZEN)
     assert len(after.sample_ids) == len(set(after.sample_ids.tolist())) == 10
     np.testing.assert_array_equal(after.values[np.isin(after.sample_ids, first.sample_ids)], first.values)
+
+
+WITHOUT = "EfficientNet-Lite0 (ImageNet); ukis-csmask is not used: "
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said", "installed", "again"),
+    [
+        ("on", f"{WITHOUT}ukis-csmask is not installed; install al-loop[multispectral]", True, True),
+        ("on", f"{WITHOUT}ukis-csmask is not installed; install al-loop[multispectral]", False, False),
+        ("on", f"{WITHOUT}8-bit values are no reflectances", True, False),
+        ("off", f"{WITHOUT}ukis-csmask is not installed; install al-loop[multispectral]", True, False),
+    ],
+)
+def test_pool_is_embedded_again_once_the_package_that_it_waited_for_is_there(
+    label_store: LabelStore, make_campaign: Callable[..., Campaign], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    wanted: Literal["off", "on"], said: str, installed: bool, again: bool,
+) -> None:  # fmt: skip
+    problem = None if installed else "it is missing"
+    monkeypatch.setattr("models.encoders.multispectral.multispectral_problem", lambda: problem)
+    layout = DataLayout(tmp_path / "data")
+    settings = CampaignSettings(model=ModelConfig(multispectral=wanted))
+    campaign = make_campaign(samples=2, settings=settings)
+    part = write_part(tmp_path / "part.parquet", [(1, "", 0.0), (2, "", 0.0)])
+    label_store.scores.ingest(campaign.campaign_id, FROZEN, part, NOW)
+    label_store.scores.ingest(campaign.campaign_id, "features", part, NOW)
+    version = make_tiny_onnx(layout.encoders(campaign.folder), version=FROZEN)
+    card = msgspec.json.decode((version / "card.json").read_bytes(), type=ModelCard)
+    (version / "card.json").write_bytes(msgspec.json.encode(msgspec.structs.replace(card, features=said)))
+    described = layout.scores(campaign.folder) / FROZEN
+    described.mkdir(parents=True)
+    assert renew_frozen_encoder(label_store, layout, campaign) is again
+    assert (len(label_store.scores.unscored(campaign.campaign_id, FROZEN)) == 2) is again
+    assert label_store.scores.unscored(campaign.campaign_id, "features") == []
+    assert described.exists() is not again
+    assert (FROZEN in ModelRegistry(layout.encoders(campaign.folder)).versions()) is not again
