@@ -6,7 +6,8 @@ seed draws another quarter of the chips as its test set, of EuroSAT RGB from the
 or strategy was tested on.
 
 Tables: `served`, what a quick round serves with random labels; `curves`, `auto` beside random choice with a light head
-refitted after each query, as a service ranks its pool; `strategies`, all of them with fewer and larger queries.
+refitted after each query, as a service ranks its pool; `rounds`, the same queries, and what a quick round serves with
+their labels at some of them; `strategies`, all of them with fewer and larger queries.
 
 Run: python -m tests.benchmarks.bench_learning SHARED_DATA --cache DIR [--table curves] [--set eurosat_ms] [--rare]
 """
@@ -14,7 +15,7 @@ Run: python -m tests.benchmarks.bench_learning SHARED_DATA --cache DIR [--table 
 import argparse
 import tempfile
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import msgspec
 import numpy as np
@@ -22,6 +23,8 @@ import torch
 from numpy.typing import NDArray
 
 from al_loop.querying.strategies import StrategyConfig
+from al_loop.querying.strategies.selection import Selection
+from al_loop.scoring.pool_scores import Candidates
 from al_loop.simulation.comparing import compare
 from al_loop.simulation.curve_plot import curve_png
 from al_loop.simulation.curves import CurveRuns, Interval, LearningCurves, values_of
@@ -51,8 +54,11 @@ LABELS = {
     ("eurosat_ms", "curves"): [10, 20, 34, 46, 58, 70, 82, 94, 106, 118],
 }  # fmt: skip
 
+ROUNDS = {"eurosat_rgb": (40, 150, 310, 1000), "eurosat_ms": (34, 70, 118)}
+"""Labels at which `rounds` fits what a quick round would serve."""
+
 EVERY = [kind.__struct_config__.tag for kind in get_args(StrategyConfig)]
-STRATEGIES = {"served": ["random"], "curves": ["random", "auto"], "strategies": EVERY}
+STRATEGIES = {"served": ["random"], "curves": ["random", "auto"], "rounds": ["random", "auto"], "strategies": EVERY}
 
 
 def main() -> None:
@@ -61,7 +67,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?", default=Path("../shared/data"), help="folder with eurosat_rgb")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "al-loop-learning")
     parser.add_argument("--set", choices=list(SETS), default="eurosat_rgb")
-    parser.add_argument("--table", choices=["served", "curves", "strategies"], default="served")
+    parser.add_argument("--table", choices=list(STRATEGIES), default="served")
     parser.add_argument("--strategies", help="separated by commas; default: random,auto for curves, all for strategies")
     parser.add_argument("--rare", action="store_true", help=f"keep {RARE_SHARE:.0%} of {', '.join(RARE)} to ask about")
     parser.add_argument("--multispectral", action="store_true", help="join features of ukis-csmask; eurosat_ms only")
@@ -72,9 +78,11 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     chips = labelled_chips(arguments.data, arguments.set, arguments.cache, multispectral=arguments.multispectral)
-    labels = [count for count in LABELS[arguments.set, arguments.table] if arguments.least <= count <= arguments.most]
+    table_of = "curves" if arguments.table == "rounds" else arguments.table
+    asked_at = [count for count in LABELS[arguments.set, table_of] if arguments.least <= count <= arguments.most]
+    labels = [count for count in asked_at if arguments.table != "rounds" or count in ROUNDS[arguments.set]]
     views = [chips.frozen]
-    if arguments.table == "served":
+    if arguments.table in ("served", "rounds"):
         needed = range(1, views_of(labels[0] * SEEN_PIXELS))
         views += [
             turned_chips(arguments.data, arguments.set, arguments.cache, view, multispectral=arguments.multispectral)
@@ -91,7 +99,11 @@ def main() -> None:
             found = kept(folder, name, seed, labels)
             if found is None:
                 if arguments.table == "served":
-                    found = served(chips, views, asked, test, seed, labels)
+                    order = np.random.default_rng(seed).permutation(asked)
+                    found = served(chips, views, asked, test, order, seed, labels)
+                elif arguments.table == "rounds":
+                    order = asked[order_of(chips, asked, test, name, seed, asked_at)]
+                    found = served(chips, views, asked, test, order, seed, labels)
                 else:
                     found = curve(chips, asked, test, name, seed, labels)
                 file = folder / f"{name.replace(':', '-')}-{labels[-1]}-{seed}.json"
@@ -139,16 +151,47 @@ def curve(
     chips: LabelledChips, asked: NDArray[np.int64], test: NDArray[np.int64], name: str, seed: int, labels: list[int]
 ) -> list[RoundRecord]:
     """A strategy on the space that a service ranks by, features and shipped encoder, fitted on what can be asked."""
+    return play_fast(ranked_pool(chips, asked, test), parse_strategy(name), seed, labels, "accuracy", lambda *_: None)
+
+
+def order_of(
+    chips: LabelledChips, asked: NDArray[np.int64], test: NDArray[np.int64], name: str, seed: int, labels: list[int]
+) -> NDArray[np.int64]:
+    """In which order a strategy asks about the chips of `asked`: positions in it."""
+    asker = Asker(parse_strategy(name))
+    play_fast(ranked_pool(chips, asked, test), cast(StrategyConfig, asker), seed, labels, "accuracy", lambda *_: None)
+    return np.array(asker.asked)
+
+
+class Asker(msgspec.Struct):
+    """A strategy that remembers what it asked about."""
+
+    strategy: StrategyConfig
+    asked: list[int] = []
+
+    @property
+    def uses_scores(self) -> bool:
+        """As of the strategy."""
+        return self.strategy.uses_scores
+
+    def select(self, pool: Candidates, query_size: int, rng: np.random.Generator) -> Selection:
+        """As of the strategy."""
+        found = self.strategy.select(pool, query_size, rng)
+        self.asked += pool.sample_ids[found.indices].tolist()
+        return found
+
+
+def ranked_pool(chips: LabelledChips, asked: NDArray[np.int64], test: NDArray[np.int64]) -> SimulatedPool:
+    """What can be asked about, and behind it the test."""
     sources = [chips.features, chips.frozen[:, : chips.stages]]
     embeddings = fit_space([source[asked] for source in sources], leading=1).apply(sources)
     rows = np.concatenate([asked, test])
-    pool = SimulatedPool(
+    return SimulatedPool(
         embeddings=embeddings[rows],
         targets=np.eye(len(chips.names), dtype=np.float32)[chips.codes[rows]],
         reserve=np.arange(len(rows)) >= len(asked),
         weights=np.ones(len(rows), np.float32),
     )
-    return play_fast(pool, parse_strategy(name), seed, labels, "accuracy", lambda *_: None)
 
 
 def served(
@@ -156,12 +199,15 @@ def served(
     views: list[NDArray[np.float32]],
     asked: NDArray[np.int64],
     test: NDArray[np.int64],
+    order: NDArray[np.int64],
     seed: int,
     labels: list[int],
 ) -> list[RoundRecord]:
-    """What a quick round makes of random labels: scaling by labels and some of the pool, then a head on all views."""
+    """What a quick round makes of labels in the order that they come in: scaling, then a head on all views.
+
+    Scaling sees some of the pool, too, as in a round.
+    """
     targets = np.eye(len(chips.names), dtype=np.float32)[chips.codes]
-    order = np.random.default_rng(seed).permutation(asked)
     some = np.random.default_rng(seed + 1).permutation(asked)[:POOL_CHIPS]
     rounds = []
     for count in labels:
