@@ -190,10 +190,10 @@ class Loop:
         self.server.remove_leftovers()
         self.server.start(clock())  # before rounds go on, which are compared with what serves
         for campaign in self.store.campaigns.list():
+            renew_frozen_encoder(self.store, self.layout, campaign)
             self.pretrainings.recover(campaign)
             self.rounds.recover(campaign)
             self.reproductions.recover(campaign)
-            renew_frozen_encoder(self.store, self.layout, campaign)
 
     def start(self) -> None:
         """Begin to start rounds by policy, to score new samples, to rank ahead and to watch links."""

@@ -104,7 +104,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """A network that a training run tried."""
 
     kind: CandidateKind
-    """quick: a linear head on frozen features; deep: a network whose weights were all trained."""
+    """quick: a linear head on frozen features; deep: a network whose encoder was trained, too."""
     held_out: dict[TaskName, float | None]
     """Of each task, on training labels that it was not fitted on: by cross-validation where one was tried, otherwise
     the task's metric on the calibration split. None: too few labels."""

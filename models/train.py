@@ -38,7 +38,7 @@ from models.training.evaluate import Contender, evaluate, metric_value
 from models.training.export import check_parity, export_onnx
 from models.training.incumbent import load_incumbent, onnx_infer
 from models.training.ladder import Quick, candidates, choose, fit_quick
-from models.training.plan import plan_candidates
+from models.training.plan import plan_candidates, tunes_quick
 from models.training.quick import QuickNetwork, export_quick
 from models.training.reserve.outcomes import write_outcomes
 from models.training.tallies import TILE_PX, tally
@@ -86,13 +86,18 @@ def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | Non
     seconds: dict[CandidateKind, float] = {}
     quick: Quick | None = None
     deep: Deep | None = None
-    if "quick" in plan.kinds:
+    tuned = "deep" in plan.kinds and tunes_quick(manifest.model, tasks)
+    start: Quick | None = None
+    if "quick" in plan.kinds or tuned:
         progress.enter("training", message="fitting a linear head on frozen features")
         both = "deep" in plan.kinds
-        quick = fit_quick(manifest, tasks, statistics, samples, calibration, reader, judge=both)
+        fitted = fit_quick(manifest, tasks, statistics, samples, calibration, reader, judge=both)
+        start = fitted if tuned else None
+        quick = fitted if "quick" in plan.kinds else None
+    if quick is not None:
         seconds["quick"] = quick.seconds
         held_out["quick"] = {name: head.held_out_accuracy for name, head in quick.heads.items()}
-        if both:
+        if "deep" in plan.kinds:
             temperature = {name: head.temperature for name, head in quick.judged_heads.items()}
             judged = CalibratedNetwork(quick.judged, tasks, temperature)
             held_out["quick"] = _measured(judged, calibration, reader, tasks, device)
@@ -102,7 +107,7 @@ def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | Non
         cut = Cut(checkpoint, halvings)
         progress.enter("training", message="training the network")
         deep = train_deep(
-            manifest, tasks, counts, statistics, samples, calibration, reader, device, progress, directory, cut
+            manifest, tasks, counts, statistics, samples, calibration, reader, device, progress, directory, cut, start
         )
         seconds["deep"] = deep.seconds
         held_out["deep"] = _measured(deep.calibrated, calibration, reader, tasks, device)

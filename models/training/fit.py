@@ -57,7 +57,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     epoch_steps: int
 
 
-def schedule(config: TrainConfig, chips: int, chip_pixels: int, halvings: int = 0) -> Schedule:
+def schedule(config: TrainConfig, chips: int, chip_pixels: int, halvings: int = 0, *, enlarged: int = 1) -> Schedule:
     """Derive batch size and steps from the number of chips of one epoch and the pixels of the largest.
 
     Each of `halvings`, after runs for which memory did not suffice, halves the batch, down to `LEAST_BATCH_SIZE`.
@@ -65,6 +65,13 @@ def schedule(config: TrainConfig, chips: int, chip_pixels: int, halvings: int = 
     `EPOCHS` epochs, but never under `MIN_STEPS`, so that a handful of labels is seen often enough, nor over
     `TRAINED_PIXELS`, so that thousands stay affordable on two cores. `TrainConfig.epochs` overrides this and
     `TrainConfig.max_steps` bounds either.
+
+    Args:
+        config: What the campaign asks for.
+        chips: Of one epoch.
+        chip_pixels: Of the largest chip.
+        halvings: How often the batch is halved.
+        enlarged: How many pixels the encoder sees for each of these.
     """
     batch_size = min(config.batch_size, max(MIN_BATCH_SIZE, BATCH_PIXELS // chip_pixels))
     batch_size = max(min(batch_size, LEAST_BATCH_SIZE), batch_size >> halvings)
@@ -72,7 +79,7 @@ def schedule(config: TrainConfig, chips: int, chip_pixels: int, halvings: int = 
     if config.epochs is not None:
         steps = config.epochs * epoch_steps
     else:
-        affordable = TRAINED_PIXELS // (batch_size * chip_pixels)
+        affordable = TRAINED_PIXELS // (batch_size * chip_pixels * enlarged)
         steps = max(MIN_STEPS, min(EPOCHS * epoch_steps, affordable))
     if config.max_steps is not None:
         steps = min(steps, config.max_steps)
@@ -101,6 +108,7 @@ def fit(
     report: Report,
     report_every: int,
     *,
+    encoder: str = "encoder",
     encoder_rate: float = 1.0,
     on_step: Callable[[int], None] = lambda step: None,
     checkpoints: Checkpoints | None = None,
@@ -119,7 +127,8 @@ def fit(
         device: Where to train.
         report: Called with the progress.
         report_every: In steps.
-        encoder_rate: Learning rate of the module `encoder`, as a share of that of the rest.
+        encoder: Name of the network's module that is its encoder.
+        encoder_rate: Learning rate of that module, as a share of that of the rest.
         on_step: Called after each step with the steps that are done.
         checkpoints: Where to go on from and what to leave; None: a run that is cut off begins again.
 
@@ -128,7 +137,7 @@ def fit(
     """
     network.to(memory_format=torch.channels_last).to(device).train()
     loss.to(device)
-    groups = rated_groups(network, config, encoder_rate)
+    groups = rated_groups(network, config, encoder_rate, encoder)
     optimizer = torch.optim.AdamW(groups)
     scheduler = OneCycleLR(optimizer, [group["lr"] for group in groups], total_steps=steps, pct_start=WARM_UP)
     half = device.type == "cuda" and torch.cuda.is_bf16_supported()
@@ -161,10 +170,12 @@ def fit(
     network.eval()
 
 
-def rated_groups(network: nn.Module, config: TrainConfig, encoder_rate: float) -> list[dict[str, Any]]:
+def rated_groups(
+    network: nn.Module, config: TrainConfig, encoder_rate: float, encoder: str = "encoder"
+) -> list[dict[str, Any]]:
     """`parameter_groups` with learning rates: `encoder_rate` times the recipe's for the module `encoder`."""
-    rest = nn.ModuleList(module for name, module in network.named_children() if name != "encoder")
-    parts = (network.get_submodule("encoder"), config.learning_rate * encoder_rate), (rest, config.learning_rate)
+    rest = nn.ModuleList(module for name, module in network.named_children() if name != encoder)
+    parts = (network.get_submodule(encoder), config.learning_rate * encoder_rate), (rest, config.learning_rate)
     return [group | {"lr": rate} for module, rate in parts for group in parameter_groups(module, config.weight_decay)]
 
 

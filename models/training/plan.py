@@ -7,6 +7,7 @@ from models.card import CandidateKind, ModelConfig, TaskSpec, TrainConfig
 from models.encoders.wheel import shipped_problem
 from models.manifest import Manifest
 from models.pretrain_config import SHIPPED, WITHOUT_SHIPPED
+from models.tasks import tasks_of
 
 DEEP_LABELS = 100
 """Training labels a class from which a deep candidate is tried."""
@@ -60,6 +61,17 @@ def fixed(model: ModelConfig, recipe: TrainConfig) -> str | None:
 def starts_trained(model: ModelConfig) -> bool:
     """Whether a deep network would start from trained weights."""
     return model.encoder == SHIPPED or model.pretrained_file is not None
+
+
+def tunes_quick(model: ModelConfig, tasks: Sequence[TaskSpec]) -> bool:
+    """Whether the deep candidate is the quick one trained further.
+
+    So it is where the settings ask for no other architecture, and no task is about pixels: those have a decoder of
+    their own, which the quick one has not.
+    """
+    as_shipped = ModelConfig(multispectral=model.multispectral, reflectance=model.reflectance)
+    whole = not any(task.per_pixel for task in tasks_of(tasks).values())
+    return whole and model == as_shipped and shipped_problem() is None
 
 
 def least_for_deep(tasks: Sequence[TaskSpec]) -> int:

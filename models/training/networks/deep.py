@@ -24,8 +24,10 @@ from models.training.data.left_out import LeftOut, LeftOutSample
 from models.training.data.pool import look_at
 from models.training.evaluate import metric_value
 from models.training.fit import TRAINED_ENCODER_RATE, Schedule, fit, report_interval, schedule
+from models.training.ladder import Quick
 from models.training.losses import TaskLoss
 from models.training.networks.architectures import build
+from models.training.networks.tuned import ENCODER, tunable
 from models.training.running.checkpoints import Checkpoints
 from models.training.running.pace import Pace
 from models.training.tallies import TILE_PX, tally
@@ -71,6 +73,7 @@ def train_deep(
     progress: Progress,
     snapshot: Path,
     cut: Cut,
+    start: Quick | None = None,
 ) -> Deep:
     """Train and calibrate the network that a manifest asks for.
 
@@ -86,6 +89,7 @@ def train_deep(
         progress: Told about each report, and how far it is about once a second.
         snapshot: Folder of the manifest.
         cut: What is known of earlier runs of the round.
+        start: The quick candidate, whose network is trained further; None: one is built.
 
     Raises:
         TrainingDataError: The network cannot be built, or the loss is not finite.
@@ -93,9 +97,16 @@ def train_deep(
     started = time.monotonic()
     torch.manual_seed(manifest.train.seed)
     rng = np.random.default_rng(manifest.train.seed)
-    network = build(manifest.model, tasks, statistics, look_at(manifest).kinds)
+    network: nn.Module
+    if start is None:
+        network, encoder = build(manifest.model, tasks, statistics, look_at(manifest).kinds), "encoder"
+        enlarged = 1
+    else:
+        temperature = {name: head.temperature for name, head in start.judged_heads.items()}
+        network, encoder = tunable(start.judged, temperature), ENCODER
+        enlarged = start.judged.features.scale**2
     chip_pixels = max(reader.chip_pixels(sample) for sample in samples)
-    length = schedule(manifest.train, epoch_size(samples, reader), chip_pixels, cut.halvings)
+    length = schedule(manifest.train, epoch_size(samples, reader), chip_pixels, cut.halvings, enlarged=enlarged)
     batches = TrainingBatches(samples, reader, tasks, statistics, length.batch_size, rng)
     history: list[TrainingReport] = []
     measured_pixels = sum(sample.height * sample.width for sample in calibration)
@@ -144,10 +155,12 @@ def train_deep(
         device,
         report,
         report_every,
+        encoder=encoder,
         encoder_rate=TRAINED_ENCODER_RATE if manifest.model.encoder == SHIPPED else 1.0,
         on_step=on_step,
         checkpoints=checkpoints,
     )
+    network.requires_grad_(False)
     temperature = calibrate(torch_infer(network, device), calibration, reader, tasks, TILE_PX)
     calibrated = CalibratedNetwork(network, tasks, temperature)
     return Deep(network, calibrated, temperature, length, history, time.monotonic() - started)

@@ -22,11 +22,11 @@ from models.training.fit import (  # fmt: skip
 )
 
 
-@given(st.integers(1, 10**6), st.integers(1, 2**20))
-def test_schedule_is_long_enough_and_affordable(chips: int, chip_pixels: int) -> None:
-    plan = schedule(TrainConfig(), chips, chip_pixels)
+@given(st.integers(1, 10**6), st.integers(1, 2**20), st.sampled_from([1, 4]))
+def test_schedule_is_long_enough_and_affordable(chips: int, chip_pixels: int, enlarged: int) -> None:
+    plan = schedule(TrainConfig(), chips, chip_pixels, enlarged=enlarged)
     assert plan.steps >= MIN_STEPS
-    assert plan.steps == MIN_STEPS or plan.steps * plan.batch_size * chip_pixels <= TRAINED_PIXELS
+    assert plan.steps == MIN_STEPS or plan.steps * plan.batch_size * chip_pixels * enlarged <= TRAINED_PIXELS
     assert plan.batch_size == MIN_BATCH_SIZE or plan.batch_size * chip_pixels <= BATCH_PIXELS
 
 

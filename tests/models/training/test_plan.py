@@ -9,7 +9,7 @@ import pytest
 from models.card import ModelConfig, TaskSpec, TrainConfig
 from models.encoders import wheel
 from models.manifest import read_manifest
-from models.training.plan import deep_is_worth, plan_candidates
+from models.training.plan import deep_is_worth, plan_candidates, tunes_quick
 from tests.models.training.fixtures import write_snapshot
 
 SINGLE = TaskSpec(task="classification", classes=["smooth", "striped"])
@@ -76,3 +76,20 @@ def test_deep_network_is_worth_it_once_labels_have_grown(
 ) -> None:
     asked = {"model": ModelConfig(pretrained_file="weights"), "recipe": TrainConfig()} | changes
     assert deep_is_worth(**asked, tasks=[SINGLE], labels=labels, tried=tried) is worth
+
+
+@pytest.mark.parametrize(
+    ("model", "tasks", "tunes"),
+    [
+        (ModelConfig(), [SINGLE], True),
+        (ModelConfig(multispectral="on"), [SINGLE], True),
+        (ModelConfig(embedding_size=64), [SINGLE], False),
+        (ModelConfig(pretrained_file="weights"), [SINGLE], False),
+        (ModelConfig(encoder="resnet10_narrow"), [SINGLE], False),
+        (ModelConfig(), [SINGLE, TaskSpec(task="segmentation", classes=["road"])], False),
+    ],
+)
+def test_deep_network_is_the_quick_one_trained_further_unless_something_else_is_asked_for(
+    model: ModelConfig, tasks: list[TaskSpec], tunes: bool
+) -> None:
+    assert tunes_quick(model, tasks) is tunes
