@@ -83,9 +83,7 @@ def renew_frozen_encoder(store: LabelStore, layout: DataLayout, campaign: Campai
         return False
     if not waited_for_package(registry.card(FROZEN).features):
         return False
-    store.scores.forget_version(
-        campaign.campaign_id, FROZEN
-    )  # first: a stop in between is made up for at the next start
+    store.scores.forget_version(campaign.campaign_id, FROZEN)  # first: a stop in between is made up for
     forget_frozen_encoder(layout, campaign)
     return True
 
