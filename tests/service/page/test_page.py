@@ -257,7 +257,8 @@ def test_all_keys_are_seen_at_once_on_a_laptop_and_a_tablet(
     page = desk.page
     page.set_viewport_size({"width": width, "height": height})
     page.goto(f"{desk.url}/annotate/areas?annotator=anna")
-    expect(page.locator(".finished")).to_contain_text("Ready when you are")
+    expect(page.locator(".finished")).to_contain_text("No images yet")
+    expect(page.locator(".finished .primary:visible")).to_have_count(0)
     page.locator("body").press("?")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("eraser")
