@@ -53,7 +53,7 @@ PHASES = {
 }
 
 MOST_TAKEN_UP = 8
-"""How often a round is taken up before it is interrupted for good: it may be what ends the service."""
+"""How often a round is taken up, without coming further, before it is interrupted: it may be what ends the service."""
 
 RoundJob = Job[Campaign, RoundState]
 
@@ -209,7 +209,7 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
     def goes_on(self, owner: Campaign, record: Round) -> bool:
         """Whether it had begun and did not serve yet; one that was taken up too often may be what ends the service."""
         begun = record.state not in (RoundState.QUEUED, RoundState.SCORING) and not record.state.is_end
-        return begun and self.files(owner, record.number).attempts.begun < MOST_TAKEN_UP
+        return begun and self.files(owner, record.number).taken_up < MOST_TAKEN_UP
 
     def after_a_kill(self, record: Round) -> tuple[RoundState, str]:
         """Interrupted; the policy starts it again. A round whose model serves is promoted, the scheduler scores on."""
@@ -224,7 +224,7 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
         version, files = f"v{job.number}", self.files(campaign, job.number)
         record = self._store.rounds.get(campaign.campaign_id, job.number)
         background = record.background
-        self._take_up(files)
+        files.take_up()
         left_out, before = list[SkippedPath](), record.left_out
         if files.has_snapshot(record.manifest_sha256):
             job.enter(RoundState.TRAINING, detail="it goes on where it was cut off")
@@ -253,11 +253,6 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
         files.registered()
         if verdict.promote:
             self._score(job, campaign, version)
-
-    def _take_up(self, files: RoundFiles) -> None:
-        """Note that the round is taken up, for the first time or after a stop."""
-        known = files.attempts
-        files.keep(msgspec.structs.replace(known, begun=known.begun + 1))
 
     def _train(self, job: RoundJob, campaign: Campaign, files: RoundFiles) -> Path:
         """The folder of what the training made: now, or before the service was stopped."""

@@ -30,7 +30,9 @@ class Attempts(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the attempts so far."""
 
     begun: int = 0
-    """How often the round was taken up."""
+    """How often the round was taken up without a new checkpoint since the time before."""
+    checkpoint_ns: int = 0
+    """When the checkpoint was written that was there at the last time, in ns since 1970; 0: there was none."""
     halvings: int = 0
     """How often the batch was halved, as memory did not suffice."""
     deaths: int = 0
@@ -76,6 +78,24 @@ class RoundFiles:
         self.root.mkdir(parents=True, exist_ok=True)
         with write_atomically(self.root / ATTEMPTS_FILE) as file:
             file.write(msgspec.json.encode(attempts))
+
+    @property
+    def taken_up(self) -> int:
+        """How often the round was taken up in vain; 0: for the first time, or training has come further since then."""
+        known = self.attempts
+        return known.begun if known.checkpoint_ns == self._checkpoint_ns() else 0
+
+    def take_up(self) -> None:
+        """Note that the round is taken up, for the first time or after a stop.
+
+        Raises:
+            OSError: It could not be written (full disk).
+        """
+        begun, at = self.taken_up + 1, self._checkpoint_ns()
+        self.keep(msgspec.structs.replace(self.attempts, begun=begun, checkpoint_ns=at))
+
+    def _checkpoint_ns(self) -> int:
+        return max((path.stat().st_mtime_ns for path in self.checkpoint.glob("*.safetensors")), default=0)
 
     def has_snapshot(self, digest: str | None) -> bool:
         """Whether the snapshot is there that the store has the digest of."""

@@ -1,5 +1,6 @@
 """What lies in the directory of a round, before, between and after attempts at training."""
 
+import os
 from pathlib import Path
 
 from al_loop.training.running.round_files import Attempts, RoundFiles
@@ -56,3 +57,20 @@ def test_snapshot_is_known_by_its_digest(tmp_path: Path) -> None:
     assert files.has_snapshot("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
     assert not files.has_snapshot("another")
     assert not files.has_snapshot(None)
+
+
+def test_round_that_comes_further_is_not_counted_as_taken_up_in_vain(tmp_path: Path) -> None:
+    files = RoundFiles(tmp_path / "7")
+    assert files.taken_up == 0
+    for _ in range(3):
+        files.take_up()
+    assert files.taken_up == 3
+    files.checkpoint.mkdir()
+    checkpoint = files.checkpoint / "checkpoint.safetensors"
+    checkpoint.write_bytes(b"step 10")
+    assert files.taken_up == 0
+    files.take_up()
+    files.take_up()
+    assert files.taken_up == 2
+    os.utime(checkpoint, ns=(0, checkpoint.stat().st_mtime_ns + 1))
+    assert files.taken_up == 0
