@@ -70,11 +70,8 @@ def test_places_are_blocks_and_single_samples_are_none(tmp_path: Path) -> None:
 def test_distances_are_told_in_footprints(tmp_path: Path) -> None:
     found = outcomes(tmp_path, ANSWERS)
     slices = distance_slices(Sums(found), found.nearest_m, np.full(6, 80.0))
-    assert [(entry.name, entry.samples) for entry in slices] == [
-        (DISTANCES[0], 2),
-        (DISTANCES[1], 3),
-        (DISTANCES[2], 1),
-    ]
+    told = [(entry.name, entry.samples) for entry in slices]
+    assert told == [(DISTANCES[0], 2), (DISTANCES[1], 3), (DISTANCES[2], 1)]
     assert distance_slices(Sums(found), np.full(6, np.nan), np.full(6, 80.0)) == []
 
 
