@@ -68,6 +68,7 @@ COVERED_BY = {
     "al_loop/runtime/cluster/program.py": "tests/al_loop/runtime/cluster/test_driver.py",
     "al_loop/serving/predictions.py": "tests/service/routes/test_predictions.py",
     "al_loop/serving/sample_files.py": "tests/service/routes/test_pictures.py",
+    "service/client/faults.py": "tests/service/test_cli.py",
     "service/openapi/words.py": "tests/service/openapi/test_document.py",
     "service/routes/people.py": "tests/service/access/test_people.py",
     "al_loop/serving/sam/pixel_features.py": "tests/al_loop/serving/sam/test_region_growing.py",

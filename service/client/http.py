@@ -1,8 +1,7 @@
-"""Typed client of the HTTP interface, for the command line, the demo and tests; the only file that imports httpx."""
+"""Typed client of the HTTP interface, for the command line, the demo and tests."""
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
@@ -38,6 +37,7 @@ from service.answers import (
 )
 from service.client.errors import ForeignAnswerError, NoAnswerError, ServiceError, ServiceUnreachableError
 from service.client.events import resumed
+from service.client.faults import faults
 
 if TYPE_CHECKING:
     from al_loop.querying.strategies import StrategyConfig  # loads numpy
@@ -338,7 +338,7 @@ class Client:
         return self._decoded(self._send(method, path, **options).content, kind)
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        with self._faults():
+        with faults(self.url):
             response = self._http.request(method, path, **options)
             while response.status_code == httpx.codes.TOO_MANY_REQUESTS:  # nothing was done yet
                 time.sleep(float(response.headers.get("Retry-After", 1)))
@@ -347,33 +347,10 @@ class Client:
             self._raise_problem(response)
         return response
 
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        """Name what went wrong on the way, and what to do."""
-        try:
-            yield
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise ServiceUnreachableError(
-                    f"the certificate of {self.url} is not trusted here: {error}; name the file with the authority "
-                    "that signed it in SSL_CERT_FILE"
-                ) from error
-            raise ServiceUnreachableError(
-                f"no al-loop service answers at {self.url}; start one with `al-loop serve`, or name it with --service"
-            ) from error
-        except httpx.TimeoutException as error:
-            raise NoAnswerError(
-                f"the service at {self.url} did not answer in time; it may be busy and still carry the request out"
-            ) from error
-        except httpx.TransportError as error:
-            raise NoAnswerError(
-                f"the connection to {self.url} broke before the answer was complete: {error}"
-            ) from error
-
     def _stream(self, path: str, seen: str) -> Iterator[str]:
         """Lines of a stream of server-sent events after the one with the id `seen`."""
         options: dict[str, Any] = {"timeout": httpx.Timeout(60, connect=5), "headers": {"Last-Event-ID": seen}}
-        with self._faults(), self._http.stream("GET", path, **options) as response:
+        with faults(self.url), self._http.stream("GET", path, **options) as response:
             if not response.is_success:
                 response.read()
                 self._raise_problem(response)

@@ -28,6 +28,7 @@ from service.answers import (
     RoundLog,
     WebhookView,
 )
+from service.client.faults import faults
 from service.client.http import Client
 
 
@@ -41,7 +42,7 @@ class OperatorClient(Client):
 
     def readiness(self) -> dict[str, Any]:
         """What `/health/ready` says, whether the service is ready or not."""
-        with self._faults():
+        with faults(self.url):
             response = self._http.get("/health/ready")
         return self._decoded(response.content, dict[str, Any])
 
@@ -66,7 +67,7 @@ class OperatorClient(Client):
     def backup(self, out: BinaryIO, *, embeddings: bool, compression: Compression) -> None:
         """Write the whole data directory of the service into a file, as an archive."""
         params = {"embeddings": str(embeddings).lower(), "compression": compression}
-        with self._faults(), self._http.stream("POST", "/backup", params=params, timeout=3600.0) as response:
+        with faults(self.url), self._http.stream("POST", "/backup", params=params, timeout=3600.0) as response:
             if not response.is_success:
                 response.read()
                 self._raise_problem(response)

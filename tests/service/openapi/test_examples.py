@@ -93,7 +93,7 @@ def test_example_decodes_as_what_it_stands_for(value: Any, kind: Any) -> None:
 
 def test_document_names_every_operation_and_shows_examples(http: Http) -> None:
     response = http.get("/schema/openapi.json")
-    assert len(response.content) < 400_000
+    assert len(response.content) < 500_000
     document = response.json()
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     assert len({operation["operationId"] for operation in operations}) == len(operations)
