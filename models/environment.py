@@ -34,6 +34,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     code_digest: str
     """sha256 over the sources of the package `models`, which trains; two checkouts of one version may differ."""
     python: str
+    """Version of Python."""
     system: str
     """Operating system and architecture."""
     processor: str

@@ -13,7 +13,9 @@ class LineageFile(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     sha256: str
+    """Digest that the version was sealed with."""
     state: Literal["there", "gone", "changed"]
+    """Whether it is there as it was sealed."""
 
 
 class VersionSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,13 +26,16 @@ class VersionSource(msgspec.Struct, frozen=True, kw_only=True):
     labels: int
     """Current after the manifest's newest event."""
     first_at: datetime
+    """When the oldest of them was recorded."""
     last_at: datetime
+    """When the newest of them was recorded."""
 
 
 class Serving(msgspec.Struct, frozen=True, kw_only=True):
     """A time in which a version served."""
 
     since: datetime
+    """When it began to serve."""
     until: datetime | None
     """null: it serves."""
     reason: str
@@ -43,6 +48,7 @@ class VersionLineage(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     round_number: int
     started_by: str | None
+    """Trigger of the policy, `hand` or `deep`; null: from before this was recorded."""
     reason: str
     manifest_sha256: str | None
     label_event_id: int | None
@@ -59,12 +65,15 @@ class VersionLineage(msgspec.Struct, frozen=True, kw_only=True):
     configuration: dict[str, Any]
     """As `al-loop round diff` compares it."""
     environment: dict[str, Any] | None
+    """Packages, processor, threads and device of its training."""
     trained_from: str | None
     """Encoder version that the training started from."""
     incumbent_version: str | None
     """Version that it was measured against."""
     files: list[LineageFile]
+    """Its files with their digests; empty where they were removed."""
     served: list[Serving]
+    """When it served, oldest first."""
     answers: int
     """Predictions of it that were shown and are remembered."""
     notices: list[str]
@@ -75,8 +84,10 @@ class LabelUse(msgspec.Struct, frozen=True, kw_only=True):
     """What a round did with a label."""
 
     round_number: int
+    """Number of the round."""
     version: str | None
     used: bool
+    """Whether it went into the round."""
     split: Literal["train", "calibration", "test"] | None
     """null: it was not used, or nobody can tell any more."""
     why: str

@@ -45,6 +45,7 @@ class FileDigest(msgspec.Struct, frozen=True, kw_only=True):
     then: str | None
     """sha256; null: the version's files are gone."""
     now: str
+    """sha256 of the file that was trained now."""
 
 
 class RepeatedMetric(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,19 +54,24 @@ class RepeatedMetric(msgspec.Struct, frozen=True, kw_only=True):
     task: TaskName
     metric: str
     then: float
+    """What the round measured."""
     now: float | None
+    """What was measured now; null: the task has no figure."""
 
 
 class ReproductionResult(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the same model came out."""
 
     reproduced: bool
+    """Whether the same model came out."""
     compared: Literal["digests", "metrics", "nothing"]
     """nothing: it was not trained, as what it was trained on is not there any more."""
     sentence: str
     """The verdict, with what it rests on."""
     digests: list[FileDigest] = []
+    """Files of the model."""
     metrics: list[RepeatedMetric] = []
+    """Metrics on the same reserve samples."""
     environment: list[str] = []
     """What is different between the environments, such as "torch 2.9.0 then, 2.9.1 now"."""
     changed_files: list[str] = []
@@ -80,6 +86,7 @@ class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     """Of the reproduction."""
     round_number: int
+    """Number of the round that is trained again."""
     tolerance: float
     """How much a metric may differ where bits cannot be compared."""
     state: ReproductionState

@@ -41,7 +41,9 @@ class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):
     """Answers of about one confidence."""
 
     low: float
+    """Least confidence of the bin."""
     high: float
+    """Largest confidence of the bin."""
     count: int
     """Images, pixels, or classes of images."""
     confidence: float
@@ -67,6 +69,7 @@ class Mistake(msgspec.Struct, frozen=True, kw_only=True):
     sample_id: int
     path: str
     block: str
+    """Block of the test reserve that it lies in."""
     truth: str
     """The class, the classes, or the class of most of the wrong pixels."""
     answer: str
@@ -81,10 +84,13 @@ class NeededLabels(msgspec.Struct, frozen=True, kw_only=True):
     """How large the test reserve has to be for a question, if the model stays as good."""
 
     question: Literal["beats constant answers", "differs from the serving model"]
+    """What the reserve is asked."""
     decided: bool
+    """Whether it answers."""
     more: int | None
     """Further labelled reserve samples that would decide it; 0: it is decided; null: no number would, or too many."""
     sentence: str
+    """The answer, or what is missing, in words."""
 
 
 class TaskReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,9 +105,11 @@ class TaskReport(msgspec.Struct, frozen=True, kw_only=True):
     baseline: float
     """Of the best constant answer."""
     overall: SliceReport
+    """All samples together."""
     blocks: int
     """Blocks of the reserve with a labelled sample: what intervals are resampled by."""
     classes: list[SliceReport]
+    """Each class, in the order of the model's outputs."""
     places: list[SliceReport]
     """Blocks of the reserve, most samples first; empty where samples stand alone."""
     places_left_out: int
@@ -109,10 +117,13 @@ class TaskReport(msgspec.Struct, frozen=True, kw_only=True):
     distances: list[SliceReport]
     """By distance to the nearest training image; empty where images have no place."""
     reliability: list[ReliabilityBin]
+    """Correctness by confidence, without empty bins."""
     confusion: Confusion
+    """What is taken for what."""
     paired: PairedDifference | None
     """Against the version that served."""
     needed: list[NeededLabels]
+    """What the reserve decides, and how many more labels would decide the rest."""
     mistakes: list[Mistake]
     """The most confident first."""
 
@@ -129,6 +140,7 @@ class LeakReport(msgspec.Struct, frozen=True, kw_only=True):
     excluded: bool
     """Whether they are left out of everything else in the report."""
     sentence: str
+    """The same in words."""
 
 
 class BiasedEstimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +151,7 @@ class BiasedEstimate(msgspec.Struct, frozen=True, kw_only=True):
     """quick or deep."""
     value: float
     won: bool
+    """Whether this candidate became the version."""
 
 
 class ChosenLabels(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,10 +170,12 @@ class RoundReport(msgspec.Struct, frozen=True, kw_only=True):
 
     campaign: str
     round_number: int
+    """Number of the round."""
     version: str
     state: str
     ended_at: datetime | None
     verdict: str | None
+    """What the gate decided and why, in one sentence."""
     labels: int
     reserve_labels: int
     """Labelled reserve samples that were measured."""
@@ -169,5 +184,6 @@ class RoundReport(msgspec.Struct, frozen=True, kw_only=True):
     """null: a round from before that was looked at."""
     tasks: list[TaskReport]
     chosen: ChosenLabels
+    """Estimates on chosen labels, which are biased."""
     notices: list[str]
     """What a reader has to know before the figures, in sentences."""
