@@ -1,6 +1,6 @@
 """What can go wrong when the client calls the service. Apart from the client, as this loads no HTTP library."""
 
-from typing import Any
+from typing import Any, Self
 
 
 class ClientError(Exception):
@@ -16,7 +16,15 @@ class ServiceError(ClientError):
 
 
 class ServiceUnreachableError(ClientError):
-    """Nothing answers at the service's address."""
+    """Nothing answers at the service's address, or not with a certificate that is trusted."""
+
+    @classmethod
+    def at(cls, url: str, reason: str) -> Self:
+        """The error of an address, for what the HTTP library said of the connection."""
+        if "CERTIFICATE_VERIFY_FAILED" in reason:
+            remedy = "name the file with the authority that signed it in SSL_CERT_FILE"
+            return cls(f"the certificate of {url} is not trusted here: {reason}; {remedy}")
+        return cls(f"no al-loop service answers at {url}; start one with `al-loop serve`, or name it with --service")
 
 
 class NoAnswerError(ClientError):

@@ -6,12 +6,12 @@ const SHOWN = 4;
 const SIZE_PX = 160;
 const strips = new Map(); // by campaign: the element, which moves from card to card as they are drawn again
 
-/** The strip of a campaign: empty until `fill` found images. */
-export function strip({ name }) {
+/** The strip of a campaign: empty until `fill` found images, for which it keeps the place free. */
+export function strip({ name, samples }) {
   if (!strips.has(name)) {
     const made = document.createElement("div");
     made.className = "strip";
-    made.hidden = true;
+    made.hidden = !samples.total;
     strips.set(name, made);
   }
   return strips.get(name);
@@ -31,6 +31,7 @@ export async function fill(campaign) {
   } catch (error) {
     if (!(error instanceof ServiceError)) throw error;
     delete box.dataset.asked; // another look may find it
+    box.hidden = true;
   }
 }
 

@@ -117,6 +117,8 @@ def test_drawing_fits_every_width(open_desk: Callable[[], Desk], imagery: Path, 
         page.emulate_media(color_scheme=scheme)
         check(page, kind)
         assert page.evaluate(LEGEND_OVERFLOWS) == []
+        cut = "all => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent)"
+        assert page.locator(".tools button").evaluate_all(cut) == []
         page.screenshot(path=folder / f"annotate-drawing-{kind}-{scheme}.png")
 
 

@@ -231,6 +231,10 @@ def test_unknown_campaign_is_said_with_the_way_out(desk: Desk) -> None:
     expect(desk.page.get_by_role("alert")).to_contain_text("no campaign 'nowhere'")
     expect(desk.page.get_by_role("heading", name="No such campaign")).to_be_visible()
     expect(desk.page.get_by_role("button", name="Get")).to_have_count(0)  # nothing here can be labelled
+    desk.page.set_viewport_size({"width": 820, "height": 1180})
+    box = desk.page.locator(".finished").bounding_box()
+    assert box is not None
+    assert abs(box["x"] + box["width"] / 2 - 410) < 2  # in the middle: nothing is beside it
     desk.page.get_by_role("link", name="Choose a campaign").click()
     expect(desk.page.locator("#cards")).to_contain_text("demo")
 

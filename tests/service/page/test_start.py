@@ -11,7 +11,7 @@ import httpx
 import msgspec
 import pytest
 from litestar import Litestar
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from service.access.token_file import add_token, revoke_tokens
 from service.app import create_app
@@ -83,6 +83,26 @@ def test_card_shows_the_first_images_and_reads_them_once(start: Start, page: Pag
     expect(page.locator(".card[data-name=fields]")).to_contain_text("2 with annotators", timeout=15_000)
     expect(strip).to_have_count(4)
     assert sum("campaigns/fields" in one for one in asked) == 4
+
+
+def test_card_keeps_the_place_of_its_images_free(start: Start, page: Page, imagery: Path) -> None:
+    url, _ = start()
+    make(url, imagery / "fields", "fields", scenes=6)
+    held: list[Route] = []
+    page.route("**/thumbnail.png*", lambda route: held.append(route))
+    page.goto(url)
+    card = page.locator(".card[data-name=fields]")
+    expect(card).to_contain_text("images labelled")
+    page.wait_for_timeout(500)
+    before = card.bounding_box()
+    for route in held:
+        route.continue_()
+    page.unroute("**/thumbnail.png*")
+    expect(card.locator(".strip img")).to_have_count(4)
+    after = card.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert abs(after["height"] - before["height"]) < 8
 
 
 def test_card_says_that_the_first_query_sets_the_test_images_aside(start: Start, page: Page, imagery: Path) -> None:
