@@ -187,6 +187,24 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
         """
         return None
 
+    @property
+    def answer_names(self) -> list[str]:
+        """What its outputs say, in their order: the rows of a table of `tally`."""
+        return ["background"] * self.first_code + list(self.classes)
+
+    @property
+    def table_columns(self) -> list[str]:
+        """Names of the columns of such a table."""
+        return self.answer_names
+
+    def right_cells(self) -> NDArray[np.bool_]:
+        """Which cells of such a table hold right answers."""
+        return np.eye(*self.table_shape, dtype=np.bool_)
+
+    def confused(self, row: int, column: int) -> tuple[str, str]:
+        """What is true and what was answered, by a cell of such a table."""
+        return self.answer_names[row], self.answer_names[column]
+
     def class_counts(self, tables: NDArray[np.float64]) -> NDArray[np.float64]:
         """True positives, false positives, false negatives and true negatives (..., K, 4) of each class.
 

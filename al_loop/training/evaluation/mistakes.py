@@ -7,20 +7,16 @@ import numpy as np
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.round_reports import Confusion, Mistake
 from al_loop.domain.samples import Sample
-from models.tasks import Task
 from models.training.reserve.outcomes import TaskOutcomes
 
 MOST_MISTAKES = 12
-BACKGROUND_NAME = "background"
-OUTCOMES_OF_A_CLASS = ["right", "wrongly named", "missed", "rightly left out"]
 
 
 def confusion_of(outcomes: TaskOutcomes) -> Confusion:
     """The summed table with the names of its rows and columns."""
-    names = answer_names(outcomes.task)
     return Confusion(
-        rows=names,
-        columns=OUTCOMES_OF_A_CLASS if outcomes.task.multi_label else names,
+        rows=outcomes.task.answer_names,
+        columns=outcomes.task.table_columns,
         counts=[[int(count) for count in row] for row in outcomes.table],
     )
 
@@ -39,18 +35,9 @@ def worst_mistakes(campaign: Campaign, outcomes: TaskOutcomes, samples: Mapping[
     return [_mistake(campaign, outcomes, index, samples) for index in known[:MOST_MISTAKES]]
 
 
-def answer_names(task: Task) -> list[str]:
-    """Names of a task's answers in the order of its outputs."""
-    return [BACKGROUND_NAME] * task.first_code + list(task.classes)
-
-
 def _mistake(campaign: Campaign, outcomes: TaskOutcomes, index: int, samples: Mapping[int, Sample]) -> Mistake:
-    sample_id, names = int(outcomes.sample_ids[index]), answer_names(outcomes.task)
-    row, column = divmod(int(outcomes.worst_cell[index]), outcomes.table.shape[1])
-    if outcomes.task.multi_label:
-        truth, answer = (f"not {names[row]}", names[row]) if column == 1 else (names[row], f"not {names[row]}")
-    else:
-        truth, answer = names[row], names[column]
+    sample_id = int(outcomes.sample_ids[index])
+    truth, answer = outcomes.task.confused(*divmod(int(outcomes.worst_cell[index]), outcomes.table.shape[1]))
     return Mistake(
         sample_id=sample_id,
         path=samples[sample_id].path,

@@ -133,6 +133,24 @@ class Classification(Task, frozen=True, kw_only=True, tag="classification"):
             np.array([answer]), values[[answer]], np.array([right]), 0.0 if right else float(values[answer]), 1.0
         )
 
+    @property
+    def table_columns(self) -> list[str]:
+        """See `Task.table_columns`; of several classes an image what became of each."""
+        return ["right", "wrongly named", "missed", "rightly left out"] if self.multi_label else self.answer_names
+
+    def right_cells(self) -> NDArray[np.bool_]:
+        """See `Task.right_cells`; of several classes an image true positives and negatives."""
+        if self.multi_label:
+            return np.broadcast_to(np.array([True, False, False, True]), self.table_shape)
+        return super().right_cells()
+
+    def confused(self, row: int, column: int) -> tuple[str, str]:
+        """See `Task.confused`."""
+        if self.multi_label:
+            name = self.classes[row]
+            return (f"not {name}", name) if column == 1 else (name, f"not {name}")
+        return super().confused(row, column)
+
     def class_counts(self, tables: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `Task.class_counts`."""
         return tables if self.multi_label else super().class_counts(tables)

@@ -140,7 +140,7 @@ def _gathered(task: Task, rows: Sequence[dict[str, Any]]) -> TaskOutcomes:
     bins = np.zeros((samples, CALIBRATION_BINS, 3))
     class_bins = np.zeros((task.outputs, CALIBRATION_BINS, 3))
     worst = np.full(samples, -1)
-    right = right_cells(task)
+    right = task.right_cells()
     for index, row in enumerate(rows):
         table = np.zeros(task.table_shape)
         table.ravel()[row["cells"]] = row["counts"]
@@ -167,11 +167,3 @@ def _gathered(task: Task, rows: Sequence[dict[str, Any]]) -> TaskOutcomes:
         worst_cell=worst,
         mistake=np.array([row["mistake"] for row in rows]),
     )
-
-
-def right_cells(task: Task) -> NDArray[np.bool_]:
-    """Which cells of the table of `Task.tally` hold right answers: the diagonal, or true positives and negatives."""
-    shape = task.table_shape
-    if shape[0] == shape[1] and not task.multi_label:
-        return np.eye(shape[0], dtype=np.bool_)
-    return np.broadcast_to(np.array([True, False, False, True]), shape)
