@@ -26,9 +26,8 @@ def readiness(store: LabelStore, campaign: Campaign, now: datetime) -> NotEnough
         return NotEnoughLabelsError("register samples first; the campaign has none", needed + needed_reserve)
     if counts.reserve < needed_reserve:
         return NotEnoughLabelsError(
-            f"the test reserve holds {counts.reserve} sample{'' if counts.reserve == 1 else 's'}, a round needs "
-            f"{needed_reserve} labelled ones; register more samples, choose smaller blocks (`reserve.block_by`) or "
-            "lower `min_reserve_labels`",
+            f"the test reserve holds {counts.reserve} samples, a round needs {needed_reserve} labelled ones; register "
+            "more samples, choose smaller blocks (`reserve.block_by`) or lower `min_reserve_labels`",
             needed_reserve - counts.reserve_labelled,
         )
     left_out = store.images.left_out(campaign.campaign_id)
