@@ -37,6 +37,7 @@ from al_loop.scoring.current import CurrentScores
 from al_loop.scoring.frozen_encoder import forget_frozen_encoder, renew_frozen_encoder
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.scoring.refit import HeadRefitter
+from al_loop.serving.model_copies import ModelCopies
 from al_loop.serving.model_server import ModelServer
 from al_loop.serving.pictures.service import PictureService
 from al_loop.serving.predictions import PredictionService
@@ -76,6 +77,9 @@ MEASURE_S = 600.0
 
 PRUNE_PAUSE_S = 5.0
 """Seconds between two looks for files that are not kept, at least."""
+COPY_S = 2.0
+"""Seconds between two looks for a serving model that has no copy yet."""
+
 CLUSTER_LOOK_S = 15.0
 """Seconds between two looks whether the head of the cluster answers."""
 
@@ -105,6 +109,7 @@ class Loop:
         sam_model: Path | None = None,
         executor: Executor = run_supervised,
         cluster: RayExecutor | None = None,
+        artefacts: str | None = None,
         send_webhook: SendWebhook = send_nothing,
     ) -> None:
         """Open the data directory, load the serving models and recover what a stop interrupted.
@@ -121,6 +126,7 @@ class Loop:
             sam_model: ONNX file that outlines what was clicked (`models.inference.promptable`); None: regions grow.
             executor: Runs training and pool scoring.
             cluster: Runs them instead, on a cluster.
+            artefacts: fsspec URL at which replicas find the serving models; None: they read the data directory.
             send_webhook: Sends one request to whoever subscribed.
 
         Raises:
@@ -181,6 +187,9 @@ class Loop:
         conditions = ConditionWatch(self.store, self.links, clock)
         self.scheduler.follow("events", CONDITION_PAUSE_S, conditions.look_at_pool, quiet=True)
         self.scheduler.ticks.every(2 * CONDITION_PAUSE_S, "events of links", conditions.look_at_links)
+        self.copies = ModelCopies(self.store, self.server, artefacts)
+        if artefacts is not None:
+            self.scheduler.ticks.every(COPY_S, "copies of models for replicas", self.copies.copy)
         if cluster is not None:
             self.scheduler.ticks.every(CLUSTER_LOOK_S, "the Ray cluster", cluster.state.look)
         self.scheduler.ticks.every(MEASURE_S, "size of the data directory", self.disk.measure)

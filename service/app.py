@@ -52,6 +52,7 @@ from service.routes.progress import ProgressController
 from service.routes.pruning import PruningController
 from service.routes.queries import QueryController
 from service.routes.relabels import RelabelController
+from service.routes.replicas import ReplicasController
 from service.routes.reports import ReportController
 from service.routes.rounds import RoundController
 from service.routes.samples import SampleController
@@ -95,6 +96,7 @@ CONTROLLERS = (
     PeopleController,
     BackupController,
     HealthController,
+    ReplicasController,
 )
 
 
@@ -184,6 +186,7 @@ def open_workbench(settings: Settings) -> Loop:
         score_tick_s=settings.score_tick_s,
         sam_model=settings.sam_model,
         cluster=_cluster(settings),
+        artefacts=settings.artifacts or None,
         send_webhook=WebhookSender(WebhookTargets(settings)),
     )
 

@@ -11,6 +11,7 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from al_loop import errors as loop
 from al_loop.runtime.disk import FULL, UNWRITABLE
+from al_loop.serving.replica import WriterUnreachableError
 from models import errors as models
 from service.settings import SettingsError
 
@@ -29,6 +30,7 @@ STATUS: dict[type[Exception], int] = {
     loop.StoreFullError: 507,
     loop.ScaneoError: 502,
     loop.ScaneoFileError: 400,
+    WriterUnreachableError: 503,
     SettingsError: 409,
     models.RasterTooLargeError: 413,
     models.RasterError: 415,

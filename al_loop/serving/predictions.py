@@ -1,17 +1,18 @@
 """Answers a prediction request: decode, recognise the sample, run the model, remember what was shown."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.campaigns.readiness import readiness
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.predictions import RememberedPrediction, ShownPrediction
-from al_loop.errors import NoModelError, NotFoundError, WithheldError
+from al_loop.errors import ConflictError, NoModelError, NotFoundError, WithheldError
 from al_loop.runtime.tick_errors import TickErrors
 from al_loop.serving.model_server import ModelServer
 from al_loop.serving.prediction_log import PredictionLog, packed
@@ -111,7 +112,7 @@ class PredictionService:
         model = self._serving(campaign)
         tasks = {name: task for name, task in tasks_of(campaign.tasks).items() if name in model.tasks}
         if not tasks:
-            raise _untrained(model, campaign.tasks[0].task)
+            raise untrained(model, campaign.tasks[0].task)
         policy = campaign.reading(model.card)
         with named_if_gone(sample, path):
             upload = read_file(path, sample.path, max_bytes=self._max_bytes, max_values=most_values, policy=policy)
@@ -126,6 +127,18 @@ class PredictionService:
             raise WithheldError
         newest = (self._store.predictions.newest(campaign.campaign_id, sample_id, task) for task in tasks)
         return [entry for entry in newest if entry is not None]
+
+    def note(self, campaign: Campaign, shown: ShownPrediction) -> bool:
+        """Remember what a replica is about to answer; returns whether the answer has to be withheld.
+
+        Raises:
+            ConflictError: It answers for another campaign, which had this name before.
+        """
+        if shown.campaign_id != campaign.campaign_id:
+            raise ConflictError(f"campaign {campaign.name!r} is another one now; ask again")
+        blind = self.unaided.has_image(campaign, shown.pixel_hash)
+        self._log.add(msgspec.structs.replace(shown, shown_at=self._clock(), blind=blind))
+        return blind
 
     def flush(self) -> None:
         """Let everything that was shown so far be in the store when this returns."""
@@ -144,7 +157,7 @@ class PredictionService:
             raise NotFoundError("task", task, f"campaign {campaign_name!r} has {tasks}")
         model = self._serving(campaign)
         if task not in model.tasks:
-            raise _untrained(model, task)
+            raise untrained(model, task)
         return campaign, task_of(spec), model
 
     def _serving(self, campaign: Campaign) -> ImageModel:
@@ -159,29 +172,56 @@ class PredictionService:
         self, campaign: Campaign, model: ImageModel, task: Task, upload: Upload, *, blind: bool
     ) -> tuple[ShownPrediction, NDArray[Any], NDArray[np.uint8] | None]:
         """Run the model; nothing is remembered or shown yet. What to remember, the answer, and its map of codes."""
-        image = upload.read(select_bands(upload.header.band_count, model.card, shown=upload.shown_bands))
-        valid = _valid(image) if task.per_pixel else None
-        answer = task.presentable(
-            model.answer(task.name, image),
-            model.tasks[task.name],
-            hidden=() if task.per_pixel else self._store.scaneo.hidden(campaign.campaign_id),
-            valid=valid,
-            min_area_px=campaign.settings.assist.min_area_px,
-        )
-        record = task.record(answer) | ({} if valid is None else {"valid_px": int(np.count_nonzero(valid))})
-        shown = ShownPrediction(
-            campaign_id=campaign.campaign_id,
-            pixel_hash=upload.pixel_hash,
-            task=task.name,
-            version=model.card.version,
-            answer=record,
-            shown_at=self._clock(),
-            blind=blind,
-        )
-        return shown, answer, answer if task.per_pixel else None
+        hidden = () if task.per_pixel else self._store.scaneo.hidden(campaign.campaign_id)
+        return answer_image(campaign, model, task, upload, hidden, self._clock(), blind=blind)
 
 
-def _untrained(model: ImageModel, task: TaskName) -> NoModelError:
+def answer_image(
+    campaign: Campaign, model: ImageModel, task: Task, upload: Upload, hidden: Sequence[str], now: datetime, *,
+    blind: bool = False,
+) -> tuple[ShownPrediction, NDArray[Any], NDArray[np.uint8] | None]:  # fmt: skip
+    """Run a model on an image.
+
+    Args:
+        campaign: Whose settings apply.
+        model: One of its versions, trained for `task`.
+        task: What is asked.
+        upload: The image, opened by the campaign's reading of the model's card.
+        hidden: Classes that are not to be answered.
+        now: When it is shown.
+        blind: Whether it is computed and not shown.
+
+    Returns:
+        What to remember, without its mask; the answer; and for a task by pixels its map of codes (H, W).
+
+    Raises:
+        UnusableRasterError: The model cannot use the image.
+        OverloadedError: Too many images are waiting.
+    """
+    image = upload.read(select_bands(upload.header.band_count, model.card, shown=upload.shown_bands))
+    valid = _valid(image) if task.per_pixel else None
+    answer = task.presentable(
+        model.answer(task.name, image),
+        model.tasks[task.name],
+        hidden=hidden,
+        valid=valid,
+        min_area_px=campaign.settings.assist.min_area_px,
+    )
+    record = task.record(answer) | ({} if valid is None else {"valid_px": int(np.count_nonzero(valid))})
+    shown = ShownPrediction(
+        campaign_id=campaign.campaign_id,
+        pixel_hash=upload.pixel_hash,
+        task=task.name,
+        version=model.card.version,
+        answer=record,
+        shown_at=now,
+        blind=blind,
+    )
+    return shown, answer, answer if task.per_pixel else None
+
+
+def untrained(model: ImageModel, task: TaskName) -> NoModelError:
+    """The error for a task that a version was not trained for."""
     return NoModelError(
         f"Model {model.card.version} was not trained for {task}: label images for it and start a training round."
     )

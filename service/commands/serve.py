@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ import msgspec
 import typer
 
 from al_loop import __version__
-from service.settings import Settings, SettingsError
+from service.settings import PREFIX, Settings, SettingsError
 
 
 def run(
@@ -24,6 +25,10 @@ def run(
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 if left out.")] = None,
     port: Annotated[int | None, typer.Option(help="TCP port; 8090 if left out.")] = None,
+    replica_of: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Answer predictions only, with the models of the service at this address."),
+    ] = None,
 ) -> None:
     """Run the service until it is stopped.
 
@@ -42,6 +47,7 @@ def run(
     from service.app import create_app, open_workbench
     from service.limits.connections import ConnectionLimits, limited
     from service.log import set_up_logging
+    from service.replica.start import replica_app
     from service.telemetry import tracing_from
 
     settings = Settings.from_env(
@@ -64,22 +70,32 @@ def run(
     # Requests and heads share the cores by threads of our own; the threads of matrix products would wait for each
     # other: on two busy cores a head of 1,000 labels took 20 s instead of 1.
     threadpool_limits(limits=1, user_api="blas")
-    loop = open_workbench(settings)  # here as well: the server would log a traceback
     place = f"{f'[{settings.host}]' if ':' in settings.host else settings.host}:{listener.getsockname()[1]}"
     address = f"http://{place}{settings.root_path}/"
-    logging.getLogger("al_loop").info("al-loop %s: open %s in a browser", __version__, address)
     # Not the server's own access log: it would hold the tokens that SCANEO has to send in the URL.
     limits = ConnectionLimits(connections=settings.max_connections)
-    app = create_app(settings, loop, tracing=tracing)
+    if replica_of is not None:
+        app = replica_app(settings, replica_of, os.environ.get(f"{PREFIX}TOKEN"))
+        logging.getLogger("al_loop").info("al-loop %s: a replica of %s at %s", __version__, replica_of, address)
+        on_refusal: Callable[[int], None] = _ignore
+    else:
+        loop = open_workbench(settings)  # here as well: the server would log a traceback
+        app = create_app(settings, loop, tracing=tracing)
+        logging.getLogger("al_loop").info("al-loop %s: open %s in a browser", __version__, address)
+        on_refusal = app.state.metrics.note_refusal
     config = uvicorn.Config(
         app, access_log=False, log_config=None, timeout_graceful_shutdown=10,
-        http=limited(limits, app.state.metrics.note_refusal), timeout_keep_alive=limits.idle_s,
+        http=limited(limits, on_refusal), timeout_keep_alive=limits.idle_s,
     )  # fmt: skip
     server = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
     if not server.started:
         raise SettingsError("the service did not start; its log says why")
+
+
+def _ignore(_: int) -> None:
+    """A replica keeps no metrics."""
 
 
 def _have_temporary(data: Path) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-import fsspec
 import msgspec
 
 from al_loop.errors import AlLoopError
@@ -33,6 +32,8 @@ class Artefacts:
             ArtefactError: No filesystem of that kind is installed.
         """
         self.url = url
+        import fsspec  # here: an extra that most services do without
+
         with self._trouble(""):
             self._files, self._root = fsspec.url_to_fs(url, use_listings_cache=False)
 

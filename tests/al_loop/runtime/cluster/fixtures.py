@@ -11,6 +11,7 @@ import pytest
 
 from al_loop.runtime.cluster.config import RayConfig
 from al_loop.runtime.cluster.executor import RayExecutor
+from al_loop.runtime.executor import Executor
 from models.progress import ProgressLine
 
 STORE_BYTES = 80_000_000
@@ -22,7 +23,8 @@ class Machines:
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster  # here: two seconds
 
-        self.cluster = Cluster(initialize_head=True, head_node_args=self._sizes(0) | {"include_dashboard": False})
+        self._head: dict[str, Any] = self._sizes(0) | {"include_dashboard": False}
+        self.cluster = Cluster(initialize_head=True, head_node_args=self._head)
         self.workers: list[Any] = []
         self.refill()
 
@@ -52,10 +54,6 @@ class Machines:
             if any(process.process.pid in ancestors for some in worker.all_processes.values() for process in some)
         )
 
-    def lose_all(self) -> None:
-        self.cluster.shutdown()
-        self.workers.clear()
-
     @staticmethod
     def _sizes(cpus: int) -> dict[str, Any]:
         return {"num_cpus": cpus, "object_store_memory": STORE_BYTES}
@@ -72,7 +70,7 @@ def machines() -> Iterator[Machines]:
 class Run:
     """A program at work in a thread, as `run_program` has it."""
 
-    def __init__(self, executor: RayExecutor, module: str, arguments: list[str], directory: Path) -> None:
+    def __init__(self, executor: Executor, module: str, arguments: list[str], directory: Path) -> None:
         self.phases: list[str] = []
         self.lines: list[ProgressLine] = []
         self.cancelled = threading.Event()
@@ -80,7 +78,7 @@ class Run:
         self._thread = threading.Thread(target=self._work, args=(executor, module, arguments, directory), daemon=True)
         self._thread.start()
 
-    def _work(self, executor: RayExecutor, module: str, arguments: list[str], directory: Path) -> None:
+    def _work(self, executor: Executor, module: str, arguments: list[str], directory: Path) -> None:
         try:
             executor(
                 module, arguments, directory, on_phase=self.phases.append, on_progress=self.lines.append,
