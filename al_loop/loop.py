@@ -77,6 +77,7 @@ MEASURE_S = 600.0
 
 PRUNE_PAUSE_S = 5.0
 """Seconds between two looks for files that are not kept, at least."""
+
 COPY_S = 2.0
 """Seconds between two looks for a serving model that has no copy yet."""
 
