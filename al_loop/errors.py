@@ -13,6 +13,7 @@ AlLoopError
         PretrainingRunningError     one pretraining at a time per campaign
         NotEnoughLabelsError        says how many labels are missing
         NoModelError                nothing is promoted yet
+        RejectedVersionError        a version that was rejected is not promoted unless it is forced
         CrowdedError                a sample has answers of very many annotators
         WithheldError               no suggestion for this image, on purpose
         KeyReusedError              an idempotency key of another request
@@ -74,6 +75,14 @@ class ArchiveError(AlLoopError):
 
 class ConflictError(AlLoopError):
     """The state does not allow this now."""
+
+
+class RejectedVersionError(ConflictError):
+    """A version that was rejected."""
+
+    def __init__(self, version: str, reason: str) -> None:
+        self.version, self.rejected_because = version, reason
+        super().__init__(f"{version} was rejected ({reason}); promote it all the same with `force` true or --force")
 
 
 class DuplicateCampaignError(ConflictError):

@@ -18,6 +18,7 @@ from al_loop.domain.band_rules import check_bands
 from al_loop.domain.campaigns import Campaign, CampaignSettings, Deletion
 from al_loop.domain.round_limits import check_limits
 from al_loop.errors import ConflictError
+from al_loop.quality.model_agreement import SuccessiveModels
 from al_loop.quality.relabel_queue import RelabelQueue
 from al_loop.quality.savings import should_fall_back
 from al_loop.quality.savings_report import SavingsReporter
@@ -42,9 +43,11 @@ from al_loop.serving.model_server import ModelServer
 from al_loop.serving.pictures.service import PictureService
 from al_loop.serving.predictions import PredictionService
 from al_loop.serving.sam.outline import OutlineService
+from al_loop.serving.shadow.answering import ShadowModel
 from al_loop.serving.uncertain_points import UncertainPoints
 from al_loop.serving.uncertainty.service import UncertaintyService
 from al_loop.store import LabelStore
+from al_loop.training.gate.challengers import Challengers
 from al_loop.training.installed import can_embed
 from al_loop.training.lineage.reproducing import ReproductionRunner
 from al_loop.training.outlook import RoundOutlook
@@ -68,6 +71,9 @@ STOP_S = 30.0
 
 HEAD_PAUSE_S = 0.5
 """Seconds between two refits of the light heads, at least."""
+
+CHALLENGER_PAUSE_S = 2.0
+"""Seconds between two looks at what labels say of a challenger, at least."""
 
 CONDITION_PAUSE_S = 5.0
 """Seconds between two looks at what webhooks are told of because it holds, at least."""
@@ -159,11 +165,14 @@ class Loop:
         self.scores = CurrentScores(self.store, self._embeddings)
         points = UncertainPoints(self.store, self.server, SpreadPoints(self.store))
         self.sampler = Sampler(self.store, self.scores, points=points)
+        self.shadow = ShadowModel(self.store, self.server, clock)
+        self.challengers = Challengers(self.store, self.server, self.shadow, clock)
         self.predictions = PredictionService(
             self.store, self.server, clock, journal=self.layout.shown_journal, max_bytes=max_image_bytes,
-            errors=errors,
+            errors=errors, shadow=self.shadow,
         )  # fmt: skip
         self.relabels = RelabelQueue(self.store, self.server, self._embeddings)
+        self.model_agreement = SuccessiveModels(self.store, self._embeddings)
         self.savings = SavingsReporter(self.store, self.scores.of)
         self.pictures = PictureService(self.store, self.server, self.layout)
         self.outlook = RoundOutlook(self.store, clock)
@@ -179,6 +188,7 @@ class Loop:
         self.scheduler.follow("heads", HEAD_PAUSE_S, self.refitter.look, quiet=True)
         assessor = Assessor(self.store, self.predictions.flush)
         self.scheduler.follow("assists", ASSIST_PAUSE_S, assessor.look, quiet=True)
+        self.scheduler.follow("challengers", CHALLENGER_PAUSE_S, self.challengers.look, quiet=True)
         self.links = ScaneoLinks(
             self.store, self.layout, self.sampler, open_scaneo, clock, self.predictions.flush, self.scheduler.ticks
         )
@@ -326,6 +336,7 @@ class Loop:
         self.pretrainings.close()
         self.reproductions.close()
         self.predictions.close()
+        self.shadow.close()
         self.pictures.close()
         self.server.close()
         self.store.close()

@@ -159,6 +159,43 @@ class PairedDifference(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
 
 
+class SliceEvaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """Candidate and incumbent on a part of the test reserve: the samples that show one class, or those of one place."""
+
+    task: TaskName
+    by: Literal["class", "place"]
+    """What the samples have in common."""
+    name: str
+    """Of the class, or of the place: a block of the reserve, such as `place:12:40` or `folder:alps`."""
+    metric: str
+    """Of a class: recall, f1 or iou, as the task measures its classes; of a place: the metric of the task."""
+    samples: int
+    """Reserve samples that were counted; of a class: those whose truth shows it."""
+    value: float
+    expected_calibration_error: float | None = None
+    """Of the candidate; None for a class."""
+    incumbent: float | None = None
+    """`metric` of the incumbent on the same samples; None: it was not measured on this task."""
+    incumbent_calibration_error: float | None = None
+    """The same of the incumbent."""
+    low: float | None = None
+    """95 % paired bootstrap interval by block of `value` - `incumbent`."""
+    high: float | None = None
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """Time of one run of candidate and incumbent on the same input, in turn, on one machine: medians."""
+
+    candidate_ms: float
+    """Of the new version."""
+    incumbent_ms: float | None
+    """None: there is no incumbent that reads the same bands."""
+    runs: int
+    """Runs of each."""
+    shape: list[int]
+    """(N, C, H, W) of the input."""
+
+
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """What a round measured on the test reserve; the input of the promotion gate."""
 
@@ -166,6 +203,10 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     incumbent_version: str | None = None
     incumbent: list[TaskEvaluation] = []
     paired: list[PairedDifference] = []
+    slices: list[SliceEvaluation] = []
+    """By class and place; empty where they are kept elsewhere, and in evaluations from before there were any."""
+    latency: Latency | None = None
+    """None: not measured."""
 
 
 class ParityReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -38,6 +38,7 @@ from models.training.evaluate import Contender, evaluate, metric_value
 from models.training.export import check_parity, export_onnx
 from models.training.incumbent import load_incumbent, onnx_infer
 from models.training.ladder import Quick, candidates, choose, fit_quick
+from models.training.measuring.latency import measure_latency
 from models.training.plan import plan_candidates, tunes_quick
 from models.training.quick import QuickNetwork, export_quick
 from models.training.reserve.outcomes import write_outcomes
@@ -137,13 +138,15 @@ def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | Non
     if not isinstance(network, QuickNetwork):
         export_onnx(calibrated, len(manifest.bands), out / ONNX_FILE)
     left_out.write(out)
+    chips = _some_chips(samples, reader)
+    latency = measure_latency(out / ONNX_FILE, _compared(manifest, incumbent), chips)
     record = TrainingRecord(
         tasks=tasks,
         statistics=statistics,
         temperature=temperature,
         tile_px=TILE_PX,
-        evaluation=evaluation,
-        parity=check_parity(calibrated, out / ONNX_FILE, _some_chips(samples, reader)),
+        evaluation=msgspec.structs.replace(evaluation, latency=latency),
+        parity=check_parity(calibrated, out / ONNX_FILE, chips),
         labels=sum(sample.sample_id not in left_out for sample in (*samples, *calibration)),
         seconds=total_seconds,
         device=device.type,
@@ -183,7 +186,15 @@ def measure_again(directory: Path, trained: Path, incumbent: Path, out: Path, pr
     progress.enter("evaluating", total=len(reserve), message=message)
     candidate = Contender(version=manifest.version, tasks=tasks, infer=onnx_infer(trained / ONNX_FILE))
     evaluation = evaluate(reserve, reader, counts, candidate, serving, card.tile_px)
+    chips = _some_chips(splits["train"], reader)
+    latency = measure_latency(trained / ONNX_FILE, _compared(manifest, serving), chips)
+    evaluation = msgspec.structs.replace(evaluation, latency=latency)
     (out / "evaluation.json").write_bytes(msgspec.json.format(msgspec.json.encode(evaluation), indent=1))
+
+
+def _compared(manifest: Manifest, incumbent: Contender | None) -> Path | None:
+    """The file of a version that candidates are compared with."""
+    return None if incumbent is None or manifest.incumbent_onnx is None else Path(manifest.incumbent_onnx)
 
 
 def _measured(

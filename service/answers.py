@@ -10,6 +10,7 @@ import msgspec
 
 from al_loop.domain.audit import AuditEntry
 from al_loop.domain.campaigns import BandDecision, CampaignSettings
+from al_loop.domain.gate import Challenger, GateReport
 from al_loop.domain.imports import ImportCounts
 from al_loop.domain.labels import Comment, Label
 from al_loop.domain.queries import AlikeSample, HeldLease
@@ -83,6 +84,8 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     """The light heads, one a task, refitted after the newest labels, and whether they rank; None: none yet."""
     scoring: ScoringProgress | None = None
     """How far the images are described or scored, while that is going on; null: it is not."""
+    challenger: Challenger | None = None
+    """The version that passed the gate and waits for a person or for labels; null: none does."""
     reserve_drawn: bool | None = None
     """Whether the test reserve is drawn, which the first query or the first labels do; until then `samples.reserve`
     is 0. Null: annotators are not told."""
@@ -156,6 +159,8 @@ class RoundView(Round, frozen=True, kw_only=True):
 
     progress: ProgressLine | None = None
     """Newest progress of a running round: phase, epoch of epochs, loss, metric, seconds left."""
+    gate: GateReport | None = None
+    """What the gate decided and every check with its figures; null: it did not come so far, or this was not kept."""
     history: tuple[RoundEvent, ...] = ()
     """Every state that the round entered and when, oldest first."""
 

@@ -223,16 +223,22 @@ _add(
     "round report fields 3",
     "round report fields 3 --out round-3.html",
 )
+_add(training_round, "gate", rounds.gate, "round gate fields", "round gate fields 3")
 _add(training_round, "log", rounds.log, "round log fields", "round log fields 3 --out round-3.log")
 _add(training_round, "reproduce", lineage.reproduce, "round reproduce fields 3", "round reproduce fields 3 --json")
 
 _add(app, "pretrain", pretrainings.run, "pretrain fields --minutes 20 --watch", panel=TRAINING)
 
-model = _add_group("model", "List model versions, promote one, roll back, pin.", TRAINING)
+model = _add_group(
+    "model", "List model versions, promote, reject, roll back and pin, and see how a challenger does.", TRAINING
+)
 _add(model, "list", models.show_all, "model list fields")
 _add(model, "card", models.card, "model card fields", "model card fields v2 --json")
 _add(model, "lineage", lineage.show, "model lineage fields v2", "model lineage fields --label 17")
 _add(model, "promote", models.promote, 'model promote fields v2 --reason "v3 misses clouds"')
+_add(model, "reject", models.reject, 'model reject fields --reason "it takes shadows for water"')
+_add(model, "rollback", models.rollback, 'model rollback fields --reason "v3 misses clouds"')
+_add(model, "shadow", models.shadow, "model shadow fields")
 _add(model, "pin", models.pin, "model pin fields v2")
 _add(model, "unpin", models.unpin, "model unpin fields v2")
 _add(app, "prune", models.prune, "prune fields --dry-run", "prune fields", panel=TRAINING)

@@ -116,6 +116,14 @@ class PromoteRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Why a version is promoted by hand."""
 
     reason: Annotated[str, msgspec.Meta(max_length=500)] = "ops"
+    force: bool = False
+    """Promote it although it was rejected, by the gate, a person or labels."""
+
+
+class DecisionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a version is rejected or rolled back."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=500)] = "ops"
 
 
 class LinkRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

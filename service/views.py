@@ -61,6 +61,7 @@ def campaign_view(loop: Loop, campaign: Campaign, *, told: bool = True) -> Campa
         archived=campaign.archived_at is not None,
         head=loop.refitter.report(campaign),
         scoring=loop.scorer.progress(campaign.campaign_id),
+        challenger=loop.store.gate.challenger(campaign.campaign_id),
         reserve_drawn=campaign.reserve_drawn_at is not None if told else None,
     )
 
@@ -97,6 +98,7 @@ def round_view(loop: Loop, campaign: Campaign, entry: Round) -> RoundView:
     return RoundView(
         **fields,
         progress=loop.rounds.progress(campaign.campaign_id, entry.number),
+        gate=loop.store.gate.report(campaign.campaign_id, entry.number),
         history=tuple(loop.store.rounds.events(campaign.campaign_id, entry.number)),
     )
 

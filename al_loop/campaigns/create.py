@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from al_loop.domain.campaigns import Campaign, CampaignRequest, TaskRequest
+from al_loop.domain.gate_rules import check_gate
 from al_loop.domain.names import same_text
 from al_loop.domain.schedule import check_policy
 from al_loop.errors import InvalidValueError, UnsupportedError
@@ -31,6 +32,7 @@ def create_campaign(store: LabelStore, request: CampaignRequest, imagery: Sequen
     """
     tasks = [_task(index, task) for index, task in enumerate(request.tasks)]
     check_policy(request.policy, "$.policy")
+    check_gate(request.policy, tasks, lambda: (), "$.policy")
     return store.campaigns.create(
         name=request.name,
         tasks=tasks,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.gate import ShadowSettings
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP
 from al_loop.domain.retraining import drift_level
 from al_loop.domain.rounds import RoundState
@@ -44,6 +45,23 @@ def _failed_rounds(store: LabelStore, campaign: Campaign) -> list[str]:
     if rounds[-1].number < announced.detail["round"]:
         return []
     return [f"{announced.sentence}; `al-loop round log {campaign.name}` says more, `al-loop round start` tries again"]
+
+
+def _challenger(store: LabelStore, campaign: Campaign) -> list[str]:
+    """A version that passed the gate and waits for the last word."""
+    waiting = store.gate.challenger(campaign.campaign_id)
+    if waiting is None:
+        return []
+    name = campaign.name
+    hint = f"`al-loop model promote {name} challenger` lets it serve, `al-loop model reject {name}` drops it"
+    if waiting.mode == "ask":
+        return [f"{waiting.version} passed the gate and waits for your decision: {waiting.reason}; {hint}"]
+    settings = campaign.policy.shadow or ShadowSettings()
+    if campaign.policy.promotion == "shadow" and settings.decide == "automatic":
+        decided = f"{settings.labels} labels that come in decide"
+    else:
+        decided = f"`al-loop model shadow {name}` says how it does, and you decide"
+    return [f"{waiting.version} passed the gate and answers in the shadow: {decided}; {hint}"]
 
 
 def _drift(store: LabelStore, campaign: Campaign) -> list[str]:
@@ -123,6 +141,7 @@ def _copies(store: LabelStore, campaign: Campaign) -> list[str]:
 SOURCES: Sequence[Callable[[LabelStore, Campaign], list[str]]] = (
     _failed_rounds,
     _versions,
+    _challenger,
     _drift,
     _unusable_files,
     _skipped_files,

@@ -40,3 +40,22 @@ class RememberedPrediction(msgspec.Struct, frozen=True, kw_only=True):
     """Computed and kept, but not shown."""
     mask: NDArray[np.uint8] | None = None
     """Segmentation: class codes (H, W) as they were shown, in the order of the campaign's classes; else None."""
+
+
+class ShadowAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the serving version said of an image, and what a challenger would have said."""
+
+    campaign_id: int
+    pixel_hash: str
+    task: TaskName
+    champion: str
+    """Version that served."""
+    challenger: str
+    champion_answer: dict[str, Any]
+    challenger_answer: dict[str, Any]
+    champion_mask: bytes | None
+    """As `ShownPrediction.mask`."""
+    challenger_mask: bytes | None
+    blind: bool
+    """Whether the champion's answer was kept back."""
+    answered_at: datetime

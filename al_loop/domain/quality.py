@@ -250,6 +250,27 @@ class TaskAdvice(msgspec.Struct, frozen=True, kw_only=True):
     """Where the curve ends with any number of labels, as far as this can be told from its beginning."""
 
 
+class ModelAgreement(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the two newest versions with scores agree about the images that both have scored, on one task.
+
+    Once successive models agree, more labels of the kind that were given change little.
+    """
+
+    task: str
+    versions: tuple[str, str]
+    """The older one first."""
+    images: int
+    """That both have scored, outside the test reserve."""
+    share: float
+    """Of the images, those on which both give the same class, or show the same classes."""
+    kappa: float | None
+    """Cohen's kappa: 1 = they always agree, 0 = as often as by chance; null: both only ever give one class."""
+    settled: bool
+    """Whether kappa is at least 0.99, at which stabilizing predictions stop (Bloodgood and Vijay-Shanker 2009)."""
+    sentence: str
+    """All of it in words."""
+
+
 class StopAdvice(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a campaign should go on."""
 
@@ -261,3 +282,6 @@ class StopAdvice(msgspec.Struct, frozen=True, kw_only=True):
     """What `more` labels take an annotator."""
     tasks: list[TaskAdvice]
     """One for each task that was measured."""
+    agreement: list[ModelAgreement] = []
+    """Of successive models, one entry a task that pool scores tell it of; empty: fewer than two versions scored the
+    pool."""

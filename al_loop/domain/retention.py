@@ -23,7 +23,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Encoders made without labels that are kept, the newest."""
 
 
-KeptWhy = Literal["serves", "served before", "pinned", "best", "recent", "in use"]
+KeptWhy = Literal["serves", "served before", "challenger", "pinned", "best", "recent", "in use"]
 PrunedKind = Literal["version", "round", "scores", "encoder"]
 
 

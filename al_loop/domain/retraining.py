@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from al_loop.domain.gate import GateSettings, PromotionMode, ShadowSettings
 from al_loop.domain.retention import Retention
 
 CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
@@ -65,6 +66,13 @@ class RetrainPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """A candidate may be this much worse than the serving model and still be promoted."""
     retention: Retention = Retention()
     """What is kept of rounds, versions and encoders; the files of the rest go after each round."""
+    gate: GateSettings = GateSettings()
+    """What else is asked of a candidate."""
+    promotion: PromotionMode = "automatic"
+    """Who promotes what passed the gate: the service, a person, or labels that come in while it answers in the shadow.
+    With `shadow` a first model is promoted at once: there is nothing to stand in the shadow of."""
+    shadow: ShadowSettings | None = None
+    """How a challenger in the shadow is judged; null: by the defaults. Only with `promotion` `shadow`."""
 
 
 TriggerName = Literal["retry", "new_labels", "new_labels_share", "expected_gain", "drift", "cron", "interval_s"]

@@ -12,7 +12,7 @@ from models.pretrain_config import PretrainConfig, PretrainSummary
 
 
 class RoundState(StrEnum):
-    """States of a round; the last five are ends."""
+    """States of a round; the last six are ends, of which a candidate may still become promoted or rejected."""
 
     QUEUED = "queued"
     SNAPSHOT = "snapshot"
@@ -21,6 +21,7 @@ class RoundState(StrEnum):
     EXPORTING = "exporting"
     GATE = "gate"
     SCORING = "scoring"
+    CANDIDATE = "candidate"
     PROMOTED = "promoted"
     REJECTED = "rejected"
     FAILED = "failed"
@@ -34,7 +35,14 @@ class RoundState(StrEnum):
 
 
 ROUND_ENDS = frozenset(
-    {RoundState.PROMOTED, RoundState.REJECTED, RoundState.FAILED, RoundState.CANCELLED, RoundState.INTERRUPTED}
+    {
+        RoundState.CANDIDATE,
+        RoundState.PROMOTED,
+        RoundState.REJECTED,
+        RoundState.FAILED,
+        RoundState.CANCELLED,
+        RoundState.INTERRUPTED,
+    }
 )
 
 
@@ -95,6 +103,19 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
     promoted_at: datetime
 
 
+class WithdrawnVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that the service does not promote by itself."""
+
+    version: str
+    kind: Literal["rejected", "rolled back"]
+    """rejected: a person, or labels that came in, decided against it; rolled back: a person put an older one in its
+    place."""
+    reason: str
+    digest: str | None
+    """sha256 of its ONNX file."""
+    withdrawn_at: datetime
+
+
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     """A version in the registry and its history of promotion."""
 
@@ -112,6 +133,11 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     """Since when it is pinned: its files are never pruned; null: it is not."""
     pruned_at: datetime | None = None
     """Since when its weights are gone, by the policy's `retention`: it can serve no more; null: they are there."""
+    standing: Literal["champion", "challenger", "rejected", "rolled back"] | None = None
+    """champion: it serves; challenger: it passed the gate and waits for the last word; rejected: by the gate, a person
+    or labels; rolled back: a person put an older one in its place. null: none of these."""
+    standing_reason: str | None = None
+    """Why it is a challenger, rejected or rolled back."""
 
 
 class CurvePoint(msgspec.Struct, frozen=True, kw_only=True):

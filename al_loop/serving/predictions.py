@@ -17,6 +17,7 @@ from al_loop.runtime.tick_errors import TickErrors
 from al_loop.serving.model_server import ModelServer
 from al_loop.serving.prediction_log import PredictionLog, packed
 from al_loop.serving.sample_files import file_of, named_if_gone
+from al_loop.serving.shadow.answering import ShadowModel
 from al_loop.serving.withheld import UnaidedSamples
 from al_loop.store import LabelStore
 from models.card import TaskName
@@ -31,7 +32,7 @@ class PredictionService:
 
     def __init__(
         self, store: LabelStore, server: ModelServer, clock: Callable[[], datetime], *, journal: Path, max_bytes: int,
-        errors: TickErrors | None = None,
+        errors: TickErrors | None = None, shadow: ShadowModel | None = None,
     ) -> None:  # fmt: skip
         """Answer with what `server` serves.
 
@@ -42,11 +43,13 @@ class PredictionService:
             journal: Directory of notes of what was shown and is not stored yet.
             max_bytes: Most bytes that the pixels of an image take, as float32 at least.
             errors: Where writing down what was shown is reported if it fails; None: it is only logged.
+            shadow: Is offered what was answered; None: nothing answers in the shadow.
         """
         self._store = store
         self._server = server
         self._clock = clock
         self._max_bytes = max_bytes
+        self._shadow = shadow
         self._log = PredictionLog(store, journal, errors)
         self.unaided = UnaidedSamples(store, clock)
         """Samples that get no suggestion."""
@@ -172,33 +175,48 @@ class PredictionService:
         self, campaign: Campaign, model: ImageModel, task: Task, upload: Upload, *, blind: bool
     ) -> tuple[ShownPrediction, NDArray[Any], NDArray[np.uint8] | None]:
         """Run the model; nothing is remembered or shown yet. What to remember, the answer, and its map of codes."""
+        image = read_for(model, upload)
         hidden = () if task.per_pixel else self._store.scaneo.hidden(campaign.campaign_id)
-        return answer_image(campaign, model, task, upload, hidden, self._clock(), blind=blind)
+        shown, answer = answer_image(
+            campaign, model, task, image, hidden, pixel_hash=upload.pixel_hash, shown_at=self._clock(), blind=blind
+        )
+        codes = answer if task.per_pixel else None
+        if self._shadow is not None:
+            self._shadow.offer(campaign, task, shown, codes, image, model.card.bands)
+        return shown, answer, codes
+
+
+def read_for(model: ImageModel, upload: Upload) -> NDArray[np.float32]:
+    """An image (C, H, W) with the bands that a model takes.
+
+    Raises:
+        UnusableRasterError: The model cannot use it.
+    """
+    return upload.read(select_bands(upload.header.band_count, model.card, shown=upload.shown_bands))
 
 
 def answer_image(
-    campaign: Campaign, model: ImageModel, task: Task, upload: Upload, hidden: Sequence[str], now: datetime, *,
-    blind: bool = False,
-) -> tuple[ShownPrediction, NDArray[Any], NDArray[np.uint8] | None]:  # fmt: skip
+    campaign: Campaign, model: ImageModel, task: Task, image: NDArray[np.float32], hidden: Sequence[str], *,
+    pixel_hash: str, shown_at: datetime, blind: bool = False,
+) -> tuple[ShownPrediction, NDArray[Any]]:  # fmt: skip
     """Run a model on an image.
 
     Args:
         campaign: Whose settings apply.
         model: One of its versions, trained for `task`.
         task: What is asked.
-        upload: The image, opened by the campaign's reading of the model's card.
+        image: As of `read_for`.
         hidden: Classes that are not to be answered.
-        now: When it is shown.
+        pixel_hash: What the image is recognised by.
+        shown_at: When the answer is shown.
         blind: Whether it is computed and not shown.
 
     Returns:
-        What to remember, without its mask; the answer; and for a task by pixels its map of codes (H, W).
+        What to remember, without its mask; and the answer, for a task by pixels a map of codes (H, W).
 
     Raises:
-        UnusableRasterError: The model cannot use the image.
         OverloadedError: Too many images are waiting.
     """
-    image = upload.read(select_bands(upload.header.band_count, model.card, shown=upload.shown_bands))
     valid = _valid(image) if task.per_pixel else None
     answer = task.presentable(
         model.answer(task.name, image),
@@ -210,14 +228,14 @@ def answer_image(
     record = task.record(answer) | ({} if valid is None else {"valid_px": int(np.count_nonzero(valid))})
     shown = ShownPrediction(
         campaign_id=campaign.campaign_id,
-        pixel_hash=upload.pixel_hash,
+        pixel_hash=pixel_hash,
         task=task.name,
         version=model.card.version,
         answer=record,
-        shown_at=now,
+        shown_at=shown_at,
         blind=blind,
     )
-    return shown, answer, answer if task.per_pixel else None
+    return shown, answer
 
 
 def untrained(model: ImageModel, task: TaskName) -> NoModelError:

@@ -17,7 +17,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.predictions import ShownPrediction
 from al_loop.errors import AlLoopError, NoModelError, NotFoundError, WithheldError
 from al_loop.serving.prediction_log import packed
-from al_loop.serving.predictions import answer_image, untrained
+from al_loop.serving.predictions import answer_image, read_for, untrained
 from models.card import TaskName
 from models.errors import ModelsError
 from models.inference.batching import Batcher
@@ -158,8 +158,11 @@ class Replica:
             check=lambda header, shown: select_bands(header.band_count, model.card, shown=shown),
         )
         hidden = () if asked.per_pixel else entry.hidden
-        shown, answer, codes = answer_image(campaign, model, asked, upload, hidden, self._clock())
-        if self._writer.note(campaign_name, packed(shown, codes)):
+        shown, answer = answer_image(
+            campaign, model, asked, read_for(model, upload), hidden,
+            pixel_hash=upload.pixel_hash, shown_at=self._clock(),
+        )  # fmt: skip
+        if self._writer.note(campaign_name, packed(shown, answer if asked.per_pixel else None)):
             raise WithheldError
         return asked.response(answer, upload.header.crs, upload.header.transform)
 

@@ -22,6 +22,7 @@ from al_loop.store.tables.copies import CopyTable
 from al_loop.store.tables.deliveries import DeliveryTable
 from al_loop.store.tables.drift import DriftTable
 from al_loop.store.tables.events import EventTable
+from al_loop.store.tables.gate import GateTable
 from al_loop.store.tables.images import ImageTable
 from al_loop.store.tables.labels import LabelTable
 from al_loop.store.tables.leases import LeaseTable
@@ -38,6 +39,7 @@ from al_loop.store.tables.rounds import RoundTable
 from al_loop.store.tables.samples import SampleTable
 from al_loop.store.tables.scaneo import ScaneoTable
 from al_loop.store.tables.scores import ScoreTable
+from al_loop.store.tables.shadow_answers import ShadowAnswerTable
 from al_loop.store.tables.skipped_files import SkippedFileTable
 from al_loop.store.tables.versions import VersionTable
 from al_loop.store.tables.webhooks import WebhookTable
@@ -66,6 +68,8 @@ class LabelStore:
         self.relabels = RelabelTable(database, self.queries)
         self.rounds = RoundTable(database)
         self.versions = VersionTable(database)
+        self.gate = GateTable(database)
+        self.shadow_answers = ShadowAnswerTable(database)
         self.scores = ScoreTable(database, self.pool_indexes)
         self.pretrainings = PretrainingTable(database)
         self.reproductions = ReproductionTable(database)

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import msgspec
 
+from al_loop.campaigns.classes import former_names
 from al_loop.campaigns.imagery.checking import check_images
 from al_loop.campaigns.imagery.labelled import look_at_images
 from al_loop.campaigns.layout import DataLayout
 from al_loop.campaigns.notices import counted, named
 from al_loop.campaigns.readiness import readiness
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.gate import Challenger, GateReport
 from al_loop.domain.rounds import Round, RoundState, StartedBy
 from al_loop.domain.samples import SkippedPath
 from al_loop.errors import ArchivedError
@@ -31,7 +33,8 @@ from al_loop.serving.model_server import ModelServer
 from al_loop.store import LabelStore
 from al_loop.store.tables.renewals import FileProblem
 from al_loop.store.tables.rounds import RoundTable
-from al_loop.training.gate import GateDecision, should_promote
+from al_loop.training.gate.artefacts import withdrawn_artefact
+from al_loop.training.gate.decision import should_promote
 from al_loop.training.installed import check_can_train, usable_model
 from al_loop.training.running.program import TrainingProgram
 from al_loop.training.running.round_files import RoundFiles
@@ -43,6 +46,7 @@ from models.limits import lack_of_space
 from models.manifest import read_manifest
 from models.progress import ProgressLine
 from models.registry import CARD_FILE, ONNX_FILE
+from models.tasks import tasks_of
 from models.training.data.left_out import LeftOutSample, read_left_out
 from models.training.plan import deep_is_worth
 
@@ -237,22 +241,50 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
         said = "; ".join(filter(None, (before, _sentence(left_out)))) or None
         job.enter(RoundState.GATE, left_out=said, choice=card.choice)
         card = msgspec.structs.replace(card, evaluation=evaluation)
-        verdict = should_promote(
-            evaluation,
+        self._register(campaign, job.number, version, out, card)
+        sealed = msgspec.structs.replace(self._server.registry(campaign).card(version), evaluation=evaluation)
+        verdict = self._verdict(campaign, sealed, background=background)
+        self._store.gate.keep_report(campaign.campaign_id, job.number, verdict)
+        state = RoundState.GATE if verdict.promote else RoundState.REJECTED
+        short = msgspec.structs.replace(evaluation, slices=[])  # those are in the version's card
+        job.enter(state, evaluation=short, verdict=verdict.reason, detail=verdict.reason)
+        serves = verdict.promote and not self._waits(campaign, job.number, version, verdict)
+        if serves:
+            why = f"round {job.number}: {verdict.reason}"
+            self._server.promote(campaign, version, why, self._clock, round_number=job.number, person=False)
+        files.registered()
+        if serves:
+            self._score(job, campaign, version)
+
+    def _waits(self, campaign: Campaign, number: int, version: str, verdict: GateReport) -> bool:
+        """Let a version that passed the gate wait for the last word, where the policy says so; whether it does."""
+        mode, serving = campaign.policy.promotion, self._server.serving_version(campaign)
+        if mode == "automatic" or (mode == "shadow" and serving is None):
+            return False
+        event = self._store.rounds.get(campaign.campaign_id, number).label_event_id or 0
+        self._server.prepare(campaign, version)  # what cannot be served fails the round, as it would if promoted
+        waiting = Challenger(
+            version=version, round_number=number, mode=mode, since=self._clock(), state="waiting",
+            reason=verdict.reason, label_event_id=event,
+        )  # fmt: skip
+        self._store.gate.propose(campaign.campaign_id, waiting)
+        return True
+
+    def _verdict(self, campaign: Campaign, card: ModelCard, *, background: bool) -> GateReport:
+        """What the gate says of a published version."""
+        no_better = background and any(tried.kind == "quick" and tried.won for tried in card.candidates)
+        return should_promote(
+            card.evaluation,
+            version=card.version,
             tolerance=campaign.policy.tolerance,
             more=campaign.policy.new_labels or campaign.policy.min_labels,
+            settings=campaign.policy.gate,
+            tasks=tasks_of(campaign.tasks),
+            former=former_names(campaign),
+            parity=card.parity,
+            withdrawn=withdrawn_artefact(self._store.gate.withdrawn(campaign.campaign_id), card),
+            background=f"the deep network is no better: {card.choice}" if no_better else None,
         )
-        if background and any(tried.kind == "quick" and tried.won for tried in card.candidates):
-            verdict = GateDecision(promote=False, reason=f"the deep network is no better: {card.choice}")
-        self._register(campaign, job.number, version, out, card)
-        state = RoundState.GATE if verdict.promote else RoundState.REJECTED
-        job.enter(state, evaluation=evaluation, verdict=verdict.reason, detail=verdict.reason)
-        if verdict.promote:
-            why = f"round {job.number}: {verdict.reason}"
-            self._server.promote(campaign, version, why, self._clock, round_number=job.number)
-        files.registered()
-        if verdict.promote:
-            self._score(job, campaign, version)
 
     def _train(self, job: RoundJob, campaign: Campaign, files: RoundFiles) -> Path:
         """The folder of what the training made: now, or before the service was stopped."""

@@ -24,7 +24,8 @@ def stop_advice(store: LabelStore, campaign: Campaign, more: int) -> StopAdvice:
     """
     seconds = store.annotators.seconds_a_label(campaign.campaign_id)
     minutes = None if seconds is None else seconds * more / 60
-    curves = curves_of(store.rounds.list(campaign.campaign_id))
+    number = campaign.campaign_id
+    curves = store.changes.remember("learning curves", number, lambda: curves_of(store.rounds.list(number)))
     return StopAdvice(
         more=more, seconds_a_label=seconds, minutes=minutes, tasks=[_advice(curve, more, minutes) for curve in curves]
     )
@@ -35,8 +36,8 @@ def _advice(curve: TaskCurve, more: int, minutes: float | None) -> TaskAdvice:
     fit = fit_curve(curve.rounds)
     if fit is None:
         missing = LEAST_POINTS - len({entry.labels for entry in curve.rounds})
-        rounds = "round" if missing == 1 else "rounds"
-        sentence = f"not known yet: {max(missing, 1)} more {rounds} with other numbers of labels are needed"
+        rounds = "round with another number of labels is" if missing <= 1 else "rounds with other numbers of labels are"
+        sentence = f"not known yet: {max(missing, 1)} more {rounds} needed"
         return TaskAdvice(
             task=curve.task, metric=curve.metric, verdict="not known yet", sentence=sentence, labels=labels
         )

@@ -64,6 +64,8 @@ class TaskMetric(NamedTuple):
     """One value a class of the task."""
     is_share: bool = False
     """Whether it is a share of the samples: its interval is then never narrower than the exact binomial one."""
+    of_class: str = ""
+    """Name of what `by_class` gives."""
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):

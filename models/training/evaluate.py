@@ -14,6 +14,7 @@ from models import metrics
 from models.card import Evaluation, PairedDifference, TaskEvaluation, TaskSpec
 from models.training.data.dataset import ChipReader, LabelledSample
 from models.training.data.label_counts import Counts
+from models.training.measuring.slices import slice_evaluations
 from models.training.tallies import Infer, Tally, readable, tally
 
 SEED = 20240229
@@ -60,17 +61,21 @@ def evaluate(
             counted.keep(readable(samples, reader))
     new, old = _by_task(tallies), _by_task(others)
     keep([row.row(task, samples[index]) for task, counted in new.items() for index, row in counted.outcomes.items()])
-    weights = {
-        task: metrics.resample_weights(
-            [sample.block for sample, labelled in zip(samples, counted.labelled, strict=True) if labelled], SEED
-        )
+    blocks = {
+        task: [sample.block for sample, labelled in zip(samples, counted.labelled, strict=True) if labelled]
         for task, counted in new.items()
     }
+    weights = {task: metrics.resample_weights(names, SEED) for task, names in blocks.items()}
     return Evaluation(
         candidate=[_summary(counted, train_counts, weights[task]) for task, counted in new.items()],
         incumbent_version=incumbent.version if incumbent is not None else None,
         incumbent=[_summary(counted, train_counts, weights[task]) for task, counted in old.items()],
         paired=[_difference(new[task], counted, weights[task]) for task, counted in old.items()],
+        slices=[
+            entry
+            for task, counted in new.items()
+            for entry in slice_evaluations(counted, old.get(task), blocks[task], weights[task])
+        ],
     )
 
 

@@ -287,10 +287,10 @@ class Client:
         """The card of one version."""
         return self._json("GET", f"/campaigns/{name}/models/{version}", ModelCard)
 
-    def promote(self, name: str, version: str, reason: str = "ops") -> CampaignView:
-        """Make a version the one that serves."""
+    def promote(self, name: str, version: str, reason: str = "ops", *, force: bool = False) -> CampaignView:
+        """Make a version the one that serves; one that was rejected needs `force`."""
         path = f"/campaigns/{name}/models/{version}/promote"
-        return self._json("POST", path, CampaignView, body={"reason": reason})
+        return self._json("POST", path, CampaignView, body={"reason": reason, "force": force})
 
     def learning_curve(self, name: str) -> LearningCurve:
         """Metric on the reserve against labels spent."""

@@ -4,6 +4,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from al_loop.domain.campaigns import CampaignSettings, ClassRequest, Deletion
+from al_loop.domain.gate import ShadowReport
 from al_loop.domain.lineage import LabelLineage, VersionLineage
 from al_loop.domain.quality import StopAdvice
 from al_loop.domain.retention import PruneReport
@@ -135,6 +136,18 @@ class OperatorClient(Client):
     def change_policy(self, name: str, patch: dict[str, Any]) -> RetrainPolicy:
         """Change a part of the retrain policy."""
         return self._json("PATCH", f"/campaigns/{name}/policy", RetrainPolicy, body=patch)
+
+    def reject(self, name: str, version: str, reason: str = "ops") -> CampaignView:
+        """Take a version out that does not serve."""
+        return self._json("POST", f"/campaigns/{name}/models/{version}/reject", CampaignView, body={"reason": reason})
+
+    def roll_back(self, name: str, reason: str = "ops") -> CampaignView:
+        """Let the version serve again that served before."""
+        return self._json("POST", f"/campaigns/{name}/models/rollback", CampaignView, body={"reason": reason})
+
+    def shadow(self, name: str) -> ShadowReport:
+        """How the challenger in the shadow does."""
+        return self._json("GET", f"/campaigns/{name}/models/challenger/shadow", ShadowReport)
 
     def round_diff(self, name: str, first: int, second: int) -> RoundDiff:
         """What is different between two rounds."""

@@ -1,4 +1,4 @@
-"""`al-loop model`: list versions, promote, roll back, pin."""
+"""`al-loop model`: list versions, promote, reject, roll back, pin, and how a challenger does in the shadow."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -8,10 +8,12 @@ from rich.table import Table
 
 from al_loop.domain.rounds import CurvePoint
 from al_loop.errors import NotFoundError
+from service.answers import CampaignView, CurrentModel
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
 from service.commands.output import console, print_json, print_tables
 
 Version = Annotated[str, typer.Argument(help="Model version, such as v3.")]
+Reason = Annotated[str, typer.Option(help="Why, for the history.")]
 
 
 def show_all(
@@ -29,7 +31,7 @@ def show_all(
         print_json(answer.models)
         return
     table = Table(
-        "version", "round", "labels", "metric", "created", "promoted", "current", "pinned", "candidates", "problem"
+        "version", "round", "labels", "metric", "created", "promoted", "standing", "pinned", "candidates", "problem"
     )
     for entry in answer.models:
         table.add_row(
@@ -39,7 +41,7 @@ def show_all(
             _measured(points, entry.version).strip(" ()"),
             f"{entry.created_at:%Y-%m-%d %H:%M}",
             "" if entry.promoted_at is None else f"{entry.promoted_at:%Y-%m-%d %H:%M}",
-            "yes" if entry.current else "",
+            entry.standing or "",
             "" if entry.pinned_at is None else f"{entry.pinned_at:%Y-%m-%d}",
             entry.choice or "",
             entry.problem or ("" if entry.pruned_at is None else f"pruned on {entry.pruned_at:%Y-%m-%d}"),
@@ -49,7 +51,9 @@ def show_all(
 
 def card(
     campaign: CampaignName,
-    version: Annotated[str | None, typer.Argument(help="Model version; the one that serves if left out.")] = None,
+    version: Annotated[
+        str | None, typer.Argument(help="Model version, champion or challenger; the one that serves if left out.")
+    ] = None,
     as_json: AsJson = False,
     service: Service = DEFAULT_URL,
     token: Token = None,
@@ -95,21 +99,89 @@ def card(
 
 def promote(
     campaign: CampaignName,
-    version: Version,
-    reason: Annotated[str, typer.Option(help="Why, for the history.")] = "ops",
+    version: Annotated[str, typer.Argument(help="Model version, such as v3, or challenger.")],
+    reason: Reason = "ops",
+    force: Annotated[bool, typer.Option("--force", help="Promote it although it was rejected.")] = False,
     service: Service = DEFAULT_URL,
     token: Token = None,
 ) -> None:
     """Make a model version the one that serves.
 
-    An older version rolls back. The gate is not asked. Says what both versions measured on the test reserve.
+    An older version rolls back. The gate is not asked, but a version that was rejected needs --force. Says what both
+    versions measured on the test reserve.
     """
     with connect(service, token) as client:
         points, before = client.learning_curve(campaign).points, client.campaign(campaign).current_model
-        view = client.promote(campaign, version, reason)
+        view = client.promote(campaign, version, reason, force=force)
+    _print_change(view, before, points)
+
+
+def reject(
+    campaign: CampaignName,
+    version: Annotated[str, typer.Argument(help="Model version, such as v3.")] = "challenger",
+    reason: Reason = "ops",
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Take a model version out that does not serve.
+
+    The one that waits for a decision, if none is named. The service does not promote it by itself any more; a person
+    may, with --force.
+    """
+    with connect(service, token) as client:
+        waiting = client.campaign(campaign).challenger
+        view = client.reject(campaign, version, reason)
+    name = waiting.version if version == "challenger" and waiting is not None else version
+    serves = "nothing" if view.current_model is None else view.current_model.version
+    console(stderr=True).print(f"{view.name}: {name} is rejected, {serves} serves", highlight=False)
+
+
+def rollback(
+    campaign: CampaignName, reason: Reason = "ops", service: Service = DEFAULT_URL, token: Token = None
+) -> None:
+    """Let the model version serve again that served before.
+
+    The service does not promote the one that served by itself any more, nor the same model under another name; a person
+    may.
+    """
+    with connect(service, token) as client:
+        points, before = client.learning_curve(campaign).points, client.campaign(campaign).current_model
+        view = client.roll_back(campaign, reason)
+    _print_change(view, before, points)
+
+
+def shadow(
+    campaign: CampaignName, as_json: AsJson = False, service: Service = DEFAULT_URL, token: Token = None
+) -> None:
+    """Show how the challenger in the shadow does.
+
+    By labels that came in after champion and challenger had answered, with 95 % intervals of the difference.
+    """
+    with connect(service, token) as client:
+        report = client.shadow(campaign)
+    if as_json:
+        print_json(report)
+        return
+    table = Table("task", "metric", "samples", "unaided", "champion", "challenger", "difference")
+    for entry in report.judgements:
+        values = ["" if value is None else f"{value:.3f}" for value in (entry.champion, entry.challenger)]
+        difference = "" if entry.difference is None else f"{entry.difference:+.3f}"
+        if entry.low is not None and entry.high is not None:
+            difference += f" [{entry.low:+.3f}, {entry.high:+.3f}]"
+        table.add_row(entry.task, entry.metric, str(entry.samples), str(entry.unaided), *values, difference)
+    print_tables(*([table] if report.judgements else []))
     out = console(stderr=True)
-    out.print(f"{view.name}: {version} serves{_measured(points, version)}", highlight=False)
-    if before is not None and before.version != version:
+    out.print(report.sentence, highlight=False, markup=False)
+    answers = f"both answered {report.answered}; {report.dropped} dropped, {report.failed} failed since the start"
+    out.print(answers, highlight=False)
+
+
+def _print_change(view: CampaignView, before: CurrentModel | None, points: Sequence[CurvePoint]) -> None:
+    """Which version serves now and which did before, with their metrics."""
+    out, now = console(stderr=True), view.current_model
+    if now is not None:
+        out.print(f"{view.name}: {now.version} serves{_measured(points, now.version)}", highlight=False)
+    if before is not None and (now is None or before.version != now.version):
         out.print(f"{view.name}: {before.version} served before{_measured(points, before.version)}", highlight=False)
 
 

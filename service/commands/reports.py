@@ -45,8 +45,8 @@ def advice(
 ) -> None:
     """Say whether more labels are worth it.
 
-    What the next ones would bring by the learning curve of the rounds, extended, and the minutes that they take
-    annotators. Advice only: nothing stops by it.
+    What the next ones would bring by the learning curve of the rounds, extended, the minutes that they take
+    annotators, and how far the last two models agree about the pool. Advice only: nothing stops by it.
     """
     with connect(service, token) as client:
         answer = client.advice(campaign, labels)
@@ -57,6 +57,8 @@ def advice(
         console().print("not known yet: no round was measured", highlight=False)
     for entry in answer.tasks:
         console().print(f"{entry.task}: {entry.sentence}", highlight=False)
+    for agreed in answer.agreement:
+        console().print(f"{agreed.task}: {agreed.sentence}", highlight=False)
 
 
 def savings(

@@ -19,6 +19,7 @@ from service.commands.output import ExitCode, console, print_json, print_tables
 if TYPE_CHECKING:
     from service.client.http import Client
 
+DECIDED = (RoundState.PROMOTED, RoundState.REJECTED, RoundState.CANDIDATE)
 Number = Annotated[int | None, typer.Argument(help="Number of the round; the newest if left out.")]
 
 
@@ -117,6 +118,34 @@ def log(
         console().print(line, highlight=False, soft_wrap=True)
 
 
+def gate(
+    campaign: CampaignName,
+    number: Number = None,
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Show what the gate decided about a round, check by check.
+
+    Against the version that served: metrics on the same reserve samples, thresholds of the policy, calibration,
+    latency, and whether the exported graph answers as the network did.
+    """
+    with connect(service, token) as client:
+        view = client.round(campaign, _number(client, campaign, number))
+    if as_json:
+        print_json(view.gate)
+        return
+    if view.gate is None:
+        console().print(f"round {view.number} is {view.state}; what the gate looked at was not kept", highlight=False)
+        return
+    table = Table("check", "outcome", "what was measured and asked")
+    for check in view.gate.checks:
+        table.add_row(check.check, check.outcome, check.sentence)
+    print_tables(table)
+    out = console(stderr=True)
+    out.print(f"{view.gate.version} {'passed' if view.gate.promote else 'did not pass'}", highlight=False)
+
+
 def diff(
     campaign: CampaignName,
     first: Annotated[int, typer.Argument(help="Number of a round.")],
@@ -209,7 +238,7 @@ def _follow(client: "Client", campaign: str, number: int, *, as_json: bool, quie
         out.print(f"  {line}", highlight=False, markup=False)
     if as_json:
         print_json(view)
-    return ExitCode.DONE if view.state in (RoundState.PROMOTED, RoundState.REJECTED) else ExitCode.FAILED
+    return ExitCode.DONE if view.state in DECIDED else ExitCode.FAILED
 
 
 def _started(client: "Client", campaign: str, *, queue: bool, detach: bool) -> RoundView:

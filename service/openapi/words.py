@@ -5,6 +5,7 @@ A string under a field in the code says more exactly what that field is, and win
 
 FIELDS = {
     "AnnotatorProgress.next_round": "How far it is to the next round, where all answers count alike.",
+    "GateThreshold.class": "Reserve samples that show this class, or `*` for each class; null: all.",
     "AnnotatorProgress.curve": "Metric of the first task against labels, one point a round.",
     "ClassChange.description": "What belongs to the class; left out: as before.",
     "comment_id": "Number of the comment.",

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import msgspec
 from litestar import Controller, get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
@@ -32,8 +33,10 @@ class AdviceController(Controller):
             int, QueryParameter(ge=1, le=1_000_000, description="How many further labels to ask about.")
         ] = 100,
     ) -> StopAdvice:
-        """What the next labels would bring by the extended learning curve, and the minutes that they cost.
+        """What the next labels would bring by the extended learning curve, the minutes that they cost, and agreement.
 
-        Advice only: nothing stops by it. A task needs four rounds with different numbers of labels.
+        Advice only: nothing stops by it. A task needs four rounds with different numbers of labels. `agreement` says
+        how far the two newest versions that scored the pool agree about it.
         """
-        return stop_advice(loop.store, target, labels)
+        advice = stop_advice(loop.store, target, labels)
+        return msgspec.structs.replace(advice, agreement=loop.model_agreement.of(target))

@@ -1,4 +1,4 @@
-"""Model versions: list, read the card, promote or roll back."""
+"""Model versions: list, read the card, promote, reject, roll back, and how a challenger does in the shadow."""
 
 from typing import Annotated
 
@@ -7,7 +7,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, PathParameter
 
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.gate import ShadowReport
 from al_loop.domain.rounds import ModelVersion
+from al_loop.errors import NotFoundError
 from al_loop.loop import Loop
 from models.card import ModelCard
 from service.access.tokens import requires
@@ -15,9 +17,9 @@ from service.answers import CampaignView, ModelList
 from service.dependencies import TARGET
 from service.errors import problems
 from service.limits.lanes import LANE, OPERATIONS
-from service.openapi.examples import PROMOTE, json_body
+from service.openapi.examples import PROMOTE, REJECT, json_body
 from service.requests.parameters import Newest, newest
-from service.schemas import PromoteRequest
+from service.schemas import DecisionRequest, PromoteRequest
 from service.views import campaign_view
 
 
@@ -46,8 +48,30 @@ class ModelVersionController(Controller):
         responses=problems(401, 403, 404, 409),
     )
     def card(self, version: FromPath[str], target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> ModelCard:
-        """The model card: bands, classes, normalisation, calibration, measurements, parity, digests, lineage."""
-        return loop.server.registry(target).card(version)
+        """The model card: bands, classes, normalisation, calibration, measurements, parity, digests, lineage.
+
+        `champion` is the version that serves, `challenger` the one that waits for the last word.
+        """
+        return loop.server.registry(target).card(loop.server.resolve(target, version))
+
+    @get(
+        "/{version:str}/shadow",
+        operation_id="getShadow",
+        sync_to_thread=True,
+        guards=[requires("annotate")],
+        responses=problems(401, 403, 404),
+    )
+    def shadow(
+        self,
+        version: Annotated[str, PathParameter(description="`challenger`, or its version.")],
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+    ) -> ShadowReport:
+        """How the challenger does that answers in the shadow, by labels that came in since, beside the champion."""
+        report = loop.challengers.report(target)
+        if report is None or loop.server.resolve(target, version) != report.version:
+            raise NotFoundError("challenger in the shadow of campaign", target.name, f"{version} is none")
+        return report
 
     @post(
         "/{version:str}/promote",
@@ -60,14 +84,58 @@ class ModelVersionController(Controller):
     )
     def promote(
         self,
-        version: Annotated[str, PathParameter(description="Any version of the registry; an older one rolls back.")],
+        version: Annotated[
+            str, PathParameter(description="Any version of the registry, or `challenger`; an older one rolls back.")
+        ],
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
         data: Annotated[PromoteRequest | None, json_body(rollback=PROMOTE)] = None,
     ) -> CampaignView:
-        """Make a version the one that serves; requests in flight are answered by the old one, none is dropped."""
-        reason = (data or PromoteRequest()).reason
-        loop.server.promote(target, version, reason, loop.clock)
+        """Make a version the one that serves; requests in flight are answered by the old one, none is dropped.
+
+        One that was rejected needs `force`. Safe to repeat: what serves already goes on.
+        """
+        request = data or PromoteRequest()
+        loop.server.promote(target, version, request.reason, loop.clock, force=request.force)
+        return campaign_view(loop, loop.store.campaigns.get(target.name))
+
+    @post(
+        "/{version:str}/reject",
+        operation_id="rejectModel",
+        opt={LANE: OPERATIONS},
+        status_code=200,
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 404, 409, 415),
+    )
+    def reject(
+        self,
+        version: Annotated[str, PathParameter(description="Any version that does not serve, or `challenger`.")],
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+        data: Annotated[DecisionRequest | None, json_body(challenger=REJECT)] = None,
+    ) -> CampaignView:
+        """Take a version out that does not serve: it waits no more, and the service does not promote it by itself."""
+        loop.server.reject(target, version, (data or DecisionRequest()).reason, loop.clock)
+        return campaign_view(loop, loop.store.campaigns.get(target.name))
+
+    @post(
+        "/rollback",
+        operation_id="rollBackModel",
+        opt={LANE: OPERATIONS},
+        status_code=200,
+        sync_to_thread=True,
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 404, 409, 415),
+    )
+    def roll_back(
+        self,
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+        data: Annotated[DecisionRequest | None, json_body(rollback=PROMOTE)] = None,
+    ) -> CampaignView:
+        """Let the version serve again that served before; the service does not promote the one that served again."""
+        loop.server.roll_back(target, (data or DecisionRequest()).reason, loop.clock)
         return campaign_view(loop, loop.store.campaigns.get(target.name))
 
     @put(
@@ -81,7 +149,7 @@ class ModelVersionController(Controller):
         self, version: FromPath[str], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
     ) -> ModelVersion:
         """Keep the files of a version for good, whatever the policy's `retention` says."""
-        return loop.store.versions.set_pinned(target.campaign_id, version, loop.clock())
+        return loop.store.versions.set_pinned(target.campaign_id, loop.server.resolve(target, version), loop.clock())
 
     @delete(
         "/{version:str}/pin",
@@ -95,4 +163,4 @@ class ModelVersionController(Controller):
         self, version: FromPath[str], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
     ) -> ModelVersion:
         """Let a version go as any other; its files stay until it is pruned."""
-        return loop.store.versions.set_pinned(target.campaign_id, version, None)
+        return loop.store.versions.set_pinned(target.campaign_id, loop.server.resolve(target, version), None)

@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 
 from al_loop.campaigns.merge import merged
 from al_loop.domain.campaigns import Campaign, CampaignSettings
+from al_loop.domain.gate_rules import check_gate
 from al_loop.domain.retraining import PolicyPreview, RetrainPolicy
 from al_loop.domain.schedule import check_policy
 from al_loop.loop import Loop
@@ -60,6 +61,7 @@ class SettingsController(Controller):
     ) -> RetrainPolicy:
         """Say when rounds start by themselves and what they promote. Replaces the whole policy."""
         check_policy(data)
+        check_gate(data, target.tasks, lambda: loop.store.samples.blocks(target.campaign_id))
         loop.store.campaigns.set_policy(target.campaign_id, data, loop.clock())
         return data
 
@@ -79,6 +81,7 @@ class SettingsController(Controller):
         """Change what is sent of the policy; the rest stays as it is. null is a value: "never", where it is allowed."""
         policy = merged(target.policy, data)
         check_policy(policy)
+        check_gate(policy, target.tasks, lambda: loop.store.samples.blocks(target.campaign_id))
         loop.store.campaigns.set_policy(target.campaign_id, policy, loop.clock())
         return policy
 

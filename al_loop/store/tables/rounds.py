@@ -8,6 +8,7 @@ from duckdb import DuckDBPyConnection
 from al_loop.domain.rounds import CurvePoint, Round, RoundEvent, RoundState, StartedBy
 from al_loop.domain.webhooks import EventKind
 from al_loop.errors import RoundRunningError
+from al_loop.store.rows import execute
 from al_loop.store.tables.events import note_event
 from al_loop.store.tables.jobs import Field, JobTable
 
@@ -15,6 +16,7 @@ RoundEvents = list[RoundEvent]
 CurvePoints = list[CurvePoint]
 
 TOLD = {
+    RoundState.CANDIDATE: EventKind.ROUND_FINISHED,
     RoundState.PROMOTED: EventKind.ROUND_FINISHED,
     RoundState.REJECTED: EventKind.ROUND_FINISHED,
     RoundState.FAILED: EventKind.ROUND_FAILED,
@@ -96,6 +98,23 @@ class RoundTable(JobTable[Round, RoundState]):
             note_event(connection, kind, campaign_id, facts, now)
         return entered
 
+    def decide(
+        self, connection: DuckDBPyConnection, campaign_id: int, number: int, state: RoundState, now: datetime,
+        *, detail: str,
+    ) -> None:  # fmt: skip
+        """Inside the writer: the last word on a round whose version was a candidate; others stay as they are."""
+        found = self._get(connection, campaign_id, number)
+        if found.state is not RoundState.CANDIDATE:
+            return
+        execute(
+            connection,
+            "UPDATE rounds SET state = $state WHERE campaign_id = $campaign_id AND number = $number",
+            campaign_id=campaign_id,
+            number=number,
+            state=state.value,
+        )
+        self._note(connection, campaign_id, number, state.value, now, detail)
+
     def labels_of(self, campaign_id: int, version: str) -> int:
         """Labelled samples outside the reserve that a version was trained on; 0 if no round made it."""
         rows = self._database.read(
@@ -127,6 +146,9 @@ class RoundTable(JobTable[Round, RoundState]):
 
     def curve(self, campaign_id: int) -> CurvePoints:
         """Every evaluated round's metrics against its labels, by round."""
+        return [*self._database.campaign_changes.remember("curve", campaign_id, lambda: self._curve(campaign_id))]
+
+    def _curve(self, campaign_id: int) -> CurvePoints:
         promotions = self._database.read(
             "SELECT DISTINCT version FROM promotions WHERE campaign_id = $campaign_id", campaign_id=campaign_id
         )

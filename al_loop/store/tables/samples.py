@@ -84,6 +84,15 @@ class SampleTable:
         rows = self._read_many(campaign_id, sample_ids)
         return {row["sample_id"]: msgspec.convert(row, Sample) for row in rows}
 
+    def blocks(self, campaign_id: int) -> set[str]:
+        """Names of the blocks that samples lie in, without those of samples that stand alone."""
+        rows = self._database.read(
+            """SELECT DISTINCT block FROM samples
+            WHERE campaign_id = $campaign_id AND NOT starts_with(block, 'sample:')""",
+            campaign_id=campaign_id,
+        )
+        return {row["block"] for row in rows}
+
     def headers(self, campaign_id: int, sample_ids: Iterable[int]) -> dict[int, SampleHeader]:
         """Headers by id, from memory where possible; unknown ids are left out."""
         wanted = set(sample_ids)

@@ -11,6 +11,7 @@ from al_loop.errors import ConflictError, NotFoundError
 from al_loop.store.database import Database
 from al_loop.store.rows import execute, select
 from al_loop.store.tables.events import note_event
+from al_loop.store.tables.gate import GateTable, restore, withdraw
 from al_loop.store.tables.rounds import RoundTable
 
 Versions = list[ModelVersion]
@@ -23,6 +24,7 @@ class VersionTable:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._rounds = RoundTable(database)
+        self._gate = GateTable(database)
 
     def add(self, campaign_id: int, version: str, round_number: int, now: datetime) -> None:
         """Store that a version was exported.
@@ -47,18 +49,48 @@ class VersionTable:
         self._database.write(operation, campaign_id=campaign_id)
 
     def promote(
-        self, campaign_id: int, version: str, *, reason: str, now: datetime, round_number: int | None = None
+        self,
+        campaign_id: int,
+        version: str,
+        *,
+        reason: str,
+        now: datetime,
+        round_number: int | None = None,
+        person: bool = True,
+        rollback: bool = False,
+        digest_before: str | None = None,
     ) -> None:
         """Make `version` the one that serves; with `round_number`, that round enters `scoring` in the same transaction.
 
+        A challenger waits no more then. Where a person rolls back, or goes back to an older version, the one that
+        served is withdrawn.
+
+        Args:
+            campaign_id: Whose.
+            version: Which.
+            reason: Why.
+            now: When.
+            round_number: The round that made it and goes on with scoring; None: it is done.
+            person: Whether a person decided it. The service itself does not promote what was withdrawn.
+            rollback: Whether it is a rollback, whichever of both is older.
+            digest_before: sha256 of the ONNX file of the version that served; None: not known.
+
         Raises:
             NotFoundError: No such version or round.
-            ConflictError: The round has ended, or the files of the version are pruned.
+            ConflictError: The round has ended, the files of the version are pruned, or it was withdrawn and no person
+                asks for it.
         """
 
         def operation(connection: DuckDBPyConnection) -> None:
             _check_present(connection, campaign_id, version)
-            _tell(connection, campaign_id, version, reason, now)
+            back = _tell(connection, campaign_id, version, reason, now, rollback=rollback)
+            if person:
+                restore(connection, campaign_id, version)
+            elif (refused := _withdrawn(connection, campaign_id, version)) is not None:
+                raise ConflictError(refused)
+            if person and back is not None:
+                withdraw(connection, campaign_id, back, "rolled back", reason, digest_before, now)
+            self._gate.settle_promoted(connection, campaign_id, version, reason, now)
             execute(
                 connection,
                 """INSERT INTO promotions SELECT campaign_id, $version, current_version, $reason, $now
@@ -174,17 +206,28 @@ class VersionTable:
 
     def _read(self, campaign_id: int) -> tuple[ModelVersion, ...]:
         rows = self._database.read(
-            """SELECT version, round_number, v.created_at, problem, pinned_at, pruned_at,
-                (SELECT max(promoted_at) FROM promotions p
-                    WHERE p.campaign_id = v.campaign_id AND p.version = v.version) AS promoted_at,
+            f"""SELECT version, round_number, v.created_at, problem, pinned_at, pruned_at, promoted_at,
                 coalesce(version = current_version, false) AS current,
-                (SELECT choice FROM rounds r
-                    WHERE r.campaign_id = v.campaign_id AND r.number = v.round_number) AS choice
+                choice, {STANDING} AS standing, {STANDING_REASON} AS standing_reason
             FROM model_versions v JOIN campaigns USING (campaign_id)
+            LEFT JOIN (SELECT campaign_id, version, max(promoted_at) AS promoted_at FROM promotions GROUP BY ALL)
+                USING (campaign_id, version)
+            LEFT JOIN (SELECT campaign_id, version, kind, reason AS withdrawn_because FROM withdrawn_versions)
+                USING (campaign_id, version)
+            LEFT JOIN (SELECT campaign_id, version, reason AS waits_because FROM challengers WHERE state = 'waiting')
+                USING (campaign_id, version)
+            LEFT JOIN (SELECT campaign_id, number AS round_number, state AS ended, verdict, choice FROM rounds)
+                USING (campaign_id, round_number)
             WHERE campaign_id = $campaign_id ORDER BY round_number""",
             campaign_id=campaign_id,
         )
         return tuple(msgspec.convert(row, ModelVersion) for row in rows)
+
+
+STANDING = """CASE WHEN version = current_version THEN 'champion' WHEN waits_because IS NOT NULL THEN 'challenger'
+    WHEN kind IS NOT NULL THEN kind WHEN ended = 'rejected' AND promoted_at IS NULL THEN 'rejected' END"""
+STANDING_REASON = """CASE WHEN version = current_version THEN NULL WHEN waits_because IS NOT NULL THEN waits_because
+    WHEN kind IS NOT NULL THEN withdrawn_because WHEN ended = 'rejected' AND promoted_at IS NULL THEN verdict END"""
 
 
 def _exists(connection: DuckDBPyConnection, campaign_id: int, version: str) -> bool:
@@ -216,8 +259,21 @@ def _pruned(version: str, pruned_at: datetime) -> str:
     return f"the files of {version} were pruned on {when} by the policy's retention; it can serve no more"
 
 
-def _tell(connection: DuckDBPyConnection, campaign_id: int, version: str, reason: str, now: datetime) -> None:
-    """Let webhooks know which version will serve, before the store says so."""
+def _withdrawn(connection: DuckDBPyConnection, campaign_id: int, version: str) -> str | None:
+    """Why the service does not promote a version."""
+    rows = select(
+        connection,
+        "SELECT kind, reason FROM withdrawn_versions WHERE campaign_id = $campaign_id AND version = $version",
+        campaign_id=campaign_id,
+        version=version,
+    )
+    return f"{version} was {rows[0]['kind']} ({rows[0]['reason']}); only a person may promote it" if rows else None
+
+
+def _tell(
+    connection: DuckDBPyConnection, campaign_id: int, version: str, reason: str, now: datetime, *, rollback: bool
+) -> str | None:
+    """Let webhooks know which version will serve, before the store says so; returns the one that is rolled back."""
     before = select(
         connection,
         """SELECT current_version AS previous,
@@ -230,8 +286,9 @@ def _tell(connection: DuckDBPyConnection, campaign_id: int, version: str, reason
         version=version,
     )[0]
     if before["previous"] == version:
-        return
-    older = before["previous_round"] is not None and before["round"] < before["previous_round"]
+        return None
+    older = before["previous_round"] is not None and (rollback or before["round"] < before["previous_round"])
     kind = EventKind.MODEL_ROLLED_BACK if older else EventKind.MODEL_PROMOTED
     facts = {"version": version, "previous": before["previous"], "round": before["round"], "reason": reason}
     note_event(connection, kind, campaign_id, facts, now)
+    return str(before["previous"]) if older else None

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 
 from al_loop.domain.round_reports import NeededLabels
-from al_loop.training.gate import MOST_SAMPLES, missing_reserve_labels
+from al_loop.training.gate.decision import MOST_SAMPLES, missing_reserve_labels
 from models.card import PairedDifference, TaskEvaluation
 
 

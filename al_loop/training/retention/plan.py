@@ -69,6 +69,7 @@ def why_kept(
     reasons: list[tuple[KeptWhy, list[str | None]]] = [
         ("serves", [current]),
         ("served before", [_before(current, promotions)]),
+        ("challenger", [entry.version for entry in versions if entry.standing == "challenger"]),
         ("pinned", [entry.version for entry in versions if entry.pinned_at is not None]),
         ("best", [best(rounds, names)]),
         ("recent", [*recent]),

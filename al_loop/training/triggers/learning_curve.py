@@ -7,6 +7,7 @@ convergence", NIPS 6) give the form. A point weighs by its interval on the test 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -96,7 +97,15 @@ def curves_of(rounds: Sequence[Round]) -> tuple[TaskCurve, ...]:
 
 
 def fit_curve(rounds: Sequence[MeasuredRound]) -> CurveFit | None:
-    """Fit the inverse power law; None: fewer than four rounds with different numbers of labels, or no finite values."""
+    """Fit the inverse power law; None: fewer than four rounds with different numbers of labels, or no finite values.
+
+    The last fits are kept: a page that asks every few seconds costs one fit a round.
+    """
+    return _fitted(tuple(rounds))
+
+
+@lru_cache(maxsize=64)
+def _fitted(rounds: tuple[MeasuredRound, ...]) -> CurveFit | None:
     from scipy.optimize import least_squares  # half a second that a start without curves need not pay
 
     labels = np.array([entry.labels for entry in rounds], float)

@@ -42,8 +42,8 @@ class Classification(Task, frozen=True, kw_only=True, tag="classification"):
     def metric(self) -> TaskMetric:
         """Accuracy and recall; macro F1 and F1 of each class if multi-label."""
         if self.multi_label:
-            return TaskMetric("macro_f1", metrics.macro_f1, metrics.class_f1)
-        return TaskMetric("accuracy", metrics.accuracy, metrics.class_recall, is_share=True)
+            return TaskMetric("macro_f1", metrics.macro_f1, metrics.class_f1, of_class="f1")
+        return TaskMetric("accuracy", metrics.accuracy, metrics.class_recall, is_share=True, of_class="recall")
 
     def refused(self, names: Sequence[str]) -> tuple[int | None, str] | None:
         """See `Task.refused`."""

@@ -39,7 +39,7 @@ class Segmentation(Task, frozen=True, kw_only=True, tag="segmentation"):
     @property
     def metric(self) -> TaskMetric:
         """Mean IoU over the classes present."""
-        return TaskMetric("miou", metrics.miou, metrics.class_iou)
+        return TaskMetric("miou", metrics.miou, metrics.class_iou, of_class="iou")
 
     def varied(self, samples: Mapping[str, int], answered: int, *, background: bool) -> bool:
         """See `Task.varied`."""

@@ -87,7 +87,7 @@ export class Sync {
       change({ curve });
     }
     const last = campaign.last_round;
-    const ended = !last || ["promoted", "rejected", "failed", "cancelled", "interrupted"].includes(last.state);
+    const ended = !last || ["candidate", "promoted", "rejected", "failed", "cancelled", "interrupted"].includes(last.state);
     if (!ended) change({ round: await this.#api.round(last.number) });
     else if (state.round) change({ round: null });
   }

@@ -3,6 +3,7 @@
 import { ROOT } from "../root.js";
 import { auditSection } from "./audit.js";
 import { curveSection } from "./curve.js";
+import { challengerSections, gateSection } from "./gate.js";
 import { policySection } from "./policy.js";
 import { liveSection, roundSection } from "./rounds.js";
 import { versionSection } from "./versions.js";
@@ -26,18 +27,25 @@ export async function campaignSections(name, refresh) {
     auditSection(name),
   ]);
   const active = rounds.find((round) => !round.ended_at);
-  const live = active ? await ask(`${base}/rounds/${active.number}`) : null;
+  const judged = rounds.findLast((round) => round.ended_at && round.verdict) ?? null;
+  const [live, decided, shadow] = await Promise.all([
+    active ? ask(`${base}/rounds/${active.number}`) : null,
+    judged ? ask(`${base}/rounds/${judged.number}`) : null,
+    campaign.challenger?.mode === "shadow" ? unlessRefused(ask(`${base}/models/challenger/shadow`)) : null,
+  ]);
   const context = { base, campaign, refresh };
   return {
     title: name,
     summary: (preview ?? campaign.next_round).sentence,
     sections: [
-      { id: "pool", heading: "Pool", about: [campaign.samples, campaign.scoring, campaign.head], body: () => pool(campaign) },
       ...(campaign.notices.length ? [notices(campaign)] : []),
+      { id: "pool", heading: "Pool", about: [campaign.samples, campaign.scoring, campaign.head], body: () => pool(campaign) },
       liveSection(context, live, rounds),
+      ...challengerSections(context, shadow),
       curveSection(context, points, savings, advice),
       versionSection(context, models, points),
       ...(preview ? [policySection(context, preview)] : []),
+      gateSection(decided),
       roundSection(context, rounds),
       ...audit,
     ],

@@ -26,7 +26,9 @@ function saved(savings) {
 }
 
 function advised(advice) {
-  return (advice?.tasks ?? []).map((one) => [advice.tasks.length > 1 ? `more labels, ${one.task}` : "more labels", one.sentence]);
+  if (!advice) return [];
+  const named = (what, one) => (advice.tasks.length > 1 ? `${what}, ${one.task}` : what);
+  return [...advice.tasks.map((one) => [named("more labels", one), one.sentence]), ...advice.agreement.map((one) => [named("successive models", one), one.sentence])];
 }
 
 function drawing(points, savings) {

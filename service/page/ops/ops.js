@@ -21,7 +21,8 @@ async function refresh() {
     part("title").textContent = title;
     part("summary").textContent = summary;
     document.title = `${title} · al-loop`;
-    for (const section of sections) draw(section);
+    clear(sections.map(({ id }) => id));
+    for (const [place, section] of sections.entries()) draw(section, sections.slice(place + 1));
     say(null);
   } catch (error) {
     if (!(error instanceof ServiceError)) throw error;
@@ -31,8 +32,17 @@ async function refresh() {
   }
 }
 
-/** A section with a heading; it stays as it is while what it is about (`about`) does, or while it is being used. */
-function draw({ id, heading, about, body }) {
+/** Take away what is told of no more. */
+function clear(ids) {
+  for (const box of [...part("sections").children]) {
+    if (ids.includes(box.id)) continue;
+    drawn.delete(box.id);
+    box.remove();
+  }
+}
+
+/** A section with a heading, before those that come after it; it stays as it is while what it is about (`about`) does, or while it is being used. */
+function draw({ id, heading, about, body }, after) {
   const known = JSON.stringify(about);
   let box = part(id);
   if (box && (drawn.get(id) === known || (box.contains(document.activeElement) && box.querySelector("form")))) return;
@@ -46,7 +56,7 @@ function draw({ id, heading, about, body }) {
   title.textContent = heading;
   next.append(title, ...[body()].flat());
   if (box) box.replaceWith(next);
-  else part("sections").append(next);
+  else part("sections").insertBefore(next, after.map((one) => part(one.id)).find(Boolean) ?? null);
   if (held) next.querySelector(`[data-key="${CSS.escape(held)}"]`)?.focus();
 }
 

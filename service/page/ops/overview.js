@@ -3,7 +3,7 @@
 import { ROOT } from "../root.js";
 import { auditSection } from "./audit.js";
 import { ask } from "../start/service.js";
-import { element, facts, link, nothing, table } from "./parts.js";
+import { element, facts, link, nothing, table, when } from "./parts.js";
 
 /** Address of a campaign's part of the ops page. */
 export const opsAddress = (name) => `${ROOT}ops/${encodeURIComponent(name)}`;
@@ -11,6 +11,8 @@ export const opsAddress = (name) => `${ROOT}ops/${encodeURIComponent(name)}`;
 /** Everything that the first view shows. */
 export async function overviewSections() {
   const [campaigns, ready, audit] = await Promise.all([ask("campaigns"), readiness(), auditSection(null)]);
+  const waiting = await queued(campaigns);
+  const notices = campaigns.flatMap((one) => one.notices.map((text) => [one.name, text]));
   const running = campaigns.filter((one) => one.last_round && isRunning(one.last_round.state));
   const trouble = campaigns.filter((one) => needsHelp(one)).length;
   const words = [
@@ -23,6 +25,8 @@ export async function overviewSections() {
     title: "Operations",
     summary: `${words.join(", ")}.`,
     sections: [
+      ...(waiting.length ? [{ id: "queue", heading: "Queue", about: waiting, body: () => queue(waiting) }] : []),
+      ...(notices.length ? [{ id: "notices", heading: "Notices", about: notices, body: () => noticeList(notices) }] : []),
       { id: "campaigns", heading: "Campaigns", about: campaigns, body: () => campaignTable(campaigns) },
       { id: "health", heading: "Health", about: ready, body: () => health(ready) },
       ...audit,
@@ -30,7 +34,7 @@ export async function overviewSections() {
   };
 }
 
-export const isRunning = (state) => !["promoted", "rejected", "failed", "cancelled", "interrupted"].includes(state);
+export const isRunning = (state) => !["candidate", "promoted", "rejected", "failed", "cancelled", "interrupted"].includes(state);
 
 const needsHelp = (one) => one.notices.length > 0 || one.last_round?.state === "failed" || Boolean(one.current_model?.problem);
 
@@ -58,6 +62,33 @@ function campaignTable(campaigns) {
     };
   });
   return table("Campaigns", ["campaign", "labelled", "serves", "last round", "next round", "notices"], rows);
+}
+
+/** What trains, waits to train, or is scored, of all campaigns. */
+async function queued(campaigns) {
+  const busy = campaigns.filter((one) => one.last_round && isRunning(one.last_round.state));
+  const lists = await Promise.all(busy.map((one) => ask(`campaigns/${encodeURIComponent(one.name)}/rounds?limit=5`)));
+  const rounds = lists.flatMap(({ rounds: own }, place) => own.filter((round) => isRunning(round.state)).map((round) => [
+    busy[place].name, `round ${round.number}${round.background ? ", in the background" : ""}`, round.state, round.reason, round.requested_at,
+  ]));
+  const scored = campaigns.filter((one) => one.scoring).map((one) => [one.name, "pool", "being described or scored", one.scoring.sentence, null]);
+  return [...rounds, ...scored];
+}
+
+function queue(waiting) {
+  const rows = waiting.map(([name, what, state, why, at]) => [link(name, opsAddress(name)), what, state, why, when(at)]);
+  return table("Queue", ["campaign", "work", "state", "why", "asked for"], rows);
+}
+
+function noticeList(notices) {
+  const list = element("ul", "notices");
+  list.append(...notices.map(([name, text]) => {
+    const line = element("li", "", ": ");
+    line.prepend(link(name, opsAddress(name)));
+    line.append(text);
+    return line;
+  }));
+  return list;
 }
 
 function health(ready) {

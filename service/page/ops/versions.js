@@ -20,14 +20,18 @@ function versions(context, models, points) {
     kind: model.problem ? "look" : model.current ? "current" : "",
     cells: [
       model.version, String(model.round_number), metricsOf(model, points), when(model.created_at),
-      model.current ? element("strong", "live", "serves") : model.promoted_at ? "served before" : "never served",
-      model.problem ?? (model.pruned_at ? "its files were pruned" : model.pinned_at ? "pinned" : ""), actions(context, model, current),
+      stands(model), model.problem ?? (model.pruned_at ? "its files were pruned" : model.standing_reason ?? ""), actions(context, model, current),
     ],
   }));
-  const made = [table("Model versions", ["version", "round", "on the test reserve", "made", "state", "problem", ""], rows)];
+  const made = [table("Model versions", ["version", "round", "on the test reserve", "made", "standing", "why", ""], rows)];
   if (compared) made.push(comparison(...compared));
   else if (chosen.size === 1) made.push(nothing(`Choose a second version to compare with ${[...chosen][0]}.`));
   return made;
+}
+
+function stands({ standing, promoted_at: promoted }) {
+  if (standing === "champion") return element("strong", "live", "champion, serves");
+  return standing ?? (promoted ? "served before" : "never served");
 }
 
 function metricsOf(model, points) {
@@ -40,11 +44,13 @@ function actions({ base, campaign, refresh }, model, current) {
   if (!model.current && !model.problem && !model.pruned_at) {
     const back = current && model.round_number < current.round_number;
     const title = back ? `Roll back to ${model.version}?` : `Promote ${model.version}?`;
-    const told = current ? `It replaces ${current.version}; requests in flight are answered.` : "It begins to serve.";
+    const rejected = model.standing === "rejected";
+    const replaced = current ? `It replaces ${current.version}; requests in flight are answered.` : "It begins to serve.";
+    const told = rejected ? `It was rejected: ${model.standing_reason}. ${replaced}` : replaced;
     box.append(button(back ? "Roll back" : "Promote", async () => {
       const reason = await confirmed(title, told, back ? "Roll back" : "Promote");
       if (reason === null) return;
-      await change("POST", `${base}/models/${encodeURIComponent(model.version)}/promote`, { reason });
+      await change("POST", `${base}/models/${encodeURIComponent(model.version)}/promote`, { reason, force: rejected });
       await refresh();
     }, `promote-${model.version}`));
   }

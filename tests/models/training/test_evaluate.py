@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import shapely
 
-from al_loop.training.gate import should_promote
+from al_loop.training.gate.decision import should_promote
 from models.card import Evaluation, TaskSpec
 from models.metrics import binomial_interval
 from models.training.data.dataset import ChipReader, LabelledSample, read_samples

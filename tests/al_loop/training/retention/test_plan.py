@@ -130,3 +130,11 @@ def test_plan_never_takes_what_serves_served_before_or_is_pinned(
         ).versions
         == []
     )
+
+
+def test_challenger_that_waits_for_the_last_word_stays() -> None:
+    versions = [model(number, current=number == 5) for number in range(1, 9)]
+    versions[2] = msgspec.structs.replace(versions[2], standing="challenger")
+    found = plan(versions=versions)
+    assert {entry.version: entry.why for entry in found.kept}["v3"] == ["challenger"]
+    assert 3 not in found.rounds

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from al_loop.training.gate import missing_reserve_labels, should_promote
+from al_loop.training.gate.decision import missing_reserve_labels, should_promote
 from models.card import Evaluation, PairedDifference, TaskEvaluation
 from models.metrics import binomial_interval
 

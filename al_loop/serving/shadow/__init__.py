@@ -1,0 +1,1 @@
+"""A challenger that answers what the serving version answers, unseen."""

@@ -1,0 +1,58 @@
+"""How long candidate and incumbent take for the same image: on one machine, in one process, in turn."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from models.card import Latency
+from models.training.data.stride import STRIDE_PX
+
+WARM_UP = 2
+LEAST_RUNS = 5
+MOST_RUNS = 30
+BUDGET_S = 0.6
+"""Time for all timed runs, beyond `LEAST_RUNS` of each."""
+
+
+def measure_latency(candidate: Path, incumbent: Path | None, chips: Sequence[NDArray[np.float32]]) -> Latency | None:
+    """Median times of single runs on the first image; None without an image.
+
+    The two take turns, so that whatever else the machine does meanwhile slows both.
+
+    Args:
+        candidate: Its ONNX file.
+        incumbent: That of the serving version, of the same bands; None: there is none.
+        chips: Raw images (C, H, W), NaN invalid.
+    """
+    if not chips:
+        return None
+    height, width = chips[0].shape[1:]
+    padding = (0, 0), (0, -height % STRIDE_PX), (0, -width % STRIDE_PX)
+    image = np.pad(chips[0], padding, constant_values=np.nan)[np.newaxis]
+    sessions = [
+        onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+        for file in (candidate, incumbent)
+        if file is not None
+    ]
+    seconds: list[list[float]] = [[] for _ in sessions]
+    for _ in range(WARM_UP):
+        for session in sessions:
+            session.run(None, {"image": image})
+    began = time.perf_counter()
+    while len(seconds[0]) < LEAST_RUNS or (len(seconds[0]) < MOST_RUNS and time.perf_counter() - began < BUDGET_S):
+        for session, times in zip(sessions, seconds, strict=True):
+            started = time.perf_counter()
+            session.run(None, {"image": image})
+            times.append(time.perf_counter() - started)
+    milliseconds = [1000 * median(times) for times in seconds]
+    return Latency(
+        candidate_ms=milliseconds[0],
+        incumbent_ms=milliseconds[1] if incumbent is not None else None,
+        runs=len(seconds[0]),
+        shape=list(image.shape),
+    )

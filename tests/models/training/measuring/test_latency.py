@@ -1,0 +1,27 @@
+"""Times of single runs."""
+
+from pathlib import Path
+
+import numpy as np
+
+from models.registry import ONNX_FILE
+from models.training.measuring.latency import LEAST_RUNS, MOST_RUNS, measure_latency
+from tests.data.tiny_model import make_tiny_onnx
+
+
+def test_both_models_run_on_the_same_padded_image(tmp_path: Path) -> None:
+    files = [make_tiny_onnx(tmp_path, version=f"v{number}") / ONNX_FILE for number in (1, 2)]
+    found = measure_latency(files[0], files[1], [np.zeros((3, 50, 40), np.float32)])
+    assert found is not None
+    assert found.incumbent_ms is not None
+    assert min(found.candidate_ms, found.incumbent_ms) > 0
+    assert LEAST_RUNS <= found.runs <= MOST_RUNS
+    assert found.shape == [1, 3, 64, 64]
+
+
+def test_first_model_is_timed_alone_and_none_without_an_image(tmp_path: Path) -> None:
+    file = make_tiny_onnx(tmp_path) / ONNX_FILE
+    alone = measure_latency(file, None, [np.zeros((3, 32, 32), np.float32)])
+    assert alone is not None
+    assert alone.incumbent_ms is None
+    assert measure_latency(file, None, []) is None
