@@ -259,6 +259,7 @@ class Loop:
         self.store.campaigns.set_archived(campaign.campaign_id, self.clock() if archived else None)
         if archived:
             self.scheduler.stop(campaign)
+            self.shadow.attend(campaign, None)
             self._cancel_jobs(campaign)
 
     def deletion(self, campaign: Campaign) -> Deletion:

@@ -91,7 +91,20 @@ def described(document: Document) -> Document:
         for method, operation in item.items():
             _describe(operation, method, path)
     complete(document, {name for name, kind in classes.items() if _is_closed(kind)})
+    _share_problems(document)
     return document
+
+
+def _share_problems(document: Document) -> None:
+    """Say once what a problem looks like: a fifth of the document said it for each route."""
+    shared = document.setdefault("components", {}).setdefault("responses", {})
+    for item in document.get("paths", {}).values():
+        for operation in item.values():
+            for status, response in operation["responses"].items():
+                if response == _problem(response.get("description", "")):
+                    name = f"{status}-{response['description'].split(';')[0].replace(' ', '-')}"
+                    shared[name] = response
+                    operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
 
 
 def _is_closed(kind: type) -> bool:

@@ -48,7 +48,7 @@ class LineageController(Controller):
         Also when it served and how many of its answers are remembered. Answers of prediction routes name their version
         in the header `X-Model-Version`.
         """
-        return version_lineage(loop.store, loop.layout, target, version)
+        return version_lineage(loop.store, loop.layout, target, loop.server.resolve(target, version))
 
     @get(
         "/labels/{label_id:int}/lineage",
