@@ -70,7 +70,7 @@ class ModelVersionController(Controller):
         """How the challenger does that answers in the shadow, by labels that came in since, beside the champion."""
         report = loop.challengers.report(target)
         if report is None or loop.server.resolve(target, version) != report.version:
-            raise NotFoundError("challenger in the shadow of campaign", target.name, f"{version} is none")
+            raise NotFoundError("challenger in the shadow of campaign", target.name, "`promotion` `shadow` makes one")
         return report
 
     @post(
