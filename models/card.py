@@ -184,7 +184,7 @@ class SliceEvaluation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """Time of one run of candidate and incumbent on the same input, in turn, on one machine: medians."""
+    """Time of one run of candidate and incumbent on the same input, in turn, by one thread: the fastest of each."""
 
     candidate_ms: float
     """Of the new version."""

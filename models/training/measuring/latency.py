@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 import onnxruntime
@@ -20,9 +19,10 @@ BUDGET_S = 0.6
 
 
 def measure_latency(candidate: Path, incumbent: Path | None, chips: Sequence[NDArray[np.float32]]) -> Latency | None:
-    """Median times of single runs on the first image; None without an image.
+    """Times of single runs on the first image by one thread, the fastest of each; None without an image.
 
-    The two take turns, so that whatever else the machine does meanwhile slows both.
+    The two take turns, in either order, and the fastest run counts: whatever else the machine does meanwhile only adds
+    to the others. By several threads one model's would wait for the other's.
 
     Args:
         candidate: Its ONNX file.
@@ -34,8 +34,10 @@ def measure_latency(candidate: Path, incumbent: Path | None, chips: Sequence[NDA
     height, width = chips[0].shape[1:]
     padding = (0, 0), (0, -height % STRIDE_PX), (0, -width % STRIDE_PX)
     image = np.pad(chips[0], padding, constant_values=np.nan)[np.newaxis]
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
     sessions = [
-        onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+        onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
         for file in (candidate, incumbent)
         if file is not None
     ]
@@ -45,11 +47,12 @@ def measure_latency(candidate: Path, incumbent: Path | None, chips: Sequence[NDA
             session.run(None, {"image": image})
     began = time.perf_counter()
     while len(seconds[0]) < LEAST_RUNS or (len(seconds[0]) < MOST_RUNS and time.perf_counter() - began < BUDGET_S):
-        for session, times in zip(sessions, seconds, strict=True):
+        pairs = list(zip(sessions, seconds, strict=True))
+        for session, times in pairs if len(seconds[0]) % 2 else reversed(pairs):
             started = time.perf_counter()
             session.run(None, {"image": image})
             times.append(time.perf_counter() - started)
-    milliseconds = [1000 * median(times) for times in seconds]
+    milliseconds = [1000 * min(times) for times in seconds]
     return Latency(
         candidate_ms=milliseconds[0],
         incumbent_ms=milliseconds[1] if incumbent is not None else None,

@@ -338,7 +338,7 @@ def test_quick_round_is_served_while_a_deep_one_runs_which_is_then_compared_with
     assert ended.evaluation.paired[0].difference == 0
     assert (ended.background, ended.choice) == (True, "deep is the only candidate; settings.model names an encoder")
     card = service.server.registry(service.campaign).card(str(ended.version))
-    assert card.evaluation == ended.evaluation
+    assert msgspec.structs.replace(card.evaluation, slices=[]) == ended.evaluation, "slices are in the card"
 
 
 def test_deep_round_that_runs_is_cancelled_by_its_number(service: Service) -> None:

@@ -19,6 +19,14 @@ def test_both_models_run_on_the_same_padded_image(tmp_path: Path) -> None:
     assert found.shape == [1, 3, 64, 64]
 
 
+def test_equal_models_take_about_as_long(tmp_path: Path) -> None:
+    files = [make_tiny_onnx(tmp_path, version=f"v{number}") / ONNX_FILE for number in (1, 2)]
+    found = measure_latency(files[0], files[1], [np.zeros((3, 256, 256), np.float32)])
+    assert found is not None
+    assert found.incumbent_ms is not None
+    assert 0.2 < found.candidate_ms / found.incumbent_ms < 5, "whatever else the machine does"
+
+
 def test_first_model_is_timed_alone_and_none_without_an_image(tmp_path: Path) -> None:
     file = make_tiny_onnx(tmp_path) / ONNX_FILE
     alone = measure_latency(file, None, [np.zeros((3, 32, 32), np.float32)])
