@@ -21,8 +21,6 @@ class RayConfig(msgspec.Struct, frozen=True, kw_only=True):
     """CPUs that a program, or a shard, reserves and uses."""
     gpus: float = 0.0
     """GPUs that a program reserves."""
-    train_workers: int = 1
-    """Processes that train one network together."""
     patience_s: float = 600.0
     """Seconds that a round or a pretraining waits for a cluster that does not answer, before it fails."""
     shard_s: float = 900.0

@@ -33,6 +33,7 @@ from al_loop.runtime.cluster.shards import score_in_shards
 from al_loop.runtime.cluster.shipping import fetch_results, ship_inputs
 from al_loop.runtime.processes import ERROR_FILE, LOG_FILE
 from models.errors import ModelsError
+from models.limits import OUT_OF_MEMORY
 from models.progress import Progress
 
 CONNECT_S = 60.0
@@ -42,6 +43,8 @@ LOOK_S = 1.0
 RESTARTS = 3
 """Machines that may be lost under one program."""
 SCORING = "models.score_pool"
+LOST = 4
+"""Exit code of a driver whose cluster was lost."""
 
 
 class RefusedError(Exception):
@@ -50,6 +53,11 @@ class RefusedError(Exception):
 
 class FailedError(Exception):
     """The program failed; the message is its sentence."""
+
+    def __init__(self, sentence: str, code: int = 2) -> None:
+        super().__init__(sentence)
+        self.code = code
+        """Exit code that says how."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -67,22 +75,24 @@ def main(arguments: Sequence[str]) -> int:
                 _follow(spec, options.out, progress)
     except RefusedError as error:
         return _leave(options.out, REFUSED, str(error))
-    except (FailedError, ArtefactError, ModelsError) as error:
+    except FailedError as error:
+        return _leave(options.out, FAILED, str(error), error.code)
+    except (ArtefactError, ModelsError) as error:
         return _leave(options.out, FAILED, str(error))
     except RayTaskError as error:  # a fault of ours, there
         return _leave(options.out, FAILED, f"{type(error.cause).__name__}: {error.cause}")
     except (RayError, ConnectionError) as error:
         first = str(error).strip().splitlines()[0]
         (options.out / ERROR_FILE).write_text(f"the Ray cluster at {spec.config.address} was lost: {first}\n")
-        return 3
+        return LOST
     (options.out / OUTCOME_FILE).write_text("well")
     return 0
 
 
-def _leave(directory: Path, outcome: str, sentence: str) -> int:
+def _leave(directory: Path, outcome: str, sentence: str, code: int = 2) -> int:
     (directory / ERROR_FILE).write_text(f"{sentence}\n")
     (directory / OUTCOME_FILE).write_text(outcome)
-    return 2
+    return code
 
 
 @contextmanager
@@ -92,7 +102,7 @@ def joined(address: str) -> Iterator[None]:
     Raises:
         RefusedError: The cluster has another version of Ray or Python, or this machine is no node of it.
     """
-    late = threading.Timer(CONNECT_S, os._exit, (3,))
+    late = threading.Timer(CONNECT_S, os._exit, (LOST,))
     late.daemon = True
     late.start()
     try:
@@ -133,20 +143,20 @@ def _follow(spec: DriverSpec, out: Path, progress: Progress) -> None:
         shipment=shipment,
     )  # fmt: skip
     try:
-        problem = _forward(program, None if store is None else directory / LOG_FILE, progress)
+        last = _forward(program, None if store is None else directory / LOG_FILE, progress)
     except KeyboardInterrupt:
         if not (out / LEAVE_FILE).exists():
             _end(program)
         os._exit(1)
-    if store is not None and problem is None:
+    if store is not None and last.problem is None:
         fetch_results(store, shipment, directory)
     ray.kill(program)
-    if problem is not None:
-        raise FailedError(problem)
+    if last.problem is not None:
+        raise FailedError(last.problem, OUT_OF_MEMORY if last.lacks_memory else 2)
 
 
-def _forward(program: Any, log: Path | None, progress: Progress) -> str | None:  # noqa: ANN401  # an actor's handle
-    """Forward reports until the program has ended; returns why it failed, or None.
+def _forward(program: Any, log: Path | None, progress: Progress) -> Report:  # noqa: ANN401  # an actor's handle
+    """Forward reports until the program has ended; returns the last one.
 
     Its output is written to `log`, where that is not written on a disk that is shared.
 
@@ -177,7 +187,7 @@ def _forward(program: Any, log: Path | None, progress: Progress) -> str | None: 
                 file.seek(logged)
                 logged += file.write(report.log)
         if report.ended:
-            return report.problem
+            return report
 
 
 def _end(program: Any) -> None:  # noqa: ANN401  # an actor's handle

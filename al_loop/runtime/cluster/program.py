@@ -14,7 +14,13 @@ import msgspec
 from al_loop import __version__
 from al_loop.runtime.cluster.artefacts import Artefacts
 from al_loop.runtime.cluster.shipping import fetch_inputs, send_results
-from al_loop.runtime.processes import LOG_FILE, ProcessCancelledError, ProcessFailedError, run_supervised
+from al_loop.runtime.processes import (
+    LOG_FILE,
+    OutOfMemoryError,
+    ProcessCancelledError,
+    ProcessFailedError,
+    run_supervised,
+)
 from models.progress import PROGRESS_FILE, ProgressLine
 
 POLL_S = 0.1
@@ -32,6 +38,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     ended: bool = False
     problem: str | None = None
     """Why the program failed, where it ended badly."""
+    lacks_memory: bool = False
+    """Whether that was for lack of memory."""
 
 
 class RemoteProgram:
@@ -59,6 +67,7 @@ class RemoteProgram:
         self._changed = threading.Condition()
         self._cancelled = threading.Event()
         self._ended, self._problem = False, None if version == __version__ else _other_version(version)
+        self._lacks_memory = False
         self._seen = time.monotonic()
         threading.Thread(target=self._work, name="program", daemon=True).start()
 
@@ -69,7 +78,7 @@ class RemoteProgram:
             self._changed.wait_for(lambda: self._ended or len(self._lines) > seen, wait_s)
             report = Report(
                 incarnation=self._incarnation, lines=self._lines[seen:], log=self._log(log_from), ended=self._ended,
-                problem=self._problem,
+                problem=self._problem, lacks_memory=self._lacks_memory,
             )  # fmt: skip
         return msgspec.json.encode(report)
 
@@ -90,7 +99,7 @@ class RemoteProgram:
             if self._problem is None:
                 self._run()
         except (ProcessFailedError, ProcessCancelledError) as error:
-            self._problem = str(error)
+            self._problem, self._lacks_memory = str(error), isinstance(error, OutOfMemoryError)
         except Exception as error:  # whatever it is, the one who follows has to know
             self._problem = f"{type(error).__name__}: {error}"
         with self._changed:

@@ -1,6 +1,6 @@
 """The rows of a snapshot: labelled samples as they were after a label event, each on its side, with its targets.
 
-They are made again from the same event for `al_loop.training.lineage.reproduction`, whatever was labelled since.
+They are made again from the same event for `al_loop.training.lineage.reproducing`, whatever was labelled since.
 """
 
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from al_loop.runtime.cluster.config import driver_directory, is_submitted
-from al_loop.runtime.processes import ProcessCancelledError, ProcessFailedError
+from al_loop.runtime.processes import OutOfMemoryError, ProcessCancelledError, ProcessFailedError
 from tests.al_loop.runtime.cluster.fixtures import Machines, MakeExecutor, Run, wait_long
 from tests.al_loop.runtime.fixtures import CHILD, is_alive
 
@@ -34,6 +34,11 @@ def test_failure_of_a_program_is_its_own_sentence(machines: Machines, make_execu
         Run(make_executor(machines.address), CHILD, ["known"], tmp_path / "out").end()
     with pytest.raises(ProcessFailedError, match=r"^the process was killed \(SIGKILL\)"):
         Run(make_executor(machines.address), CHILD, ["killed"], tmp_path / "other").end()
+
+
+def test_lack_of_memory_is_told_from_other_failures(machines: Machines, make_executor: MakeExecutor, tmp_path: Path):
+    with pytest.raises(OutOfMemoryError, match=r"^out of memory: CUDA out of memory$"):
+        Run(make_executor(machines.address), CHILD, ["memory"], tmp_path / "out").end()
 
 
 def test_cancelled_program_ends_with_all_it_started(machines: Machines, make_executor: MakeExecutor, tmp_path: Path):
