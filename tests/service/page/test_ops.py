@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import httpx
 import msgspec
+import numpy as np
 import pytest
 from litestar import Litestar
 from playwright.sync_api import Page, expect
@@ -14,6 +15,10 @@ from playwright.sync_api import Page, expect
 from al_loop.domain.gate import Challenger, GateCheck, GateReport
 from al_loop.domain.rounds import RoundState
 from al_loop.loop import Loop
+from models.card import TaskSpec
+from models.tasks import task_of
+from models.training.data.dataset import LabelledSample
+from models.training.reserve.outcomes import OutcomeRow, write_outcomes
 from service.app import create_app
 from service.settings import Settings
 from tests.al_loop.store.tables.test_rounds import EVALUATION
@@ -280,3 +285,35 @@ def test_gate_shows_every_check_with_its_figures(start: Start, page: Page, image
     expect(gate.get_by_role("row", name="metric, classification")).to_contain_text("+.042 (−.020 to +.100)")
     expect(gate.get_by_role("row", name="class bright")).to_contain_text("not asked")
     expect(gate.get_by_role("row", name="latency")).to_contain_text("3.00 times")
+
+
+def test_report_of_a_version_opens_in_a_tab_with_its_own_style(start: Start, page: Page, imagery: Path) -> None:
+    url, app = start()
+    make(url, imagery / "fields")
+    make_versions(app)
+    loop: Loop = app.state.loop
+    folder = loop.layout.models(loop.store.campaigns.get("fields").folder) / "v2"
+    folder.chmod(0o755)
+    task = task_of(TaskSpec(task="classification", classes=["dark", "bright"]))
+    rows = []
+    for number, output in enumerate(([0.75, 0.25], [0.125, 0.875])):  # both are dark
+        row, values = OutcomeRow(task), np.array(output, np.float32)
+        table, _ = task.tally([0], values)
+        judged = task.judge([0], values)
+        assert judged is not None
+        row.add(table, judged)
+        sample = LabelledSample(sample_id=number + 1, path=Path("a"), block="place:1:1", targets={}, height=1, width=1)
+        rows.append(row.row("classification", sample))
+    write_outcomes(folder, rows)
+    page.goto(f"{url}/ops/fields")
+    with page.expect_popup() as opened:
+        page.get_by_role("button", name="Report").first.click()
+    report = opened.value
+    expect(report.get_by_role("heading", name="fields, round 2")).to_be_visible()
+    expect(report.locator("#first")).to_contain_text("shows one class of classification alone, dark")
+    expect(report.locator(".mistakes img")).to_have_count(1)
+    assert report.locator(".mistakes img").evaluate("image => image.naturalWidth") > 0
+    assert report.locator(".biased").evaluate("box => getComputedStyle(box).borderStyle") == "dashed"
+    report.close()
+    page.get_by_role("button", name="Report").last.click()  # of v1, which kept no answers
+    expect(page.locator("#said")).to_contain_text("made before answers on the test reserve were kept")
