@@ -26,6 +26,7 @@ class Changes:
         self._by_campaign: Counter[int] = Counter()
         self._content: Counter[int] = Counter()
         self._kept: dict[tuple[Hashable, int], tuple[int, Any]] = {}
+        self._committing: set[int | None] = set()
 
     @property
     def total(self) -> int:
@@ -44,9 +45,14 @@ class Changes:
         """
         return self._content[campaign_id]
 
+    def begin(self, changes: Iterable[Change]) -> None:
+        """These are about to be committed: others may see them before they are noted, and `remember` keeps nothing."""
+        self._committing = {change.campaign_id for change in changes}
+
     def note(self, changes: Iterable[Change]) -> None:
         """These were committed; without any, those who wait look again."""
         with self._changed:
+            self._committing = set()
             for campaign_id, content in changes:
                 if campaign_id is None:
                     self._everywhere += 1
@@ -69,6 +75,8 @@ class Changes:
             campaign_id: The campaign.
             read: Reads it from the store; what it returns must not be changed by anybody.
         """
+        if self._committing & {campaign_id, None}:
+            return read()
         version = self.version(campaign_id)
         kept = self._kept.get((what, campaign_id))
         if kept is None or kept[0] != version:

@@ -62,9 +62,7 @@ class Database:
             raise
         self.campaign_changes = Changes()
         """Notified of every commit before its caller gets an answer."""
-        self._writer = Writer(
-            self._connection.cursor(), self._reopen, self._needs_checkpoint, self.campaign_changes.note
-        )
+        self._writer = Writer(self._connection.cursor(), self._reopen, self._needs_checkpoint, self.campaign_changes)
         self._ordering = threading.Lock()
         self._later: Future[Any] | None = None
         """The last write that nobody waited for; those before it are done when it is."""

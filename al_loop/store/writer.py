@@ -16,7 +16,7 @@ from duckdb import DuckDBPyConnection
 
 from al_loop.errors import AlLoopError, StoreClosedError, StoreError, StoreFullError
 from al_loop.runtime.disk import is_full
-from al_loop.store.changes import Change
+from al_loop.store.changes import Change, Changes
 
 Item = TypeVar("Item")
 T = TypeVar("T")
@@ -56,10 +56,10 @@ class Writer:
         connection: DuckDBPyConnection,
         reopen: Callable[[], DuckDBPyConnection],
         needs_checkpoint: Callable[[], bool],
-        on_commit: Callable[[set[Change]], None],
+        noted: Changes,
     ) -> None:
         self._connection: DuckDBPyConnection | None = connection
-        self._reopen, self._needs_checkpoint, self._on_commit = reopen, needs_checkpoint, on_commit
+        self._reopen, self._needs_checkpoint, self._noted = reopen, needs_checkpoint, noted
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
         self._closed = False
@@ -163,9 +163,12 @@ class Writer:
             else:
                 batch[0].future.set_exception(_translated(error))
             return
+        changes = {Change(entry.campaign_id, entry.content) for entry in batch}
+        self._noted.begin(changes)
         try:
             connection.commit()
         except duckdb.Error as error:
+            self._noted.note([])
             self._undo()
             for entry in batch:
                 entry.future.set_exception(_translated(error))
@@ -178,7 +181,7 @@ class Writer:
                     entry.committed(result)
                 except Exception as error:  # delivered to the caller, as above; the writer goes on
                     entry.future.set_exception(error)
-        self._on_commit({Change(entry.campaign_id, entry.content) for entry in batch})
+        self._noted.note(changes)
         for entry, result in zip(batch, results, strict=True):
             if not entry.future.done():
                 entry.future.set_result(result)

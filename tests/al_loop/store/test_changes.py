@@ -36,6 +36,17 @@ def test_remembered_answer_is_read_again_after_a_change_of_its_campaign():
     assert changes.remember("x", 1, read) == 2
 
 
+def test_nothing_is_remembered_of_a_campaign_whose_change_is_being_committed():
+    """Between a commit and its note, one answer would be from after it and a remembered one from before."""
+    changes, reads = Changes(), iter(range(10))
+    assert [changes.remember("x", number, lambda: next(reads)) for number in (1, 2)] == [0, 1]
+    changes.begin([Change(1)])
+    assert changes.remember("x", 1, lambda: next(reads)) == 2
+    assert changes.remember("x", 2, lambda: next(reads)) == 1
+    changes.note([Change(1)])
+    assert [changes.remember("x", 1, lambda: next(reads)) for _ in range(2)] == [3, 3]
+
+
 def test_waiting_ends_with_the_next_change():
     changes = Changes()
     seen = changes.total
