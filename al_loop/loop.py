@@ -60,6 +60,7 @@ from al_loop.upkeep.backup import BackupStream, take_backup
 from al_loop.webhooks.conditions import ConditionWatch
 from al_loop.webhooks.dispatcher import WebhookDispatcher
 from al_loop.webhooks.port import SendWebhook, send_nothing
+from models.inference.predictor import Predictor
 from models.inference.promptable import PromptableModel
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES
@@ -109,6 +110,7 @@ class Loop:
         open_scaneo: OpenScaneo,
         clock: Callable[[], datetime] = utc_now,
         threads: int | None = None,
+        load_model: Callable[[Path], Predictor] = Predictor,
         max_image_bytes: int,
         retrain_tick_s: float = 2.0,
         score_tick_s: float = 2.0,
@@ -125,7 +127,8 @@ class Loop:
             data: Directory of the service; made if missing.
             open_scaneo: Makes a client of the SCANEO at an address.
             clock: Gives aware UTC times.
-            threads: CPU threads of one model run; None: all cores.
+            threads: CPU threads of one run of a model that scores or outlines; None: all cores.
+            load_model: Loads a version that serves.
             max_image_bytes: Most bytes that the pixels of an uploaded image take, as float32 at least.
             retrain_tick_s: Seconds between two looks at the retrain policies, at least.
             score_tick_s: Seconds between two looks for samples without a score, at least.
@@ -148,7 +151,7 @@ class Loop:
         self.disk = DataDisk(data)
         self.store = LabelStore.open(self.layout.database)
         self._embedding_stores: dict[str, EmbeddingStore] = {}
-        self.server = ModelServer(self.store, self.layout, threads=threads)
+        self.server = ModelServer(self.store, self.layout, load=load_model)
         self.cluster, scoring = cluster, executor
         if cluster is not None:
             executor, scoring = cluster, partial(cluster, patient=False)  # the scheduler tries again, and others wait

@@ -33,6 +33,8 @@ class RunLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Memory in use, in 10^6 bytes; None: no limit."""
     least_free_mb: int = 0
     """Free space on the disk of its results below which it ends."""
+    gpu_share: float = 1.0
+    """Share of the memory of a GPU that it takes at most, above 0."""
     threads: int | None = None
     """Processors that it runs on; None: all that its parent has."""
     nice: int = 0

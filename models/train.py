@@ -236,6 +236,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     hold_to(limits, options.out, lambda sentence, code: os._exit(leave_sentence(options.out, sentence, code)))
     if limits.threads is not None:
         torch.set_num_threads(limits.threads)
+    if limits.gpu_share < 1 and torch.cuda.is_available():
+        torch.cuda.set_per_process_memory_fraction(limits.gpu_share)
     try:
         with Progress(options.out, supervised=options.supervised) as progress:
             if options.again is None:

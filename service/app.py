@@ -180,6 +180,7 @@ def open_workbench(settings: Settings) -> Loop:
         settings.data.resolve(),
         open_scaneo=partial(ScaneoClient.at, link_local=settings.scaneo_link_local),
         threads=settings.threads,
+        load_model=settings.load_model,
         max_image_bytes=settings.max_upload_mb * 1_000_000,
         rounds_at_once=settings.rounds_at_once,
         retrain_tick_s=settings.retrain_tick_s,

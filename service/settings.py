@@ -1,13 +1,17 @@
 """Every knob of the service, with its default and unit, in one frozen Struct."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import msgspec
+
+if TYPE_CHECKING:
+    from models.inference.predictor import Predictor
 
 PREFIX = "AL_LOOP_"
 Role = Literal["predict", "annotate", "ops"]
@@ -48,6 +52,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether a line is logged for each request; tokens in addresses are left out."""
     threads: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """CPU threads of one model run; unset: all cores."""
+    serving_device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where models serve: `cpu` leaves the GPU to training, `cuda` insists on it, `auto` takes one that works."""
+    serving_gpu_mb: Annotated[int, msgspec.Meta(ge=100)] | None = None
+    """Most GPU memory that each serving model takes, in MB (10^6 bytes); unset: what it asks for."""
     max_upload_mb: Annotated[int, msgspec.Meta(ge=1)] = 1024
     """Largest request body, in MB; larger ones get 413."""
     max_connections: Annotated[int, msgspec.Meta(ge=8, le=100_000)] = 512
@@ -106,8 +114,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Refuse settings that are unsafe.
 
         Raises:
-            SettingsError: Not loopback and no tokens, malformed tokens, a path or origin that is none, or an imagery
-                folder, token file or SAM model that does not exist.
+            SettingsError: Not loopback and no tokens, malformed tokens, a path or origin that is none, an imagery
+                folder, token file or SAM model that does not exist, or a GPU is asked for and there is none.
         """
         if not self.needs_tokens and not is_loopback(self.host):
             raise SettingsError(
@@ -130,6 +138,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 raise SettingsError(f"imagery folder {folder} is not an existing directory")
         if self.sam_model is not None and not self.sam_model.is_file():
             raise SettingsError(f"{PREFIX}SAM_MODEL: there is no file {self.sam_model}")
+        self._check_device()
 
     def _check_cluster(self) -> None:
         if self.executor == "ray" and not ADDRESS.fullmatch(self.ray_address):
@@ -137,6 +146,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         for used, package, extra in ((self.executor == "ray", "ray", "ray"), (self.artifacts, "fsspec", "artefacts")):
             if used and find_spec(package) is None:
                 raise SettingsError(f"{package} is not installed: pip install 'al-loop[{extra}]'")
+
+    def _check_device(self) -> None:
+        if self.serving_device == "cuda":
+            from models.inference.predictor import sees_gpu  # as in `load_model`
+
+            if not sees_gpu():
+                raise SettingsError(
+                    f"{PREFIX}SERVING_DEVICE=cuda: there is no CUDA GPU that ONNX Runtime can use; choose auto or cpu"
+                )
 
     def _check_origins(self) -> None:
         for origin in self.allowed_origins:
@@ -186,6 +204,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if found is None:
             raise SettingsError(f"SCANEO needs a token of the role predict: add predict=<token> to {PREFIX}TOKENS")
         return found
+
+    @property
+    def load_model(self) -> "Callable[[Path], Predictor]":
+        """Loads the version of a directory, to serve as these settings say."""
+        from models.inference.predictor import Predictor  # loads ONNX Runtime, which most commands do without
+
+        return partial(Predictor, threads=self.threads, device=self.serving_device, gpu_mb=self.serving_gpu_mb)
 
     @property
     def needs_tokens(self) -> bool:

@@ -22,6 +22,8 @@ class RoundLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     trains, a round takes about 700."""
     memory_retries: Annotated[int, msgspec.Meta(ge=0, le=8)] = 2
     """How often a round for which memory did not suffice, the GPU's too, is tried again with half the batch."""
+    gpu_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+    """Share of a GPU's memory that training may take; what is beyond it counts as lack of memory."""
     least_free_mb: Annotated[int, msgspec.Meta(ge=0, le=10**9)] = 200
     """Free space on the disk of the data directory that a round needs to begin, and leaves while it trains, in MB."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=4_096)] | None = None
@@ -34,7 +36,11 @@ class RoundLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def of_the_program(self) -> RunLimits:
         """Those that the program holds itself to."""
         return RunLimits(
-            memory_mb=self.memory_mb, least_free_mb=self.least_free_mb, threads=self.threads, nice=self.nice
+            memory_mb=self.memory_mb,
+            gpu_share=self.gpu_share,
+            least_free_mb=self.least_free_mb,
+            threads=self.threads,
+            nice=self.nice,
         )
 
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
@@ -28,10 +29,17 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 class ModelServer:
     """The models that answer predictions, one `Batcher` a campaign."""
 
-    def __init__(self, store: LabelStore, layout: DataLayout, *, threads: int | None = None) -> None:
+    def __init__(self, store: LabelStore, layout: DataLayout, *, load: Callable[[Path], Predictor] = Predictor) -> None:
+        """Nothing is loaded before `start`.
+
+        Args:
+            store: Which versions serve.
+            layout: Where they lie.
+            load: Loads the version of a directory.
+        """
         self._store = store
         self._layout = layout
-        self._threads = threads
+        self._load_version = load
         self._batchers: dict[int, Batcher] = {}
         self._lock = threading.Lock()
         self._promoting: dict[int, threading.Lock] = {}
@@ -92,7 +100,7 @@ class ModelServer:
         self._store.versions.check_present(campaign.campaign_id, version)
         registry = self.registry(campaign)
         registry.verify(version)
-        return Predictor(registry.path(version), threads=self._threads)
+        return self._load_version(registry.path(version))
 
     def promote(
         self,

@@ -83,7 +83,7 @@ class Replica:
         clock: Callable[[], datetime],
         *,
         max_bytes: int,
-        threads: int | None = None,
+        load: Callable[[Path], Predictor] = Predictor,
     ) -> None:
         """Nothing is loaded before the first `look`.
 
@@ -92,10 +92,10 @@ class Replica:
             find: Gives the directory of the version that serves a campaign; may raise as it likes.
             clock: Gives aware UTC times.
             max_bytes: Most bytes that the pixels of an image take, as float32 at least.
-            threads: CPU threads of one model run; None: all cores.
+            load: Loads the version of a directory.
         """
         self._writer, self._find, self._clock = writer, find, clock
-        self._max_bytes, self._threads = max_bytes, threads
+        self._max_bytes, self._load_version = max_bytes, load
         self._served: dict[str, ServedCampaign] = {}
         self._batchers: dict[int, tuple[str | None, Batcher]] = {}
         self._looking = threading.Lock()
@@ -179,7 +179,7 @@ class Replica:
         if entry.version is None or (loaded is not None and loaded[0] == entry.copy_key):
             return None
         try:
-            predictor = Predictor(self._find(entry), threads=self._threads)
+            predictor = self._load_version(self._find(entry))
         except (AlLoopError, ModelsError, OSError) as error:
             return f"{entry.version} of campaign {entry.campaign.name!r} cannot be loaded: {error}"
         if loaded is None:

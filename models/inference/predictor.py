@@ -38,13 +38,16 @@ _LOAD_ERRORS = (
 class Predictor(ImageModel):
     """One version, loaded once. Thread-safe; the GIL is free while the graph runs."""
 
-    def __init__(self, directory: Path, *, threads: int | None = None, device: Device = "auto") -> None:
+    def __init__(
+        self, directory: Path, *, threads: int | None = None, device: Device = "auto", gpu_mb: int | None = None
+    ) -> None:
         """Load a version, check it against its card, and run it once.
 
         Args:
             directory: A version's directory: `model.onnx` and `card.json`.
             threads: CPU threads of one run; None: as many as there are physical cores.
             device: "auto" takes a GPU if one works; "cuda" insists on it.
+            gpu_mb: Most memory of the GPU that its arena takes, in 10^6 bytes; None: what it asks for.
 
         Raises:
             CorruptVersionError: A file is missing, its digest differs from the card, or it is no model as the card
@@ -62,7 +65,7 @@ class Predictor(ImageModel):
             raise CorruptVersionError(version, f"{ONNX_FILE} does not match its digest")
         self.version = self.card.version
         try:
-            self._session = _open_session(model, threads, device)
+            self._session = _open_session(model, threads, device, gpu_mb)
         except _LOAD_ERRORS as error:
             raise CorruptVersionError(version, f"ONNX Runtime cannot load {ONNX_FILE}: {error}") from error
         self.device: Literal["cpu", "cuda"] = "cuda" if _CUDA in self._session.get_providers() else "cpu"
@@ -85,7 +88,9 @@ class Predictor(ImageModel):
             raise CorruptVersionError(version, f"{ONNX_FILE} answers {self._output_names}, not {sorted(expected)}")
 
 
-def _open_session(model: bytes, threads: int | None, device: Device) -> onnxruntime.InferenceSession:
+def _open_session(
+    model: bytes, threads: int | None, device: Device, gpu_mb: int | None
+) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _LOG_ERRORS_ONLY
     options.intra_op_num_threads = threads or 0
@@ -94,11 +99,18 @@ def _open_session(model: bytes, threads: int | None, device: Device) -> onnxrunt
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = [_CPU]
     if device != "cpu" and sees_gpu():
-        providers = [(_CUDA, _CUDA_OPTIONS), _CPU]
+        providers = [(_CUDA, cuda_options(gpu_mb)), _CPU]
     session = onnxruntime.InferenceSession(model, options, providers=providers)
     if device == "cuda" and _CUDA not in session.get_providers():
         raise RuntimeError("there is no CUDA GPU that ONNX Runtime can use; ask for device 'auto' or 'cpu'")
     return session
+
+
+def cuda_options(gpu_mb: int | None) -> dict[str, str]:
+    """Options of ONNX Runtime's CUDA provider; with a limit its memory grows by what is asked for, not by doubling."""
+    if gpu_mb is None:
+        return _CUDA_OPTIONS
+    return _CUDA_OPTIONS | {"gpu_mem_limit": str(gpu_mb * 10**6), "arena_extend_strategy": "kSameAsRequested"}
 
 
 @cache

@@ -42,7 +42,7 @@ def replica_app(settings: Settings, url: str, token: str | None) -> Litestar:
         find = partial(_shared, layout)
     replica = Replica(
         HttpWriter(url.rstrip("/"), token), find, utc_now, max_bytes=settings.max_upload_mb * 1_000_000,
-        threads=settings.threads,
+        load=settings.load_model,
     )  # fmt: skip
     return create_replica_app(settings, replica, url)
 

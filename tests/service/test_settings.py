@@ -1,11 +1,13 @@
 """Settings refuse what is unsafe or misspelt, at the start and by name."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from models.inference.predictor import sees_gpu
 from service.settings import Settings, SettingsError
 
 SETTINGS = Path(__file__).parent.parent.parent / "docs" / "settings.md"
@@ -25,6 +27,19 @@ def test_open_address_with_tokens_is_accepted() -> None:
     assert settings.roles == {"12345678": "ops", "abcdefgh": "predict"}
 
 
+def test_serving_models_are_loaded_as_the_settings_say(tmp_path: Path) -> None:
+    settings = Settings.from_env({"AL_LOOP_SERVING_DEVICE": "cpu", "AL_LOOP_SERVING_GPU_MB": "2000"})
+    load = settings.load_model
+    assert isinstance(load, partial)
+    assert load.keywords == {"threads": None, "device": "cpu", "gpu_mb": 2000}
+
+
+@pytest.mark.skipif(sees_gpu(), reason="there is a GPU here")
+def test_a_gpu_that_is_insisted_on_and_not_there_is_told_at_the_start() -> None:
+    with pytest.raises(SettingsError, match="SERVING_DEVICE=cuda: there is no CUDA GPU"):
+        Settings.from_env({"AL_LOOP_SERVING_DEVICE": "cuda"})
+
+
 @pytest.mark.parametrize(
     ("environ", "named"),
     [
@@ -32,6 +47,8 @@ def test_open_address_with_tokens_is_accepted() -> None:
         ({"AL_LOOP_PORT": "none"}, "port"),
         ({"AL_LOOP_PORT": "70000"}, "port"),
         ({"AL_LOOP_THREADS": "0"}, "threads"),
+        ({"AL_LOOP_SERVING_DEVICE": "gpu"}, "serving_device"),
+        ({"AL_LOOP_SERVING_GPU_MB": "0"}, "serving_gpu_mb"),
         ({"AL_LOOP_TOKENS": "ops=short"}, "TOKENS"),
         ({"AL_LOOP_TOKENS": "king=123456789"}, "TOKENS"),
         ({"AL_LOOP_TOKENS": "ops=123456789,annotate=123456789"}, "one token stands for the roles ops and annotate"),

@@ -7,7 +7,7 @@ import pytest
 
 from models.errors import CorruptVersionError, UnknownTaskError, UnusableRasterError
 from models.inference.image_model import select_bands
-from models.inference.predictor import Predictor
+from models.inference.predictor import Predictor, cuda_options
 from models.rasters.bands import invalid_pixels
 from models.registry import ModelRegistry
 from tests.data.tiny_model import SCALE, make_tiny_onnx
@@ -197,3 +197,9 @@ def test_loading_on_a_machine_without_gpu_is_quiet(tiny_version, capfd):
 def test_tiny_models_are_valid_onnx(tmp_path):
     registry = ModelRegistry(make_tiny_onnx(tmp_path / "models").parent)
     onnx.checker.check_model(onnx.load(registry.path("v1") / "model.onnx"), full_check=True)
+
+
+def test_limit_of_gpu_memory_reaches_onnx_runtime_in_bytes() -> None:
+    assert "gpu_mem_limit" not in cuda_options(None)
+    options = cuda_options(500)
+    assert (options["gpu_mem_limit"], options["arena_extend_strategy"]) == ("500000000", "kSameAsRequested")
