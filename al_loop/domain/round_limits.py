@@ -55,7 +55,8 @@ def check_limits(limits: RoundLimits, disk_bytes: int, path: str = "$.limits") -
     Raises:
         InvalidValueError: Names the field.
     """
-    if limits.least_free_mb * MB >= disk_bytes:
+    chosen = limits.least_free_mb != RoundLimits().least_free_mb  # the default is nobody's mistake
+    if chosen and limits.least_free_mb * MB >= disk_bytes:
         raise InvalidValueError(
             f"{path}.least_free_mb",
             f"{limits.least_free_mb:,} MB is as much as the whole disk has ({disk_bytes / MB:,.0f} MB): no round "

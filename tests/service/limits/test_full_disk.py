@@ -127,7 +127,7 @@ def test_round_ends_with_a_sentence_when_its_disk_fails_and_the_next_one_goes_on
     said: str,
 ) -> None:
     write_pool(imagery / "demo", 16, size=32)
-    create(http, imagery / "demo", "demo", settings=QUICK | {"reserve": BALANCED})
+    create(http, imagery / "demo", "demo", settings=QUICK | {"reserve": BALANCED, "limits": {"least_free_mb": 0}})
     register(http, "demo")
     label_all(http)
     assert http.post("/campaigns/demo/rounds", json={}).status_code == 202
