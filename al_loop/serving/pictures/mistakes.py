@@ -15,7 +15,7 @@ from al_loop.domain.samples import Sample
 from al_loop.errors import AlLoopError
 from al_loop.serving.model_server import ModelServer
 from al_loop.serving.pictures.drawing import Picture, enlarged, with_codes
-from al_loop.serving.pictures.service import MAX_MODEL_PX, PictureService
+from al_loop.serving.pictures.service import PictureService
 from al_loop.serving.sample_files import file_of
 from al_loop.store import LabelStore
 from models.card import BACKGROUND, TaskName
@@ -26,6 +26,11 @@ from models.rasters.reading import read_raster
 from models.tasks import kind_of
 from models.tasks.class_order import codes_in_campaign_order
 
+MASK_PX = 512
+"""The version sees images with a longer side than this reduced to it: a report is looked at, not measured by."""
+MOST_MASKS = 4
+"""Samples of a report that the version is run on: seconds each, on a busy machine."""
+
 
 class CaptionedPicture(NamedTuple):
     """A picture, or why there is none."""
@@ -35,7 +40,7 @@ class CaptionedPicture(NamedTuple):
 
 
 class MistakePictures:
-    """Draws samples for the report of one version; the version is loaded when the first mask is asked for."""
+    """Draws samples for the report of one version, masks of the first few; it is loaded when one is asked for."""
 
     def __init__(
         self, store: LabelStore, server: ModelServer, pictures: PictureService, campaign: Campaign, version: str
@@ -43,6 +48,7 @@ class MistakePictures:
         self._store, self._server, self._pictures = store, server, pictures
         self._campaign, self._version = campaign, version
         self._model: Predictor | None = None
+        self._runs = 0
 
     def of(self, task: TaskName, sample_id: int, size_px: int) -> list[CaptionedPicture]:
         """A sample, and where the task answers pixels its label and the version's answer outlined on it.
@@ -54,8 +60,9 @@ class MistakePictures:
         except (AlLoopError, ModelsError, OSError) as error:
             return [CaptionedPicture(f"no picture: {error}", None)]
         found = [CaptionedPicture("image", plain)]
-        if not kind_of(task).per_pixel:
+        if not kind_of(task).per_pixel or self._runs == MOST_MASKS:
             return found
+        self._runs += 1
         picture = enlarged(np.asarray(Image.open(BytesIO(plain)).convert("RGBA")), size_px)
         for caption, codes_of in (("label", self._label), ("answer", self._answer)):
             try:
@@ -86,7 +93,7 @@ class MistakePictures:
             self._model = Predictor(self._server.registry(self._campaign).path(self._version), device="cpu")
         model = self._model
         sample, path, _ = file_of(self._store, self._campaign, sample_id)
-        reduction = max(1.0, max(sample.height, sample.width) / MAX_MODEL_PX)
+        reduction = max(1.0, max(sample.height, sample.width) / MASK_PX)
         shape = (max(1, round(sample.height / reduction)), max(1, round(sample.width / reduction)))
         image = read_raster(
             path, model.card.bands, out_shape=None if reduction == 1.0 else shape, name=sample.path,
