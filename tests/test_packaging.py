@@ -60,7 +60,7 @@ def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None
         try:
             url = f"http://127.0.0.1:{port}"
             assert _answer(f"{url}/health/ready", service).json()["ready"] is True
-            assert "<title>" in _answer(f"{url}/annotate", service).text
+            assert "<title>" in _answer(f"{url}/", service).text
         finally:
             service.terminate()
 

@@ -11,7 +11,7 @@ from tests.service.commands.fixtures import Run
 def test_campaign_without_rounds_has_no_advice_yet(http: Http, imagery: Path) -> None:
     create(http, imagery)
     answer = http.get("/campaigns/demo/advice", params={"labels": 200})
-    assert answer.json() == {"more": 200, "seconds_a_label": None, "minutes": None, "tasks": []}
+    assert answer.json() == {"more": 200, "seconds_a_label": None, "minutes": None, "tasks": [], "agreement": []}
     assert http.get("/campaigns/demo/advice", params={"labels": 0}).status_code == 400
     assert http.get("/campaigns/nope/advice").status_code == 404
 

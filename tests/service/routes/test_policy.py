@@ -21,7 +21,21 @@ FULL = {
     "min_reserve_labels": 3,
     "debounce_s": 2.0,
     "tolerance": 0.01,
-}
+    "gate": {
+        "thresholds": [
+            {
+                "task": None, "metric": None, "class": "*", "place": None,
+                "value_threshold": {"lower_bound": 0.5, "upper_bound": None}, "change_threshold": None,
+                "min_examples": 10,
+            }
+        ],
+        "most_ece_increase": 0.05,
+        "most_latency_ratio": 2.0,
+    },
+    "promotion": "shadow",
+    "shadow": {"labels": 30, "decide": "person"},
+    "retention": {"rounds": 5, "versions": 4, "encoders": None},
+}  # fmt: skip
 
 
 def test_every_field_is_kept_and_changed_alone(http: Http, imagery: Path) -> None:

@@ -27,7 +27,7 @@ def loop(http: Http, imagery: Path) -> Loop:
         )  # fmt: skip
         loop.store.rounds.create(campaign.campaign_id, reason="ops", now=loop.clock())
         loop.store.rounds.set_state(
-            campaign.campaign_id, number, RoundState.REJECTED, loop.clock(), version=version.name
+            campaign.campaign_id, number, RoundState.PROMOTED, loop.clock(), version=version.name
         )
         loop.store.versions.add(campaign.campaign_id, version.name, number, loop.clock())
     loop.server.promote(campaign, "v3", "test", loop.clock)
@@ -113,4 +113,4 @@ def test_log_of_a_round_is_downloaded_as_it_was_written(http: Http, loop: Loop) 
 def test_ended_round_cannot_be_cancelled(http: Http, loop: Loop) -> None:
     answer = http.post("/campaigns/demo/rounds/3/cancel")
     assert answer.status_code == 409
-    assert answer.json()["detail"] == "round 3 of campaign 'demo' has ended already: rejected"
+    assert answer.json()["detail"] == "round 3 of campaign 'demo' has ended already: promoted"
