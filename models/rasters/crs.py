@@ -119,11 +119,16 @@ def transform_points(source: CRS, target: CRS, points: NDArray[np.float64]) -> N
     for crs in (source, target):
         if _names_grids(crs.wkt):
             raise NoPlaceError("it names a grid file by its path, which is not looked at")
-    finite = np.isfinite(points).all(axis=1)
+    finite = (np.abs(points) < _MOST_COORDINATE).all(axis=1)  # neither infinite nor NaN
     moved = np.full(points.shape, np.inf)
     moved[finite] = _transform(source, target, points[finite])
     moved[~np.isfinite(moved).all(axis=1)] = np.inf
     return moved
+
+
+_MOST_COORDINATE = 1e12
+"""Beyond it nothing lies on Earth, in whatever unit. GDAL brings a longitude of Web Mercator back turn by turn, which
+never ends where a turn is less than the last digit of the coordinate."""
 
 
 @lru_cache(maxsize=1024)

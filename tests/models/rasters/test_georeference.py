@@ -146,6 +146,16 @@ def test_full_disks_are_bounded_by_what_is_seen_of_the_earth():
     assert bounds == pytest.approx([-180, -50, 180, 90], abs=5)
 
 
+@pytest.mark.timeout(60, method="thread")
+@pytest.mark.parametrize("wide", [1e20, -1e32, 1e300])
+def test_coordinates_far_beyond_the_earth_are_refused_at_once(wide):
+    """GDAL turned a longitude of Web Mercator back by 360 degrees until it fitted, which for these never happened."""
+    bounds, problem = location(CRS.from_epsg(3857), [wide, 1.0, -238.0, 1.9, 383.3, 90.0], 282, 282)
+
+    assert bounds is None
+    assert "EPSG:3857" in problem
+
+
 CRSS = [CRS.from_epsg(code) for code in (4326, 4269, 4807, 3857, 3832, 32660, 32601, 3413, 3031, 3035, 4978, 6933)] + [
     CRS.from_string(text) for text in (GEOSTATIONARY, "+proj=sinu +R=6371007.181", "+proj=robin", "+proj=moll")
 ]
