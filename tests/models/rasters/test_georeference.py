@@ -148,12 +148,12 @@ def test_full_disks_are_bounded_by_what_is_seen_of_the_earth():
 
 @pytest.mark.timeout(60, method="thread")
 @pytest.mark.parametrize("wide", [1e20, -1e32, 1e300])
-def test_coordinates_far_beyond_the_earth_are_refused_at_once(wide):
+def test_coordinates_far_beyond_the_earth_are_given_up_at_once(wide):
     """GDAL turned a longitude of Web Mercator back by 360 degrees until it fitted, which for these never happened."""
     bounds, problem = location(CRS.from_epsg(3857), [wide, 1.0, -238.0, 1.9, 383.3, 90.0], 282, 282)
 
-    assert bounds is None
-    assert "EPSG:3857" in problem
+    assert problem is None
+    assert bounds == pytest.approx([0.0, 0.0, 0.0, 0.97], abs=0.01)  # its first column, which lies on Earth
 
 
 CRSS = [CRS.from_epsg(code) for code in (4326, 4269, 4807, 3857, 3832, 32660, 32601, 3413, 3031, 3035, 4978, 6933)] + [
