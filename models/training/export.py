@@ -50,6 +50,9 @@ def export_onnx(network: nn.Module, bands: int, path: Path) -> None:
         )
     if program is None:  # the signature allows it for the older exporter
         raise RuntimeError("torch.onnx.export returned no program")
+    graph = program.model.graph
+    for part in (graph, *graph):  # the exporter's notes: paths of this machine, and sets in the order of this process
+        part.metadata_props.clear()
     program.save(path, external_data=False)
 
 

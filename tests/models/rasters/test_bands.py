@@ -265,10 +265,8 @@ def test_valid_pixels_are_those_of_the_dataset_mask_that_are_not_transparent(
         nodata = 0
     if alpha is not None:
         bands = 2 if bands < 4 else 4
-    if alpha is not None or (bands, dtype) == (
-        4,
-        "uint8",
-    ):  # beside others GDAL takes alpha for data
+    has_alpha = alpha is not None or (bands, dtype) == (4, "uint8") or (driver == "PNG" and bands in (2, 4))
+    if has_alpha:  # beside others GDAL takes alpha for data
         nodata = None if nodata is None else 0
     draw = np.random.default_rng(seed)
     values = draw.integers(0, 2, (bands, 12, 9)).astype(dtype)

@@ -1,7 +1,7 @@
 """How many reserve labels would decide what is undecided: the gate's rule, and the same for two models."""
 
 from al_loop.training.evaluation.needed_labels import missing_for_difference, needed_labels
-from al_loop.training.gate import missing_reserve_labels
+from al_loop.training.gate.decision import missing_reserve_labels
 from models.card import PairedDifference, TaskEvaluation
 
 
