@@ -81,6 +81,7 @@ def test_undo_takes_the_label_back_and_the_sample_is_open_again(desk: Desk) -> N
     first = desk.ask(query_size=3)[0]
     page = desk.open()
     expect(page.locator(CHOSEN)).to_contain_text(first["path"])
+    expect(page.get_by_role("button", name="bright")).to_be_visible()  # until then keys are asked for once more
     page.keyboard.press("2")
     toast(page, f"{first['path']}: bright")
     page.reload()
