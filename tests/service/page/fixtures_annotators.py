@@ -1,7 +1,7 @@
 """Fixtures of the annotator page: a live service whose campaign has scenes to label, and a person at its page."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,6 +9,7 @@ import httpx
 import msgspec
 import pytest
 from playwright.sync_api import Page
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from service.app import create_app
 from service.settings import Settings
@@ -52,8 +53,13 @@ class Desk:
         return samples
 
     def open(self, annotator: str = "anna") -> Page:
-        """The page of an annotator."""
+        """The page of an annotator, once keys can answer: on a busy machine the classes come after the list.
+
+        Where none come, as of a campaign that is not there, it is given after two seconds.
+        """
         self.page.goto(f"{self.url}/annotate/demo?annotator={annotator}")
+        with suppress(PlaywrightTimeoutError):
+            self.page.wait_for_selector(".classes .class", timeout=2000)
         return self.page
 
     def wait_for_picture(self) -> None:
