@@ -17,9 +17,7 @@ import pyarrow.parquet as pq
 from models.errors import ModelsError, ScoringError
 from models.inference.predictor import Predictor
 from models.progress import Progress
-from models.scoring.cells.embeddings import describe_cells
-from models.scoring.cells.files import CellWriter
-from models.scoring.pool import Reporter, score_with_features, score_with_model
+from models.scoring.pool import score_with_features, score_with_model
 from models.scoring.results import ScoringResults
 from models.scoring.spec import FEATURES, ScoreSpec
 
@@ -62,7 +60,6 @@ def score_pool(
     table = pq.read_table(spec.samples, columns=["sample_id", "path"]).sort_by("sample_id")
     sample_ids: np.ndarray = table["sample_id"].to_numpy()
     paths = [Path(path) for path in table["path"].to_pylist()]
-    model = None
     if spec.version == FEATURES:
         progress.enter("scoring", total=len(paths))
         results = ScoringResults(sample_ids, [""], np.float32)
@@ -72,12 +69,6 @@ def score_pool(
         progress.enter("scoring", total=len(paths))
         results = ScoringResults(sample_ids, [task.task for task in spec.tasks] or [""], np.float16)
         score_with_model(model, paths, spec.tasks, results, progress)
-    if spec.cells is not None:
-        used = results.done_rows
-        with CellWriter(directory, np.float32 if model is None else np.float16) as cells:
-            samples = [(int(sample_ids[row]), paths[row]) for row in used]
-            policy = spec.band_policy if model is None else model.card.reading
-            describe_cells(samples, spec.bands, spec.cells, model, cells, Reporter(progress, len(samples)), policy)
     results.write(directory)
 
 

@@ -32,7 +32,7 @@ ROOMS = {  # room: tests of the room as a whole, and how many of its modules hav
     ),
     "al_loop/simulation": (["tests/al_loop/simulation/test_run.py", "tests/al_loop/simulation/test_curves.py"], 4),
     "al_loop/simulation/fast": (
-        ["tests/al_loop/simulation/fast/test_run.py", "tests/al_loop/simulation/fast/test_chips.py"],
+        ["tests/al_loop/simulation/fast/test_run.py", "tests/al_loop/simulation/fast/test_preparing.py"],
         4,
     ),
     "al_loop/store": (["tests/al_loop/store/tables", "tests/al_loop/store/test_database.py"], 7),

@@ -1,4 +1,4 @@
-"""What a head learns from and scores: samples of a classification task, cells of a segmentation task."""
+"""What a head learns from and scores: the samples of a task that is answered with classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,19 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.domain.campaigns import Campaign
-from al_loop.scoring.cell_targets import CellTargetCache, first_code
 from al_loop.store import LabelStore
 from models.arrays import Matrix, Rows, positions_of
 from models.card import TaskSpec
 from models.heads.linear_head import Head
-from models.heads.scores import Scores, cell_scores, head_scores
-from models.scoring.cells.files import SAMPLE, CellEmbeddings, common_cells, load_cells
-from models.scoring.embedding_space import fit_space
-from models.scoring.embeddings import Embeddings, EmbeddingStore
-from models.scoring.joined_embeddings import leading_of
-
-MOST_CELLS = 2_000_000
-"""Cells that are joined in memory at most, 1 GB at 256 values; a larger pool is ranked by the serving model only."""
+from models.heads.scores import Scores, head_scores
+from models.scoring.embeddings import Embeddings
 
 THREADS = 2
 
@@ -31,7 +24,6 @@ class HeadScores:
     sample_ids: Rows
     scores: Scores
     probabilities: NDArray[np.floating] | None = None
-    strata: NDArray[np.floating] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,15 +39,11 @@ class HeadData:
     labelled: Rows
     """Labelled samples that they belong to, before any are left out, shape (L,), ascending."""
     sample_ids: Rows
-    """Samples that can be scored, ascending; classification: that of each row, shape (M,)."""
+    """That of each row, shape (M,), ascending."""
     multi_label: bool = False
-    """Classification: whether any number of classes may be present, also none."""
-    cell_index: Rows | None = None
-    """Segmentation: sample and place of each row, shape (M, 5)."""
-    code: int = 0
-    """Segmentation: code of the first class."""
+    """Whether any number of classes may be present, also none."""
     reserve: tuple[Rows, Matrix] = field(default_factory=lambda: (np.empty(0, np.int64), np.empty((0, 0), np.float32)))
-    """Classification: labelled rows of the test reserve and their targets."""
+    """Labelled rows of the test reserve and their targets."""
 
     @property
     def samples(self) -> int:
@@ -64,17 +52,11 @@ class HeadData:
 
     def score(self, head: Head, vectors: Matrix, rng: np.random.Generator, *, with_bald: bool) -> HeadScores:
         """Score every sample by a head that was fitted on `vectors`, the embeddings of `rows`."""
-        if self.cell_index is None:
-            scores, probabilities = head_scores(
-                self.table, None, head, vectors, self.targets, rng, threads=THREADS, with_bald=with_bald
-            )
-            one_class = None if self.multi_label else probabilities  # what strategies take for a distribution
-            return HeadScores(sample_ids=self.sample_ids, scores=scores, probabilities=one_class)
-        found = cell_scores(
-            self.table, self.cell_index, head, vectors, self.targets, rng,
-            first_code=self.code, threads=THREADS, with_bald=with_bald,
-        )  # fmt: skip
-        return HeadScores(sample_ids=found.sample_ids, scores=found.scores, strata=found.strata)
+        scores, probabilities = head_scores(
+            self.table, None, head, vectors, self.targets, rng, threads=THREADS, with_bald=with_bald
+        )
+        one_class = None if self.multi_label else probabilities  # what strategies take for a distribution
+        return HeadScores(sample_ids=self.sample_ids, scores=scores, probabilities=one_class)
 
 
 def class_head_data(store: LabelStore, campaign: Campaign, spec: TaskSpec, embeddings: Embeddings) -> HeadData:
@@ -89,49 +71,6 @@ def class_head_data(store: LabelStore, campaign: Campaign, spec: TaskSpec, embed
         multi_label=spec.multi_label,
         reserve=_class_targets(store, campaign, spec, embeddings, reserve=True),
     )
-
-
-def cell_head_data(
-    store: LabelStore, campaign: Campaign, spec: TaskSpec, cells: CellEmbeddings, painted: CellTargetCache
-) -> HeadData:
-    """Cells with the share of each class among their labelled pixels."""
-    known = painted.targets(store, campaign, spec, cells.cell_index)
-    return HeadData(
-        table=cells.values,
-        rows=known.rows,
-        targets=known.targets,
-        labelled=np.unique(cells.cell_index[known.rows, SAMPLE]),
-        sample_ids=np.unique(cells.cell_index[:, SAMPLE]),
-        cell_index=cells.cell_index,
-        code=first_code(campaign),
-    )
-
-
-class JoinedCells:
-    """The cells of a campaign in one space, joined again when parts were added; in memory."""
-
-    def __init__(self, store: EmbeddingStore) -> None:
-        """Use the raw embeddings of a campaign."""
-        self._store = store
-        self._key: tuple[object, ...] = ()
-        self._cells: CellEmbeddings | None = None
-
-    def load(self, versions: Sequence[str]) -> CellEmbeddings | None:
-        """Cells that all versions have described; None if there are none, or more than `MOST_CELLS`.
-
-        Raises:
-            ScoringError: The parts on disk do not fit together.
-            NonFiniteScoresError: Raw embeddings are NaN or infinite.
-        """
-        key = tuple((version, len(self._store.parts(version))) for version in versions)
-        if key != self._key:
-            index, sources = common_cells([load_cells(self._store.parts(version)) for version in versions])
-            fits = 0 < len(index) <= MOST_CELLS
-            self._cells = (
-                CellEmbeddings(index, fit_space(sources, leading_of(versions)).apply(sources)) if fits else None
-            )
-            self._key = key
-        return self._cells
 
 
 def _class_targets(

@@ -42,7 +42,7 @@ class HeadReport(msgspec.Struct, frozen=True, kw_only=True):
     held-out answers. The largest over tasks."""
     reserve_accuracy: float | None
     """Accuracy on the labelled part of the test reserve, macro F1 if multi-label; None: too few labels there,
-    segmentation, or several tasks: see `tasks`."""
+    or several tasks: see `tasks`."""
     model_metric: float | None
     """Metric of the serving model on the test reserve; None: there is no model, or several tasks: see `tasks`."""
     ranks: bool

@@ -24,13 +24,9 @@ from al_loop.store.tables.renewals import FileProblem
 from models.errors import ScoringError
 from models.progress import ProgressLine
 from models.registry import ModelRegistry
-from models.scoring.cells.grid import CellGrid
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.part_check import check_part
 from models.scoring.spec import FEATURES, FROZEN, SCORES_FILE, SkippedSample, next_part, write_spec
-from models.tasks import task_of
-
-_GRID = CellGrid()
 
 PART_SAMPLES = 5_000
 """Samples that an encoder describes in one run: about half a minute of two cores for chips of 64 px."""
@@ -44,7 +40,6 @@ class PoolScorer:
         store: LabelStore,
         layout: DataLayout,
         clock: Callable[[], datetime],
-        grid: CellGrid | None = _GRID,
         threads: int | None = None,
         *,
         executor: Executor = run_supervised,
@@ -56,8 +51,6 @@ class PoolScorer:
             store: Where samples are listed and scores go.
             layout: Where parts lie.
             clock: Tells the time of scores.
-            grid: How finely the samples of segmentation campaigns are cut into cells that features and encoders
-                describe as well; None: not at all.
             threads: CPU threads of a model that scores; None: all cores.
             executor: Runs the scoring.
             frozen_encoder: Whether pools are embedded by the shipped encoder, too.
@@ -65,7 +58,6 @@ class PoolScorer:
         self._store = store
         self._layout = layout
         self._clock = clock
-        self._grid = grid
         self._threads = threads
         self._executor = executor
         self._frozen_encoder = frozen_encoder
@@ -199,12 +191,10 @@ class PoolScorer:
 
     def _write_spec(self, campaign: Campaign, version: str, samples: list[tuple[int, str]], staging: Path) -> Path:
         paths = [(sample_id, str(Path(campaign.root) / path)) for sample_id, path in samples]
-        segments = any(task_of(spec).per_pixel for spec in campaign.tasks)
-        cells = self._grid if segments and (version == FEATURES or is_encoder(version)) else None
         if version == FEATURES:
             bands = campaign.bands or list(range(1, (campaign.source_bands or 1) + 1))
             return write_spec(
-                staging, paths, version=version, model_dir=None, bands=bands, tasks=[], cells=cells,
+                staging, paths, version=version, model_dir=None, bands=bands, tasks=[],
                 band_policy=campaign.band_policy,
             )  # fmt: skip
         home = self._layout.encoders if is_encoder(version) else self._layout.models
@@ -212,7 +202,7 @@ class PoolScorer:
         card = registry.card(version)
         return write_spec(
             staging, paths, version=version, model_dir=registry.path(version).resolve(), bands=card.bands,
-            tasks=card.tasks, threads=self._threads, cells=cells,
+            tasks=card.tasks, threads=self._threads,
         )  # fmt: skip
 
 

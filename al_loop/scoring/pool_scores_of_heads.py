@@ -26,8 +26,7 @@ def pool_scores_of_heads(
     """What the heads scored; samples without an embedding are left out.
 
     With several tasks each is ranked over the pool and the largest rank counts (`al_loop.scoring.task_ranks`). Class
-    probabilities are those of the single-label classification task, strata those of the segmentation task; a sample
-    that the task did not score has NaN there.
+    probabilities are those of the first single-label task; a sample that it did not score has NaN there.
 
     Args:
         version: Name of the heads.
@@ -48,7 +47,6 @@ def pool_scores_of_heads(
         scores={name: values[from_scores] for name, values in one.scores.items()},
         labels=labels, scored_at=scored_at, skill=skill, worse_than_random=worse_than_random, score_rows=from_scores,
         probability_table=_table([(task.sample_ids, task.probabilities) for task in tasks], one.sample_ids),
-        stratum_table=_table([(task.sample_ids, task.strata) for task in tasks], one.sample_ids),
         nats=one.nats[from_scores] if several else None, combined=several,
     )  # fmt: skip
 

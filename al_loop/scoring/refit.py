@@ -1,10 +1,14 @@
 """A label in, a better ranking out: refits light heads on cached embeddings after new labels, and ranks by them.
 
-A campaign has a head for each task whose labels hold two different answers, of embeddings that all tasks share. A task
-that has none yet is left out; if none has, nothing is refitted. Either the heads rank, which know every
-label, or the serving model, which sees the pixels: the heads do if each of them is more accurate than the model at
-its task (`al_loop.scoring.task_head`). There is one ranking for all tasks, and a head that is worse would spoil it. A
-sample counts by the task that it ranks highest in (`al_loop.scoring.task_ranks`).
+A campaign has a head for each task that is answered with classes and whose labels hold two different answers, of
+embeddings that all tasks share. A task that has none yet is left out; if none has, nothing is refitted. Either the
+heads rank, which know every label, or the serving model, which sees the pixels: the heads do if each of them is more
+accurate than the model at its task (`al_loop.scoring.task_head`), and no task that is drawn is measured of the model.
+There is one ranking for all tasks, and a head that is worse would spoil it. A sample counts by the task that it ranks
+highest in (`al_loop.scoring.task_ranks`).
+
+Tasks that are drawn have no head between training runs: ranking images by heads on cells of them could not be shown
+to find better ones than chance (docs/strategies.md).
 """
 
 import threading
@@ -18,17 +22,16 @@ import numpy as np
 
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
-from al_loop.scoring.cell_targets import CellTargetCache
 from al_loop.scoring.current import CurrentScores
 from al_loop.scoring.embedding_versions import available_embeddings
-from al_loop.scoring.head_data import HeadData, JoinedCells, cell_head_data, class_head_data
+from al_loop.scoring.head_data import class_head_data
 from al_loop.scoring.head_report import HeadReport
 from al_loop.scoring.pool_scores import HEAD_PREFIX
 from al_loop.scoring.pool_scores_of_heads import pool_scores_of_heads
-from al_loop.scoring.task_head import FittedTask, TaskHead
+from al_loop.scoring.task_head import FittedTask, TaskHead, model_metric
 from al_loop.store import LabelStore
 from models.card import TaskName, TaskSpec
-from models.scoring.embeddings import Embeddings, EmbeddingStore
+from models.scoring.embeddings import Embeddings
 from models.scoring.joined_embeddings import SpaceStore
 from models.tasks import task_of
 
@@ -38,8 +41,6 @@ class _KnownHeads:
     """What was made of a campaign last time."""
 
     spaces: SpaceStore
-    cells: JoinedCells
-    painted: CellTargetCache
     key: tuple[object, ...] = ()
     heads: dict[TaskName, TaskHead] = field(default_factory=dict)
     worse_than_random: bool = False
@@ -86,11 +87,13 @@ class HeadRefitter:
         """Refit the heads of a campaign if something is new, and let them rank if they are more accurate.
 
         Returns:
-            What was done; None if nothing is new, or no task has two different answers with embeddings yet.
+            What was done; None if nothing is new, or no task has two different classes with embeddings yet.
 
         Raises:
             ScoringError: Embeddings do not fit together or are not finite.
         """
+        if all(_is_drawn(spec) for spec in campaign.tasks):
+            return None
         with self._lock:
             changed = self._store.campaign_version(campaign.campaign_id)
             known = self._known_of(campaign)
@@ -110,14 +113,15 @@ class HeadRefitter:
     def _refit(self, campaign: Campaign, known: _KnownHeads, versions: Sequence[str]) -> HeadReport | None:
         started = time.perf_counter()
         embeddings = known.spaces.load(versions)
-        fitted = self._fit(campaign, known, versions, embeddings)
+        fitted = self._fit(campaign, known, "+".join(versions), embeddings)
         if not fitted:
             return None
         version = HEAD_PREFIX + "+".join(versions)
         labels = len(reduce(np.union1d, [part.material.labelled for part in fitted]))
         skills = [part.head.skill for part in fitted if part.head.skill is not None]
         skill = max(skills, default=None)  # embeddings that help one task are worth ranking by
-        ranks, several = all(part.judgement.ranks for part in fitted), len(campaign.tasks) > 1
+        ranks = all(part.judgement.ranks for part in fitted) and not self._draws_measured(campaign)
+        several = len(campaign.tasks) > 1
         if ranks:
             with_bald = self._wants_bald(campaign)
             scored = [part.score(with_bald=with_bald) for part in fitted]
@@ -141,17 +145,14 @@ class HeadRefitter:
         self._check_against_random(campaign, known)
         return report
 
-    def _fit(
-        self, campaign: Campaign, known: _KnownHeads, versions: Sequence[str], embeddings: Embeddings
-    ) -> list[FittedTask]:
+    def _fit(self, campaign: Campaign, known: _KnownHeads, space: str, embeddings: Embeddings) -> list[FittedTask]:
         """The heads of the tasks that have something to learn, in the order of the campaign's tasks."""
         fitted = []
         for spec in campaign.tasks:
-            material = self._material(campaign, spec, known, versions, embeddings)
-            if material is None:
+            if _is_drawn(spec):
                 continue
-            head = known.heads.setdefault(spec.task, TaskHead())
-            part = head.fit(self._store, campaign, spec, material, "+".join(versions))
+            material = class_head_data(self._store, campaign, spec, embeddings)
+            part = known.heads.setdefault(spec.task, TaskHead()).fit(self._store, campaign, spec, material, space)
             if part is not None:
                 fitted.append(part)
         return fitted
@@ -160,29 +161,22 @@ class HeadRefitter:
         known = self._known.get(campaign.campaign_id)
         if known is None:
             root = self._layout.scores(campaign.folder)
-            known = self._known[campaign.campaign_id] = _KnownHeads(
-                SpaceStore(root), JoinedCells(EmbeddingStore(root)), CellTargetCache()
-            )
+            known = self._known[campaign.campaign_id] = _KnownHeads(SpaceStore(root))
         return known
 
     def _versions(self, campaign: Campaign) -> list[str]:
         """Features, and the encoder trained without labels; until there is one, the serving model's embedding.
 
-        The model's own embedding has seen the labels, so a head on it takes itself for surer than it is. It has no
-        cells, so that campaigns with segmentation go without it.
+        The model's own embedding has seen the labels, so a head on it takes itself for surer than it is.
         """
         found = {entry.kind: entry.version for entry in available_embeddings(self._store, self._layout, campaign)}
-        has_cells = any(task_of(spec).per_pixel for spec in campaign.tasks)
-        second = found.get("encoder") or (None if has_cells else found.get("model"))
+        second = found.get("encoder") or found.get("model")
         return [version for version in (found.get("features"), second) if version is not None]
 
-    def _material(
-        self, campaign: Campaign, spec: TaskSpec, known: _KnownHeads, versions: Sequence[str], embeddings: Embeddings
-    ) -> HeadData | None:
-        if not task_of(spec).per_pixel:
-            return class_head_data(self._store, campaign, spec, embeddings)
-        cells = known.cells.load(versions)
-        return None if cells is None else cell_head_data(self._store, campaign, spec, cells, known.painted)
+    def _draws_measured(self, campaign: Campaign) -> bool:
+        """Whether the serving model was measured at a task that has no head: then its scores must count."""
+        drawn = [spec for spec in campaign.tasks if _is_drawn(spec)]
+        return any(model_metric(self._store, campaign, spec) is not None for spec in drawn)
 
     def _check_against_random(self, campaign: Campaign, known: _KnownHeads) -> None:
         """After the new ranking is handed over: whether the strategy does worse than chance, which changes `auto`."""
@@ -190,3 +184,8 @@ class HeadRefitter:
         if worse_than_random != known.worse_than_random:
             known.worse_than_random = worse_than_random
             self._scores.publish(campaign, replace(self._scores.of(campaign), worse_than_random=worse_than_random))
+
+
+def _is_drawn(spec: TaskSpec) -> bool:
+    """Whether a task is answered with shapes on the image instead of classes of it."""
+    return task_of(spec).answered_with != "classes"

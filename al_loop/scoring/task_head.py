@@ -25,8 +25,7 @@ class HeadComparison:
     """How a head compares with the serving model."""
 
     reserve_accuracy: float | None
-    """Metric of the head on the labelled test reserve; None: too few labels there, none of any class, or
-    segmentation."""
+    """Metric of the head on the labelled test reserve; None: too few labels there, or none of any class."""
     model_metric: float | None
     """Metric of the serving model there, as its round measured it; None: no model, or not measured."""
     ranks: bool
@@ -114,10 +113,6 @@ class TaskHead:
         return head
 
 
-OUTGROWN = 1.2
-"""Labels over those of the serving model from which a segmentation head ranks instead of it."""
-
-
 def judge(store: LabelStore, campaign: Campaign, spec: TaskSpec, material: HeadData, head: Head) -> HeadComparison:
     """Compare the head of a task with the serving model.
 
@@ -129,14 +124,8 @@ def judge(store: LabelStore, campaign: Campaign, spec: TaskSpec, material: HeadD
         head: The head.
     """
     accuracy = reserve_metric(material, head, campaign.policy.min_reserve_labels)
-    network = _model_metric(store, campaign, spec)
-    if network is None:
-        ranks = True
-    elif material.cell_index is None:
-        ranks = accuracy is not None and accuracy >= network
-    else:
-        trained_on = store.rounds.labels_of(campaign.campaign_id, campaign.current_version or "")
-        ranks = material.samples >= OUTGROWN * trained_on
+    network = model_metric(store, campaign, spec)
+    ranks = network is None or (accuracy is not None and accuracy >= network)
     return HeadComparison(reserve_accuracy=accuracy, model_metric=network, ranks=ranks)
 
 
@@ -165,7 +154,8 @@ def reserve_metric(material: HeadData, head: Head, least: int) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _model_metric(store: LabelStore, campaign: Campaign, spec: TaskSpec) -> float | None:
+def model_metric(store: LabelStore, campaign: Campaign, spec: TaskSpec) -> float | None:
+    """Metric of the serving model at a task, as its round measured it; None: no model, or not measured."""
     for entry in store.rounds.list(campaign.campaign_id):
         if entry.evaluation is not None and entry.version == campaign.current_version:
             return next((part.value for part in entry.evaluation.candidate if part.task == spec.task), None)

@@ -37,8 +37,6 @@ from models.errors import TrainingDataError
 from models.pretrain_config import PretrainConfig
 from models.progress import ProgressLine
 from models.registry import CARD_FILE, ModelRegistry
-from models.scoring.cells.files import common_cells, load_cells
-from models.scoring.cells.grid import CellGrid
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES, FROZEN
 from models.tasks import task_of
@@ -62,7 +60,6 @@ class SimulatedRun:
         seed: int,
         directory: Path,
         cancelled: threading.Event,
-        grid: CellGrid | None = None,
     ) -> None:
         self._config, self._oracle, self._strategy, self._cancelled = config, oracle, strategy, cancelled
         self._now = _START
@@ -79,7 +76,7 @@ class SimulatedRun:
         self._refitter = HeadRefitter(
             self.store, self._layout, scores, lambda _: False, self._sampler.wants_bald, self._tick
         )
-        self._scorer = PoolScorer(self.store, self._layout, self._tick, grid)
+        self._scorer = PoolScorer(self.store, self._layout, self._tick)
 
     def label_reserve(self) -> int:
         """Draw the test reserve and answer all of it; return its size."""
@@ -99,12 +96,6 @@ class SimulatedRun:
         loaded = [self._embedding_store.load(version) for version in versions]
         sample_ids = reduce(np.intersect1d, [part.sample_ids for part in loaded])
         return sample_ids, [part.values[positions_of(sample_ids, part.sample_ids)[0]] for part in loaded]
-
-    def cell_embeddings(self, versions: Sequence[str]) -> tuple[NDArray[np.int64], list[NDArray[np.floating]]]:
-        """Embed all cells by each version: index (M, 5) of those that all could embed, and (M, D) a version."""
-        for version in versions:
-            self.score(version)
-        return common_cells([load_cells(self._embedding_store.parts(version)) for version in versions])
 
     def pretrain(self, minutes: float, on_progress: Callable[[ProgressLine], None]) -> str:
         """Train an encoder without labels on the samples outside of the reserve; return its version.

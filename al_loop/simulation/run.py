@@ -30,7 +30,6 @@ from al_loop.simulation.one_run import SimulatedRun, play
 from al_loop.simulation.oracle import Oracle
 from al_loop.simulation.records import RUNS, RoundRecord, RunProgress, RunRecord, SimulationConfig
 from models.progress import ProgressLine
-from models.scoring.cells.grid import CellGrid
 from models.tasks import task_of
 
 __all__ = ["CURVE_PICTURE", "RunProgress", "SimulationConfig", "run"]
@@ -200,7 +199,7 @@ def _simulate_fast(
     points = strategy if isinstance(strategy, PointStrategy) else None
     spec = FastRunSpec(
         pool=str(pool.resolve()), strategy=None if isinstance(strategy, PointStrategy) else strategy, points=points,
-        seed=seed, label_counts=config.label_counts, metric=_metric(plan),
+        seed=seed, label_counts=config.label_counts,
     )  # fmt: skip
     (directory / SPEC_FILE).write_bytes(msgspec.json.encode(spec))
     run_supervised(
@@ -226,7 +225,7 @@ def _simulate(
     report: Report,
 ) -> RunRecord:
     directory = _empty_directory(config, name, seed)
-    simulated = SimulatedRun(config, plan, oracle, strategy, seed, directory.resolve(), cancelled, CellGrid())
+    simulated = SimulatedRun(config, plan, oracle, strategy, seed, directory.resolve(), cancelled)
 
     def report_round(number: int, record: RoundRecord) -> None:
         report(RunProgress(strategy=name, seed=seed, round_number=number, rounds=config.rounds, record=record))

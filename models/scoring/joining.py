@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 
 from models.errors import ScoringError
 from models.files import write_atomically
-from models.scoring.cells.files import CELL_INDEX_FILE, CELLS_FILE
 from models.scoring.spec import (
     EMBEDDINGS_FILE,
     IDS_FILE,
@@ -47,7 +46,7 @@ def join_parts(parts: Sequence[Path], directory: Path) -> None:
             file.write(msgspec.json.format(msgspec.json.encode(skipped), indent=1))
         with write_atomically(directory / SCORES_FILE) as file:
             pq.write_table(scores, file)
-        for name in (EMBEDDINGS_FILE, PROBABILITIES_FILE, STRATA_FILE, CELLS_FILE, CELL_INDEX_FILE):
+        for name in (EMBEDDINGS_FILE, PROBABILITIES_FILE, STRATA_FILE):
             _join_rows([part / name for part in filled], directory / name)
         with write_atomically(directory / IDS_FILE) as file:
             np.save(file, np.concatenate(ids))

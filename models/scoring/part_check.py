@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from models.errors import ScoringError
-from models.scoring.cells.files import CELL_INDEX_FILE, CELLS_FILE, SAMPLE
 from models.scoring.spec import EMBEDDINGS_FILE, IDS_FILE, SCORES_FILE, SKIPPED_FILE, SkippedSample
 from models.tasks.uncertainty import SCORE_NAMES
 
@@ -34,16 +33,11 @@ def check_part(part: Path, earlier: Sequence[Path], sample_ids: NDArray[np.int64
         scored = pq.read_table(part / SCORES_FILE, columns=["sample_id", "task", *SCORE_NAMES])
         ids, values = np.load(part / IDS_FILE), np.load(part / EMBEDDINGS_FILE, mmap_mode="r")
         _check_rows(ids, values, IDS_FILE)
-        others = [scored["sample_id"].to_numpy()]
-        if (part / CELLS_FILE).exists():
-            index = np.load(part / CELL_INDEX_FILE)
-            _check_rows(index, np.load(part / CELLS_FILE, mmap_mode="r"), CELL_INDEX_FILE)
-            others.append(index[:, SAMPLE])
     except (OSError, EOFError, ValueError, IndexError, pa.ArrowException, msgspec.MsgspecError) as error:
         raise ScoringError(f"the scores that were left in {part} cannot be used: {error}") from error
     if (np.diff(ids) <= 0).any() or not np.isin(ids, sample_ids).all():
         raise ScoringError(f"{IDS_FILE} in {part} is not of the samples that were to be scored")
-    if any(not np.isin(named, ids).all() for named in others):
+    if not np.isin(scored["sample_id"].to_numpy(), ids).all():
         raise ScoringError(f"the files in {part} are of different samples")
     sizes = [np.load(other / EMBEDDINGS_FILE, mmap_mode="r").shape for other in earlier]
     known = next((size for count, size in reversed(sizes) if count), values.shape[1])

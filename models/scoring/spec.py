@@ -10,8 +10,6 @@ A part is a directory `<campaign dir>/scores/<version>/<part>/` with
     strata.npy            (N, K + 1) float16 of a segmentation model: highest entropy among the grid cells predicted as
                           each class, background first; NaN where no cell is. Both by rows of embedding_ids.npy
     skipped.json          samples that could not be scored, and why
-
-and, where regions are asked for, the embeddings of their cells (`models.scoring.cells.files`).
 """
 
 from collections.abc import Sequence
@@ -22,7 +20,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from models.card import BandPolicy, TaskSpec
-from models.scoring.cells.grid import CellGrid
 
 FEATURES = "features"
 """Version name of simple image features, which serve before there is a model."""
@@ -53,10 +50,8 @@ class ScoreSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Tasks to score; empty for features and for encoders without tasks."""
     threads: int | None = None
     """Threads of ONNX Runtime; None: its own choice."""
-    cells: CellGrid | None = None
-    """Features and encoders: also describe the cells of this grid; None: whole samples only."""
     band_policy: BandPolicy = BandPolicy()
-    """Features and cells: how bands are read; a model's card says it for the model."""
+    """Features: how bands are read; a model's card says it for the model."""
 
 
 class SkippedSample(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +74,6 @@ def write_spec(
     bands: Sequence[int],
     tasks: Sequence[TaskSpec],
     threads: int | None = None,
-    cells: CellGrid | None = None,
     band_policy: BandPolicy | None = None,
 ) -> Path:
     """Write `spec.json` and `samples.parquet` into an existing directory.
@@ -92,7 +86,6 @@ def write_spec(
         bands: 1-based bands in the model's order.
         tasks: Tasks to score.
         threads: Threads of ONNX Runtime.
-        cells: Grid of the regions to describe as well, if any.
         band_policy: How bands are read; None: each file as it says.
 
     Returns:
@@ -110,7 +103,6 @@ def write_spec(
         bands=list(bands),
         tasks=list(tasks),
         threads=threads,
-        cells=cells,
         band_policy=band_policy or BandPolicy(),
     )
     path = directory / SPEC_FILE

@@ -151,7 +151,7 @@ def curve(
     chips: LabelledChips, asked: NDArray[np.int64], test: NDArray[np.int64], name: str, seed: int, labels: list[int]
 ) -> list[RoundRecord]:
     """A strategy on the space that a service ranks by, features and shipped encoder, fitted on what can be asked."""
-    return play_fast(ranked_pool(chips, asked, test), parse_strategy(name), seed, labels, "accuracy", lambda *_: None)
+    return play_fast(ranked_pool(chips, asked, test), parse_strategy(name), seed, labels, lambda *_: None)
 
 
 def order_of(
@@ -159,7 +159,7 @@ def order_of(
 ) -> NDArray[np.int64]:
     """In which order a strategy asks about the chips of `asked`: positions in it."""
     asker = Asker(parse_strategy(name))
-    play_fast(ranked_pool(chips, asked, test), cast(StrategyConfig, asker), seed, labels, "accuracy", lambda *_: None)
+    play_fast(ranked_pool(chips, asked, test), cast(StrategyConfig, asker), seed, labels, lambda *_: None)
     return np.array(asker.asked)
 
 
@@ -190,7 +190,6 @@ def ranked_pool(chips: LabelledChips, asked: NDArray[np.int64], test: NDArray[np
         embeddings=embeddings[rows],
         targets=np.eye(len(chips.names), dtype=np.float32)[chips.codes[rows]],
         reserve=np.arange(len(rows)) >= len(asked),
-        weights=np.ones(len(rows), np.float32),
     )
 
 
@@ -226,9 +225,8 @@ def served(
             embeddings=scaling(chips.frozen[test]).astype(np.float16),
             targets=targets[test],
             reserve=np.ones(len(test), bool),
-            weights=np.ones(len(test), np.float32),
         )
-        value, parts = measure(pool, head, "accuracy")
+        value, parts = measure(pool, head)
         rounds.append(
             RoundRecord(
                 labels=count, value=value, per_class=parts, query_seconds=0, training_seconds=0, scoring_seconds=0

@@ -12,13 +12,12 @@ from al_loop.domain.painting import painted
 from al_loop.domain.samples import Sample
 from al_loop.errors import UnsupportedError
 from al_loop.runtime.processes import run_supervised
-from al_loop.scoring.cell_targets import first_code
 from al_loop.simulation.fast.points import PointPool
 from al_loop.simulation.one_run import SimulatedRun
 from al_loop.simulation.oracle import Oracle
 from al_loop.training.installed import embedding_problem
 from models.arrays import Rows
-from models.card import IGNORE
+from models.card import BACKGROUND, IGNORE
 from models.training.pixels.spec import FEATURES_FILE, PIXELS_FILE, PixelSpec
 
 PIXELS = 3_000
@@ -62,7 +61,7 @@ def point_pool(
     codes = np.full(len(places), IGNORE, np.uint8)
     weights = np.ones(len(places))
     classes = plan.tasks[0].classes
-    fill = 0 if first_code(run.campaign) == 0 else IGNORE
+    fill = BACKGROUND if run.campaign.settings.unlabelled == "background" else IGNORE
     for number, sample in enumerate(samples):
         rows = np.flatnonzero(places[:, 0] == number)
         if not len(rows):

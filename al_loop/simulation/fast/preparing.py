@@ -17,7 +17,6 @@ import numpy as np
 from al_loop.campaigns.importing import ImportPlan
 from al_loop.errors import InvalidValueError, UnsupportedError
 from al_loop.querying.strategies import Random
-from al_loop.simulation.fast.chips import SIMULATED_GRID, chips
 from al_loop.simulation.fast.pixels import point_pool
 from al_loop.simulation.fast.points import PointPool
 from al_loop.simulation.fast.pool import SimulatedPool
@@ -58,27 +57,31 @@ def prepare(
         InvalidValueError: `OUT` holds the pool of another folder or recipe.
         ProcessFailedError: Scoring or pretraining died.
     """
+    spec = plan.tasks[0]
+    if spec.multi_label:
+        raise UnsupportedError("fast mode simulates campaigns of one class a sample; use --mode full")
+    if config.unit == "image" and task_of(spec).answered_with != "classes":
+        raise UnsupportedError(
+            f"fast mode asks about whole images for their classes, and the labels of this folder are {spec.task}; "
+            "use --unit point to ask about pixels of masks, or --mode full"
+        )
+    if config.unit == "point" and not task_of(spec).per_pixel:
+        raise UnsupportedError(f"points are asked about for segmentation; the labels of this folder are {spec.task}")
+    if config.unit == "point" and (config.thin or config.pretrain_minutes):
+        raise UnsupportedError("points are simulated with all samples and the shipped encoder")
     directory = config.out / POOL
     fingerprint = _fingerprint(config)
     if (directory / FINGERPRINT).is_file():
         if (directory / FINGERPRINT).read_text() != fingerprint:
             raise InvalidValueError("$.out", f"{directory} was made with other settings; use another folder")
         return directory
-    spec = plan.tasks[0]
-    if spec.multi_label:
-        raise UnsupportedError("fast mode simulates campaigns of one class a sample; use --mode full")
-    if config.unit == "point" and not task_of(spec).per_pixel:
-        raise UnsupportedError(f"points are asked about for segmentation; the labels of this folder are {spec.task}")
-    if config.unit == "point" and (config.thin or config.pretrain_minutes):
-        raise UnsupportedError("points are simulated with all samples and the shipped encoder")
-    grid = SIMULATED_GRID if task_of(spec).per_pixel else None
     shutil.rmtree(directory, ignore_errors=True)
     (directory / "work").mkdir(parents=True)
     tell("reading the labels")
     oracle = Oracle.read(plan)
     if config.thin:
         config, oracle = thin(config, plan, oracle, _reserve(config, plan, oracle, directory / "before", cancelled))
-    run = SimulatedRun(config, plan, oracle, Random(), RESERVE_SEED, (directory / "work").resolve(), cancelled, grid)
+    run = SimulatedRun(config, plan, oracle, Random(), RESERVE_SEED, (directory / "work").resolve(), cancelled)
     try:
         run.draw_reserve()
         pool: SimulatedPool | PointPool
@@ -87,8 +90,9 @@ def prepare(
         else:
             tell("describing the images")
             versions = [FEATURES, *_encoder(config, run, tell)]
-            pool = (_whole_samples if grid is None else chips)(run, oracle, plan, versions)
-            pool = dataclasses.replace(pool, features_only=versions == [FEATURES])
+            pool = dataclasses.replace(
+                _whole_samples(run, oracle, plan, versions), features_only=versions == [FEATURES]
+            )
     finally:
         run.store.close()
     pool.write(directory)
@@ -127,7 +131,6 @@ def _whole_samples(run: SimulatedRun, oracle: Oracle, plan: ImportPlan, versions
         embeddings=fit_space([part[~reserve] for part in sources], leading_of(versions)).apply(sources)[known],
         targets=targets[known],
         reserve=reserve[known],
-        weights=np.ones(int(known.sum()), np.float32),
     )
 
 

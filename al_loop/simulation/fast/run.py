@@ -15,7 +15,7 @@ from al_loop.simulation.fast.pool import SimulatedPool
 from al_loop.simulation.records import RoundRecord
 from models.arrays import Rows
 from models.heads.linear_head import Head, fit_head
-from models.heads.scores import head_scores, region_scores, region_strata
+from models.heads.scores import head_scores
 
 
 def play_fast(
@@ -23,20 +23,15 @@ def play_fast(
     strategy: StrategyConfig,
     seed: int,
     label_counts: Sequence[int],
-    metric: str,
     report: Callable[[int, RoundRecord], None],
 ) -> list[RoundRecord]:
     """All rounds of one run; ends early when the pool is exhausted.
-
-    Where samples have cells, the head learns and answers cells: a sample's scores are those of its most uncertain
-    quarter of cells (`models.heads.scores`).
 
     Args:
         pool: What can be asked about, and the right answers.
         strategy: Chooses.
         seed: Equal seeds give equal runs; every strategy draws from a generator of its own.
         label_counts: Labels spent after each round, ascending.
-        metric: "accuracy" or "miou".
         report: Called with each round, numbered from 0.
     """
     rng = np.random.default_rng(seed)
@@ -54,18 +49,17 @@ def play_fast(
         seen = _scored(pool, free, labelled, scored_by, np.random.default_rng(seed), wants_bald(strategy))
         labelled = np.concatenate([labelled, free[strategy.select(seen, size, rng).indices]])
         asked = time.perf_counter()
-        known = pool.known_cells_of(labelled)
         head = fit_head(
-            np.asarray(pool.embeddings[known], np.float32),
-            pool.targets[known],
+            np.asarray(pool.embeddings[labelled], np.float32),
+            pool.targets[labelled],
             rng=np.random.default_rng(seed),
             start=None if head is None else head.weights,
         )
         fitted = time.perf_counter()
-        value, per_class = measure(pool, head, metric)
+        value, per_class = measure(pool, head)
         rounds.append(
             RoundRecord(
-                labels=len(labelled), value=value, per_class=per_class, area=pool.area(labelled),
+                labels=len(labelled), value=value, per_class=per_class,
                 query_seconds=asked - started, training_seconds=fitted - asked,
                 scoring_seconds=time.perf_counter() - fitted,
             )
@@ -80,22 +74,16 @@ def _scored(
     """The pool as a strategy sees it: scores by the head of the round before, coverage by what is labelled."""
     if head is None:
         return Candidates(
-            sample_ids=free, table=pool.table, rows=free, covered_rows=labelled, labelled_count=len(labelled),
+            sample_ids=free, table=pool.embeddings, rows=free, covered_rows=labelled, labelled_count=len(labelled),
             features_only=pool.features_only,
         )  # fmt: skip
-    known, asked = pool.known_cells_of(labelled), pool.cells_of(free)
     scores, probabilities = head_scores(
-        pool.embeddings, asked, head, np.asarray(pool.embeddings[known], np.float32), pool.targets[known],
+        pool.embeddings, free, head, np.asarray(pool.embeddings[labelled], np.float32), pool.targets[labelled],
         rng, with_bald=with_bald,
     )  # fmt: skip
-    strata = None
-    if pool.cells is not None:
-        groups = np.searchsorted(free, pool.cells[asked])
-        strata = region_strata(groups, scores["entropy"], probabilities, first_code=0)
-        scores = region_scores(groups, scores)
     return Candidates(
-        sample_ids=free, scores=scores, table=pool.table, rows=free, covered_rows=labelled,
-        probability_table=probabilities if strata is None else None, stratum_table=strata,
+        sample_ids=free, scores=scores, table=pool.embeddings, rows=free, covered_rows=labelled,
+        probability_table=probabilities,
         score_rows=np.arange(len(free)), labelled_count=len(labelled), skill=head.skill,
         features_only=pool.features_only,
     )  # fmt: skip

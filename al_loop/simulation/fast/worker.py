@@ -31,7 +31,6 @@ class FastRunSpec(msgspec.Struct, frozen=True, kw_only=True):
     points: PointStrategy | None = None
     seed: int
     label_counts: list[int]
-    metric: str
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -53,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
             rounds = play_points(PointPool.read(Path(spec.pool)), spec.points, spec.seed, spec.label_counts, report)
         elif spec.strategy is not None:
             pool = SimulatedPool.read(Path(spec.pool))
-            rounds = play_fast(pool, spec.strategy, spec.seed, spec.label_counts, spec.metric, report)
+            rounds = play_fast(pool, spec.strategy, spec.seed, spec.label_counts, report)
         else:
             raise ValueError("neither a strategy nor a choice of points")
     (options.out / ROUNDS_FILE).write_bytes(msgspec.json.encode(rounds))

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from al_loop.querying.strategies import Auto
 from al_loop.scoring.head_data import HeadScores
 from al_loop.scoring.pool_scores_of_heads import pool_scores_of_heads
 from models.scoring.embeddings import Embeddings
@@ -22,10 +21,8 @@ CLASSES = HeadScores(
     sample_ids=np.array([2, 5, 7, 9]), scores=columns([2.0, 1.5, 1.0, 0.5]),
     probabilities=np.float16([[0.5, 0.5], [0.625, 0.375], [0.75, 0.25], [1, 0]]),
 )  # fmt: skip
-MASKS = HeadScores(
-    sample_ids=np.array([5, 9, 12]), scores=columns([0.1, 0.3, 0.2]),
-    strata=np.float32([[0.1, 0.2], [0.3, np.nan], [0, 0]]),
-)  # fmt: skip
+SEVERAL = HeadScores(sample_ids=np.array([5, 9, 12]), scores=columns([0.1, 0.3, 0.2]))
+"""Of a multi-label task, whose probabilities are no distribution."""
 
 
 def merged(*tasks):
@@ -43,23 +40,14 @@ def test_one_task_keeps_its_values_and_tables():
 
 
 def test_each_sample_counts_by_the_task_that_it_ranks_highest_in():
-    found = merged(CLASSES, MASKS)
+    found = merged(CLASSES, SEVERAL)
     assert found.sample_ids.tolist() == [2, 5, 7, 9]  # 12 has no embedding
     assert found.scores["margin"].tolist() == pytest.approx([1.0, 2 / 3, 1 / 3, 1.0])
     assert found.entropies([2, 5, 7, 9]) == [2.0, 1.5, 1.0, 0.5]
     assert found.combined
 
 
-def test_tables_follow_the_samples_and_miss_what_a_task_did_not_score():
-    pool, _ = merged(CLASSES, MASKS).pool(np.array([5, 7, 9]), np.array([2]))
+def test_probabilities_follow_the_samples():
+    pool, _ = merged(SEVERAL, CLASSES).pool(np.array([5, 7, 9]), np.array([2]))
     every = np.arange(3)
     np.testing.assert_array_equal(pool.probabilities(every), [[0.625, 0.375], [0.75, 0.25], [1, 0]])
-    np.testing.assert_array_equal(pool.strata(every), np.float32([[0.1, 0.2], [np.nan, np.nan], [0.3, np.nan]]))
-
-
-def test_auto_asks_by_predicted_region_only_where_masks_are_all_there_is():
-    rng = np.random.default_rng(0)
-    for tasks, by_region in (([MASKS], True), ([CLASSES, MASKS], False)):
-        pool, _ = merged(*tasks).pool(np.array([5, 9]), np.array([2]))
-        reasons = Auto().select(pool, 1, rng).reasons
-        assert all("regions predicted as" in reason for reason in reasons) == by_region

@@ -1,10 +1,9 @@
-"""Campaigns with several tasks: a head for each, one ranking of all."""
+"""Campaigns with classes and masks: a head for the classes, one ranking of all."""
 
 import shutil
 import threading
 from datetime import UTC, datetime
 
-import numpy as np
 import pytest
 
 from al_loop.campaigns.labelling import record_labels
@@ -32,7 +31,7 @@ SIZE, SAMPLES = 96, 24
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory):
-    """A data directory in which features and cells of a pool are described."""
+    """A data directory in which features of a pool are described."""
     root = tmp_path_factory.mktemp("scored")
     layout = DataLayout(root / "data")
     layout.root.mkdir()
@@ -97,11 +96,6 @@ class Bench:
     def refit(self):
         return self.refitter.refit(self.campaign)
 
-    def entropies(self):
-        scores = self.scores.of(self.campaign)
-        assert scores.version == "head:features"
-        return scores.scores["entropy"]
-
 
 @pytest.fixture
 def bench(scored, tmp_path):
@@ -111,29 +105,22 @@ def bench(scored, tmp_path):
     made.store.close()
 
 
-def test_both_tasks_rank_one_pool(bench):
+def test_masks_teach_no_head_and_classes_rank_the_pool(bench):
     bench.classify(bench.pool[:8])
     bench.draw(bench.pool[4:10])
     report = bench.refit()
-    assert [(part.task, part.labels, part.ranks) for part in report.tasks] == [
-        ("classification", 8, True),
-        ("segmentation", 6, True),
-    ]
-    assert (report.ranks, report.labels, report.samples) == (True, 10, SAMPLES)
+    assert [(part.task, part.labels, part.ranks) for part in report.tasks] == [("classification", 8, True)]
+    assert (report.ranks, report.labels, report.samples) == (True, 8, SAMPLES)
     assert (report.held_out_accuracy, report.reserve_accuracy, report.model_metric) == (None, None, None)
-    assert report.trust == max(part.trust for part in report.tasks if part.trust is not None)
     scores = bench.scores.of(bench.campaign)
-    assert (scores.labels, scores.skill) == (10, report.trust)
-    for values in scores.scores.values():
-        assert (values.min() >= 0, values.max()) == (True, 1)
-    assert 0 < max(scores.entropies(bench.pool)) <= np.log(2)
-    assert scores.probability_table.shape == scores.stratum_table.shape == (SAMPLES, 2)
+    assert (scores.labels, scores.skill) == (8, report.trust)
+    assert scores.probability_table.shape == (SAMPLES, 2)
+    assert scores.stratum_table is None
     answer = bench.sampler.query(bench.campaign, annotator="b", query_size=5, now=NOW)
-    assert not answer.ranking.stale
-    assert not any("predicted as" in sample.reason for sample in answer.samples)  # all tasks count
+    assert answer.ranking.labels_since == 2  # images with a mask only, which the ranking knows nothing of
 
 
-def test_strategies_for_one_task_find_what_they_look_for(bench):
+def test_strategy_that_needs_predicted_regions_says_what_is_missing(bench):
     bench.classify(bench.pool[:8])
     bench.draw(bench.pool[:6])
     bench.refit()
@@ -142,62 +129,47 @@ def test_strategies_for_one_task_find_what_they_look_for(bench):
         for who, strategy in (("b", Badge()), ("c", ClaspPE()))
     ]
     assert any("likeliest class at" in sample.reason for sample in found[0])
-    assert any("regions predicted as" in sample.reason for sample in found[1])
+    assert not any("regions predicted as" in sample.reason for sample in found[1])
 
 
-def test_a_label_of_either_task_changes_the_ranking(bench):
-    bench.classify(bench.pool[:8])
+def test_masks_alone_refit_nothing(bench):
     bench.draw(bench.pool[:6])
-    bench.refit()
-    before = bench.entropies()
-    bench.classify(bench.of("bright")[-1:], "dark")
-    assert [part.labels for part in bench.refit().tasks] == [9, 6]
-    after_class = bench.entropies()
-    assert not np.array_equal(before, after_class)
-    everywhere = field_of(SIZE)
-    everywhere["features"][0]["geometry"]["coordinates"] = [[[0, 0], [SIZE, 0], [SIZE, SIZE], [0, SIZE], [0, 0]]]
-    bench.draw(bench.of("dark")[-2:], everywhere)
-    assert [part.labels for part in bench.refit().tasks] == [9, 8]
-    assert not np.array_equal(after_class, bench.entropies())
-
-
-def test_a_task_with_one_class_only_is_left_out(bench):
+    assert bench.refit() is None
+    assert bench.scores.of(bench.campaign).version == FEATURES
     bench.classify(bench.of("dark")[:4])
-    assert bench.refit() is None  # no task has two answers
-    bench.draw(bench.pool[:6])
-    report = bench.refit()
-    assert [part.task for part in report.tasks] == ["segmentation"]
-    assert report.labels == 6
-    scores = bench.scores.of(bench.campaign)
-    assert (scores.probability_table, scores.nats) == (None, None)
-    assert scores.scores["entropy"].max() <= np.log(2)  # of one task the values stay what they are
+    assert bench.refit() is None  # one class only
     bench.classify(bench.of("bright")[:4])
-    assert [part.task for part in bench.refit().tasks] == ["classification", "segmentation"]
+    assert [part.task for part in bench.refit().tasks] == ["classification"]
 
 
 @pytest.mark.parametrize(
-    ("classification", "trained_on", "better"),
-    [(0.4, 2, [True, True]), (1.0, 2, [False, True]), (0.4, 8, [True, False]), (1.0, 8, [False, False])],
-    ids=["both heads", "worse in classes", "worse in masks", "worse in both"],
+    ("measured", "head", "ranks"),
+    [
+        ({"classification": 0.4}, True, True),
+        ({"classification": 1.0}, False, False),
+        ({"classification": 0.4, "segmentation": 0.5}, True, False),
+        ({"segmentation": 0.5}, True, False),
+    ],
+    ids=["better in classes", "worse in classes", "the model knows masks, too", "the model knows masks only"],
 )
-def test_heads_rank_only_if_each_is_the_better_judge_of_its_task(bench, classification, trained_on, better):
+def test_head_ranks_only_if_it_is_more_accurate_and_the_model_knows_nothing_else(bench, measured, head, ranks):
     bench.classify([*bench.reserve[1:], *bench.pool[:8]])
     bench.classify(bench.reserve[:1], {"dark": "bright", "bright": "dark"}[bench.classes[bench.reserve[0]]])
     bench.draw(bench.pool[:8])
-    serve_measured(bench.store, "c", {"segmentation": 0.5, "classification": classification}, NOW, labels=trained_on)
+    serve_measured(bench.store, "c", measured, NOW, labels=8)
     report = bench.refit()
-    assert [part.ranks for part in report.tasks] == better
-    assert [part.model_metric for part in report.tasks] == [classification, 0.5]
+    assert [part.ranks for part in report.tasks] == [head]
+    assert [part.model_metric for part in report.tasks] == [measured.get("classification")]
     assert 0.4 < report.tasks[0].reserve_accuracy < 1.0
-    assert report.ranks == all(better)
-    assert (bench.scores.of(bench.campaign).version == "head:features") == all(better)
+    assert report.ranks == ranks
+    assert (bench.scores.of(bench.campaign).version == "head:features") == ranks
 
 
-def test_a_head_that_joins_and_is_worse_hands_the_ranking_back(bench):
+def test_model_that_knows_masks_takes_the_ranking_from_the_head(bench):
     bench.classify([*bench.reserve, *bench.pool[:8]])
-    serve_measured(bench.store, "c", {"segmentation": 0.5, "classification": 0.4}, NOW, labels=8)
     assert bench.refit().ranks
     assert bench.scores.of(bench.campaign).version == "head:features"
     bench.draw(bench.pool[:8])
+    serve_measured(bench.store, "c", {"segmentation": 0.5, "classification": 0.4}, NOW, labels=8)
     assert not bench.refit().ranks
     assert bench.scores.of(bench.campaign).version == FEATURES  # the newest in the store: "v1" scored nothing

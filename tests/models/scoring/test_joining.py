@@ -10,8 +10,6 @@ import pytest
 from models.card import TaskSpec
 from models.errors import ScoringError
 from models.score_pool import main
-from models.scoring.cells.files import CELL_INDEX_FILE, CELLS_FILE
-from models.scoring.cells.grid import CellGrid
 from models.scoring.joining import join_parts
 from models.scoring.spec import EMBEDDINGS_FILE, FEATURES, IDS_FILE, PROBABILITIES_FILE, SKIPPED_FILE, write_spec
 from tests.data.make_scene import make_scene
@@ -30,8 +28,8 @@ def pool(tmp_path: Path) -> list[tuple[int, str]]:
 
 def score(out: Path, samples: list[tuple[int, str]], model: Path | None) -> Path:
     out.mkdir()
-    version, tasks, cells = ("v1", TASKS, None) if model else (FEATURES, [], CellGrid())
-    spec = write_spec(out, samples, version=version, model_dir=model, bands=[1, 2, 3], tasks=tasks, cells=cells)
+    version, tasks = ("v1", TASKS) if model else (FEATURES, [])
+    spec = write_spec(out, samples, version=version, model_dir=model, bands=[1, 2, 3], tasks=tasks)
     assert main([str(spec), "--out", str(out)]) == 0
     return out
 
@@ -47,7 +45,7 @@ def test_joined_shards_are_the_part_of_the_whole_pool(tmp_path: Path, pool: list
     assert pq.read_table(joined / "scores.parquet").equals(pq.read_table(whole / "scores.parquet"))
     assert (joined / SKIPPED_FILE).read_text() == (whole / SKIPPED_FILE).read_text()
     arrays = {path.name for path in whole.glob("*.npy")}
-    assert arrays >= ({PROBABILITIES_FILE} if with_model else {CELLS_FILE, CELL_INDEX_FILE}) | {IDS_FILE}
+    assert arrays >= ({PROBABILITIES_FILE} if with_model else set()) | {IDS_FILE, EMBEDDINGS_FILE}
     assert {path.name for path in joined.glob("*.npy")} == arrays
     for name in arrays:
         np.testing.assert_array_equal(np.load(joined / name), np.load(whole / name), err_msg=name)

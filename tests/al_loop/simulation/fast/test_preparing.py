@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from al_loop.campaigns.importing import plan_import
+from al_loop.errors import UnsupportedError
 from al_loop.simulation.fast.pool import SimulatedPool
 from al_loop.simulation.fast.preparing import prepare
 from al_loop.simulation.records import SimulationConfig
@@ -47,3 +48,13 @@ def test_without_its_weights_image_features_are_left(labelled_folder: Path, tmp_
     pool, told = prepared(labelled_folder, tmp_path / "out")
     assert told[-1] == "without the shipped encoder, on image features alone: left out by the tests"
     assert pool.features_only
+
+
+def test_whole_images_with_masks_are_refused_with_what_to_use(tmp_path: Path) -> None:
+    for number in range(4):
+        codes = np.full((40, 40), 1 + number % 2, np.uint8)
+        write_raster(tmp_path / "folder" / f"{number}.png", np.full((3, 40, 40), 90, np.uint8))
+        write_raster(tmp_path / "folder" / f"{number}_mask.png", codes)
+    with pytest.raises(UnsupportedError, match=r"are segmentation; use --unit point .* --mode full"):
+        prepared(tmp_path / "folder", tmp_path / "out")
+    assert not (tmp_path / "out").exists()

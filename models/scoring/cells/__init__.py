@@ -1,1 +1,0 @@
-"""Scores and embeddings of the cells of an image, for segmentation."""
