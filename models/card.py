@@ -129,13 +129,24 @@ class BandStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """Number of samples that were read."""
 
 
+class OtherMetric(msgspec.Struct, frozen=True, kw_only=True):
+    """What is measured besides the metric that decides."""
+
+    name: str
+    """As the task names it. map50_95, map30: detection, mean average precision over IoUs from .5 to .95, and at .3."""
+    value: float
+    low: float
+    """95 % bootstrap interval, resampled by block."""
+    high: float
+
+
 class TaskEvaluation(msgspec.Struct, frozen=True, kw_only=True):
     """One model on the labelled test reserve, one task."""
 
     task: TaskName
     metric: str
     """As the task names it. accuracy: single-label classification; macro_f1: multi-label; miou: segmentation, over the
-    classes present."""
+    classes present; map50: detection, mean average precision at an IoU of .5 over the classes present."""
     value: float
     low: float
     """95 % bootstrap interval, resampled by block; of an accuracy never narrower than the exact binomial one."""
@@ -145,8 +156,11 @@ class TaskEvaluation(msgspec.Struct, frozen=True, kw_only=True):
     at least 1 / number of classes, which is chance."""
     samples: int
     per_class: dict[str, float | None]
-    """Recall (classification), F1 (multi-label) or IoU (segmentation); None where the reserve has no such class."""
+    """Recall (classification), F1 (multi-label), IoU (segmentation) or average precision at an IoU of .5 (detection);
+    None where the reserve has no such class."""
     expected_calibration_error: float
+    others: list[OtherMetric] = []
+    """What else the task measures."""
 
 
 class PairedDifference(msgspec.Struct, frozen=True, kw_only=True):

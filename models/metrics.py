@@ -77,7 +77,11 @@ def box_iou(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArra
 
     Any axes will do, as long as left < right and lower < upper. Boxes that only touch have 0.
     """
-    one, other = np.asarray(first, np.float64)[:, None], np.asarray(second, np.float64)[None]
+    return paired_box_iou(np.asarray(first, np.float64)[:, None], np.asarray(second, np.float64)[None])
+
+
+def paired_box_iou(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intersection over union (...) of boxes (..., 4) with those at the same places of another array; see `box_iou`."""
     sides = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
     shared = np.maximum(sides, 0.0).prod(axis=-1)
     areas = (one[..., 2:] - one[..., :2]).prod(axis=-1) + (other[..., 2:] - other[..., :2]).prod(axis=-1)
@@ -95,7 +99,7 @@ def class_iou(tables: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def miou(tables: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean of `class_iou` over the classes that the truth holds."""
-    return _mean_of_present(class_iou(tables))
+    return mean_of_present(class_iou(tables))
 
 
 def class_f1(tables: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -107,7 +111,7 @@ def class_f1(tables: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def macro_f1(tables: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean of `class_f1` over the classes that the truth holds."""
-    return _mean_of_present(class_f1(tables))
+    return mean_of_present(class_f1(tables))
 
 
 def calibration_bins(confidence: NDArray[np.floating], correct: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -219,7 +223,7 @@ def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.
     return ratio
 
 
-def _mean_of_present(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def mean_of_present(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean over the last axis without NaN; NaN where all are."""
     present = ~np.isnan(values)
     return _ratio(np.where(present, values, 0.0).sum(axis=-1), present.sum(axis=-1).astype(np.float64))

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from models.card import TaskSpec
 from models.errors import NoSuchTaskError
 from models.tasks.classification.task import Classification
+from models.tasks.detection.task import Detection
 from models.tasks.segmentation.task import Segmentation
 from models.tasks.task import Task
 
-AnyTask = Classification | Segmentation
+AnyTask = Classification | Segmentation | Detection
 
 _KINDS: dict[str, type[Task]] = {str(kind.__struct_config__.tag): kind for kind in typing.get_args(AnyTask)}
 
@@ -56,6 +57,7 @@ def tasks_of(specs: Iterable[TaskSpec]) -> dict[str, Task]:
 __all__ = [
     "AnyTask",
     "Classification",
+    "Detection",
     "Segmentation",
     "Task",
     "kind_of",

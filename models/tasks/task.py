@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.arrays import Floats
 from models.metrics import Metric
+from models.rasters.tiling import Window as Rectangle
 from models.tasks.tiles import FromMean, Gathered, MeanOverTiles
 from models.tasks.uncertainty import ScoreName
 
@@ -66,6 +67,8 @@ class TaskMetric(NamedTuple):
     """Whether it is a share of the samples: its interval is then never narrower than the exact binomial one."""
     of_class: str = ""
     """Name of what `by_class` gives."""
+    others: Mapping[str, Metric] = {}
+    """What is measured besides, by name: reported, with intervals, and not judged by."""
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
@@ -78,6 +81,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
     """What a label carries: names of classes, or polygons of a GeoJSON FeatureCollection."""
     per_pixel: ClassVar[bool] = False
     """Whether the model answers each pixel, a map (K, H, W), instead of each image, a vector (K,)."""
+    finds_objects: ClassVar[bool] = False
+    """Whether the truth lies in places of the image without being a map, such as boxes: a window of the image has its
+    own, see `cut_truth`. The model's answer then counts in pixels of what it was shown, see `cut`."""
     first_code: ClassVar[int] = 0
     """Place of the first class in the model's output; 1 where background comes before it."""
     takes_several: ClassVar[bool] = False
@@ -154,6 +160,21 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
         """Codes (height, width) of a window, for a task that answers each pixel; `fill` where nothing is drawn."""
         raise NotImplementedError
 
+    def cut_truth(self, target: Any, window: Window) -> NDArray[np.float32]:  # noqa: ANN401
+        """What a target says of a window, in the window's pixels, for a task that finds objects."""
+        raise NotImplementedError
+
+    def turn_truth(self, target: NDArray[np.float32], element: int, width: int, height: int) -> NDArray[np.float32]:
+        """What `cut_truth` gave, as the turned window shows it.
+
+        Args:
+            target: Of the window before.
+            element: See `models.training.data.augmentations.turn`.
+            width: Columns of the window before.
+            height: Its rows.
+        """
+        raise NotImplementedError
+
     def count(self, truths: Iterable[Truth]) -> NDArray[Any]:
         """What the training labels hold in all; the other methods say what of it matters."""
         raise NotImplementedError
@@ -161,6 +182,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
     def is_learnable(self, counts: NDArray[Any]) -> bool:
         """Whether counted labels hold at least two answers to tell apart."""
         raise NotImplementedError
+
+    def enlarged(self, counts: NDArray[Any]) -> int:
+        """How many times the encoder should enlarge images along each side, by what the training labels hold."""
+        return 1
 
     def batch(self, truths: Sequence[Truth | None]) -> NDArray[Any]:
         """Truths of N samples as one array, as the loss takes it; None = not labelled."""
@@ -254,6 +279,18 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
 
     # Answers and uncertainties
 
+    def cut(self, output: Floats, window: Rectangle) -> Floats:
+        """What an output says about a window of the image that it was given for.
+
+        Args:
+            output: With any leading axes, (..., K), (..., K, H, W), or rows of objects in pixels of the image.
+            window: In the same pixels.
+        """
+        if not self.per_pixel:
+            return output
+        rows, columns = (slice(start, start + size) for start, size in ((window[1], window[3]), (window[0], window[2])))
+        return output[..., rows, columns]
+
     def gather_outputs(self, height: int, width: int) -> Gathered[Floats]:
         """The model's output for a whole image, from its tiles."""
         return MeanOverTiles()
@@ -281,6 +318,14 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
     def tables(self, outputs: Floats, invalid: NDArray[np.bool_]) -> Tables:
         """What query strategies may know of N images besides their scores; arguments as for `scores`."""
         return {}
+
+    def map_uncertainty(self, answer: NDArray[Any], height: int, width: int) -> Floats | None:
+        """Where an answer for a whole image is uncertain, (height, width), in `uncertainty_unit`.
+
+        None: the answer does not say, so that it is found by hiding places, or is computed from a map of
+        probabilities.
+        """
+        return None
 
     def gather_tables(self, height: int, width: int) -> Gathered[Tables]:
         """`tables` (1, ...) of a large image, from its tiles."""
@@ -319,6 +364,13 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
     def proposed(self, record: Mapping[str, Any]) -> list[str]:
         """The label's classes if an annotator accepts a recorded answer."""
         raise NotImplementedError
+
+    def drawn(self, record: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The label's GeoJSON FeatureCollection in pixel coordinates if an annotator accepts a recorded answer.
+
+        Each feature's `label` names its class. None: the label names classes, or comes from a map.
+        """
+        return None
 
     def caption(self, record: Mapping[str, Any]) -> list[str]:
         """A recorded answer in words, line by line, to be written on a picture."""

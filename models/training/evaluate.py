@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import metrics
-from models.card import Evaluation, PairedDifference, TaskEvaluation, TaskSpec
+from models.card import Evaluation, OtherMetric, PairedDifference, TaskEvaluation, TaskSpec
 from models.training.data.dataset import ChipReader, LabelledSample
 from models.training.data.label_counts import Counts
 from models.training.measuring.slices import slice_evaluations
@@ -112,7 +112,14 @@ def _summary(counted: Tally, train_counts: Counts, weights: NDArray[np.float64])
             for label, value in zip(task.classes, metric.by_class(total), strict=True)
         },
         expected_calibration_error=metrics.expected_calibration_error(counted.bins.sum(axis=0)),
+        others=[_other(name, other, tables, weights) for name, other in metric.others.items()],
     )
+
+
+def _other(name: str, metric: metrics.Metric, tables: NDArray[np.float64], weights: NDArray[np.float64]) -> OtherMetric:
+    value = float(metric(tables.sum(axis=0)))
+    low, high = metrics.interval(metrics.resampled(metric, tables, weights), value)
+    return OtherMetric(name=name, value=value, low=low, high=high)
 
 
 def _difference(new: Tally, old: Tally, weights: NDArray[np.float64]) -> PairedDifference:

@@ -1,0 +1,1 @@
+"""Where are objects, and of which class? `task` works without torch; `network` is what training adds."""

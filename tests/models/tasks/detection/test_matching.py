@@ -1,0 +1,76 @@
+"""Average precision from counts that add up: known answers, and that of another library."""
+
+import numpy as np
+import pytest
+
+from models.tasks.detection import matching
+from models.tasks.detection.boxes import IGNORED
+
+SHIP = [10, 10, 20, 20]
+
+
+def boxes(*rows: list[float]) -> np.ndarray:
+    return np.array(rows, np.float32).reshape(-1, 5)
+
+
+def answers(*rows: list[float]) -> np.ndarray:
+    return np.array(rows, np.float32).reshape(-1, 6)
+
+
+def ap(truth: np.ndarray, answer: np.ndarray, classes: int = 1) -> float:
+    return float(matching.map_50(matching.counted(truth, answer, classes)[0]))
+
+
+def test_right_box_is_worth_one_and_no_box_nothing() -> None:
+    assert ap(boxes([*SHIP, 0]), answers([*SHIP, 0.9, 0])) == pytest.approx(1)
+    assert ap(boxes([*SHIP, 0]), answers()) == 0
+    assert np.isnan(ap(boxes(), answers([*SHIP, 0.9, 0])))
+
+
+def test_likelier_wrong_box_halves_precision() -> None:
+    answer = answers([*SHIP, 0.5, 0], [50, 50, 60, 60, 0.9, 0])
+    assert ap(boxes([*SHIP, 0]), answer) == pytest.approx(0.5)
+    answer[1, 4] = 0.1
+    assert ap(boxes([*SHIP, 0]), answer) == pytest.approx(1)
+
+
+def test_object_is_found_once() -> None:
+    twice = answers([*SHIP, 0.9, 0], [*SHIP, 0.8, 0])
+    _, right = matching.matched(boxes([*SHIP, 0]), twice)
+    assert right[:, matching.IOU_50].tolist() == [True, False]
+    _, right = matching.matched(boxes([*SHIP, 0], [*SHIP, 0]), twice)
+    assert right[:, matching.IOU_50].tolist() == [True, True]
+
+
+def test_box_of_another_class_is_wrong() -> None:
+    table, _ = matching.counted(boxes([*SHIP, 0]), answers([*SHIP, 0.9, 1]), 2)
+    assert matching.map_50(table) == 0
+    np.testing.assert_array_equal(matching.class_counts(table, 0.25), [[0, 0, 1, 0], [0, 1, 0, 0]])
+
+
+def test_class_without_truth_has_no_value() -> None:
+    table, _ = matching.counted(boxes([*SHIP, 0]), answers([*SHIP, 0.9, 0], [*SHIP, 0.9, 1]), 2)
+    np.testing.assert_array_equal(np.isnan(matching.class_precision(table)), [False, True])
+    assert matching.map_50(table) == pytest.approx(1)
+
+
+def test_boxes_in_ignored_regions_are_neither_right_nor_wrong() -> None:
+    truth = boxes([*SHIP, 0], [40, 40, 70, 70, IGNORED])
+    assert ap(truth, answers([*SHIP, 0.5, 0], [50, 50, 60, 60, 0.9, 0])) == pytest.approx(1)
+    assert np.isnan(ap(truth[1:], answers([50, 50, 60, 60, 0.9, 0])))
+
+
+def test_overlap_decides_at_which_iou_a_box_is_right() -> None:
+    table, _ = matching.counted(boxes([0, 0, 10, 10, 0]), answers([0, 0, 10, 6.2, 0.9, 0]), 1)
+    assert matching.map_50(table) == pytest.approx(1)
+    assert matching.map_50_95(table) == pytest.approx(0.3)
+    assert matching.map_30(table) == pytest.approx(1)
+
+
+def test_ten_thousand_boxes_are_matched() -> None:
+    corner = np.stack(np.divmod(np.arange(10_000), 100), axis=1) * 10.0
+    truth = np.column_stack([corner, corner + 8, np.zeros(10_000)]).astype(np.float32)
+    answer = np.column_stack([truth[:300, :4], np.linspace(0.2, 0.9, 300), np.zeros(300)]).astype(np.float32)
+    table, _ = matching.counted(truth, answer, 1)
+    assert table[0, matching.BINS] == 10_000
+    assert table[1 + matching.IOU_50, : matching.BINS].sum() == 300
