@@ -20,7 +20,9 @@ from service.app import create_app
 from service.settings import Settings
 from tests.data.empty_store import lay_empty_store
 from tests.data.forked_programs import ForkedProgram
+from tests.data.ports import free_port
 from tests.data.reused_routes import reusing_routes
+from tests.waiting import PATIENCE_S
 
 pytest_plugins = [  # a module before those that import it
     "tests.al_loop.store.fixtures",
@@ -96,6 +98,13 @@ def pytest_sessionfinish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def patient_clients() -> None:
+    """HTTP clients that tests make wait long for an answer, instead of httpx's five seconds."""
+    limits = httpx._config.DEFAULT_TIMEOUT_CONFIG
+    limits.connect = limits.read = limits.write = limits.pool = PATIENCE_S
+
+
+@pytest.fixture(scope="session", autouse=True)
 def one_tls_context() -> Iterator[None]:
     """Read the certificates of the system once instead of for every HTTP client, which takes 28 ms each."""
     with pytest.MonkeyPatch.context() as patch:
@@ -144,6 +153,12 @@ def shared_data() -> Path:
 
 
 @pytest.fixture
+def free_tcp_port() -> int:
+    """A free port of the loopback interface."""
+    return free_port()
+
+
+@pytest.fixture
 def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, list[bytes]]]:
     """A port of the loopback interface, and what was sent to it; GDAL gives up soon, as it keeps the GIL meanwhile."""
     monkeypatch.setenv("GDAL_HTTP_TIMEOUT", "2")
@@ -164,7 +179,7 @@ def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, list[bytes]
         thread.start()
         yield server.getsockname()[1], heard
         server.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        thread.join(PATIENCE_S)
 
 
 @pytest.fixture

@@ -5,14 +5,16 @@ import re
 import socket
 import subprocess
 import sys
-import time
 import zipfile
+from contextlib import suppress
 from email.message import Message
 from email.parser import Parser
 from pathlib import Path
 
 import httpx
 import pytest
+
+from tests.waiting import PATIENCE_S, wait_for
 
 ROOT = Path(__file__).parent.parent
 UV = [sys.executable, "-m", "uv"]
@@ -73,10 +75,11 @@ def _metadata(wheel: Path) -> Message:
 
 def _answer(url: str, service: subprocess.Popen[bytes]) -> httpx.Response:
     """What the service answers once it listens."""
-    for _ in range(600):
+
+    def answer() -> httpx.Response | None:
         assert service.poll() is None, service.stderr and service.stderr.read().decode()
-        try:
-            return httpx.get(url, timeout=30).raise_for_status()
-        except httpx.ConnectError:
-            time.sleep(0.1)
-    raise AssertionError("the service did not listen within a minute")
+        with suppress(httpx.ConnectError):
+            return httpx.get(url, timeout=PATIENCE_S).raise_for_status()
+        return None
+
+    return wait_for(answer)

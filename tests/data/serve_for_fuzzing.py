@@ -13,6 +13,7 @@ from litestar import Litestar
 from service.app import create_app
 from service.settings import Settings
 from tests.e2e.campaigns import create, label_all, register, running_server, write_pool
+from tests.waiting import PATIENCE_S
 
 TOKEN = "fuzzing-token"
 UNTOUCHED = ("startRound", "startPretraining", "connectScaneo", "deleteCampaign", "changeCampaign")
@@ -29,7 +30,7 @@ def prepared(app: Litestar, imagery: Path) -> Iterator[str]:
     ]
     headers = {"Authorization": f"Bearer {TOKEN}"}
     with running_server(app) as url:
-        with httpx.Client(base_url=url, headers=headers, timeout=60) as http:
+        with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE_S) as http:
             create(http, imagery / "pool", tasks=tasks, policy={"new_labels": None})  # type: ignore[arg-type]
             register(http)  # type: ignore[arg-type]
             label_all(http, most=6)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.data.debian import program
 from tests.deploy.metric_names import names_in, unknown
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parent.parent.parent
 RULES = ROOT / "deploy" / "prometheus" / "al-loop.rules.yml"
@@ -15,7 +16,7 @@ CASES = Path(__file__).parent / "alerts.test.yml"
 def promtool(*arguments: str) -> str:
     """What promtool says; the test fails if it is not content."""
     done = subprocess.run(
-        [program("prometheus", "promtool"), *arguments], capture_output=True, text=True, timeout=120, check=False
+        [program("prometheus", "promtool"), *arguments], capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.data.debian import program
 from tests.deploy.metric_names import names_in, unknown
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parent.parent.parent
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy" / "grafana" / "al-loop.json").read_text(encoding="utf-8"))
@@ -36,7 +37,7 @@ def test_expressions_are_promql(tmp_path: Path) -> None:
     file.write_text(json.dumps({"groups": [{"name": "panels", "rules": rules}]}), encoding="utf-8")
     done = subprocess.run(
         [program("prometheus", "promtool"), "check", "rules", str(file)],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -11,6 +11,7 @@ import yaml
 
 from service.settings import Settings
 from tests.data.debian import program
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = ROOT / "deploy"
@@ -59,7 +60,7 @@ def test_service_starts_with_the_settings_of_the_compose_file(compose: dict[str,
 
 def test_caddy_takes_its_file() -> None:
     command = [program("caddy", "caddy"), "validate", "--adapter", "caddyfile", "--config", str(DEPLOY / "Caddyfile")]
-    done = subprocess.run(command, env=example(), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=example(), capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -69,7 +70,7 @@ def test_prometheus_takes_its_file(tmp_path: Path) -> None:
         text = file.read_text().replace("/run/secrets/al-loop-token", str(tmp_path / "token"))
         (tmp_path / file.name).write_text(text)
     command = [program("prometheus", "promtool"), "check", "config", str(tmp_path / "prometheus.yml")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -82,6 +83,6 @@ def test_systemd_takes_the_unit_and_the_service_its_settings(tmp_path: Path) -> 
     copy.write_text(unit.replace("/srv/al-loop-env/bin/al-loop", sys.executable).replace("User=al-loop", "User=root"))
     done = subprocess.run(
         [program("systemd", "systemd-analyze"), "verify", "--man=no", str(copy)],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, ""), done.stderr

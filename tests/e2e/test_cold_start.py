@@ -19,7 +19,6 @@ from tests.e2e.campaigns import (
 
 
 @pytest.mark.shipped_encoder
-@pytest.mark.timeout(300)
 def test_fewer_than_ten_labels_a_class_already_give_suggestions(http: Http, imagery: Path) -> None:
     write_pool(imagery / "pool", 30)
     create(http, imagery / "pool", settings=AIDED | {"reserve": BALANCED})

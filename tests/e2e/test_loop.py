@@ -44,7 +44,6 @@ def answer_queries(http: Http, labels: int, annotators: tuple[str, ...] = ("anna
     return seen
 
 
-@pytest.mark.timeout(300)
 def test_two_rounds_over_http(http: Http, imagery: Path) -> None:
     root = imagery / "pool"
     write_pool(root, 40)

@@ -33,7 +33,7 @@ def open_image(page: Page, folder: str) -> None:
     page.locator(ROWS).get_by_text(folder, exact=True).click()
     page.wait_for_timeout(500)
     page.locator(f"{ROWS} button").first.click()
-    page.wait_for_function(IMAGE_IS_LARGE, timeout=60_000)
+    page.wait_for_function(IMAGE_IS_LARGE)
     page.wait_for_timeout(1000)
 
 
@@ -107,5 +107,5 @@ def test_annotator_page_leads_to_the_image_in_scaneo(team: Team, page: Page, pic
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     feature = {"type": "Feature", "properties": {}, "geometry": {"type": "MultiPolygon", "coordinates": [[ring]]}}
     team.client.add_mask(first.id, "ship", feature)
-    expect(page.get_by_text("1 done", exact=False).first).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("1 done", exact=False).first).to_be_visible()
     opened.value.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.demo.server import free_port
+from tests.data.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 TUTORIAL = ROOT / "docs" / "tutorial.md"

@@ -3,8 +3,8 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from al_loop.webhooks.signature import new_secret, signed_headers
-from service.demo.server import free_port
+from tests.data.ports import free_port
+from tests.waiting import PATIENCE_S, wait_for
 
 FILE = Path(__file__).parent.parent.parent / "examples" / "webhook_receiver.py"
 BODY = '{"type":"link.lost","timestamp":"2026-03-01T12:00:00Z","data":{"campaign":"fields"}}'
@@ -31,13 +32,12 @@ def receiver() -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
 
 
 def post(url: str, headers: dict[str, str], body: str) -> int:
-    until = time.monotonic() + 30
-    while True:
-        try:
-            return httpx.post(url, headers=headers, content=body, timeout=30).status_code
-        except httpx.ConnectError:
-            assert time.monotonic() < until
-            time.sleep(0.1)
+    def answered() -> int | None:
+        with suppress(httpx.ConnectError):  # it does not listen yet
+            return httpx.post(url, headers=headers, content=body, timeout=PATIENCE_S).status_code
+        return None
+
+    return wait_for(answered)
 
 
 def test_receiver_takes_signed_events_once(receiver: tuple[str, "subprocess.Popen[str]"]) -> None:

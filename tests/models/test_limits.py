@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from models.limits import OUT_OF_MEMORY, RunLimits, broken_limit, is_out_of_memory, lack_of_space, memory_bytes
+from tests.waiting import PATIENCE_S
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,8 @@ time.sleep(60)
 @pytest.mark.skipif(sys.platform != "linux", reason="shares of the processor and memory in use are Linux's")
 def test_program_keeps_to_its_share_and_ends_once_it_takes_too_much_memory(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    ended = subprocess.run([sys.executable, "-c", PROGRAM], cwd=tmp_path, env=environment, timeout=30, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=tmp_path, env=environment, timeout=PATIENCE_S, check=False
+    )
     assert ended.returncode == OUT_OF_MEMORY
     assert "allowed are 200 (limits.memory_mb)" in (tmp_path / "said.txt").read_text()

@@ -29,6 +29,7 @@ from models.scoring.spec import (
 from models.tasks import uncertainty as acquisition
 from tests.data.make_scene import make_hostile, make_scene
 from tests.data.tiny_model import make_tiny_onnx
+from tests.waiting import PATIENCE_S
 
 CLASSES = ["class-1", "class-2", "class-3"]
 TASKS = [TaskSpec(task="classification", classes=CLASSES), TaskSpec(task="segmentation", classes=CLASSES)]
@@ -147,7 +148,7 @@ def test_subprocess_waits_for_its_parent_reports_and_ends(tmp_path, raster_pool,
     ) as child:
         child.stdin.write("go\n")
         child.stdin.flush()
-        assert child.wait(timeout=60) == 0
+        assert child.wait(timeout=PATIENCE_S) == 0
         assert child.stderr.read() == ""
     lines = (tmp_path / PROGRESS_FILE).read_bytes().splitlines()
     last = msgspec.json.decode(lines[-1], type=ProgressLine)

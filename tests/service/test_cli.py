@@ -28,6 +28,7 @@ from service.commands.rounds import round_table
 from service.settings import Settings
 from tests.data.tiny_model import make_tiny_onnx
 from tests.e2e.campaigns import CLASSES, running_server, write_pool
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parent.parent.parent
 NAME = "a-campaign-with-a-name-that-is-longer-than-any-column-of-a-terminal-64"[:64]
@@ -76,7 +77,12 @@ def al_loop(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     program = str(Path(sys.executable).with_name("al-loop"))
     surroundings = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS")}
     return subprocess.run(
-        [program, *arguments], env=surroundings | environment, capture_output=True, text=True, check=False, timeout=60
+        [program, *arguments],
+        env=surroundings | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
     )
 
 
@@ -133,7 +139,7 @@ def test_stopping_a_command_has_an_exit_code_of_its_own() -> None:
                 connection.recv(1000)
                 process.send_signal(signal.SIGINT)
                 try:
-                    _, said = process.communicate(timeout=30)
+                    _, said = process.communicate(timeout=PATIENCE_S)
                 finally:
                     process.kill()
     assert process.returncode == 130

@@ -16,6 +16,7 @@ from al_loop.runtime.processes import run_supervised
 from al_loop.runtime.slots import TrainingSlots
 from al_loop.store import LabelStore
 from tests.al_loop.store.fixtures import NOW
+from tests.waiting import wait_for
 
 CHILD = "tests.data.supervised_child"
 PHASES = {"training": RoundState.TRAINING, "exporting": RoundState.EXPORTING}
@@ -28,13 +29,6 @@ def is_alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "timed out"
-        time.sleep(0.02)
 
 
 class Answer(msgspec.Struct):

@@ -9,6 +9,7 @@ import pytest
 from al_loop.errors import StoreError
 from al_loop.runtime.background import Background
 from al_loop.runtime.tick_errors import TickErrors
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_thread_goes_on_after_any_error(background: Background, errors: TickErro
     done = threading.Event()
     background.ask("bad", failing(error), "ranking demo")
     background.ask("good", done.set, "ranking other")
-    assert done.wait(10)
+    assert done.wait(PATIENCE_S)
     background.wait()
     assert list(errors.problems) == ["ranking demo"]
 
@@ -49,10 +50,10 @@ def test_job_that_waits_already_is_done_once(background: Background) -> None:
 
     def first() -> None:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE_S)
 
     background.ask("first", first, "first")
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE_S)
     for _ in range(3):
         background.ask("second", lambda: runs.append(1), "second")
     go_on.set()
@@ -65,12 +66,12 @@ def test_jobs_that_wait_are_forgotten_at_the_end(background: Background) -> None
 
     def first() -> None:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE_S)
         runs.append("first")
 
     background.ask("first", first, "first")
     background.ask("second", lambda: runs.append("second"), "second")
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE_S)
     threading.Timer(0.1, go_on.set).start()
     background.close()
     background.ask("third", lambda: runs.append("third"), "third")

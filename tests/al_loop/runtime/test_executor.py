@@ -3,7 +3,6 @@
 import errno
 import re
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,8 @@ from al_loop.errors import ConflictError
 from al_loop.runtime.executor import Executor
 from al_loop.runtime.processes import ProcessFailedError, run_supervised
 from models.progress import ProgressLine
-from tests.al_loop.runtime.fixtures import House, answering, is_alive, raising, scripted, wait_for
+from tests.al_loop.runtime.fixtures import House, answering, is_alive, raising, scripted
+from tests.waiting import PATIENCE_S, wait_for
 
 pytestmark = pytest.mark.usefixtures("real_programs")
 
@@ -96,10 +96,8 @@ def test_program_that_ignores_the_request_to_end_is_killed(
     house.submit(campaign)
     pid_file = tmp_path / "jobs" / "demo" / "1" / "deaf.pid"
     wait_for(lambda: pid_file.exists() and pid_file.read_text() != "")
-    started = time.monotonic()
     house.runner.cancel(campaign, 1)
     assert house.ended(campaign).state is RoundState.CANCELLED
-    assert time.monotonic() - started < 10
     assert not is_alive(int(pid_file.read_text()))
 
 
@@ -107,7 +105,7 @@ def test_executor_that_never_ends_its_program_is_left_behind(house: House, make_
     campaign, answered, left = make_campaign(), threading.Event(), threading.Event()
 
     def hang(directory: Path, cancelled: threading.Event) -> None:
-        answered.wait(60)
+        answered.wait(PATIENCE_S)
         (directory / "answer.json").write_bytes(b'{"value": 1}')
         left.set()
 
@@ -122,7 +120,7 @@ def test_executor_that_never_ends_its_program_is_left_behind(house: House, make_
     house.submit(campaign)
     assert house.ended(campaign, 2).verdict == "value 7"
     answered.set()  # it comes back from the dead, and nobody listens
-    assert left.wait(10)
+    assert left.wait(PATIENCE_S)
     assert house.state(campaign) is RoundState.CANCELLED
 
 
@@ -134,7 +132,7 @@ def test_late_report_of_an_executor_left_behind_changes_nothing(house: House, ma
         on_progress: Callable[[ProgressLine], None], **_: object,
     ) -> None:  # fmt: skip
         on_phase("training")
-        late.wait(60)
+        late.wait(PATIENCE_S)
         on_progress(ProgressLine(time=0.0, phase="training"))
         try:
             on_phase("exporting")

@@ -17,9 +17,10 @@ from al_loop.runtime.jobs import JobRunner
 from al_loop.runtime.processes import ProcessFailedError
 from al_loop.runtime.slots import TrainingSlots
 from al_loop.store import LabelStore
-from tests.al_loop.runtime.fixtures import Held, House, Kind, answering, scripted, wait_for
+from tests.al_loop.runtime.fixtures import Held, House, Kind, answering, scripted
 from tests.al_loop.store.fixtures import NOW, fill_disk
 from tests.al_loop.store.test_crash import make_demo
+from tests.waiting import wait_for
 
 MakeCampaign = Callable[..., Campaign]
 

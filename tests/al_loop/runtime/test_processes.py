@@ -14,7 +14,8 @@ import pytest
 from al_loop.runtime import processes
 from al_loop.runtime.processes import ProcessCancelledError, ProcessFailedError, log_tail, run_supervised
 from models.progress import ProgressLine
-from tests.al_loop.runtime.fixtures import CHILD, is_alive, wait_for
+from tests.al_loop.runtime.fixtures import CHILD, is_alive
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("real_programs")
 
@@ -75,7 +76,7 @@ def test_cancel_ends_the_whole_process_tree(tmp_path: Path) -> None:
     with pytest.raises(ProcessCancelledError):
         run(tmp_path, "hang", cancelled)
     watcher.join()
-    wait_for(lambda: not is_alive(int(pid_file.read_text())), 5)
+    wait_for(lambda: not is_alive(int(pid_file.read_text())))
 
 
 @pytest.mark.parametrize(("ending", "file"), [("hang", "grandchild.pid"), ("deaf", "deaf.pid")])
@@ -90,7 +91,7 @@ def test_child_dies_with_a_killed_parent_from_its_first_moment(tmp_path: Path, e
     wait_for(lambda: pid_file.exists() and pid_file.read_text() != "")
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
-    wait_for(lambda: not is_alive(int(pid_file.read_text())), 5)
+    wait_for(lambda: not is_alive(int(pid_file.read_text())))
 
 
 def test_child_gets_no_tokens_and_calls_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

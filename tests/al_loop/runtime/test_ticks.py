@@ -8,6 +8,7 @@ import pytest
 
 from al_loop.runtime.tick_errors import TickErrors
 from al_loop.runtime.ticks import Ticks
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -26,9 +27,9 @@ def ticks(errors: TickErrors) -> Iterator[Ticks]:
 class Counted:
     """Work that counts its runs, takes its time and may fail."""
 
-    def __init__(self, *, fails: bool = False, takes_s: float = 0.0) -> None:
+    def __init__(self, *, fails: bool = False, until: threading.Event | None = None) -> None:
         self.runs = self.at_once = self.most_at_once = 0
-        self.fails, self.takes_s = fails, takes_s
+        self.fails, self.until = fails, until
         self._changed = threading.Condition()
 
     def __call__(self) -> None:
@@ -37,7 +38,8 @@ class Counted:
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
             self._changed.notify_all()
-        time.sleep(self.takes_s)
+        if self.until is not None:
+            self.until.wait(PATIENCE_S)
         with self._changed:
             self.at_once -= 1
         if self.fails:
@@ -45,7 +47,7 @@ class Counted:
 
     def wait_for(self, runs: int) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: self.runs >= runs, 20), f"{self.runs} runs"
+            assert self._changed.wait_for(lambda: self.runs >= runs, PATIENCE_S), f"{self.runs} runs"
 
 
 def test_nothing_runs_before_the_start_and_after_the_end(ticks: Ticks) -> None:
@@ -81,13 +83,15 @@ def test_failing_work_is_shown_repeated_and_forgotten_once_stopped(ticks: Ticks,
 
 
 def test_slow_work_never_runs_twice_at_once_and_holds_nobody_up(ticks: Ticks) -> None:
-    slow, quick = Counted(takes_s=0.3), Counted()
+    may_end = threading.Event()
+    slow, quick = Counted(until=may_end), Counted()
     ticks.start()
     ticks.every(0.02, "slow", slow)
     ticks.every(0.02, "quick", quick)
     slow.wait_for(1)
     quick.wait_for(quick.runs + 3)
     assert slow.at_once == 1
+    may_end.set()
     slow.wait_for(2)
     assert slow.most_at_once == 1
 

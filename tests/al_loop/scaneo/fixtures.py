@@ -1,6 +1,5 @@
 """A campaign of ours linked to a campaign of the real SCANEO, both running; SCANEO can call our models."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,14 +14,15 @@ from al_loop.campaigns.layout import DataLayout
 from al_loop.loop import Loop, utc_now
 from al_loop.scaneo.records import ScaneoCampaign, ScaneoImage
 from service.app import create_app
-from service.demo.server import free_port
 from service.scaneo.transport import Transport
 from service.settings import Settings
 from tests.data.empty_store import lay_empty_store
 from tests.data.make_scene import make_scene
+from tests.data.ports import free_port
 from tests.data.tiny_model import make_tiny_onnx
 from tests.e2e.campaigns import running_server
 from tests.service.scaneo.fixtures import AnnotatingClient, RunningScaneo
+from tests.waiting import PATIENCE_S, wait_for
 
 LABELS = [("water", "#0048f0"), ("urban", "#fd0d0d"), ("forest", "#11aa33")]
 """As many as the tiny model has bands: it answers with the class of the brightest band."""
@@ -37,10 +37,10 @@ class Team:
 
     def __init__(self, scaneo: RunningScaneo, settings: Settings, folder: Path) -> None:
         self.scaneo, self.settings, self.folder = scaneo, settings, folder
-        self.client = AnnotatingClient(Transport(scaneo.url, answer_s=15))
+        self.client = AnnotatingClient(Transport(scaneo.url, answer_s=PATIENCE_S))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.api = httpx.Client(base_url=self.url, timeout=60, headers={"Authorization": f"Bearer {OPS_TOKEN}"})
+        self.api = httpx.Client(base_url=self.url, timeout=PATIENCE_S, headers={"Authorization": f"Bearer {OPS_TOKEN}"})
         self.app: Litestar | None = None
         self.theirs: ScaneoCampaign
         self._running = ExitStack()
@@ -125,15 +125,9 @@ class Team:
         answer: dict[str, Any] = self.api.get("/campaigns/demo/scaneo").json()
         return answer
 
-    def wait(self, what: Callable[[], Any], seconds: float = 30) -> Any:
+    def wait(self, what: Callable[[], Any]) -> Any:
         """Wait until something is true; returns it."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            value = what()
-            if value:
-                return value
-            time.sleep(0.1)
-        pytest.fail(f"did not become true within {seconds} s; the link: {msgspec.json.encode(self.status()).decode()}")
+        return wait_for(what, lambda: f"it did not come; the link: {msgspec.json.encode(self.status()).decode()}")
 
     def wait_for_labels(self, count: int) -> list[dict[str, Any]]:
         """Wait until the store holds so many labels."""

@@ -8,6 +8,7 @@ import shapely
 from al_loop.errors import ScaneoAnswerError
 from tests.al_loop.scaneo.fixtures import Team
 from tests.data.make_scene import make_scene
+from tests.waiting import PATIENCE_S
 
 
 def test_scaneo_that_stops_is_named_and_caught_up_with(own_team: Team) -> None:
@@ -67,8 +68,8 @@ def test_locked_scaneo_is_freed_when_connecting(own_team: Team) -> None:
     team = own_team
     team.make_campaign()
     body = {"name": "twice", "description": "", "url": "http://127.0.0.1:1/", "task": "classification"}
-    httpx.post(f"{team.scaneo.url}/_models", json=body, timeout=20).raise_for_status()
-    assert httpx.post(f"{team.scaneo.url}/_models", json=body, timeout=20).status_code == 500  # locks it
+    httpx.post(f"{team.scaneo.url}/_models", json=body, timeout=PATIENCE_S).raise_for_status()
+    assert httpx.post(f"{team.scaneo.url}/_models", json=body, timeout=PATIENCE_S).status_code == 500  # locks it
     team.connect()
     assert len(team.client.mappings(team.theirs.id)) == 6
 
@@ -121,7 +122,7 @@ def test_label_deleted_in_scaneo_breaks_no_later_suggestion(team: Team) -> None:
     team.connect("classification")
     team.serve_model(tasks=("classification",), bias=50.0)  # it sees the first class everywhere
     water = next(label for label in team.client.labels(team.theirs.id) if label.name == "water")
-    httpx.delete(f"{team.scaneo.url}/labels/{water.id}", timeout=20)  # answers 500, and deletes it
+    httpx.delete(f"{team.scaneo.url}/labels/{water.id}", timeout=PATIENCE_S)  # answers 500, and deletes it
     assert team.api.post("/campaigns/demo/scaneo/refresh").status_code == 202
     team.wait(lambda: len(team.client.mappings(team.theirs.id)) == 2)
     assert team.client.infer(team.model("classification"), team.image(0).id)[0].value in ("urban", "forest")

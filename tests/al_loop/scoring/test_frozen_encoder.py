@@ -29,7 +29,7 @@ from tests.al_loop.store.tables.test_scores import write_part
 from tests.data.tiny_model import make_tiny_onnx
 from tests.e2e.campaigns import Http, create, register, write_pool
 from tests.service.routes.test_pretrainings import embedded, root
-from tests.service.routes.test_rounds import wait_until
+from tests.waiting import wait_for
 
 __all__ = ["root"]
 
@@ -41,7 +41,7 @@ def test_pool_is_embedded_after_registration_and_what_is_new_after_it(
     assert http.get("/health/ready").json()["encoder"] == "ok"
     create(http, root)
     register(http)
-    wait_until(lambda: embedded(http) == {"features": 24, FROZEN: 24}, 240)
+    wait_for(lambda: embedded(http) == {"features": 24, FROZEN: 24})
     layout = DataLayout(settings.data)
     values = EmbeddingStore(layout.scores("demo")).load(FROZEN).values
     assert values.shape == (24, 448)
@@ -51,7 +51,7 @@ def test_pool_is_embedded_after_registration_and_what_is_new_after_it(
     assert query["ranking"]["version"] == f"features+{FROZEN}", query
     write_pool(root, 26, size=32)  # two more
     register(http)
-    wait_until(lambda: embedded(http) == {"features": 26, FROZEN: 26}, 240)
+    wait_for(lambda: embedded(http) == {"features": 26, FROZEN: 26})
 
 
 def test_service_without_the_weights_works_and_says_so(http: Http, root: Path) -> None:
@@ -59,7 +59,7 @@ def test_service_without_the_weights_works_and_says_so(http: Http, root: Path) -
     assert (ready.status_code, ready.json()["encoder"]) == (200, "left out by the tests")
     create(http, root)
     register(http)
-    wait_until(lambda: embedded(http) == {"features": 24})
+    wait_for(lambda: embedded(http) == {"features": 24})
     query = http.post("/campaigns/demo/queries", json={"annotator": "ann", "query_size": 2})
     assert (query.status_code, query.json()["ranking"]["version"]) == (201, "features")
 

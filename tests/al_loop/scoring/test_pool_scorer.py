@@ -19,7 +19,7 @@ from service.settings import Settings
 from tests.al_loop.store.fixtures import NOW
 from tests.data.make_scene import make_scene
 from tests.e2e.campaigns import Http, write_pool
-from tests.service.routes.test_rounds import wait_until
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_models_score_with_the_threads_of_the_settings(
 ) -> None:
     make_scene(imagery / "scene.tif", width=32, height=32)
     http = serve_scenes()
-    wait_until(lambda: http.get("/campaigns/demo/samples").json()["samples"][0]["score"] is not None, 60)
+    wait_for(lambda: http.get("/campaigns/demo/samples").json()["samples"][0]["score"] is not None)
     spec = settings.data / "campaigns" / "demo" / "scores" / "v1" / "0001" / "spec.json"
     assert msgspec.json.decode(spec.read_bytes(), type=ScoreSpec).threads == 1
 

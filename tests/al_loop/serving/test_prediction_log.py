@@ -17,6 +17,7 @@ from al_loop.runtime.journal import Journal
 from al_loop.serving.prediction_log import PredictionLog
 from al_loop.store import LabelStore
 from tests.al_loop.store.fixtures import NOW, stored_predictions
+from tests.waiting import PATIENCE_S
 
 ANSWERS_AND_DIES = """
 import os, signal, sys
@@ -52,7 +53,7 @@ def layout(tmp_path: Path, label_store: LabelStore, make_campaign: Callable[...,
 
 
 def test_killed_process_forgets_no_answer(layout: DataLayout) -> None:
-    died = subprocess.run([sys.executable, "-c", ANSWERS_AND_DIES, str(layout.root)], check=False, timeout=120)
+    died = subprocess.run([sys.executable, "-c", ANSWERS_AND_DIES, str(layout.root)], check=False, timeout=PATIENCE_S)
     assert died.returncode == -signal.SIGKILL
     store = LabelStore.open(layout.database)
     log = PredictionLog(store, layout.shown_journal)

@@ -74,9 +74,7 @@ def test_kill_loses_no_acknowledged_label(tmp_path: Path) -> None:
         acknowledged |= {
             int(label_id): annotator.strip() for label_id, annotator in (x.split(" ", 1) for x in complete)
         }
-        started = time.monotonic()
         store = LabelStore.open(path)
-        assert time.monotonic() - started < 3
         stored = {label.label_id: label.annotator for label in store.labels.current(1)}
         store.close()
         assert acknowledged.items() <= stored.items()

@@ -17,6 +17,7 @@ from al_loop.store import LabelStore
 from al_loop.store.database import Database
 from al_loop.store.migrations import read_scripts
 from al_loop.store.rows import execute, select
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_one_failing_operation_does_not_hurt_its_neighbours(database: Database) 
 
     def slow(connection: DuckDBPyConnection) -> str:
         begun.set()
-        gate.wait(10)  # the others pile up behind it and share the next transaction
+        gate.wait(PATIENCE_S)  # the others pile up behind it and share the next transaction
         return add(connection, "slow")
 
     def refuse(connection: DuckDBPyConnection) -> str:
@@ -105,7 +106,7 @@ def test_one_failing_operation_does_not_hurt_its_neighbours(database: Database) 
 
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(database.write, slow)
-        assert begun.wait(10)
+        assert begun.wait(PATIENCE_S)
         good = [pool.submit(database.write, lambda connection, n=n: add(connection, f"good {n}")) for n in range(4)]
         bad = pool.submit(database.write, refuse)
         gate.set()
@@ -122,7 +123,7 @@ def test_waiting_items_of_one_function_are_served_in_one_call(database: Database
 
     def slow(connection: DuckDBPyConnection) -> None:
         begun.set()
-        gate.wait(10)
+        gate.wait(PATIENCE_S)
 
     def add_all(connection: DuckDBPyConnection, items: Sequence[str]) -> list[str]:
         calls.append(len(items))
@@ -130,7 +131,7 @@ def test_waiting_items_of_one_function_are_served_in_one_call(database: Database
 
     with ThreadPoolExecutor(8) as pool:
         pool.submit(database.write, slow)
-        assert begun.wait(10)
+        assert begun.wait(PATIENCE_S)
         futures = [pool.submit(database.write_together, add_all, f"item {n}") for n in range(5)]
         while database._writer._queue.qsize() < 5:
             time.sleep(0.001)
@@ -166,12 +167,12 @@ def test_readers_do_not_wait_for_the_writer(database: Database) -> None:
 
     def slow(connection: DuckDBPyConnection) -> str:
         begun.set()
-        assert gate.wait(10)
+        assert gate.wait(PATIENCE_S)
         return add(connection, "late")
 
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(database.write, slow)
-        assert begun.wait(10)
+        assert begun.wait(PATIENCE_S)
         assert notes(database) == []
         gate.set()
         writing.result()

@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from al_loop.store.database import Database
 from al_loop.store.tables import queries
 from models.scoring.embeddings import EmbeddingStore
 from tests.al_loop.store.fixtures import NOW, open_query
+from tests.waiting import PATIENCE_S, wait_for
 
 MakeCampaign = Callable[..., Campaign]
 
@@ -55,14 +55,6 @@ def full(*_: object, **__: object) -> None:
     raise duckdb.IOException("No space left on device")
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(2000):
-        if condition():
-            return
-        time.sleep(0.005)
-    raise AssertionError("it did not come to that")
-
-
 @contextmanager
 def busy_writer(store_database: Database) -> Iterator[None]:
     """The writer does nothing meanwhile."""
@@ -70,16 +62,16 @@ def busy_writer(store_database: Database) -> Iterator[None]:
 
     def operation(_: duckdb.DuckDBPyConnection) -> None:
         begun.set()
-        gate.wait(30)
+        gate.wait(PATIENCE_S)
 
     writing = threading.Thread(target=store_database.write, args=(operation,))
     writing.start()
-    assert begun.wait(30)
+    assert begun.wait(PATIENCE_S)
     try:
         yield
     finally:
         gate.set()
-        writing.join(30)
+        writing.join(PATIENCE_S)
 
 
 def test_annotators_get_different_samples_while_the_store_is_busy_and_it_has_all_after(
@@ -133,7 +125,7 @@ def test_leases_that_cannot_be_stored_are_free_again_and_the_error_is_logged(
     with monkeypatch.context() as patch:
         patch.setattr(queries, "execute", full)
         assert len(ask(sampler, campaign, "ann", 20)) == 20
-        wait_until(lambda: label_store.pool_indexes.known(number) is not index)
+        wait_for(lambda: label_store.pool_indexes.known(number) is not index)
     assert "No space left" in caplog.text
     assert "ann" not in held(label_store, campaign).values()
     assert len(ask(sampler, campaign, "bob", 38)) == 38
@@ -168,7 +160,7 @@ def test_lapsed_lease_taken_up_again_is_not_given_to_somebody_else_meanwhile(
         with busy_writer(store_database):
             renewal = pool.submit(label_store.leases.renew, number, "ann", given, lease_s=60, now=late)
             index = label_store.pool_indexes.of(number, late)
-            wait_until(lambda: all(position in index.holders for position in map(index.position, given)))
+            wait_for(lambda: all(position in index.holders for position in map(index.position, given)))
             answer = sampler.query(campaign, annotator="bob", query_size=40, now=late)
         assert renewal.result().extended == sorted(given)
     others = {sample.sample_id for sample in answer.samples}

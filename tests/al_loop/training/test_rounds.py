@@ -37,10 +37,10 @@ from models.pretrain_config import PretrainConfig
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES
 from models.training.data.left_out import LeftOut
-from tests.al_loop.runtime.fixtures import wait_for
 from tests.al_loop.store.fixtures import NOW
 from tests.models.pretraining.fixtures import PretrainedRun
 from tests.models.training.fixtures import CLASSIFICATION, TrainedRun
+from tests.waiting import wait_for
 
 Spoil = Callable[[Path], object]
 
@@ -59,7 +59,7 @@ class Replay:
             run_supervised(module, arguments, directory, **callbacks)
             return
         if module == "models.train" and read_manifest(Path(arguments[0])).background:
-            wait_for(lambda: self.background_goes_on.is_set() or callbacks["cancelled"].is_set(), 60)
+            wait_for(lambda: self.background_goes_on.is_set() or callbacks["cancelled"].is_set())
         if module in self._outputs:
             shutil.copytree(self._outputs[module], directory, dirs_exist_ok=True)
             (directory / "log.txt").write_text("replayed\n")
@@ -89,12 +89,12 @@ class Service(NamedTuple):
 
     def run_round(self) -> Round:
         number = self.rounds.start(self.campaign, "ops").number
-        wait_for(lambda: self.store.rounds.get(self.campaign.campaign_id, number).state.is_end, 120)
+        wait_for(lambda: self.store.rounds.get(self.campaign.campaign_id, number).state.is_end)
         return self.store.rounds.get(self.campaign.campaign_id, number)
 
     def run_pretraining(self) -> Pretraining:
         number = self.pretrainings.start(self.campaign, PretrainConfig(encoder="test_resnet")).number
-        wait_for(lambda: self.store.pretrainings.get(self.campaign.campaign_id, number).state.is_end, 120)
+        wait_for(lambda: self.store.pretrainings.get(self.campaign.campaign_id, number).state.is_end)
         return self.store.pretrainings.get(self.campaign.campaign_id, number)
 
     def score(self, version: str = FEATURES) -> int:
@@ -331,7 +331,7 @@ def test_quick_round_is_served_while_a_deep_one_runs_which_is_then_compared_with
     assert (quick.state, service.campaign.current_version) == (RoundState.PROMOTED, quick.version)
     assert service.store.rounds.get(number, deep.number).ended_at is None
     service.replay.background_goes_on.set()
-    wait_for(lambda: service.store.rounds.get(number, deep.number).state.is_end, 120)
+    wait_for(lambda: service.store.rounds.get(number, deep.number).state.is_end)
     ended = service.store.rounds.get(number, deep.number)
     assert ended.evaluation is not None
     assert ended.evaluation.incumbent_version == quick.version != first.version
@@ -361,7 +361,7 @@ def test_version_of_a_deep_round_whose_quick_candidate_won_is_not_served(service
     service.replay.spoil["models.train"] = quick_won
     deep = service.rounds.start(service.campaign, "worth it", background=True)
     number = service.campaign.campaign_id
-    wait_for(lambda: service.store.rounds.get(number, deep.number).state.is_end, 120)
+    wait_for(lambda: service.store.rounds.get(number, deep.number).state.is_end)
     ended = service.store.rounds.get(number, deep.number)
     assert ended.state is RoundState.REJECTED
     assert ended.verdict == "the deep network is no better: quick beats deep, 0.9 to 0.8"
@@ -379,7 +379,7 @@ def test_deep_network_is_worth_a_round_once_there_are_labels_enough_and_not_twic
     assert reason == f"a deep network is worth trying: {labels} labels"
     deep = service.rounds.start(service.campaign, reason, background=True)
     number = service.campaign.campaign_id
-    wait_for(lambda: service.store.rounds.get(number, deep.number).state.is_end, 120)
+    wait_for(lambda: service.store.rounds.get(number, deep.number).state.is_end)
     assert service.rounds.deep_reason(service.campaign) is None
 
 
@@ -414,7 +414,7 @@ def test_round_that_a_kill_cut_off_goes_on_and_is_promoted(service: Service, mom
             patch.setattr(ModelServer, "promote", kill)
         patch.setattr("threading.excepthook", lambda _: None)
         rounds.start(service.campaign, "ops")
-        wait_for(lambda: not rounds._jobs, 60)
+        wait_for(lambda: not rounds._jobs)
     before = service.store.rounds.get(number, 1)
     assert not before.state.is_end
     service.replay.spoil["models.train"] = trainings.append
@@ -423,7 +423,7 @@ def test_round_that_a_kill_cut_off_goes_on_and_is_promoted(service: Service, mom
         TrainingSlots(), lambda: NOW, executor=service.replay,
     )  # fmt: skip
     again.recover(service.campaign)
-    wait_for(lambda: service.store.rounds.get(number, 1).state.is_end, 60)
+    wait_for(lambda: service.store.rounds.get(number, 1).state.is_end)
     again.close()
     ended = service.store.rounds.get(number, 1)
     assert (ended.state, ended.error) == (RoundState.PROMOTED, None)

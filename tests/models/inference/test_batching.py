@@ -9,6 +9,7 @@ from models.errors import OverloadedError, UnusableRasterError
 from models.inference.batching import Batcher
 from models.inference.predictor import Predictor
 from tests.data.tiny_model import make_tiny_onnx
+from tests.waiting import PATIENCE_S, wait_for
 
 
 class HeldPredictor(Predictor):
@@ -23,7 +24,7 @@ class HeldPredictor(Predictor):
 
     def run(self, images):
         self.sizes.append(len(images))
-        assert self.gate.wait(10)
+        assert self.gate.wait(PATIENCE_S)
         return super().run(images)
 
 
@@ -56,20 +57,13 @@ def images(count, side=32):
     return np.random.default_rng(0).uniform(0, 3000, (count, 3, side, side)).astype(np.float32)
 
 
-def wait_until(condition):
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
 def start_queue(pool, batcher, held, all_images):
     """One call that runs and is held, and one call for each further image in the queue, in order."""
     held.gate.clear()
     futures = []
     for index, image in enumerate(all_images):
         futures.append(pool.submit(classify, batcher, image))
-        wait_until(lambda: held.sizes if index == 0 else len(batcher._queue) == index)  # noqa: B023 - called at once
+        wait_for(lambda: held.sizes if index == 0 else len(batcher._queue) == index)  # noqa: B023 - called at once
     return futures
 
 
@@ -91,7 +85,7 @@ def test_calls_that_come_during_a_run_share_the_next_one(held):
     with ThreadPoolExecutor(6) as pool:
         futures = start_queue(pool, batcher, held, all_images)
         held.gate.set()
-        answers = [future.result(10)[1] for future in futures]
+        answers = [future.result(PATIENCE_S)[1] for future in futures]
 
     assert held.sizes == [1, 5]
     for image, answer in zip(all_images, answers, strict=True):
@@ -106,7 +100,7 @@ def test_images_of_other_shapes_run_apart(held):
         futures = start_queue(pool, batcher, held, mixed)
         held.gate.set()
         for future in futures:
-            future.result(10)
+            future.result(PATIENCE_S)
 
     assert held.sizes == [1, 2, 2]
 
@@ -120,7 +114,7 @@ def test_full_queue_refuses_and_says_when_to_come_back(held):
             classify(batcher, images(1)[0])
         held.gate.set()
         for future in futures:
-            future.result(10)
+            future.result(PATIENCE_S)
 
     assert caught.value.retry_after_s >= 1
     assert classify(batcher, images(1)[0])[0] == "v1"
@@ -136,9 +130,9 @@ def test_one_callers_trouble_fails_nobody_else(tiny_version):
         futures = start_queue(pool, batcher, failing, all_images)
         failing.gate.set()
         for index in (0, 1, 3):
-            assert futures[index].result(10)[1].sum() == pytest.approx(1)
+            assert futures[index].result(PATIENCE_S)[1].sum() == pytest.approx(1)
         with pytest.raises(MemoryError, match="too bright"):
-            futures[2].result(10)
+            futures[2].result(PATIENCE_S)
 
     assert classify(batcher, all_images[0])[0] == "v1"
 
@@ -174,7 +168,7 @@ def test_swap_under_load_fails_no_call_and_mixes_no_versions(tmp_path):
         batcher.swap(second)
         time.sleep(0.05)
         stop.set()
-        answers = [answer for future in futures for answer in future.result(10)]
+        answers = [answer for future in futures for answer in future.result(PATIENCE_S)]
 
     assert set(answers) == {("v1", False), ("v2", True)}
     assert predict(batcher, small)[0] == "v2"
@@ -188,7 +182,7 @@ def test_call_under_way_stays_with_its_version(held, tmp_path):
         running, waiting = start_queue(pool, batcher, held, images(2))
         batcher.swap(second)
         held.gate.set()
-        assert (running.result(10)[0], waiting.result(10)[0]) == ("v1", "v1")
+        assert (running.result(PATIENCE_S)[0], waiting.result(PATIENCE_S)[0]) == ("v1", "v1")
 
     assert batcher.version == "v2"
     assert classify(batcher, images(1)[0])[0] == "v2"
@@ -202,7 +196,7 @@ def test_closed_batcher_answers_what_is_under_way_and_refuses_the_rest(held):
         batcher.close()
         batcher.close()
         held.gate.set()
-        assert [future.result(10)[0] for future in futures] == ["v1", "v1"]
+        assert [future.result(PATIENCE_S)[0] for future in futures] == ["v1", "v1"]
 
     with pytest.raises(RuntimeError, match="shutting down"):
         classify(batcher, images(1)[0])

@@ -2,7 +2,6 @@
 
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.data.debian import program
+from tests.data.ports import free_port
+from tests.waiting import PATIENCE_S, wait_for
 
 CONFIG = """
 daemon off; master_process off; pid {folder}/pid; error_log stderr warn;
@@ -75,17 +76,8 @@ def running_caddy(caddy: str, folder: Path, sites: str, port: int) -> Iterator[P
     config = folder / "Caddyfile"
     config.write_text(CADDY_CONFIG.format(folder=folder, sites=sites))
     with _running([caddy, "run", "--adapter", "caddyfile", "--config", str(config)], port):
-        until = time.monotonic() + 30
-        while not list(folder.glob("certificates/*/*/*.crt")):  # it listens before it has signed one, and refuses
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        wait_for(lambda: list(folder.glob("certificates/*/*/*.crt")))  # it listens before it has signed one
         yield folder / "pki/authorities/local/root.crt"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -93,13 +85,14 @@ def _running(command: list[str], port: int) -> Iterator[None]:
     """A server that is reached when the block begins and gone when it ends."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
-        for _ in range(200):
+
+        def listens() -> bool:
             assert process.poll() is None, process.stderr and process.stderr.read()
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        wait_for(listens)
         yield
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE_S)

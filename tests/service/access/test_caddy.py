@@ -13,8 +13,10 @@ from playwright.sync_api import Browser, expect
 from service.app import create_app
 from service.cli import main
 from service.settings import Settings
+from tests.data.ports import free_port
 from tests.e2e.campaigns import create, register, running_server, write_pool
-from tests.service.access.fixtures_proxy import free_port, running_caddy
+from tests.service.access.fixtures_proxy import running_caddy
+from tests.waiting import PATIENCE_MS
 
 RECIPE = Path(__file__).parents[3] / "docs/proxy.md"
 TOKEN = "a-secret-of-the-operator"
@@ -65,6 +67,7 @@ def test_commands_say_that_the_certificate_is_not_trusted_and_what_to_do(
 
 def test_page_behind_caddy_labels_an_image(public: httpx.Client, browser: Browser) -> None:
     with browser.new_context(ignore_https_errors=True) as context:
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         failed: list[str] = []
         page.on("pageerror", lambda error: failed.append(str(error)))
@@ -74,6 +77,7 @@ def test_page_behind_caddy_labels_an_image(public: httpx.Client, browser: Browse
         expect(page.get_by_role("button", name="Keys")).to_be_visible()
         page.keyboard.press("m")
         page.wait_for_selector('.map[data-shows]:not([data-shows=""])')
+        page.wait_for_selector(".classes .class")
         page.keyboard.press("1")
         expect(page.locator("#toasts")).to_contain_text(re.compile("scene_.*: "))
         page.wait_for_selector(".queue", state="hidden")

@@ -13,6 +13,7 @@ from litestar.response import Stream
 
 from service.access.head_requests import HeadRequests
 from tests.e2e.campaigns import Http, create, register, running_server, write_pool
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -69,11 +70,11 @@ def test_head_of_an_endless_stream_is_over_at_once_and_leaves_the_connection_usa
     app.asgi_handler = HeadRequests(app.asgi_handler)
     with running_server(app) as url:
         place = urlsplit(url)
-        with socket.create_connection((str(place.hostname), place.port or 0), timeout=20) as wire:
+        with socket.create_connection((str(place.hostname), place.port or 0), timeout=PATIENCE_S) as wire:
             for asked in ("HEAD /events", "HEAD /text", "GET /text"):
                 wire.sendall(f"{asked} HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
                 answer = b""
                 while not answer.endswith(b"alive" if asked == "GET /text" else b"\r\n\r\n"):
                     answer += wire.recv(65536)
                 assert answer.startswith(b"HTTP/1.1 200"), answer
-        assert ended.wait(10)
+        assert ended.wait(PATIENCE_S)

@@ -18,7 +18,7 @@ from al_loop.store import LabelStore
 from service.client.http import Client
 from service.commands import serve
 from tests.e2e.campaigns import Http, create, register, write_pool
-from tests.service.routes.test_rounds import wait_until
+from tests.waiting import PATIENCE_S, wait_for
 
 AL_LOOP = Path(sys.executable).with_name("al-loop")
 
@@ -26,7 +26,7 @@ AL_LOOP = Path(sys.executable).with_name("al-loop")
 def refusal(data: Path) -> str:
     """The only thing that a service on `data` says on its error stream beside its log, before it ends with 2."""
     command = [str(AL_LOOP), "serve", "--data", str(data), "--imagery", str(data.parent), "--port", "0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     [sentence] = [line for line in done.stderr.splitlines() if " INFO " not in line]
@@ -86,14 +86,14 @@ def test_service_works_in_a_folder_with_modules_of_the_user(
     with (trap / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=trap, stdout=log, stderr=subprocess.STDOUT, env=environment)
     try:
-        with Client(url) as client, httpx.Client(base_url=url, timeout=60) as http:
+        with Client(url) as client, httpx.Client(base_url=url, timeout=PATIENCE_S) as http:
             client.wait_until_live()
             create(http, trap / "pictures" / "pool")  # type: ignore[arg-type]
             register(http)  # type: ignore[arg-type]
             wait_for_score(http)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        process.wait(PATIENCE_S)
     assert (trap / "data" / "campaigns" / "demo" / "scores" / "features" / "0001").is_dir()
     assert "was imported" not in (trap / "log").read_text()
 
@@ -103,7 +103,7 @@ def wait_for_score() -> Callable[[httpx.Client], None]:
     """Wait until a subprocess has described the pool."""
 
     def wait(http: httpx.Client) -> None:
-        wait_until(lambda: bool(http.get("/campaigns/demo/pretrainings").json()["embeddings"]), 60)
+        wait_for(lambda: bool(http.get("/campaigns/demo/pretrainings").json()["embeddings"]))
 
     return wait
 
@@ -112,7 +112,7 @@ def test_port_in_use_is_told_before_the_store_is_opened(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         command = [str(AL_LOOP), "serve", "--data", "data", "--imagery", ".", "--port", str(port)]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith(f"al-loop: cannot listen on 127.0.0.1:{port}: Address already in use")
     assert done.stderr.count("\n") == 1

@@ -19,6 +19,7 @@ from service.errors import answer_error
 from service.limits.admission import AdmissionMiddleware
 from service.limits.lanes import ANSWERS, HEALTH, LANE, PREDICTIONS, STORE, Lanes, LaneSize
 from service.metrics.requests import Metrics, MetricsMiddleware
+from tests.waiting import PATIENCE_S, wait_for
 
 SIZES = {
     STORE: LaneSize("requests", 1, 8),
@@ -92,7 +93,7 @@ def connect(app: Litestar, work: Work) -> Iterator[Callable[[], socket.socket]]:
     opened: list[socket.socket] = []
 
     def connect() -> socket.socket:
-        opened.append(socket.create_connection(listener.getsockname(), 10))
+        opened.append(socket.create_connection(listener.getsockname(), PATIENCE_S))
         return opened[-1]
 
     yield connect
@@ -100,7 +101,7 @@ def connect(app: Litestar, work: Work) -> Iterator[Callable[[], socket.socket]]:
     for connection in opened:
         connection.close()
     server.should_exit = True
-    thread.join(20)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
 
 
@@ -109,21 +110,20 @@ def post_to(connection: socket.socket, path: str, body: str = "") -> None:
     connection.sendall(head.encode())
 
 
-def until(condition: Callable[[], object], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.01)
+def inside(app: Litestar) -> int:
+    """Predictions that run or wait."""
+    number: int = app.state.lanes._lanes[PREDICTIONS]._inside
+    return number
 
 
 def test_full_lane_answers_503_with_retry_after_before_the_body_has_come(
-    connect: Callable[[], socket.socket], work: Work
+    connect: Callable[[], socket.socket], work: Work, app: Litestar
 ) -> None:
     first, second, third, probe = (connect() for _ in range(4))
     post_to(first, "/predictions", "first")
-    until(lambda: work.begun == ["first"])
+    wait_for(lambda: work.begun == ["first"])
     post_to(second, "/predictions", "second")
-    time.sleep(0.1)
+    wait_for(lambda: inside(app) == 2)
     third.sendall(LONG_BODY)
     refused = b""
     while b"}" not in refused:  # the head and the body may come apart
@@ -147,16 +147,16 @@ def test_request_of_a_client_that_went_is_never_begun(
 ) -> None:
     first, second, third = (connect() for _ in range(3))
     post_to(first, "/predictions", "first")
-    until(lambda: work.begun == ["first"])
+    wait_for(lambda: work.begun == ["first"])
     if method == "POST":
         post_to(second, "/predictions", "second")
     else:
         second.sendall(b"GET /predictions?name=second HTTP/1.1\r\nHost: x\r\n\r\n")
-    time.sleep(0.1)
+    wait_for(lambda: inside(app) == 2)
     second.close()
-    time.sleep(0.1)
+    wait_for(lambda: inside(app) == 1)
     post_to(third, "/predictions", "third")  # takes the place that the second had
-    time.sleep(0.1)
+    wait_for(lambda: inside(app) == 2)
     work.free.set()
     assert first.recv(4096).startswith(b"HTTP/1.1 201 ")
     assert third.recv(4096).startswith(b"HTTP/1.1 201 ")
@@ -170,9 +170,9 @@ def test_request_of_a_client_that_went_is_never_begun(
 def test_work_whose_client_went_ends_at_its_next_look(connect: Callable[[], socket.socket], work: Work) -> None:
     first = connect()
     post_to(first, "/predictions", "first")
-    until(lambda: work.begun == ["first"])
+    wait_for(lambda: work.begun == ["first"])
     first.close()
-    until(lambda: work.ended == ["first unwanted"])
+    wait_for(lambda: work.ended == ["first unwanted"])
 
 
 def test_change_of_the_store_is_carried_out_although_its_client_went(
@@ -180,11 +180,11 @@ def test_change_of_the_store_is_carried_out_although_its_client_went(
 ) -> None:
     first = connect()
     post_to(first, "/labels?name=label")
-    until(lambda: work.begun == ["label"])
+    wait_for(lambda: work.begun == ["label"])
     first.close()
     time.sleep(0.1)
     work.free.set()
-    until(lambda: work.ended == ["label"])
+    wait_for(lambda: work.ended == ["label"])
 
 
 def test_connection_that_ends_within_a_body_is_no_error_of_the_service(
@@ -195,7 +195,7 @@ def test_connection_that_ends_within_a_body_is_no_error_of_the_service(
     time.sleep(0.1)
     first.close()
     metrics: Metrics = app.state.metrics
-    until(
+    wait_for(
         lambda: metrics.registry.get_sample_value(
             "http_requests_total", {"method": "POST", "route": "/predictions", "status": "400"}
         )

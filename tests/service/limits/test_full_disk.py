@@ -18,6 +18,7 @@ from service.settings import Settings
 from tests.al_loop.store.fixtures import fill_disk
 from tests.conftest import Http
 from tests.e2e.campaigns import BALANCED, QUICK, create, label_all, register, run_round, write_pool
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -30,13 +31,6 @@ def http(settings: Settings, small_disk: Path) -> Iterator[Http]:
 def label(http: Http, path: str, annotator: str) -> int:
     body = {"path": path, "task": "classification", "annotator": annotator, "classes": ["dark"], "override_lease": True}
     return http.post("/campaigns/demo/labels", json=body).status_code
-
-
-def until(condition: Callable[[], bool], seconds: float = 20, every: float = 0.2) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(every)
 
 
 def labels_after_a_kill(data: Path, elsewhere: Path) -> list[str]:
@@ -67,7 +61,7 @@ def test_full_disk_is_told_refused_and_survived(http: Http, imagery: Path, small
     )
     assert refused.status_code == 507
     assert "nothing was stored" in refused.json()["detail"]
-    until(lambda: http.get("/health/ready").status_code == 503)
+    wait_for(lambda: http.get("/health/ready").status_code == 503)
     probe = http.get("/health/ready").json()
     assert not probe["ready"]
     assert probe["store"].endswith("is full: free space, and everything goes on by itself")
@@ -76,7 +70,7 @@ def test_full_disk_is_told_refused_and_survived(http: Http, imagery: Path, small
     assert http.get("/campaigns/demo/samples/1/thumbnail.png").status_code == 200
     assert sorted(labels_after_a_kill(small_disk / "data", tmp_path / "killed")) == sorted(stored)
     filler.unlink()
-    until(lambda: http.get("/health/ready").status_code == 200)
+    wait_for(lambda: http.get("/health/ready").status_code == 200)
     assert label(http, paths[2], "after") == 201
     stored.append("after")
     assert [entry["annotator"] for entry in http.get("/campaigns/demo/labels").json()["labels"]] == stored
@@ -136,15 +130,15 @@ def test_round_ends_with_a_sentence_when_its_disk_fails_and_the_next_one_goes_on
         found: dict[str, Any] = http.get("/campaigns/demo/rounds/1").json()
         return found
 
-    until(lambda: round_one()["progress"] is not None, seconds=120, every=0.02)  # a second of training is left
+    wait_for(lambda: round_one()["progress"] is not None)  # a second of training is left
     assert trainers()
     with broken(small_disk) as problem:
-        until(lambda: http.get("/health/ready").status_code == 503)
+        wait_for(lambda: http.get("/health/ready").status_code == 503)
         assert http.get("/health/ready").json()["store"].endswith(problem)
-        until(lambda: not trainers(), seconds=120)
+        wait_for(lambda: not trainers())
         time.sleep(3)  # the service looks at how it ended, and at the disk
         assert http.get("/health/live").status_code == 200
-    until(lambda: http.get("/health/ready").status_code == 200)
-    until(lambda: round_one()["state"] == "failed", seconds=120)
+    wait_for(lambda: http.get("/health/ready").status_code == 200)
+    wait_for(lambda: round_one()["state"] == "failed")
     assert said in round_one()["error"]
     assert run_round(http)["state"] in ("promoted", "rejected")

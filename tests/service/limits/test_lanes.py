@@ -10,6 +10,7 @@ from litestar.concurrency import sync_to_thread
 
 from models.errors import OverloadedError, RasterTooLargeError
 from service.limits.lanes import PREDICTIONS, SCENES, STORE, Lanes, LaneSize, in_lane, lane_sizes, small_first
+from tests.waiting import PATIENCE_S
 
 SIZES = {
     STORE: LaneSize("requests", 1, 1),
@@ -34,7 +35,7 @@ def run(work: object) -> Lanes:
 def blocked(name: str, until: threading.Event, count: int) -> list[asyncio.Task[bool]]:
     async def wait() -> bool:
         with in_lane(name):
-            return await sync_to_thread(until.wait, 30)
+            return await sync_to_thread(until.wait, PATIENCE_S)
 
     return [asyncio.create_task(wait()) for _ in range(count)]
 
@@ -60,7 +61,7 @@ def test_full_lane_leaves_the_others_alone() -> None:
     async def work(lanes: Lanes) -> None:
         done = threading.Event()
         tasks = blocked(PREDICTIONS, done, 3)
-        assert await asyncio.wait_for(sync_to_thread(lambda: 7), 10) == 7
+        assert await asyncio.wait_for(sync_to_thread(lambda: 7), PATIENCE_S) == 7
         done.set()
         await asyncio.gather(*tasks)
 
@@ -122,7 +123,7 @@ def test_refused_call_costs_no_place() -> None:
         done = threading.Event()
         stack.callback(done.set)
         for _ in range(2):
-            lanes.submit(done.wait, 30)
+            lanes.submit(done.wait, PATIENCE_S)
         for _ in range(5):
             with pytest.raises(OverloadedError, match="1 requests"):
                 lanes.submit(int)

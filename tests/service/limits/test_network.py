@@ -11,6 +11,7 @@ import httpx
 
 from tests.benchmarks.bench_serving import fill, post, service
 from tests.data.make_scene import make_scene
+from tests.waiting import PATIENCE_S
 
 WATCHED_S = 6.0
 """The first report came within seconds of the first model."""
@@ -45,7 +46,7 @@ def test_service_opens_no_socket_to_elsewhere(tmp_path: Path) -> None:
     image = make_scene(tmp_path / "scene.tif", width=64, height=64, bands=4).read_bytes()
     seen: set[str] = set()
     ended = threading.Event()
-    with service(tmp_path) as (url, process_id), httpx.Client(base_url=url, timeout=60) as client:
+    with service(tmp_path) as (url, process_id), httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
 
         def watch() -> None:
             while not ended.wait(0.005):

@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.data.debian import program
 from tests.e2e.campaigns import Http, create, write_pool
 from tests.service.metrics.fixtures import families
+from tests.waiting import PATIENCE_S
 
 PAGE = Path(__file__).parent.parent.parent.parent / "docs" / "observing.md"
 TABLE = re.compile(r"^\| metric \|.*?\n\n", re.MULTILINE | re.DOTALL)
@@ -31,6 +32,6 @@ def test_every_metric_is_documented_and_nothing_else_is(http: Http, imagery: Pat
 def test_names_and_types_pass_promtool(http: Http) -> None:
     checked = subprocess.run(
         [program("prometheus", "promtool"), "check", "metrics"],
-        input=http.get("/metrics").text, capture_output=True, text=True, timeout=120, check=False,
+        input=http.get("/metrics").text, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")

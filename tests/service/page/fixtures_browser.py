@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.data.debian import program
+from tests.waiting import PATIENCE_MS
 
 PICTURES = Path(__file__).parents[3] / "test-artefacts"
 
@@ -24,6 +25,7 @@ def browser(chromium: str) -> Iterator[Browser]:
         launched = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
         )
+        expect.set_options(timeout=PATIENCE_MS)
         yield launched
         launched.close()
 
@@ -32,7 +34,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A fresh tab of a laptop's size without cookies or storage."""
     context = browser.new_context(viewport={"width": 1366, "height": 768})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     yield context.new_page()
     context.close()
 

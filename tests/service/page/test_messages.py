@@ -26,7 +26,7 @@ def test_message_is_announced_to_screen_readers_and_disappears(open_desk: Callab
     assert area.is_visible() or area.evaluate("(one) => getComputedStyle(one).display !== 'none'")
     page.keyboard.press("1")
     expect(area).to_contain_text("dark")
-    expect(area.locator("p")).to_have_count(0, timeout=12_000)
+    expect(area.locator("p")).to_have_count(0)
 
 
 def test_pictures_of_200_images_do_not_pile_up(open_desk: Callable[[], Desk], imagery: Path) -> None:
@@ -48,4 +48,4 @@ def test_pictures_of_200_images_do_not_pile_up(open_desk: Callable[[], Desk], im
             await late;
         }
     }""")
-    page.wait_for_function("() => window.alive.size <= 400", timeout=15_000)
+    page.wait_for_function("() => window.alive.size <= 400")

@@ -79,7 +79,7 @@ def test_overview_leads_to_a_campaign_and_says_what_needs_a_look(start: Start, p
     number = loop.store.campaigns.get("fields").campaign_id
     entry = loop.store.rounds.create(number, reason="ops", now=loop.clock())
     loop.store.rounds.set_state(number, entry.number, RoundState.FAILED, loop.clock(), error="the disk is full")
-    expect(page.locator("#campaigns")).to_contain_text("1 failed", timeout=15_000)  # by itself
+    expect(page.locator("#campaigns")).to_contain_text("1 failed")  # by itself
     expect(page.locator("#summary")).to_contain_text("1 need a look")
     page.get_by_role("link", name="fields").click()
     expect(page.get_by_role("heading", name="fields")).to_be_visible()
@@ -124,7 +124,7 @@ def test_policy_is_changed_and_nonsense_is_refused_with_the_reason(start: Start,
     expect(page.locator("#policy form [role=status]")).to_contain_text("cron")
     page.get_by_label("cron").fill("0 3 * * *")
     page.get_by_role("button", name="Save").click()
-    expect(page.locator("#policy")).to_contain_text("33", timeout=15_000)
+    expect(page.locator("#policy")).to_contain_text("33")
     policy = httpx.get(f"{url}/campaigns/fields/policy").json()
     assert (policy["new_labels"], policy["cron"]) == (33, "0 3 * * *")
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from service.app import create_app
 from service.settings import Settings
+from tests.data.ports import free_port
 from tests.e2e.campaigns import running_server
 from tests.service.page.fixtures_annotators import Desk
 
@@ -43,10 +43,7 @@ def desk(open_desk: Callable[[], Desk], imagery: Path) -> Desk:
 @pytest.fixture
 def port() -> int:
     """A free port, for a service that comes back at the same address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
+    return free_port()
 
 
 def begin(desk: Desk, size: int = 5) -> list[int]:
@@ -83,7 +80,7 @@ def test_key_pressed_before_the_classes_are_read_is_said_to_be_too_early(desk: D
     desk.ask(query_size=2)
     held: list[Route] = []
     desk.page.route("**/campaigns/demo/classes", lambda route: held.append(route))
-    desk.open()
+    desk.go()
     expect(desk.page.locator(CHOSEN)).to_be_visible()
     desk.page.keyboard.press("1")
     expect(desk.page.get_by_text("The classes are still loading")).to_be_visible()
@@ -132,7 +129,7 @@ def test_answers_outlive_a_reload_while_the_service_is_away(
         expect(page.get_by_role("alert")).to_contain_text("does not answer")
     with running_server(create_app(quiet_settings), port) as url, Desk(url, page) as desk:
         page.unroute_all()
-        expect(page.locator(f'{ROW}[data-state="labelled"]')).to_have_count(2, timeout=20_000)
+        expect(page.locator(f'{ROW}[data-state="labelled"]')).to_have_count(2)
         assert given(desk) == [(asked[0], ["dark"]), (asked[1], ["bright"])]
 
 
@@ -183,7 +180,7 @@ def test_two_tabs_of_one_person_send_each_answer_once(desk: Desk) -> None:
     newest = dict(given(desk))
     assert newest[asked[1]] == ["bright"]
     assert set(newest) == set(asked[:2])
-    expect(desk.page.locator(f'{ROW}[data-state="labelled"]')).to_have_count(2, timeout=10_000)
+    expect(desk.page.locator(f'{ROW}[data-state="labelled"]')).to_have_count(2)
 
 
 @pytest.mark.parametrize("storage", [NO_STORAGE, FULL_STORAGE], ids=["forbidden", "full"])

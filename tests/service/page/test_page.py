@@ -1,7 +1,6 @@
 """A person at the annotator page, in a real browser, against the real service."""
 
 import re
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 from service.app import create_app
 from service.settings import Settings
+from tests.data.ports import free_port
 from tests.e2e.campaigns import running_server
 from tests.service.page.fixtures_annotators import Desk
 
@@ -169,7 +169,7 @@ def test_lease_runs_on_while_somebody_works_and_lapses_without(open_desk: OpenDe
     page.wait_for_timeout(10_000)
     expect(page.locator(f'{ROW}[data-state="open"]')).to_have_count(1)
     page.route("**/leases/extend", lambda route: route.abort())
-    expect(page.locator(".panel")).to_contain_text("time ran out", timeout=20_000)
+    expect(page.locator(".panel")).to_contain_text("time ran out")
     page.unroute("**/leases/extend")
     page.keyboard.press("r")
     expect(page.locator(f'{ROW}[data-state="open"]')).to_have_count(1)
@@ -181,7 +181,7 @@ def test_token_is_asked_for_once_and_kept(quiet_settings: Settings, page: Page, 
     with running_server(create_app(guarded)) as url, Desk(url, page, "token-of-ops") as desk:
         desk.create(imagery / "pool")
         desk.ask(query_size=2)
-        desk.open()
+        desk.go()
         page.get_by_label("Token", exact=True).fill("not-the-token")
         page.keyboard.press("Enter")
         expect(page.locator("#token-text")).to_contain_text("not known")
@@ -196,9 +196,7 @@ def test_token_is_asked_for_once_and_kept(quiet_settings: Settings, page: Page, 
 def test_service_that_stops_is_said_and_work_goes_on_when_it_is_back(
     quiet_settings: Settings, page: Page, imagery: Path, pictures: Path
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with running_server(create_app(quiet_settings), port) as url, Desk(url, page) as desk:
         desk.create(imagery / "pool")
         desk.ask(query_size=2)
@@ -210,7 +208,7 @@ def test_service_that_stops_is_said_and_work_goes_on_when_it_is_back(
     expect(page.locator(f'{ROW}[data-state="labelled"]')).to_have_count(1)
     page.screenshot(path=pictures / "annotate-offline.png")
     with running_server(create_app(quiet_settings), port) as url, Desk(url, page) as desk:
-        expect(page.get_by_role("alert")).to_be_hidden(timeout=20_000)
+        expect(page.get_by_role("alert")).to_be_hidden()
         assert len(desk.labels()) == 1
 
 

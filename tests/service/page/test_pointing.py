@@ -270,9 +270,7 @@ def test_points_of_a_sample_that_is_not_asked_any_more_are_saved(desk: Desk) -> 
     press(desk.page, "12")
     body = {"annotator": "anna", "sample_ids": [first]}
     assert desk.http.post("/campaigns/demo/leases/release", json=body).is_success
-    expect(desk.page.locator(f".list .row[data-sample='{second}']")).to_have_attribute(
-        "aria-current", "true", timeout=12_000
-    )
+    expect(desk.page.locator(f".list .row[data-sample='{second}']")).to_have_attribute("aria-current", "true")
     desk.page.wait_for_timeout(1500)
     assert given(desk) == {first: {points[0]: "field", points[1]: "water"}}
 
@@ -340,7 +338,7 @@ def test_areas_are_still_drawn_where_whole_images_are_asked(desk: Desk) -> None:
     begin(desk, 1)
     page = desk.page
     desk.ask(query_size=1)
-    expect(page.locator(".list .row")).to_have_count(2, timeout=12_000)
+    expect(page.locator(".list .row")).to_have_count(2)
     page.keyboard.press("j")
     expect(page.get_by_role("button", name="Brush d")).to_be_visible()
     expect(page.locator(".asked")).to_be_hidden()

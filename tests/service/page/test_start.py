@@ -63,7 +63,7 @@ def test_empty_service_says_how_to_begin_and_shows_the_first_campaign_by_itself(
     expect(page.locator("code").first).to_contain_text("al-loop create")
     page.screenshot(path=pictures / "start-empty.png")
     make(url, imagery / "fields", "fields")
-    expect(page.get_by_role("link", name="fields")).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("link", name="fields")).to_be_visible()
     expect(page.locator("#first")).to_be_hidden()
 
 
@@ -80,7 +80,7 @@ def test_card_shows_the_first_images_and_reads_them_once(start: Start, page: Pag
     page.wait_for_function("[...document.querySelectorAll('.strip img')].every((one) => one.naturalWidth > 0)")
     expect(page.locator(".card[data-name=gone] .strip")).to_be_hidden()
     httpx.post(f"{url}/campaigns/fields/queries", json={"annotator": "Anna", "query_size": 2})
-    expect(page.locator(".card[data-name=fields]")).to_contain_text("2 with annotators", timeout=15_000)
+    expect(page.locator(".card[data-name=fields]")).to_contain_text("2 with annotators")
     expect(strip).to_have_count(4)
     assert sum("campaigns/fields" in one for one in asked) == 4
 
@@ -115,7 +115,7 @@ def test_card_says_that_the_first_query_sets_the_test_images_aside(start: Start,
     expect(page.locator(".card")).to_contain_text("set aside at random by the first query")
     httpx.post(f"{url}/campaigns/new/queries", json={"annotator": "Anna", "query_size": 1})
     assert httpx.get(f"{url}/campaigns/new").json()["reserve_drawn"] is True
-    expect(page.locator(".card")).not_to_contain_text("set aside", timeout=15_000)
+    expect(page.locator(".card")).not_to_contain_text("set aside")
 
 
 def test_campaigns_with_work_come_first_and_each_says_what_waits_for_whom(
@@ -172,7 +172,7 @@ def test_person_with_a_token_has_its_name_and_is_asked_for_another_when_it_is_re
     expect(page.locator("#who")).to_have_text("Labelling as Anna")
     expect(page.locator("#who")).to_be_disabled()
     revoke_tokens(file, "Anna")
-    expect(page.locator("#token-text")).to_contain_text("was revoked", timeout=15_000)
+    expect(page.locator("#token-text")).to_contain_text("was revoked")
 
 
 def test_trouble_is_one_sentence_and_goes_away(start: Start, page: Page, imagery: Path) -> None:
@@ -181,10 +181,10 @@ def test_trouble_is_one_sentence_and_goes_away(start: Start, page: Page, imagery
     page.goto(url)
     expect(page.locator(".card")).to_have_count(1)
     page.route("**/campaigns", lambda route: route.abort())
-    expect(page.locator("#banner")).to_contain_text("The service does not answer", timeout=15_000)
+    expect(page.locator("#banner")).to_contain_text("The service does not answer")
     expect(page.locator(".card")).to_have_count(1)
     page.unroute("**/campaigns")
-    expect(page.locator("#banner")).to_be_hidden(timeout=15_000)
+    expect(page.locator("#banner")).to_be_hidden()
 
 
 def test_browser_without_storage_shows_the_page_all_the_same(start: Start, page: Page, imagery: Path) -> None:

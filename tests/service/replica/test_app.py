@@ -18,11 +18,11 @@ from service.app import create_app
 from service.replica.app import create_replica_app
 from service.replica.writer import HttpWriter
 from service.settings import Settings
-from tests.al_loop.runtime.fixtures import wait_for
 from tests.al_loop.store.fixtures import stored_predictions
 from tests.data.make_scene import make_scene
 from tests.data.tiny_model import make_tiny_onnx
 from tests.e2e.campaigns import Http, encoded, predict, running_server, serve_tiny
+from tests.waiting import wait_for
 
 CLASSES = ["class-1", "class-2", "class-3"]
 MODELS = ("shared", "copied")

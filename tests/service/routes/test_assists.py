@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from service.app import create_app
 from service.cli import main
 from service.settings import Settings
 from tests.e2e.campaigns import AIDED, Http, encoded, predict, register, running_server, serve_tiny, write_pool
+from tests.waiting import PATIENCE_S, wait_for
 
 CLASSES = ["one", "two", "three"]
 GROWN = [*CLASSES, "later"]
@@ -46,7 +48,7 @@ def label(http: Http, sample_id: int, classes: list[str], annotator: str = "ann"
 
 def report(http: Http, answered: int) -> dict[str, Any]:
     """The report, once it tells of so many labels."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         found: dict[str, Any] = http.get("/campaigns/demo/assists").json()
         kinds = ("accepted", "edited", "rejected", "blind")
@@ -178,12 +180,8 @@ def wait_for_hashes(http: Http, count: int) -> None:
     """Until pool scoring has seen the pixels of every sample."""
     store = workbench_of(http).store
     campaign_id = store.campaigns.get("demo").campaign_id
-    deadline = time.monotonic() + 60
-    while any(
-        store.predictions.newest(campaign_id, sample_id, "classification") is None for sample_id in range(1, count + 1)
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    newest = partial(store.predictions.newest, campaign_id, task="classification")
+    wait_for(lambda: all(newest(sample_id) is not None for sample_id in range(1, count + 1)))
 
 
 def link_to_scaneo(http: Http) -> None:
@@ -201,10 +199,9 @@ def wait_for_pixels(http: Http, count: int) -> None:
     """Until pool scoring has read the pixels of every sample."""
     store = workbench_of(http).store
     campaign_id = store.campaigns.get("demo").campaign_id
-    deadline = time.monotonic() + 60
-    while any(store.samples.pixel_hash(campaign_id, sample_id) is None for sample_id in range(1, count + 1)):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for(
+        lambda: all(store.samples.pixel_hash(campaign_id, sample_id) is not None for sample_id in range(1, count + 1))
+    )
 
 
 def test_withheld_images_stay_withheld_and_say_nothing(served: Http, imagery: Path) -> None:

@@ -13,6 +13,7 @@ from service.settings import Settings
 from tests.data.make_scene import make_hostile
 from tests.e2e.campaigns import Http, create, label_all, running_server
 from tests.service.routes.bad_input import refused
+from tests.waiting import PATIENCE_S
 
 
 @pytest.mark.parametrize("kind", ["empty", "truncated", "text", "vrt_of_passwd", "huge"])
@@ -87,14 +88,14 @@ def test_chunked_form_is_refused_once_it_is_too_large(settings: Settings) -> Non
         client.sendall(head + b"\r\n\r\n%x\r\n%s\r\n" % (len(part), part))
         for _ in range(9):
             client.sendall(chunk)
-        client.settimeout(0.3)
+        client.settimeout(0.3)  # brief: no answer comes
         with pytest.raises(TimeoutError):
             client.recv(1000)  # the limit is not reached
-        client.settimeout(30)
+        client.settimeout(PATIENCE_S)
         client.sendall(chunk * 2)
         assert client.recv(1000).startswith(b"HTTP/1.1 413 ")
 
 
 def connected(url: str) -> socket.socket:
     """A raw connection to a service."""
-    return socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 30)
+    return socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), PATIENCE_S)

@@ -9,7 +9,7 @@ from al_loop.campaigns.layout import DataLayout
 from al_loop.loop import Loop
 from service.settings import Settings
 from tests.e2e.campaigns import Http, all_labels, create, encoded, label_all, register, run_round, write_pool
-from tests.service.routes.test_rounds import wait_until
+from tests.waiting import wait_for
 
 StartService = Callable[[], Http]
 
@@ -33,7 +33,6 @@ def next_samples(http: Http, campaign: str, size: int = 5) -> list[int]:
     return [sample["sample_id"] for sample in answer.json()["samples"]]
 
 
-@pytest.mark.timeout(300)
 def test_campaign_with_a_model_is_renamed_and_another_deleted_while_it_trains(
     start_service: StartService, settings: Settings, root: Path
 ) -> None:
@@ -68,7 +67,7 @@ def test_campaign_with_a_model_is_renamed_and_another_deleted_while_it_trains(
     assert [path.name for path in (layout.root / "campaigns").iterdir()] == ["demo"]  # of `fields`, which was `demo`
     assert len(list(root.glob("*.tif"))) == 30
     assert http.post("/campaigns/fields/rounds", json={}).json()["number"] == 2
-    wait_until(lambda: http.get("/campaigns/fields/rounds/2").json()["state"] not in ("queued", "snapshot"), 60)
+    wait_for(lambda: http.get("/campaigns/fields/rounds/2").json()["state"] not in ("queued", "snapshot"))
     assert http.post("/campaigns/fields/rounds/2/cancel").status_code == 202
 
 

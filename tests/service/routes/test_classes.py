@@ -153,7 +153,6 @@ def test_guidelines_are_kept_and_bounded(http: Http, campaign: str) -> None:
     assert http.put(f"{campaign}/guidelines", json={"text": "x" * 20_001}).status_code == 400
 
 
-@pytest.mark.timeout(300)
 def test_model_serves_on_after_a_rename_and_the_next_round_is_compared_with_it(http: Http, imagery: Path) -> None:
     write_pool(imagery, 30)
     create(http, imagery)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from al_loop.loop import Loop
 from models.card import TaskSpec
@@ -38,7 +37,6 @@ def label_scenes(http: Http, names: list[str]) -> None:
     assert http.post("/campaigns/demo/labels", json=body).status_code == 201
 
 
-@pytest.mark.timeout(300)
 def test_class_added_later_is_trained_judged_and_served(http: Http, imagery: Path) -> None:
     write_scenes(imagery, 33)
     create(http, imagery, tasks=[{"task": "classification", "classes": NAMES[:2]}], settings=SETTINGS)

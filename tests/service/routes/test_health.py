@@ -14,7 +14,7 @@ from al_loop.runtime.cluster.config import RayConfig
 from al_loop.runtime.cluster.executor import RayExecutor
 from al_loop.training import installed
 from tests.e2e.campaigns import Http, create, register, write_pool
-from tests.service.routes.test_rounds import wait_until
+from tests.waiting import wait_for
 
 
 def problems(http: Http) -> dict[str, str]:
@@ -46,14 +46,14 @@ def test_failing_campaign_is_shown_while_the_others_are_scored(
         write_pool(imagery / name, 3, size=32)
         create(http, imagery / name, name)
         register(http, name)
-    wait_until(lambda: problems(http) == {"score bad": f"{type(error).__name__}: {error}"}, 30)
-    wait_until(lambda: embedded(http, "good") == 3, 60)
+    wait_for(lambda: problems(http) == {"score bad": f"{type(error).__name__}: {error}"})
+    wait_for(lambda: embedded(http, "good") == 3)
     assert embedded(http, "bad") == 0
     shouted = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert len(shouted) == 1
     monkeypatch.undo()
-    wait_until(lambda: problems(http) == {}, 30)
-    wait_until(lambda: embedded(http, "bad") == 3, 60)
+    wait_for(lambda: problems(http) == {})
+    wait_for(lambda: embedded(http, "bad") == 3)
 
 
 def embedded(http: Http, name: str) -> int:
@@ -74,10 +74,10 @@ def test_whole_tick_that_fails_leaves_the_other_ticks_at_work(
     write_pool(imagery / "pool", 2, size=32)
     create(http, imagery / "pool")
     register(http)
-    wait_until(lambda: {"retrain", "score", "heads", "assists"} <= set(health(http)), 30)
+    wait_for(lambda: {"retrain", "score", "heads", "assists"} <= set(health(http)))
     monkeypatch.undo()
-    wait_until(lambda: problems(http) == {}, 30)
-    wait_until(lambda: embedded(http, "demo") == 2, 60)
+    wait_for(lambda: problems(http) == {})
+    wait_for(lambda: embedded(http, "demo") == 2)
 
 
 def health(http: Http) -> dict[str, str]:

@@ -12,6 +12,7 @@ from al_loop.domain.rounds import RoundState
 from al_loop.loop import Loop
 from tests.e2e.campaigns import Http, create, label_all, register, run_round, write_pool
 from tests.service.routes.test_round_events import begin
+from tests.waiting import PATIENCE_S
 
 QUICK_HEAD = {"train": {"candidates": "quick"}, "reserve": {"share": 0.3, "minimum": 4, "block_m": 500.0, "seed": 5}}
 
@@ -31,7 +32,7 @@ def repeated(http: Http, number: int = 1) -> dict[str, Any]:
     """Train a round again and wait for the verdict."""
     started = http.post(f"/campaigns/demo/rounds/{number}/reproduction", json={"tolerance": 0.05})
     assert started.status_code == 202, started.text
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         view: dict[str, Any] = http.get(f"/campaigns/demo/rounds/{number}/reproduction").json()
         if view["ended_at"] is not None:

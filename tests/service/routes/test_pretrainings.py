@@ -20,7 +20,8 @@ from service.settings import Settings
 from tests.data.make_scene import make_scene
 from tests.e2e.campaigns import Http, create, label_all, register, running_server, wait_for_round, write_pool
 from tests.models.pretraining.fixtures import TINY
-from tests.service.routes.test_rounds import children_of, wait_until
+from tests.service.routes.test_rounds import children_of
+from tests.waiting import wait_for
 
 SLOW = TINY | {"epochs": 100_000}
 MODEL: dict[str, Any] = {
@@ -48,8 +49,8 @@ def show(http: Http, number: int = 1) -> dict[str, Any]:
     return dict(http.get(f"/campaigns/demo/pretrainings/{number}").json())
 
 
-def wait_for(http: Http, *states: str, number: int = 1) -> dict[str, Any]:
-    wait_until(lambda: show(http, number)["state"] in states)
+def wait_for_state(http: Http, *states: str, number: int = 1) -> dict[str, Any]:
+    wait_for(lambda: show(http, number)["state"] in states)
     return show(http, number)
 
 
@@ -57,7 +58,7 @@ def cancel_once_begun(http: Http, *, ask: bool = True) -> None:
     """Let round 1 take its snapshot, then stop it."""
     if ask:
         assert http.post("/campaigns/demo/rounds", json={}).status_code == 202
-    wait_until(lambda: http.get("/campaigns/demo/rounds/1").json()["state"] == "training")
+    wait_for(lambda: http.get("/campaigns/demo/rounds/1").json()["state"] == "training")
     assert http.post("/campaigns/demo/rounds/1/cancel").status_code == 202
     assert wait_for_round(http, 1)["state"] == "cancelled"
 
@@ -73,7 +74,7 @@ def test_encoder_embeds_the_pool_and_starts_the_next_training(http: Http, root: 
     register(http)
     first = start(http, **TINY)
     assert (first["number"], first["config"]["encoder"]) == (1, "test_resnet")
-    done = wait_for(http, "finished", "failed")
+    done = wait_for_state(http, "finished", "failed")
     assert done["state"] == "finished", done
     assert (done["version"], done["error"]) == ("ssl-1", None)
     layout = DataLayout(settings.data)
@@ -91,7 +92,7 @@ def test_encoder_embeds_the_pool_and_starts_the_next_training(http: Http, root: 
     assert np.isfinite(values).all()
     write_pool(root, 26, size=32)  # two more
     register(http)
-    wait_until(lambda: embedded(http) == {"features": 26, "ssl-1": 26})
+    wait_for(lambda: embedded(http) == {"features": 26, "ssl-1": 26})
 
     label_all(http)
     cancel_once_begun(http)
@@ -109,7 +110,7 @@ def test_second_one_is_refused_and_a_round_waits_until_the_first_is_cancelled(ht
     refused = http.post("/campaigns/demo/pretrainings", json=TINY)
     assert refused.status_code == 409
     assert "pretraining 1" in refused.json()["detail"]
-    wait_until(lambda: (show(http)["progress"] or {}).get("loss") is not None)
+    wait_for(lambda: (show(http)["progress"] or {}).get("loss") is not None)
     progress = show(http)["progress"]
     assert progress["phase"] == "training"
     assert 0 < progress["done"] < progress["total"]
@@ -119,7 +120,7 @@ def test_second_one_is_refused_and_a_round_waits_until_the_first_is_cancelled(ht
     assert http.post("/campaigns/demo/rounds", json={}).status_code == 202
     assert http.get("/campaigns/demo/rounds/1").json()["state"] == "queued"
     assert http.post("/campaigns/demo/pretrainings/1/cancel").status_code == 202
-    assert wait_for(http, "cancelled")["version"] is None
+    assert wait_for_state(http, "cancelled")["version"] is None
     cancel_once_begun(http, ask=False)
     assert http.post("/campaigns/demo/pretrainings/1/cancel").status_code == 409
     assert http.get("/campaigns/demo/pretrainings/7").status_code == 404
@@ -133,7 +134,7 @@ def test_what_a_stop_cuts_off_is_interrupted_and_a_queued_round_goes_on(
     register(http)
     label_all(http)
     start(http, **SLOW)
-    wait_for(http, "training")
+    wait_for_state(http, "training")
     assert http.post("/campaigns/demo/rounds", json={}).status_code == 202
     http.__exit__(None, None, None)
     again = start_service()
@@ -143,7 +144,7 @@ def test_what_a_stop_cuts_off_is_interrupted_and_a_queued_round_goes_on(
     cancel_once_begun(again, ask=False)
     assert start(again, **SLOW)["number"] == 2
     again.post("/campaigns/demo/pretrainings/2/cancel")
-    assert wait_for(again, "cancelled", number=2)
+    assert wait_for_state(again, "cancelled", number=2)
 
 
 @pytest.mark.parametrize(
@@ -185,11 +186,11 @@ def test_encoder_is_made_from_pairs_with_another_folder(
     create(http, root, settings=MODEL)
     register(http)
     start(http, **TINY, pairs_by="place", pairs_with="radar")
-    done = wait_for(http, "finished", "failed")
+    done = wait_for_state(http, "finished", "failed")
     assert done["state"] == "finished", done
     reserve = http.get("/campaigns/demo/samples", params={"state": "reserve"}).json()["samples"]
     assert done["summary"]["pairs"] == 24 - len(reserve)
-    wait_until(lambda: embedded(http).get("ssl-1") == 24)
+    wait_for(lambda: embedded(http).get("ssl-1") == 24)
     spec = read_spec(DataLayout(settings.data).pretraining("demo", 1))
     numbers = [int(Path(path).stem.removeprefix("scene_")) for path in spec.paths]
     assert [int(Path(path).stem) for path in spec.partners] == numbers
@@ -197,7 +198,7 @@ def test_encoder_is_made_from_pairs_with_another_folder(
     (imagery / "far").mkdir()
     make_scene(imagery / "far" / "0.tif", width=32, height=32, bands=2, origin=(300_000.0, 4_000_000.0))
     start(http, **TINY, pairs_by="place", pairs_with="far")
-    failed = wait_for(http, "failed", "finished", number=2)
+    failed = wait_for_state(http, "failed", "finished", number=2)
     assert "has the same footprint as one of the 1 in" in failed["error"]
 
 
@@ -212,7 +213,7 @@ def test_failure_says_why_and_shows_the_log(http: Http, root: Path) -> None:
     create(http, root)
     register(http)
     start(http, **(TINY | {"encoder": "no_such_net"}))
-    entry = wait_for(http, "failed", "finished")
+    entry = wait_for_state(http, "failed", "finished")
     assert entry["state"] == "failed"
     assert "no_such_net" in entry["error"]
     assert entry["log"]

@@ -9,6 +9,7 @@ import pytest
 
 from service.settings import Settings
 from tests.e2e.campaigns import Http, create, register, write_pool
+from tests.waiting import wait_for
 
 TOKENS = "annotate=annotator-token,ops=operator-token"
 ANN = {"Authorization": "Bearer annotator-token"}
@@ -102,9 +103,7 @@ def test_alike_samples_wait_for_the_first_features_and_then_are_ranked(campaign:
     assert early.status_code in (200, 409), early.text
     loop = campaign.app.state.loop
     target = loop.store.campaigns.get("demo")
-    deadline = loop.clock().timestamp() + 60
-    while not loop.scores.of(target).sample_ids.size:
-        assert loop.clock().timestamp() < deadline
+    wait_for(lambda: loop.scores.of(target).sample_ids.size)
     answer = campaign.get(url, params=parameters).json()["samples"]
     assert 0 < len(answer) <= 5
     similarities = [entry["similarity"] for entry in answer]

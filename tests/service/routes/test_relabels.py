@@ -1,6 +1,5 @@
 """The re-label queue over HTTP: doubts about classes and masks, who is asked, what settles them, who learns what."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from service.app import create_app
 from service.client.http import Client
 from service.settings import Settings
 from tests.e2e.campaigns import CLASSES, Http, create, field_of, label_all, register, serve_tiny, truth, write_pool
+from tests.waiting import wait_for
 
 PLAIN = {"reserve": {"share": 0.0, "minimum": 0}, "lease_s": 600}
 WRONG = 7
@@ -45,10 +45,7 @@ def serve(start_service: Callable[[], Http], service: Settings, imagery: Path, *
     register(http)
     loop: Loop = http.app.state.loop
     campaign_id = loop.store.campaigns.get("demo").campaign_id
-    deadline = time.monotonic() + 120
-    while loop.store.scores.unscored(campaign_id, "v1"):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for(lambda: not loop.store.scores.unscored(campaign_id, "v1"))
     return http
 
 

@@ -14,6 +14,7 @@ from service.app import create_app
 from service.client.http import Client
 from service.settings import Settings
 from tests.e2e.campaigns import Http, create, running_server
+from tests.waiting import PATIENCE_S
 
 WAYPOINTS = (RoundState.SNAPSHOT, RoundState.TRAINING, RoundState.EVALUATING)
 
@@ -69,7 +70,7 @@ def test_watching_goes_on_after_a_restart_of_the_service(settings: Settings, ima
             seen = [next(events) for _ in range(4)]
             rest = pool.submit(list, events)
         with running_server(create_app(settings), client.port):
-            seen += rest.result(60)
+            seen += rest.result(PATIENCE_S)
     states = [event.state for event in seen if isinstance(event, RoundView)]
     taken_up = ["queued", "snapshot", "failed"]  # it has nothing to train on
     assert states == ["queued", *WAYPOINTS, *taken_up]

@@ -35,6 +35,7 @@ from tests.e2e.campaigns import (
     wait_for_round,
     write_pool,
 )
+from tests.waiting import PATIENCE_S, wait_for
 
 SLOW = {"train": {"epochs": 2000, "batch_size": 8}, "model": {"encoder": "test_resnet"}}
 
@@ -58,13 +59,6 @@ def slow(root: Path) -> dict[str, Any]:
     return {"settings": SLOW | {"reserve": {"share": 0.3, "minimum": 4, "block_m": 500.0, "seed": 5}}}
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 200.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "timed out"
-        time.sleep(0.05)
-
-
 def state_of(http: Any, number: int = 1) -> str:
     return str(http.get(f"/campaigns/demo/rounds/{number}").json()["state"])
 
@@ -85,8 +79,8 @@ def test_second_round_is_refused_queued_once_and_the_first_can_be_cancelled(http
     queued = [http.post("/campaigns/demo/rounds", json={"queue": True}).json() for _ in range(3)]
     assert {(entry["number"], entry["state"]) for entry in queued} == {(2, "queued")}
 
-    wait_until(lambda: state_of(http) == "training")
-    wait_until(lambda: http.get("/campaigns/demo/rounds/1").json()["progress"] is not None)
+    wait_for(lambda: state_of(http) == "training")
+    wait_for(lambda: http.get("/campaigns/demo/rounds/1").json()["progress"] is not None)
     assert children_of(os.getpid())
     assert http.post("/campaigns/demo/rounds/2/cancel").json()["state"] == "cancelled"
     assert state_of(http) == "training"
@@ -114,7 +108,7 @@ def test_as_many_campaigns_train_side_by_side_as_the_settings_allow(
         def states() -> list[str]:
             return [http.get(f"/campaigns/{name}/rounds/1").json()["state"] for name in ("demo", "second")]
 
-        wait_until(lambda: states().count("training") == at_once)
+        wait_for(lambda: states().count("training") == at_once)
         time.sleep(0.5)
         assert states() == ["training", "training" if at_once == 2 else "queued"]
         assert http.post("/campaigns/demo/rounds", json={"queue": True}).json()["number"] == 2
@@ -122,7 +116,7 @@ def test_as_many_campaigns_train_side_by_side_as_the_settings_allow(
         assert state_of(http, 2) == "queued"  # never two of one campaign
         for path in ("demo/rounds/2", "second/rounds/1", "demo/rounds/1"):
             assert http.post(f"/campaigns/{path}/cancel").status_code == 202
-        wait_until(lambda: states() == ["cancelled"] * 2)
+        wait_for(lambda: states() == ["cancelled"] * 2)
 
 
 def test_running_and_queued_rounds_go_on_after_a_restart(start_service: Callable[[], Http], root: Path) -> None:
@@ -130,23 +124,23 @@ def test_running_and_queued_rounds_go_on_after_a_restart(start_service: Callable
     prepare(http, root, **slow(root))
     for body in ({}, {"queue": True}):
         assert http.post("/campaigns/demo/rounds", json=body).status_code == 202
-    wait_until(lambda: state_of(http) == "training")
+    wait_for(lambda: state_of(http) == "training")
     http.__exit__(None, None, None)
     again = start_service()
-    wait_until(lambda: state_of(again) == "training")
+    wait_for(lambda: state_of(again) == "training")
     assert state_of(again, 2) == "queued"
     details = [event["detail"] for event in again.get("/campaigns/demo/rounds/1").json()["history"]]
     assert "the service was stopped; the round goes on at the next start" in details
     assert again.post("/campaigns/demo/rounds/1/cancel").status_code == 202
-    wait_until(lambda: state_of(again, 2) == "training")
+    wait_for(lambda: state_of(again, 2) == "training")
     again.post("/campaigns/demo/rounds/2/cancel")
-    wait_until(lambda: state_of(again, 2) == "cancelled")
+    wait_for(lambda: state_of(again, 2) == "cancelled")
 
 
 def test_policy_starts_a_round_by_itself_and_coalesces(http: Http, root: Path) -> None:
     policy = {"new_labels": 8, "debounce_s": 0.5, "min_labels": 6, "min_reserve_labels": 2}
     prepare(http, root, policy=policy)
-    wait_until(lambda: bool(http.get("/campaigns/demo/rounds").json()["rounds"]))
+    wait_for(lambda: bool(http.get("/campaigns/demo/rounds").json()["rounds"]))
     ended = wait_for_round(http, 1)
     assert ended["reason"].startswith("new labels: ")
     time.sleep(1.0)
@@ -156,11 +150,10 @@ def test_policy_starts_a_round_by_itself_and_coalesces(http: Http, root: Path) -
 def test_service_answers_while_a_round_runs(http: Http, root: Path) -> None:
     prepare(http, root, **slow(root))
     http.post("/campaigns/demo/rounds", json={})
-    wait_until(lambda: state_of(http) == "training")
+    wait_for(lambda: state_of(http) == "training")
     for path in ("/health/live", "/campaigns/demo", "/campaigns/demo/samples"):
-        started = time.monotonic()
         assert http.get(path).status_code == 200
-        assert time.monotonic() - started < 5
+        assert state_of(http) == "training"  # it did not wait for the end of the round
     http.post("/campaigns/demo/rounds/1/cancel")
     wait_for_round(http, 1)
 
@@ -213,7 +206,6 @@ def start_process(data: Path, imagery: Path, port: int) -> subprocess.Popen[byte
         return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=Path(__file__).parents[3])
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("phase", ["snapshot", "training", "exporting", "scoring"])
 def test_kill_at_a_phase_loses_no_label_and_is_accounted_for(
     phase: str, imagery: Path, root: Path, tmp_path: Path, free_tcp_port: int
@@ -226,14 +218,14 @@ def test_kill_at_a_phase_loses_no_label_and_is_accounted_for(
     try:
         with Client(url) as client:
             client.wait_until_live()
-        with httpx.Client(base_url=url, timeout=60) as http:
+        with httpx.Client(base_url=url, timeout=PATIENCE_S) as http:
             prepare(http, root)
             http.post("/campaigns/demo/rounds", json={})
             stop = threading.Event()
 
             def keep_labelling() -> None:
                 label = {"task": "classification", "classes": ["dark"]}
-                with httpx.Client(base_url=url, timeout=60) as writer:
+                with httpx.Client(base_url=url, timeout=PATIENCE_S) as writer:
                     while not stop.is_set():
                         scene, number = divmod(len(acknowledged), 900)  # a sample takes 1,000 annotators
                         body = label | {"path": f"scene_{scene:03d}.tif", "annotator": f"annotator {number}"}
@@ -246,18 +238,18 @@ def test_kill_at_a_phase_loses_no_label_and_is_accounted_for(
             labelling = threading.Thread(target=keep_labelling)
             labelling.start()
             order = ["queued", "snapshot", "training", "evaluating", "exporting", "gate", "scoring", "promoted"]
-            wait_until(lambda: order.index(state_of(http)) >= order.index(phase), 400)
+            wait_for(lambda: order.index(state_of(http)) >= order.index(phase))
             children = children_of(process.pid)
             process.send_signal(signal.SIGKILL)
             process.wait()
             stop.set()
             labelling.join()
-        wait_until(lambda: not any(Path(f"/proc/{child}/cmdline").exists() for child in children), 10)
+        wait_for(lambda: not any(Path(f"/proc/{child}/cmdline").exists() for child in children))
 
         process = start_process(data, imagery, free_tcp_port)
-        with Client(url) as client, httpx.Client(base_url=url, timeout=60) as http:
+        with Client(url) as client, httpx.Client(base_url=url, timeout=PATIENCE_S) as http:
             client.wait_until_live()
-            wait_until(lambda: state_of(http) == "promoted", 200)
+            wait_for(lambda: state_of(http) == "promoted")
             entry = http.get("/campaigns/demo/rounds/1").json()
             went_on = [event["detail"] for event in entry["history"] if event["state"] == "queued"][1:]
             assert all("the service ended while the round was" in detail for detail in went_on)
@@ -302,7 +294,7 @@ def test_corrupt_model_is_replaced_by_the_last_good_one_at_the_start(
 
 def test_second_service_on_the_same_data_is_refused(http: Http, tmp_path: Path, free_tcp_port: int) -> None:
     process = start_process(tmp_path / "data", tmp_path / "imagery", free_tcp_port)
-    assert process.wait(60) == 2
+    assert process.wait(PATIENCE_S) == 2
     assert "another process" in (tmp_path / "service.log").read_text().lower()
 
 

@@ -16,7 +16,7 @@ from al_loop.domain.rounds import RoundState
 from service.app import create_app
 from service.settings import Settings
 from tests.e2e.campaigns import Http, create, write_pool
-from tests.service.routes.test_rounds import wait_until
+from tests.waiting import wait_for
 
 
 class Inbox:
@@ -82,7 +82,7 @@ def test_receiver_is_told_of_a_failed_round_and_knows_the_sender(http: Http, ima
     _, secret = add(http, inbox.url, events=["round.failed"], campaigns=["fields"])
     for name in ("roofs", "fields"):
         end_a_round(http, name, RoundState.FAILED)
-    wait_until(lambda: len(inbox.got) == 1, 30)
+    wait_for(lambda: len(inbox.got) == 1)
     headers, body = inbox.got[0]
     event = Webhook(secret).verify(body, headers)
     assert (event["type"], event["data"]["campaign"], event["data"]["error"]) == ("round.failed", "fields", "boom")
@@ -93,12 +93,12 @@ def test_test_event_tells_how_it_went_and_is_redelivered(http: Http, inbox: Inbo
     inbox.status = 410
     delivery = http.post(f"/webhooks/{hook}/test").json()["delivery_id"]
     path = f"/webhooks/{hook}/deliveries"
-    wait_until(lambda: http.get(f"{path}/{delivery}").json()["state"] == "dead", 30)
+    wait_for(lambda: http.get(f"{path}/{delivery}").json()["state"] == "dead")
     assert http.get(f"{path}/{delivery}").json()["problem"] == "answered 410"
     assert http.get("/webhooks").json()[0]["dead"] == 1
     inbox.status = 200
     assert http.post(f"{path}/{delivery}/redeliver").status_code == 202
-    wait_until(lambda: http.get(path, params={"state": "delivered"}).json()["deliveries"] != [], 30)
+    wait_for(lambda: http.get(path, params={"state": "delivered"}).json()["deliveries"] != [])
     assert http.get(path, params={"state": "dead"}).json()["deliveries"] == []
     assert len({headers["webhook-id"] for headers, _ in inbox.got}) == 1
     assert http.post(f"/webhooks/{hook}/redeliver").json() == {"redelivered": 0}
@@ -108,12 +108,12 @@ def test_older_secrets_sign_beside_a_new_one(http: Http, inbox: Inbox) -> None:
     hook, old = add(http, inbox.url)
     new = http.post(f"/webhooks/{hook}/rotate", json={"overlap_hours": 1}).json()["secret"]
     http.post(f"/webhooks/{hook}/test")
-    wait_until(lambda: len(inbox.got) == 1, 30)
+    wait_for(lambda: len(inbox.got) == 1)
     for secret in (old, new):
         Webhook(secret).verify(inbox.got[0][1], inbox.got[0][0])
     newest = http.post(f"/webhooks/{hook}/rotate", json={"overlap_hours": 0}).json()["secret"]
     http.post(f"/webhooks/{hook}/test")
-    wait_until(lambda: len(inbox.got) == 2, 30)
+    wait_for(lambda: len(inbox.got) == 2)
     assert len(inbox.got[1][0]["webhook-signature"].split()) == 1
     Webhook(newest).verify(inbox.got[1][1], inbox.got[1][0])
 
@@ -135,7 +135,7 @@ def test_event_outlives_a_restart(start_service: Callable[[], Http], inbox: Inbo
     hook, _ = add(http, f"http://127.0.0.1:{free}/")
     delivery = http.post(f"/webhooks/{hook}/test").json()["delivery_id"]
     path = f"/webhooks/{hook}/deliveries/{delivery}"
-    wait_until(lambda: http.get(path).json()["attempts"] >= 1, 30)
+    wait_for(lambda: http.get(path).json()["attempts"] >= 1)
     http.__exit__(None, None, None)
     again = start_service()
     assert again.get(path).json()["state"] == "waiting"

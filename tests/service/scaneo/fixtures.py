@@ -5,8 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 from al_loop.scaneo.records import ScaneoAnnotation, ScaneoLabel
-from service.demo.server import free_port
 from service.scaneo.client import ScaneoClient
+from tests.data.ports import free_port
+from tests.waiting import PATIENCE_S, wait_for
 
 RELEASE = "2025.12.10"
 HOME = Path(__file__).parents[3] / ".cache" / f"scaneo-{RELEASE}"
@@ -24,7 +25,6 @@ NEEDED_ON_3_11 = [
     *("matplotlib", "tqdm", "python-dotenv", "pyproj>=3.7.1"),
 ]
 INSTALL_S = 600
-START_S = 240
 """On a machine that is busy with ten other things it took more than a minute."""
 
 
@@ -56,8 +56,8 @@ def scaneo(shared_scaneo: "RunningScaneo") -> Iterator["RunningScaneo"]:
     """A SCANEO without campaigns and models, on a free port; not to be stopped."""
     yield shared_scaneo
     for what in ("_campaigns", "_models"):
-        for entry in httpx.get(f"{shared_scaneo.url}/{what}", timeout=30).json():
-            httpx.delete(f"{shared_scaneo.url}/{what}/{entry['id']}", timeout=30).raise_for_status()
+        for entry in httpx.get(f"{shared_scaneo.url}/{what}", timeout=PATIENCE_S).json():
+            httpx.delete(f"{shared_scaneo.url}/{what}/{entry['id']}", timeout=PATIENCE_S).raise_for_status()
 
 
 @pytest.fixture
@@ -96,22 +96,19 @@ class RunningScaneo:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        until = time.monotonic() + START_S
-        while time.monotonic() < until:
-            try:
-                if httpx.get(f"{self.url}/_models", timeout=5).status_code == 200:
-                    return
-            except httpx.TransportError:
-                assert self._process.poll() is None, (self._cache / "server.log").read_text()
-                time.sleep(0.1)
-        self.stop()
-        raise TimeoutError("SCANEO did not start")
+        wait_for(self._answers, lambda: "SCANEO did not start")
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None, (self._cache / "server.log").read_text()
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{self.url}/_models", timeout=PATIENCE_S).status_code == 200
+        return False
 
     def stop(self) -> None:
         """Stop it; harmless if it is stopped."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(20)
+            self._process.wait(PATIENCE_S)
             self._process = None
 
     def pause(self) -> None:

@@ -12,6 +12,7 @@ from al_loop.errors import NotFoundError, ScaneoAnswerError, ScaneoLockedError, 
 from service.scaneo.transport import Transport
 from tests.data.make_scene import make_scene
 from tests.service.scaneo.fixtures import AnnotatingClient, RunningScaneo
+from tests.waiting import PATIENCE_S
 
 WATER_URBAN = [("water", "#0048f0"), ("urban", "#fd0d0d")]
 
@@ -108,7 +109,7 @@ def test_mapping_to_a_deleted_label_is_removed(client: AnnotatingClient, folder:
     ours = client.ensure_model("ours", "http://127.0.0.1:1/o", "segmentation", "").id
     client.ensure_mappings(made.id, {ours: {"water": 1, "urban": 2}})
     water = next(label for label in client.labels(made.id) if label.name == "water")
-    httpx.delete(f"{scaneo.url}/labels/{water.id}", timeout=20)  # answers 500 and deletes it
+    httpx.delete(f"{scaneo.url}/labels/{water.id}", timeout=PATIENCE_S)  # answers 500 and deletes it
     assert client.ensure_mappings(made.id, {ours: {"urban": 1}})
     assert indices(client, made.id) == {(ours, "urban"): 1}
     assert len(client.mappings(made.id)) == 1
@@ -144,7 +145,7 @@ def test_web_page_is_no_answer(client: AnnotatingClient) -> None:
 def test_locked_database_is_freed(own_scaneo: RunningScaneo, own_client: AnnotatingClient) -> None:
     own_client.ensure_model("ours", "http://127.0.0.1:1/a", "classification", "")
     body = {"name": "ours", "description": "", "url": "http://127.0.0.1:1/a", "task": "classification"}
-    assert httpx.post(f"{own_scaneo.url}/_models", json=body, timeout=20).status_code == 500  # what we never do
+    assert httpx.post(f"{own_scaneo.url}/_models", json=body, timeout=PATIENCE_S).status_code == 500  # what we never do
     with pytest.raises(ScaneoLockedError):
         own_client.transport.send("POST", "/_models", dict, body | {"name": "other"})
     assert own_client.ensure_model("third", "http://127.0.0.1:1/c", "classification", "").name == "third"

@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from al_loop.runtime.cluster.config import RayConfig
 from al_loop.runtime.cluster.executor import RayExecutor
 from al_loop.runtime.executor import Executor
 from models.progress import ProgressLine
+from tests.waiting import PATIENCE_S
 
 STORE_BYTES = 80_000_000
 
@@ -87,9 +87,9 @@ class Run:
         except BaseException as error:  # the test looks at it
             self.error = error
 
-    def end(self, seconds: float = 120.0) -> None:
+    def end(self) -> None:
         """Wait for the end, and raise what was raised."""
-        self._thread.join(seconds)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive(), "timed out"
         if self.error is not None:
             raise self.error
@@ -104,10 +104,3 @@ def make_executor(tmp_path: Path) -> MakeExecutor:
         return RayExecutor(RayConfig(address=address, data=str(tmp_path), **settings))
 
     return make
-
-
-def wait_long(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "timed out"
-        time.sleep(0.1)

@@ -10,8 +10,9 @@ import pytest
 
 from al_loop.runtime.cluster.config import driver_directory, is_submitted
 from al_loop.runtime.processes import OutOfMemoryError, ProcessCancelledError, ProcessFailedError
-from tests.al_loop.runtime.cluster.fixtures import Machines, MakeExecutor, Run, wait_long
+from tests.al_loop.runtime.cluster.fixtures import Machines, MakeExecutor, Run
 from tests.al_loop.runtime.fixtures import CHILD, is_alive
+from tests.waiting import wait_for
 
 STEPS = [("training", 0), ("training", 1), ("training", 2), ("training", 3), ("exporting", 0)]
 
@@ -44,11 +45,11 @@ def test_lack_of_memory_is_told_from_other_failures(machines: Machines, make_exe
 def test_cancelled_program_ends_with_all_it_started(machines: Machines, make_executor: MakeExecutor, tmp_path: Path):
     run = Run(make_executor(machines.address), CHILD, ["hang"], tmp_path / "out")
     grandchild = tmp_path / "out" / "grandchild.pid"
-    wait_long(lambda: grandchild.exists() and grandchild.read_text() != "")
+    wait_for(lambda: grandchild.exists() and grandchild.read_text() != "")
     run.cancelled.set()
     with pytest.raises(ProcessCancelledError):
-        run.end(10.0)
-    wait_long(lambda: not is_alive(int(grandchild.read_text())), 10.0)
+        run.end()
+    wait_for(lambda: not is_alive(int(grandchild.read_text())))
     assert not driver_directory(tmp_path / "out").exists()
 
 
@@ -58,15 +59,15 @@ def test_stop_of_the_service_leaves_a_program_at_work_and_the_next_start_finds_i
     out = tmp_path / "out"
     before = make_executor(machines.address)
     run = Run(before, CHILD, ["until told"], out)
-    wait_long(lambda: (out / "starts.txt").exists())
+    wait_for(lambda: (out / "starts.txt").exists())
     before.leave()
     run.cancelled.set()
     with pytest.raises(ProcessCancelledError):
-        run.end(10.0)
+        run.end()
     assert is_submitted(out)
     assert is_alive(int((out / "starts.txt").read_text()))
     after = Run(make_executor(machines.address), CHILD, ["until told"], out)
-    wait_long(lambda: "training" in after.phases)
+    wait_for(lambda: "training" in after.phases)
     (out / "go").touch()
     after.end()
     assert steps(after) == STEPS  # told from the beginning
@@ -78,11 +79,11 @@ def test_program_goes_on_on_another_machine_where_its_own_is_lost(
 ):
     out = tmp_path / "out"
     run = Run(make_executor(machines.address), CHILD, ["until told"], out)
-    wait_long(lambda: (out / "starts.txt").exists() and ("training", 3) in steps(run))
+    wait_for(lambda: (out / "starts.txt").exists() and ("training", 3) in steps(run))
     first = int((out / "starts.txt").read_text())
     machines.lose(machines.worker_of(first))
-    wait_long(lambda: len((out / "starts.txt").read_text().split()) == 2)
-    wait_long(lambda: not is_alive(first), 10.0)
+    wait_for(lambda: len((out / "starts.txt").read_text().split()) == 2)
+    wait_for(lambda: not is_alive(first))
     (out / "go").touch()
     run.end()
     assert steps(run) == STEPS

@@ -23,7 +23,7 @@ def trained_here(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     ]
     train = TrainConfig(epochs=2, batch_size=8, device="cpu")
     write_snapshot(root / "snapshot", rows, [CLASSIFICATION], model=TINY_MODEL, train=train)
-    Run(run_supervised, "models.train", [str(root / "snapshot")], root / "out").end(300.0)
+    Run(run_supervised, "models.train", [str(root / "snapshot")], root / "out").end()
     return root / "snapshot", root / "out"
 
 
@@ -32,7 +32,7 @@ def test_round_is_the_same_as_on_this_machine(
 ):
     (snapshot, here), out = trained_here, tmp_path / "out"
     run = Run(make_executor(machines.address), "models.train", [str(snapshot)], out)
-    run.end(400.0)
+    run.end()
     assert run.phases == ["training", "evaluating", "exporting"]
     mine, theirs = (read_output(folder / "evaluation.json", Evaluation).candidate for folder in (here, out))
     assert [entry.value for entry in theirs] == pytest.approx([entry.value for entry in mine], abs=1e-6)

@@ -15,9 +15,10 @@ from al_loop.runtime.processes import ProcessFailedError
 from models.card import TaskSpec
 from models.scoring.part_check import check_part
 from models.scoring.spec import EMBEDDINGS_FILE, IDS_FILE, PROBABILITIES_FILE, SKIPPED_FILE, write_spec
-from tests.al_loop.runtime.cluster.fixtures import Machines, MakeExecutor, Run, wait_long
+from tests.al_loop.runtime.cluster.fixtures import Machines, MakeExecutor, Run
 from tests.data.make_scene import make_scene
 from tests.data.tiny_model import make_tiny_onnx
+from tests.waiting import PATIENCE_S, wait_for
 
 CLASSES = ["class-1", "class-2", "class-3"]
 TASKS = [TaskSpec(task=task, classes=CLASSES) for task in ("classification", "segmentation")]
@@ -95,9 +96,9 @@ def test_second_look_skips_shards_that_are_finished(
     settings = {"shard_samples": 64, "workers": 1}
     run = Run(make_executor(machines.address, **settings), "models.score_pool", [spec_in(first, pool, model)], first)
     shards = tmp_path / "scores" / SHARDS
-    wait_long(lambda: shards.is_dir() and any(not path.name.startswith(".") for path in shards.iterdir()))
+    wait_for(lambda: shards.is_dir() and any(not path.name.startswith(".") for path in shards.iterdir()))
     run.cancelled.set()
-    run._thread.join(20)
+    run._thread.join(PATIENCE_S)
     finished = [path for path in shards.iterdir() if not path.name.startswith(".")]
     assert 1 <= len(finished) < 6
     np.save(finished[0] / EMBEDDINGS_FILE, 7 + 0 * np.load(finished[0] / EMBEDDINGS_FILE))  # recognised below
@@ -116,7 +117,7 @@ def test_worker_lost_in_scoring_costs_only_its_shard(
     part = tmp_path / "scores" / ".part-0001"
     settings = {"shard_samples": 16, "workers": 2}
     run = Run(make_executor(machines.address, **settings), "models.score_pool", [spec_in(part, pool, model)], part)
-    wait_long(lambda: any(line.done for line in run.lines))
+    wait_for(lambda: any(line.done for line in run.lines))
     machines.lose(machines.workers[0])
     run.end()
     assert len(part_of(part)[IDS_FILE]) == COUNT - 1

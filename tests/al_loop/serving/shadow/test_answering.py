@@ -20,6 +20,7 @@ from models.inference.predictor import Predictor
 from models.tasks import task_of
 from tests.al_loop.store.fixtures import NOW
 from tests.data.tiny_model import make_tiny_onnx
+from tests.waiting import PATIENCE_S
 
 CLASSES = ["class-1", "class-2", "class-3"]
 TASKS = [TaskSpec(task="classification", classes=CLASSES), TaskSpec(task="segmentation", classes=CLASSES)]
@@ -100,7 +101,7 @@ def test_what_is_too_much_is_dropped_and_counted_while_offers_return_at_once(
     goes_on, run = threading.Event(), Predictor.run
 
     def slow(self: Predictor, images: np.ndarray) -> object:
-        goes_on.wait(20)
+        goes_on.wait(PATIENCE_S)
         return run(self, images)
 
     monkeypatch.setattr(answering, "MOST_WAITING", 3)

@@ -11,10 +11,10 @@ from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.gate import Challenger
 from al_loop.loop import Loop
 from service.settings import Settings
-from tests.al_loop.runtime.fixtures import wait_for
 from tests.data.make_scene import make_scene
 from tests.data.tiny_model import make_tiny_onnx
 from tests.e2e.campaigns import Http, predict, register, serve_tiny
+from tests.waiting import wait_for
 
 CLASSES = ["class-1", "class-2", "class-3"]
 COUNT = 6
@@ -74,7 +74,7 @@ def label(http: Http, count: int) -> None:
 def hashed(loop: Loop) -> None:
     """Wait until pool scoring knows each image by its pixels."""
     number = loop.store.campaigns.get("demo").campaign_id
-    wait_for(lambda: loop.store.scores.counts(number).get("v1") == COUNT, 60)
+    wait_for(lambda: loop.store.scores.counts(number).get("v1") == COUNT)
 
 
 @pytest.mark.parametrize(("bias", "serves", "state"), [(1.0, "v2", "promoted"), (-1e6, "v1", "rejected")])

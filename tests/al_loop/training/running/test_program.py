@@ -19,7 +19,8 @@ from al_loop.runtime.processes import (
 from al_loop.training.running import program
 from al_loop.training.running.program import TrainingProgram
 from al_loop.training.running.round_files import RoundFiles
-from tests.al_loop.runtime.fixtures import CHILD, is_alive, wait_for
+from tests.al_loop.runtime.fixtures import CHILD, is_alive
+from tests.waiting import wait_for
 
 
 class Attempted:
@@ -107,7 +108,7 @@ def test_program_that_hangs_is_ended_with_all_that_it_started(
     monkeypatch.setattr(program, "monotonic", lambda: time.monotonic() + (60.0 if grandchild.exists() else 0.0))
     with pytest.raises(ProcessFailedError, match=said):
         attempted.run()
-    wait_for(lambda: not is_alive(int(grandchild.read_text())), 5)
+    wait_for(lambda: not is_alive(int(grandchild.read_text())))
 
 
 def test_cancelled_program_is_not_started_again(tmp_path: Path) -> None:

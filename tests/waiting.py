@@ -1,0 +1,27 @@
+"""How tests wait: for what has to happen, and long, as a test that passes does not wait longer for that."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+PATIENCE_S = 240.0
+"""Seconds until a test gives up what has to come; on a busy machine everything takes many times as long."""
+PATIENCE_MS = 1000 * PATIENCE_S
+
+T = TypeVar("T")
+
+
+def wait_for(condition: Callable[[], T], said: Callable[[], object] = lambda: "it did not come") -> T:
+    """Wait until a condition holds; returns what it gave.
+
+    Args:
+        condition: Asked again and again; true when something has come.
+        said: What to tell of a wait that was in vain.
+    """
+    until = time.monotonic() + PATIENCE_S
+    pause_s = 0.001
+    while not (value := condition()):
+        assert time.monotonic() < until, said()
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, 0.02)
+    return value
