@@ -87,7 +87,7 @@ def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | Non
     seconds: dict[CandidateKind, float] = {}
     quick: Quick | None = None
     deep: Deep | None = None
-    tuned = "deep" in plan.kinds and tunes_quick(manifest.model, tasks)
+    tuned = "deep" in plan.kinds and tunes_quick(manifest.model)
     start: Quick | None = None
     if "quick" in plan.kinds or tuned:
         progress.enter("training", message="fitting a linear head on frozen features")

@@ -37,6 +37,9 @@ Window: TypeAlias = tuple[int, int, int, int]
 CalibrationRows: TypeAlias = tuple[Floats, NDArray[np.integer]]
 """Logits (n, K) and what is true: class indices (n,), or 0 and 1 of independent classes (n, K)."""
 
+DEEP_LABELS = 100
+"""Training labels a class from which a deep network is tried, see `Task.deep_labels`."""
+
 MAX_CLASSES = 254
 """Of a task that answers pixels: codes of classes are uint8; 0 is background and 255 is ignore."""
 
@@ -102,6 +105,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
     def outputs(self) -> int:
         """K: values that the model answers for each image or pixel."""
         return self.first_code + len(self.classes)
+
+    @property
+    def deep_labels(self) -> int:
+        """Training labels from which a deep network is tried in the background."""
+        return DEEP_LABELS * len(self.classes)
 
     @property
     def class_bounds(self) -> tuple[int, int]:

@@ -9,9 +9,6 @@ from models.manifest import Manifest
 from models.pretrain_config import SHIPPED, WITHOUT_SHIPPED
 from models.tasks import tasks_of
 
-DEEP_LABELS = 100
-"""Training labels a class from which a deep candidate is tried."""
-
 GROWTH = 1.25
 """A deep candidate is tried again once there are this many times the labels of the last one."""
 
@@ -63,20 +60,15 @@ def starts_trained(model: ModelConfig) -> bool:
     return model.encoder == SHIPPED or model.pretrained_file is not None
 
 
-def tunes_quick(model: ModelConfig, tasks: Sequence[TaskSpec]) -> bool:
-    """Whether the deep candidate is the quick one trained further.
-
-    So it is where the settings ask for no other architecture, and no task is about pixels: those have a decoder of
-    their own, which the quick one has not.
-    """
+def tunes_quick(model: ModelConfig) -> bool:
+    """Whether the deep candidate is the quick one trained further: where the settings ask for no other architecture."""
     as_shipped = ModelConfig(multispectral=model.multispectral, reflectance=model.reflectance)
-    whole = not any(task.per_pixel for task in tasks_of(tasks).values())
-    return whole and model == as_shipped and shipped_problem() is None
+    return model == as_shipped and shipped_problem() is None
 
 
 def least_for_deep(tasks: Sequence[TaskSpec]) -> int:
     """Labels from which a deep candidate is tried."""
-    return DEEP_LABELS * max(len(spec.classes) for spec in tasks)
+    return max(task.deep_labels for task in tasks_of(tasks).values())
 
 
 def deep_is_worth(

@@ -15,6 +15,7 @@ from models.card import BandStatistics, TaskName, TaskSpec
 from models.manifest import MANIFEST_FILE, Manifest
 from models.pretrain_config import SHIPPED
 from models.progress import Progress
+from models.tasks import tasks_of
 from models.training.artefacts import TrainingReport
 from models.training.calibration import CalibratedNetwork, calibrate
 from models.training.data.batches import TrainingBatches, epoch_size
@@ -106,7 +107,15 @@ def train_deep(
         network, encoder = tunable(start.judged, temperature), ENCODER
         enlarged = start.judged.features.scale**2
     chip_pixels = max(reader.chip_pixels(sample) for sample in samples)
-    length = schedule(manifest.train, epoch_size(samples, reader), chip_pixels, cut.halvings, enlarged=enlarged)
+    fitted_maps = start is not None and any(task.per_pixel for task in tasks_of(tasks).values())
+    length = schedule(
+        manifest.train,
+        epoch_size(samples, reader),
+        chip_pixels,
+        cut.halvings,
+        enlarged=enlarged,
+        fitted_maps=fitted_maps,
+    )
     batches = TrainingBatches(samples, reader, tasks, statistics, length.batch_size, rng)
     history: list[TrainingReport] = []
     measured_pixels = sum(sample.height * sample.width for sample in calibration)

@@ -2,7 +2,8 @@
 
 A head from random values would first pull the encoder's features away from what they know; one that is right already
 does not (Kumar et al. 2022, arXiv:2202.10054). Stem and first blocks stay as they are: they cost most of the time, and
-what they answer, edges and colours, needs no refinement.
+what they answer, edges and colours, needs no refinement. Tasks about pixels are tuned alike: their head on all stages
+starts as it was fitted, too, where a decoder would start from random values.
 """
 
 import copy

@@ -372,7 +372,7 @@ def test_version_of_a_deep_round_whose_quick_candidate_won_is_not_served(service
 def test_deep_network_is_worth_a_round_once_there_are_labels_enough_and_not_twice(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.training.plan.DEEP_LABELS", 10)
+    monkeypatch.setattr("models.tasks.task.DEEP_LABELS", 10)
     assert service.rounds.deep_reason(service.campaign) is None
     labels = service.run_round().labels
     reason = service.rounds.deep_reason(service.campaign)

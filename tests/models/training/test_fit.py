@@ -91,3 +91,9 @@ def test_encoder_that_knows_something_moves_less_than_the_rest(rate: float) -> N
     moved = [1 - layer.weight.item() for layer in (network.encoder, network.head)]
     assert moved[1] > 0.005
     assert moved[0] == pytest.approx(rate * moved[1], rel=0.05)
+
+
+def test_networks_of_pixels_that_start_fitted_are_trained_for_fewer_steps() -> None:
+    steps = [schedule(TrainConfig(), chips, chip_pixels=256**2, fitted_maps=True).steps for chips in (8, 58, 10_000)]
+    assert steps == [100, 300, 512]
+    assert schedule(TrainConfig(max_steps=50), 58, chip_pixels=256**2, fitted_maps=True).steps == 50

@@ -79,17 +79,23 @@ def test_deep_network_is_worth_it_once_labels_have_grown(
 
 
 @pytest.mark.parametrize(
-    ("model", "tasks", "tunes"),
+    ("model", "tunes"),
     [
-        (ModelConfig(), [SINGLE], True),
-        (ModelConfig(multispectral="on"), [SINGLE], True),
-        (ModelConfig(embedding_size=64), [SINGLE], False),
-        (ModelConfig(pretrained_file="weights"), [SINGLE], False),
-        (ModelConfig(encoder="resnet10_narrow"), [SINGLE], False),
-        (ModelConfig(), [SINGLE, TaskSpec(task="segmentation", classes=["road"])], False),
+        (ModelConfig(), True),
+        (ModelConfig(multispectral="on"), True),
+        (ModelConfig(embedding_size=64), False),
+        (ModelConfig(pretrained_file="weights"), False),
+        (ModelConfig(encoder="resnet10_narrow"), False),
     ],
 )
 def test_deep_network_is_the_quick_one_trained_further_unless_something_else_is_asked_for(
-    model: ModelConfig, tasks: list[TaskSpec], tunes: bool
+    model: ModelConfig, tunes: bool
 ) -> None:
-    assert tunes_quick(model, tasks) is tunes
+    assert tunes_quick(model) is tunes
+
+
+def test_masks_are_worth_a_deep_network_before_as_many_classes_are() -> None:
+    masks = TaskSpec(task="segmentation", classes=["road", "water", "field"])
+    asked = {"model": ModelConfig(), "recipe": TrainConfig(), "tried": None}
+    assert [deep_is_worth(**asked, tasks=[masks], labels=labels) for labels in (49, 50)] == [False, True]
+    assert [deep_is_worth(**asked, tasks=[masks, SINGLE], labels=labels) for labels in (199, 200)] == [False, True]

@@ -16,6 +16,7 @@ from models.training.data.left_out import LeftOut
 from models.training.data.statistics import estimate_statistics
 from models.training.ladder import fit_quick
 from models.training.networks.tuned import FIRST_TUNED, tunable
+from tests.models.training.pixels import test_examples as pixels
 from tests.models.training.test_quick import SINGLE, snapshot
 
 
@@ -61,3 +62,23 @@ def test_run_trains_heads_and_encoder_further_and_exports_them(tmp_path: Path, m
         answers.append(session.run(["embedding"], {"image": image})[0])
     assert answers[0].shape == answers[1].shape
     assert not np.allclose(answers[0], answers[1], atol=1e-4)
+
+
+def test_heads_of_pixels_start_as_fitted_and_are_served_as_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.training.fit.FITTED_MIN_STEPS", 12)
+    monkeypatch.setattr("models.training.fit.FITTED_EPOCHS", 1)
+    recipe = TrainConfig(candidates="deep", device="cpu", batch_size=4)
+    folder = pixels.snapshot(tmp_path, "masks", [pixels.WHOLE, pixels.PIXELS], train=recipe)
+    card = pixels.run(folder, tmp_path / "out")
+    assert [found.kind for found in card.candidates] == ["deep"]
+    values = {found.task: found.value for found in card.evaluation.candidate}
+    assert values["segmentation"] >= 0.85  # after so few steps only because they start from a fitted head
+    assert card.parity.differences.keys() == {"embedding", "classification", "segmentation"}
+    assert max(card.parity.differences.values()) <= card.parity.tolerance
+    session = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx", providers=["CPUExecutionProvider"])
+    image = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 96)).astype(np.float32)
+    (answer,) = session.run(["segmentation"], {"image": image})
+    assert answer.shape == (1, 3, 64, 96)
+    np.testing.assert_allclose(answer.sum(axis=1), 1, atol=1e-4)
