@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from al_loop.domain.campaigns import PathText, ShortText
+from al_loop.domain.campaigns import PathText, ShortText, WindowSettings
 from al_loop.domain.labels import AnnotatorName
 from al_loop.domain.queries import MOST_POINTS_ASKED, POINTS_ASKED, QueryUnit
 from al_loop.domain.samples import SampleId
@@ -22,6 +22,9 @@ class SamplesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Relative to the campaign's root, `/`-separated."""
     scan: bool = False
     """Register every raster below the root; label masks and hidden files are left out."""
+    windows: WindowSettings | None = None
+    """How rasters that are larger than a window are cut into samples; null: as the campaign's `settings.windows` says.
+    Scenes that are registered stay as they are cut."""
 
 
 class QueryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,13 +16,17 @@ from al_loop.campaigns.imagery.checking import check_images
 from al_loop.campaigns.imagery.copies import find_doubled, note_copies, sort_out_copies
 from al_loop.campaigns.imagery.spelling import one_spelling, spelled
 from al_loop.campaigns.importing.layout import image_folders
-from al_loop.domain.campaigns import Campaign, RegistrationReport
+from al_loop.campaigns.scenes.windowing import windowed
+from al_loop.domain.campaign_rules import check_windows
+from al_loop.domain.campaigns import Campaign, RegistrationReport, WindowSettings
 from al_loop.domain.samples import LISTED_TWICE, REGISTERED_ALREADY, RemarkedPath, SampleHeader, SkippedPath
+from al_loop.errors import InvalidValueError
 from al_loop.store import LabelStore
 from models.errors import RasterError, printable
 from models.rasters.files import translated_errors
 from models.rasters.opening.digests import quick_digest
 from models.rasters.reading import bands_of, read_header, resolve_inside
+from models.rasters.windows.locator import file_of
 
 RASTER_SUFFIXES = {".tif", ".tiff", ".jpg", ".jpeg", ".png"}
 BATCH = 2_000
@@ -33,14 +37,23 @@ SLOW_DISK = 3
 REPORTED_SKIPS = 10_000
 
 
-def register_paths(store: LabelStore, campaign: Campaign, paths: Iterable[str], now: datetime) -> RegistrationReport:
+def register_paths(
+    store: LabelStore,
+    campaign: Campaign,
+    paths: Iterable[str],
+    now: datetime,
+    windows: WindowSettings | None = None,
+) -> RegistrationReport:
     """Register rasters by their path relative to the campaign's root; only headers are read.
+
+    A raster that is larger than a window is cut into windows, where `windows` or the campaign's settings say so: its
+    pixels are read once to see which windows are nodata.
 
     A file that cannot be used is skipped with a reason and hinders no other. A file that is registered already, under
     whatever spelling of its path, is compared with what it was.
     """
     paths = list(paths)
-    report = _register(store, campaign, paths, now)
+    report = _register(store, campaign, paths, now, windows)
     store.skipped_files.note(campaign.campaign_id, _unusable(report.skipped), paths)
     return report
 
@@ -49,8 +62,18 @@ def _unusable(skipped: Sequence[SkippedPath]) -> list[SkippedPath]:
     return [entry for entry in skipped if not entry.reason.startswith((REGISTERED_ALREADY, LISTED_TWICE))]
 
 
-def _register(store: LabelStore, campaign: Campaign, paths: Sequence[str], now: datetime) -> RegistrationReport:
+def _register(
+    store: LabelStore, campaign: Campaign, paths: Sequence[str], now: datetime, windows: WindowSettings | None
+) -> RegistrationReport:
     campaign = with_bands(store, campaign, paths)
+    check_windows(windows)
+    windows = windows or campaign.settings.windows
+    if windows is not None and store.scaneo.find(campaign.campaign_id) is not None:
+        raise InvalidValueError(
+            "$.windows",
+            f"campaign {campaign.name!r} is linked to SCANEO, which shows whole files only; register windows in a "
+            "campaign of their own",
+        )
     registered, skipped_count = 0, 0
     skipped: list[SkippedPath] = []
     remarks: list[RemarkedPath] = []
@@ -58,13 +81,14 @@ def _register(store: LabelStore, campaign: Campaign, paths: Sequence[str], now: 
     with ThreadPoolExecutor(max_workers=min(8, 2 * (os.cpu_count() or 1)), thread_name_prefix="header") as pool:
         while batch := list(islice(iterator, BATCH)):
             results = _read(campaign, batch, pool)
+            results, batch, of_windows = _cut(store, campaign, results, batch, windows, remarks)
             headers = [result for result in results if isinstance(result, SampleHeader)]
             given: dict[str, list[str]] = {}
             for result, path in zip(results, batch, strict=True):
                 given.setdefault(result.path, []).append(path)
             known = store.samples.by_paths(campaign.campaign_id, [header.path for header in headers])
-            if known:
-                check_images(store, campaign, now, list(known.values()))
+            if known or of_windows:
+                check_images(store, campaign, now, [*known.values(), *of_windows])
             own = sort_out_copies(store, campaign, headers)
             stored = store.samples.register(campaign.campaign_id, own.headers, now, campaign.band_decision)
             note_copies(store, campaign, own.copies)
@@ -84,20 +108,25 @@ def _register(store: LabelStore, campaign: Campaign, paths: Sequence[str], now: 
     return RegistrationReport(registered=registered, skipped=skipped, skipped_count=skipped_count, remarks=remarks)
 
 
-def register_scan(store: LabelStore, campaign: Campaign, now: datetime) -> RegistrationReport:
+def register_scan(
+    store: LabelStore, campaign: Campaign, now: datetime, windows: WindowSettings | None = None
+) -> RegistrationReport:
     """Register every raster below the campaign's root that is new; those that were removed stay away.
+
+    A scene of which windows are registered is not new, however it would be cut now.
 
     Files that were registered before are compared with what they were then.
     """
     check_images(store, campaign, now)
     find_doubled(store, campaign)
-    known, removed = set(store.samples.paths(campaign.campaign_id)[1]), store.samples.removed(campaign.campaign_id)
+    known = {file_of(str(path)) for path in store.samples.paths(campaign.campaign_id)[1]}
+    removed = {file_of(path) for path in store.samples.removed(campaign.campaign_id)}
     root = Path(campaign.root)
     unreadable: list[SkippedPath] = []
     listed = scan_root(campaign, unreadable)
     found = list(dict.fromkeys(spelled(root, path) if (root / path).is_symlink() else path for path in listed))
     new = [path for path in found if path not in known and path not in removed]
-    report = _register(store, campaign, new, now)
+    report = _register(store, campaign, new, now, windows)
     skipped = (unreadable + report.skipped)[:REPORTED_SKIPS]
     store.skipped_files.note(campaign.campaign_id, _unusable(skipped))
     return msgspec.structs.replace(
@@ -107,6 +136,51 @@ def register_scan(store: LabelStore, campaign: Campaign, now: datetime) -> Regis
         skipped=skipped,
         skipped_count=report.skipped_count + len(unreadable),
     )
+
+
+def _cut(
+    store: LabelStore,
+    campaign: Campaign,
+    results: Sequence[SampleHeader | SkippedPath],
+    given: Sequence[str],
+    windows: WindowSettings | None,
+    remarks: list[RemarkedPath],
+) -> tuple[list[SampleHeader | SkippedPath], list[str], list[int]]:
+    """Headers of windows in the place of those of scenes; and for each of them the path that was asked for, or its own.
+
+    Last the ids of windows of these scenes that are registered already.
+
+    No pixel comes in twice: a file of which windows are registered is not registered whole, and the other way round.
+    """
+    files = list(dict.fromkeys(file_of(entry.path) for entry in results if isinstance(entry, SampleHeader)))
+    known = store.samples.of_files(campaign.campaign_id, files)
+    removed: dict[str, set[str]] = {}
+    for path in store.samples.removed(campaign.campaign_id) if windows is not None else ():
+        removed.setdefault(file_of(path), set()).add(path)
+    found: list[SampleHeader | SkippedPath] = []
+    paths: list[str] = []
+    for entry, path in zip(results, given, strict=True):
+        if isinstance(entry, SkippedPath):
+            found.append(entry)
+            paths.append(path)
+            continue
+        file = file_of(entry.path)
+        own = known.get(file, {})
+        made = windowed(campaign, entry, windows, own, removed.get(file, set()))
+        if made is None:
+            found.append(entry)
+            paths.append(path)
+            continue
+        known[file] = {**own, **{header.path: 0 for header in made.headers}}
+        found += made.headers
+        paths += [header.path for header in made.headers]
+        if made.skipped is not None:
+            found.append(made.skipped)
+            paths.append(path)
+        elif made.remark is not None and len(remarks) < REPORTED_SKIPS:
+            remarks.append(made.remark)
+    own_ids = [number for own in known.values() for path, number in own.items() if number and path != file_of(path)]
+    return found, paths, own_ids
 
 
 def scan_root(campaign: Campaign, unreadable: list[SkippedPath] | None = None) -> Iterator[str]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from al_loop.domain.band_rules import check_bands
-from al_loop.domain.campaigns import CampaignSettings, View, ViewSettings
+from al_loop.domain.campaigns import CampaignSettings, View, ViewSettings, WindowSettings
 from al_loop.domain.patterns import read_pattern
 from al_loop.domain.queries import QueryUnit
 from al_loop.errors import InvalidValueError
@@ -122,8 +122,23 @@ def check_settings(settings: CampaignSettings, path: str = "$") -> None:
     check_spread(settings, f"{path}.query.spread")
     check_views(settings.view, f"{path}.view")
     check_bands(settings, None, path)
+    check_windows(settings.windows, f"{path}.windows")
     if not ENCODER_NAME.fullmatch(settings.model.encoder):
         raise InvalidValueError(f"{path}.model.encoder", f"{settings.model.encoder!r} is {OTHER_PLACES}")
+
+
+def check_windows(windows: WindowSettings | None, path: str = "$.windows") -> None:
+    """Refuse windows that overlap by more than half.
+
+    Raises:
+        InvalidValueError: With the JSON path of the field.
+    """
+    if windows is not None and 2 * windows.overlap_px > windows.size_px:
+        raise InvalidValueError(
+            f"{path}.overlap_px",
+            f"{windows.overlap_px} px is more than half of a window of {windows.size_px} px; choose a smaller overlap "
+            "or larger windows",
+        )
 
 
 def check_spread(settings: CampaignSettings, path: str = "$.settings.query.spread") -> None:

@@ -64,6 +64,18 @@ class SpreadSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Samples of one group in a query at most, needs `group_pattern`; None: no quota. Other paths are of no group."""
 
 
+class WindowSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How images that are larger than a window are cut into samples; each window is one."""
+
+    size_px: Annotated[int, msgspec.Meta(ge=32, le=8192)] = 512
+    """Side of a window in pixels. Images that fit into one are registered whole."""
+    overlap_px: Annotated[int, msgspec.Meta(ge=0, le=4096)] = 0
+    """Pixels that neighbouring windows share, at most half of `size_px`. Windows overlap only inside areas of up to
+    4 x 4 of them, which lie on one side of the test reserve."""
+    max_nodata: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.9
+    """Windows with a larger share of invalid pixels are left out; 1: none is, and the pixels are not read."""
+
+
 class QuerySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What queries are made of beside the strategy's choice."""
 
@@ -161,6 +173,9 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     nodata: Nodata = "all"
     """Which pixels are invalid: all: where all bands hold their nodata value, as GDAL's dataset mask has it; any:
     where one of the bands that are read does, or is NaN. Models keep the rule that they were trained by."""
+    windows: WindowSettings | None = None
+    """How scenes are cut into samples when they are registered; null: every file is one sample. A scene that is
+    registered stays as it is cut."""
     all_touched: bool = False
     """Whether an area drawn so small that it covers the centre of no pixel is stored as the pixels that it touches;
     false: it is refused."""

@@ -16,6 +16,7 @@ from al_loop.domain.campaigns import ReserveSettings
 from al_loop.domain.patterns import first_group, read_pattern
 from al_loop.errors import InvalidValueError
 from models.geo.footprints import METRES_PER_DEGREE
+from models.rasters.windows.locator import source_of
 
 FOOTPRINTS_PER_BLOCK = 4.0
 OVERSHOOT = 1.5
@@ -74,15 +75,15 @@ def place_blocks(bounds: NDArray[np.float64], block_m: float) -> list[str]:
 
 
 def assign_blocks(
-    paths: Sequence[str], bounds: NDArray[np.float64], settings: ReserveSettings, block_m: float | None
+    names: Sequence[str], bounds: NDArray[np.float64], settings: ReserveSettings, block_m: float | None
 ) -> list[str]:
-    """Block of each sample.
+    """Block of each sample. All windows of one area of a scene have the name and the bounds of the area, and one block.
 
     `group_pattern` wins: its first group, or its whole match. Otherwise by place, folder or sample; a sample without
     a place (or a match) stands alone.
 
     Args:
-        paths: N paths relative to the campaign's root.
+        names: N paths relative to the campaign's root; of windows, those of their areas.
         bounds: Shape (N, 4) as in `default_block_m`.
         settings: The campaign's.
         block_m: From `default_block_m`; None if nothing has a place.
@@ -90,13 +91,13 @@ def assign_blocks(
     Raises:
         InvalidValueError: `group_pattern` was set by an older al-loop and cannot be matched in linear time.
     """
-    alone = [f"sample:{path}" for path in paths]
+    alone = [f"{'sample' if source_of(name).window is None else 'area'}:{name}" for name in names]
     if settings.group_pattern is not None:
         pattern = read_pattern(settings.group_pattern, "$.reserve.group_pattern")
-        groups = (first_group(pattern, path) for path in paths)
+        groups = (first_group(pattern, name) for name in names)
         return [own if group is None else f"group:{group}" for own, group in zip(alone, groups, strict=True)]
     if settings.block_by == "folder":
-        return [f"folder:{path.rpartition('/')[0]}" for path in paths]
+        return [f"folder:{name.rpartition('/')[0]}" for name in names]
     placed = np.isfinite(bounds).all(axis=1)
     if settings.block_by == "sample" or block_m is None or not placed.any():
         return alone

@@ -40,6 +40,11 @@ class SampleHeader(msgspec.Struct, frozen=True, kw_only=True):
     """Of the file's size and parts of its bytes, see `quick_digest`; None: registered before there were any."""
     place_problem: str | None = None
     """Why it has no place though it has a CRS and a transform, in one sentence; None: it has, or lacks one of them."""
+    area: str | None = None
+    """Of a window of a scene: the part of the scene that its neighbours of one side of the test reserve lie in, named
+    as windows are; None: a whole file."""
+    area_bounds: list[float] | None = None
+    """As `bounds`, of the area."""
 
     @property
     def placed(self) -> bool:

@@ -154,6 +154,12 @@ def _campaign_here(
     before = [] if existing is None else existing.tasks
     wanted = _tasks(request.tasks) or [spec.task for spec in before] or infer_tasks(annotations)
     planned = plan_tasks(wanted, labels, annotations, before)
+    if existing is not None and existing.settings.windows is not None:
+        raise InvalidValueError(
+            "$.campaign",
+            f"campaign {name!r} cuts scenes into windows, and SCANEO shows whole files only; link a campaign of files "
+            "that are cut already, or label its windows on the page",
+        )
     specs = planned + [spec for spec in before if spec.task not in wanted]
     if existing is None:
         tasks = [TaskRequest(task=spec.task, classes=spec.classes, multi_label=spec.multi_label) for spec in specs]

@@ -14,6 +14,7 @@ from al_loop.store import LabelStore
 from models.errors import UnreadableRasterError
 from models.rasters.opening.sidecars import Stamp, stamp
 from models.rasters.reading import resolve_inside
+from models.rasters.windows.locator import file_of as file_named
 
 
 class SampleFile(NamedTuple):
@@ -49,7 +50,7 @@ def named_if_gone(sample: Sample, path: Path) -> Iterator[None]:
     try:
         yield
     except (UnreadableRasterError, FileNotFoundError) as error:
-        if path.exists():
+        if file_named(path).exists():
             raise
         raise _gone(sample) from error
 

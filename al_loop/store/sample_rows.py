@@ -35,6 +35,8 @@ INCOMING = pa.schema(
         ("block", pa.string()),
         ("reserve", pa.bool_()),
         ("golden", pa.bool_()),
+        ("area", pa.string()),
+        ("area_bounds", pa.list_(pa.float64())),
     ]
 )
 
@@ -67,7 +69,9 @@ def register(
     blocks, reserve = [""] * len(accepted), [False] * len(accepted)
     if campaign["reserve_drawn_at"] is not None:
         settings = _settings(campaign).reserve
-        blocks = assign_blocks(paths, _bounds(accepted), settings, campaign["reserve_block_m"])
+        named = [header.area or header.path for header in accepted]
+        places = _bounds_array([header.bounds if header.area is None else header.area_bounds for header in accepted])
+        blocks = assign_blocks(named, places, settings, campaign["reserve_block_m"])
         sides = later_side(blocks, _block_sides(connection, campaign_id), settings)
         reserve = [side and not known for side, known in zip(sides, gold_standard, strict=True)]
     sample_ids = _insert(connection, campaign_id, accepted, blocks, reserve, gold_standard, now)
@@ -101,7 +105,8 @@ def draw(connection: DuckDBPyConnection, campaign_id: int, now: datetime) -> int
     campaign = _campaign(connection, campaign_id)
     if campaign["reserve_drawn_at"] is None:
         rows = connection.execute(
-            """SELECT sample_id, path, bounds, golden, same_as FROM samples
+            """SELECT sample_id, coalesce(area, path), bounds, golden, same_as,
+                CASE WHEN area IS NULL THEN bounds ELSE area_bounds END FROM samples
             WHERE campaign_id = $campaign_id ORDER BY sample_id""",
             {"campaign_id": campaign_id},
         ).fetchall()
@@ -110,7 +115,7 @@ def draw(connection: DuckDBPyConnection, campaign_id: int, now: datetime) -> int
         settings = _settings(campaign).reserve
         bounds = _bounds_array([row[2] for row in rows])
         block_m = default_block_m(bounds, settings) if settings.block_by in ("auto", "place") else None
-        blocks = assign_blocks([row[1] for row in rows], bounds, settings, block_m)
+        blocks = assign_blocks([row[1] for row in rows], _bounds_array([row[5] for row in rows]), settings, block_m)
         block_of = dict(zip((row[0] for row in rows), blocks, strict=True))
         blocks = [
             block_of.get(row[4], block) for block, row in zip(blocks, rows, strict=True)
@@ -222,10 +227,6 @@ def _block_sides(connection: DuckDBPyConnection, campaign_id: int) -> dict[str, 
         {"campaign_id": campaign_id},
     ).fetchall()
     return dict(rows)
-
-
-def _bounds(headers: Sequence[SampleHeader]) -> NDArray[np.float64]:
-    return _bounds_array([header.bounds for header in headers])
 
 
 def _bounds_array(bounds: Sequence[list[float] | None]) -> NDArray[np.float64]:

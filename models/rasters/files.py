@@ -9,7 +9,7 @@ import os
 import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,7 +23,10 @@ from models.rasters.opening.directories import MAX_PAGES, check_directories
 from models.rasters.opening.endings import is_whole
 from models.rasters.opening.faults import translated_errors
 from models.rasters.opening.metadata import check_png_texts
-from models.rasters.opening.sidecars import TIFF_SIGNATURES, check_self_contained, sibling_mode
+from models.rasters.opening.sidecars import TIFF_SIGNATURES, check_self_contained, sibling_mode, stamp
+from models.rasters.tiling import Window
+from models.rasters.windows.locator import source_of, window_path
+from models.rasters.windows.view import SharedFile, dropped_on_error, keep_file, kept_file, key_of, view_of
 
 __all__ = [
     "allow_missing_georeference",
@@ -66,7 +69,7 @@ def allow_missing_georeference() -> None:
 
 
 def resolve_inside(root: Path, relative: str) -> Path:
-    """Absolute path of a regular file below `root`.
+    """Absolute path of a regular file below `root`, or of a window of one (`models.rasters.windows.locator`).
 
     Args:
         root: Directory that the file must lie in, links followed.
@@ -78,13 +81,14 @@ def resolve_inside(root: Path, relative: str) -> Path:
     """
     if "\x00" in relative or "\\" in relative:
         raise PathOutsideRootError(relative, "a path may hold neither NUL nor backslash")
-    pure = Path(relative)
+    file, window = source_of(relative)
+    pure = Path(file)
     if pure.is_absolute() or ".." in pure.parts or not pure.parts:
         raise PathOutsideRootError(relative, "a path must be relative to the campaign's root and have no `..`")
     if printable(relative) != relative:
         raise UnreadableRasterError(relative, "its name is not UTF-8; rename it")
     try:
-        os.stat(f"{root}/{relative}")  # noqa: PTH116  # most refusals are of missing files: a third of the time
+        os.stat(f"{root}/{file}")  # noqa: PTH116  # most refusals are of missing files: a third of the time
         top = root.resolve()
         path = (top / pure).resolve(strict=True)
         if not path.is_relative_to(top):
@@ -97,7 +101,7 @@ def resolve_inside(root: Path, relative: str) -> Path:
         raise UnreadableRasterError(relative, error.strerror or "there is no such file") from error
     except RuntimeError as error:  # how Python tells of a loop of links
         raise UnreadableRasterError(relative, "a loop of links") from error
-    return path
+    return path if window is None else Path(window_path(str(path), window))
 
 
 def driver_of(data: bytes, name: str) -> str:
@@ -138,12 +142,22 @@ def open_file(path: Path, name: str, *, overview_level: int | None = None) -> It
 def open_with_remarks(
     path: Path, name: str, *, overview_level: int | None = None
 ) -> Iterator[tuple[DatasetReader, list[str]]]:
-    """As `open_file`, and what somebody who looks at the file should know, such as pages that are not read."""
-    path = path.absolute()
+    """As `open_file`, and what somebody who looks at the file should know, such as pages that are not read.
+
+    A window of a file answers as a raster of its own; the file stays open for this thread's next window of it.
+    """
+    source = source_of(path.absolute())
+    path, window = Path(source.file), source.window
     allow_missing_georeference()
     with translated_errors(name, path):
         if path.as_posix().startswith("/vsi"):
             raise UnreadableRasterError(name, "a path that begins with /vsi is no file on a disk")
+        if window is not None:
+            if overview_level is not None:
+                raise ValueError("a window has no overviews of its own")
+            with _open_window(path, window, name) as opened:
+                yield opened
+            return
         driver, remarks = _look_at(path, name)
         options = _GDAL_OPTIONS | {"GDAL_DISABLE_READDIR_ON_OPEN": sibling_mode(path, name)}
         if overview_level is not None:
@@ -153,6 +167,25 @@ def open_with_remarks(
         with Env(**options), rasterio.open(path, driver=driver, **levels) as dataset:
             check_self_contained(dataset, name)
             yield dataset, remarks
+
+
+@contextmanager
+def _open_window(path: Path, window: Window, name: str) -> Iterator[tuple[DatasetReader, list[str]]]:
+    """A window of a file, which is looked at once for all windows that this thread reads one after the other."""
+    before = stamp(path)
+    key = key_of(path, before, _GDAL_OPTIONS)
+    shared = kept_file(key)
+    if shared is None:
+        driver, remarks = _look_at(path, name)
+        options = _GDAL_OPTIONS | {"GDAL_DISABLE_READDIR_ON_OPEN": sibling_mode(path, name)}
+        with ExitStack() as stack:
+            with Env(**options):
+                dataset = stack.enter_context(rasterio.open(path, driver=driver, sharing=False))
+            check_self_contained(dataset, name)
+            shared = SharedFile(key, dataset, remarks, stack.pop_all())
+        keep_file(shared)
+    with Env(**_GDAL_OPTIONS), dropped_on_error():
+        yield view_of(shared.dataset, window, name), shared.remarks
 
 
 @contextmanager

@@ -36,6 +36,7 @@ from models.rasters.georeference import Location, crs_name, location, transform_
 from models.rasters.opening.sidecars import Stamp, stamp
 from models.rasters.opening.sizes import check_size, one_of_few
 from models.rasters.pixels import StoredPixels, read_stored, read_values, to_float
+from models.rasters.windows.locator import file_of
 
 __all__ = [
     "MAX_FILE_BYTES",
@@ -113,7 +114,7 @@ def read_header(
     name = name or path.name
     with open_with_remarks(path, name) as (dataset, remarks):
         check_size(dataset, name, max_bytes=max_bytes)
-        _check_blocks_present(dataset, name, path.stat().st_size)
+        _check_blocks_present(dataset, name, file_of(path).stat().st_size)
         layout = layout_of(dataset, policy)
         header = _header(dataset, layout, stamp(path), with_bounds=True)
         remarks = remarks if layout.remark is None else [*remarks, layout.remark]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 import httpx
 import msgspec
 
-from al_loop.domain.campaigns import CampaignRequest, CampaignSettings, RegistrationReport
+from al_loop.domain.campaigns import CampaignRequest, CampaignSettings, RegistrationReport, WindowSettings
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.quality import AgreementReport, AssistReport, RelabelList, Savings
 from al_loop.domain.queries import POINTS_ASKED, ExplainedQuery, HeldLease, QueryAnswer, QueryUnit, Renewal
@@ -130,9 +130,13 @@ class Client:
         """How far annotators agree."""
         return self._json("GET", f"/campaigns/{name}/agreement", AgreementReport)
 
-    def register(self, name: str, paths: Sequence[str] | None = None) -> RegistrationReport:
-        """Register the named rasters, or all below the root."""
-        body = {"scan": True} if paths is None else {"paths": list(paths)}
+    def register(
+        self, name: str, paths: Sequence[str] | None = None, *, windows: WindowSettings | None = None
+    ) -> RegistrationReport:
+        """Register the named rasters, or all below the root; `windows` None: cut as the campaign's settings say."""
+        body: dict[str, Any] = {"scan": True} if paths is None else {"paths": list(paths)}
+        if windows is not None:
+            body["windows"] = windows
         return self._json("POST", f"/campaigns/{name}/samples", RegistrationReport, body=body, timeout=3600.0)
 
     def samples(self, name: str, *, limit: int = 100, cursor: str | None = None, **filters: str) -> SamplePage:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from al_loop.domain.campaigns import CampaignRequest, CampaignSettings, RegistrationReport, Sensor, TaskRequest
+from al_loop.domain.campaigns import (
+    CampaignRequest,
+    CampaignSettings,
+    RegistrationReport,
+    Sensor,
+    TaskRequest,
+    WindowSettings,
+)
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.retraining import RetrainPolicy
 from service.client.errors import ServiceError
@@ -34,6 +41,17 @@ NAMED_SKIPS = 10
 
 Data = Annotated[
     Path | None, typer.Option(help="Data directory of a service that is started; al-loop-data if left out.")
+]
+Windows = Annotated[
+    int | None,
+    typer.Option(
+        "--windows", help="Cut images that are larger into windows of this many pixels a side.", metavar="PX", min=32
+    ),
+]
+Overlap = Annotated[int, typer.Option("--overlap", help="Pixels that neighbouring windows share.", min=0)]
+MaxNodata = Annotated[
+    float,
+    typer.Option("--max-nodata", help="Leave out windows with a larger share of nodata, 0 to 1.", min=0.0, max=1.0),
 ]
 
 
@@ -62,6 +80,9 @@ def create(
             metavar="NAME,NAME,..",
         ),
     ] = None,
+    windows: Windows = None,
+    overlap: Overlap = 0,
+    max_nodata: MaxNodata = 0.9,
     data: Data = None,
     service: Service = DEFAULT_URL,
     token: Token = None,
@@ -81,7 +102,9 @@ def create(
         tasks=[TaskRequest(task=kind, classes=names, multi_label=multi_label) for kind in kinds],
         root=str(directory),
         bands=None if bands is None else _bands(bands),
-        settings=CampaignSettings(sensor=sensor, band_names=_named(band_names)),
+        settings=CampaignSettings(
+            sensor=sensor, band_names=_named(band_names), windows=_windows(windows, overlap, max_nodata)
+        ),
     )
     out = console(stderr=True)
     with connect(service, token) as client:
@@ -107,14 +130,22 @@ def create(
         return exit_for(report.registered + report.known, report.skipped_count)
 
 
-def add(campaign: CampaignName, as_json: AsJson = False, service: Service = DEFAULT_URL, token: Token = None) -> int:
+def add(
+    campaign: CampaignName,
+    windows: Windows = None,
+    overlap: Overlap = 0,
+    max_nodata: MaxNodata = 0.9,
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> int:
     """Register images that are new in a campaign's folder.
 
     What was registered before stays as it is, and so does what was removed. Files that cannot be used are skipped:
     `--json` lists them all with the reasons.
     """
     with connect(service, token) as client, console(stderr=True).status("registering images"):
-        report = client.register(campaign)
+        report = client.register(campaign, windows=_windows(windows, overlap, max_nodata))
     if as_json:
         print_json(report)
     else:
@@ -226,6 +257,19 @@ def _generated(directory: Path, scenes: int) -> "ImportPlan":
         skipped=[],
         read_labels=labels,
     )
+
+
+def _windows(size_px: int | None, overlap_px: int, max_nodata: float) -> WindowSettings | None:
+    """The options as a setting; None without a size.
+
+    Raises:
+        BadParameter: An overlap without a size.
+    """
+    if size_px is None:
+        if overlap_px:
+            raise typer.BadParameter("windows overlap where --windows gives their size", param_hint="--overlap")
+        return None
+    return WindowSettings(size_px=size_px, overlap_px=overlap_px, max_nodata=max_nodata)
 
 
 def _named(text: str | None) -> tuple[str, ...] | None:

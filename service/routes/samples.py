@@ -46,13 +46,14 @@ class SampleController(Controller):
         """Register rasters as samples; only headers are read. Files that cannot be used are skipped with the reason.
 
         A scan registers what is new. Files that were registered before are counted as `known`; files that were taken
-        out of the campaign are counted as `removed`, and naming them in `paths` registers them again.
+        out of the campaign are counted as `removed`, and naming them in `paths` registers them again. Rasters that are
+        larger than a window are cut into windows, each a sample, where `windows` or the campaign's settings say so.
         """
         if data.scan == (data.paths is not None):
             raise InvalidValueError("$.paths", "send either `paths` or `scan` true")
         if data.paths is None:
-            return register_scan(loop.store, target, loop.clock())
-        return register_paths(loop.store, target, data.paths, loop.clock())
+            return register_scan(loop.store, target, loop.clock(), data.windows)
+        return register_paths(loop.store, target, data.paths, loop.clock(), data.windows)
 
     @get(
         operation_id="listSamples",

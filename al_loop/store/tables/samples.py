@@ -152,6 +152,22 @@ class SampleTable:
 
         return [*self._database.campaign_changes.remember("without place", campaign_id, read)]
 
+    def of_files(self, campaign_id: int, files: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Ids of the samples that lie in files, by path: windows, or the file itself; other files are left out."""
+        rows = self._database.read(
+            """SELECT sample_id, path, split_part(area, '#xywh=', 1) AS file FROM samples
+            WHERE campaign_id = $campaign_id AND area IS NOT NULL AND file IN (SELECT unnest($files::VARCHAR[]))
+            UNION ALL SELECT sample_id, path, path FROM samples
+            WHERE campaign_id = $campaign_id AND area IS NULL AND path IN (SELECT unnest($files::VARCHAR[]))
+            ORDER BY sample_id""",
+            campaign_id=campaign_id,
+            files=list(files),
+        )
+        found: dict[str, dict[str, int]] = {}
+        for row in rows:
+            found.setdefault(row["file"], {})[row["path"]] = row["sample_id"]
+        return found
+
     def removed(self, campaign_id: int) -> set[str]:
         """Paths that were taken out of the campaign and not registered again."""
         rows = self._database.read(

@@ -21,6 +21,7 @@ from models.errors import UnreadableRasterError
 from models.rasters.crs import names_grid_file
 from models.rasters.opening.directories import GRID_FILE, check_directories
 from models.rasters.opening.metadata import check_xml
+from models.rasters.windows.locator import source_of
 
 TIFF_SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
@@ -58,6 +59,7 @@ def stamp(path: str | Path, among: Container[str] | None = None) -> Stamp:
     Raises:
         OSError: The raster is gone.
     """
+    path = source_of(path).file
     status = os.lstat(path)
     if stat.S_ISLNK(status.st_mode):
         path, among = os.path.realpath(path), None

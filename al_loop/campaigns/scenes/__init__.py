@@ -1,0 +1,1 @@
+"""Large scenes: registered as grids of windows, labelled and exported as one."""
