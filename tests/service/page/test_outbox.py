@@ -14,6 +14,7 @@ from service.settings import Settings
 from tests.data.ports import free_port
 from tests.e2e.campaigns import running_server
 from tests.service.page.fixtures_annotators import Desk
+from tests.waiting import PATIENCE_MS
 
 ROW = ".list .row"
 CHOSEN = ".list .row[aria-current]"
@@ -209,6 +210,7 @@ def test_answers_are_sent_where_the_browser_is_set_to_block_all_site_data(
         tmp_path / "profile", executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
     )
     errors: list[str] = []
+    context.set_default_timeout(PATIENCE_MS)
     first, desk.page = desk.page, context.new_page()
     page = desk.page
     try:
@@ -237,10 +239,11 @@ def test_token_that_is_revoked_keeps_the_answers_and_asks_for_another(
     ):
         desk.create(imagery / "pool")
         asked = [sample["sample_id"] for sample in desk.ask(query_size=2)]
-        desk.open()
+        desk.go()
         page.get_by_label("Token", exact=True).fill("first-token")
         page.keyboard.press("Enter")
         desk.wait_for_picture()
+        page.wait_for_selector(".classes .class")
     with (
         running_server(create_app(msgspec.structs.replace(quiet_settings, tokens=new)), port) as url,
         Desk(url, page, "token-of-ops") as desk,
