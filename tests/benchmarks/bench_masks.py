@@ -7,32 +7,25 @@ Run: python -m tests.benchmarks.bench_masks SHARED_DATA [--masks 8 24 72] [--can
 """
 
 import argparse
-import hashlib
 import itertools
 import tempfile
-import time
 import warnings
 from pathlib import Path
 from typing import Literal
 
-import msgspec
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import rasterio
 import rasterio.errors
 import shapely
 from numpy.typing import NDArray
 from rasterio.features import shapes
 
-from models.card import IGNORE, ModelCard, ModelConfig, TaskSpec, TrainConfig
-from models.manifest import SAMPLES_FILE, Manifest, write_manifest
+from models.card import IGNORE, TaskSpec, TrainConfig
 from models.tasks import task_of
-from models.train import main as train
+from tests.benchmarks.one_round import split_of_each, train_round
 
 SIDE = 256
 TESTED = 60
-CALIBRATED = 0.2
 TASK = TaskSpec(task="segmentation", classes=["Building", "Land", "Road", "Vegetation", "Water"])
 
 
@@ -43,6 +36,7 @@ def main() -> None:
     parser.add_argument("--masks", type=int, nargs="+", default=[8, 24, 72])
     parser.add_argument("--candidates", nargs="+", choices=["quick", "deep"], default=["quick"])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--start", type=int, default=0, help="first seed")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)
     paths = sorted((arguments.data / "dubai_seg").glob("*.jpg"))
@@ -51,7 +45,7 @@ def main() -> None:
         chips = [chip for path in paths for chip in cut(path, Path(folder))]
         for candidate, masks in itertools.product(arguments.candidates, arguments.masks):
             found = []
-            for seed in range(arguments.seeds):
+            for seed in range(arguments.start, arguments.start + arguments.seeds):
                 scenes = pairs[3 * seed % len(pairs)]
                 value, seconds = run(
                     Path(folder) / f"{candidate}-{masks}-{seed}", chips, scenes, masks, candidate, seed
@@ -98,36 +92,13 @@ def run(
     order = np.random.default_rng(seed).permutation(len(chips)).tolist()
     tested = [number for number in order if chips[number][0] in scenes][:TESTED]
     asked = [number for number in order if chips[number][0] not in scenes]
-    calibrated = round(CALIBRATED * masks)
-    splits = dict.fromkeys(asked[:calibrated], "calibration") | dict.fromkeys(asked[calibrated:masks], "train")
-    splits |= dict.fromkeys(tested, "test")
     rows = [
-        {"sample_id": number, "path": str(chips[number][1]), "split": split, "block": chips[number][1].stem,
-         "file_bytes": None, "modified_ns": None, "segmentation": chips[number][2]}
-        for number, split in splits.items()
-    ]  # fmt: skip
-    schema = pa.schema(
-        [("sample_id", pa.int64()), ("path", pa.string()), ("split", pa.string()), ("block", pa.string()),
-         ("file_bytes", pa.int64()), ("modified_ns", pa.int64()), ("segmentation", task_of(TASK).column())]
-    )  # fmt: skip
-    snapshot, out = folder / "snapshot", folder / "out"
-    snapshot.mkdir(parents=True)
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), snapshot / SAMPLES_FILE)
-    manifest = Manifest(
-        version="v1", campaign="masks", round_number=1, created_at="2026-01-01T00:00:00Z", label_event_id=masks,
-        tasks=[TASK], source_bands=3, bands=[1, 2, 3], unlabelled="ignore", model=ModelConfig(),
-        train=TrainConfig(candidates=candidate, device="cpu", seed=seed),
-        statistics_paths=[str(chips[number][1]) for number in asked[:100]],
-        counts={name: sum(split == name for split in splits.values()) for name in ("train", "calibration", "test")},
-        samples_sha256=hashlib.sha256((snapshot / SAMPLES_FILE).read_bytes()).hexdigest(),
-    )  # fmt: skip
-    write_manifest(snapshot, manifest)
-    started = time.perf_counter()
-    if train([str(snapshot), "--out", str(out)]) != 0:
-        raise SystemExit((out / "error.txt").read_text())
-    total = time.perf_counter() - started
-    card = msgspec.json.decode((out / "card.json").read_bytes(), type=ModelCard)
-    return card.evaluation.candidate[0].value, total
+        {"sample_id": number, "path": chips[number][1], "split": split, "segmentation": chips[number][2]}
+        for number, split in split_of_each(asked[:masks], tested).items()
+    ]
+    recipe = TrainConfig(candidates=candidate, device="cpu", seed=seed)
+    card, seconds = train_round(folder, TASK, rows, [chips[number][1] for number in asked[:100]], recipe)
+    return card.evaluation.candidate[0].value, seconds
 
 
 if __name__ == "__main__":

@@ -343,18 +343,6 @@ class LabelTable:
         )
         return table["sample_id"].to_numpy(), table["classes"].to_pylist()
 
-    def answer_ids(
-        self, campaign_id: int, task: TaskName, *, reserve: bool | None = False
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Ids of each labelled sample, ascending, and of its newest answer; gold-standard samples are left out."""
-        table = self._database.read_table(
-            f"SELECT sample_id, label_id FROM ({ANSWERS}) ORDER BY sample_id",
-            campaign_id=campaign_id,
-            task=task,
-            reserve=reserve,
-        )
-        return table["sample_id"].to_numpy(), table["label_id"].to_numpy()
-
     def by_ids(self, campaign_id: int, label_ids: Sequence[int]) -> list[Label]:
         """Label events by id; ids that the campaign does not have are left out."""
         rows = self._database.read(
