@@ -43,6 +43,7 @@ from al_loop.serving.model_server import ModelServer
 from al_loop.serving.pictures.service import PictureService
 from al_loop.serving.predictions import PredictionService
 from al_loop.serving.sam.outline import OutlineService
+from al_loop.serving.scene_predictions import ScenePredictionRunner
 from al_loop.serving.shadow.answering import ShadowModel
 from al_loop.serving.uncertain_points import UncertainPoints
 from al_loop.serving.uncertainty.service import UncertaintyService
@@ -165,6 +166,7 @@ class Loop:
         )  # fmt: skip
         self.pretrainings = PretrainingRunner(self.store, self.layout, self.scorer, slots, clock, executor=executor)
         self.reproductions = ReproductionRunner(self.store, self.layout, slots, clock, executor=executor)
+        self.scene_predictions = ScenePredictionRunner(self.store, self.layout, self.server, clock, threads=threads)
         self.scores = CurrentScores(self.store, self._embeddings)
         points = UncertainPoints(self.store, self.server, SpreadPoints(self.store))
         self.sampler = Sampler(self.store, self.scores, points=points)
@@ -217,6 +219,7 @@ class Loop:
             self.pretrainings.recover(campaign)
             self.rounds.recover(campaign)
             self.reproductions.recover(campaign)
+            self.scene_predictions.recover(campaign)
 
     def start(self) -> None:
         """Begin to start rounds by policy, to score new samples, to rank ahead and to watch links."""
@@ -271,6 +274,8 @@ class Loop:
         repeated = self.store.reproductions.unfinished(campaign.campaign_id)
         running += [f"reproduction {entry.number}" for entry in repeated]
         running += [f"pretraining {entry.number}" for entry in self.store.pretrainings.unfinished(campaign.campaign_id)]
+        scenes = self.store.scene_predictions.unfinished(campaign.campaign_id)
+        running += [f"scene prediction {entry.number}" for entry in scenes]
         return describe_deletion(self.store, self.layout, campaign, running)
 
     def delete(self, campaign: Campaign) -> Deletion:
@@ -339,6 +344,7 @@ class Loop:
         self.rounds.close()  # before the pretrainer, whose place a waiting round would take otherwise
         self.pretrainings.close()
         self.reproductions.close()
+        self.scene_predictions.close()
         self.predictions.close()
         self.shadow.close()
         self.pictures.close()
@@ -357,6 +363,7 @@ class Loop:
             (self.rounds, self.store.rounds.unfinished(campaign.campaign_id)),
             (self.pretrainings, self.store.pretrainings.unfinished(campaign.campaign_id)),
             (self.reproductions, self.store.reproductions.unfinished(campaign.campaign_id)),
+            (self.scene_predictions, self.store.scene_predictions.unfinished(campaign.campaign_id)),
         )
         for runner, jobs in unfinished:
             for entry in jobs:

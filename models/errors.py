@@ -168,6 +168,10 @@ class ExportParityError(ModelsError):
         super().__init__(f"ONNX and torch differ by more than {tolerance:.0e} ({worst}); the version is refused")
 
 
+class SceneError(ModelsError, ValueError):
+    """A prediction of a whole scene cannot go on; says why, and what to do."""
+
+
 class PromptableModelError(ModelsError):
     """The operator's promptable ONNX file has the wrong inputs or outputs."""
 

@@ -27,6 +27,7 @@ from al_loop.domain.rounds import (
     ScoringProgress,
 )
 from al_loop.domain.samples import DuplicateGroup, SampleCounts, SampleView
+from al_loop.domain.scene_predictions import ScenePrediction
 from al_loop.domain.webhooks import Delivery, EventKind
 from al_loop.scoring.head_report import HeadReport
 from models.card import TaskName, TaskSpec
@@ -182,6 +183,13 @@ class PretrainingView(Pretraining, frozen=True, kw_only=True):
 
     progress: ProgressLine | None = None
     """Newest progress of a running one: phase, steps done of those expected, loss, epoch, seconds left."""
+
+
+class ScenePredictionView(ScenePrediction, frozen=True, kw_only=True):
+    """A prediction of a scene, and what it does right now."""
+
+    progress: ProgressLine | None = None
+    """Newest progress of a running one: tiles done of those there are, seconds left."""
 
 
 class ReproductionView(Reproduction, frozen=True, kw_only=True):

@@ -57,6 +57,7 @@ from service.routes.reports import ReportController
 from service.routes.rounds import RoundController
 from service.routes.samples import SampleController
 from service.routes.scaneo import ScaneoController
+from service.routes.scene_predictions import ScenePredictionController
 from service.routes.settings import SettingsController
 from service.routes.start import START
 from service.routes.webhooks import WebhookController
@@ -87,6 +88,7 @@ CONTROLLERS = (
     ReportController,
     LineageController,
     PretrainingController,
+    ScenePredictionController,
     ModelVersionController,
     PruningController,
     PredictionController,

@@ -28,6 +28,7 @@ from service.commands import (
     reports,
     rounds,
     scaneo,
+    scenes,
     serve,
     settings,
     simulate,
@@ -241,6 +242,15 @@ _add(model, "rollback", models.rollback, 'model rollback fields --reason "v3 mis
 _add(model, "shadow", models.shadow, "model shadow fields")
 _add(model, "pin", models.pin, "model pin fields v2")
 _add(model, "unpin", models.unpin, "model unpin fields v2")
+_add(
+    app,
+    "predict",
+    scenes.predict,
+    "predict fields delta.tif --out delta-mask.tif",
+    "predict fields delta.tif --out delta.geojson --task segmentation",
+    "predict fields scenes/delta.tif --out delta-mask.tif --on-service",
+    panel=TRAINING,
+)
 _add(app, "prune", models.prune, "prune fields --dry-run", "prune fields", panel=TRAINING)
 
 _add(

@@ -64,6 +64,10 @@ class DataLayout(msgspec.Struct, frozen=True):
         """Directory of one reproduction of a round: `snapshot/`, `training/`."""
         return self.campaign(name) / "reproductions" / str(number)
 
+    def scene_prediction(self, name: str, number: int) -> Path:
+        """Directory of one prediction of a scene: its file, what is done of it, and `run-N/` of each attempt."""
+        return self.campaign(name) / "scene-predictions" / str(number)
+
     def batch(self, name: str, number: int) -> Path:
         """Folder of links to the images of one batch; SCANEO reads it."""
         return self.campaign(name) / "scaneo" / f"batch-{number:03d}"

@@ -38,6 +38,7 @@ from al_loop.store.tables.requests import RequestTable
 from al_loop.store.tables.rounds import RoundTable
 from al_loop.store.tables.samples import SampleTable
 from al_loop.store.tables.scaneo import ScaneoTable
+from al_loop.store.tables.scene_predictions import ScenePredictionTable
 from al_loop.store.tables.scores import ScoreTable
 from al_loop.store.tables.shadow_answers import ShadowAnswerTable
 from al_loop.store.tables.skipped_files import SkippedFileTable
@@ -73,6 +74,7 @@ class LabelStore:
         self.scores = ScoreTable(database, self.pool_indexes)
         self.pretrainings = PretrainingTable(database)
         self.reproductions = ReproductionTable(database)
+        self.scene_predictions = ScenePredictionTable(database)
         self.lineage = LineageTable(database)
         self.predictions = PredictionTable(database)
         self.assists = AssistTable(database)

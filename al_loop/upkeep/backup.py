@@ -60,8 +60,8 @@ def take_backup(
 ) -> BackupStream:
     """Hold the present state fast, and return it as an archive to be read at leisure.
 
-    Left out are unfinished files, pictures, which are made again, and what rounds and pretrainings work on at that
-    moment: a restored service calls them interrupted.
+    Left out are unfinished files, pictures, which are made again, and what rounds, pretrainings and predictions of
+    scenes work on at that moment: a restored service calls them interrupted.
 
     Args:
         store: Of the data directory.
@@ -110,6 +110,10 @@ def _files(store: LabelStore, layout: DataLayout, *, embeddings: bool) -> Iterat
         skipped |= {
             layout.pretraining(campaign.folder, entry.number)
             for entry in store.pretrainings.unfinished(campaign.campaign_id)
+        }
+        skipped |= {
+            layout.scene_prediction(campaign.folder, entry.number)
+            for entry in store.scene_predictions.unfinished(campaign.campaign_id)
         }
         skipped.add(layout.frozen_encoder(campaign.folder))
     yield from _below(layout.root, skipped)

@@ -39,6 +39,19 @@ class TilePrediction:
     """Maps are cut to `window`: (K, height, width)."""
 
 
+@dataclass(frozen=True)
+class TileRun:
+    """What the model says about all that it was shown of one tile."""
+
+    read: Window
+    write: Window
+    """The part of `read` that no other tile of the image answers for."""
+    valid: NDArray[np.bool_]
+    """(height, width) of `read`; False where every band is NaN."""
+    outputs: Outputs
+    """Maps have the size of `read`, (K, height, width)."""
+
+
 class ImageModel(ABC):
     """A model that answers for images of any size."""
 
@@ -107,7 +120,7 @@ class ImageModel(ABC):
             UnknownTaskError: The model has no head for the task.
             UnusableRasterError: As in `predict`.
         """
-        task = self._task(name)
+        task = self.task(name)
         self._check(image)
         if not task.per_pixel and not self._is_large(image):
             return _finite(_first(self._run_padded(image[None])))[name]
@@ -120,7 +133,7 @@ class ImageModel(ABC):
         Raises:
             As `answer`.
         """
-        gathered = self._task(name).gather(height, width)
+        gathered = self.task(name).gather(height, width)
         answered = False
         for tile in self.predict_tiles(height, width, read):
             gathered.add(tile.window, tile.valid, tile.outputs[name])
@@ -140,30 +153,44 @@ class ImageModel(ABC):
         Raises:
             UnusableRasterError: Wrong number of bands, or values that the model cannot digest.
         """
-        card, maps = self.card, self._maps
-        work = self._readable(self.plan(height, width), read)
+        tasks = self.tasks
+        for run in self.run_tiles(self.plan(height, width), read):
+            inner = Window(
+                run.write.column - run.read.column, run.write.row - run.read.row, run.write.width, run.write.height
+            )
+            own = run.outputs | {name: task.cut(run.outputs[name], inner) for name, task in tasks.items()}
+            yield TilePrediction(run.write, run.valid[_slices(inner)], own)
+
+    def run_tiles(self, plan: Iterator[Tile], read: ReadWindow) -> Iterator["TileRun"]:
+        """Answer tiles one by one, each for all of what it was shown. Those without a valid pixel are skipped.
+
+        Args:
+            plan: The tiles.
+            read: Called once a tile, in their order.
+
+        Raises:
+            UnusableRasterError: Wrong number of bands, or values that the model cannot digest.
+        """
+        stride = self.card.stride_px
+        work = self._readable(plan, read)
         while group := list(islice(work, self.tiles_per_run)):
             check_wanted()
-            size = _rounded_up((group[0].image.shape[1], group[0].image.shape[2]), card.stride_px)
-            outputs = self.run(np.stack([_padded(item.image, size) for item in group]))
-            for index, (tile, _, valid) in enumerate(group):
-                inner = _slices(
-                    Window(
-                        tile.write.column - tile.read.column,
-                        tile.write.row - tile.read.row,
-                        tile.write.width,
-                        tile.write.height,
-                    )
-                )
+            largest = max(item.image.shape[1] for item in group), max(item.image.shape[2] for item in group)
+            outputs = self.run(np.stack([_padded(item.image, _rounded_up(largest, stride)) for item in group]))
+            for index, (tile, image, valid) in enumerate(group):
+                whole = Window(0, 0, image.shape[2], image.shape[1])
                 own = {name: values[index] for name, values in outputs.items()}
-                own |= {name: own[name][(slice(None), *inner)] for name in maps}
-                yield TilePrediction(tile.write, valid[inner], _finite(own))
+                own |= {name: own[name][(slice(None), *_slices(whole))] for name in self._maps}
+                yield TileRun(tile.read, tile.write, valid, _finite(own))
 
     def plan(self, height: int, width: int) -> Iterator[Tile]:
         """The tiles that an image of this size is cut into, in row order."""
-        card = self.card
-        overlap = card.tile_px // 4 // card.stride_px * card.stride_px
-        return tiles(height, width, card.tile_px, overlap, card.stride_px)
+        return tiles(height, width, self.card.tile_px, self.overlap_px, self.card.stride_px)
+
+    @property
+    def overlap_px(self) -> int:
+        """Pixels that neighbouring tiles share at least."""
+        return self.card.tile_px // 4 // self.card.stride_px * self.card.stride_px
 
     def _readable(self, plan: Iterator[Tile], read: ReadWindow) -> Iterator["_ReadTile"]:
         """Tiles with at least one valid pixel."""
@@ -197,7 +224,12 @@ class ImageModel(ABC):
         if image.ndim != 3 or len(image) != expected or not image.size:
             raise UnusableRasterError("image", f"an array of shape {image.shape}, but the model reads {expected} bands")
 
-    def _task(self, name: TaskName) -> Task:
+    def task(self, name: TaskName) -> Task:
+        """What the model answers under a name.
+
+        Raises:
+            UnknownTaskError: It has no head for the task.
+        """
         tasks = self.tasks
         if name not in tasks:
             raise UnknownTaskError(name, list(tasks))

@@ -1,14 +1,15 @@
 """Write a raster of values window by window as a cloud-optimised GeoTIFF, so that a scene need not fit in memory."""
 
 import errno
+import math
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Literal
 
-import numpy as np
 import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
@@ -33,7 +34,6 @@ _COG_OPTIONS = {
     "COMPRESS": "DEFLATE",
     "LEVEL": 1,  # the default takes twice as long to save 2 per cent of noise
     "PREDICTOR": "YES",
-    "OVERVIEW_RESAMPLING": "AVERAGE",
     "STATISTICS": "YES",  # a GIS stretches the colours without reading the file twice
     "NUM_THREADS": "2",
 }
@@ -45,10 +45,11 @@ class ValueWriter:
     def __init__(self, dataset: DatasetWriter) -> None:
         self._dataset = dataset
 
-    def write(self, window: Window, values: NDArray[np.float32]) -> None:
-        """Write one window; values of shape (height, width)."""
+    def write(self, window: Window, values: NDArray[Any]) -> None:
+        """Write one window; values of shape (height, width), or (bands, height, width)."""
         place = RasterWindow(window.column, window.row, window.width, window.height)
-        self._dataset.write(values, 1, window=place)
+        bands = values[None] if values.ndim == 2 else values
+        self._dataset.write(bands, window=place)
 
 
 @contextmanager
@@ -70,11 +71,14 @@ def open_cog(
     *,
     crs: str | None,
     transform: Sequence[float] | None,
-    description: str,
+    description: str | Sequence[str],
     unit: str,
     tags: Mapping[str, str],
+    dtype: str = "float32",
+    nodata: float | None = math.nan,
+    overviews: Literal["AVERAGE", "MODE"] = "AVERAGE",
 ) -> Iterator[ValueWriter]:
-    """Write a one-band float32 GeoTIFF, NaN = nodata; it is a COG at `path` when the block ends without an error.
+    """Write a GeoTIFF; it is a COG at `path` when the block ends without an error.
 
     The layout of a COG is known only at the end: windows go to an uncompressed file beside it first.
 
@@ -84,13 +88,17 @@ def open_cog(
         width: Columns.
         crs: `EPSG:n` or WKT; None: no CRS.
         transform: a, b, c, d, e, f; None: no transform.
-        description: What the band shows; a GIS lists it as the band's name.
+        description: What the band shows, or each of several; a GIS lists it as the band's name.
         unit: Of the values.
         tags: Further metadata of the file.
+        dtype: Of the values.
+        nodata: Value of pixels without one, and of those that are never written; None: all have one, and 0 is written.
+        overviews: How reduced pixels are made: MODE for codes, of which there is no mean.
 
     Raises:
         OSError: The disk is full.
     """
+    descriptions = [description] if isinstance(description, str) else list(description)
     allow_missing_georeference()
     with tempfile.TemporaryDirectory(dir=path.parent) as folder, _full_disk_told(Path(folder)), Env():
         draft = Path(folder) / "values.tif"
@@ -100,9 +108,9 @@ def open_cog(
             driver="GTiff",
             width=width,
             height=height,
-            count=1,
-            dtype="float32",
-            nodata=float("nan"),
+            count=len(descriptions),
+            dtype=dtype,
+            nodata=nodata,
             crs=None if crs is None else crs_of(crs),
             transform=None if transform is None else Affine(*transform),
             tiled=True,
@@ -111,8 +119,9 @@ def open_cog(
             sparse_ok=True,
             bigtiff="if_safer",
         ) as dataset:
-            dataset.set_band_description(1, description)
-            dataset.units = (unit,)
+            for band, said in enumerate(descriptions, start=1):
+                dataset.set_band_description(band, said)
+            dataset.units = (unit,) * len(descriptions)
             dataset.update_tags(**tags)
             yield ValueWriter(dataset)
-        rasterio.shutil.copy(draft, path, driver="COG", **_COG_OPTIONS)
+        rasterio.shutil.copy(draft, path, driver="COG", **_COG_OPTIONS, OVERVIEW_RESAMPLING=overviews)

@@ -27,6 +27,7 @@ from service.answers import (
     RemovedDuplicates,
     ReproductionView,
     RoundLog,
+    ScenePredictionView,
     WebhookView,
 )
 from service.client.faults import faults
@@ -73,6 +74,28 @@ class OperatorClient(Client):
                 response.read()
                 self._raise_problem(response)
             for part in response.iter_raw():
+                out.write(part)
+
+    def predict_scene(self, name: str, asked: dict[str, Any]) -> ScenePredictionView:
+        """Have a scene predicted; `asked` as `POST /campaigns/{campaign}/scene-predictions` takes it."""
+        return self._json("POST", f"/campaigns/{name}/scene-predictions", ScenePredictionView, body=asked)
+
+    def scene_prediction(self, name: str, number: int) -> ScenePredictionView:
+        """One prediction of a scene and its progress."""
+        return self._json("GET", f"/campaigns/{name}/scene-predictions/{number}", ScenePredictionView)
+
+    def cancel_scene_prediction(self, name: str, number: int) -> ScenePredictionView:
+        """Stop one."""
+        return self._json("POST", f"/campaigns/{name}/scene-predictions/{number}/cancel", ScenePredictionView)
+
+    def scene_prediction_file(self, name: str, number: int, out: BinaryIO) -> None:
+        """Write the file that it made."""
+        path = f"/campaigns/{name}/scene-predictions/{number}/result"
+        with faults(self.url), self._http.stream("GET", path, timeout=3600.0) as response:
+            if not response.is_success:
+                response.read()
+                self._raise_problem(response)
+            for part in response.iter_bytes():
                 out.write(part)
 
     def advice(self, name: str, labels: int = 100) -> StopAdvice:

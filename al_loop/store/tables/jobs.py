@@ -1,4 +1,4 @@
-"""What the tables of rounds, pretrainings and reproductions share: numbered jobs, each with a state until its end."""
+"""What the tables of rounds, pretrainings and other jobs share: numbers, and a state until the end of each."""
 
 from datetime import datetime
 from typing import ClassVar, Generic, TypeVar
@@ -8,12 +8,13 @@ from duckdb import DuckDBPyConnection
 
 from al_loop.domain.reproductions import Reproduction, ReproductionState
 from al_loop.domain.rounds import Pretraining, PretrainingState, Round, RoundState
+from al_loop.domain.scene_predictions import ScenePrediction, ScenePredictionState
 from al_loop.errors import ConflictError, NotFoundError
 from al_loop.store.database import Database
 from al_loop.store.rows import Parameter, Row, execute, select
 
-Job = TypeVar("Job", Round, Pretraining, Reproduction)
-State = TypeVar("State", RoundState, PretrainingState, ReproductionState)
+Job = TypeVar("Job", Round, Pretraining, Reproduction, ScenePrediction)
+State = TypeVar("State", RoundState, PretrainingState, ReproductionState, ScenePredictionState)
 Field = Parameter | msgspec.Struct
 Rows = list[Row]
 
@@ -36,7 +37,7 @@ class JobTable(Generic[Job, State]):
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._table = f"{self.noun}s"
+        self._table = f"{self.noun}s".replace(" ", "_")
         self._ends = ", ".join(f"'{state}'" for state in self.states if state.is_end)
 
     def set_state(
