@@ -195,8 +195,9 @@ class Loop:
         self.scheduler.follow("assists", ASSIST_PAUSE_S, assessor.look, quiet=True)
         self.scheduler.follow("challengers", CHALLENGER_PAUSE_S, self.challengers.look, quiet=True)
         self.links = ScaneoLinks(
-            self.store, self.layout, self.sampler, open_scaneo, clock, self.predictions.flush, self.scheduler.ticks
-        )
+            self.store, self.layout, self.sampler, open_scaneo, clock, self.predictions.flush, self.scheduler.ticks,
+            self.predictions.suggest,
+        )  # fmt: skip
         self.pruner = Pruner(self.store, self.layout, clock)
         self.scheduler.follow("retention", PRUNE_PAUSE_S, self.pruner.look, quiet=True)
         self.webhooks = WebhookDispatcher(self.store, send_webhook, clock, errors)

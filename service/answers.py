@@ -276,6 +276,24 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
     regions: dict[str, Any] | None = None
     """Segmentation, where asked for: the mask as a GeoJSON FeatureCollection in pixel coordinates, one Polygon for each
     connected region, with `label` and `area_px`."""
+    boxes: dict[str, Any] | None = None
+    """Detection: the boxes as a GeoJSON FeatureCollection in pixel coordinates, the likeliest first, with `label` and
+    `score` (0 to 1). Posted as the `features` of a label with `crs` `pixel`, without those that are wrong, they are the
+    annotator's answer."""
+
+
+class BoxPrediction(msgspec.Struct, frozen=True, kw_only=True):
+    """The objects that a model finds in an image; the three lists are of one length, the likeliest object first."""
+
+    boxes: list[tuple[float, float, float, float]]
+    """Left, top, right and bottom of each in pixels of the image, from its upper left corner."""
+    labels: list[str]
+    """Class of each."""
+    scores: list[float]
+    """How likely each is an object of its class, 0 to 1."""
+    features: dict[str, Any] | None = None
+    """The same as a GeoJSON FeatureCollection in EPSG:4326 (longitude, latitude), with `class` and `score`; left out
+    where the image's place on Earth is unknown."""
 
 
 class NoBatch(msgspec.Struct, frozen=True, kw_only=True):

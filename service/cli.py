@@ -278,6 +278,7 @@ _add(link, "status", scaneo.status, "scaneo status", "scaneo status land-cover -
 _add(link, "disconnect", scaneo.disconnect, "scaneo disconnect land-cover")
 _add(link, "batch", scaneo.batch, "scaneo batch land-cover --annotator anna --size 20")
 _add(link, "close-batch", scaneo.close_batch, "scaneo close-batch land-cover 1")
+_add(link, "suggest", scaneo.suggest, "scaneo suggest ships north/tile_002.tif")
 _add(link, "push-boxes", scaneo.push_boxes, "scaneo push-boxes land-cover boxes.json")
 
 

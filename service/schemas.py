@@ -167,6 +167,13 @@ class BatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Pixels of each image, for `unit` `point`; 1 to 50."""
 
 
+class BoxSuggestionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Images in SCANEO whose objects are to be suggested."""
+
+    paths: Annotated[list[Annotated[str, msgspec.Meta(max_length=4_096)]], msgspec.Meta(min_length=1, max_length=500)]
+    """Of samples; 1 to 500."""
+
+
 class SuggestRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who asks for a suggestion."""
 

@@ -13,7 +13,7 @@ from al_loop.domain.rounds import CurvePoint, ModelVersion, Pretraining, Pretrai
 from al_loop.domain.samples import SampleCounts
 from al_loop.loop import Loop
 from al_loop.querying.points import with_answers
-from al_loop.serving.suggestions import class_shares, mask_regions
+from al_loop.serving.suggestions import class_shares, mask_regions, proposed_objects
 from al_loop.training.annotator_progress import next_round_for_annotators
 from models.card import TaskSpec
 from service.answers import (
@@ -134,6 +134,7 @@ def suggestion(campaign: Campaign, entry: RememberedPrediction, *, regions: bool
         },
         shares=class_shares(entry.answer, classes),
         regions=mask_regions(entry.mask, classes) if regions and entry.mask is not None else None,
+        boxes=None if spec is None else proposed_objects(spec, entry, retired),
     )
 
 

@@ -158,7 +158,7 @@ def test_class_names_are_unique_in_a_package(package: str) -> None:
     assert {name: n for name, n in names.items() if n > 1} == {}
 
 
-TASK_NAMES = {"classification", "segmentation"}
+TASK_NAMES = {"classification", "segmentation", "detection"}
 FOREIGN = (  # where a format of others names the tasks, and the tasks themselves
     "models.tasks", "al_loop.scaneo", "al_loop.campaigns.importing", "al_loop.campaigns.exporting",
     "al_loop.campaigns.scaneo_format", "service.scaneo", "service.openapi",

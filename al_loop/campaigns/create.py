@@ -10,7 +10,7 @@ from al_loop.domain.campaigns import Campaign, CampaignRequest, TaskRequest
 from al_loop.domain.gate_rules import check_gate
 from al_loop.domain.names import same_text
 from al_loop.domain.schedule import check_policy
-from al_loop.errors import InvalidValueError, UnsupportedError
+from al_loop.errors import InvalidValueError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from models.tasks import task_kinds
@@ -27,7 +27,6 @@ def create_campaign(store: LabelStore, request: CampaignRequest, imagery: Sequen
 
     Raises:
         InvalidValueError: A value breaks a rule; carries its JSON path.
-        UnsupportedError: Detection.
         DuplicateCampaignError: The name is taken.
     """
     tasks = [_task(index, task) for index, task in enumerate(request.tasks)]
@@ -72,8 +71,6 @@ def resolve_root(root: str, imagery: Sequence[Path], field: str = "$.root") -> P
 
 def _task(index: int, request: TaskRequest) -> TaskSpec:
     path, kinds = f"$.tasks[{index}]", task_kinds()
-    if request.task == "detection":
-        raise UnsupportedError(f"detection is not built yet; use {' or '.join(kinds)} - at `{path}.task`")
     if request.task not in kinds:
         raise InvalidValueError(f"{path}.task", f"unknown task {request.task!r}; use one of {', '.join(kinds)}")
     fields = msgspec.structs.asdict(request) | {"classes": [same_text(name) for name in request.classes]}

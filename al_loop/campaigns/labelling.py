@@ -126,7 +126,8 @@ def check_label(
     _check_in_use(campaign, spec, label, at)
     if label.add and source != "person":
         raise InvalidValueError(f"{at}.add", "labels of an import replace what it said before")
-    if task_of(spec).answered_with == "classes":
+    task = task_of(spec)
+    if task.answered_with == "classes":
         if label.add:
             raise InvalidValueError(f"{at}.add", f"only features are added to; {spec.task} is answered with `classes`")
         _check_classes(spec, label, at)
@@ -142,6 +143,7 @@ def check_label(
             crs=label.crs,
             at=f"{at}.features",
             all_touched=campaign.settings.all_touched,
+            objects=task.finds_objects,
         )
     return CheckedLabel(
         campaign_id=campaign.campaign_id,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from models.card import TaskName
 
@@ -19,6 +20,8 @@ ANNOTATION_SUFFIX = ".geojson"
 OLD_ANNOTATION_ENDING = "_labels"
 PROMPT = "prompt for a model, not a label"
 """Why a click is no annotation."""
+SAME_CORNER = 1e-7
+"""Degrees, a centimetre: how far the bounds of a detection's polygon may lie from its `bbox`."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -51,6 +54,8 @@ class Properties(msgspec.Struct, frozen=True, omit_defaults=True):
     tasks: list[str] = []
     prompt: bool = False
     """A click meant for a model, not a label (older format)."""
+    bbox: Any = None
+    """Detection: two opposite corners in any order, (latitude, longitude) each."""
 
 
 class Annotation(msgspec.Struct, frozen=True, tag_field="type", tag="Feature"):
@@ -73,6 +78,8 @@ class Extension(msgspec.Struct, frozen=True, omit_defaults=True):
     answered: list[TaskName] = []
     """Tasks that were answered, also those without a feature: "looked, none here"."""
     ignored: list[IgnoredRegion] = []
+    ignored_boxes: list[Geometry] = []
+    """Polygons whose bounds say nothing to detection."""
 
 
 class AnnotationCollection(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="FeatureCollection"):
@@ -94,8 +101,8 @@ class Answers:
     """Classification; without repetitions, in the order of the file."""
     regions: list[dict[str, Any]] | None = None
     """Segmentation; GeoJSON features in painting order, as `LabelInput.features` wants them."""
-    boxes: set[str] = field(default_factory=set)
-    """Labels of the detections, which are left out."""
+    boxes: list[dict[str, Any]] | None = None
+    """Detection; GeoJSON features with a polygon each, in the order of the file."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Reason -> number of annotations that were left out for it."""
 
@@ -113,7 +120,8 @@ def read_annotations(data: bytes) -> Answers:
     """Gather the features of one file into one complete answer a task.
 
     A segmentation with a feature that is neither a polygon nor a point is not taken at all: without that feature it
-    would be a different answer. Polygons without coordinates are left out of it.
+    would be a different answer. Polygons without coordinates are left out of it. Nor is a detection with a box that has
+    no two corners; its box is the `bbox`, as SCANEO reads it, or the polygon where that has the same bounds.
 
     Raises:
         msgspec.DecodeError: Not a SCANEO annotation file.
@@ -122,6 +130,7 @@ def read_annotations(data: bytes) -> Answers:
     answers = Answers()
     extension = collection.al_loop or Extension()
     regions: list[dict[str, Any]] = []
+    boxes: list[dict[str, Any] | None] = []
     for annotation in collection.features:
         for label, task in _pairs(annotation.properties, answers):
             if task == "classification":
@@ -129,14 +138,15 @@ def read_annotations(data: bytes) -> Answers:
             elif task == "segmentation":
                 regions.append(_region(annotation.geometry, label))
             elif task == "detection":
-                answers.boxes.add(label)
-                answers.left_out["detection is not built yet"] += 1
+                boxes.append(_box(annotation, label))
             else:
                 answers.left_out[f"task {task!r} is unknown"] += 1
     if "classification" in extension.answered:
         answers.classes = answers.classes or []
     if regions or extension.ignored or "segmentation" in extension.answered:
         _take_regions(answers, regions, extension.ignored)
+    if boxes or extension.ignored_boxes or "detection" in extension.answered:
+        _take_boxes(answers, boxes, extension.ignored_boxes)
     return answers
 
 
@@ -170,3 +180,40 @@ def _take_regions(answers: Answers, regions: list[dict[str, Any]], ignored: list
         answers.left_out[reason] += len(regions)
     else:
         answers.regions = [region for region in regions if region["geometry"]["coordinates"]]
+
+
+def _box(annotation: Annotation, label: str | None) -> dict[str, Any] | None:
+    """A detection as a feature with a polygon; None: it has no corners."""
+    drawn = _region(annotation.geometry, label)
+    corners = annotation.properties.bbox
+    bounds = _bounds(drawn["geometry"]["coordinates"]) if drawn["geometry"]["type"] == "Polygon" else None
+    if corners is None:
+        return None if bounds is None else drawn
+    try:
+        (one, east_or_west), (other, west_or_east) = msgspec.convert(corners, list[tuple[float, float]])
+    except (msgspec.ValidationError, ValueError):
+        return None
+    west, south = min(east_or_west, west_or_east), min(one, other)
+    east, north = max(east_or_west, west_or_east), max(one, other)
+    if bounds is not None and max(map(abs, np.subtract(bounds, (west, south, east, north)))) < SAME_CORNER:
+        return drawn  # the bounds of a box that is rotated on the ground say less than its corners
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return {**drawn, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+
+
+def _bounds(rings: object) -> tuple[float, float, float, float] | None:
+    """West, south, east and north of a polygon; None: it has no positions."""
+    try:
+        positions = np.asarray(msgspec.convert(rings, list[list[list[float]]])[0], np.float64)[:, :2]
+    except (msgspec.ValidationError, IndexError, ValueError):
+        return None
+    west, south = positions.min(axis=0)
+    east, north = positions.max(axis=0)
+    return float(west), float(south), float(east), float(north)
+
+
+def _take_boxes(answers: Answers, boxes: list[dict[str, Any] | None], ignored: list[Geometry]) -> None:
+    if None in boxes:
+        answers.left_out["detection not taken: it has a box without two corners"] += len(boxes)
+    else:
+        answers.boxes = [*(_region(geometry, None) for geometry in ignored), *(box for box in boxes if box is not None)]

@@ -310,7 +310,7 @@ class RegistrationReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One task as it is asked for; `detection` is known to the interface but not built yet."""
+    """One task as it is asked for: `classification`, `segmentation` or `detection`."""
 
     task: ShortText
     classes: Annotated[list[ClassName], msgspec.Meta(max_length=10_000)]

@@ -28,8 +28,11 @@ from models.geo.placement import (
 )
 from models.rasters.crs import crs_of, read_crs
 from models.rasters.masks import touched_pixels
+from models.tasks.detection.boxes import LEAST_SIDE_PX
 
 PIXEL = "pixel"
+Sides = tuple[float, float, float, float]
+"""Left, top, right and bottom of a box in pixels of its image, from the upper left corner."""
 Drawn = TypeVar("Drawn", Polygon, MultiPolygon, Area, Point)
 MAX_COORDINATES = 1_000_000
 """Vertices of one label; the mask of a 3-megapixel image of a town has 300,000."""
@@ -39,6 +42,8 @@ MAX_COORDINATE = 1e9
 """Farthest from the origin that a coordinate lies, in any unit: no CRS of the Earth in metres reaches a tenth of it."""
 REPAIR_TOLERANCE = 0.01
 """An invalid polygon is repaired if that changes its area by less than this share, else refused."""
+SAME_BOX_DECIMALS = 3
+"""Of sides in pixels that make two boxes the same."""
 _OWN = "own"
 """Coordinates in the CRS of an image whose place on Earth is unknown, which are the same as pixels."""
 
@@ -51,10 +56,14 @@ def read_features(
     crs: str | None,
     at: str,
     all_touched: bool = False,
+    objects: bool = False,
 ) -> tuple[dict[str, Any], str]:
     """Check an annotator's FeatureCollection and bring it into the CRS it is stored in.
 
     Areas may run over the image's edge (brush strokes do); what lies outside is cut off where pixels are made.
+
+    With `objects` each polygon stands for one object, and its box is the polygon's bounds in pixels of the image. Two
+    polygons of one class with the same box are stored once.
 
     Args:
         features: Polygons, MultiPolygons and collections of them, and Points, each of which says what the pixel shows
@@ -68,6 +77,7 @@ def read_features(
         at: JSON path of `features`.
         all_touched: Whether an area that covers the centre of no pixel is stored as the pixels that it touches, with
             `properties.all_touched` true; else it is refused.
+        objects: Whether areas are objects, whose boxes count, instead of pixels.
 
     Returns:
         The collection to store, and its CRS: "EPSG:4326" (longitude, latitude) or "pixel".
@@ -83,9 +93,12 @@ def read_features(
     points: dict[tuple[float, ...], object] = {}
     if sum(feature.point is not None for feature in given) > MAX_POINTS:
         raise InvalidValueError(f"{at}.features", f"more than {MAX_POINTS} points; paint areas, or import a mask")
+    boxes: set[object] = set()
     for feature in given:
         place_of = f"{feature.at}.geometry"
         if feature.point is not None:
+            if objects:
+                raise InvalidValueError(f"{place_of}.type", "a Point has no size; send a polygon around the object")
             point, pixel = _point(feature.point, source, stored_crs, header, f"{place_of}.coordinates")
             name = feature.stored["properties"]["label"]
             if points.setdefault(pixel, name) != name:
@@ -108,7 +121,13 @@ def read_features(
             raise InvalidValueError(place_of, f"coordinates that cannot be projected: {error}") from error
         if drawn.is_empty:
             raise InvalidValueError(place_of, _outside(kept, stored_crs, header))
-        if not _covers_a_centre(drawn):
+        if objects:
+            refuse_small_box(drawn, place_of)
+            box = feature.stored["properties"]["label"], *np.round(drawn.bounds, SAME_BOX_DECIMALS).tolist()
+            if box in boxes and len(drawn.geoms) == 1:
+                continue
+            boxes.add(box)
+        elif not _covers_a_centre(drawn):
             kept = _touched(drawn, stored_crs, header) if all_touched else None
             if kept is None:
                 raise InvalidValueError(
@@ -120,7 +139,8 @@ def read_features(
                 )
             properties = {**feature.stored["properties"], "all_touched": True}
             stored.append({**feature.stored, "properties": properties, "geometry": mapping(kept)})
-        elif kept is area and feature.as_drawn:
+            continue
+        if kept is area and feature.as_drawn:
             stored.append(feature.stored)
         else:
             stored.append({**feature.stored, "geometry": mapping(kept)})
@@ -162,6 +182,22 @@ def coded_polygons(
     if count_points(features) is not None:
         drawn.insert(0, (IGNORE, shapely.to_wkb(shapely.box(0, 0, header.width, header.height))))
     return drawn
+
+
+def refuse_small_box(drawn: MultiPolygon, at: str) -> None:
+    """Refuse an object whose box says nothing of its size.
+
+    Raises:
+        InvalidValueError: It is narrower or lower than `LEAST_SIDE_PX`.
+    """
+    for part in drawn.geoms:
+        left, top, right, bottom = part.bounds
+        if min(right - left, bottom - top) < LEAST_SIDE_PX:
+            raise InvalidValueError(
+                at,
+                f"the box is {right - left:.2g} x {bottom - top:.2g} px, at column {left:.1f} and row {top:.1f}; draw "
+                f"it at least {LEAST_SIDE_PX:g} px wide and high, or leave it out",
+            )
 
 
 def to_pixels(area: Area | Point, crs: str, header: SampleHeader) -> MultiPolygon:

@@ -90,6 +90,12 @@ class Assist(msgspec.Struct, frozen=True, kw_only=True):
     agreement: float
     """IoU of what was suggested and what was kept, 0 to 1."""
     labelled_at: datetime
+    boxes_kept: int | None = None
+    """Detection: boxes of the suggestion that the person left as they were; null: another task."""
+    boxes_moved: int | None = None
+    boxes_removed: int | None = None
+    boxes_added: int | None = None
+    """Boxes that the person drew beside them."""
 
 
 class UnansweredCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +117,19 @@ class Anchoring(msgspec.Struct, frozen=True, kw_only=True):
     high: float
 
 
+class BoxCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of single boxes of suggestions that were shown."""
+
+    accepted: int
+    """Left as they were."""
+    moved: int
+    """Moved or made larger or smaller, so that at least .3 of both is shared."""
+    removed: int
+    """Deleted, or changed beyond that."""
+    added: int
+    """Drawn by the annotator where nothing was suggested."""
+
+
 class AssistSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What one annotator made of one version's suggestions for one task."""
 
@@ -127,6 +146,8 @@ class AssistSummary(msgspec.Struct, frozen=True, kw_only=True):
     agreement_blind: float | None
     anchoring: Anchoring | None
     """None until there are 5 labels of both kinds."""
+    boxes: BoxCounts | None = None
+    """Detection: what became of the boxes; null for other tasks."""
 
 
 class AssistReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -125,6 +125,24 @@ class BoxReport(msgspec.Struct, frozen=True, kw_only=True):
     skipped: list[SkippedBox]
 
 
+class ImageProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person has to put right about one image."""
+
+    path: str
+    problem: str
+
+
+class SuggestedBoxes(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the suggestions for images in SCANEO."""
+
+    images: int
+    """With at least one new box."""
+    boxes: int
+    """That were drawn."""
+    left_out: list[ImageProblem]
+    """Images without a new box, and why."""
+
+
 class PushedBox(msgspec.Struct, frozen=True, kw_only=True):
     """A box that was offered through SCANEO's annotations."""
 
@@ -137,13 +155,8 @@ class PushedBox(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     version: str
     pushed_at: datetime
-
-
-class ImageProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person has to put right about one image."""
-
-    path: str
-    problem: str
+    box: list[float] | None = None
+    """Left, top, right, bottom in pixels of the image; None: it was offered by an older version."""
 
 
 class BatchView(msgspec.Struct, frozen=True, kw_only=True):

@@ -56,7 +56,7 @@ def _of_task(
     }
     shared = {sample_id: answers for sample_id, answers in people.items() if len(answers) > 1}
     checked = {sample_id: people[sample_id] | {GOLD_STANDARD_ANNOTATOR: label} for sample_id, label in known.items()}
-    if task_of(spec).per_pixel:
+    if task_of(spec).answered_with == "features":  # of boxes, too, the areas that they cover
         headers = store.samples.headers(campaign.campaign_id, {*shared, *checked})
         pairs = [_drawn(spec, pair, ious) for pair, ious in sorted(_ious(spec, shared, headers).items())]
         against = _ious(spec, checked, headers, only=GOLD_STANDARD_ANNOTATOR)

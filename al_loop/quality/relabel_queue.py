@@ -178,10 +178,11 @@ class RelabelQueue:
         waiting = 0
         for spec in campaign.tasks:
             answers = self._store.relabels.answers(number, spec.task)
-            if task_of(spec).per_pixel:
+            task = task_of(spec)
+            if task.per_pixel:
                 some, waiting = self._masks(known, campaign, answers)
                 relabels += some
-            elif spec.classes:
+            elif spec.classes and task.answered_with == "classes":
                 relabels += self._classes(campaign, spec, answers, version)
         kept = [entry for entry in relabels if (entry.sample_id, entry.task) not in settled]
         kept.sort(key=lambda entry: (-entry.suspicion, entry.label_id))

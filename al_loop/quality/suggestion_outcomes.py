@@ -6,11 +6,12 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from al_loop.domain.box_outcomes import BoxOutcome, compare_boxes, drawn_boxes, proposed_boxes
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label
 from al_loop.domain.painting import painted
 from al_loop.domain.predictions import RememberedPrediction
-from al_loop.domain.quality import Anchoring, Assist, AssistReport, AssistSummary, Outcome
+from al_loop.domain.quality import Anchoring, Assist, AssistReport, AssistSummary, BoxCounts, Outcome
 from al_loop.store import LabelStore
 from models.card import IGNORE
 from models.metrics import mask_iou, mean_mask_iou, percentile_interval, resampled_means
@@ -67,7 +68,11 @@ class Assessor:
         header = self._store.samples.headers(campaign.campaign_id, [label.sample_id]).get(label.sample_id)
         if spec is None or header is None:
             return None
-        if label.features is None:
+        boxes: BoxOutcome | None = None
+        if task_of(spec).finds_objects:
+            boxes = compare_boxes(proposed_boxes(prediction.answer), drawn_boxes(spec.classes, label, header))
+            outcome, agreement = boxes.outcome, boxes.agreement
+        elif label.features is None:
             outcome, agreement = compare_classes(task_of(spec).proposed(prediction.answer), label.classes or [])
         elif prediction.mask is not None and prediction.mask.shape == (header.height, header.width):
             # what lies inside no area is background here, whatever training makes of it
@@ -85,6 +90,10 @@ class Assessor:
             outcome=outcome,
             agreement=agreement,
             labelled_at=label.labelled_at,
+            boxes_kept=boxes and boxes.kept,
+            boxes_moved=boxes and boxes.moved,
+            boxes_removed=boxes and boxes.removed,
+            boxes_added=boxes and boxes.added,
         )
 
 
@@ -154,6 +163,7 @@ def _summary(entries: Sequence[Assist]) -> AssistSummary:
     outcomes = [entry.outcome for entry in entries if not entry.blind]
     shown = [entry.agreement for entry in entries if not entry.blind]
     blind = [entry.agreement for entry in entries if entry.blind]
+    of_boxes = [entry for entry in entries if entry.boxes_kept is not None and not entry.blind]
     return AssistSummary(
         version=entries[0].version,
         annotator=entries[0].annotator,
@@ -165,4 +175,12 @@ def _summary(entries: Sequence[Assist]) -> AssistSummary:
         agreement_shown=float(np.mean(shown)) if shown else None,
         agreement_blind=float(np.mean(blind)) if blind else None,
         anchoring=anchoring(shown, blind),
+        boxes=BoxCounts(
+            accepted=sum(entry.boxes_kept or 0 for entry in of_boxes),
+            moved=sum(entry.boxes_moved or 0 for entry in of_boxes),
+            removed=sum(entry.boxes_removed or 0 for entry in of_boxes),
+            added=sum(entry.boxes_added or 0 for entry in of_boxes),
+        )
+        if of_boxes
+        else None,
     )

@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from al_loop.domain.names import as_spelled
-from al_loop.scaneo.records import ScaneoAnnotation
+from al_loop.scaneo.records import MARK, ScaneoAnnotation
 from models.card import TaskSpec
+from models.tasks import kind_of
 
 WRITTEN_WITHIN = timedelta(seconds=10)
 """A model's rows appear tens of milliseconds after its answer; SCANEO may be slow."""
@@ -45,6 +46,14 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A FeatureCollection in EPSG:4326; untouched machine masks in it are regions to ignore."""
 
 
+class OfferedHere(msgspec.Struct, frozen=True):
+    """A box that we offered on an image."""
+
+    annotation_id: str
+    geometry: dict[str, Any] | None
+    """The polygon that has this box in pixels of the image, in EPSG:4326; None: only the corners there are known."""
+
+
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """All that one image's annotations say."""
 
@@ -56,17 +65,25 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_annotations(
-    annotations: Sequence[ScaneoAnnotation], tasks: Sequence[TaskSpec], shown: Sequence[ShownClass]
+    annotations: Sequence[ScaneoAnnotation],
+    tasks: Sequence[TaskSpec],
+    shown: Sequence[ShownClass],
+    offered: Sequence[OfferedHere] = (),
 ) -> Reading:
     """Tell people's answers from machines' and gather each task's complete label.
 
     An image that holds nothing but untouched machine annotations has no answer. Where a person has drawn beside
     untouched machine masks, these become regions to ignore: nobody said that they are right, nor that they are wrong.
 
+    Boxes are looked at one by one: who draws, moves or deletes one has seen those beside it, and the offered ones that
+    are left as they were count as accepted. Where all of them were deleted, the image shows none. In a campaign that
+    asks for no masks, each polygon of the brush is an object, too.
+
     Args:
         annotations: All of one image.
         tasks: Those of the campaign.
         shown: Classes that our models have suggested for this image, in any order.
+        offered: Boxes that we have offered on it.
     """
     answers: list[Answer] = []
     machine: list[str] = []
@@ -78,6 +95,12 @@ def read_annotations(
             touched = [row for row in rows if not is_untouched_class(row, shown)]
             machine += [row.id for row in rows if row not in touched]
             answer, problem = _classes(touched, spec)
+        elif kind_of(spec.task).finds_objects:
+            brush = [] if any(kind_of(other.task).per_pixel for other in tasks) else ["segmentation"]
+            rows = [row for row in named if row.type in ("detection", *brush) and row.value != MARK]
+            rows = [row for row in rows if not row.is_untouched_mask]
+            answer, problem, untouched = _objects(rows, spec, offered)
+            machine += untouched
         else:
             rows = [row for row in named if row.type == "segmentation"]
             touched = [row for row in rows if not row.is_untouched_mask]
@@ -141,6 +164,49 @@ def _regions(rows: Sequence[ScaneoAnnotation], spec: TaskSpec) -> tuple[Answer |
         return None, problems
     collection = {"type": "FeatureCollection", "features": [*ignored, *drawn]}  # what is known lies on top
     return Answer(task=spec.task, features=collection), problems
+
+
+def _objects(
+    rows: Sequence[ScaneoAnnotation], spec: TaskSpec, offered: Sequence[OfferedHere]
+) -> tuple[Answer | None, list[str], list[str]]:
+    """The boxes of an image if a person has worked on it; what to put right; ids of boxes that are a machine's only."""
+    ours = {box.annotation_id: box for box in offered}
+    untouched = [row.id for row in rows if row.id in ours and row.updated_at - row.created_at < TOUCHED_AFTER]
+    problems = _unknown(rows, spec)
+    if len(untouched) == len(rows) and len(ours) == len(untouched):
+        return None, problems, untouched
+    features: list[dict[str, Any]] = []
+    for row in rows:
+        if row.value not in spec.classes:
+            continue
+        geometries = [ours[row.id].geometry] if row.id in untouched else []
+        if not any(geometries):
+            geometries = [*_polygons(row)]
+        if not geometries:
+            problems.append(f"a box of class {row.value!r} has no two corners; delete it in SCANEO")
+        features += [
+            {"type": "Feature", "geometry": geometry, "properties": {"label": row.value}} for geometry in geometries
+        ]
+    if rows and not features:
+        return None, problems, []
+    return Answer(task=spec.task, features={"type": "FeatureCollection", "features": features}), problems, []
+
+
+def _polygons(row: ScaneoAnnotation) -> list[dict[str, Any]]:
+    """The area of a box, or each polygon of a brush."""
+    if row.type == "detection":
+        if row.bb is None or len(row.bb) != 2:
+            return []
+        (one, first), (other, second) = row.bb
+        south, north = sorted((one, other))
+        west, east = sorted((first, second))
+        ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+        return [{"type": "Polygon", "coordinates": [ring]}]
+    geometry = row.layer_data.get("geometry") if isinstance(row.layer_data, dict) else None
+    if not isinstance(geometry, dict) or not isinstance(geometry.get("coordinates"), list):
+        return []
+    parts = geometry["coordinates"] if geometry.get("type") == "MultiPolygon" else [geometry["coordinates"]]
+    return [{"type": "Polygon", "coordinates": part} for part in parts]
 
 
 def _unknown(rows: Sequence[ScaneoAnnotation], spec: TaskSpec) -> list[str]:

@@ -14,8 +14,9 @@ from al_loop.domain.scaneo_links import Batch, BatchView, Link, LinkedImage
 from al_loop.errors import InvalidValueError, ScaneoError
 from al_loop.scaneo.campaign_plan import PathMap
 from al_loop.scaneo.classes import write_mappings
-from al_loop.scaneo.point_marks import COLOUR, MARK, mark_points, refuse_mark_as_class, remove_marks
+from al_loop.scaneo.point_marks import COLOUR, mark_points, refuse_mark_as_class, remove_marks
 from al_loop.scaneo.port import ScaneoPort
+from al_loop.scaneo.records import MARK
 from al_loop.store import LabelStore
 
 logger = logging.getLogger(__name__)

@@ -12,6 +12,8 @@ from models.card import TaskName, TaskSpec
 
 TASKS: tuple[TaskName, ...] = ("classification", "segmentation")
 """Tasks whose models SCANEO can run; it never calls those of the others."""
+LABELLED_TASKS: tuple[TaskName, ...] = (*TASKS, "detection")
+"""Tasks that people answer there: a detection with the box tool."""
 
 
 class PathMap(msgspec.Struct, frozen=True):
@@ -94,10 +96,11 @@ def infer_tasks(annotations: Iterable[ScaneoAnnotation]) -> list[TaskName]:
         InvalidValueError: None yet.
     """
     kinds = {annotation.type for annotation in annotations}
-    found: list[TaskName] = [task for task in TASKS if task in kinds]
+    found: list[TaskName] = [task for task in LABELLED_TASKS if task in kinds]
     if not found:
         raise InvalidValueError(
-            "$.tasks", f"nothing is annotated yet that would tell the tasks; name them: --tasks {','.join(TASKS)}"
+            "$.tasks",
+            f"nothing is annotated yet that would tell the tasks; name them: --tasks {','.join(LABELLED_TASKS)}",
         )
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.names import same_text
 from al_loop.domain.scaneo_links import Link
-from al_loop.scaneo.campaign_plan import TASKS, output_indices, plan_tasks
+from al_loop.scaneo.campaign_plan import LABELLED_TASKS, output_indices, plan_tasks
 from al_loop.scaneo.port import ScaneoPort
 from al_loop.scaneo.records import ScaneoLabel
 from al_loop.store import LabelStore
@@ -64,18 +64,18 @@ def keep_mapped(store: LabelStore, port: ScaneoPort, campaign: Campaign, link: L
 def labels_missing(campaign: Campaign, labels: Iterable[ScaneoLabel]) -> list[str]:
     """Our classes whose label was deleted in SCANEO."""
     names = {same_text(label.name) for label in labels}
-    classes = dict.fromkeys(name for spec in campaign.tasks if spec.task in TASKS for name in spec.classes)
+    classes = dict.fromkeys(name for spec in campaign.tasks if spec.task in LABELLED_TASKS for name in spec.classes)
     return [name for name in classes if same_text(name) not in names]
 
 
 def _classes_missing(campaign: Campaign, labels: Iterable[ScaneoLabel]) -> bool:
     """Whether SCANEO has a label that is no class of ours yet."""
     names = {same_text(label.name) for label in labels}
-    return any(names - set(map(same_text, spec.classes)) for spec in campaign.tasks if spec.task in TASKS)
+    return any(names - set(map(same_text, spec.classes)) for spec in campaign.tasks if spec.task in LABELLED_TASKS)
 
 
 def _grown_tasks(campaign: Campaign, labels: Sequence[ScaneoLabel]) -> list[TaskSpec]:
     """The campaign's tasks with SCANEO's new labels as further classes."""
-    wanted = [spec.task for spec in campaign.tasks if spec.task in TASKS]
+    wanted = [spec.task for spec in campaign.tasks if spec.task in LABELLED_TASKS]
     grown = {spec.task: spec for spec in plan_tasks(wanted, labels, [], campaign.tasks)}
     return [grown.get(spec.task, spec) for spec in campaign.tasks]

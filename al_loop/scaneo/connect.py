@@ -11,8 +11,8 @@ from al_loop.campaigns.create import create_campaign, resolve_root
 from al_loop.campaigns.register import register_paths
 from al_loop.domain.campaigns import Campaign, CampaignRequest, TaskRequest
 from al_loop.domain.scaneo_links import Link, LinkedImage, LinkOptions
-from al_loop.errors import InvalidValueError, NotFoundError, UnsupportedError
-from al_loop.scaneo.campaign_plan import TASKS, PathMap, infer_tasks, plan_tasks, root_of
+from al_loop.errors import InvalidValueError, NotFoundError
+from al_loop.scaneo.campaign_plan import LABELLED_TASKS, TASKS, PathMap, infer_tasks, plan_tasks, root_of
 from al_loop.scaneo.classes import labels_missing, write_mappings
 from al_loop.scaneo.port import ScaneoPort
 from al_loop.scaneo.records import ScaneoAnnotation, ScaneoCampaign, ScaneoImage, ScaneoLabel
@@ -179,13 +179,9 @@ def _tasks(names: Sequence[str] | None) -> list[TaskName]:
     """Tasks by name."""
     tasks: list[TaskName] = []
     for index, name in enumerate(names or []):
-        found: TaskName | None = next((task for task in TASKS if task == name), None)
+        found: TaskName | None = next((task for task in LABELLED_TASKS if task == name), None)
         if found is None:
-            if name == "detection":
-                raise UnsupportedError(
-                    f"SCANEO calls no detection models; use {', '.join(TASKS)} - at `$.tasks[{index}]`"
-                )
-            raise InvalidValueError(f"$.tasks[{index}]", f"no task {name!r}; use {', '.join(TASKS)}")
+            raise InvalidValueError(f"$.tasks[{index}]", f"no task {name!r}; use {', '.join(LABELLED_TASKS)}")
         tasks.append(found)
     return list(dict.fromkeys(tasks))
 
@@ -201,7 +197,11 @@ def _some_annotations(
 def _register_models(
     port: ScaneoPort, campaign: Campaign, options: LinkOptions, token: str | None, now: datetime
 ) -> tuple[dict[TaskName, str], int | None]:
-    """Ids of our models by task; and SCANEO's time zone, if one was made just now."""
+    """Ids of our models by task; and SCANEO's time zone, if one was made just now.
+
+    SCANEO runs no models of detection: none is registered. Where there is nothing else, one is made and deleted again,
+    as nothing else tells SCANEO's clock.
+    """
     models: dict[TaskName, str] = {}
     offset = None
     for spec in campaign.tasks:
@@ -217,6 +217,10 @@ def _register_models(
         models[spec.task] = model.id
         if model.id not in known:
             offset = zone_offset(model.created_at, now)
+    if not models:
+        probe = port.ensure_model(model_name(campaign.name, "clock"), options.service_url, "clock", "deleted at once")
+        offset = zone_offset(probe.created_at, now)
+        port.delete_model(probe.id)
     return models, offset
 
 

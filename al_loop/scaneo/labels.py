@@ -8,23 +8,26 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import shapely
+from shapely.geometry import mapping
 
 from al_loop.campaigns.imagery.checking import check_images
 from al_loop.campaigns.labelling import check_label, record_labels
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.geojson import PIXEL
+from al_loop.domain.geojson import PIXEL, placed
 from al_loop.domain.labels import Label, LabelInput
 from al_loop.domain.points import DrawnFeatures, classes_at
 from al_loop.domain.samples import Sample
 from al_loop.domain.scaneo_links import Link, LinkedImage
 from al_loop.errors import ConflictError, InvalidValueError
-from al_loop.scaneo.annotations import Answer, Reading, ShownClass, read_annotations
-from al_loop.scaneo.campaign_plan import TASKS
+from al_loop.scaneo.annotations import Answer, OfferedHere, Reading, ShownClass, read_annotations
+from al_loop.scaneo.campaign_plan import LABELLED_TASKS
 from al_loop.scaneo.records import ScaneoAnnotation
 from al_loop.store import LabelStore
 from models.card import TaskName, TaskSpec
 from models.rasters.opening.sidecars import stamp
 from models.rasters.reading import pixel_hash, resolve_inside
+from models.tasks import kind_of
 
 MOST_PROBLEM = 500
 """Characters of a problem that are kept."""
@@ -98,11 +101,12 @@ class Collector:
         self, link: Link, campaign: Campaign, image: LinkedImage, rows: Sequence[ScaneoAnnotation], now: datetime
     ) -> LinkedImage:
         sample = _as_on_disk(self._store, campaign, image.sample_id or 0, now)
-        specs = [spec for spec in campaign.tasks if spec.task in TASKS]
+        specs = [spec for spec in campaign.tasks if spec.task in LABELLED_TASKS]
         if sample.file_problem is not None:
             problem = f"the file cannot be read any more ({sample.file_problem}); put it back"
             return msgspec.structs.replace(image, problem=problem)
-        reading = read_annotations(rows, specs, self._shown(campaign, sample, specs))
+        offered = self._offered(campaign, sample, image)
+        reading = read_annotations(rows, specs, self._shown(campaign, sample, specs), offered)
         problems = list(reading.problems)
         annotator = self._annotator(link, campaign, image, now)
         times = {spec.task: _labelled_at(link, rows, spec, now) for spec in specs}
@@ -209,6 +213,17 @@ class Collector:
             for values, shown_at in shown
         ]
 
+    def _offered(self, campaign: Campaign, sample: Sample, image: LinkedImage) -> list[OfferedHere]:
+        """Boxes that we offered on an image in SCANEO."""
+        found = []
+        for box in self._store.scaneo.boxes(campaign.campaign_id, image.image_id):
+            there = None if box.box is None else placed(shapely.box(*box.box), sample)
+            whole = there is not None and len(there.geoms) == 1
+            found.append(
+                OfferedHere(box.annotation_id, mapping(there.geoms[0]) if there is not None and whole else None)
+            )
+        return found
+
     def _pixel_hash(self, campaign: Campaign, sample: Sample) -> str:
         """Hash of the file's pixels as they are now."""
         path = resolve_inside(Path(campaign.root), sample.path)
@@ -265,10 +280,14 @@ def _usable(
             good.append(feature)
         else:
             name = feature["properties"]["label"] or "machine's"
-            problems.append(f"a {name} mask is left out: {refusal}; correct or delete it")
+            problems.append(f"a {name} {_drawn_as(answer.task)} is left out: {refusal}; correct or delete it")
     if not any(feature["properties"]["label"] for feature in good):
         return None
     return msgspec.structs.replace(label, features={"type": "FeatureCollection", "features": good})
+
+
+def _drawn_as(task: TaskName) -> str:
+    return "box" if kind_of(task).finds_objects else "mask"
 
 
 def _refusal(campaign: Campaign, sample: Sample, label: LabelInput, now: datetime) -> str | None:

@@ -11,18 +11,20 @@ import msgspec
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import POINTS_ASKED, HeldLease, QuerySample, QueryUnit
-from al_loop.domain.scaneo_links import Batch, BatchView, BoxReport, Link, LinkStatus, OfferedBox
-from al_loop.errors import NotFoundError, ScaneoError
+from al_loop.domain.scaneo_links import Batch, BatchView, BoxReport, Link, LinkStatus, OfferedBox, SuggestedBoxes
+from al_loop.errors import NoModelError, NotFoundError, ScaneoError
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import StrategyConfig
 from al_loop.runtime.ticks import Ticks
 from al_loop.scaneo.batches import close_batch, is_done, open_batch, view
 from al_loop.scaneo.boxes import push_boxes
 from al_loop.scaneo.connect import ConnectRequest, connect, disconnect, model_name
-from al_loop.scaneo.port import OpenScaneo
+from al_loop.scaneo.port import OpenScaneo, ScaneoPort
+from al_loop.scaneo.suggesting import Suggest, suggest_boxes
 from al_loop.scaneo.watching.database_file import AnnotationFile
 from al_loop.scaneo.watching.watcher import LinkWatcher
 from al_loop.store import LabelStore
+from models.tasks import kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ class ScaneoLinks:
         clock: Callable[[], datetime],
         flush: Callable[[], None],
         ticks: Ticks,
+        suggest: Suggest,
     ) -> None:
         """Keep links; nothing is watched before `start`.
 
@@ -55,7 +58,9 @@ class ScaneoLinks:
             clock: Gives aware UTC times.
             flush: Brings shown predictions that wait to be written into the store.
             ticks: Looks at each link again and again.
+            suggest: Runs the serving model on a sample.
         """
+        self._suggest = suggest
         self._store, self._layout, self._sampler = store, layout, sampler
         self._open_scaneo, self._clock, self._flush, self._ticks = open_scaneo, clock, flush, ticks
         self._closing = threading.Event()
@@ -114,7 +119,12 @@ class ScaneoLinks:
                 else:
                     for batch in self._store.scaneo.batches(campaign.campaign_id, open_only=True):
                         self._close(campaign, batch, "disconnected", watcher)
-                    disconnect(self._store, port, link)
+                    self._unwatch(campaign.campaign_id)  # before boxes are deleted: that is nobody's answer
+                    try:
+                        disconnect(self._store, port, link)
+                    except ScaneoError:
+                        self._watch(campaign.name, link)
+                        raise
             self._unwatch(campaign.campaign_id)
 
     def working(self) -> dict[int, bool]:
@@ -235,6 +245,7 @@ class ScaneoLinks:
                     self._store.queries.release(campaign.campaign_id, annotator, given, self._clock())
                 raise
             self._reload(campaign)
+            self._suggest_in(campaign, link, batch, [sample.path for sample in samples], port)
         return view(self._store, link, batch)
 
     def batches(self, campaign: Campaign) -> list[BatchView]:
@@ -270,6 +281,27 @@ class ScaneoLinks:
         link = self._link(campaign)
         with self._lock, self._open_scaneo(link.url) as port:
             return push_boxes(self._store, port, campaign, link, boxes, self._clock())
+
+    def suggest_boxes(self, campaign: Campaign, paths: Sequence[str]) -> SuggestedBoxes:
+        """Draw what the serving model finds in images. See `suggesting.suggest_boxes`.
+
+        Raises:
+            NotFoundError: The campaign has no link.
+        """
+        link = self._link(campaign)
+        with self._lock, self._open_scaneo(link.url) as port:
+            return suggest_boxes(self._store, port, campaign, link, paths, self._suggest, self._clock())
+
+    def _suggest_in(self, campaign: Campaign, link: Link, batch: Batch, paths: Sequence[str], port: ScaneoPort) -> None:
+        """Suggestions for a new batch; without a model for boxes, or where SCANEO fails, it goes without them."""
+        if campaign.current_version is None or not any(kind_of(spec.task).finds_objects for spec in campaign.tasks):
+            return
+        try:
+            suggest_boxes(
+                self._store, port, campaign, link, paths, self._suggest, self._clock(), batch=batch.scaneo_campaign
+            )
+        except (NoModelError, ScaneoError) as error:
+            logger.warning("campaign %s: batch %d has no suggestions: %s", campaign.name, batch.number, error)
 
     def _on_lease(self, campaign: Campaign, annotator: str, now: datetime) -> list[QuerySample]:
         """What an annotator has on lease and in no open batch yet, the best first."""

@@ -2,7 +2,7 @@
 
 SCANEO has no markers, and its tool for points is there only beside a SAM model. A thin polygon would be an annotation
 of the kind that answers are; a copy of the image with rings in it would be trained on. A box is an annotation of
-another kind, which is read for no task of ours, and its label is one that the campaign's classes do not have.
+another kind, and its label is one that the campaign's classes do not have: detection passes over it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,9 +15,8 @@ from al_loop.domain.scaneo_links import OfferedBox
 from al_loop.errors import InvalidValueError
 from al_loop.scaneo.boxes import box_corners
 from al_loop.scaneo.port import ScaneoPort
+from al_loop.scaneo.records import MARK
 
-MARK = "asked point"
-"""Label of the boxes, in the batch's campaign only."""
 COLOUR = "#ff00ff"
 
 SHARE = 100

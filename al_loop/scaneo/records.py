@@ -12,6 +12,9 @@ Bounds = tuple[float, float, float, float]
 Corner = tuple[float, float]
 """(latitude, longitude), EPSG:4326."""
 
+MARK = "asked point"
+"""Label of the boxes around points that a batch asks about, in the batch's campaign only; it is no class."""
+
 Colour = str
 """`#rrggbb`."""
 

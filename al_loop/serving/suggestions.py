@@ -1,6 +1,6 @@
 """Suggestions: whether an image gets one, and taking one over as an annotator's own label."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -115,6 +115,22 @@ def mask_regions(codes: NDArray[np.uint8], classes: Sequence[str]) -> dict[str, 
     }
 
 
+def proposed_objects(
+    spec: TaskSpec, prediction: RememberedPrediction, retired: Collection[str]
+) -> dict[str, Any] | None:
+    """The objects of a suggestion as GeoJSON in pixel coordinates; None for a task that finds none.
+
+    Args:
+        spec: The task.
+        prediction: What was suggested.
+        retired: Classes that are no longer given; objects of them are left out.
+    """
+    drawn = task_of(spec).drawn(prediction.answer)
+    if drawn is None:
+        return None
+    return drawn | {"features": [part for part in drawn["features"] if part["properties"]["label"] not in retired]}
+
+
 def class_shares(answer: Mapping[str, Any], classes: Sequence[str]) -> dict[str, float] | None:
     """Share of an image's valid area that a remembered mask gives each class; None for a task without masks.
 
@@ -132,6 +148,9 @@ def class_shares(answer: Mapping[str, Any], classes: Sequence[str]) -> dict[str,
 def _label(spec: TaskSpec, prediction: RememberedPrediction, sample_id: int, annotator: str) -> LabelInput:
     fields: dict[str, Any] = {"sample_id": sample_id, "task": spec.task, "annotator": annotator}
     task = task_of(spec)
+    drawn = task.drawn(prediction.answer)
+    if drawn is not None:
+        return LabelInput(**fields, features=drawn, crs=PIXEL)
     if not task.per_pixel:
         return LabelInput(**fields, classes=task.proposed(prediction.answer))
     if prediction.mask is None:

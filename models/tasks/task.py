@@ -327,13 +327,12 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
         """What query strategies may know of N images besides their scores; arguments as for `scores`."""
         return {}
 
-    def map_uncertainty(self, answer: NDArray[Any], height: int, width: int) -> Floats | None:
-        """Where an answer for a whole image is uncertain, (height, width), in `uncertainty_unit`.
+    def map_uncertainty(self, answer: NDArray[Any], window: Rectangle) -> Floats:
+        """Where in a window an answer for the whole image is uncertain, (height, width), in `uncertainty_unit`.
 
-        None: the answer does not say, so that it is found by hiding places, or is computed from a map of
-        probabilities.
+        For a task that finds objects. Of others it is found by hiding places, or computed from a map of probabilities.
         """
-        return None
+        raise NotImplementedError
 
     def gather_tables(self, height: int, width: int) -> Gathered[Tables]:
         """`tables` (1, ...) of a large image, from its tiles."""

@@ -15,7 +15,7 @@ from al_loop.domain.queries import POINTS_ASKED, ExplainedQuery, HeldLease, Quer
 from al_loop.domain.retraining import RetrainPolicy
 from al_loop.domain.rounds import AnnotatorProgress, Pretraining
 from al_loop.domain.samples import SampleView
-from al_loop.domain.scaneo_links import BatchView, BoxReport, LinkStatus, OfferedBox
+from al_loop.domain.scaneo_links import BatchView, BoxReport, LinkStatus, OfferedBox, SuggestedBoxes
 from models.card import ModelCard
 from models.progress import ProgressLine
 from service.answers import (
@@ -282,6 +282,11 @@ class Client:
     def push_boxes(self, name: str, boxes: Sequence[OfferedBox]) -> BoxReport:
         """Offer boxes to annotators."""
         return self._json("POST", f"/campaigns/{name}/scaneo/boxes", BoxReport, body=list(boxes))
+
+    def suggest_boxes(self, name: str, paths: Sequence[str]) -> SuggestedBoxes:
+        """Draw what the serving model finds in images of the linked SCANEO."""
+        body = {"paths": list(paths)}
+        return self._json("POST", f"/campaigns/{name}/scaneo/suggestions", SuggestedBoxes, body=body)
 
     def models(self, name: str) -> ModelList:
         """All model versions."""

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["print_skipped"]
 
 T = TypeVar("T")
-Layout = Literal["scaneo", "class-folders", "masks", "coco", "yolo", "table"]
+Layout = Literal["scaneo", "class-folders", "masks", "coco", "yolo", "voc", "table"]
 PATHS_A_REQUEST = 500
 LABELS_A_REQUEST = 200
 LABEL_BYTES_A_REQUEST = 8_000_000
@@ -62,11 +62,15 @@ def run(
     layout: Annotated[
         Layout | None, typer.Option(help="What the folder is, where that cannot be told for sure.")
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="What the labels are wanted for, where a folder holds several things; `detection`: boxes."),
+    ] = None,
     classes: Annotated[
         list[str] | None,
         typer.Option(
             "--classes",
-            help="Names of the codes of masks, in order; one name for masks of 0 and 255.",
+            help="Names of the codes of masks, or of YOLO's classes, in order; one name for masks of 0 and 255.",
             metavar="A,B,..",
         ),
     ] = None,
@@ -109,6 +113,7 @@ def run(
             images=images,
             layout="mask-pairs" if layout == "masks" else layout,
             classes=names,
+            task=task,
             report=lambda what, done, total: progress.update(planning, description=what, completed=done, total=total),
         )
         progress.remove_task(planning)
@@ -265,7 +270,7 @@ def run_export(
     campaign: CampaignName,
     out: Annotated[Path, typer.Option(help="File to write.", dir_okay=False)],
     export_format: Annotated[
-        Literal["scaneo", "geojson", "parquet"], typer.Option("--format", help="Format of the file.")
+        Literal["scaneo", "geojson", "parquet", "coco", "yolo"], typer.Option("--format", help="Format of the file.")
     ] = "geojson",
     force: Force = False,
     service: Service = DEFAULT_URL,
@@ -273,7 +278,8 @@ def run_export(
 ) -> None:
     """Write a campaign's current labels to a file.
 
-    For SCANEO (a ZIP archive), for GIS (GeoJSON in EPSG:4326) or as a table (Parquet).
+    For SCANEO (a ZIP archive), for GIS (GeoJSON in EPSG:4326) or as a table (Parquet); boxes also for COCO (JSON) and
+    YOLO (a ZIP archive).
     """
     check_writable(out)
     check_not_there(out, force)

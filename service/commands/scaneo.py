@@ -1,4 +1,4 @@
-"""`al-loop scaneo connect|status|disconnect|batch|close-batch|push-boxes`."""
+"""`al-loop scaneo connect|status|disconnect|batch|close-batch|push-boxes|suggest`."""
 
 import re
 from pathlib import Path
@@ -181,6 +181,28 @@ def push_boxes(
     out.print(f"{report.pushed} boxes offered, {len(report.skipped)} left out")
     for entry in report.skipped[:20]:
         out.print(f"  box {entry.index}: {entry.reason}", style="yellow", highlight=False, markup=False)
+
+
+def suggest(
+    campaign: CampaignName,
+    paths: Annotated[list[str], typer.Argument(help="Samples, by path.")],
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Draw the boxes that the serving model finds in images, for annotators in SCANEO.
+
+    Each box is drawn once. Batches get theirs when they are opened.
+    """
+    with connect(service, token) as client:
+        report = client.suggest_boxes(campaign, paths)
+    if as_json:
+        print_json(report)
+        return
+    out = console()
+    out.print(f"{report.boxes} boxes drawn in {report.images} images", highlight=False)
+    for entry in report.left_out[:20]:
+        out.print(f"  {entry.path}: {entry.problem}", style="yellow", highlight=False, markup=False)
 
 
 def campaign_name(theirs: str) -> str:

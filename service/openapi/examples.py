@@ -31,6 +31,7 @@ BATCH: dict[str, Any] = {"annotator": "anna", "query_size": 20}
 BOXES: list[dict[str, Any]] = [
     {"path": "north/tile_002.tif", "label": "ship", "box": [12.0, 40.5, 31.0, 52.0], "score": 0.91, "version": "v3"}
 ]
+SUGGESTED_IMAGES: dict[str, Any] = {"paths": ["north/tile_002.tif"]}
 QUERY: dict[str, Any] = {"annotator": "anna", "query_size": 5, "strategy": {"type": "auto"}}
 QUERY_ANSWER: dict[str, Any] = {
     "query_id": 12,
@@ -207,6 +208,43 @@ SUGGESTIONS: list[dict[str, Any]] = [
     }
 ]
 ACCEPT: dict[str, Any] = {"annotator": "anna", "task": "segmentation", "prediction_ids": [93]}
+FOUND: dict[str, Any] = {
+    "boxes": [[12.0, 40.5, 31.0, 52.0]],
+    "labels": ["ship"],
+    "scores": [0.91],
+    "features": {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "properties": {"class": "ship", "score": 0.91},
+                "geometry": {
+                    "type": "Polygon",
+                    "coordinates": [[[2.1, 41.4], [2.2, 41.4], [2.2, 41.5], [2.1, 41.5], [2.1, 41.4]]],
+                },
+            }
+        ],
+    },
+}
+BOX_LABEL: dict[str, Any] = {
+    "path": "north/tile_002.tif",
+    "task": "detection",
+    "annotator": "anna",
+    "crs": "pixel",
+    "features": {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "properties": {"label": "ship"},
+                "geometry": {
+                    "type": "Polygon",
+                    "coordinates": [[[12.0, 40.5], [31.0, 40.5], [31.0, 52.0], [12.0, 52.0], [12.0, 40.5]]],
+                },
+            }
+        ],
+    },
+}
 OUTLINE: dict[str, Any] = {
     "type": "Feature",
     "properties": {"label": "water", "task": "sam"},

@@ -21,10 +21,15 @@ from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET, IdempotencyKey, request_key
 from service.errors import problems
 from service.limits.lanes import EXPORTS, LANE
-from service.openapi.examples import CLASS_LABEL, POLYGON_LABEL, json_body
+from service.openapi.examples import BOX_LABEL, CLASS_LABEL, POLYGON_LABEL, json_body
 from service.requests.parameters import Annotator, AnyAnnotator, Moment, PathId, read_moment
 
-LABELS = {"classes": CLASS_LABEL, "polygons": POLYGON_LABEL, "several": [CLASS_LABEL, POLYGON_LABEL]}
+LABELS = {
+    "classes": CLASS_LABEL,
+    "polygons": POLYGON_LABEL,
+    "boxes": BOX_LABEL,
+    "several": [CLASS_LABEL, POLYGON_LABEL],
+}
 
 
 LabelList = Annotated[list[LabelInput], msgspec.Meta(max_length=MOST_LABELS)]
@@ -154,7 +159,10 @@ class LabelController(Controller):
         loop: NamedDependency[Loop],
         export_format: Annotated[ExportFormat, QueryParameter(name="format")],
     ) -> Stream:
-        """The current labels as a SCANEO folder (zip), one GeoJSON FeatureCollection, or Parquet."""
+        """The current labels as a SCANEO folder (zip), one GeoJSON FeatureCollection, or Parquet.
+
+        Boxes of a detection task also as one COCO file, or as YOLO text files (zip).
+        """
         name = target.name + FILE_ENDINGS[export_format]
         return Stream(
             export_campaign(loop.store, target, export_format),

@@ -9,14 +9,15 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from al_loop.domain.campaigns import Campaign
-from al_loop.errors import NotFoundError, UnsupportedError
+from al_loop.errors import NotFoundError
 from al_loop.loop import Loop
 from al_loop.serving.sam.prompt import read_prompt, read_sample_prompt
 from models.card import TaskName
 from service.access.tokens import requires
+from service.answers import BoxPrediction
 from service.errors import problems
 from service.limits.lanes import LANE, PREDICTIONS, small_first
-from service.openapi.examples import OUTLINE, PROBABILITIES, answer
+from service.openapi.examples import FOUND, OUTLINE, PROBABILITIES, answer
 from service.requests.uploads import image_of, read_form, read_image, text_of
 
 SPEC = problems(400, 401, 403, 404, 409, 413, 415, 422, 501, 503)
@@ -72,6 +73,26 @@ class PredictionController(Controller):
         return await _predicted(loop, campaign, "segmentation", await read_image(request), media_type="image/tiff")
 
     @post(
+        "/detection",
+        operation_id="predictDetection",
+        status_code=200,
+        responses=SPEC | answer(200, BoxPrediction, FOUND),
+    )
+    async def detection(
+        self,
+        request: Request[Any, Any, Any],
+        campaign: FromPath[str],
+        loop: NamedDependency[Loop],
+        token: Annotated[str | None, TOKEN] = None,
+    ) -> Response[dict[str, Any]]:
+        """Boxes of objects in the uploaded image, in its pixels, the likeliest first.
+
+        With `features` in EPSG:4326 where the image has a CRS that knows its place on Earth. SCANEO calls no such
+        route: there boxes are offered as annotations, see `POST .../scaneo/suggestions`.
+        """
+        return await _predicted(loop, campaign, "detection", await read_image(request))
+
+    @post(
         "/sam",
         operation_id="outlinePoints",
         status_code=200,
@@ -117,13 +138,11 @@ class PredictionController(Controller):
         loop: NamedDependency[Loop],
         token: Annotated[str | None, TOKEN] = None,
     ) -> Response[Any]:
-        """The answer to a task without a route of its own; `detection` is named by the interface but not built yet."""
+        """The answer to a task without a route of its own."""
         target = await sync_to_thread(loop.store.campaigns.get, campaign)
         if target.task(task) is not None:
             return await _predicted(loop, campaign, task, await read_image(request))
-        if task == "detection":
-            raise UnsupportedError(f"The task {task!r} is not built yet; use classification, segmentation or sam.")
-        raise NotFoundError("task", task, "use classification, segmentation or sam")
+        raise NotFoundError("task", task, "use classification, segmentation, detection or sam")
 
 
 async def _predicted(

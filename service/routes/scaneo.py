@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.scaneo_links import BatchView, BoxReport, LinkOptions, LinkStatus, OfferedBox
+from al_loop.domain.scaneo_links import BatchView, BoxReport, LinkOptions, LinkStatus, OfferedBox, SuggestedBoxes
 from al_loop.loop import Loop
 from al_loop.scaneo.connect import ConnectRequest
 from service.access.tokens import requires
@@ -15,10 +15,10 @@ from service.answers import NoBatch
 from service.dependencies import TARGET
 from service.errors import problems
 from service.limits.lanes import LANE, OPERATIONS
-from service.openapi.examples import BATCH, BOXES, LINK, json_body
+from service.openapi.examples import BATCH, BOXES, LINK, SUGGESTED_IMAGES, json_body
 from service.requests.parameters import PathId
 from service.scaneo.addresses import check_address, check_target
-from service.schemas import BatchRequest, LinkRequest
+from service.schemas import BatchRequest, BoxSuggestionRequest, LinkRequest
 from service.settings import Settings
 
 
@@ -173,3 +173,26 @@ class ScaneoController(Controller):
     ) -> BoxReport:
         """Offer a detector's boxes to annotators as SCANEO annotations. A box is never offered twice."""
         return loop.links.push_boxes(target, data)
+
+    @post(
+        "/suggestions",
+        operation_id="suggestScaneoBoxes",
+        opt={LANE: OPERATIONS},
+        status_code=200,
+        sync_to_thread=True,
+        dependencies=TARGET,
+        guards=[requires("annotate")],
+        responses=problems(400, 401, 403, 404, 409, 415, 502, 503),
+    )
+    def suggest_boxes(
+        self,
+        data: Annotated[BoxSuggestionRequest, json_body(one_image=SUGGESTED_IMAGES)],
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+    ) -> SuggestedBoxes:
+        """Run the serving model on images and draw the boxes that it finds as SCANEO annotations, each once.
+
+        For campaigns with a detection task: SCANEO runs no such models itself. Batches get theirs when they are opened.
+        Boxes that nobody touches become no label; who draws, moves or deletes one accepts those that are left.
+        """
+        return loop.links.suggest_boxes(target, data.paths)

@@ -26,6 +26,9 @@ from models.registry import ONNX_FILE, ModelRegistry
 
 SCALE = 1e-3
 
+BOXES = np.array([[8, 8, 20, 18, 0.9, 0], [30, 10, 44, 22, 0.6, 1], [2, 30, 8, 36, 0.1, 0]], np.float32)
+"""What a tiny detection model finds in every image: left, top, right, bottom, score, class. The last is not shown."""
+
 
 def make_tiny_onnx(
     registry_root: Path,
@@ -157,6 +160,16 @@ def _graph(bands: int, classes: int, tasks: Sequence[TaskName], multi_label: boo
             helper.make_node("Softmax", ["logits"], ["segmentation"], axis=1),
         ]
         outputs.append(helper.make_tensor_value_info("segmentation", TensorProto.FLOAT, ["n", classes + 1, "h", "w"]))
+    if "detection" in tasks:
+        constants["nothing"] = np.zeros((bands, BOXES.size), np.float32)
+        constants["boxes"] = (BOXES % np.array([[np.inf] * 5 + [classes]])).ravel().astype(np.float32)
+        constants["rows"] = np.array([-1, *BOXES.shape], np.int64)
+        nodes += [
+            helper.make_node("MatMul", ["embedding", "nothing"], ["zeros"]),
+            helper.make_node("Add", ["zeros", "boxes"], ["flat"]),
+            helper.make_node("Reshape", ["flat", "rows"], ["detection"]),
+        ]
+        outputs.append(helper.make_tensor_value_info("detection", TensorProto.FLOAT, ["n", *BOXES.shape]))
     return _model("tiny", bands, nodes, outputs, constants)
 
 

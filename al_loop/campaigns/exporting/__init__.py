@@ -3,15 +3,19 @@
 scaneo    a zip that SCANEO, or our own import, takes in again: `spai.json` and one GeoJSON an image
 geojson   one FeatureCollection of all answers, for a GIS
 parquet   one row an answer, for tables and notebooks
+coco      one JSON file of boxes, to lie beside the images
+yolo      a zip of `data.yaml` and a text file of boxes an image, to be unpacked beside the images
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import BinaryIO
 
 from al_loop.campaigns.exporting.summary import ExportFormat, ExportSummary
+from al_loop.campaigns.exporting.to_coco import write_coco
 from al_loop.campaigns.exporting.to_geojson import write_geojson
 from al_loop.campaigns.exporting.to_parquet import write_parquet
 from al_loop.campaigns.exporting.to_scaneo import write_scaneo
+from al_loop.campaigns.exporting.to_yolo import write_yolo
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label
 from al_loop.domain.samples import SampleHeader
@@ -24,9 +28,23 @@ MEDIA_TYPES: dict[ExportFormat, str] = {
     "scaneo": "application/zip",
     "geojson": "application/geo+json",
     "parquet": "application/vnd.apache.parquet",
+    "coco": "application/json",
+    "yolo": "application/zip",
 }
-FILE_ENDINGS: dict[ExportFormat, str] = {"scaneo": "-scaneo.zip", "geojson": ".geojson", "parquet": ".parquet"}
-_WRITERS: dict[ExportFormat, Writer] = {"scaneo": write_scaneo, "geojson": write_geojson, "parquet": write_parquet}
+FILE_ENDINGS: dict[ExportFormat, str] = {
+    "scaneo": "-scaneo.zip",
+    "geojson": ".geojson",
+    "parquet": ".parquet",
+    "coco": "-coco.json",
+    "yolo": "-yolo.zip",
+}
+_WRITERS: dict[ExportFormat, Writer] = {
+    "scaneo": write_scaneo,
+    "geojson": write_geojson,
+    "parquet": write_parquet,
+    "coco": write_coco,
+    "yolo": write_yolo,
+}
 
 
 def export_labels(
@@ -39,12 +57,15 @@ def export_labels(
     """Write labels to a file.
 
     Args:
-        target: Open for writing bytes; `scaneo` needs a seekable file.
+        target: Open for writing bytes; `scaneo` and `yolo` need a seekable file.
         campaign: The campaign; its tasks name the classes.
         labels: Current labels, in any order, retractions left out. Several annotators may have answered for one
-            sample: `scaneo` takes the one that counts (`al_loop.domain.labels.counting`), the other formats keep
-            all of them with their names and mark it.
+            sample: `scaneo`, `coco` and `yolo` take the one that counts (`al_loop.domain.labels.counting`), the other
+            formats keep all of them with their names and mark it.
         samples: The sample of each label, by id.
         export_format: What to write.
+
+    Raises:
+        InvalidValueError: `coco` or `yolo` of a campaign without boxes.
     """
     return _WRITERS[export_format](target, campaign, labels, samples)

@@ -14,11 +14,19 @@ BLOCK_BYTES = 1 << 16
 
 
 def export_campaign(store: LabelStore, campaign: Campaign, export_format: ExportFormat) -> Iterator[bytes]:
-    """The current labels as blocks of bytes; the file is complete before the first block is given out."""
-    target = TemporaryFile()  # noqa: SIM115  # closed by the generator that reads it
+    """The current labels as blocks of bytes; the file is complete before the first block is given out.
+
+    Raises:
+        InvalidValueError: The campaign has no labels of the kind that the format holds.
+    """
     labels = list(_current(store, campaign))
     samples = store.samples.get_many(campaign.campaign_id, {label.sample_id for label in labels})
-    export_labels(target, campaign, labels, samples, export_format)
+    target = TemporaryFile()  # noqa: SIM115  # closed by the generator that reads it
+    try:
+        export_labels(target, campaign, labels, samples, export_format)
+    except BaseException:
+        target.close()
+        raise
     target.seek(0)
     return _blocks(target)
 

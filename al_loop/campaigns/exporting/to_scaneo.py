@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 import msgspec
+import shapely
 
 from al_loop.campaigns.exporting.coordinates import features_of, geographic_geometry
 from al_loop.campaigns.exporting.summary import ExportSummary
@@ -26,6 +27,7 @@ from al_loop.domain.class_colours import class_colours
 from al_loop.domain.labels import Label, counting
 from al_loop.domain.samples import SampleHeader, SkippedPath
 from models.card import TaskName
+from models.tasks import kind_of
 
 LEFT_OUT_FILE = "left-out.txt"
 _NOWHERE = Geometry("Polygon")
@@ -39,6 +41,7 @@ class _Answer(msgspec.Struct, frozen=True):
     ignored: list[IgnoredRegion]
     placed: bool
     """False: it has polygons, and nothing tells where on Earth they lie."""
+    ignored_boxes: list[Geometry] = []
 
 
 def write_scaneo(
@@ -46,10 +49,10 @@ def write_scaneo(
 ) -> ExportSummary:
     """Write `spai.json` and one GeoJSON an image, of the answer to each task that counts (`counting`).
 
-    Polygons become MultiPolygons in EPSG:4326, as SCANEO's brush draws them. What SCANEO cannot say (an empty answer,
-    regions to ignore) goes to the member `al_loop`, which it passes over and our import reads. Left out, with a
-    reason in `left-out.txt`: polygons on samples without a place on Earth, and images that share their annotation
-    file with another. Memory grows with the size of the answers written.
+    Polygons become MultiPolygons in EPSG:4326, as SCANEO's brush draws them; objects become boxes, one a polygon. What
+    SCANEO cannot say (an empty answer, regions to ignore) goes to the member `al_loop`, which it passes over and our
+    import reads. Left out, with a reason in `left-out.txt`: polygons on samples without a place on Earth, and images
+    that share their annotation file with another. Memory grows with the size of the answers written.
 
     Args:
         target: Seekable file.
@@ -102,6 +105,8 @@ def _counting_answers(
 
 
 def _answer(label: Label, sample: SampleHeader) -> _Answer:
+    if kind_of(label.task).finds_objects:
+        return _boxes(label, sample)
     names = label.classes or []
     annotations = [Annotation(_NOWHERE, Properties(label=name, task="classification")) for name in names]
     ignored: list[IgnoredRegion] = []
@@ -117,6 +122,28 @@ def _answer(label: Label, sample: SampleHeader) -> _Answer:
     return _Answer(label.label_id, annotations, ignored, placed=True)
 
 
+def _boxes(label: Label, sample: SampleHeader) -> _Answer:
+    """Boxes as SCANEO draws them, with two corners; and the polygon, which says more of a box that is turned there."""
+    annotations: list[Annotation] = []
+    ignored: list[Geometry] = []
+    for feature in features_of(label):
+        geometry = geographic_geometry(feature["geometry"], label.crs, sample)
+        if geometry is None:
+            return _Answer(label.label_id, [], [], placed=False)
+        name = feature["properties"]["label"]
+        for part in shapely.get_parts(shapely.geometry.shape(geometry)):
+            polygon = Geometry(
+                "Polygon", msgspec.Raw(msgspec.json.encode(shapely.geometry.mapping(part)["coordinates"]))
+            )
+            if name is None:
+                ignored.append(polygon)
+            else:
+                west, south, east, north = part.bounds
+                corners = ((south, east), (north, west))  # in the order in which its annotators draw
+                annotations.append(Annotation(polygon, Properties(label=name, task=label.task, bbox=corners)))
+    return _Answer(label.label_id, annotations, [], placed=True, ignored_boxes=ignored)
+
+
 def _multi_polygon(geometry: dict[str, Any]) -> Geometry:
     coordinates = geometry["coordinates"]
     if geometry["type"] == "Point":
@@ -128,5 +155,7 @@ def _multi_polygon(geometry: dict[str, Any]) -> Geometry:
 def _collection(answers: Mapping[TaskName, _Answer]) -> AnnotationCollection:
     annotations = [annotation for answer in answers.values() for annotation in answer.annotations]
     ignored = [region for answer in answers.values() for region in answer.ignored]
+    boxes = [region for answer in answers.values() for region in answer.ignored_boxes]
     empty = sorted(task for task, answer in answers.items() if not answer.annotations and not answer.ignored)
-    return AnnotationCollection(annotations, Extension(empty, ignored) if empty or ignored else None)
+    extension = Extension(empty, ignored, boxes)
+    return AnnotationCollection(annotations, None if extension == Extension() else extension)

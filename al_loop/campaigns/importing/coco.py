@@ -1,6 +1,9 @@
-"""COCO: one JSON file for many images, with outlines as polygons or run lengths; also as Roboflow writes it."""
+"""COCO: one JSON file for many images, with outlines as polygons or run lengths; also as Roboflow writes it.
 
-from collections.abc import Iterator, Sequence
+Outlines are read here, boxes in `al_loop.campaigns.importing.boxes.coco`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -8,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.campaigns.importing.listing import ImageNames, Listing, is_image, suffix
-from al_loop.campaigns.importing.mask_pairs import features_of, segmentation_plan
+from al_loop.campaigns.importing.mask_pairs import features_of, features_plan
 from al_loop.campaigns.importing.plan import ImportPlan, ReportStep
-from al_loop.errors import InvalidValueError, UnsupportedError
+from al_loop.errors import InvalidValueError
 from models.errors import RasterError
 from models.rasters.reading import read_header
 
@@ -18,10 +21,15 @@ LOOKED_FOR = "COCO annotations (_annotations.coco.json, or annotations/instances
 _MOST_PX = 2**28
 
 
+Id = int | str
+"""The format says numbers; some tools write texts. 7 and "7" are the same."""
+ANSWERED = "al_loop_answered"
+
+
 class Category(msgspec.Struct, frozen=True):
     """A class."""
 
-    id: int
+    id: Id
     name: str
     supercategory: str | None = None
 
@@ -29,18 +37,23 @@ class Category(msgspec.Struct, frozen=True):
 class CocoImage(msgspec.Struct, frozen=True):
     """An image of the file."""
 
-    id: int
+    id: Id
     file_name: str
     width: int | None = None
     height: int | None = None
+    al_loop_answered: bool = False
+    """Whether somebody looked at it: without an object it shows none. As our export writes it."""
 
 
 class CocoAnnotation(msgspec.Struct, frozen=True):
     """One object."""
 
-    image_id: int
-    category_id: int
+    image_id: Id
+    category_id: Id
     segmentation: Any = None
+    bbox: Any = None
+    """Left, top, width, height in pixels."""
+    iscrowd: int | bool = 0
 
 
 class CocoFile(msgspec.Struct, frozen=True):
@@ -68,56 +81,75 @@ def recognises(listing: Listing) -> bool:
     return bool(_files(listing))
 
 
-def plan(listing: Listing, report: ReportStep) -> ImportPlan:
+def read(listing: Listing, report: ReportStep) -> list[tuple[str, CocoFile]]:
+    """The COCO files of a folder by their paths; those that cannot be read are named in the listing."""
+    found, files = [], _files(listing)
+    for done, file in enumerate(files, start=1):
+        try:
+            found.append((file, _decoder.decode((listing.root / file).read_bytes())))
+        except (msgspec.DecodeError, OSError, UnicodeError) as error:
+            listing.fail(file, f"not a COCO file: {error}")
+        report("annotation files", done, len(files))
+    return found
+
+
+def counts(files: Iterable[tuple[str, CocoFile]]) -> tuple[int, int]:
+    """How many objects have an outline, and how many have none but a box."""
+    outlines = [bool(entry.segmentation) for _, content in files for entry in content.annotations]
+    return sum(outlines), len(outlines) - sum(outlines)
+
+
+def class_names(contents: Iterable[CocoFile]) -> list[str]:
+    """Classes by their ids; a category that only others belong to, as Roboflow writes one, is none."""
+    classes: dict[str, None] = {}
+    for content in contents:
+        used = {str(annotation.category_id) for annotation in content.annotations}
+        parents = {category.supercategory for category in content.categories}
+        kept = [entry for entry in content.categories if str(entry.id) in used or entry.name not in parents]
+        classes.update((category.name, None) for category in sorted(kept, key=_by_id))
+    return list(classes)
+
+
+def plan(listing: Listing, files: Sequence[tuple[str, CocoFile]]) -> ImportPlan:
     """Plan a segmentation campaign; images without an object join the pool unlabelled.
 
     An image that has an object without an outline (a box only), or one that cannot be read, is left out as a whole:
     without it the answer would not be complete.
 
+    Args:
+        listing: The folder.
+        files: Its COCO files by their paths, as they were read.
+
     Raises:
-        InvalidValueError: No file can be read, or none names an image of the folder.
-        UnsupportedError: All objects are boxes.
+        InvalidValueError: No outline of an image can be used.
     """
-    names, files = ImageNames(listing), _files(listing)
+    names, known = ImageNames(listing), {file for file, _ in files}
     paths = [path for path in listing.files if is_image(path)]
     labelled: dict[str, _Labelled] = {}
-    classes: dict[str, None] = {}
-    boxes = 0
-    for done, file in enumerate(files, start=1):
-        try:
-            content = _decoder.decode((listing.root / file).read_bytes())
-        except (msgspec.DecodeError, OSError, UnicodeError) as error:
-            listing.fail(file, f"not a COCO file: {error}")
-            continue
-        used = {annotation.category_id for annotation in content.annotations}
-        parents = {category.supercategory for category in content.categories}
-        kept = [entry for entry in content.categories if entry.id in used or entry.name not in parents]
-        classes.update((category.name, None) for category in sorted(kept, key=lambda category: category.id))
-        boxes += _gather(listing, names, file, content, labelled)
-        report("annotation files", done, len(files))
+    for file, content in files:
+        _gather(listing, names, file, content, labelled)
     for path in listing.files:
-        if not is_image(path) and path not in files:
+        if not is_image(path) and path not in known:
             listing.skip(path, "neither an image nor a COCO file")
     usable = {path: entry for path, entry in labelled.items() if _fits(listing, path, entry)}
     if not usable:
-        if boxes:
-            raise UnsupportedError(
-                f"{', '.join(files)}: {boxes} annotations are boxes without an outline; detection is not built yet. "
-                "Export as COCO segmentation, or as masks"
-            )
-        raise InvalidValueError(
-            "$.directory", f"no outline of an image in {', '.join(files)}: {listing.why() or 'no annotation'}"
-        )
+        told = ", ".join(sorted(known) or _files(listing))
+        raise InvalidValueError("$.directory", f"no outline of an image in {told}: {listing.why() or 'no annotation'}")
     without = len(paths) - len(usable)
-    return segmentation_plan(
+    return features_plan(
         "coco",
+        "segmentation",
         listing,
         paths,
-        list(classes),
+        class_names(content for _, content in files),
         {path: [name for name, _ in entry.objects] for path, entry in usable.items()},
         lambda path: {"type": "FeatureCollection", "features": list(_features(usable[path]))},
         [f"{without} images without an outline join the pool unlabelled"] if without else [],
     )
+
+
+def _by_id(category: Category) -> tuple[int, str]:
+    return (int(category.id), "") if str(category.id).lstrip("-").isdecimal() else (0, str(category.id))
 
 
 def _files(listing: Listing) -> list[str]:
@@ -139,35 +171,31 @@ def _looks_like_coco(listing: Listing, path: str) -> bool:
     return True
 
 
-def _gather(listing: Listing, names: ImageNames, file: str, content: CocoFile, labelled: dict[str, _Labelled]) -> int:
-    """Add the images of a file that have complete outlines; returns how many annotations are boxes."""
-    class_of = {category.id: category.name for category in content.categories}
-    objects: dict[int, list[CocoAnnotation]] = {}
+def _gather(listing: Listing, names: ImageNames, file: str, content: CocoFile, labelled: dict[str, _Labelled]) -> None:
+    """Add the images of a file that have complete outlines."""
+    class_of = {str(category.id): category.name for category in content.categories}
+    objects: dict[str, list[CocoAnnotation]] = {}
     for annotation in content.annotations:
-        objects.setdefault(annotation.image_id, []).append(annotation)
-    boxes = 0
+        objects.setdefault(str(annotation.image_id), []).append(annotation)
     for image in content.images:
-        entries = objects.get(image.id, [])
+        entries = objects.get(str(image.id), [])
         if not entries:
             continue
-        without = sum(not entry.segmentation for entry in entries)
-        boxes += without
         path = names.find(image.file_name, file.rpartition("/")[0])
         at = f"{file}: {image.file_name}"
         if path is None:
             listing.fail(at, "no image of that name, or several")
-        elif without:
-            listing.fail(at, "it has boxes without an outline; detection is not built yet")
-        elif any(entry.category_id not in class_of for entry in entries):
+        elif not all(entry.segmentation for entry in entries):
+            listing.fail(at, "it has boxes without an outline; --task detection takes boxes")
+        elif any(str(entry.category_id) not in class_of for entry in entries):
             listing.fail(at, "a category that the file does not list")
-        elif not all(_is_outline(entry.segmentation) for entry in entries):
+        elif not all(is_outline(entry.segmentation) for entry in entries):
             listing.fail(at, "an outline that is neither polygons nor run lengths")
         elif path in labelled:
             listing.fail(at, "annotated twice; the first was taken")
         else:
-            told = [(class_of[entry.category_id], entry.segmentation) for entry in entries]
+            told = [(class_of[str(entry.category_id)], entry.segmentation) for entry in entries]
             labelled[path] = _Labelled(image.width or 0, image.height or 0, told)
-    return boxes
 
 
 def _fits(listing: Listing, path: str, entry: _Labelled) -> bool:
@@ -186,7 +214,8 @@ def _fits(listing: Listing, path: str, entry: _Labelled) -> bool:
     return True
 
 
-def _is_outline(segmentation: object) -> bool:
+def is_outline(segmentation: object) -> bool:
+    """Whether this is a list of polygons, or run lengths that fit their size."""
     if isinstance(segmentation, list):
         return all(
             isinstance(ring, list) and len(ring) >= 6 and len(ring) % 2 == 0

@@ -114,7 +114,9 @@ def _read(listing: Listing, path: str) -> _Table | None:
     class_column = next((columns.index(name) for name in _CLASS_COLUMNS if name in columns), None)
     if class_column is not None:
         if _BOX_COLUMNS & set(columns):
-            raise UnsupportedError(f"{path} holds boxes ({', '.join(header)}); detection is not built yet")
+            raise UnsupportedError(
+                f"{path} holds boxes ({', '.join(header)}); boxes are read from COCO, YOLO and Pascal VOC"
+            )
         rows = [(line[file_column], _names(line[class_column])) for line in lines if line[class_column].strip()]
         return _Table(path, rows, sorted({name for _, names in rows for name in names})) if rows else None
     return _one_hot(path, header, lines, file_column)

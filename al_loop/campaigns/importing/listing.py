@@ -1,6 +1,7 @@
 """List the files of a folder, leaving out what no importer should look at."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,7 +99,10 @@ def _reason_to_skip(entry: os.DirEntry[str], root: Path) -> str | None:
 
 
 class ImageNames:
-    """Finds the image that a label file names: by its path, or by its name where only one has it."""
+    """Finds the image that a label file names: by its path, or by its name where only one has it.
+
+    An absolute path is one of another machine: its last folders count, as far as they fit.
+    """
 
     def __init__(self, listing: Listing) -> None:
         self._paths = {path for path in listing.files if is_image(path)}
@@ -116,6 +120,8 @@ class ImageNames:
             near: Folder of the label file, as `train/`, or empty; looked at first.
         """
         named = name.strip().replace("\\", "/").removeprefix("./")
+        if named.startswith("/") or re.match("[A-Za-z]:/", named):
+            return self._by_tail(named)
         folder = near.rstrip("/")
         for place in (folder, folder.rpartition("/")[0], ""):
             for part in ("", "images/"):
@@ -130,6 +136,17 @@ class ImageNames:
         for paths in (near_it, same_end):
             if len(paths) == 1:
                 return paths[0]
+        return None
+
+    def _by_tail(self, named: str) -> str | None:
+        """The image of an absolute path from another machine: the one that has the longest end of it."""
+        parts = [part for part in named.split("/") if part]
+        same_name = self._by_name.get(parts[-1], []) if parts else []
+        for start in range(len(parts)):
+            tail = "/".join(parts[start:])
+            found = [path for path in same_name if f"/{path}".endswith(f"/{tail}")]
+            if found:
+                return found[0] if len(found) == 1 else None
         return None
 
 

@@ -21,7 +21,7 @@ from al_loop.campaigns.importing.plan import FolderKind, ImportPlan, ReportStep
 from al_loop.domain.campaigns import CampaignSettings, ReserveSettings
 from al_loop.domain.labels import LabelInput
 from al_loop.errors import InvalidValueError
-from models.card import BACKGROUND, IGNORE, TaskSpec
+from models.card import BACKGROUND, IGNORE, TaskName, TaskSpec
 from models.errors import RasterError
 from models.rasters.mask_pixels import MaskPixels, read_mask
 from models.rasters.masks import codes_to_polygons
@@ -85,8 +85,9 @@ def plan(listing: Listing, report: ReportStep, classes: Sequence[str] | None = N
     if not usable:
         raise InvalidValueError("$.directory", f"no mask in {listing.root} can be used: {listing.why()}")
     names = dict(enumerate(meaning.names, start=1))
-    return segmentation_plan(
+    return features_plan(
         "mask-pairs",
+        "segmentation",
         listing,
         sides.images,
         meaning.names,
@@ -96,8 +97,9 @@ def plan(listing: Listing, report: ReportStep, classes: Sequence[str] | None = N
     )
 
 
-def segmentation_plan(
+def features_plan(
     kind: FolderKind,
+    task: TaskName,
     listing: Listing,
     paths: list[str],
     classes: Sequence[str],
@@ -105,10 +107,11 @@ def segmentation_plan(
     features: Callable[[str], dict[str, Any] | None],
     notes: Sequence[str] = (),
 ) -> ImportPlan:
-    """The plan of a folder of masks or outlines in pixels; what they do not cover is background.
+    """The plan of a folder of masks, outlines or boxes in pixels; what they do not cover is background.
 
     Args:
         kind: Of folder.
+        task: That the labels answer.
         listing: The folder.
         paths: Its images.
         classes: Names in the order of their codes.
@@ -121,21 +124,21 @@ def segmentation_plan(
     def read(annotator: str) -> Iterator[LabelInput]:
         for path in paths:
             if path in labelled and (found := features(path)) is not None:
-                yield LabelInput(path=path, task="segmentation", annotator=annotator, features=found, crs="pixel")
+                yield LabelInput(path=path, task=task, annotator=annotator, features=found, crs="pixel")
 
     return ImportPlan(
         kind=kind,
         root=listing.root,
-        tasks=[TaskSpec(task="segmentation", classes=list(classes))],
+        tasks=[TaskSpec(task=task, classes=list(classes))],
         paths=paths,
         settings=CampaignSettings(
             unlabelled="background", reserve=ReserveSettings(group_pattern=group_pattern(listing, paths))
         ),
-        label_counts={"segmentation": len(labelled)},
+        label_counts={task: len(labelled)},
         skipped=listing.skipped,
         problems=listing.problems,
         notes=[*notes, *splits_note(paths)],
-        class_counts={"segmentation": {name: counts[name] for name in classes}},
+        class_counts={task: {name: counts[name] for name in classes}},
         read_labels=read,
     )
 

@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from al_loop.campaigns.importing import class_folders, coco, label_table, mask_pairs, scaneo, yolo
-from al_loop.campaigns.importing.layout import place_of
-from al_loop.campaigns.importing.listing import Listing, is_image, list_folder, suffix
+from al_loop.campaigns.importing.boxes import DETECTION, voc
+from al_loop.campaigns.importing.boxes import coco as coco_boxes
+from al_loop.campaigns.importing.boxes import yolo as yolo_boxes
+from al_loop.campaigns.importing.listing import Listing, is_image, list_folder
 from al_loop.campaigns.importing.plan import FolderKind, ImportPlan, ReportStep, ignore_steps
-from al_loop.errors import InvalidValueError, UnsupportedError
+from al_loop.errors import InvalidValueError
+from models.card import TaskName
 
-_NAMED_CODES = ("mask-pairs", "yolo")
+_NAMED_CODES = ("mask-pairs", "yolo", "voc")
 """Kinds whose codes `classes` can name."""
 _SHOWN_FOLDERS = 12
 
@@ -21,63 +24,87 @@ def plan_import(
     images: Path | None = None,
     layout: FolderKind | None = None,
     classes: Sequence[str] | None = None,
+    task: TaskName | None = None,
     report: ReportStep = ignore_steps,
 ) -> ImportPlan:
     """Recognise a labelled folder and plan its import; nothing is written.
 
     Tried in this order: a SCANEO export (`spai.json`, or `labels.json` of its older format, with one GeoJSON an
-    image), COCO, YOLO outlines, images with masks, a table of labels, class folders `<class>/<image>`. Folders that
-    may be two of them, and those that only hold boxes, are refused.
+    image), COCO, YOLO, images with masks, Pascal VOC, a table of labels, class folders `<class>/<image>`. Folders that
+    may be two of them are refused. COCO and YOLO files with outlines are segmentation, those with boxes only detection;
+    where some objects have an outline and some only a box, `task` has to say which.
 
     Args:
         directory: Folder with the labels, and with the images unless `images` is given.
         images: The campaign folder of a SCANEO export that was written somewhere else.
         layout: What the folder is, if it is known; None: it is recognised.
-        classes: Names of the codes of masks or outlines, in order.
+        classes: Names of the codes of masks, outlines or boxes, in order.
+        task: What the labels are wanted for; None: what the folder holds. `detection` takes the bounds of outlines.
         report: Called while label files are read.
 
     Raises:
         InvalidValueError: Not a folder, of no known kind or of several, or a label file that names the classes is
-            malformed.
-        UnsupportedError: The only labels are of a task that is not built yet.
+            malformed; or it holds no labels for the task.
     """
     root = _folder(directory, "$.directory")
     listing = list_folder(root)
     if images is not None:
-        return scaneo.plan(listing, list_folder(_folder(images, "$.images")), report)
-    kind = layout or _recognised(listing)
+        return scaneo.plan(listing, list_folder(_folder(images, "$.images")), report, task)
+    kind = layout or _recognised(listing, task)
     if kind is None:
         raise InvalidValueError("$.directory", _unknown(listing))
     if classes is not None and kind not in _NAMED_CODES:
-        raise InvalidValueError("$.classes", f"{kind} names its classes itself; --classes is for masks and YOLO")
+        raise InvalidValueError(
+            "$.classes", f"{kind} names its classes itself; --classes is for masks, YOLO and Pascal VOC"
+        )
     match kind:
         case "scaneo":
-            return scaneo.plan(listing, listing, report)
+            return scaneo.plan(listing, listing, report, task)
         case "coco":
             _checked(listing, coco.recognises(listing), coco.LOOKED_FOR)
-            return coco.plan(listing, report)
+            files = coco.read(listing, report)
+            if _wants_boxes(listing, task, *coco.counts(files)):
+                return coco_boxes.plan(listing, files)
+            return _answering(coco.plan(listing, files), task)
         case "yolo":
-            return yolo.plan(listing, report, classes)
+            folder = yolo.read(listing, report, classes)
+            if _wants_boxes(listing, task, *folder.counts()):
+                return yolo_boxes.plan(listing, folder)
+            return _answering(yolo.plan(listing, folder), task)
+        case "voc":
+            _checked(listing, voc.recognises(listing), voc.LOOKED_FOR)
+            return _answering(voc.plan(listing, report, classes), task)
         case "mask-pairs":
             _checked(listing, mask_pairs.recognises(listing), mask_pairs.LOOKED_FOR)
-            return mask_pairs.plan(listing, report, classes)
+            return _answering(mask_pairs.plan(listing, report, classes), task)
         case "table":
             _checked(listing, label_table.recognises(listing), label_table.LOOKED_FOR)
-            return label_table.plan(listing)
+            return _answering(label_table.plan(listing), task)
         case "class-folders":
-            return class_folders.plan(listing, forced=layout is not None)
+            return _answering(class_folders.plan(listing, forced=layout is not None), task)
 
 
-def _recognised(listing: Listing) -> FolderKind | None:
+def _recognised(listing: Listing, task: TaskName | None) -> FolderKind | None:
     if scaneo.recognises(listing):
         return "scaneo"
+    boxes: list[FolderKind] = ["voc"] if voc.recognises(listing) else []
+    of_objects: list[FolderKind] = []
     if coco.recognises(listing):
-        return "coco"
-    if mask_pairs.recognises(listing):
-        return "mask-pairs"
+        of_objects.append("coco")
     if yolo.recognises(listing):
-        return "yolo"
-    _refuse_boxes(listing)
+        of_objects.append("yolo")
+    masks = mask_pairs.recognises(listing)
+    if len(found := [*of_objects, *(boxes if not masks or task == DETECTION else [])]) > 1:
+        told = " or ".join(f"--layout {kind}" for kind in found)
+        raise InvalidValueError(
+            "$.directory", f"{listing.root} is ambiguous: it holds {' and '.join(found)}; say {told}"
+        )
+    if "coco" in of_objects or (task == DETECTION and found):
+        return found[0]
+    if masks:
+        return "mask-pairs"
+    if found:
+        return found[0]
     folders, table = class_folders.recognises(listing), label_table.recognises(listing)
     if folders and (reason := class_folders.doubt(listing)) is not None:
         raise InvalidValueError("$.directory", f"{listing.root} is ambiguous: {reason}; {class_folders.DECIDES}")
@@ -92,15 +119,36 @@ def _recognised(listing: Listing) -> FolderKind | None:
     return "table" if table else None
 
 
-def _refuse_boxes(listing: Listing) -> None:
-    """Refuse folders that hold boxes of objects, as Pascal VOC's Annotations/*.xml."""
-    files = [path for path in listing.files if suffix(path) == ".xml"]
-    stems = {place_of(path).base for path in listing.files if is_image(path)}
-    if any(place_of(path).base in stems for path in files):
-        raise UnsupportedError(
-            f"{listing.root} holds Pascal VOC annotations ({files[0]}), which are boxes; detection is not built yet. "
-            "Masks of its SegmentationClass/ can be imported"
+def _wants_boxes(listing: Listing, task: TaskName | None, outlines: int, boxes: int) -> bool:
+    """Whether objects are read as boxes.
+
+    Raises:
+        InvalidValueError: Some objects have an outline and some only a box, and nobody said what is wanted.
+    """
+    if task is not None:
+        return task == DETECTION
+    if outlines and boxes:
+        raise InvalidValueError(
+            "$.task",
+            f"{listing.root} is ambiguous: {outlines} objects have an outline and {boxes} only a box; say --task "
+            "detection for boxes, where an outline counts by its bounds, or --task segmentation for the outlines, "
+            "which leaves out images with boxes",
         )
+    return boxes > 0
+
+
+def _answering(plan: ImportPlan, task: TaskName | None) -> ImportPlan:
+    """The plan, if it answers the task that is wanted.
+
+    Raises:
+        InvalidValueError: It answers others.
+    """
+    answered = [spec.task for spec in plan.tasks]
+    if task is not None and task not in answered:
+        raise InvalidValueError(
+            "$.task", f"{plan.root} ({plan.kind}) holds labels for {', '.join(answered)}, not {task}"
+        )
+    return plan
 
 
 def _checked(listing: Listing, found: bool, looked_for: str) -> None:
@@ -112,7 +160,7 @@ def _unknown(listing: Listing) -> str:
     images = [path for path in listing.files if is_image(path)]
     folders = Counter(path.rpartition("/")[0] or "." for path in images)
     shown = ", ".join(f"{folder}/ ({count})" for folder, count in sorted(folders.items())[:_SHOWN_FOLDERS])
-    kinds = (scaneo, coco, yolo, mask_pairs, label_table, class_folders)
+    kinds = (scaneo, coco, yolo, voc, mask_pairs, label_table, class_folders)
     return (
         f"{listing.root} is no labelled folder that we know ({len(listing.files)} files, {len(images)} of them images"
         + (f": {shown}" if images else "")

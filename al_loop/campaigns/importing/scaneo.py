@@ -20,7 +20,7 @@ from al_loop.campaigns.scaneo_format import (  # fmt: skip
 )
 from al_loop.domain.campaigns import CampaignSettings
 from al_loop.domain.labels import LabelInput
-from al_loop.errors import InvalidValueError, UnsupportedError
+from al_loop.errors import InvalidValueError
 from models.card import TaskName, TaskSpec
 
 LOOKED_FOR = "a SCANEO export (spai.json or labels.json, and <image>.geojson beside the images)"
@@ -45,7 +45,9 @@ class _Usage:
         if answers.regions is not None:
             names = (region["properties"]["label"] for region in answers.regions)
             self._count("segmentation", [name for name in names if name is not None])
-        self.labels.setdefault("detection", {}).update(dict.fromkeys(sorted(answers.boxes)))
+        if answers.boxes is not None:
+            names = (box["properties"]["label"] for box in answers.boxes)
+            self._count("detection", [name for name in names if name is not None])
 
     def _count(self, task: TaskName, labels: list[str]) -> None:
         self.counts[task] = self.counts.get(task, 0) + 1
@@ -62,7 +64,7 @@ def recognises(listing: Listing) -> bool:
     return bool(annotations) and (not images or not annotations.isdisjoint(images))
 
 
-def plan(annotations: Listing, images: Listing, report: ReportStep) -> ImportPlan:
+def plan(annotations: Listing, images: Listing, report: ReportStep, wanted: TaskName | None = None) -> ImportPlan:
     """Plan a campaign with the tasks that the annotations use.
 
     A label belongs to a task unless only other tasks use it. An image without a GeoJSON is unlabelled, not empty.
@@ -71,10 +73,10 @@ def plan(annotations: Listing, images: Listing, report: ReportStep) -> ImportPla
         annotations: Folder of the GeoJSON files.
         images: Folder of the images; the same listing when they lie together.
         report: Called while annotation files are read.
+        wanted: The only task to take; None: all.
 
     Raises:
-        InvalidValueError: No image, no usable annotation, or a malformed label list.
-        UnsupportedError: The only annotations are detections.
+        InvalidValueError: No image, no usable annotation, none of the wanted task, or a malformed label list.
     """
     paths = _images(images)
     if not paths:
@@ -86,11 +88,13 @@ def plan(annotations: Listing, images: Listing, report: ReportStep) -> ImportPla
     usage = _read_usage(annotations, files, report)
     names = _label_names(annotations, images)
     if not usage.counts:
-        if usage.labels.get("detection"):
-            raise UnsupportedError(f"{annotations.root} holds only boxes; detection is not built yet")
         told = f": {annotations.why()}" if annotations.problems else f"; looked for {LOOKED_FOR}"
         raise InvalidValueError("$.directory", f"no annotation of an image in {annotations.root}{told}{hint}")
-    tasks = [_task(task, names, usage) for task in sorted(usage.counts)]
+    tasks = [_task(task, names, usage) for task in sorted(usage.counts) if wanted in (None, task)]
+    if not tasks:
+        there = ", ".join(sorted(usage.counts))
+        raise InvalidValueError("$.task", f"{annotations.root} (scaneo) holds labels for {there}, not {wanted}")
+    taken = {spec.task for spec in tasks}
 
     def read(annotator: str) -> Iterator[LabelInput]:
         for path in paths:
@@ -100,7 +104,7 @@ def plan(annotations: Listing, images: Listing, report: ReportStep) -> ImportPla
                 except (msgspec.DecodeError, OSError) as error:
                     annotations.fail(files[path], f"not a SCANEO annotation file: {error}")
                     continue
-                yield from _labels(path, answers, annotator)
+                yield from (label for label in _labels(path, answers, annotator) if label.task in taken)
 
     return ImportPlan(
         kind="scaneo",
@@ -108,10 +112,10 @@ def plan(annotations: Listing, images: Listing, report: ReportStep) -> ImportPla
         tasks=tasks,
         paths=paths,
         settings=CampaignSettings(unlabelled="background"),
-        label_counts=usage.counts,
+        label_counts={task: count for task, count in usage.counts.items() if task in taken},
         skipped=annotations.skipped if annotations is images else [*images.skipped, *annotations.skipped],
         problems=annotations.problems if annotations is images else [*images.problems, *annotations.problems],
-        class_counts={task: dict(sorted(counts.items())) for task, counts in usage.images.items()},
+        class_counts={task: dict(sorted(counts.items())) for task, counts in usage.images.items() if task in taken},
         read_labels=read,
     )
 
@@ -127,7 +131,7 @@ def _missing_properties(listing: Listing, files: Sequence[str]) -> str:
         if isinstance(has, dict) and not has.keys() & {"label", "labels"}:
             return (
                 f". The features of {file} have the properties {', '.join(map(repr, has)) or 'of none'}: each needs "
-                "`label`, the name of its class, and `task`, `segmentation`; rename them in the GIS"
+                "`label`, the name of its class, and `task`, `segmentation` or `detection`; rename them in the GIS"
             )
     return ""
 
@@ -199,7 +203,7 @@ def _read_usage(listing: Listing, files: dict[str, str], report: ReportStep) -> 
         for reason, count in answers.left_out.items():
             say = listing.skip if reason == PROMPT else listing.fail  # a click for a model is no label
             say(file, f"{count} annotation{'s' if count > 1 else ''} left out: {reason}")
-        if answers.classes is None and answers.regions is None:
+        if answers.classes is None and answers.regions is None and answers.boxes is None:
             if not answers.left_out:
                 listing.skip(file, "no annotation; that is not an empty label")
             del files[path]
@@ -235,3 +239,6 @@ def _labels(path: str, answers: Answers, annotator: str) -> Iterator[LabelInput]
     if answers.regions is not None:
         features = {"type": "FeatureCollection", "features": answers.regions}
         yield LabelInput(path=path, task="segmentation", annotator=annotator, features=features, crs="EPSG:4326")
+    if answers.boxes is not None:
+        features = {"type": "FeatureCollection", "features": answers.boxes}
+        yield LabelInput(path=path, task="detection", annotator=annotator, features=features, crs="EPSG:4326")

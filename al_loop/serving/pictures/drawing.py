@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from al_loop.domain.geojson import Sides
 from models.card import BACKGROUND
 from models.pictures.overlays import overlay
 
@@ -89,6 +90,27 @@ def with_codes(picture: Picture, codes: NDArray[np.uint8], palette: Sequence[tup
     coloured = overlay(picture, fitted, palette=palette, opacity=1.0)
     drawn[line, :3] = coloured[line, :3]
     return drawn
+
+
+def with_boxes(picture: Picture, boxes: Sequence[tuple[Sides, tuple[int, int, int]]], size: tuple[int, int]) -> Picture:
+    """Draw boxes: a line in the class's colour around each, a dark one outside of that.
+
+    Args:
+        picture: RGBA, shape (H, W, 4).
+        boxes: Sides in pixels of the image that the picture shows, and colour of each.
+        size: Height and width of that image.
+    """
+    image = Image.fromarray(picture.copy())
+    pen = ImageDraw.Draw(image)
+    height, width = picture.shape[:2]
+    across, down = width / size[1], height / size[0]
+    line = 2 if max(height, width) >= 384 else 1
+    for (left, top, right, bottom), colour in boxes:
+        sides = (left * across - 1, top * down - 1, right * across, bottom * down)  # around the pixels of the object
+        halo = (sides[0] - line, sides[1] - line, sides[2] + line, sides[3] + line)
+        pen.rectangle(halo, outline=(0, 0, 0, 255), width=1)
+        pen.rectangle((halo[0] + 1, halo[1] + 1, halo[2] - 1, halo[3] - 1), outline=(*colour, 255), width=line)
+    return np.asarray(image)
 
 
 def with_caption(picture: Picture, lines: Sequence[str]) -> Picture:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.campaigns.layout import DataLayout
+from al_loop.domain.box_outcomes import proposed_boxes
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.class_colours import class_colours, rgb
 from al_loop.domain.predictions import RememberedPrediction
@@ -22,6 +23,7 @@ from al_loop.serving.pictures.drawing import (
     codes_layer,
     enlarged,
     heat_layer,
+    with_boxes,
     with_caption,
     with_codes,
     with_heat,
@@ -202,7 +204,7 @@ class PictureService:
             key += [entry.prediction_id for entry in newest]
 
             def draw() -> Picture:
-                return _suggested(newest, campaign, natural(), size_px)
+                return _suggested(newest, campaign, natural(), size_px, (sample.height, sample.width))
 
         drawn = self._drawn((*key,), sample, path, draw)
         with named_if_gone(sample, path):
@@ -248,13 +250,18 @@ def _uncertainty_of(
     return coarse_uncertainty(model, *shape, read, size_px).values
 
 
-def _suggested(shown: list[RememberedPrediction], campaign: Campaign, natural: Picture, size_px: int) -> Picture:
+def _suggested(
+    shown: list[RememberedPrediction], campaign: Campaign, natural: Picture, size_px: int, size: tuple[int, int]
+) -> Picture:
     picture = enlarged(natural, size_px)
     colours = class_colours(campaign.tasks, campaign.chosen_colours)
     for entry in shown:
         spec = campaign.task(entry.task)
         if spec is not None and entry.mask is not None:
             picture = with_codes(picture, entry.mask, [rgb(colours[name]) for name in spec.classes])
+        elif spec is not None and task_of(spec).finds_objects:
+            boxes = [(sides, rgb(colours[name])) for name, sides in proposed_boxes(entry.answer) if name in colours]
+            picture = with_boxes(picture, boxes, size)
     for entry in shown:
         spec = campaign.task(entry.task)
         if spec is not None and entry.mask is None:

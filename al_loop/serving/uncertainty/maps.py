@@ -27,15 +27,16 @@ class CoarseMap:
 
 
 def mapped_task(model: ImageModel) -> Task:
-    """The task whose uncertainty is mapped: one that answers each pixel where the model has it."""
+    """The task whose uncertainty is mapped: one that answers pixels, else one that finds objects, else the first."""
     tasks = list(model.tasks.values())
-    return next((task for task in tasks if task.per_pixel), tasks[0])
+    of_objects = next((task for task in tasks if task.finds_objects), tasks[0])
+    return next((task for task in tasks if task.per_pixel), of_objects)
 
 
 def uncertainty(
     model: ImageModel, height: int, width: int, read: ReadWindow
 ) -> Iterator[tuple[Window, NDArray[np.float32]]]:
-    """Uncertainty in nats: the predictive entropy of each pixel, or `occlusion` for a model without maps.
+    """Uncertainty in nats: the predictive entropy of each pixel, that of objects where they are, else `occlusion`.
 
     Args:
         model: The model, pinned: one version answers for the whole image.
@@ -51,12 +52,37 @@ def uncertainty(
         UnusableRasterError: Values that the model cannot digest.
     """
     task = mapped_task(model)
+    if task.finds_objects:
+        yield from _of_objects(model, task, height, width, read)
+        return
     if not task.per_pixel:
         yield from occlusion(model, task, height, width, read)
         return
     for tile in model.predict_tiles(height, width, read):
         values = pixel_entropy(tile.outputs[task.name][None])[0]
         yield tile.window, np.where(tile.valid, values, np.float32(np.nan))
+
+
+def _of_objects(
+    model: ImageModel, task: Task, height: int, width: int, read: ReadWindow
+) -> Iterator[tuple[Window, NDArray[np.float32]]]:
+    """The windows of `uncertainty` for objects: all are found first, as one may lie across windows.
+
+    Of each window a bit a pixel is kept meanwhile.
+    """
+    found = task.gather_outputs(height, width)
+    windows: list[tuple[Window, NDArray[np.uint8]]] = []
+    for tile in model.predict_tiles(height, width, read):
+        found.add(tile.window, tile.valid, tile.outputs[task.name])
+        windows.append((tile.window, np.packbits(tile.valid)))
+    if not windows:
+        return
+    objects = found.result()
+    for window, bits in windows:
+        size = window.height * window.width
+        valid = np.unpackbits(bits, count=size).astype(np.bool_).reshape(window.height, window.width)
+        values = task.map_uncertainty(objects, window)
+        yield window, np.where(valid, values, np.float32(np.nan))
 
 
 def coarse_uncertainty(model: ImageModel, height: int, width: int, read: ReadWindow, most_cells: int) -> CoarseMap:

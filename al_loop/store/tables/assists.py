@@ -24,6 +24,10 @@ COLUMNS = {
     "outcome": "VARCHAR",
     "agreement": "DOUBLE",
     "labelled_at": "TIMESTAMP",
+    "boxes_kept": "INTEGER",
+    "boxes_moved": "INTEGER",
+    "boxes_removed": "INTEGER",
+    "boxes_added": "INTEGER",
 }
 
 COMPARABLE = "(task <> 'segmentation' OR mask IS NOT NULL)"

@@ -259,10 +259,13 @@ class ScaneoTable:
             campaign_id=box.campaign_id,
         )
 
-    def boxes(self, campaign_id: int) -> list[PushedBox]:
-        """Boxes put into SCANEO, oldest first."""
+    def boxes(self, campaign_id: int, image_id: int | None = None) -> list[PushedBox]:
+        """Boxes put into SCANEO, oldest first; of one image there, or of all (None)."""
         rows = self._database.read(
-            "SELECT * FROM scaneo_boxes WHERE campaign_id = $id ORDER BY pushed_at, annotation_id", id=campaign_id
+            """SELECT * FROM scaneo_boxes WHERE campaign_id = $id AND ($image IS NULL OR image_id = $image)
+            ORDER BY pushed_at, annotation_id""",
+            id=campaign_id,
+            image=image_id,
         )
         return [msgspec.convert(row, PushedBox) for row in rows]
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from al_loop.domain.box_outcomes import compare_boxes, drawn_boxes, proposed_boxes
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.gate import Challenger, Judgement, ShadowReport, ShadowSettings
 from al_loop.domain.labels import Label
@@ -45,6 +46,15 @@ def scores_of(
         kept, task = {*(label.classes or [])}, task_of(spec)
         given = (task.proposed(answers.champion_answer), task.proposed(answers.challenger_answer))
         return float({*given[0]} == kept), float({*given[1]} == kept)
+    if task_of(spec).finds_objects:
+        if header is None:
+            return None
+        kept_boxes = drawn_boxes(spec.classes, label, header)
+        one, other = (
+            compare_boxes(proposed_boxes(answer), kept_boxes).agreement
+            for answer in (answers.champion_answer, answers.challenger_answer)
+        )
+        return one, other
     masks = answers.champion_mask, answers.challenger_mask
     if header is None or label.points is not None or masks[0] is None or masks[1] is None:
         return None  # points say nothing of the rest of the image

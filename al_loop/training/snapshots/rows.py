@@ -14,7 +14,7 @@ from al_loop.campaigns.classes import without_retired
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.geojson import to_pixels
 from al_loop.domain.labels import Label, counting
-from al_loop.domain.painting import label_polygons
+from al_loop.domain.painting import label_boxes, label_polygons
 from al_loop.domain.reserve import block_position
 from al_loop.domain.samples import Sample, SkippedPath
 from al_loop.errors import NotEnoughLabelsError
@@ -214,7 +214,8 @@ def _answer(
     """
     if label is None:
         return None
-    polygons = [] if label.features is None else label_polygons(spec.classes, label, sample)
+    drawn = label_boxes if task_of(spec).finds_objects else label_polygons
+    polygons = [] if label.features is None else drawn(spec.classes, label, sample)
     drawn_on = next((former for former in before if former.replaced_at > label.recorded_at), None)
     if drawn_on is not None and label.features is not None:
         polygons = [*unseen_polygons(drawn_on, sample), *polygons]

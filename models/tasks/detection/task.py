@@ -188,9 +188,10 @@ class Detection(Task, frozen=True, kw_only=True, tag="detection"):
         """See `Task.gather_tables`."""
         return FromBoxes(height, width, lambda boxes: {"strata": hardest_of_class(boxes, len(self.classes))})
 
-    def map_uncertainty(self, answer: Floats, height: int, width: int) -> Floats:
+    def map_uncertainty(self, answer: Floats, window: Window) -> Floats:
         """See `uncertainty_map`."""
-        return uncertainty_map(answer, height, width)
+        moved = answer - np.array([window.column, window.row, window.column, window.row, 0, 0], np.float32)
+        return uncertainty_map(moved, window.height, window.width)
 
     # What an annotator is shown
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from al_loop.scaneo.annotations import ShownClass, read_annotations
+from al_loop.scaneo.annotations import OfferedHere, Reading, ShownClass, read_annotations
 from al_loop.scaneo.records import ScaneoAnnotation
 from models.card import TaskSpec
 
@@ -107,3 +107,72 @@ def test_tasks_are_read_apart_and_points_are_no_answer() -> None:
     rows = [row("classification", "urban"), mask("water"), row("points", "water", points=[(41.0, 2.0)])]
     reading = read_annotations(rows, [CLASSES, MASKS], [])
     assert [answer.task for answer in reading.answers] == ["classification", "segmentation"]
+
+
+OBJECTS = TaskSpec(task="detection", classes=["water", "urban"])
+RING = [[2.0, 41.0], [2.1, 41.0], [2.1, 41.1], [2.0, 41.1], [2.0, 41.0]]
+EXACT = {"type": "Polygon", "coordinates": [[[2.0, 41.0], [2.1, 41.01], [2.09, 41.1], [1.99, 41.09], [2.0, 41.0]]]}
+
+
+def box(name: str, corners: Any = ((41.0, 2.1), (41.1, 2.0)), *, value: str = "water", **changes: Any) -> Any:
+    return row("detection", value, **{"id": name, "bb": corners} | changes)
+
+
+def moved(name: str) -> Any:
+    return box(name, ((41.2, 2.3), (41.3, 2.2)), updated_at=NOON + timedelta(seconds=30))
+
+
+def geometries(reading: Reading) -> list[Any]:
+    (answer,) = reading.answers
+    assert answer.features is not None
+    return [feature["geometry"] for feature in answer.features["features"]]
+
+
+@pytest.mark.parametrize("corners", [
+    ((41.0, 2.1), (41.1, 2.0)), ((41.1, 2.0), (41.0, 2.1)), ((41.0, 2.0), (41.1, 2.1)), ((41.1, 2.1), (41.0, 2.0)),
+])  # fmt: skip
+def test_box_is_an_object_whatever_the_order_of_its_corners(corners: Any) -> None:
+    reading = read_annotations([box("a", corners)], [OBJECTS], [])
+    assert geometries(reading) == [{"type": "Polygon", "coordinates": [RING]}]
+
+
+@pytest.mark.parametrize("corners", [None, [(41.0, 2.0)], [(41.0, 2.0)] * 3])
+def test_box_without_two_corners_is_told_and_holds_up_no_other(corners: Any) -> None:
+    reading = read_annotations([box("a", corners), box("b")], [OBJECTS], [])
+    assert len(geometries(reading)) == 1
+    assert "no two corners" in reading.problems[0]
+
+
+def test_offered_boxes_that_nobody_touched_are_no_answer() -> None:
+    reading = read_annotations([box("a"), box("b")], [OBJECTS], [], [OfferedHere("a", None), OfferedHere("b", EXACT)])
+    assert (reading.answers, reading.machine) == ([], ["a", "b"])
+
+
+@pytest.mark.parametrize("touch", ["moved", "removed", "drawn"])
+def test_who_touches_one_box_accepts_the_others(touch: str) -> None:
+    offered = [OfferedHere("a", EXACT), OfferedHere("b", EXACT)]
+    rows = {"moved": [box("a"), moved("b")], "removed": [box("a")], "drawn": [box("a"), box("b"), box("own")]}[touch]
+    found = geometries(read_annotations(rows, [OBJECTS], [], offered))
+    assert found[0] == EXACT  # as it was offered, not as SCANEO could draw it
+    assert len(found) == len(rows)
+    assert EXACT not in found[2 if touch == "drawn" else 1 :]
+
+
+def test_image_whose_offered_boxes_were_all_deleted_shows_no_object() -> None:
+    assert geometries(read_annotations([], [OBJECTS], [], [OfferedHere("a", EXACT)])) == []
+    assert read_annotations([], [OBJECTS], []).answers == []
+
+
+def test_marks_of_points_and_unknown_labels_are_no_objects() -> None:
+    reading = read_annotations([box("a", value="asked point"), box("b", value="lava")], [OBJECTS], [])
+    assert reading.answers == []
+    assert ["lava" in problem for problem in reading.problems] == [True]
+
+
+def test_each_polygon_of_the_brush_is_an_object_where_no_masks_are_asked_for() -> None:
+    two = {"type": "MultiPolygon", "coordinates": [[RING], [[[x + 1, y] for x, y in RING]]]}
+    drawn = mask("water")
+    drawn = row("segmentation", "water", layer_data=drawn.layer_data | {"geometry": two})
+    assert len(geometries(read_annotations([drawn], [OBJECTS], []))) == 2
+    both = read_annotations([drawn], [MASKS, OBJECTS], [])
+    assert [answer.task for answer in both.answers] == ["segmentation"]

@@ -62,9 +62,9 @@ def test_root_is_found_through_the_map(tmp_path: Path) -> None:
 
 def test_tasks_are_those_that_people_answered() -> None:
     rows = [annotation("segmentation", "water"), annotation("detection", "urban"), annotation("points", "urban")]
-    assert infer_tasks(rows) == ["segmentation"]
+    assert infer_tasks(rows) == ["segmentation", "detection"]
     with pytest.raises(InvalidValueError, match="--tasks"):
-        infer_tasks(rows[1:])
+        infer_tasks(rows[2:])
 
 
 def test_classes_come_in_the_order_in_which_they_were_made() -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from al_loop.campaigns.importing import plan_import
 from al_loop.campaigns.importing.coco import decode_run_lengths
-from al_loop.errors import InvalidValueError, UnsupportedError
+from al_loop.errors import InvalidValueError
 from tests.al_loop.campaigns.importing.fixtures import write_json, write_raster
 from tests.al_loop.campaigns.importing.test_recognise import painted
 
@@ -50,7 +50,7 @@ def coco(*annotations: dict[str, Any], names: tuple[str, ...] = ("a.jpg", "b.jpg
     return {"images": images, "annotations": list(annotations), "categories": CATEGORIES}
 
 
-def outline(image: int, category: int, segmentation: Any) -> dict[str, Any]:  # as JSON has it
+def outline(image: int | str, category: int | str, segmentation: Any) -> dict[str, Any]:  # as JSON has it
     return {"image_id": image, "category_id": category, "segmentation": segmentation, "bbox": [1, 2, 5, 3]}
 
 
@@ -76,21 +76,34 @@ def test_outlines_become_labels_wherever_images_lie(tmp_path: Path, file: str, f
     assert "1 images without an outline join the pool unlabelled" in plan.notes
 
 
-def test_boxes_alone_are_refused_and_beside_outlines_leave_the_image_out(tmp_path: Path) -> None:
+def test_outlines_beside_boxes_are_taken_where_they_are_asked_for(
+    tmp_path: Path,
+) -> None:
     for name in ("a.jpg", "b.jpg"):
         write_raster(tmp_path / name)
-    write_json(tmp_path / "_annotations.coco.json", coco(outline(10, 1, [])))
-    with pytest.raises(UnsupportedError, match="boxes without an outline; detection is not built yet"):
-        plan_import(tmp_path)
     write_json(
         tmp_path / "_annotations.coco.json",
         coco(outline(10, 1, []), outline(10, 1, [SQUARE]), outline(11, 1, [SQUARE])),
     )
-    plan = plan_import(tmp_path)
+    with pytest.raises(InvalidValueError, match="2 objects have an outline and 1 only a box; say --task detection"):
+        plan_import(tmp_path)
+    plan = plan_import(tmp_path, task="segmentation")
     assert [label.path for label in plan.labels()] == ["b.jpg"]
     assert [(entry.path, "boxes" in entry.reason) for entry in plan.problems] == [
         ("_annotations.coco.json: a.jpg", True)
     ]
+
+
+def test_ids_may_be_texts_and_paths_absolute(tmp_path: Path) -> None:
+    for path in ("one/a.jpg", "two/a.jpg", "c.jpg"):
+        write_raster(tmp_path / path)
+    names = ("/home/ana/set/two/a.jpg", "C:\\data\\c.jpg", "/home/ana/other/a.jpg")
+    content = coco(*(outline(f"i{n}", "1", [SQUARE]) for n in range(3)), names=names)
+    content["images"] = [{**image, "id": f"i{n}"} for n, image in enumerate(content["images"])]
+    write_json(tmp_path / "_annotations.coco.json", content)
+    plan = plan_import(tmp_path)
+    assert [label.path for label in plan.labels()] == ["c.jpg", "two/a.jpg"]
+    assert [entry.reason for entry in plan.problems] == ["no image of that name, or several"]
 
 
 def test_broken_file_gone_image_and_wrong_size_are_told(tmp_path: Path) -> None:

@@ -305,18 +305,46 @@ def test_class_folders_in_splits_and_beside_previews(tmp_path: Path) -> None:
     assert [entry.reason for entry in plan.skipped] == ["in a folder of previews"]
 
 
-def test_boxes_of_other_tools_are_refused_with_what_to_do(tmp_path: Path) -> None:
-    for name, label in {
-        "voc": ("Annotations/0.xml", "<annotation/>"),
-        "yolo": ("labels/0.txt", "0 .5 .5 .2 .2\n"),
-        "csv": ("labels.csv", "filename,xmin,ymin,xmax,ymax,class\n0.jpg,1,1,2,2,ship\n"),
-    }.items():
-        image(tmp_path / name / ("JPEGImages" if name == "voc" else "images") / "0.jpg")
-        file = tmp_path / name / label[0]
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(label[1])
-        with pytest.raises(UnsupportedError, match="detection is not built yet"):
-            plan_import(tmp_path / name)
+def test_table_of_boxes_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    image(tmp_path / "images/0.jpg")
+    (tmp_path / "labels.csv").write_text("filename,xmin,ymin,xmax,ymax,class\n0.jpg,1,1,2,2,ship\n")
+    with pytest.raises(UnsupportedError, match="boxes are read from COCO, YOLO and Pascal VOC"):
+        plan_import(tmp_path)
+
+
+def test_folder_of_two_kinds_of_boxes_is_refused_until_one_is_named(tmp_path: Path) -> None:
+    image(tmp_path / "images/0.jpg")
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels/0.txt").write_text("0 .5 .5 .2 .2\n")
+    (tmp_path / "labels/0.xml").write_text(
+        "<annotation><filename>0.jpg</filename><object><name>ship</name><bndbox><xmin>1</xmin><ymin>1</ymin>"
+        "<xmax>3</xmax><ymax>2</ymax></bndbox></object></annotation>"
+    )
+    with pytest.raises(InvalidValueError, match="it holds yolo and voc; say --layout yolo or --layout voc"):
+        plan_import(tmp_path, classes=["ship"])
+    for layout in ("yolo", "voc"):
+        plan = plan_import(tmp_path, layout=layout, classes=["ship"])  # type: ignore[arg-type]
+        assert (plan.kind, plan.label_counts) == (layout, {"detection": 1})
+
+
+def test_masks_beside_boxes_are_taken_until_boxes_are_asked_for(tmp_path: Path) -> None:
+    image(tmp_path / "JPEGImages/0.jpg")
+    write_raster(tmp_path / "SegmentationClass/0.png", np.full((8, 10), 1, np.uint8))
+    (tmp_path / "Annotations").mkdir()
+    (tmp_path / "Annotations/0.xml").write_text(
+        "<annotation><filename>0.jpg</filename><object><name>ship</name><bndbox><xmin>1</xmin><ymin>1</ymin>"
+        "<xmax>3</xmax><ymax>2</ymax></bndbox></object></annotation>"
+    )
+    assert plan_import(tmp_path).kind == "mask-pairs"
+    plan = plan_import(tmp_path, task="detection")
+    assert (plan.kind, plan.paths, plan.label_counts) == ("voc", ["JPEGImages/0.jpg"], {"detection": 1})
+
+
+def test_task_that_a_folder_has_no_labels_for_is_refused(tmp_path: Path) -> None:
+    image(tmp_path / "forest/0.tif")
+    image(tmp_path / "water/0.tif")
+    with pytest.raises(InvalidValueError, match="holds labels for classification, not detection"):
+        plan_import(tmp_path, task="detection")
 
 
 def test_features_of_a_gis_without_label_say_what_they_have(tmp_path: Path) -> None:
@@ -329,7 +357,7 @@ def test_features_of_a_gis_without_label_say_what_they_have(tmp_path: Path) -> N
 
 def test_layout_that_the_folder_is_not_is_refused(tmp_path: Path) -> None:
     image(tmp_path / "a/0.tif")
-    for layout in ("mask-pairs", "coco", "table", "scaneo", "yolo"):
+    for layout in ("mask-pairs", "coco", "table", "scaneo", "yolo", "voc"):
         with pytest.raises(InvalidValueError):
             plan_import(tmp_path, layout=layout)  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="--classes is for masks"):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from al_loop.campaigns.importing import ImportPlan, plan_import
-from al_loop.errors import InvalidValueError, UnsupportedError
+from al_loop.errors import InvalidValueError
 from tests.al_loop.campaigns.importing.fixtures import annotation, collection, square, write_json, write_raster
 
 
@@ -17,7 +17,7 @@ def test_scaneo_export_becomes_one_complete_label_a_task(scaneo_folder: Path) ->
 
     assert (plan.kind, plan.root, plan.paths) == ("scaneo", scaneo_folder, ["a.tif", "c.tiff", "sub/b.tif"])
     labels = {(label.path, label.task): label for label in plan.labels("ana")}
-    assert set(labels) == {("a.tif", "segmentation"), ("a.tif", "classification"), ("sub/b.tif", "classification")}
+    assert {("a.tif", "segmentation"), ("a.tif", "classification"), ("sub/b.tif", "classification")} < set(labels)
     assert labels["a.tif", "classification"].classes == ["forest"]
     drawn = labels["a.tif", "segmentation"]
     assert drawn.crs == "EPSG:4326"
@@ -31,9 +31,9 @@ def test_scaneo_labels_belong_to_a_task_unless_only_others_use_them(scaneo_folde
     plan = plan_import(scaneo_folder)
 
     classes = {spec.task: spec.classes for spec in plan.tasks}
-    assert classes == {"classification": ["forest"], "segmentation": ["water"]}
+    assert classes == {"classification": ["forest"], "detection": ["urban"], "segmentation": ["water"]}
     assert not plan.tasks[0].multi_label
-    assert plan.label_counts == {"segmentation": 1, "classification": 2}
+    assert plan.label_counts == {"segmentation": 1, "detection": 1, "classification": 2}
     assert plan.settings.unlabelled == "background"
 
 
@@ -42,13 +42,17 @@ def test_scaneo_label_nobody_used_yet_is_a_class_of_every_task(scaneo_folder: Pa
     write_json(scaneo_folder / "spai.json", {"labels": [{"name": name, "color": "#000000"} for name in names]})
 
     classes = {spec.task: spec.classes for spec in plan_import(scaneo_folder).tasks}
-    assert classes == {"classification": ["snow", "forest"], "segmentation": ["snow", "water"]}
+    assert classes == {
+        "classification": ["snow", "forest"],
+        "detection": ["urban", "snow"],
+        "segmentation": ["snow", "water"],
+    }
 
 
 def test_scaneo_label_missing_from_the_list_is_kept(scaneo_folder: Path) -> None:
     write_json(scaneo_folder / "spai.json", {"labels": []})
 
-    assert [spec.classes for spec in plan_import(scaneo_folder).tasks] == [["forest"], ["water"]]
+    assert [spec.classes for spec in plan_import(scaneo_folder).tasks] == [["forest"], ["urban"], ["water"]]
 
 
 def test_scaneo_several_classes_on_one_image_make_the_task_multi_label(scaneo_folder: Path) -> None:
@@ -60,16 +64,37 @@ def test_scaneo_several_classes_on_one_image_make_the_task_multi_label(scaneo_fo
     assert next(label for label in plan.labels() if label.path == "sub/b.tif").classes == ["water", "forest"]
 
 
-def test_scaneo_detections_are_skipped_with_a_reason(scaneo_folder: Path) -> None:
-    assert "detection is not built yet" in reasons(plan_import(scaneo_folder))["a.geojson"]
+@pytest.mark.parametrize("corners", [(0, 1, 2, 3), (2, 3, 0, 1), (0, 3, 2, 1), (2, 1, 0, 3)])
+def test_scaneo_boxes_have_corners_in_any_order(scaneo_folder: Path, corners: tuple[int, ...]) -> None:
+    south_west_north_east = (40.495, -3.698, 40.499, -3.694)
+    one = annotation("urban", "detection")
+    values = [south_west_north_east[corner] for corner in corners]
+    one["properties"]["bbox"] = [values[:2], values[2:]]
+    write_json(scaneo_folder / "a.geojson", collection(one))
+    (label,) = [label for label in plan_import(scaneo_folder).labels() if label.task == "detection"]
+    assert label.features is not None
+    (feature,) = label.features["features"]
+    ring = [[-3.698, 40.495], [-3.694, 40.495], [-3.694, 40.499], [-3.698, 40.499], [-3.698, 40.495]]
+    assert feature["geometry"] == {"type": "Polygon", "coordinates": [ring]}
 
 
-def test_scaneo_folder_of_boxes_only_is_refused(scaneo_folder: Path) -> None:
-    (scaneo_folder / "sub/b.geojson").unlink()
-    write_json(scaneo_folder / "a.geojson", collection(annotation("urban", "detection")))
+@pytest.mark.parametrize("corners", [[[40.4, -3.6]], [[40.4, -3.6], [40.5]], "here", [[40.4, "x"], [40.5, 1]]])
+def test_scaneo_box_without_two_corners_leaves_the_whole_answer_out(scaneo_folder: Path, corners: object) -> None:
+    bad = annotation("urban", "detection")
+    bad["properties"]["bbox"] = corners
+    write_json(scaneo_folder / "a.geojson", collection(bad, annotation("forest", "classification")))
+    plan = plan_import(scaneo_folder)
+    assert {label.task for label in plan.labels()} == {"classification"}
+    assert "a box without two corners" in reasons(plan)["a.geojson"]
 
-    with pytest.raises(UnsupportedError, match="detection is not built yet"):
-        plan_import(scaneo_folder)
+
+def test_scaneo_import_of_one_task_leaves_the_others(scaneo_folder: Path) -> None:
+    plan = plan_import(scaneo_folder, task="detection")
+    assert [(spec.task, spec.classes) for spec in plan.tasks] == [("detection", ["urban"])]
+    assert [(label.path, label.task) for label in plan.labels()] == [("a.tif", "detection")]
+    (scaneo_folder / "a.geojson").unlink()
+    with pytest.raises(InvalidValueError, match="holds labels for classification, not detection"):
+        plan_import(scaneo_folder, task="detection")
 
 
 def test_scaneo_export_to_another_folder_needs_the_campaign_folder(scaneo_folder: Path, tmp_path: Path) -> None:
@@ -82,7 +107,7 @@ def test_scaneo_export_to_another_folder_needs_the_campaign_folder(scaneo_folder
         plan_import(out)
     plan = plan_import(out, images=scaneo_folder)
     assert plan.root == scaneo_folder
-    assert [label.path for label in plan.labels()] == ["a.tif", "a.tif", "sub/b.tif"]
+    assert [label.path for label in plan.labels()] == ["a.tif", "a.tif", "a.tif", "sub/b.tif"]
     assert plan.tasks[0].classes == ["forest"]
 
 
@@ -164,7 +189,7 @@ def test_scaneo_preview_beside_a_geotiff_is_no_sample(scaneo_folder: Path) -> No
 
     plan = plan_import(scaneo_folder)
     assert "preview" in reasons(plan)["a.png"]
-    assert [label.path for label in plan.labels()] == ["a.tif", "a.tif", "sub/b.tif"]
+    assert [label.path for label in plan.labels()] == ["a.tif", "a.tif", "a.tif", "sub/b.tif"]
 
 
 def test_scaneo_annotation_without_image_is_skipped_with_a_reason(scaneo_folder: Path) -> None:
@@ -184,10 +209,10 @@ def test_scaneo_malformed_label_list_is_named(scaneo_folder: Path) -> None:
 def test_scaneo_import_of_real_ships_finds_every_polygon(shared_data: Path) -> None:
     plan = plan_import(shared_data / "s2_ships")
 
-    assert plan.label_counts == {"segmentation": 57}
-    assert [spec.classes for spec in plan.tasks] == [["Boat"]]
-    assert len(plan.paths) == len(list(plan.labels())) == 57
-    assert sum("detection" in skipped.reason for skipped in plan.skipped) == 57
+    assert plan.label_counts == {"segmentation": 57, "detection": 57}
+    assert [spec.classes for spec in plan.tasks] == [["Boat"], ["Boat"]]
+    assert len(plan.paths) == len(list(plan_import(shared_data / "s2_ships", task="detection").labels())) == 57
+    assert not plan.problems
 
 
 @pytest.mark.shared_data

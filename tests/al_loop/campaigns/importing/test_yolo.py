@@ -48,7 +48,7 @@ def test_bad_file_is_told_and_hinders_no_other(tmp_path: Path) -> None:
     for name, text in {
         "d": "0 .1 .2",
         "e": "5 .1 .1 .2 .1 .2 .2",
-        "f": "0 .5 .5 .1 .1",
+        "f": "0 .5 .5 .1 .1 .9",
         "g": "0 1 1 40 1 40 40",
     }.items():
         write_raster(tmp_path / f"train/images/{name}.jpg")
@@ -56,3 +56,14 @@ def test_bad_file_is_told_and_hinders_no_other(tmp_path: Path) -> None:
     plan = plan_import(tmp_path, classes=["roof", "water"])
     assert [label.path for label in plan.labels()] == ["train/images/a.jpg", "train/images/b.jpg"]
     assert {entry.path[-5:] for entry in plan.problems} == {"d.txt", "e.txt", "f.txt", "g.txt"}
+
+
+def test_boxes_beside_outlines_are_refused_until_it_is_said_what_is_wanted(tmp_path: Path) -> None:
+    outlines(tmp_path)
+    write_raster(tmp_path / "train/images/d.jpg")
+    (tmp_path / "train/labels/d.txt").write_text("0 .5 .5 .1 .1\n")
+    with pytest.raises(InvalidValueError, match="1 objects have an outline and 1 only a box"):
+        plan_import(tmp_path, classes=["roof", "water"])
+    plan = plan_import(tmp_path, classes=["roof", "water"], task="segmentation")
+    assert plan.label_counts == {"segmentation": 2}
+    assert [entry.path for entry in plan.problems] == ["train/images/d.jpg"]
