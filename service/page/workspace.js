@@ -10,7 +10,7 @@ import { askComment, askName, showHelp } from "./core/dialogs.js";
 import { fromTemplate, partsOf, show, write } from "./core/dom.js";
 import { listenToKeys } from "./core/keys.js";
 import { toast } from "./core/messages.js";
-import { activeTask, change, draws, isDrawn, onChange, selectedLease, state, tasks } from "./core/state.js";
+import { activeTask, change, drawnOn, draws, isBoxed, isDrawn, onChange, selectedLease, state, tasks } from "./core/state.js";
 import { renderTop } from "./core/top.js";
 import { drawingActions } from "./draw/actions.js";
 import { LegendView, coloursOf } from "./draw/legend.js";
@@ -31,6 +31,8 @@ import { PointsView } from "./stage/points.js";
 import { StageView } from "./stage/stage.js";
 import { listenToSwipes } from "./stage/swipe.js";
 import { ViewsView } from "./stage/views.js";
+
+const BOX_FILL = 0.3; // of the opacity: an object has to be seen in its box
 
 /** Show a campaign's work for an annotator; `isNamed`: the token says who that is. */
 export function showWorkspace(app, campaign, annotator, isNamed) {
@@ -107,7 +109,8 @@ export function showWorkspace(app, campaign, annotator, isNamed) {
     units.render();
     stage.render();
     points.render(colours);
-    tools.show(lease && draws() ? state.drawings.get(lease.sample_id) : null, colours, state.opacity);
+    const fill = isBoxed(spec) ? BOX_FILL * state.opacity : state.opacity;
+    tools.show(lease && draws() ? drawnOn(lease.sample_id) : null, colours, fill);
     tools.brush.colour = colours.get(state.paint ?? spec?.classes[0]) ?? "#ffffff";
     tools.take(state.tool, Boolean(lease) && draws(), lease?.sample_id);
     classes.render();

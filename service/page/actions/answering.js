@@ -1,11 +1,11 @@
 // Answers: each is shown at once, goes to the sample that was on screen, and waits in the outbox until the service has it.
 
-import { answerText, counted, fileName } from "../core/format.js";
+import { answerText, boxesText, counted, fileName } from "../core/format.js";
 import { confirmBackground, askSkipReason } from "../core/dialogs.js";
 import { toast } from "../core/messages.js";
 import { recall, remember } from "../core/memory.js";
 import { goOn, select } from "../core/selection.js";
-import { activeTask, change, classesOf, isDrawn, isPointed, leaseOf, selectedLease, state, stateOf, tasks, togglesOf } from "../core/state.js";
+import { activeTask, change, classesOf, drawnOn, isBoxed, isDrawn, isPainted, isPointed, leaseOf, selectedLease, state, stateOf, tasks, togglesOf } from "../core/state.js";
 import { drawingOf } from "../draw/actions.js";
 import { givenTo, placesOf, pointFeatures } from "./pointing.js";
 
@@ -34,10 +34,10 @@ export function answeringActions(campaign, outbox, drawing, pointing) {
 
   async function saveDrawing(lease, spec) {
     const drawn = drawingOf(lease);
-    if (!drawn.regions.length && !(await confirmBackground())) return;
+    if (!drawn.regions.length && !(await confirmBackground(false, isBoxed(spec)))) return;
     if (!drawn.isTouched && drawn.regions.length && state.suggestions.get(lease.sample_id)?.shown) return accept(lease);
     const names = [...new Set(drawn.regions.map((region) => region.label))];
-    const said = names.length ? answerText(names) : "all background";
+    const said = isBoxed(spec) ? boxesText(drawn.features().features) : names.length ? answerText(names) : "all background";
     answer(lease, { task: spec.task, features: drawn.features(), crs: "pixel" }, said);
   }
 
@@ -126,7 +126,7 @@ export function answeringActions(campaign, outbox, drawing, pointing) {
     accept: () => {
       const lease = selectedLease();
       if (!lease || isPointed(lease)) return;
-      if (isDrawn(activeTask()) && state.drawings.get(lease.sample_id)?.isTouched) saveDrawing(lease, activeTask());
+      if (isDrawn(activeTask()) && drawnOn(lease.sample_id)?.isTouched) saveDrawing(lease, activeTask());
       else accept(lease);
     },
 
@@ -137,9 +137,9 @@ export function answeringActions(campaign, outbox, drawing, pointing) {
       if (isPointed(lease)) answerPoint(lease, null);
       else if (!isDrawn(spec)) {
         answer(lease, { task: spec.task, classes: [] }, spec.multi_label ? "nothing here" : "none of these");
-      } else if (await confirmBackground(drawingOf(lease).regions.length > 0)) {
+      } else if (await confirmBackground(drawingOf(lease).regions.length > 0, isBoxed(spec))) {
         const features = { type: "FeatureCollection", features: [] };
-        answer(lease, { task: spec.task, features, crs: "pixel" }, "all background");
+        answer(lease, { task: spec.task, features, crs: "pixel" }, isBoxed(spec) ? "no object" : "all background");
       }
     },
 
@@ -153,7 +153,7 @@ export function answeringActions(campaign, outbox, drawing, pointing) {
     /** Save the points that were answered of samples that are not asked any more. */
     saveEnded: () => {
       if (!state.loaded) return;
-      const spec = tasks().find(isDrawn);
+      const spec = tasks().find(isPainted);
       for (const { sample_id, path, places, given } of pointing.ended()) {
         const features = pointFeatures(places, given);
         if (features.features.length) outbox.add({ kind: "label", sample_ids: [sample_id], path, labels: [{ sample_id, task: spec.task, features, crs: "pixel", add: true }] });

@@ -1,11 +1,10 @@
 // Suggestions of the model: asked for by key, or fetched with the sample where the campaign wants it.
 
 import { ApiError } from "../net/api.js";
-import { percent } from "../core/format.js";
+import { boxesText, percent } from "../core/format.js";
 import { toast } from "../core/messages.js";
-import { activeTask, change, isDrawn, isPointed, openLeases, state, selectedLease } from "../core/state.js";
-import { drawingOf, setDrawing } from "../draw/actions.js";
-import { Drawing } from "../draw/drawing.js";
+import { activeTask, change, isDrawn, isPointed, openLeases, state, selectedLease, tasks } from "../core/state.js";
+import { drawingOf, kindOf, setDrawing } from "../draw/actions.js";
 
 const AHEAD = 2;
 
@@ -16,8 +15,12 @@ export function suggestingActions(api, pictures) {
   async function ask(lease) {
     const given = await api.suggest(lease.sample_id);
     pictures.forget(lease.sample_id, "suggestion");
-    const regions = given.find((one) => one.regions);
-    if (regions && !drawingOf(lease).isTouched) setDrawing(lease.sample_id, Drawing.from(regions.regions, lease.width, lease.height));
+    for (const one of given) {
+      const features = one.regions ?? one.boxes;
+      const spec = tasks().find((each) => each.task === one.task);
+      if (!features || !spec || drawingOf(lease, spec).isTouched) continue;
+      setDrawing(lease.sample_id, kindOf(spec).from(features, lease.width, lease.height), spec);
+    }
     const suggestions = new Map(state.suggestions).set(lease.sample_id, read(given, lease));
     change({ suggestions });
   }
@@ -58,7 +61,8 @@ function read(given, lease) {
   return { given, top, text: given.map((one) => sentence(one, lease)).join("; "), shown: given.map((one) => one.prediction_id) };
 }
 
-function sentence({ probabilities, shares, pixels }, { width, height }) {
+function sentence({ probabilities, shares, pixels, boxes }, { width, height }) {
+  if (boxes) return boxesText(boxes.features);
   const counted = pixels && Object.fromEntries(Object.entries(pixels).map(([name, count]) => [name, count / (width * height)]));
   const ranked = Object.entries(probabilities ?? shares ?? counted ?? {}).sort((one, other) => other[1] - one[1]).slice(0, 3);
   return ranked.length ? ranked.map(([name, share]) => `${name} ${percent(share)}`).join(" · ") : "nothing drawn";

@@ -39,10 +39,16 @@ export function showHelp({ draws, scaneo }) {
   document.getElementById("help-dialog").showModal();
 }
 
-/** Ask whether an image is really all background; `discards`: something is drawn that would be lost. */
-export function confirmBackground(discards = false) {
-  const otherwise = "Nothing is drawn. The whole image is then saved as background: none of the classes is in it.";
-  const lost = "What is drawn is then discarded, and the whole image is saved as background.";
+/** Ask whether an image really shows nothing; `discards`: something is drawn that would be lost; `objects`: of boxes. */
+export function confirmBackground(discards = false, objects = false) {
+  const otherwise = objects
+    ? "No box is drawn. The image is then saved as one without any object."
+    : "Nothing is drawn. The whole image is then saved as background: none of the classes is in it.";
+  const lost = objects
+    ? "The boxes are then discarded, and the image is saved as one without any object."
+    : "What is drawn is then discarded, and the whole image is saved as background.";
+  write(document.getElementById("background-title"), objects ? "No object?" : "All background?");
+  write(document.getElementById("background-word"), objects ? "No object" : "All background");
   write(document.getElementById("background-text"), discards ? lost : otherwise);
   return new Promise((resolve) => ask("background", (value) => resolve(value === "yes")));
 }

@@ -25,6 +25,13 @@ export function answerText(classes) {
   return classes?.length ? classes.join(", ") : "nothing here";
 }
 
+/** How many objects of each class: "3 ship · 1 buoy". */
+export function boxesText(features) {
+  const counts = new Map();
+  for (const { properties } of features) counts.set(properties.label, (counts.get(properties.label) ?? 0) + 1);
+  return counts.size ? [...counts].map(([name, count]) => `${count} ${name ?? "not judged"}`).join(" · ") : "no object";
+}
+
 /** 0..1 as "53 %"; what is there but small as "<1 %". */
 export function percent(share) {
   return share > 0 && share < 0.005 ? "<1 %" : `${Math.round(100 * share)} %`;

@@ -1,6 +1,6 @@
 // Which sample is on screen, and which task of it is asked.
 
-import { activeTask, change, isDrawn, isOpen, leaseOf, nextTask, state, tasks } from "./state.js";
+import { activeTask, change, isOpen, isPainted, leaseOf, nextTask, state, tasks } from "./state.js";
 
 /** Choose a sample, and the task of it that is asked first. */
 export function select(sampleId) {
@@ -9,7 +9,7 @@ export function select(sampleId) {
   change({ selected: sampleId, task: (lease && nextTask(lease)?.task) ?? usualTask(lease) });
 }
 
-const usualTask = (lease) => (lease?.points?.length ? tasks().find(isDrawn) : tasks()[0])?.task ?? null;
+const usualTask = (lease) => (lease?.points?.length ? tasks().find(isPainted) : tasks()[0])?.task ?? null;
 
 /** Choose the sample `steps` further down the list. */
 export function step(steps) {

@@ -33,7 +33,7 @@ export const state = {
   querySize: 10,
   unit: null, // "image" or "point": what new samples are asked about; null: as the campaign has it
   toggles: new Map(), // sample_id -> classes switched on, where several may be given
-  drawings: new Map(), // sample_id -> Drawing
+  drawings: new Map(), // sample_id and task -> Drawing
   pointed: new Map(), // sample_id -> answers of its points so far: see actions/pointing.js
   whole: false, // whether all of the image is shown while one of its points is asked
   suggestions: new Map(), // sample_id -> { text, shown, top }: what was suggested, ids of the predictions shown
@@ -97,14 +97,23 @@ export const activeTask = () => tasks().find((spec) => spec.task === state.task)
 /** Whether a task is answered by drawing. */
 export const isDrawn = (spec) => spec?.task !== "classification";
 
+/** Whether a task is answered with boxes around objects. */
+export const isBoxed = (spec) => spec?.task === "detection";
+
+/** Whether a task is answered by drawing areas; only of these single pixels can be asked. */
+export const isPainted = (spec) => isDrawn(spec) && !isBoxed(spec);
+
+/** What is drawn on a sample for a task, or undefined. */
+export const drawnOn = (sampleId, spec = activeTask()) => state.drawings.get(`${sampleId} ${spec?.task}`);
+
 /** Whether a sample is asked about single pixels, in the task that keys answer now. */
-export const isPointed = (lease) => Boolean(lease?.points?.length) && isDrawn(activeTask());
+export const isPointed = (lease) => Boolean(lease?.points?.length) && isPainted(activeTask());
 
 /** Whether the sample on screen is answered by drawing. */
 export const draws = () => isDrawn(activeTask()) && !isPointed(selectedLease());
 
 /** What new samples are asked about, where a campaign leaves the choice; else undefined. */
-export const unitAsked = () => (tasks().some(isDrawn) ? state.unit ?? state.campaign.settings.query?.unit ?? "image" : undefined);
+export const unitAsked = () => (tasks().some(isPainted) ? state.unit ?? state.campaign.settings.query?.unit ?? "image" : undefined);
 
 /** What lies over the image: a suggested class is marked among the classes, there is no picture of it. */
 export const shownOverlay = () => (state.overlay === "suggestion" && !draws() ? "none" : state.overlay);
@@ -120,7 +129,7 @@ export const isAnswered = (lease, task) => Boolean(answerOf(lease, task) || leas
 
 /** The first task of a sample without an answer, or null; points are asked also where there are answers already. */
 export function nextTask(lease) {
-  if (lease.points?.length) return lease.state === "labelled" ? null : tasks().find(isDrawn) ?? null;
+  if (lease.points?.length) return lease.state === "labelled" ? null : tasks().find(isPainted) ?? null;
   return tasks().find((spec) => !isAnswered(lease, spec.task)) ?? null;
 }
 

@@ -2,18 +2,22 @@
 
 import { ApiError } from "../net/api.js";
 import { toast } from "../core/messages.js";
-import { activeTask, change, classesOf, draws, selectedLease, state } from "../core/state.js";
+import { activeTask, change, classesOf, drawnOn, draws, isBoxed, selectedLease, state } from "../core/state.js";
+import { BoxDrawing } from "./boxes.js";
 import { Drawing } from "./drawing.js";
 import { intersection, rectangle } from "./geometry.js";
 
-/** The drawing of a sample; an empty one where nothing was drawn yet. */
-export function drawingOf(lease) {
-  return state.drawings.get(lease.sample_id) ?? new Drawing({ width: lease.width, height: lease.height });
+/** How a task is drawn: as areas that never overlap, or as boxes. */
+export const kindOf = (spec) => (isBoxed(spec) ? BoxDrawing : Drawing);
+
+/** The drawing of a sample for a task; an empty one where nothing was drawn yet. */
+export function drawingOf(lease, spec = activeTask()) {
+  return drawnOn(lease.sample_id, spec) ?? new (kindOf(spec))({ width: lease.width, height: lease.height });
 }
 
-/** Put a drawing in place of the one of a sample. */
-export function setDrawing(sampleId, drawing) {
-  change({ drawings: new Map(state.drawings).set(sampleId, drawing) });
+/** Put a drawing in place of the one of a sample and task. */
+export function setDrawing(sampleId, drawing, spec = activeTask()) {
+  change({ drawings: new Map(state.drawings).set(`${sampleId} ${spec.task}`, drawing) });
 }
 
 /** The actions; `tools` is the map's side of them, `api` outlines what is clicked. */
@@ -29,6 +33,7 @@ export function drawingActions(api, getTools) {
     if (after.thinned) sayThinned(after);
   };
   const sayThinned = ({ thinned }) => toast(`This outline had very many corners; it was smoothed by at most ${thinned} px.`);
+  const usualTool = () => (isBoxed(activeTask()) ? "box" : "brush");
   const paint = () => state.paint ?? classesOf(activeTask())[0]?.name;
 
   return {
@@ -60,7 +65,8 @@ export function drawingActions(api, getTools) {
       }
     },
     tool: (name) => {
-      if (drawn()) change({ tool: state.tool === name ? null : name });
+      if (!drawn() || (isBoxed(activeTask()) && name !== "box")) return;
+      change({ tool: state.tool === name ? null : name });
     },
     fill: () => act((drawing) => drawing.fill(paint())),
     deleteRegion: () => act((drawing) => {
@@ -71,7 +77,7 @@ export function drawingActions(api, getTools) {
     }),
     /** Paint with a class; a chosen region becomes that class. */
     paint: (name) => {
-      change({ paint: name, tool: state.tool ?? (getTools().chosen === null ? "brush" : null) });
+      change({ paint: name, tool: state.tool ?? (getTools().chosen === null ? usualTool() : null) });
       act((drawing) => {
         const { chosen } = getTools();
         const region = drawing.regions.find((one) => one.id === chosen);

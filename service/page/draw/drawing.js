@@ -12,14 +12,14 @@ export class Drawing {
     Object.assign(this, { width, height, regions, past, future, nextId, isTouched, thinned });
   }
 
-  /** From a FeatureCollection in pixel coordinates. */
+  /** From a FeatureCollection in pixel coordinates, a drawing of the kind that this is called on. */
   static from(features, width, height) {
     const regions = (features?.features ?? []).map(({ geometry, properties }, index) => ({
       id: index + 1,
       label: properties.label,
       area: geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates,
     }));
-    return new Drawing({ width, height, regions, nextId: regions.length + 1 });
+    return new this({ width, height, regions, nextId: regions.length + 1 });
   }
 
   /** Give an area to a class: taken from other classes, joined with what it touches of its own. */
@@ -32,12 +32,12 @@ export class Drawing {
     const joined = union(inside, ...touched.map((region) => region.area));
     const kept = others.flatMap((region) => cut(region, inside));
     const made = joined.map((polygon, index) => ({ id: this.nextId + index, label, area: [polygon] }));
-    return this.#with([...kept, ...made], { nextId: this.nextId + made.length, thinned });
+    return this.changed([...kept, ...made], { nextId: this.nextId + made.length, thinned });
   }
 
   /** Take an area from all classes. */
   erase(area) {
-    return this.#with(this.regions.flatMap((region) => cut(region, area)));
+    return this.changed(this.regions.flatMap((region) => cut(region, area)));
   }
 
   /** Give all that is background to a class. */
@@ -52,11 +52,11 @@ export class Drawing {
     const region = this.regions.find((one) => one.id === id);
     const without = new Drawing({ ...this, regions: this.regions.filter((one) => one.id !== id) });
     const { regions, nextId, thinned } = without.add(area, region.label);
-    return this.#with(regions, { nextId, thinned });
+    return this.changed(regions, { nextId, thinned });
   }
 
   remove(id) {
-    return this.#with(this.regions.filter((region) => region.id !== id));
+    return this.changed(this.regions.filter((region) => region.id !== id));
   }
 
   /** Give a region to another class. */
@@ -64,19 +64,19 @@ export class Drawing {
     const region = this.regions.find((one) => one.id === id);
     const without = new Drawing({ ...this, regions: this.regions.filter((one) => one.id !== id) });
     const { regions, nextId } = without.add(region.area, label);
-    return this.#with(regions, { nextId });
+    return this.changed(regions, { nextId });
   }
 
   undo() {
     const regions = this.past.at(-1);
     if (!regions) return this;
-    return new Drawing({ ...this, regions, past: this.past.slice(0, -1), future: [...this.future, this.regions] });
+    return new this.constructor({ ...this, regions, past: this.past.slice(0, -1), future: [...this.future, this.regions] });
   }
 
   redo() {
     const regions = this.future.at(-1);
     if (!regions) return this;
-    return new Drawing({ ...this, regions, past: [...this.past, this.regions], future: this.future.slice(0, -1) });
+    return new this.constructor({ ...this, regions, past: [...this.past, this.regions], future: this.future.slice(0, -1) });
   }
 
   /** The region at a place, or null. */
@@ -107,9 +107,10 @@ export class Drawing {
     return rectangle(0, 0, this.width, this.height);
   }
 
-  #with(regions, more = {}) {
+  /** With other regions, and a step to go back. */
+  changed(regions, more = {}) {
     const past = [...this.past, this.regions].slice(-MOST_STEPS);
-    return new Drawing({ ...this, thinned: 0, ...more, regions, past, future: [], isTouched: true });
+    return new this.constructor({ ...this, thinned: 0, ...more, regions, past, future: [], isTouched: true });
   }
 }
 

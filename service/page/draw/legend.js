@@ -2,7 +2,7 @@
 
 import { element, show } from "../core/dom.js";
 import { percent } from "../core/format.js";
-import { activeTask, change, classesOf, draws, selectedLease, state } from "../core/state.js";
+import { activeTask, change, classesOf, drawnOn, draws, isBoxed, selectedLease, state } from "../core/state.js";
 import { remember } from "../core/memory.js";
 
 /** Below the image, wherever something is drawn over it. */
@@ -25,17 +25,19 @@ export class LegendView {
 
   render() {
     const lease = selectedLease();
-    const drawing = lease && draws() ? state.drawings.get(lease.sample_id) : null;
+    const drawing = lease && draws() ? drawnOn(lease.sample_id) : null;
     const isShown = Boolean(lease) && (Boolean(drawing?.regions.length) || state.overlaid);
     show(this.#parts.legendBar, isShown);
-    const shares = drawing ? [...drawing.shares()] : [];
-    const left = 1 - shares.reduce((sum, [, share]) => sum + share, 0);
-    const text = shares.map(([name, share]) => `${name} ${percent(share)}`).join("|");
+    const counted = isBoxed(activeTask());
+    const said = counted ? String : percent;
+    const shares = drawing ? [...(counted ? drawing.counts() : drawing.shares())] : [];
+    const left = counted ? 0 : 1 - shares.reduce((sum, [, share]) => sum + share, 0);
+    const text = shares.map(([name, share]) => `${name} ${said(share)}`).join("|");
     if (text === this.#shown) return;
     this.#shown = text;
     const colours = coloursOf(activeTask());
-    const entries = shares.sort((one, other) => other[1] - one[1]).map(([name, share]) => entry(colours.get(name) ?? "#888888", name ?? "not judged", share));
-    if (shares.length && left > 0.0005) entries.push(entry("transparent", "background", left));
+    const entries = shares.sort((one, other) => other[1] - one[1]).map(([name, share]) => entry(colours.get(name) ?? "#888888", name ?? "not judged", said(share)));
+    if (shares.length && left > 0.0005) entries.push(entry("transparent", "background", said(left)));
     this.#parts.legendEntries.replaceChildren(...entries);
   }
 }
@@ -45,12 +47,12 @@ export function coloursOf(spec) {
   return new Map(classesOf(spec).map(({ name, colour }) => [name, colour]));
 }
 
-function entry(colour, name, share) {
+function entry(colour, name, said) {
   const item = element("li");
   const swatch = element("i", "swatch");
   swatch.style.setProperty("background", colour);
   const text = element("span", "", name);
   text.dir = "auto";
-  item.append(swatch, text, element("b", "", percent(share)));
+  item.append(swatch, text, element("b", "", said));
   return item;
 }

@@ -5,8 +5,8 @@ import { element, fromTemplate, show, write, writeFile } from "../core/dom.js";
 import { answerText, fileName } from "../core/format.js";
 import { toast } from "../core/messages.js";
 import { select } from "../core/selection.js";
-import { change, heldLease, state } from "../core/state.js";
-import { Drawing } from "../draw/drawing.js";
+import { change, drawnOn, heldLease, state, tasks } from "../core/state.js";
+import { kindOf, setDrawing } from "../draw/actions.js";
 import { namesIn } from "../outbox/pending.js";
 import { thumbWatcher } from "./thumbs.js";
 
@@ -94,9 +94,10 @@ export class FinderView {
         state: answers.length ? "labelled" : "open", score: null, version: null, expires_at: null,
       };
       change({ visits: new Map(state.visits).set(id, visit) });
-      const drawn = own.find((label) => label.features && label.crs === "pixel");
-      if (drawn && !state.drawings.has(id)) {
-        change({ drawings: new Map(state.drawings).set(id, Drawing.from(drawn.features, facts.width, facts.height)) });
+      for (const { task, features, crs } of own) {
+        const spec = tasks().find((one) => one.task === task);
+        if (!features || crs !== "pixel" || !spec || drawnOn(id, spec)) continue;
+        setDrawing(id, kindOf(spec).from(features, facts.width, facts.height), spec);
       }
       return select(id);
     } catch (error) {

@@ -3,12 +3,12 @@
 import { givenTo } from "../actions/pointing.js";
 import { element, show, write } from "../core/dom.js";
 import { answerText, counted, fileName, folderInBatch, timeLeft } from "../core/format.js";
-import { activeTask, answerOf, draws, isAnswered, isDrawn, isPointed, msLeft, selectedLease, state, stateOf, tasks, togglesOf } from "../core/state.js";
+import { activeTask, answerOf, drawnOn, draws, isAnswered, isBoxed, isDrawn, isPointed, msLeft, selectedLease, state, stateOf, tasks, togglesOf } from "../core/state.js";
 import { waiting } from "../outbox/outbox.js";
 
 const TIME_WORDS = { labelled: "done", skipped: "skipped by you", lapsed: "time ran out", taken: "somebody else has it" };
 const SOON_MS = 5 * 60_000;
-const TASK_WORDS = { classification: "Class", segmentation: "Areas" };
+const TASK_WORDS = { classification: "Class", segmentation: "Areas", detection: "Objects" };
 
 /** The panel around the classes. */
 export class PanelView {
@@ -34,16 +34,16 @@ export class PanelView {
     show(parts.renew, now === "lapsed");
     show(parts.save, Boolean(spec?.multi_label) || isDrawn(spec));
     const points = isPointed(lease) ? givenTo(lease) : null;
-    write(parts.saveText, points ? `Save ${counted(points.filter(Boolean).length, "point")}` : isDrawn(spec) ? "Save drawing" : "Save");
+    write(parts.saveText, points ? `Save ${counted(points.filter(Boolean).length, "point")}` : isBoxed(spec) ? "Save boxes" : isDrawn(spec) ? "Save drawing" : "Save");
     parts.save.disabled = !lease || (points ? !points.some(Boolean) : !isDrawn(spec) && !togglesOf(lease).length);
-    write(parts.nothingText, points ? "Leave out" : isDrawn(spec) ? "All background" : spec?.multi_label ? "Nothing here" : "None of these");
+    write(parts.nothingText, points ? "Leave out" : isBoxed(spec) ? "No object" : isDrawn(spec) ? "All background" : spec?.multi_label ? "Nothing here" : "None of these");
     write(parts.skipText, points ? "Skip image" : "Skip");
     parts.skip.disabled = !lease || now === "labelled" || now === "skipped";
     show(parts.alike, !isDrawn(spec)); // one class for several images: there is no such thing for areas
     parts.nothing.disabled = parts.comment.disabled = !lease;
     this.#showScaneo(lease);
     const last = state.undo.at(-1);
-    const strokes = lease && draws() ? state.drawings.get(lease.sample_id)?.past.length : 0;
+    const strokes = lease && draws() ? drawnOn(lease.sample_id)?.past.length : 0;
     parts.undo.disabled = !last && !strokes && !points?.length;
     const what = strokes ? "Undo stroke" : points?.length ? "Undo point" : last ? `Undo ${fileName(last.path)}` : "Undo";
     write(parts.undoText, what);
@@ -114,9 +114,11 @@ export class PanelView {
     const parts = this.#parts;
     const isShown = draws() && Boolean(lease);
     show(parts.tools, isShown);
+    show(parts.tools.querySelector("[data-action=fill]"), !isBoxed(activeTask()));
     show(parts.brushSize, isShown && (state.tool === "brush" || state.tool === "erase"));
     for (const button of parts.tools.querySelectorAll("[data-tool]")) {
       button.setAttribute("aria-pressed", String(button.dataset.tool === state.tool));
+      show(button, !isBoxed(activeTask()) || button.dataset.tool === "box");
     }
   }
 
@@ -124,7 +126,7 @@ export class PanelView {
     const parts = this.#parts;
     const model = state.campaign?.current_model;
     const suggestion = lease ? state.suggestions.get(lease.sample_id) : undefined;
-    const isEdited = lease && isDrawn(spec) && state.drawings.get(lease.sample_id)?.isTouched;
+    const isEdited = lease && isDrawn(spec) && drawnOn(lease.sample_id)?.isTouched;
     show(parts.suggestion, !isPointed(lease));
     show(parts.accept, suggestion !== undefined && !isEdited);
     parts.suggest.disabled = !lease || !model;

@@ -3,7 +3,7 @@
 import { ApiError } from "../net/api.js";
 import { show, write } from "../core/dom.js";
 import { capital, fileName } from "../core/format.js";
-import { change, draws, openLeases, selectedLease, shownOverlay, state } from "../core/state.js";
+import { change, drawnOn, draws, openLeases, selectedLease, shownOverlay, state } from "../core/state.js";
 import { ending } from "./ending.js";
 import { ImageMap, TILE_PX } from "./map.js";
 import { PlaceView } from "./place.js";
@@ -149,7 +149,7 @@ export class StageView {
   async #overlay(lease) {
     const model = state.campaign?.current_model?.version;
     const over = shownOverlay();
-    const asked = over === "suggestion" && state.drawings.has(lease.sample_id) ? "none" : over;
+    const asked = over === "suggestion" && drawnOn(lease.sample_id) ? "none" : over;
     const wanted = [lease.sample_id, asked, model, state.suggestions.has(lease.sample_id)].join(" ");
     if (wanted === this.#overlaid) return;
     this.#overlaid = wanted;
