@@ -22,6 +22,8 @@ class CurveRuns(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Recall (or IoU) of each run's worst class at each label count, where it was measured."""
     areas: list[list[float | None]] | None = None
     """Segmentation: labelled pixels as a share of all in the pool, at each label count, a seed."""
+    boxes: list[list[float | None]] | None = None
+    """Detection: boxes that were drawn, at each label count, a seed: an image costs as much as its objects."""
     points: list[int] | None = None
     """Where points are asked about: pixels that were answered, at each number of clicks."""
 

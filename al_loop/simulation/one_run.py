@@ -67,6 +67,8 @@ class SimulatedRun:
         self._layout = DataLayout(directory)
         self.refused = 0
         """Answers that the label store refused."""
+        self._finds_objects = any(task_of(spec).finds_objects for spec in plan.tasks)
+        self._boxes = 0
         self.store = LabelStore.open(self._layout.database)
         self.campaign = self._create_campaign(plan, seed)
         self._registry = ModelRegistry(self._layout.models(CAMPAIGN))
@@ -83,7 +85,14 @@ class SimulatedRun:
         self.draw_reserve()
         _, reserve = self.store.queries.available(self.campaign.campaign_id, self._tick())
         samples = self.store.samples.get_many(self.campaign.campaign_id, reserve.tolist())
-        return self._answer([sample.path for sample in samples.values()])
+        answered = self._answer([sample.path for sample in samples.values()])
+        self._boxes = 0  # what is measured with costs all strategies the same
+        return answered
+
+    @property
+    def boxes(self) -> int | None:
+        """Boxes that were drawn outside of the test reserve; None: the tasks have none."""
+        return self._boxes if self._finds_objects else None
 
     def draw_reserve(self) -> None:
         """Draw the test reserve."""
@@ -204,8 +213,9 @@ class SimulatedRun:
             chunk = paths[start : start + self._answered_at_once]
             labels = [label for path in chunk for label in self._oracle.answer(path)]
             try:
-                record_labels(self.store, self.campaign, labels, self._tick())
+                stored = record_labels(self.store, self.campaign, labels, self._tick())
                 answered += len(chunk)
+                self._boxes += sum(len((label.features or {}).get("features", [])) for label in stored)
             except InvalidValueError:
                 if len(chunk) == 1:
                     self.refused += 1
@@ -247,7 +257,7 @@ def play(run: SimulatedRun, config: SimulationConfig, report: Callable[[int, Rou
         rounds.append(
             RoundRecord(
                 labels=labels, value=value, reason=reason, query_seconds=querying, training_seconds=training,
-                scoring_seconds=scoring,
+                scoring_seconds=scoring, boxes=run.boxes,
             )
         )  # fmt: skip
         report(number, rounds[-1])

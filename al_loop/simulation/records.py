@@ -17,6 +17,8 @@ class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     directory: Path
     """Labelled folder of a kind that can be imported."""
+    task: str | None = None
+    """Which of the folder's tasks; None: all of it, where it has several, and the curve is that of the first."""
     strategies: list[str]
     """Names of query strategies; "random" is the baseline."""
     rounds: Annotated[int, msgspec.Meta(ge=1)]
@@ -69,6 +71,8 @@ class RoundRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Labelled pixels as a share of all in the pool; None: samples are labelled whole."""
     points: int | None = None
     """Pixels that were answered, where points are asked about; `labels` are clicks then."""
+    boxes: int | None = None
+    """Boxes that were drawn outside of the test reserve; None: of another task."""
     reason: str = ""
     """Why there is no model."""
     query_seconds: float

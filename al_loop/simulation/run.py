@@ -69,7 +69,7 @@ def run(config: SimulationConfig, report: Report, tell: Tell = ignore) -> Learni
         ProcessFailedError: A training or scoring subprocess died; the other runs are stopped.
     """
     strategies = {name: _parse(config, name, index) for index, name in enumerate(config.strategies)}
-    plan = plan_import(config.directory)
+    plan = plan_import(config.directory, task=config.task)
     todo = [(name, seed) for seed in range(config.seeds) for name in strategies]
     finished = {key: record for key in todo if (record := _finished(config, *key)) is not None}
     (config.out / RUNS).mkdir(parents=True, exist_ok=True)
@@ -164,7 +164,7 @@ def _fingerprint(config: SimulationConfig) -> str:
     parts = (
         POOL_FORMAT, str(config.directory.resolve()), config.label_counts, config.reserve_share, config.model,
         config.train, config.mode, config.pretrain_minutes, *([config.thin] if config.thin else []),
-        *(["point"] if config.unit == "point" else []),
+        *(["point"] if config.unit == "point" else []), *([config.task] if config.task else []),
     )  # fmt: skip
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
@@ -261,12 +261,14 @@ def _write(config: SimulationConfig, plan: ImportPlan, records: dict[tuple[str, 
     for name in config.strategies:
         found = [records[name, seed] for seed in range(config.seeds) if (name, seed) in records]
         if found:
+            boxes = [_filled([_count(entry.boxes) for entry in record.rounds], counts) for record in found]
             areas = [_filled([entry.area for entry in record.rounds], counts) for record in found]
             runs[name] = CurveRuns(
                 runs=[_filled([entry.value for entry in record.rounds], counts) for record in found],
                 worst_class=[_filled([_worst(entry) for entry in record.rounds], counts) for record in found],
                 points=[entry.points or 0 for entry in found[0].rounds] if config.unit == "point" else None,
                 areas=areas if any(area is not None for run in areas for area in run) else None,
+                boxes=boxes if any(count is not None for run in boxes for count in run) else None,
             )
     curves = LearningCurves(
         metric=_metric(plan), labels=_label_counts(records.values()), strategies=runs,
@@ -286,6 +288,10 @@ def _label_counts(records: Iterable[RunRecord]) -> list[int]:
 
 def _filled(values: list[float | None], counts: int) -> list[float | None]:
     return values + [None] * (counts - len(values))
+
+
+def _count(boxes: int | None) -> float | None:
+    return None if boxes is None else float(boxes)
 
 
 def _worst(entry: RoundRecord) -> float | None:

@@ -50,6 +50,22 @@ def _answered(curve: CurveRuns, row: int) -> str:
     return f"{curve.points[row]}" + ("" if area is None else f" ({100 * area:.2g} %)")
 
 
+def box_table(curves: LearningCurves) -> Table:
+    """What the labels of each strategy cost: boxes drawn, the mean over the seeds."""
+    table = Table(title="boxes drawn (mean of the seeds)")
+    table.add_column(curves.counted_in, justify="right")
+    for name in curves.strategies:
+        table.add_column(name, justify="right")
+    for row, labels in enumerate(curves.labels):
+        found = [_of_row(curve.boxes or [], row) for curve in curves.strategies.values()]
+        table.add_row(str(labels), *(f"{sum(counts) / len(counts):.1f}" if counts else "" for counts in found))
+    return table
+
+
+def _of_row(runs: list[list[float | None]], row: int) -> list[float]:
+    return [count for run in runs if row < len(run) and (count := run[row]) is not None]
+
+
 def comparison_table(curves: LearningCurves) -> Table:
     """Each strategy against random, seeds paired: labels saved, height of the curve, worst class, worst label count."""
     labels, unit = curves.labels, curves.counted_in

@@ -71,6 +71,9 @@ def run(
         Literal["image", "point"],
         typer.Option(help="Ask about whole images, or about points of them (segmentation), counted in clicks."),
     ] = "image",
+    task: Annotated[
+        str | None, typer.Option(help="Which of the folder's tasks, where it has several, such as `detection`.")
+    ] = None,
     pretrain_minutes: Annotated[
         float, typer.Option(help="fast: minutes of self-supervised training; 0: the shipped encoder.")
     ] = 0.0,
@@ -97,12 +100,13 @@ def run(
     # Here, as they load what draws curves: it would cost every other command two seconds.
     from al_loop.simulation.run import RunProgress, SimulationConfig
     from al_loop.simulation.run import run as run_simulation
-    from al_loop.simulation.table import area_table, comparison_table, curve_table
+    from al_loop.simulation.table import area_table, box_table, comparison_table, curve_table
 
     log = console(stderr=True)
     shown = console(stderr=True, quiet=quiet)
     config = SimulationConfig(
         directory=directory,
+        task=task,
         strategies=[name.strip() for name in strategy.split(",") if name.strip()],
         rounds=rounds,
         query_size=query_size,
@@ -129,6 +133,8 @@ def run(
     print_tables(curve_table(curves))
     if unit == "point":
         print_tables(area_table(curves))
+    if any(curve.boxes is not None for curve in curves.strategies.values()):
+        print_tables(box_table(curves))
     if curves.comparisons:
         print_tables(comparison_table(curves))
     log.print(f"wrote {out}/curve.png and curve.json")

@@ -98,7 +98,7 @@ def test_none_of_these_counts_as_answered(campaign: Http) -> None:
 
 
 @pytest.mark.parametrize("export_format", ["coco", "yolo"])
-def test_format_of_boxes_is_refused_for_a_campaign_without_them(http: Http, campaign: str, export_format: str) -> None:
-    answer = http.get(f"/campaigns/{campaign}/export", params={"format": export_format})
+def test_format_of_boxes_is_refused_for_a_campaign_without_them(campaign: Http, export_format: str) -> None:
+    answer = campaign.get("/campaigns/demo/export", params={"format": export_format})
     assert answer.status_code == 400
     assert f"{export_format} holds boxes" in answer.text
