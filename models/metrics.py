@@ -16,6 +16,9 @@ CALIBRATION_BINS = 15
 
 RESAMPLES = 1000
 
+RESAMPLED_VALUES = 2**23
+"""Values of summed tables that are held at once: those of detection are large."""
+
 TAILS = (0.025, 0.975)
 
 MOST_SHIFT = 1.0
@@ -149,8 +152,10 @@ def resample_weights(blocks: Sequence[str], seed: int) -> NDArray[np.float64]:
 
 def resampled(metric: Metric, tables: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """The metric (RESAMPLES,) of every resample of the tables (S, R, C)."""
-    sums = weights @ tables.reshape(len(tables), -1)
-    return metric(sums.reshape(len(weights), *tables.shape[1:]))
+    flat = tables.reshape(len(tables), -1)
+    step = max(1, RESAMPLED_VALUES // max(flat.shape[1], 1))
+    parts = (weights[start : start + step] @ flat for start in range(0, len(weights), step))
+    return np.concatenate([metric(sums.reshape(len(sums), *tables.shape[1:])) for sums in parts])
 
 
 def interval(values: NDArray[np.float64], estimate: float) -> tuple[float, float]:

@@ -92,7 +92,7 @@ def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | Non
     if "quick" in plan.kinds or tuned:
         progress.enter("training", message="fitting a linear head on frozen features")
         both = "deep" in plan.kinds
-        fitted = fit_quick(manifest, tasks, statistics, samples, calibration, reader, judge=both)
+        fitted = fit_quick(manifest, tasks, statistics, samples, calibration, reader, counts, judge=both)
         start = fitted if tuned else None
         quick = fitted if "quick" in plan.kinds else None
     if quick is not None:
@@ -146,7 +146,7 @@ def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | Non
         temperature=temperature,
         tile_px=TILE_PX,
         evaluation=msgspec.structs.replace(evaluation, latency=latency),
-        parity=check_parity(calibrated, out / ONNX_FILE, chips),
+        parity=check_parity(calibrated, out / ONNX_FILE, chips, calibrated.tasks),
         labels=sum(sample.sample_id not in left_out for sample in (*samples, *calibration)),
         seconds=total_seconds,
         device=device.type,

@@ -21,7 +21,8 @@ from models.tasks import Task, tasks_of
 from models.tasks.tiles import MeanOverTiles
 
 Outputs: TypeAlias = dict[str, NDArray[np.float32]]
-"""Of each task a vector (K,) or a map (K, H, W), and `embedding` (D,); with a leading N axis where a batch is meant."""
+"""Of each task a vector (K,), a map (K, H, W) or rows of objects (M, ...), and `embedding`
+(D,); with a leading N axis where a batch is meant."""
 
 ReadWindow: TypeAlias = Callable[[Window], NDArray[np.float32]]
 """Reads the model's bands of one window of an image: (C, height, width), NaN where invalid."""
@@ -36,7 +37,7 @@ class TilePrediction:
     valid: NDArray[np.bool_]
     """(height, width) of `window`; False where every band is NaN."""
     outputs: Outputs
-    """Maps are cut to `window`: (K, height, width)."""
+    """Maps are cut to `window`, (K, height, width); objects are those of `window`, in its pixels. See `Task.cut`."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class ImageModel(ABC):
         """
         task = self.task(name)
         self._check(image)
-        if not task.per_pixel and not self._is_large(image):
+        if not (task.per_pixel or task.finds_objects) and not self._is_large(image):
             return _finite(_first(self._run_padded(image[None])))[name]
         _, height, width = image.shape
         return self.answer_windows(name, height, width, lambda window: _cut(image, window))
@@ -180,7 +181,7 @@ class ImageModel(ABC):
             for index, (tile, image, valid) in enumerate(group):
                 whole = Window(0, 0, image.shape[2], image.shape[1])
                 own = {name: values[index] for name, values in outputs.items()}
-                own |= {name: own[name][(slice(None), *_slices(whole))] for name in self._maps}
+                own |= {name: task.cut(own[name], whole) for name, task in self.tasks.items()}
                 yield TileRun(tile.read, tile.write, valid, _finite(own))
 
     def plan(self, height: int, width: int) -> Iterator[Tile]:
@@ -204,11 +205,8 @@ class ImageModel(ABC):
     def _run_padded(self, images: NDArray[np.float32]) -> Outputs:
         height, width = images.shape[2:]
         outputs = self.run(_padded(images, _rounded_up((height, width), self.card.stride_px)))
-        return outputs | {name: outputs[name][:, :, :height, :width] for name in self._maps}
-
-    @property
-    def _maps(self) -> list[TaskName]:
-        return [name for name, task in self.tasks.items() if task.per_pixel]
+        whole = Window(0, 0, width, height)
+        return outputs | {name: task.cut(outputs[name], whole) for name, task in self.tasks.items()}
 
     def _is_large(self, image: NDArray[np.float32]) -> bool:
         return bool(max(image.shape[1:]) > self.card.tile_px)

@@ -5,7 +5,7 @@ Only this room's `network` modules need torch, and only training imports them.
 
 import importlib
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,11 @@ class EncoderShape(NamedTuple):
     channels: list[int]
     """Of each stage of the encoder, shallow to deep."""
     strides: list[int]
+    """Pixels of the image along each side of a cell of each stage."""
     embedding_size: int
     dropout: float
+    enlarged: int = 1
+    """How many times the encoder enlarges images before it reads them; `strides` are those of the images."""
 
 
 class EncodedImages(NamedTuple):
@@ -36,6 +39,8 @@ class EncodedImages(NamedTuple):
     """(N, D)."""
     height: int
     width: int
+    valid: Tensor
+    """(N, 1, H, W) of 0 and 1: pixels with data."""
 
 
 class TaskNetwork(Protocol):
@@ -45,7 +50,7 @@ class TaskNetwork(Protocol):
     """Name of the head in the network, and so of its weights."""
 
     def head(self, task: Task, shape: EncoderShape) -> nn.Module:
-        """A module from `EncodedImages` to logits (N, K) or (N, K, H, W).
+        """A module from `EncodedImages` to logits (N, K) or (N, K, H, W), or what the loss of a task takes for them.
 
         Initial weights come from torch's global generator.
         """
@@ -60,8 +65,27 @@ class TaskNetwork(Protocol):
         """
         ...
 
-    def probabilities(self, task: Task, logits: Tensor) -> Tensor:
-        """What the exported model answers, from calibrated logits; the same shape."""
+    def probabilities(self, task: Task, logits: Tensor, temperature: float) -> Tensor:
+        """What the exported model answers, from logits and what they are divided by to be calibrated."""
+        ...
+
+    def add_nodes(
+        self,
+        graph: Any,  # noqa: ANN401  # an onnx.GraphProto
+        head: nn.Module,
+        image: str,
+        stages: Sequence[str],
+        temperature: float,
+    ) -> str:
+        """For a task that finds objects: head and answer as ONNX nodes; the name of the answer.
+
+        Args:
+            graph: That of `models.encoders.graph.frozen_graph`; is changed.
+            head: Of `head`, trained.
+            image: Name of the raw input.
+            stages: Names of the encoder's stages.
+            temperature: What logits are divided by.
+        """
         ...
 
 

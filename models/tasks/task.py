@@ -285,6 +285,15 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
         values[:, places] = probabilities
         return values
 
+    def difference(self, expected: Floats, answer: Floats) -> float:
+        """How far two outputs for the same images are apart, as a difference of probabilities; NaN: not finite.
+
+        Args:
+            expected: What the network says, (N, ...).
+            answer: What the exported file says.
+        """
+        return float(np.abs(answer - expected).max())
+
     # Answers and uncertainties
 
     def cut(self, output: Floats, window: Rectangle) -> Floats:

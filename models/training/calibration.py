@@ -40,12 +40,12 @@ class CalibratedNetwork(nn.Module):
             image: (N, C, H, W) float32 raw values, NaN invalid.
 
         Returns:
-            Probabilities of each task, (N, K) or (N, K, H, W), and `embedding` (N, D).
+            Answers of each task, probabilities (N, K) or (N, K, H, W) or objects (N, M, ...), and `embedding` (N, D).
         """
         outputs = self.network(image)
         answers = {"embedding": outputs["embedding"]}
         for name, task in self.tasks.items():
-            answers[name] = network_of(task).probabilities(task, outputs[name] / self.temperature[name])
+            answers[name] = network_of(task).probabilities(task, outputs[name], self.temperature[name])
         return answers
 
 

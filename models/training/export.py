@@ -1,7 +1,8 @@
 """torch -> one self-contained ONNX file, then proof on real chips that both answer alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import onnxruntime
@@ -11,13 +12,15 @@ from torch import nn
 
 from models.card import ParityReport
 from models.errors import ExportParityError
+from models.tasks import Task
 from models.training.data.stride import STRIDE_PX
 
 OPSET = 20
 """Recent enough for the exporter to need no rewriting, old enough for ONNX Runtime 1.17 and later."""
 
 TOLERANCE = 1e-4
-"""Largest absolute difference of a probability; of the embedding, relative to its largest value."""
+"""Largest difference as a task has it: of a probability, or a thousandth of that between sides of boxes in pixels, so
+that .1 px are as much. Of the embedding, relative to its largest value."""
 
 MAX_BATCH = 4096
 MAX_SIDE = 512
@@ -56,13 +59,19 @@ def export_onnx(network: nn.Module, bands: int, path: Path) -> None:
     program.save(path, external_data=False)
 
 
-def check_parity(network: nn.Module, path: Path, chips: Sequence[NDArray[np.float32]]) -> ParityReport:
+def check_parity(
+    network: nn.Module,
+    path: Path,
+    chips: Sequence[NDArray[np.float32]],
+    tasks: Mapping[str, Task] = MappingProxyType({}),
+) -> ParityReport:
     """Compare torch and ONNX Runtime on chips at two batch sizes and two image sizes, invalid pixels among them.
 
     Args:
         network: What was exported.
         path: The ONNX file.
         chips: Real images (C, H, W) of raw values, at least one.
+        tasks: Those that the network answers, which say how far their answers are apart.
 
     Returns:
         The largest difference of each output over all inputs.
@@ -79,12 +88,20 @@ def check_parity(network: nn.Module, path: Path, chips: Sequence[NDArray[np.floa
         with torch.no_grad():
             expected = {name: value.numpy() for name, value in network(torch.from_numpy(image)).items()}
         for name, answer in zip(names, session.run(names, {"image": image}), strict=True):
-            scale = max(float(np.abs(expected[name]).max()), 1.0) if name == "embedding" else 1.0
-            difference = float(np.abs(answer - expected[name]).max()) / scale
+            difference = _difference(tasks.get(name), expected[name], answer, is_embedding=name == "embedding")
             differences[name] = float(np.maximum(differences.get(name, 0.0), difference))  # NaN stays NaN
     if not all(value <= TOLERANCE for value in differences.values()):
         raise ExportParityError(differences, TOLERANCE)
     return ParityReport(differences=differences, tolerance=TOLERANCE, shapes=[list(image.shape) for image in inputs])
+
+
+def _difference(
+    task: Task | None, expected: NDArray[np.float32], answer: NDArray[np.float32], *, is_embedding: bool
+) -> float:
+    if task is not None:
+        return task.difference(expected, answer)
+    scale = max(float(np.abs(expected).max()), 1.0) if is_embedding else 1.0
+    return float(np.abs(answer - expected).max()) / scale
 
 
 def _input(chips: Sequence[NDArray[np.float32]], count: int, strides: tuple[int, int]) -> NDArray[np.float32]:

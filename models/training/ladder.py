@@ -9,18 +9,21 @@ from torch import nn
 
 from models.card import BandStatistics, Candidate, CandidateKind, ModelConfig, TaskName, TaskSpec
 from models.encoders.wheel import SHIPPED_ENCODER
-from models.heads.linear_head import Head
 from models.manifest import Manifest
+from models.tasks import task_of
 from models.training.data.dataset import ChipReader, LabelledSample
+from models.training.data.label_counts import Counts, enlarged_for
+from models.training.data.pool import pool_images
 from models.training.data.scaling import scaling_of
+from models.training.objects.fit import ObjectHeads, fit_object_heads
 from models.training.quick import (
+    QuickHead,
     QuickNetwork,
     describe,
     describe_pool,
     fit_heads,
     frozen_features,
     pixel_features,
-    pool_images,
     views_of,
 )
 
@@ -31,10 +34,10 @@ class Quick(NamedTuple):
     judged: QuickNetwork
     """Fitted on the training split alone, so that the calibration split can judge it; the same as `final` where nothing
     else is tried."""
-    judged_heads: Mapping[TaskName, Head]
+    judged_heads: Mapping[TaskName, QuickHead]
     final: QuickNetwork
     """Fitted on the calibration split, too."""
-    heads: Mapping[TaskName, Head]
+    heads: Mapping[TaskName, QuickHead]
     seconds: float
 
 
@@ -45,6 +48,7 @@ def fit_quick(
     samples: Sequence[LabelledSample],
     calibration: Sequence[LabelledSample],
     reader: ChipReader,
+    counts: Counts | None = None,
     *,
     judge: bool,
 ) -> Quick:
@@ -57,6 +61,7 @@ def fit_quick(
         samples: The training split.
         calibration: The calibration split, part of the final fit: cross-validation chooses penalty and temperature.
         reader: Reads them.
+        counts: What the training labels of each task hold; None: no task finds objects.
         judge: Whether to fit on the training split alone, too.
 
     Raises:
@@ -64,7 +69,8 @@ def fit_quick(
         TrainingDataError: Nothing can be read.
     """
     started = time.monotonic()
-    features = frozen_features(manifest, statistics)
+    finding = [] if counts is None else [spec for spec in tasks if task_of(spec).finds_objects]
+    features = frozen_features(manifest, statistics, 1 if counts is None else enlarged_for(tasks, counts))
     images = pool_images(manifest)
     pixels = pixel_features(features, tasks, images)
     shown = sum(sample.height * sample.width for sample in (*samples, *calibration))
@@ -73,12 +79,17 @@ def fit_quick(
     everything = describe(features, calibration, reader, tasks, pixels, views=views).joined(trained)
     pool = describe_pool(features, images)
     scaling = scaling_of(np.concatenate([everything.features, pool]), features.stages_size)
-    heads = fit_heads(tasks, scaling, everything, pool)
+    objects: dict[TaskName, ObjectHeads] = {}
+    for spec in finding:
+        objects[spec.task] = fit_object_heads(spec, counts or {}, features, statistics, samples, calibration, reader)
+    heads: dict[TaskName, QuickHead] = {**fit_heads(tasks, scaling, everything, pool)}
+    heads |= {name: found.final for name, found in objects.items()}
     final = QuickNetwork(features, scaling, heads, pixels)
     seconds = time.monotonic() - started
     if not judge:
         return Quick(final, heads, final, heads, seconds)
-    own = fit_heads(tasks, scaling, trained, pool)
+    own: dict[TaskName, QuickHead] = {**fit_heads(tasks, scaling, trained, pool)}
+    own |= {name: found.judged for name, found in objects.items()}
     return Quick(QuickNetwork(features, scaling, own, pixels), own, final, heads, seconds)
 
 

@@ -5,9 +5,9 @@ Answers as the trained network does: the same input, the same outputs, one ONNX 
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import onnx
@@ -23,19 +23,19 @@ from models.encoders.graph import EMBEDDING, frozen_graph, stage_name
 from models.encoders.multispectral import feature_source
 from models.encoders.session import describe_by
 from models.encoders.stages import CHANNELS, STAGES
-from models.errors import RasterError, TrainingDataError, UnreadableSampleError, UnusableRasterError
+from models.errors import TrainingDataError, UnreadableSampleError
 from models.heads.linear_head import Head
 from models.heads.whitened import fit_whitened
 from models.manifest import Manifest
-from models.rasters.reading import RasterHeader, read_header, read_raster
 from models.tasks import Task, task_kinds, tasks_of
 from models.tasks.classification.network import onnx_operator
+from models.tasks.network import network_of
 from models.training.data.augmentations import turn
-from models.training.data.dataset import Chip, ChipReader, LabelledSample, pad_batch
+from models.training.data.dataset import Chip, ChipReader, LabelledSample, padded_image
 from models.training.data.label_counts import is_labelled
 from models.training.data.pool import look_at
 from models.training.data.scaling import CLIP, Scaling
-from models.training.data.stride import STRIDE_PX
+from models.training.objects.fit import ObjectHead, encoded_images
 from models.training.pixels.examples import (
     PixelExamples,
     fit_pixel_head,
@@ -45,12 +45,6 @@ from models.training.pixels.examples import (
 )
 from models.training.pixels.graph import PixelGraph
 from models.training.pixels.head import PixelFeatures, PixelHead
-
-POOL_CHIPS = 200
-"""Images of the pool, labelled or not, that features are standardised by, at most."""
-
-POOL_PIXELS = 2**22
-"""Of those images: fewer are described where they are large."""
 
 LABELLED_PIXELS = 2**26
 """Pixels of labelled images that heads of pixels see at most, half a minute of two cores: of more, random windows."""
@@ -64,6 +58,9 @@ VIEWS = ((8, 2**22), (2, 2**26))
 """Labelled images are described in so many of their eight turned and flipped views up to so many pixels, which are 256
 and 4,096 chips of 64 px: the encoder answers differently for each, and all are rows of the fit. More views of more
 images help as well, by .3 points with four of 1,000, but 500 labels shall be served within 15 seconds."""
+
+
+QuickHead: TypeAlias = Head | ObjectHead
 
 
 class Examples(NamedTuple):
@@ -89,7 +86,11 @@ class QuickNetwork(nn.Module):
     """Frozen features, their scaling, and a linear head for each task."""
 
     def __init__(
-        self, features: FrozenFeatures, scaling: Scaling, heads: Mapping[str, Head], pixels: PixelFeatures | None = None
+        self,
+        features: FrozenFeatures,
+        scaling: Scaling,
+        heads: Mapping[str, QuickHead],
+        pixels: PixelFeatures | None = None,
     ) -> None:
         """Join them.
 
@@ -109,6 +110,9 @@ class QuickNetwork(nn.Module):
         self.pixels = pixels
         self.heads = nn.ModuleDict()
         for name, head in heads.items():
+            if isinstance(head, ObjectHead):
+                self.heads[name] = head.module
+                continue
             if pixels is not None and task_kinds()[name].per_pixel:
                 self.heads[name] = PixelHead(pixels, head)
                 continue
@@ -123,14 +127,23 @@ class QuickNetwork(nn.Module):
         described, stages = self.features.with_stages(image)
         embedding = ((described - self.mean) / self.deviation).clamp(-CLIP, CLIP) * self.weight
         scaled = [] if self.pixels is None else self.pixels(stages)
-        answers = {
-            name: head(scaled if isinstance(head, PixelHead) else embedding) for name, head in self.heads.items()
-        }
-        return {EMBEDDING: embedding} | answers
+        encoded = encoded_images(image, embedding, stages)
+        answers = {EMBEDDING: embedding}
+        for name, head in self.heads.items():
+            if task_kinds()[name].finds_objects:
+                answers[name] = head(encoded)
+            else:
+                answers[name] = head(scaled if isinstance(head, PixelHead) else embedding)
+        return answers
 
 
-def frozen_features(manifest: Manifest, statistics: BandStatistics) -> FrozenFeatures:
+def frozen_features(manifest: Manifest, statistics: BandStatistics, enlarged: int = 1) -> FrozenFeatures:
     """The frozen encoder of a run, its scale and range of values chosen by some of the pool's images.
+
+    Args:
+        manifest: Of the run.
+        statistics: Of the bands.
+        enlarged: How many times images are enlarged at least, see `Task.enlarged`.
 
     Raises:
         ShippedWeightsError: The weights cannot be used here.
@@ -141,27 +154,10 @@ def frozen_features(manifest: Manifest, statistics: BandStatistics) -> FrozenFea
         statistics,
         look.kinds,
         eight_bit=look.eight_bit,
-        scale=scale_for(look.side_px),
+        scale=max(scale_for(look.side_px), enlarged),
         band_statistics=True,
         source=feature_source(manifest.model, look, statistics, manifest.sensor),
     )
-
-
-def pool_images(manifest: Manifest) -> list[NDArray[np.float32]]:
-    """Some of the pool's images (C, H, W), or a window of each, padded with NaN to multiples of the stride."""
-    images: list[NDArray[np.float32]] = []
-    pixels = 0
-    for path, header in _pool(manifest):
-        window = 0, 0, min(header.width, WINDOW_PX), min(header.height, WINDOW_PX)
-        if images and pixels >= POOL_PIXELS:
-            break
-        try:
-            image = read_raster(path, manifest.bands, window=window, policy=manifest.reading)
-        except (RasterError, UnusableRasterError):  # the statistics of the bands said so already
-            continue
-        images.append(_padded(image))
-        pixels += images[-1][0].size
-    return images
 
 
 def describe_pool(network: FrozenFeatures, images: Sequence[NDArray[np.float32]]) -> Matrix:
@@ -212,7 +208,7 @@ def describe(
         views: Of images that are labelled as a whole; pixels are taken from the first, the image as it is.
     """
     rng = np.random.default_rng(0)
-    whole = [task for task in tasks_of(tasks).values() if not task.per_pixel]
+    whole = [task for task in tasks_of(tasks).values() if not (task.per_pixel or task.finds_objects)]
     mapped = [task for task in tasks_of(tasks).values() if task.per_pixel and pixels is not None]
     size = sum(sample.height * sample.width for sample in samples)
     share = min(1.0, LABELLED_PIXELS / max(size, 1))
@@ -224,7 +220,7 @@ def describe(
     def encode() -> None:
         if not batch:
             return
-        padded = np.stack([_padded(chip.image) for _, chip in batch])
+        padded = np.stack([padded_image(chip.image) for _, chip in batch])
         stages: list[Tensor] = []
         if any(chip.maps for _, chip in batch):
             with torch.inference_mode():
@@ -274,7 +270,7 @@ def describe(
 
 
 def fit_heads(tasks: Sequence[TaskSpec], scaling: Scaling, examples: Examples, pool: Matrix) -> dict[TaskName, Head]:
-    """The head of each task, its penalty and temperature by cross-validation.
+    """The head of each task but those that find objects, its penalty and temperature by cross-validation.
 
     Args:
         tasks: That the examples are labelled for.
@@ -287,8 +283,10 @@ def fit_heads(tasks: Sequence[TaskSpec], scaling: Scaling, examples: Examples, p
     """
     embeddings = scaling(examples.features)
     reference = scaling(np.concatenate([examples.features, pool]))
-    heads = {}
+    heads: dict[TaskName, Head] = {}
     for name, task in tasks_of(tasks).items():
+        if task.finds_objects:
+            continue
         if task.per_pixel:
             if name not in examples.pixels or not len(examples.pixels[name].codes):
                 raise TrainingDataError("no training image can be read any more")
@@ -336,6 +334,11 @@ def export_quick(
     pixels = None if network.pixels is None else PixelGraph(graph, network.pixels, stages)
     for name, task in tasks_of(tasks).items():
         head: Any = network.heads[name]
+        if task.finds_objects:
+            found = network_of(task).add_nodes(graph, head, "image", stages, temperature[name])
+            graph.node.append(helper.make_node("Identity", [found], [name]))
+            graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", None, None]))
+            continue
         if pixels is not None and isinstance(head, PixelHead):
             add("Softmax", [pixels.add_head(name, head, temperature[name])], name, axis=1)
             size: list[str | int | None] = ["batch", task.outputs, "height", "width"]
@@ -349,20 +352,6 @@ def export_quick(
         graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", task.outputs]))
     onnx.checker.check_model(model)
     onnx.save(model, path)
-
-
-def _pool(manifest: Manifest) -> Iterator[tuple[Path, RasterHeader]]:
-    """Images of the pool that can be opened."""
-    for path in manifest.statistics_paths[:POOL_CHIPS]:
-        try:
-            yield Path(path), read_header(Path(path), policy=manifest.reading)
-        except (RasterError, UnusableRasterError, FileNotFoundError):
-            continue
-
-
-def _padded(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    padded: NDArray[np.float32] = pad_batch([Chip(image=image, maps={})], STRIDE_PX, [])[0][0]
-    return padded
 
 
 def _without(examples: PixelExamples, reader: ChipReader) -> PixelExamples:

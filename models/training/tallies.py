@@ -12,7 +12,9 @@ from models import metrics
 from models.card import TaskSpec
 from models.errors import UnreadableSampleError
 from models.rasters.bands import invalid_pixels
+from models.rasters.tiling import Window
 from models.tasks import Task, tasks_of
+from models.tasks.task import Truth
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, truth_in
 from models.training.data.label_counts import is_labelled
 from models.training.reserve.outcomes import OutcomeRow
@@ -60,7 +62,9 @@ class Tally:
         if not self.labelled[index]:
             return
         answered = [(truth_in(chip, self.task, sample), answers[self.task.name]) for chip, answers in windows]
-        if not self.task.per_pixel:
+        if self.task.finds_objects:
+            answered = [(self._truth(sample), self._joined(sample, windows))]
+        elif not self.task.per_pixel:
             weights = [max(float((~invalid_pixels(chip.image)).sum()), 1e-6) for chip, _ in windows]
             mean = np.average(np.stack([answer for _, answer in answered]), axis=0, weights=weights)
             answered = [(answered[0][0], mean)]
@@ -72,6 +76,20 @@ class Tally:
             if row is not None and (judged := self.task.judge(truth, answer)) is not None:
                 row.add(table, judged)
                 self.outcomes[index] = row
+
+    def _truth(self, sample: LabelledSample) -> Truth:
+        """Of the whole image."""
+        return self.task.cut_truth(sample.targets[self.task.name], (0, 0, sample.width, sample.height))
+
+    def _joined(self, sample: LabelledSample, windows: Sequence[tuple[Chip, Answers]]) -> NDArray[np.float32]:
+        """The answer for the whole image, as it is served."""
+        gathered = self.task.gather_outputs(sample.height, sample.width)
+        for chip, answers in windows:
+            height, width = chip.image.shape[1:]
+            part = Window(chip.column, chip.row, width, height)
+            own = self.task.cut(answers[self.task.name], Window(0, 0, width, height))
+            gathered.add(part, ~invalid_pixels(chip.image), own)
+        return gathered.result()
 
 
 def tally(

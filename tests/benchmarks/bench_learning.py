@@ -35,8 +35,9 @@ from al_loop.simulation.records import RoundRecord
 from al_loop.simulation.run import parse_strategy
 from models.heads.whitened import fit_whitened
 from models.scoring.embedding_space import fit_space
+from models.training.data.pool import POOL_CHIPS
 from models.training.data.scaling import scaling_of
-from models.training.quick import POOL_CHIPS, views_of
+from models.training.quick import views_of
 from tests.benchmarks.labelled_chips import SETS, LabelledChips, labelled_chips, turned_chips
 
 TEST_SHARE = 0.25

@@ -67,9 +67,10 @@ def loss(task: Classification, counts: NDArray[np.int64]) -> nn.Module:
     return ClassificationLoss(task, counts)
 
 
-def probabilities(task: Classification, logits: Tensor) -> Tensor:
+def probabilities(task: Classification, logits: Tensor, temperature: float) -> Tensor:
     """They sum to 1 over axis 1, but for multi-label, whose classes are independent."""
-    return logits.sigmoid() if task.multi_label else logits.softmax(dim=1)
+    calibrated = logits / temperature
+    return calibrated.sigmoid() if task.multi_label else calibrated.softmax(dim=1)
 
 
 def onnx_operator(task: Task) -> tuple[str, dict[str, int]]:

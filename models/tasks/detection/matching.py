@@ -18,11 +18,11 @@ IOUS = (0.3, *(round(0.5 + 0.05 * step, 2) for step in range(10)))
 
 IOU_50 = IOUS.index(0.5)
 
-BINS = 200
+BINS = 500
 """Of the scores, equally wide in their logits."""
 
-LOGIT = 8.0
-"""Bound of the logits: scores from .0003 to .9997 are told apart."""
+LOGIT = 6.0
+"""Bound of the logits: scores from .0025 to .9975 are told apart."""
 
 ROWS = 1 + len(IOUS)
 """Of a class in a table."""
@@ -32,6 +32,9 @@ MOST_ANSWERS = 300
 
 COVERED = 0.5
 """A box that lies in an ignored region by this share of its area, and on no object, is neither right nor wrong."""
+
+LEAST_COMPARED = 1e-3
+"""Boxes of a lower score are not compared."""
 
 RECALLS = 100
 
@@ -134,6 +137,27 @@ def map_50_95(tables: Table) -> NDArray[np.float64]:
 def map_30(tables: Table) -> NDArray[np.float64]:
     """Mean average precision at an IoU of .3, for objects of few pixels."""
     return metrics.mean_of_present(class_precision(tables, slice(0, 1)))
+
+
+def answers_apart(expected: Floats, answer: Floats, side_weight: float) -> float:
+    """Largest difference between the boxes of two answers (m, 6) for one image, whatever their order.
+
+    Each likely box of one is compared with the nearest of the same class of the other, by scores and by sides times
+    `side_weight`. Boxes about as unlikely as the last one are left out: which of them have a row is chance.
+    """
+    if not (np.isfinite(expected).all() and np.isfinite(answer).all()):
+        return float("nan")
+    last = max(float(expected[-1, SCORE]), float(answer[-1, SCORE]), LEAST_COMPARED)
+    apart = 0.0
+    for one, other in ((expected, answer), (answer, expected)):
+        likely = one[one[:, SCORE] > last + LEAST_COMPARED]
+        if not len(likely):
+            continue
+        sides = np.abs(likely[:, None, :4] - other[None, :, :4]).max(axis=2) * side_weight
+        scores = np.abs(likely[:, None, SCORE] - other[None, :, SCORE])
+        classes = (likely[:, None, ANSWERED_CLASS] != other[None, :, ANSWERED_CLASS]).astype(np.float32)
+        apart = max(apart, float(np.maximum(np.maximum(sides, scores), classes).min(axis=1).max()))
+    return apart
 
 
 def _by_class(tables: Table) -> Table:

@@ -25,13 +25,19 @@ from models.tasks.detection.boxes import (
 )
 from models.tasks.detection.tiles import BoxesOverTiles, FromBoxes, boxes_of_window
 from models.tasks.detection.uncertainty import box_scores, hardest_of_class, uncertainty_map
-from models.tasks.task import Scores, Tables, Task, TaskMetric
+from models.tasks.task import CalibrationRows, Scores, Tables, Task, TaskMetric
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 LEAST_SHOWN = 0.25
 """Boxes below are not shown to anybody."""
+
+LEAST_CALIBRATED = 0.05
+"""Boxes below do not take part in the calibration: there are hundreds in every image."""
+
+SIDE_DIFFERENCE = 1e-3
+"""A pixel between two sides counts as this difference of probabilities."""
 
 SMALL_PX = 16.0
 """Boxes whose sides have a smaller geometric mean are small: the encoder reads images at twice their size for them."""
@@ -157,6 +163,28 @@ class Detection(Task, frozen=True, kw_only=True, tag="detection"):
     def with_classes_of(self, known: Task, probabilities: Floats) -> Floats:
         """See `Task.with_classes_of`; of boxes (N, M, 6)."""
         return self._renamed(probabilities, known.classes)
+
+    def calibration_rows(
+        self, truths: Sequence[Floats], logits: Sequence[Floats], rng: np.random.Generator
+    ) -> CalibrationRows | None:
+        """Likely boxes of all windows, and whether they are right at an IoU of .5."""
+        import torch  # here: only training calibrates
+
+        from models.tasks.detection.network.decoding import decode
+
+        scores, right = [np.empty(0, np.float32)], [np.empty(0, np.bool_)]
+        for truth, maps in zip(truths, logits, strict=True):
+            answer = decode(torch.from_numpy(maps[None]))[0].numpy()
+            ranked, found = matching.matched(truth, answer[answer[:, SCORE] >= LEAST_CALIBRATED])
+            scores.append(ranked[:, SCORE])
+            right.append(found[:, matching.IOU_50])
+        likely = np.concatenate(scores).clip(1e-6, 1 - 1e-6)[:, None]
+        return np.log(likely / (1 - likely)), np.concatenate(right)[:, None].astype(np.int64)
+
+    def difference(self, expected: Floats, answer: Floats) -> float:
+        """See `matching.answers_apart`."""
+        pairs = zip(expected, answer, strict=True)
+        return max(matching.answers_apart(one, other, SIDE_DIFFERENCE) for one, other in pairs)
 
     # Answers and uncertainties
 

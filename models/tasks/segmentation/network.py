@@ -85,6 +85,6 @@ def loss(task: Segmentation, counts: NDArray[np.int64]) -> nn.Module:
     return SegmentationLoss(counts)
 
 
-def probabilities(task: Segmentation, logits: Tensor) -> Tensor:
+def probabilities(task: Segmentation, logits: Tensor, temperature: float) -> Tensor:
     """They sum to 1 over axis 1."""
-    return logits.softmax(dim=1)
+    return (logits / temperature).softmax(dim=1)

@@ -1,6 +1,7 @@
 """Endless, seeded stream of training batches: random crops, augmented, as torch tensors."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -11,7 +12,7 @@ from models.card import BandStatistics, TaskName, TaskSpec
 from models.errors import TrainingDataError, UnreadableSampleError
 from models.tasks import Task, tasks_of
 from models.training.data.augmentations import DIHEDRAL_SIZE, perturb_radiometry, turn
-from models.training.data.dataset import Chip, ChipReader, LabelledSample, pad_batch
+from models.training.data.dataset import Chip, ChipReader, LabelledSample, pad_batch, truth_in
 from models.training.data.stride import STRIDE_PX
 from models.training.running.checkpoints import SampleOrder
 
@@ -85,7 +86,8 @@ class TrainingBatches(Iterator[TrainingBatch]):
             places, self._picked = self._picked[: self._batch_size], self._picked[self._batch_size :]
             batch = [self._samples[place] for place in places]
             try:
-                chips = [augment(self._reader.crop(sample, self._rng), self._statistics, self._rng) for sample in batch]
+                crops = (self._reader.crop(sample, self._rng) for sample in batch)
+                chips = [augment(chip, self._statistics, self._rng, self._trained) for chip in crops]
             except UnreadableSampleError:
                 self._epoch, self._picked = self._readable(self._epoch), self._readable([*places, *self._picked])
                 if not self._epoch:
@@ -107,18 +109,40 @@ class TrainingBatches(Iterator[TrainingBatch]):
         return [place for place in places if self._samples[place].sample_id not in self._reader.left_out]
 
 
-def augment(chip: Chip, statistics: BandStatistics, rng: np.random.Generator) -> Chip:
-    """Turn, flip and change the light of a chip; its maps turn with it."""
-    element = int(rng.integers(DIHEDRAL_SIZE))
-    image = perturb_radiometry(turn(chip.image, element), statistics, rng)
-    return Chip(image=image, maps={name: turn(codes, element) for name, codes in chip.maps.items()})
+def augment(
+    chip: Chip,
+    statistics: BandStatistics,
+    rng: np.random.Generator,
+    tasks: Mapping[TaskName, Task] = MappingProxyType({}),
+) -> Chip:
+    """Turn, flip and change the light of a chip; its maps and objects turn with it."""
+    turned = turned_chip(chip, tasks, int(rng.integers(DIHEDRAL_SIZE)))
+    return msgspec.structs.replace(turned, image=perturb_radiometry(turned.image, statistics, rng))
+
+
+def turned_chip(chip: Chip, tasks: Mapping[TaskName, Task], element: int) -> Chip:
+    """A chip turned and flipped, see `turn`; with the objects of these tasks."""
+    height, width = chip.image.shape[1:]
+    return Chip(
+        image=turn(chip.image, element),
+        maps={name: turn(codes, element) for name, codes in chip.maps.items()},
+        objects={
+            name: tasks[name].turn_truth(truth, element, width, height)
+            for name, truth in chip.objects.items()
+            if name in tasks
+        },
+    )
 
 
 def to_batch(samples: Sequence[LabelledSample], chips: Sequence[Chip], tasks: Mapping[TaskName, Task]) -> TrainingBatch:
     """Pad the chips to one size and add the labels of their samples."""
     images, maps = pad_batch(chips, STRIDE_PX, [name for name, task in tasks.items() if task.per_pixel])
     targets = {
-        name: task.batch([*maps[name]] if task.per_pixel else [sample.targets.get(name) for sample in samples])
+        name: task.batch(
+            [*maps[name]]
+            if task.per_pixel
+            else [truth_in(chip, task, sample) for chip, sample in zip(chips, samples, strict=True)]
+        )
         for name, task in tasks.items()
     }
     return TrainingBatch(

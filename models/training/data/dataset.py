@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from models.arrays import Floats
 from models.card import BACKGROUND, IGNORE, TaskName
 from models.errors import MissingRasterError, RasterError, UnreadableSampleError, UnusableRasterError
 from models.manifest import SAMPLES_FILE, Manifest, Split
@@ -21,12 +22,16 @@ from models.rasters.reading import RasterHeader, read_header, read_raster
 from models.tasks import Task, tasks_of
 from models.tasks.task import Truth, Window
 from models.training.data.left_out import LeftOut
+from models.training.data.stride import STRIDE_PX
 
 CACHE_BYTES = 2 * 1024**3
 """Images and masks kept in memory together; what does not fit is read again, window by window."""
 
 CROP_ATTEMPTS = 8
 """Random crops tried until one holds labelled pixels."""
+
+CROPS_AT_OBJECTS = 0.5
+"""Share of the crops that are laid around an object: they are few in a large image, and background is everywhere."""
 
 
 class LabelledSample(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +55,13 @@ class Chip(msgspec.Struct, frozen=True, kw_only=True):
     """(C, H, W) raw values, NaN invalid."""
     maps: Mapping[TaskName, NDArray[np.uint8]]
     """(H, W) codes, 255 at invalid pixels, of each task that answers pixels and that the sample is labelled for."""
+    objects: Mapping[TaskName, Floats] = {}
+    """What lies in the chip, of each task that finds objects and that the sample is labelled for; see
+    `Task.cut_truth`."""
+    column: int = 0
+    """Of the chip's left edge in the image."""
+    row: int = 0
+    """Of its upper edge."""
 
 
 def read_samples(
@@ -112,7 +124,9 @@ class ChipReader:
     def __init__(self, manifest: Manifest, *, cache_bytes: int = CACHE_BYTES, left_out: LeftOut | None = None) -> None:
         self.left_out = LeftOut() if left_out is None else left_out
         self._bands, self._policy = manifest.bands, manifest.reading
-        self._mapped = {name: task for name, task in tasks_of(manifest.tasks).items() if task.per_pixel}
+        tasks = tasks_of(manifest.tasks)
+        self._mapped = {name: task for name, task in tasks.items() if task.per_pixel}
+        self._finding = {name: task for name, task in tasks.items() if task.finds_objects}
         self._fill = BACKGROUND if manifest.unlabelled == "background" else IGNORE
         self._chip_size_px = manifest.train.chip_size_px
         self._cache: dict[int, Chip] = {}
@@ -122,9 +136,15 @@ class ChipReader:
         """A random crop of at most `chip_size_px` a side, whole images where they are no larger.
 
         Where unlabelled pixels are ignored, crops without a labelled pixel teach nothing: up to `CROP_ATTEMPTS` crops
-        are drawn and the first that holds one is taken.
+        are drawn and the first that holds one is taken. Where a task finds objects, every other crop holds one.
         """
         width, height = min(sample.width, self._chip_size_px), min(sample.height, self._chip_size_px)
+        if (width, height) != (sample.width, sample.height) and (around := self._an_object(sample, rng)) is not None:
+            column, row = (
+                int(np.clip(middle - rng.integers(0, size), 0, limit - size))
+                for middle, size, limit in zip(around, (width, height), (sample.width, sample.height), strict=True)
+            )
+            return self._read(sample, (column, row, width, height))
         for attempt in range(CROP_ATTEMPTS):
             column = int(rng.integers(0, sample.width - width + 1))
             row = int(rng.integers(0, sample.height - height + 1))
@@ -136,8 +156,20 @@ class ChipReader:
                 break
         return self._read(sample, window)
 
+    def _an_object(self, sample: LabelledSample, rng: np.random.Generator) -> tuple[float, float] | None:
+        """Column and row of the middle of an object of a sample, for some of the crops."""
+        labelled = [sample.targets[name] for name in sorted(self._finding.keys() & sample.targets.keys())]
+        objects = [target for target in labelled if len(target)]
+        if not objects or rng.random() >= CROPS_AT_OBJECTS:
+            return None
+        target = objects[int(rng.integers(len(objects)))]
+        left, top, right, bottom = target[int(rng.integers(len(target))), :4].tolist()
+        return (left + right) / 2, (top + bottom) / 2
+
     def truth(self, task: Task, sample: LabelledSample) -> Truth:
         """What a label says of the whole image, which is not read: invalid pixels of a map keep their code."""
+        if task.finds_objects:
+            return task.cut_truth(sample.targets[task.name], (0, 0, sample.width, sample.height))
         if not task.per_pixel:
             return sample.targets[task.name]
         return self._map(task.name, sample, (0, 0, sample.width, sample.height))
@@ -168,7 +200,13 @@ class ChipReader:
         chip = self._cache[sample.sample_id]
         column, row, width, height = window
         part = np.s_[..., row : row + height, column : column + width]
-        return Chip(image=chip.image[part], maps={name: codes[part] for name, codes in chip.maps.items()})
+        return Chip(
+            image=chip.image[part],
+            maps={name: codes[part] for name, codes in chip.maps.items()},
+            objects=self._objects(sample, window),
+            column=column,
+            row=row,
+        )
 
     def _read_window(self, sample: LabelledSample, window: Window) -> Chip:
         try:
@@ -184,7 +222,12 @@ class ChipReader:
             invalid = invalid_pixels(image)
             for codes in maps.values():
                 codes[invalid] = IGNORE
-        return Chip(image=image, maps=maps)
+        column, row, _, _ = window
+        return Chip(image=image, maps=maps, objects=self._objects(sample, window), column=column, row=row)
+
+    def _objects(self, sample: LabelledSample, window: Window) -> dict[TaskName, Floats]:
+        names = self._finding.keys() & sample.targets.keys()
+        return {name: self._finding[name].cut_truth(sample.targets[name], window) for name in names}
 
     def _map(self, name: TaskName, sample: LabelledSample, window: Window) -> NDArray[np.uint8]:
         if sample.sample_id in self._cache:
@@ -195,7 +238,15 @@ class ChipReader:
 
 def truth_in(chip: Chip, task: Task, sample: LabelledSample) -> Truth | None:
     """What the label of a task says of a chip of the sample; None = not labelled for it."""
+    if task.finds_objects:
+        return chip.objects.get(task.name)
     return chip.maps.get(task.name) if task.per_pixel else sample.targets.get(task.name)
+
+
+def padded_image(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """An image (C, H, W) padded with NaN at the bottom and right to multiples of the stride."""
+    padded: NDArray[np.float32] = pad_batch([Chip(image=image, maps={})], STRIDE_PX, [])[0][0]
+    return padded
 
 
 def pad_batch(

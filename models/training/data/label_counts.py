@@ -38,6 +38,11 @@ def count_labels(samples: Sequence[LabelledSample], tasks: Sequence[TaskSpec], r
     return counts
 
 
+def enlarged_for(tasks: Sequence[TaskSpec], counts: Counts) -> int:
+    """How many times the encoder of a network for these tasks enlarges images."""
+    return max(task.enlarged(counts[name]) for name, task in tasks_of(tasks).items())
+
+
 def is_labelled(sample: LabelledSample, task: Task) -> bool:
     """Whether a sample says something about a task.
 

@@ -75,13 +75,20 @@ class MultiTaskNetwork(nn.Module):
     """Normalisation, encoder, embedding and the heads of the asked tasks."""
 
     def __init__(
-        self, config: ModelConfig, tasks: Sequence[TaskSpec], statistics: BandStatistics, bands: Sequence[str] = ()
+        self,
+        config: ModelConfig,
+        tasks: Sequence[TaskSpec],
+        statistics: BandStatistics,
+        bands: Sequence[str] = (),
+        enlarged: int = 1,
     ) -> None:
         super().__init__()
         self.normalise = Normalise(statistics)
-        self.encoder, channels, self.strides = build_encoder(config, statistics, bands)
+        self.encoder, channels, strides = build_encoder(config, statistics, bands)
+        self.enlarged = enlarged if strides[0] % enlarged == 0 else 1
+        self.strides = [stride // self.enlarged for stride in strides]
         self.embedding = EmbeddingHead(sum(channels), config.embedding_size)
-        shape = EncoderShape(channels, self.strides, config.embedding_size, config.dropout)
+        shape = EncoderShape(channels, self.strides, config.embedding_size, config.dropout, self.enlarged)
         heads: dict[str, str] = {}
         for name, task in tasks_of(tasks).items():
             network = network_of(task)
@@ -102,14 +109,20 @@ class MultiTaskNetwork(nn.Module):
         """
         height, width = image.shape[-2:]
         normalised, valid = self.normalise(image)
+        if self.enlarged > 1:
+            normalised = F.interpolate(normalised, scale_factor=self.enlarged, mode="bilinear", align_corners=False)
         stages = self.encoder(normalised)
         embedding = self.embedding(stages, valid)
-        encoded = EncodedImages(stages, embedding, height, width)
+        encoded = EncodedImages(stages, embedding, height, width, valid)
         return {"embedding": embedding} | {name: self.get_submodule(head)(encoded) for name, head in self.heads.items()}
 
 
 def build(
-    config: ModelConfig, tasks: Sequence[TaskSpec], statistics: BandStatistics, bands: Sequence[str] = ()
+    config: ModelConfig,
+    tasks: Sequence[TaskSpec],
+    statistics: BandStatistics,
+    bands: Sequence[str] = (),
+    enlarged: int = 1,
 ) -> MultiTaskNetwork:
     """The network of one version, on the CPU, in training mode.
 
@@ -120,12 +133,13 @@ def build(
         tasks: Those that get a head.
         statistics: Of the pool, C bands.
         bands: What each band is, see `models.encoders.bands`; empty: what their number says.
+        enlarged: How many times images are enlarged before the encoder reads them, see `Task.enlarged`.
 
     Raises:
         ShippedWeightsError: The shipped weights are asked for and cannot be used here.
         TrainingDataError: timm has no such encoder, it offers no feature stages, or the weight file does not fit.
     """
-    return MultiTaskNetwork(config, tasks, statistics, bands)
+    return MultiTaskNetwork(config, tasks, statistics, bands, enlarged)
 
 
 def pool_valid(stage: Tensor, valid: Tensor) -> Tensor:

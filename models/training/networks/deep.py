@@ -20,7 +20,7 @@ from models.training.artefacts import TrainingReport
 from models.training.calibration import CalibratedNetwork, calibrate
 from models.training.data.batches import TrainingBatches, epoch_size
 from models.training.data.dataset import ChipReader, LabelledSample
-from models.training.data.label_counts import Counts
+from models.training.data.label_counts import Counts, enlarged_for
 from models.training.data.left_out import LeftOut, LeftOutSample
 from models.training.data.pool import look_at
 from models.training.evaluate import metric_value
@@ -100,8 +100,9 @@ def train_deep(
     rng = np.random.default_rng(manifest.train.seed)
     network: nn.Module
     if start is None:
-        network, encoder = build(manifest.model, tasks, statistics, look_at(manifest).kinds), "encoder"
-        enlarged = 1
+        times = enlarged_for(tasks, counts)
+        network, encoder = build(manifest.model, tasks, statistics, look_at(manifest).kinds, times), "encoder"
+        enlarged = times**2
     else:
         temperature = {name: head.temperature for name, head in start.judged_heads.items()}
         network, encoder = tunable(start.judged, temperature), ENCODER

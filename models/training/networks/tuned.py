@@ -10,6 +10,7 @@ import copy
 from collections.abc import Mapping
 
 from models.card import TaskName
+from models.tasks import task_kinds
 from models.training.quick import QuickNetwork
 
 FIRST_TUNED = 3
@@ -20,7 +21,7 @@ ENCODER = "features"
 
 
 def tunable(quick: QuickNetwork, temperature: Mapping[TaskName, float]) -> QuickNetwork:
-    """A copy to be trained, whose logits are calibrated.
+    """A copy to be trained, whose linear heads are calibrated.
 
     Args:
         quick: Fitted.
@@ -28,8 +29,9 @@ def tunable(quick: QuickNetwork, temperature: Mapping[TaskName, float]) -> Quick
     """
     network = copy.deepcopy(quick)
     for name, head in network.heads.items():
-        for parameter in head.parameters():
-            parameter.data.div_(temperature[name])
+        if not task_kinds()[name].finds_objects:  # what the head of such a task says is more than logits
+            for parameter in head.parameters():
+                parameter.data.div_(temperature[name])
     network.heads.requires_grad_(True)
     for block in network.features.stages.blocks[FIRST_TUNED:]:
         block.requires_grad_(True)

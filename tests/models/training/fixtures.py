@@ -13,6 +13,8 @@ import shapely
 
 from models.card import ModelConfig, TaskSpec, TrainConfig
 from models.manifest import SAMPLES_FILE, Manifest, write_manifest
+from models.tasks import Detection, Segmentation
+from models.tasks.detection.boxes import box_rows
 from tests.data.made_once import made_once
 from tests.data.make_scene import make_scene
 
@@ -25,7 +27,8 @@ SAMPLES_SCHEMA = pa.schema(
         ("file_bytes", pa.int64()),
         ("modified_ns", pa.int64()),
         ("classification", pa.list_(pa.int32())),
-        ("segmentation", pa.list_(pa.struct([("code", pa.int32()), ("wkb", pa.binary())]))),
+        ("segmentation", Segmentation.column()),
+        ("detection", Detection.column()),
     ]
 )
 
@@ -37,8 +40,8 @@ def write_snapshot(
 
     Args:
         directory: Made if missing.
-        rows: `path` and `split`, and what else differs from the defaults of `SAMPLES_SCHEMA`; `segmentation` as
-            (code, WKB) pairs.
+        rows: `path` and `split`, and what else differs from the defaults of `SAMPLES_SCHEMA`; `segmentation` and
+            `detection` as (code, WKB) pairs.
         tasks: Of the campaign.
         changes: Fields of the manifest other than the defaults here.
     """
@@ -55,6 +58,7 @@ def write_snapshot(
             "segmentation": None
             if row.get("segmentation") is None
             else [{"code": code, "wkb": wkb} for code, wkb in row["segmentation"]],
+            "detection": None if row.get("detection") is None else box_rows(row["detection"]),
         }
         for index, row in enumerate(rows)
     ]
