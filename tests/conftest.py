@@ -41,6 +41,7 @@ pytest_plugins = [  # a module before those that import it
     "tests.service.page.fixtures_annotators",
     "tests.al_loop.serving.fixtures",
     "tests.models.pretraining.fixtures",
+    "tests.al_loop.training.fixtures",
 ]
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # children would compile torch anew at each start: nine seconds

@@ -9,9 +9,7 @@ from al_loop.campaigns.notices import campaign_notices
 from al_loop.domain.retraining import RetrainPolicy
 from al_loop.domain.rounds import Round, RoundState
 from tests.al_loop.store.fixtures import NOW
-from tests.al_loop.training.test_rounds import Service, cut, service
-
-__all__ = ["service"]  # the fixture
+from tests.al_loop.training.fixtures import Service, cut
 
 
 def set_policy(service: Service, **changes: Any) -> None:
