@@ -63,6 +63,7 @@ def run_supervised(
     on_progress: Callable[[ProgressLine], None],
     cancelled: threading.Event,
     environment: Mapping[str, str] | None = None,
+    grace_s: float = TERMINATION_GRACE_S,
 ) -> None:
     """Run the module as `python -m module *arguments --out directory --supervised` does, to its end.
 
@@ -75,6 +76,7 @@ def run_supervised(
         on_progress: Called with each line of progress.
         cancelled: Set by another thread to end the whole process group.
         environment: Environment variables that the child gets besides ours.
+        grace_s: Seconds that the child has to end by itself once it is asked to.
 
     Raises:
         ProcessCancelledError: `cancelled` was set.
@@ -92,7 +94,7 @@ def run_supervised(
     try:
         _follow(process, directory / PROGRESS_FILE, on_phase, on_progress, cancelled)
     finally:
-        end_process_group(process)
+        end_process_group(process, grace_s)
     if cancelled.is_set():
         raise ProcessCancelledError("cancelled on request")
     if process.returncode != 0:
@@ -200,12 +202,12 @@ def _answer(process: subprocess.Popen[bytes]) -> None:
         return  # It died meanwhile; its exit code says why.
 
 
-def end_process_group(process: subprocess.Popen[bytes]) -> None:
+def end_process_group(process: subprocess.Popen[bytes], grace_s: float = TERMINATION_GRACE_S) -> None:
     """End the child and everything it started: first politely, then with SIGKILL. Does nothing to an ended child."""
     if process.poll() is None:
         _signal_group(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(TERMINATION_GRACE_S)
+            process.wait(grace_s)
     _signal_group(process.pid, signal.SIGKILL)
     process.wait()
     if process.stdin is not None:

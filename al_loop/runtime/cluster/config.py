@@ -48,8 +48,9 @@ class DriverSpec(msgspec.Struct, frozen=True, kw_only=True):
 SPEC_FILE = "driver.json"
 OUTCOME_FILE = "ended"
 """Left by a driver that knows how its program ended. Without it the cluster was lost."""
-FAILED, REFUSED = "failed", "refused"
-"""What is in it: the program failed, or the cluster is none that can be worked with, such as of another version."""
+FAILED, REFUSED, CANCELLED = "failed", "refused", "cancelled"
+"""What is in it: the program failed, the cluster is none that can be worked with, such as of another version, or the
+program was ended on request, with all it had started."""
 LEAVE_FILE = "leave"
 """Left by a service that stops: a driver that is ended then leaves its program at work."""
 SUBMISSION_FILE = "submission.txt"

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from al_loop.runtime.cluster.artefacts import ArtefactError, Artefacts
 from al_loop.runtime.cluster.config import (
+    CANCELLED,
     FAILED,
     LEAVE_FILE,
     NAMESPACE,
@@ -38,13 +39,19 @@ from models.progress import Progress
 
 CONNECT_S = 60.0
 """Seconds for joining a cluster whose head answers; Ray itself gives up after minutes."""
-CANCEL_S = 2.0
+CANCEL_S = 6.0
+"""Seconds for the end of a program on its machine, which takes up to three."""
 LOOK_S = 1.0
+LEAVE_CHILDREN: Any = {"env_vars": {"RAY_kill_child_processes_on_worker_exit": "0"}}
+"""Ray kills the child of an actor that it ends, and only that: what the child has started would run on for ever. The
+child ends itself and all of it once its parent has gone."""
 RESTARTS = 3
 """Machines that may be lost under one program."""
 SCORING = "models.score_pool"
 LOST = 4
 """Exit code of a driver whose cluster was lost."""
+told = threading.Event()
+"""The service has asked for the end."""
 
 
 class RefusedError(Exception):
@@ -64,12 +71,15 @@ def main(arguments: Sequence[str]) -> int:
     """Follow one program; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m al_loop.runtime.cluster.driver", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder with driver.json")
+    parser.add_argument("--end", action="store_true", help="end the program, should it run, instead of following it")
     parser.add_argument("--supervised", action="store_true", help="wait for the parent's answer before each phase")
     options = parser.parse_args(arguments)
     spec = msgspec.json.decode((options.out / SPEC_FILE).read_bytes(), type=DriverSpec)
     try:
         with Progress(options.out, supervised=options.supervised) as progress, joined(spec.config.address):
-            if spec.module == SCORING:
+            if options.end:
+                _end(spec, options.out)
+            elif spec.module == SCORING:
                 score_in_shards(spec, progress)
             else:
                 _follow(spec, options.out, progress)
@@ -85,7 +95,8 @@ def main(arguments: Sequence[str]) -> int:
         first = str(error).strip().splitlines()[0]
         (options.out / ERROR_FILE).write_text(f"the Ray cluster at {spec.config.address} was lost: {first}\n")
         return LOST
-    (options.out / OUTCOME_FILE).write_text("well")
+    if not options.end:
+        (options.out / OUTCOME_FILE).write_text("well")
     return 0
 
 
@@ -117,11 +128,17 @@ def joined(address: str) -> Iterator[None]:
     finally:
         late.cancel()
     # After Ray has set its own handler, which ends the process; no other exception gets through a call of Ray.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _be_told)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _be_told(*_: object) -> None:
+    """The service asks for the end: told at once, and at the next look where the exception comes to nothing."""
+    told.set()
+    raise KeyboardInterrupt
 
 
 def _follow(spec: DriverSpec, out: Path, progress: Progress) -> None:
@@ -135,24 +152,29 @@ def _follow(spec: DriverSpec, out: Path, progress: Progress) -> None:
     shipment, directory = f"jobs/{spec.submission_id}", Path(spec.directory)
     if store is not None:
         ship_inputs(store, shipment, spec.arguments, Path(spec.config.data))
-    program: Any = ray.remote(RemoteProgram).options(
-        name=spec.submission_id, lifetime="detached", get_if_exists=True, max_restarts=RESTARTS, max_concurrency=4,
-        num_cpus=spec.config.cpus, num_gpus=spec.config.gpus,
-    ).remote(
-        spec.module, spec.arguments, spec.directory, version=spec.version, artefacts=spec.config.artefacts,
-        shipment=shipment,
-    )  # fmt: skip
     try:
+        program = _submit(spec, shipment)
         last = _forward(program, None if store is None else directory / LOG_FILE, progress)
     except KeyboardInterrupt:
         if not (out / LEAVE_FILE).exists():
-            _end(program)
+            _end(spec, out)
         os._exit(1)
     if store is not None and last.problem is None:
         fetch_results(store, shipment, directory)
     ray.kill(program)
     if last.problem is not None:
         raise FailedError(last.problem, OUT_OF_MEMORY if last.lacks_memory else 2)
+
+
+def _submit(spec: DriverSpec, shipment: str) -> Any:  # noqa: ANN401  # an actor's handle
+    """Start the program unless it runs already."""
+    return ray.remote(RemoteProgram).options(
+        name=spec.submission_id, lifetime="detached", get_if_exists=True, max_restarts=RESTARTS, max_concurrency=4,
+        num_cpus=spec.config.cpus, num_gpus=spec.config.gpus, runtime_env=LEAVE_CHILDREN,
+    ).remote(
+        spec.module, spec.arguments, spec.directory, version=spec.version, artefacts=spec.config.artefacts,
+        shipment=shipment,
+    )  # fmt: skip
 
 
 def _forward(program: Any, log: Path | None, progress: Progress) -> Report:  # noqa: ANN401  # an actor's handle
@@ -165,6 +187,8 @@ def _forward(program: Any, log: Path | None, progress: Progress) -> Report:  # n
     """
     incarnation, seen, logged, lost = "", 0, 0, False
     while True:
+        if told.is_set():
+            raise KeyboardInterrupt
         try:
             answer = ray.get(program.follow.remote(seen, None if log is None else logged, LOOK_S))
         except RayActorError:
@@ -190,13 +214,25 @@ def _forward(program: Any, log: Path | None, progress: Progress) -> Report:  # n
             return report
 
 
-def _end(program: Any) -> None:  # noqa: ANN401  # an actor's handle
-    """Cancel a program on its machine; its actor ends after it."""
-    try:
-        ray.get(program.cancel.remote(), timeout=CANCEL_S)
+def _end(spec: DriverSpec, out: Path) -> None:
+    """End a program on its machine with all it started, and its actor; leaves `ended` once the cluster knows of none.
+
+    An actor that does not answer, as it waits for a free CPU or its machine is too busy, is killed as it is: a program
+    whose parent has gone ends itself.
+    """
+    while (program := _found(spec)) is not None:
+        with suppress(RayError):
+            ray.get(program.cancel.remote(CANCEL_S), timeout=CANCEL_S)
         ray.kill(program)
-    except RayError:
-        return  # the cluster is gone, and an actor without a driver ends its program after a day
+    (out / OUTCOME_FILE).write_text(CANCELLED)
+
+
+def _found(spec: DriverSpec) -> Any:  # noqa: ANN401  # an actor's handle
+    """The program's actor; None: it was not begun, or has ended."""
+    try:
+        return ray.get_actor(spec.submission_id, NAMESPACE)
+    except ValueError:
+        return None
 
 
 if __name__ == "__main__":

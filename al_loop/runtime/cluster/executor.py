@@ -6,6 +6,8 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,6 +15,7 @@ import pyarrow.parquet as pq
 
 from al_loop import __version__
 from al_loop.runtime.cluster.config import (
+    CANCELLED,
     FAILED,
     LEAVE_FILE,
     OUTCOME_FILE,
@@ -33,8 +36,13 @@ DRIVER = "al_loop.runtime.cluster.driver"
 SCORING = "models.score_pool"
 LOCAL_SAMPLES = 500
 """Pools of so few samples are scored here: a driver alone takes seconds to start."""
+DRIVER_GRACE_S = 8.0
+"""Seconds that a driver has to end its program on the cluster, once it is asked to: less than `CANCEL_GRACE_S`."""
 LOOK_S = 2.0
 """Seconds between two looks for a cluster that is gone."""
+
+
+run_driver: Executor = partial(run_supervised, grace_s=DRIVER_GRACE_S)
 
 
 class RayExecutor:
@@ -45,6 +53,7 @@ class RayExecutor:
         config: RayConfig,
         *,
         local: Executor = run_supervised,
+        drive: Executor = run_driver,
         state: ClusterState | None = None,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
@@ -53,14 +62,15 @@ class RayExecutor:
 
         Args:
             config: The cluster, and what programs take of it.
-            local: Runs drivers, and small scorings, on this machine.
+            local: Runs small scorings on this machine.
+            drive: Runs drivers on this machine.
             state: What is known of the cluster; None: found out here.
             clock: Seconds that never go back.
             wait: Waits for an event for a number of seconds; says whether it is set.
         """
         self.config = config
         self.state = state or ClusterState(config.address)
-        self._local, self._clock, self._wait = local, clock, wait
+        self._local, self._drive, self._clock, self._wait = local, drive, clock, wait
         self._drivers: set[Path] = set()
         self._lock = threading.Lock()
 
@@ -104,7 +114,7 @@ class RayExecutor:
             self._drivers.add(driver)
         try:
             while True:
-                if self.state.look() and self._follow(driver, on_phase, note, cancelled):
+                if self.state.look() and self._follow(driver, on_phase, note, cancelled, module != SCORING):
                     return
                 gone_since = self._clock() if gone_since is None else gone_since
                 problem = self.state.problem or self.state.unreachable
@@ -145,14 +155,27 @@ class RayExecutor:
         on_phase: Callable[[str], None],
         on_progress: Callable[[ProgressLine], None],
         cancelled: threading.Event,
+        ends: bool,
     ) -> bool:
-        """Run a driver to the end of its program; False: the cluster was lost on the way."""
+        """Run a driver to the end of its program; False: the cluster was lost on the way.
+
+        Args:
+            driver: Its directory.
+            on_phase: As for the executor.
+            on_progress: As for the executor.
+            cancelled: As for the executor.
+            ends: Whether the program would outlive its driver, and has to be ended when it is cancelled.
+        """
         for name in (PROGRESS_FILE, ERROR_FILE):
             (driver / name).unlink(missing_ok=True)  # of a driver before: this one tells everything again
         try:
-            self._local(DRIVER, [], driver, on_phase=on_phase, on_progress=on_progress, cancelled=cancelled)
+            self._drive(DRIVER, [], driver, on_phase=on_phase, on_progress=on_progress, cancelled=cancelled)
+        except ProcessCancelledError:
+            if ends:
+                self._end(driver)
+            raise
         except ProcessFailedError as error:
-            ended = (driver / OUTCOME_FILE).read_text() if (driver / OUTCOME_FILE).exists() else None
+            ended = _outcome(driver)
             if ended != FAILED:
                 self.state.refused(str(error))
             if ended is None:
@@ -160,6 +183,31 @@ class RayExecutor:
             raise
         self.state.refused(None)
         return True
+
+    def _end(self, driver: Path) -> None:
+        """Make sure that a cancelled program has ended, where its driver had no time for that, or was not joined yet.
+
+        Raises:
+            ProcessCancelledError: Nobody knows; the message says what becomes of it.
+        """
+        if (driver / LEAVE_FILE).exists() or _outcome(driver) == CANCELLED:
+            return
+        never = threading.Event()
+        with suppress(ProcessFailedError):
+            self._drive(
+                DRIVER, ["--end"], driver, on_phase=lambda phase: None, on_progress=lambda line: None, cancelled=never
+            )
+        if _outcome(driver) != CANCELLED:
+            raise ProcessCancelledError(
+                f"cancelled on request, but the Ray cluster at {self.config.address} did not answer: a program that "
+                "still runs there ends after a day"
+            )
+
+
+def _outcome(driver: Path) -> str | None:
+    """How a program ended, as its driver left it; None: the driver did not know."""
+    file = driver / OUTCOME_FILE
+    return file.read_text() if file.exists() else None
 
 
 def _samples(arguments: list[str]) -> int:

@@ -88,11 +88,12 @@ class RemoteProgram:
             self._allowed.add(index)
             self._changed.notify_all()
 
-    def cancel(self) -> None:
-        """End the program."""
+    def cancel(self, wait_s: float = 0.0) -> None:
+        """End the program with all it started; waits up to `wait_s` seconds for that."""
         self._cancelled.set()
         with self._changed:
             self._changed.notify_all()
+            self._changed.wait_for(lambda: self._ended, wait_s)
 
     def _work(self) -> None:
         try:

@@ -1,6 +1,8 @@
 """A Ray cluster on this machine: a head without CPUs, and two workers of one CPU each."""
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from al_loop.runtime.cluster.config import RayConfig
+from al_loop.runtime.cluster.config import NAMESPACE, RayConfig
 from al_loop.runtime.cluster.executor import RayExecutor
 from al_loop.runtime.executor import Executor
 from models.progress import ProgressLine
@@ -53,6 +55,25 @@ class Machines:
             for worker in self.workers
             if any(process.process.pid in ancestors for some in worker.all_processes.values() for process in some)
         )
+
+    def programs(self) -> list[str]:
+        """Names of the programs that are at work or wait for a machine."""
+        from ray._private.state import GlobalState
+        from ray._raylet import GcsClientOptions
+        from ray.core.generated.gcs_pb2 import ActorTableData
+
+        state = GlobalState()
+        state._initialize_global_state(GcsClientOptions.create(self.address, None, True, True))
+        found = map(ActorTableData.FromString, state._connect_and_get_accessor().get_actor_table(None, None))
+        names = [actor.name for actor in found if actor.state != ActorTableData.DEAD]
+        state.disconnect()
+        return names
+
+    def kill(self, *programs: str) -> None:
+        """Kill the actors of programs."""
+        code = f"import ray; ray.init({self.address!r}, namespace={NAMESPACE!r}, log_to_driver=False)"
+        code += "".join(f"; ray.kill(ray.get_actor({name!r}))" for name in programs)
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=PATIENCE_S)
 
     @staticmethod
     def _sizes(cpus: int) -> dict[str, Any]:

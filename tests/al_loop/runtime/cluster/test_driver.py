@@ -50,7 +50,65 @@ def test_cancelled_program_ends_with_all_it_started(machines: Machines, make_exe
     with pytest.raises(ProcessCancelledError):
         run.end()
     wait_for(lambda: not is_alive(int(grandchild.read_text())))
+    assert machines.programs() == []
     assert not driver_directory(tmp_path / "out").exists()
+
+
+def test_program_whose_actor_is_killed_ends_with_all_it_started(
+    machines: Machines, make_executor: MakeExecutor, tmp_path: Path
+):
+    """Ray killed the program alone, and what that had started ran on: always, where a cancellation took too long."""
+    run = Run(make_executor(machines.address), CHILD, ["hang"], tmp_path / "out")
+    grandchild = tmp_path / "out" / "grandchild.pid"
+    wait_for(lambda: grandchild.exists() and grandchild.read_text() != "")
+    machines.kill(*machines.programs())
+    wait_for(lambda: not is_alive(int(grandchild.read_text())))
+    run.cancelled.set()
+    with pytest.raises((ProcessCancelledError, ProcessFailedError)):
+        run.end()
+
+
+def test_cancelled_program_ends_although_its_driver_was_killed_or_had_not_joined_yet(
+    machines: Machines, make_executor: MakeExecutor, tmp_path: Path
+):
+    out = tmp_path / "out"
+    before = make_executor(machines.address)
+    left = Run(before, CHILD, ["hang"], out)
+    wait_for(lambda: (out / "grandchild.pid").exists() and (out / "grandchild.pid").read_text() != "")
+    before.leave()
+    left.cancelled.set()
+    with pytest.raises(ProcessCancelledError):
+        left.end()
+    grandchild = int((out / "grandchild.pid").read_text())
+    assert is_alive(grandchild)
+    again = Run(make_executor(machines.address), CHILD, ["hang"], out)
+    wait_for(lambda: (driver_directory(out) / "log.txt").exists())
+    again.cancelled.set()
+    with pytest.raises(ProcessCancelledError, match=r"^cancelled on request$"):
+        again.end()
+    wait_for(lambda: not is_alive(grandchild))
+
+
+def test_cancelled_program_that_waits_for_a_free_machine_is_never_begun(
+    machines: Machines, make_executor: MakeExecutor, tmp_path: Path
+):
+    executor = make_executor(machines.address)
+    busy = [Run(executor, CHILD, ["until told"], tmp_path / name) for name in ("first", "second")]
+    wait_for(lambda: all((tmp_path / name / "starts.txt").exists() for name in ("first", "second")))
+    waiting = Run(executor, CHILD, ["until told"], tmp_path / "third")
+    try:
+        wait_for(lambda: len(machines.programs()) == 3)
+        waiting.cancelled.set()
+        with pytest.raises(ProcessCancelledError, match=r"^cancelled on request$"):
+            waiting.end()
+        assert len(machines.programs()) == 2
+    finally:
+        for name in ("first", "second"):
+            (tmp_path / name / "go").touch()
+    for run in busy:
+        run.end()
+    Run(executor, CHILD, ["well"], tmp_path / "fourth").end()
+    assert not (tmp_path / "third" / "starts.txt").exists()
 
 
 def test_stop_of_the_service_leaves_a_program_at_work_and_the_next_start_finds_it(

@@ -25,6 +25,7 @@ class Outage:
     def __init__(self, *gone: tuple[float, float]) -> None:
         self.now, self.gone = 0.0, gone
         self.drivers: list[DriverSpec] = []
+        self.told: list[list[str]] = []
         self.act: Callable[[Path, dict[str, Any]], None] = lambda directory, follow: self.leave(directory, "well")
 
     @property
@@ -33,8 +34,8 @@ class Outage:
 
     def executor(self, config: RayConfig = CONFIG) -> RayExecutor:
         return RayExecutor(
-            config, local=self.local, state=ClusterState(config.address, lambda address: self.answers),
-            clock=lambda: self.now, wait=self.wait,
+            config, local=self.local, drive=self.local,
+            state=ClusterState(config.address, lambda address: self.answers), clock=lambda: self.now, wait=self.wait,
         )  # fmt: skip
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
@@ -47,6 +48,7 @@ class Outage:
         if module != "al_loop.runtime.cluster.driver":
             (directory / "here.txt").write_text(module)
             return
+        self.told.append(arguments)
         self.drivers.append(msgspec.json.decode((directory / "driver.json").read_bytes(), type=DriverSpec))
         self.act(directory, follow)
 
@@ -148,6 +150,37 @@ def test_cancellation_ends_the_wait(tmp_path: Path):
             "models.train", [], tmp_path / "out", on_phase=print, on_progress=lambda line: None, cancelled=cancelled
         )
     assert not is_submitted(tmp_path / "out")
+
+
+def cancelled(outage: Outage, ends: bool) -> Callable[[Path, dict[str, Any]], None]:
+    """A driver that is killed before it has ended its program; whether the next one can."""
+
+    def act(directory: Path, follow: dict[str, Any]) -> None:
+        if len(outage.drivers) == 1:
+            raise ProcessCancelledError("cancelled on request")
+        if not ends:
+            raise ProcessFailedError("the process was ended by signal 6 (SIGABRT)")
+        outage.leave(directory, "cancelled")
+
+    return act
+
+
+def test_program_whose_driver_had_no_time_is_ended_by_another_one(tmp_path: Path):
+    outage = Outage()
+    outage.act = cancelled(outage, ends=True)
+    with pytest.raises(ProcessCancelledError, match=r"^cancelled on request$"):
+        run(outage.executor(), tmp_path / "out")
+    first, second = outage.drivers
+    assert first.submission_id == second.submission_id
+    assert outage.told == [[], ["--end"]]
+    assert not is_submitted(tmp_path / "out")
+
+
+def test_program_that_may_still_run_is_said(tmp_path: Path):
+    outage = Outage()
+    outage.act = cancelled(outage, ends=False)
+    with pytest.raises(ProcessCancelledError, match="head:6379 did not answer: a program that still runs there ends"):
+        run(outage.executor(), tmp_path / "out")
 
 
 def test_submission_survives_a_service_that_stops_and_is_the_same_afterwards(tmp_path: Path):
