@@ -55,6 +55,12 @@ def test_class_without_truth_has_no_value() -> None:
     assert matching.map_50(table) == pytest.approx(1)
 
 
+def test_class_that_only_the_reserve_has_counts_as_missed() -> None:
+    table, _ = matching.counted(boxes([*SHIP, 0], [40, 40, 50, 50, 1]), answers([*SHIP, 0.9, 0]), 2)
+    assert matching.class_precision(table).tolist() == pytest.approx([1, 0])
+    assert matching.map_50(table) == pytest.approx(0.5)
+
+
 def test_boxes_in_ignored_regions_are_neither_right_nor_wrong() -> None:
     truth = boxes([*SHIP, 0], [40, 40, 70, 70, IGNORED])
     assert ap(truth, answers([*SHIP, 0.5, 0], [50, 50, 60, 60, 0.9, 0])) == pytest.approx(1)

@@ -86,3 +86,9 @@ def test_batch_tells_empty_from_unlabelled() -> None:
     assert batch.shape == (3, 2, 5)
     assert batch[:, :, 4].tolist() == [[1, 0], [ABSENT, ABSENT], [NOT_LABELLED, NOT_LABELLED]]
     assert TASK.batch([None]).shape == (1, 1, 5)
+
+
+def test_task_without_labels_yet_leaves_the_others_to_be_trained() -> None:
+    """Samples that are labelled for another task only say nothing here."""
+    assert not TASK.is_learnable(TASK.count([]))
+    assert (TASK.batch([None, None])[..., 4] == NOT_LABELLED).all()
