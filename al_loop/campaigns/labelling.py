@@ -10,6 +10,7 @@ import msgspec
 from al_loop.campaigns.classes import former_names
 from al_loop.campaigns.imagery.spelling import find_samples
 from al_loop.campaigns.imagery.valid_points import refuse_nodata
+from al_loop.campaigns.scenes.cutting import cut_to_windows
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.geojson import read_features
 from al_loop.domain.labels import IMPORT_ANNOTATOR, CheckedLabel, Label, LabelInput, LabelSource, RequestKey
@@ -54,6 +55,8 @@ def record_counted(
 ) -> Appended:
     """Check and store labels, all or none; see `LabelTable.append_counted` for what becomes of leases and imports.
 
+    A label whose path is a scene becomes one for each of its windows, see `al_loop.campaigns.scenes.cutting`.
+
     Args:
         store: Where samples are looked up and labels go.
         campaign: Whose samples they are.
@@ -68,6 +71,7 @@ def record_counted(
         LeasedError: Another annotator has the sample on lease, and `override_lease` is false.
     """
     paths = at or [f"$.labels[{index}]" for index in range(len(inputs))]
+    inputs, paths = cut_to_windows(store, campaign, inputs, paths)
     samples = _samples(store, campaign, inputs, paths)
     checked = [
         check_label(campaign, sample_id, header, label, now, path)

@@ -127,7 +127,7 @@ def read_features(
             if box in boxes and len(drawn.geoms) == 1:
                 continue
             boxes.add(box)
-        elif not _covers_a_centre(drawn):
+        elif not covers_a_centre(drawn):
             kept = _touched(drawn, stored_crs, header) if all_touched else None
             if kept is None:
                 raise InvalidValueError(
@@ -352,7 +352,7 @@ def _size(area: MultiPolygon) -> str:
     return f"{right - left:.2g} x {bottom - top:.2g}"
 
 
-def _covers_a_centre(area: MultiPolygon) -> bool:
+def covers_a_centre(area: MultiPolygon) -> bool:
     """Whether an area in pixels covers the centre of any; only small or thin ones have to be drawn for that."""
     if area.area > area.length * np.sqrt(0.5):  # it holds a disk wide enough for a centre
         return True

@@ -5,8 +5,10 @@ from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from al_loop.campaigns.exporting import ExportFormat, export_labels
+from al_loop.campaigns.scenes.joining import join_windows, scene_headers
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label
+from al_loop.domain.samples import SampleHeader
 from al_loop.store import LabelStore
 
 PAGE = 1_000
@@ -21,9 +23,12 @@ def export_campaign(store: LabelStore, campaign: Campaign, export_format: Export
     """
     labels = list(_current(store, campaign))
     samples = store.samples.get_many(campaign.campaign_id, {label.sample_id for label in labels})
+    headers: dict[int, SampleHeader] = {**samples}
+    if export_format in ("scaneo", "geojson"):  # the others have a row, or an image, for each answer
+        labels, headers = join_windows(labels, headers, scene_headers(store, campaign, headers))
     target = TemporaryFile()  # noqa: SIM115  # closed by the generator that reads it
     try:
-        export_labels(target, campaign, labels, samples, export_format)
+        export_labels(target, campaign, labels, headers, export_format)
     except BaseException:
         target.close()
         raise
