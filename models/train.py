@@ -42,6 +42,7 @@ from models.training.measuring.latency import measure_latency
 from models.training.plan import plan_candidates, tunes_quick
 from models.training.quick import QuickNetwork, export_quick
 from models.training.reserve.outcomes import write_outcomes
+from models.training.running.workers import Workers, join_workers
 from models.training.tallies import TILE_PX, tally
 from models.training.torch_inference import torch_infer
 
@@ -56,6 +57,8 @@ KNOWN_FAILURE = 2
 
 def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | None = None, halvings: int = 0) -> None:
     """Train, evaluate and export the version that a manifest asks for.
+
+    Of several workers that train together, see `models.training.running.workers`, the first one leaves results.
 
     Heads are built only for tasks whose training labels hold something to tell apart; the card lists those. Samples
     whose files broke since the manifest was written are left out, and named in `left-out.json`.
@@ -76,13 +79,23 @@ def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | Non
     manifest = read_manifest(directory)
     device = pick_device(manifest.train.device)
     left_out = LeftOut()
+    workers = join_workers(device)
     splits, reader = read_samples(directory, manifest, left_out), ChipReader(manifest, left_out=left_out)
+    for others in workers.gathered(left_out.samples):
+        left_out.add_all(others)
+    splits = {
+        split: [sample for sample in found if sample.sample_id not in left_out] for split, found in splits.items()
+    }
     counts = _counts(splits["train"], manifest, reader)
     tasks = [spec for spec in manifest.tasks if spec.task in counts]
     samples, calibration, reserve = (_labelled(splits[split], tasks) for split in ("train", "calibration", "test"))
     statistics = estimate_statistics(manifest.statistics_paths, manifest.bands, manifest.reading)
 
     plan = plan_candidates(manifest, tasks, len(samples))
+    if "deep" not in plan.kinds:
+        workers.leave()
+        if not workers.leads:
+            return
     held_out: dict[CandidateKind, dict[TaskName, float | None]] = {}
     seconds: dict[CandidateKind, float] = {}
     quick: Quick | None = None
@@ -108,8 +121,22 @@ def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | Non
         cut = Cut(checkpoint, halvings)
         progress.enter("training", message="training the network")
         deep = train_deep(
-            manifest, tasks, counts, statistics, samples, calibration, reader, device, progress, directory, cut, start
+            manifest,
+            tasks,
+            counts,
+            statistics,
+            samples,
+            calibration,
+            reader,
+            device,
+            progress,
+            directory,
+            cut,
+            start,
+            workers,
         )
+        if deep is None:  # the leader measures and exports
+            return
         seconds["deep"] = deep.seconds
         held_out["deep"] = _measured(deep.calibrated, calibration, reader, tasks, device)
     winner, sentence = choose(held_out)
@@ -154,9 +181,7 @@ def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | Non
         history=[] if deep is None else deep.history,
         candidates=candidates(held_out, seconds, winner),
         choice=f"{sentence}; {plan.reason}",
-        remarks=[]
-        if deep is None or not halvings
-        else [f"memory did not suffice: batches of {deep.schedule.batch_size}"],
+        remarks=_remarks(deep, halvings, workers),
     )
     write_artefacts(out, directory, manifest, network, record)
 
@@ -190,6 +215,16 @@ def measure_again(directory: Path, trained: Path, incumbent: Path, out: Path, pr
     latency = measure_latency(trained / ONNX_FILE, _compared(manifest, serving), chips)
     evaluation = msgspec.structs.replace(evaluation, latency=latency)
     (out / "evaluation.json").write_bytes(msgspec.json.format(msgspec.json.encode(evaluation), indent=1))
+
+
+def _remarks(deep: "Deep | None", halvings: int, workers: Workers) -> list[str]:
+    """What the card says of how the network was trained."""
+    if deep is None:
+        return []
+    size = deep.schedule.batch_size
+    less = [f"memory did not suffice: batches of {size}"] if halvings else []
+    more = [f"trained by {workers.total} workers, each on its share of batches of {size}"] if workers.total > 1 else []
+    return less + more
 
 
 def _compared(manifest: Manifest, incumbent: Contender | None) -> Path | None:

@@ -205,6 +205,7 @@ def _cluster(settings: Settings) -> RayExecutor | None:
             workers=settings.ray_workers,
             cpus=settings.ray_cpus,
             gpus=settings.ray_gpus,
+            train_workers=settings.ray_train_workers,
             patience_s=settings.ray_patience_s,
             artefacts=settings.artifacts or None,
         )

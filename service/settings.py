@@ -81,6 +81,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """CPUs of the cluster that one training, or one part of a pool, takes."""
     ray_gpus: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 0.0
     """GPUs of the cluster that one training takes."""
+    ray_train_workers: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 1
+    """Workers that train a deep model together, each on `ray_cpus` CPUs and `ray_gpus` GPUs."""
     ray_patience_s: Annotated[float, msgspec.Meta(ge=0)] = 600.0
     """Seconds that a round waits for a cluster that does not answer, before it fails."""
     artifacts: str = ""

@@ -70,7 +70,8 @@ SLOW_FILES = (  # whole runs: trainings, simulations, servers, processes that ar
     "tests/models/tasks/test_adding_a_task.py", "tests/models/test_pretrain.py", "tests/models/test_score_pool.py",
     "tests/models/test_train.py", "tests/models/training/pixels/test_examples.py",
     "tests/models/training/test_export.py", "tests/models/training/test_incumbent.py",
-    "tests/models/training/test_quick.py", "tests/service/limits/test_network.py",
+    "tests/models/training/test_quick.py", "tests/models/training/running/test_workers.py::test_two_workers",
+    "tests/service/limits/test_network.py",
     "tests/service/openapi/test_schemathesis.py",
     # Each more than five seconds of processor time.
     "tests/al_loop/quality/test_savings.py::test_interval_covers", "tests/al_loop/scoring/test_frozen_encoder.py",

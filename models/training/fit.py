@@ -17,6 +17,7 @@ from models.card import TrainConfig
 from models.errors import TrainingDataError
 from models.training.data.batches import TrainingBatch
 from models.training.running.checkpoints import Checkpoints, Progressed
+from models.training.running.workers import ALONE, Workers
 
 MIN_STEPS = 400
 EPOCHS = 40
@@ -69,6 +70,7 @@ def schedule(
     *,
     enlarged: int = 1,
     fitted_maps: bool = False,
+    workers: int = 1,
 ) -> Schedule:
     """Derive batch size and steps from the number of chips of one epoch and the pixels of the largest.
 
@@ -86,10 +88,13 @@ def schedule(
         enlarged: How many pixels the encoder sees for each of these.
         fitted_maps: Whether the network answers pixels and starts from fitted heads; `FITTED_EPOCHS` and
             `FITTED_MIN_STEPS` take the place of the others.
+        workers: That take equal shares of each batch, of `LEAST_BATCH_SIZE` chips at least.
     """
     least, epochs = (FITTED_MIN_STEPS, FITTED_EPOCHS) if fitted_maps else (MIN_STEPS, EPOCHS)
     batch_size = min(config.batch_size, max(MIN_BATCH_SIZE, BATCH_PIXELS // chip_pixels))
     batch_size = max(min(batch_size, LEAST_BATCH_SIZE), batch_size >> halvings)
+    if workers > 1:
+        batch_size = workers * max(LEAST_BATCH_SIZE, math.ceil(batch_size / workers))
     epoch_steps = math.ceil(chips / batch_size)
     if config.epochs is not None:
         steps = config.epochs * epoch_steps
@@ -127,6 +132,7 @@ def fit(
     encoder_rate: float = 1.0,
     on_step: Callable[[int], None] = lambda step: None,
     checkpoints: Checkpoints | None = None,
+    workers: Workers = ALONE,
 ) -> None:
     """Train a network in place; it is moved to `device`. Goes on from the checkpoint, where there is one.
 
@@ -146,6 +152,7 @@ def fit(
         encoder_rate: Learning rate of that module, as a share of that of the rest.
         on_step: Called after each step with the steps that are done.
         checkpoints: Where to go on from and what to leave; None: a run that is cut off begins again.
+        workers: That train the network together; each has batches of its own.
 
     Raises:
         TrainingDataError: The loss is not finite; names the step.
@@ -159,11 +166,15 @@ def fit(
     step, losses = 0, list[float]()
     if checkpoints is not None and (found := checkpoints.resume(network, optimizer, scheduler)) is not None:
         step, losses = found
+    called = workers.averaged(network, device)
     while step < steps:
         step += 1
         batch = next(batches).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            value = loss(network(batch.images), batch.targets)
+            outputs = called(batch.images)
+            value = loss(outputs, batch.targets)
+        if workers.total > 1:  # a share may hold no label of a task, and gradients are averaged of all weights
+            value = value + sum(output.sum() for output in outputs.values()) * 0.0
         if not torch.isfinite(value):
             raise TrainingDataError(
                 f"the loss is {value.item()} at step {step} of {steps}; look for extreme values in the "

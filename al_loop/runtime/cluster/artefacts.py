@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import msgspec
 
@@ -83,6 +84,19 @@ class Artefacts:
             unfinished.replace(target)
         finally:
             unfinished.unlink(missing_ok=True)
+
+    def folders(self, key: str) -> list[str]:
+        """The names of whole folders below one, in order."""
+        with self._trouble(key):
+            if not self._files.exists(self._path(key)):
+                return []
+            names = [PurePosixPath(path).name for path in self._files.ls(self._path(key), detail=False)]
+        return sorted(name for name in names if self.has(f"{key}/{name}"))
+
+    @property
+    def filesystem(self) -> tuple[Any, str]:
+        """The fsspec filesystem, and the path of the URL there."""
+        return self._files, self._root.rstrip("/")
 
     def digests(self, key: str) -> dict[str, str]:
         """The sha256 of each file of a folder.

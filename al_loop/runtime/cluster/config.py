@@ -21,6 +21,8 @@ class RayConfig(msgspec.Struct, frozen=True, kw_only=True):
     """CPUs that a program, or a shard, reserves and uses."""
     gpus: float = 0.0
     """GPUs that a program reserves."""
+    train_workers: int = 1
+    """Workers that train a network together; each reserves as much as a program."""
     patience_s: float = 600.0
     """Seconds that a round or a pretraining waits for a cluster that does not answer, before it fails."""
     shard_s: float = 900.0
@@ -43,6 +45,25 @@ class DriverSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Where the program's artefacts belong."""
     version: str
     """Of al-loop; the cluster's machines have to have the same."""
+
+
+class Training(msgspec.Struct, frozen=True, kw_only=True):
+    """What every worker is told."""
+
+    submission_id: str
+    """Of the actor that is told of progress."""
+    module: str
+    arguments: list[str]
+    directory: str
+    """Where the first worker leaves what the program makes."""
+    shipment: str
+    artefacts: str | None = None
+    """None: all machines share a disk."""
+    workers: int
+    cpus: float
+    gpus: float
+    storage: str
+    """Folder of Ray Train's own notes, on the shared disk."""
 
 
 SPEC_FILE = "driver.json"

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from al_loop.runtime.cluster.artefacts import ArtefactError, Artefacts
 from al_loop.runtime.cluster.config import (
@@ -28,6 +29,8 @@ from al_loop.runtime.cluster.config import (
     REFUSED,
     SPEC_FILE,
     DriverSpec,
+    Training,
+    driver_directory,
 )
 from al_loop.runtime.cluster.program import RemoteProgram, Report
 from al_loop.runtime.cluster.shards import score_in_shards
@@ -35,7 +38,9 @@ from al_loop.runtime.cluster.shipping import fetch_results, ship_inputs
 from al_loop.runtime.processes import ERROR_FILE, LOG_FILE
 from models.errors import ModelsError
 from models.limits import OUT_OF_MEMORY
+from models.manifest import read_manifest
 from models.progress import Progress
+from models.training.plan import plan_candidates
 
 CONNECT_S = 60.0
 """Seconds for joining a cluster whose head answers; Ray itself gives up after minutes."""
@@ -47,7 +52,9 @@ LEAVE_CHILDREN: Any = {"env_vars": {"RAY_kill_child_processes_on_worker_exit": "
 child ends itself and all of it once its parent has gone."""
 RESTARTS = 3
 """Machines that may be lost under one program."""
-SCORING = "models.score_pool"
+SCORING, TRAINING = "models.score_pool", "models.train"
+CALLS = 8
+"""Calls of a program's actor at once: who follows it, and workers that train together."""
 LOST = 4
 """Exit code of a driver whose cluster was lost."""
 told = threading.Event()
@@ -74,6 +81,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--end", action="store_true", help="end the program, should it run, instead of following it")
     parser.add_argument("--supervised", action="store_true", help="wait for the parent's answer before each phase")
     options = parser.parse_args(arguments)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to the makers of Ray
     spec = msgspec.json.decode((options.out / SPEC_FILE).read_bytes(), type=DriverSpec)
     try:
         with Progress(options.out, supervised=options.supervised) as progress, joined(spec.config.address):
@@ -168,13 +176,36 @@ def _follow(spec: DriverSpec, out: Path, progress: Progress) -> None:
 
 def _submit(spec: DriverSpec, shipment: str) -> Any:  # noqa: ANN401  # an actor's handle
     """Start the program unless it runs already."""
+    together = _together(spec, shipment)
     return ray.remote(RemoteProgram).options(
-        name=spec.submission_id, lifetime="detached", get_if_exists=True, max_restarts=RESTARTS, max_concurrency=4,
-        num_cpus=spec.config.cpus, num_gpus=spec.config.gpus, runtime_env=LEAVE_CHILDREN,
+        name=spec.submission_id, lifetime="detached", get_if_exists=True, max_restarts=RESTARTS, max_concurrency=CALLS,
+        num_cpus=0 if together else spec.config.cpus, num_gpus=0 if together else spec.config.gpus,
+        scheduling_strategy=_beside_this() if together else None, runtime_env=LEAVE_CHILDREN,
     ).remote(
         spec.module, spec.arguments, spec.directory, version=spec.version, artefacts=spec.config.artefacts,
-        shipment=shipment,
+        shipment=shipment, together=together,
     )  # fmt: skip
+
+
+def _together(spec: DriverSpec, shipment: str) -> bytes | None:
+    """What several workers are told, where they share the program: a training of a network; None: one runs it."""
+    config = spec.config
+    if config.train_workers == 1 or spec.module != TRAINING or "--again" in spec.arguments:
+        return None
+    manifest = read_manifest(Path(spec.arguments[0]))
+    if "deep" not in plan_candidates(manifest, manifest.tasks, 0).kinds:
+        return None  # it fits linear heads, which takes seconds
+    training = Training(
+        submission_id=spec.submission_id, module=spec.module, arguments=spec.arguments, directory=spec.directory,
+        shipment=shipment, artefacts=config.artefacts, workers=config.train_workers, cpus=config.cpus, gpus=config.gpus,
+        storage=str(driver_directory(Path(spec.directory)) / "train"),
+    )  # fmt: skip
+    return msgspec.json.encode(training)
+
+
+def _beside_this() -> NodeAffinitySchedulingStrategy:
+    """On the machine of the service: what watches over several workers is not lost with one of theirs."""
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
 
 
 def _forward(program: Any, log: Path | None, progress: Progress) -> Report:  # noqa: ANN401  # an actor's handle
@@ -185,7 +216,7 @@ def _forward(program: Any, log: Path | None, progress: Progress) -> Report:  # n
     Raises:
         ActorDiedError: The program was lost with its machine, and is not started again.
     """
-    incarnation, seen, logged, lost = "", 0, 0, False
+    incarnation, seen, logged, lost, phase = "", 0, 0, False, ""
     while True:
         if told.is_set():
             raise KeyboardInterrupt
@@ -200,10 +231,12 @@ def _forward(program: Any, log: Path | None, progress: Progress) -> Report:  # n
         if report.incarnation != incarnation:
             restarted, incarnation = incarnation != "", report.incarnation
             if restarted:
-                seen, logged = 0, 0
+                seen, logged, phase = 0, 0, ""
                 continue
         for line in report.lines:
-            if progress.forward(line):
+            progress.forward(line)
+            if line.phase != phase:  # one that began again asks again, whether or not the service knows the phase
+                phase = line.phase
                 ray.get(program.allow.remote(seen))
             seen += 1
         if log is not None and report.log:

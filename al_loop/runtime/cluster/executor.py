@@ -1,6 +1,5 @@
 """Runs programs on a Ray cluster by a driver each, waits for a cluster that is gone, and finds running ones again."""
 
-import os
 import shutil
 import threading
 import time
@@ -213,9 +212,3 @@ def _outcome(driver: Path) -> str | None:
 def _samples(arguments: list[str]) -> int:
     spec = msgspec.json.decode(Path(arguments[0]).read_bytes(), type=ScoreSpec)
     return int(pq.read_metadata(spec.samples).num_rows)
-
-
-def ray_executor(config: RayConfig) -> RayExecutor:
-    """An executor whose drivers send nothing about their use of Ray to its makers."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    return RayExecutor(config)

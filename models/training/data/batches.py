@@ -15,6 +15,7 @@ from models.training.data.augmentations import DIHEDRAL_SIZE, perturb_radiometry
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, pad_batch, truth_in
 from models.training.data.stride import STRIDE_PX
 from models.training.running.checkpoints import SampleOrder
+from models.training.running.workers import ALONE, Workers
 
 MAX_CHIPS_PER_IMAGE = 16
 """A scene counts as this many chips of an epoch at most."""
@@ -54,6 +55,7 @@ class TrainingBatches(Iterator[TrainingBatch]):
         statistics: BandStatistics,
         batch_size: int,
         rng: np.random.Generator,
+        workers: Workers = ALONE,
     ) -> None:
         """Read nothing yet.
 
@@ -62,11 +64,13 @@ class TrainingBatches(Iterator[TrainingBatch]):
             reader: Reads them.
             tasks: Those that are trained.
             statistics: Set the size of the radiometric changes.
-            batch_size: Chips in a batch.
+            batch_size: Chips in a batch; a multiple of the number of workers.
             rng: Source of order, crops and changes; equal generators give equal batches.
+            workers: That each take a share of a batch. Their order is the same, so generators have to be equal.
         """
         self._samples, self._reader, self._statistics = samples, reader, statistics
         self._batch_size, self._rng, self._trained = batch_size, rng, tasks_of(tasks)
+        self._workers = workers
         self._epoch = [
             place
             for place, sample in enumerate(samples)
@@ -84,6 +88,8 @@ class TrainingBatches(Iterator[TrainingBatch]):
             while len(self._picked) < self._batch_size:
                 self._picked += [self._epoch[index] for index in self._rng.permutation(len(self._epoch))]
             places, self._picked = self._picked[: self._batch_size], self._picked[self._batch_size :]
+            if self._workers.total > 1:
+                return self._share(places)
             batch = [self._samples[place] for place in places]
             try:
                 crops = (self._reader.crop(sample, self._rng) for sample in batch)
@@ -94,6 +100,24 @@ class TrainingBatches(Iterator[TrainingBatch]):
                     raise TrainingDataError("no training image can be read any more") from None
                 continue
             return to_batch(batch, chips, self._trained)
+
+    def _share(self, places: Sequence[int]) -> TrainingBatch:
+        """This worker's share of a batch; what it cannot read is replaced, and the order stays that of the others."""
+        rng = np.random.default_rng([int(self._rng.integers(2**62)), self._workers.rank])
+        batch: list[LabelledSample] = []
+        chips: list[Chip] = []
+        waiting = list(places[self._workers.rank :: self._workers.total])
+        while waiting:
+            sample = self._samples[waiting.pop(0)]
+            try:
+                chips.append(augment(self._reader.crop(sample, rng), self._statistics, rng))
+                batch.append(sample)
+            except UnreadableSampleError:
+                readable = self._readable(self._epoch)
+                if not readable:
+                    raise TrainingDataError("no training image can be read any more") from None
+                waiting.append(readable[rng.integers(len(readable))])
+        return to_batch(batch, chips, self._trained)
 
     def order(self) -> SampleOrder:
         """Where the stream stands."""

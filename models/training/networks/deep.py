@@ -31,6 +31,7 @@ from models.training.networks.architectures import build
 from models.training.networks.tuned import ENCODER, tunable
 from models.training.running.checkpoints import Checkpoints
 from models.training.running.pace import Pace
+from models.training.running.workers import ALONE, Workers
 from models.training.tallies import TILE_PX, tally
 from models.training.torch_inference import torch_infer
 
@@ -75,7 +76,8 @@ def train_deep(
     snapshot: Path,
     cut: Cut,
     start: Quick | None = None,
-) -> Deep:
+    workers: Workers = ALONE,
+) -> Deep | None:
     """Train and calibrate the network that a manifest asks for.
 
     Args:
@@ -91,6 +93,10 @@ def train_deep(
         snapshot: Folder of the manifest.
         cut: What is known of earlier runs of the round.
         start: The quick candidate, whose network is trained further; None: one is built.
+        workers: That train the network together.
+
+    Returns:
+        The network; None for a worker that does not lead.
 
     Raises:
         TrainingDataError: The network cannot be built, or the loss is not finite.
@@ -116,8 +122,9 @@ def train_deep(
         cut.halvings,
         enlarged=enlarged,
         fitted_maps=fitted_maps,
+        workers=workers.total,
     )
-    batches = TrainingBatches(samples, reader, tasks, statistics, length.batch_size, rng)
+    batches = TrainingBatches(samples, reader, tasks, statistics, length.batch_size, rng, workers)
     history: list[TrainingReport] = []
     measured_pixels = sum(sample.height * sample.width for sample in calibration)
     report_every = report_interval(length, chip_pixels, measured_pixels)
@@ -145,6 +152,8 @@ def train_deep(
             tell(step)
 
     def report(step: int, loss: float) -> None:
+        if not workers.leads:
+            return
         uncalibrated = CalibratedNetwork(network, tasks, {spec.task: 1.0 for spec in tasks})
         measured = tally(calibration, reader, tasks[:1], torch_infer(uncalibrated, device), TILE_PX)
         history.append(TrainingReport(step=step, loss=loss, metric=metric_value(measured[0])))
@@ -155,7 +164,7 @@ def train_deep(
     if cut.checkpoint is not None:
         key = _key(snapshot, length, device)
         notes = HistoryAndLeftOut(history, reader.left_out)
-        checkpoints = Checkpoints(cut.checkpoint, key, batches, notes, epoch_steps=length.epoch_steps)
+        checkpoints = Checkpoints(cut.checkpoint, key, batches, notes, epoch_steps=length.epoch_steps, workers=workers)
     fit(
         network,
         TaskLoss(tasks, counts),
@@ -169,7 +178,13 @@ def train_deep(
         encoder_rate=TRAINED_ENCODER_RATE if manifest.model.encoder == SHIPPED else 1.0,
         on_step=on_step,
         checkpoints=checkpoints,
+        workers=workers,
     )
+    for others in workers.gathered(reader.left_out.samples):
+        reader.left_out.add_all(others)
+    workers.leave()
+    if not workers.leads:
+        return None
     network.requires_grad_(False)
     temperature = calibrate(torch_infer(network, device), calibration, reader, tasks, TILE_PX)
     calibrated = CalibratedNetwork(network, tasks, temperature)

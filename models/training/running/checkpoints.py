@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from models.files import write_atomically
+from models.training.running.workers import ALONE, Workers
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class Checkpoints:
         notes: Notes,
         *,
         epoch_steps: int,
+        workers: Workers = ALONE,
     ) -> None:
         """Nothing is read or written yet.
 
@@ -98,10 +100,12 @@ class Checkpoints:
             batches: What the run is fed with.
             notes: What else is kept.
             epoch_steps: Steps of one epoch.
+            workers: The leader writes the file, and all go on from what it has read.
         """
-        directory.mkdir(parents=True, exist_ok=True)
+        if workers.leads:
+            directory.mkdir(parents=True, exist_ok=True)
         self._path, self._key, self._batches, self._notes = directory / CHECKPOINT_FILE, key, batches, notes
-        self._epoch_steps = epoch_steps
+        self._epoch_steps, self._workers = epoch_steps, workers
         self._pause_s, self._last = LEAST_PAUSE_S, time.monotonic()
 
     def due(self, step: int, *, last: bool = False) -> bool:
@@ -110,7 +114,7 @@ class Checkpoints:
         Never so often that it costs more than it saves.
         """
         passed = time.monotonic() - self._last
-        if passed < self._pause_s:
+        if not self._workers.leads or passed < self._pause_s:
             return False
         return last or step % self._epoch_steps == 0 or passed >= LONGEST_PAUSE_S
 
@@ -151,7 +155,7 @@ class Checkpoints:
             optimizer: Of its parameters, new.
             scheduler: Of the optimiser, new.
         """
-        found = self._read()
+        found = self._workers.told(self._read)
         if found is None:
             return None
         tensors, rest = found

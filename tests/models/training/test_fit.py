@@ -10,6 +10,7 @@ from models.card import TrainConfig
 from models.training.data.batches import TrainingBatch
 from models.training.fit import (  # fmt: skip
     BATCH_PIXELS,
+    LEAST_BATCH_SIZE,
     MIN_BATCH_SIZE,
     MIN_STEPS,
     REPORTS,
@@ -39,6 +40,15 @@ def test_more_labels_never_mean_fewer_steps(chips: int, more: int) -> None:
 def test_asked_epochs_are_kept() -> None:
     plan = schedule(TrainConfig(epochs=3, batch_size=8), chips=20, chip_pixels=64 * 64)
     assert (plan.batch_size, plan.epoch_steps, plan.steps) == (8, 3, 9)
+
+
+@given(st.integers(1, 64), st.integers(1, 16), st.integers(0, 3))
+def test_workers_take_equal_shares_of_two_chips_at_least(batch_size: int, workers: int, halvings: int) -> None:
+    config = TrainConfig(batch_size=batch_size)
+    alone, together = (schedule(config, 100, 64 * 64, halvings, workers=count) for count in (1, workers))
+    assert together.batch_size % workers == 0
+    assert workers == 1 or together.batch_size // workers >= LEAST_BATCH_SIZE
+    assert alone.batch_size <= together.batch_size <= alone.batch_size + max(workers - 1, 2 * workers)
 
 
 @given(st.integers(1, 10**4), st.integers(1, 1000), st.none() | st.integers(1, 50))
