@@ -8,7 +8,7 @@ import pytest
 from al_loop.runtime.cluster import checkpoints
 from al_loop.runtime.cluster.artefacts import ArtefactError, Artefacts
 from al_loop.runtime.cluster.checkpoints import carried
-from tests.al_loop.runtime.cluster.fixtures import wait_long
+from tests.waiting import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -28,12 +28,12 @@ def test_next_machine_goes_on_from_the_newest_checkpoint_and_older_ones_are_remo
         for number, said in enumerate((b"step 10", b"step 20"), start=1):
             (folder / ".unfinished").write_bytes(b"ste")
             (folder / "checkpoint.safetensors").write_bytes(said)
-            wait_long(lambda number=number: copied(store) == [f"{number:06d}"])
+            wait_for(lambda number=number: copied(store) == [f"{number:06d}"])
     shutil.rmtree(folder)
     with carried(arguments, store, "jobs/1"):
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"checkpoint.safetensors": b"step 20"}
         (folder / "checkpoint.safetensors").write_bytes(b"step 30")
-        wait_long(lambda: copied(store) == ["000003"])
+        wait_for(lambda: copied(store) == ["000003"])
 
 
 @pytest.mark.parametrize("arguments", [["/snapshot"], ["/snapshot", "--checkpoint", "/nowhere/checkpoint"]])
@@ -56,4 +56,4 @@ def test_place_that_cannot_be_written_is_logged_and_holds_up_nothing(
     with carried(["--checkpoint", str(folder)], store, "jobs/1"):
         folder.mkdir()
         (folder / "checkpoint.safetensors").write_bytes(b"step 10")
-        wait_long(lambda: "a checkpoint was not copied: the place is full" in caplog.text)
+        wait_for(lambda: "a checkpoint was not copied: the place is full" in caplog.text)

@@ -13,8 +13,9 @@ from al_loop.runtime.processes import ProcessFailedError, run_supervised
 from models.card import Evaluation, ModelCard, ModelConfig, TrainConfig
 from models.registry import ONNX_FILE
 from models.training.running.checkpoints import CHECKPOINT_FILE
-from tests.al_loop.runtime.cluster.fixtures import Machines, MakeExecutor, Run, wait_long
+from tests.al_loop.runtime.cluster.fixtures import Machines, MakeExecutor, Run
 from tests.models.training.fixtures import CLASSIFICATION, TINY_MODEL, split_of, write_chips, write_snapshot
+from tests.waiting import wait_for
 
 DEEP = TrainConfig(epochs=20, batch_size=8, device="cpu", candidates="deep")
 
@@ -51,9 +52,9 @@ def test_round_of_two_machines_is_as_good_as_that_of_this_one(
     machines: Machines, make_executor: MakeExecutor, tmp_path: Path
 ):
     snapshot, here, there = lay_snapshot(tmp_path), tmp_path / "here", tmp_path / "there"
-    Run(run_supervised, "models.train", [str(snapshot)], here).end(300.0)
+    Run(run_supervised, "models.train", [str(snapshot)], here).end()
     run = Run(make_executor(machines.address, train_workers=2), "models.train", [str(snapshot)], there)
-    run.end(400.0)
+    run.end()
     assert run.phases == ["training", "evaluating", "exporting"]
     assert value_of(there) == pytest.approx(value_of(here), abs=0.1)
     card = read_output(there / "card.json", ModelCard)
@@ -68,7 +69,7 @@ def test_worker_lost_in_training_costs_what_came_after_the_checkpoint(
     checkpoint = tmp_path / "checkpoint"
     arguments = [str(snapshot), "--checkpoint", str(checkpoint)]
     run = Run(make_executor(machines.address, train_workers=2), "models.train", arguments, tmp_path / "out")
-    wait_long((checkpoint / CHECKPOINT_FILE).exists, 300.0)
+    wait_for((checkpoint / CHECKPOINT_FILE).exists)
     with safe_open(checkpoint / CHECKPOINT_FILE, "pt") as file:
         kept = json.loads(file.metadata()["rest"])["step"]
     second = program_of_rank(1)
@@ -76,7 +77,7 @@ def test_worker_lost_in_training_costs_what_came_after_the_checkpoint(
     told = len(run.lines)
     machines.lose(machines.worker_of(second))
     machines.refill()
-    run.end(400.0)
+    run.end()
     steps = [line.done for line in run.lines[told:] if line.phase == "training"]
     begun_again = steps.index(0)  # what the new workers say first
     assert min(step for step in steps[begun_again:] if step) > kept
@@ -92,12 +93,12 @@ def test_failure_of_all_workers_is_the_sentence_of_one_and_is_not_tried_again(
         image.unlink()
     run = Run(make_executor(machines.address, train_workers=2), "models.train", [str(snapshot)], tmp_path / "out")
     with pytest.raises(ProcessFailedError, match="left out as their files cannot be used") as caught:
-        run.end(300.0)
+        run.end()
     assert "\n" not in str(caught.value)
 
 
 def test_quick_round_is_not_shared(machines: Machines, make_executor: MakeExecutor, tmp_path: Path):
     snapshot = lay_snapshot(tmp_path, train=TrainConfig(device="cpu", candidates="quick"), model=ModelConfig())
     run = Run(make_executor(machines.address, train_workers=2), "models.train", [str(snapshot)], tmp_path / "out")
-    run.end(300.0)
+    run.end()
     assert not read_output(tmp_path / "out" / "card.json", ModelCard).remarks
