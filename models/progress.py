@@ -65,6 +65,8 @@ class ProgressLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     metric: float | None = None
     seconds_left: float | None = None
     """Of this phase, as far as it can be told."""
+    total_seconds_left: float | None = None
+    """Of the whole job, as far as it can be told; filled in by who knows the phases that follow."""
     message: str = ""
     epoch: int | None = None
     """Of a training, from 1 on."""

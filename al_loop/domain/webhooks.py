@@ -16,6 +16,8 @@ class EventKind(StrEnum):
     """A round failed."""
     ROUND_GIVEN_UP = "round.given_up"
     """Automatic rounds failed as often as the policy tries again."""
+    MODEL_WAITING = "model.waiting"
+    """A version passed the gate and waits: for a person, or for labels that judge it in the shadow."""
     MODEL_PROMOTED = "model.promoted"
     """A version began to serve."""
     MODEL_ROLLED_BACK = "model.rolled_back"

@@ -38,6 +38,7 @@ from al_loop.training.gate.decision import should_promote
 from al_loop.training.installed import check_can_train, usable_model
 from al_loop.training.running.program import TrainingProgram
 from al_loop.training.running.round_files import RoundFiles
+from al_loop.training.running.time_left import TimeLeft
 from al_loop.training.snapshot import write_snapshot
 from al_loop.training.starting_weights import started_from, starting_weights
 from al_loop.training.triggers.policy import deep_question
@@ -93,6 +94,7 @@ class RoundRunner(JobRunner[Campaign, Round, RoundState]):
         super().__init__(kind, RoundsOf(store.rounds, background=False), slots, clock, at_once=rounds_at_once)
         self._deep = JobRunner(kind, RoundsOf(store.rounds, background=True), TrainingSlots(), clock)
         self._label_store, self._layout = store, layout
+        self._time_left = TimeLeft(store.rounds)
 
     def start(
         self,
@@ -151,8 +153,9 @@ class RoundRunner(JobRunner[Campaign, Round, RoundState]):
         return self._deep.cancel(owner, number) if background else super().cancel(owner, number)
 
     def progress(self, campaign_id: int, number: int) -> ProgressLine | None:
-        """The newest line of progress of a round that runs in this process."""
-        return super().progress(campaign_id, number) or self._deep.progress(campaign_id, number)
+        """The newest line of progress of a round that runs in this process, with the time left to the round's end."""
+        line = super().progress(campaign_id, number) or self._deep.progress(campaign_id, number)
+        return None if line is None else self._time_left.told(campaign_id, number, line)
 
     def full_log(self, owner: Campaign, number: int) -> Iterator[bytes]:
         """All that the programs of a round wrote, attempt by attempt."""

@@ -275,7 +275,9 @@ def _numbers(line: ProgressLine) -> str:
     if line.samples_per_s is not None:
         parts.append(f"{line.samples_per_s:,.0f} samples/s")
     if line.seconds_left is not None:
-        parts.append(f"{duration(line.seconds_left)} left")
+        parts.append(f"{duration(line.seconds_left)} left of {line.phase}")
+    if line.total_seconds_left is not None:
+        parts.append(f"{duration(line.total_seconds_left)} left of the round")
     return ", ".join(parts)
 
 

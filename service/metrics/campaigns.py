@@ -62,6 +62,9 @@ class CampaignState(Collector):
         given_up = _of_campaign(
             "al_loop_round_given_up", "Whether a round that started by itself failed and is not tried again"
         )
+        waiting = GaugeMetricFamily(
+            "al_loop_challenger_waiting", "1 while a version that passed the gate waits", labels=["campaign", "mode"]
+        )
         ends = CounterMetricFamily("al_loop_rounds", "Rounds by end state", labels=["campaign", "state"])
         took = SummaryMetricFamily(
             "al_loop_round_duration_seconds", "Time from the start of a round to its end", labels=["campaign", "state"]
@@ -72,6 +75,8 @@ class CampaignState(Collector):
             running.add_metric([campaign.name], any(not entry.state.is_end for entry in rounds))
             failed.add_metric([campaign.name], bool(rounds) and rounds[-1].state == "failed")
             given_up.add_metric([campaign.name], self._loop.outlook.failed_for_good(campaign) is not None)
+            if (challenger := self._loop.store.gate.challenger(campaign.campaign_id)) is not None:
+                waiting.add_metric([campaign.name, challenger.mode], 1)
             counts = Counter(entry.state for entry in rounds)
             for state in sorted(ROUND_ENDS):
                 ends.add_metric([campaign.name, state.value], counts[state])
@@ -81,7 +86,7 @@ class CampaignState(Collector):
                 if seconds:
                     took.add_metric([campaign.name, state.value], count_value=len(seconds), sum_value=sum(seconds))
             _add_time(last, campaign, max((entry.ended_at for entry in rounds if entry.ended_at), default=None))
-        yield from (running, failed, given_up, ends, took, last)
+        yield from (running, failed, given_up, waiting, ends, took, last)
 
     def _labels(self, campaigns: Sequence[Campaign]) -> Iterator[Metric]:
         new = _of_campaign("al_loop_new_labels", "Samples newly labelled since the last round")

@@ -150,6 +150,7 @@ FIELDS = {
     "score": "Confidence of the detector, 0 to 1.",
     "second": "The second annotator of the pair.",
     "seconds_left": "Estimated seconds to the end; null: not known yet.",
+    "total_seconds_left": "Estimated seconds to the end of the whole job; null: not known yet.",
     "seed": "Seed of everything random in it.",
     "settings": "Settings of the campaign.",
     "share": "Share of the samples, 0 to 1.",

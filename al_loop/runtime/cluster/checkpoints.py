@@ -47,7 +47,10 @@ def carried(arguments: list[str], store: Artefacts | None, shipment: str) -> Ite
         store.get(f"{shipment}/{CHECKPOINTS}/{there[-1]}", folder)
     stop = threading.Event()
     thread = threading.Thread(
-        target=_copy, args=(folder, store, f"{shipment}/{CHECKPOINTS}", there, stop), name="checkpoints", daemon=True
+        target=_copy,
+        args=(folder, store, f"{shipment}/{CHECKPOINTS}", there, _written(folder), stop),
+        name="checkpoints",
+        daemon=True,
     )
     thread.start()
     try:
@@ -57,8 +60,8 @@ def carried(arguments: list[str], store: Artefacts | None, shipment: str) -> Ite
         thread.join()
 
 
-def _copy(folder: Path, store: Artefacts, place: str, there: list[str], stop: threading.Event) -> None:
-    copied, free_at = _written(folder), 0.0
+def _copy(folder: Path, store: Artefacts, place: str, there: list[str], copied: int, stop: threading.Event) -> None:
+    free_at = 0.0
     number = int(there[-1]) if there else 0
     while not stop.wait(POLL_S):
         written = _written(folder)

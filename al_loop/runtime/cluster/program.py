@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from al_loop import __version__
+from al_loop.runtime.cluster.alone import alone
 from al_loop.runtime.cluster.artefacts import Artefacts
 from al_loop.runtime.cluster.checkpoints import carried
 from al_loop.runtime.cluster.config import Training
@@ -163,14 +164,14 @@ class RemoteProgram:
 
     def _run(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
-        (self._directory / PROGRESS_FILE).unlink(missing_ok=True)  # of the program on a machine that was lost
         threading.Thread(target=self._end_if_abandoned, name="abandoned", daemon=True).start()
         if self._together is not None:
             self._run_together(self._together)
             return
         if self._store is not None:
             fetch_inputs(self._store, self._shipment)
-        with carried(self._arguments, self._store, self._shipment):
+        with alone(self._directory), carried(self._arguments, self._store, self._shipment):
+            (self._directory / PROGRESS_FILE).unlink(missing_ok=True)  # of the program on a machine that was lost
             run_supervised(
                 self._module, self._arguments, self._directory,
                 on_phase=self.announce, on_progress=self._note, cancelled=self._cancelled,

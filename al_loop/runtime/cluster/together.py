@@ -10,7 +10,7 @@ lost, Ray Train starts all of them again, and the program goes on from its check
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import ray
 import ray.train
 from ray.train.torch import TorchTrainer
 
+from al_loop.runtime.cluster.alone import alone
 from al_loop.runtime.cluster.artefacts import Artefacts
 from al_loop.runtime.cluster.checkpoints import carried
 from al_loop.runtime.cluster.config import NAMESPACE, Training
@@ -76,7 +77,10 @@ def run_worker(told: dict[str, Any]) -> None:
     program: Any = ray.get_actor(training.submission_id, namespace=NAMESPACE)
     leads = ray.train.get_context().get_world_rank() == 0
     store = None if training.artefacts is None else Artefacts(training.artefacts)
-    with _directory(training, leads) as directory:
+    with ExitStack() as held:
+        if leads:
+            held.enter_context(alone(Path(training.directory)))
+        directory = held.enter_context(_directory(training, leads))
         if store is not None:
             fetch_inputs(store, training.shipment)
         if leads:

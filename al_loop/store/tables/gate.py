@@ -8,9 +8,11 @@ from duckdb import DuckDBPyConnection
 
 from al_loop.domain.gate import Challenger, GateReport
 from al_loop.domain.rounds import RoundState, WithdrawnVersion
+from al_loop.domain.webhooks import EventKind
 from al_loop.errors import ConflictError, NotFoundError
 from al_loop.store.database import Database
 from al_loop.store.rows import execute, select
+from al_loop.store.tables.events import note_event
 from al_loop.store.tables.rounds import RoundTable
 
 WAITING = "campaign_id = $campaign_id AND state = 'waiting'"
@@ -91,6 +93,11 @@ class GateTable:
                 connection, campaign_id, challenger.round_number, RoundState.CANDIDATE, challenger.since,
                 detail=challenger.reason,
             )  # fmt: skip
+            facts = {
+                "version": challenger.version, "round": challenger.round_number, "mode": challenger.mode,
+                "reason": challenger.reason,
+            }  # fmt: skip
+            note_event(connection, EventKind.MODEL_WAITING, campaign_id, facts, challenger.since)
 
         self._database.write(operation, campaign_id=campaign_id)
 

@@ -49,6 +49,8 @@ class DriftWatch:
         rounds = counted(self._store.rounds.list(number))
         if settings is None or not rounds:
             self._store.drift.set_report(number, None)
+            self._tell(campaign, None, settings)
+            self._measured.pop(number, None)
             return None
         since = rounds[-1]
         new_ids = self._store.drift.registered_since(number, since.requested_at)
@@ -73,7 +75,7 @@ class DriftWatch:
         self._measured[number] = key
         return report
 
-    def _tell(self, campaign: Campaign, report: DriftReport | None, settings: DriftSettings) -> None:
+    def _tell(self, campaign: Campaign, report: DriftReport | None, settings: DriftSettings | None) -> None:
         level = drift_level(report, settings)
         facts = (
             {} if report is None else {"auc": report.auc, "p_value": report.p_value, "new_images": report.new_images}

@@ -46,7 +46,8 @@ function measures(version) {
 
 function roundText({ number, state: doing, progress }) {
   const steps = progress?.total ? ` ${progress.done} of ${progress.total}` : "";
-  const left = progress?.seconds_left ? `, ${timeLeft(1000 * progress.seconds_left)} left` : "";
+  const seconds = progress?.total_seconds_left ?? progress?.seconds_left;
+  const left = seconds ? `, ${timeLeft(1000 * seconds)} left` : "";
   return `Round ${number}: ${doing}${steps}${left}`;
 }
 

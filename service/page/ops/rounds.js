@@ -25,6 +25,7 @@ function running(base, live, waiting, refresh) {
     ["why", live.reason],
   ];
   if (progress) rows.push(["phase", progressText(progress)]);
+  if (progress?.total_seconds_left != null) rows.push(["time left", `about ${inWords(progress.total_seconds_left)} to the end of the round`]);
   if (progress?.epoch != null) rows.push(["epoch", `${progress.epoch} of ${progress.epochs}`]);
   if (progress?.samples_per_s != null) rows.push(["speed", `${Math.round(progress.samples_per_s).toLocaleString("en")} samples/s`]);
   if (progress?.loss != null) rows.push(["loss", progress.loss.toPrecision(3)]);
@@ -43,7 +44,7 @@ function running(base, live, waiting, refresh) {
 function progressText({ phase, done, total, seconds_left: left, message }) {
   const parts = [phase];
   if (total) parts.push(`${done.toLocaleString("en")} of ${total.toLocaleString("en")}`);
-  if (left != null) parts.push(`about ${inWords(left)} left`);
+  if (left != null) parts.push(`about ${inWords(left)} left of it`);
   if (message) parts.push(message);
   return parts.join(", ");
 }

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+from al_loop.domain.gate import Challenger
 from al_loop.domain.rounds import RoundState
 from al_loop.domain.webhooks import EventKind
 from al_loop.loop import utc_now
@@ -38,12 +39,21 @@ def test_campaign_is_told_in_numbers(http: Http, imagery: Path) -> None:
         )
         store.rounds.set_state(campaign_id, number, state, now + timedelta(seconds=seconds))
     store.events.set_condition(EventKind.DRIFT_DETECTED, campaign_id, holds=True, data={}, now=now)
+    waits = store.rounds.create(campaign_id, reason="ops", now=now).number
+    store.rounds.set_state(campaign_id, waits, RoundState.GATE, now, version="v4")
+    store.gate.propose(
+        campaign_id,
+        Challenger(
+            version="v4", round_number=waits, mode="ask", since=now, state="waiting", reason="better", label_event_id=1
+        ),
+    )
     samples = read(http.get("/metrics").text)
+    assert value(samples, "al_loop_challenger_waiting", campaign="demo", mode="ask") == 1
     assert value(samples, "al_loop_rounds_total", campaign="demo", state="rejected") == 2
     assert value(samples, "al_loop_rounds_total", campaign="demo", state="promoted") == 0
     assert value(samples, "al_loop_round_duration_seconds_sum", campaign="demo", state="rejected") == 90
     assert value(samples, "al_loop_round_duration_seconds_count", campaign="demo", state="failed") == 1
-    assert value(samples, "al_loop_last_round_failed", campaign="demo") == 1
+    assert value(samples, "al_loop_last_round_failed", campaign="demo") == 0  # the newest one is a candidate
     assert value(samples, "al_loop_round_running", campaign="demo") == 0
     assert abs((value(samples, "al_loop_last_label_timestamp_seconds", campaign="demo") or 0) - now.timestamp()) < 60
     ended = (now + timedelta(seconds=60)).timestamp()

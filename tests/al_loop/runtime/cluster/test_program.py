@@ -7,8 +7,11 @@ import pytest
 from al_loop.runtime.executor import read_output
 from al_loop.runtime.processes import run_supervised
 from models.card import Evaluation, TrainConfig
+from models.pretrain_config import SUMMARY_FILE, PretrainSummary
+from models.pretraining.spec import write_spec
 from models.registry import ONNX_FILE
 from tests.al_loop.runtime.cluster.fixtures import Machines, MakeExecutor, Run
+from tests.models.pretraining.fixtures import spec_of
 from tests.models.training.fixtures import CLASSIFICATION, TINY_MODEL, split_of, write_chips, write_snapshot
 
 
@@ -25,6 +28,24 @@ def trained_here(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     write_snapshot(root / "snapshot", rows, [CLASSIFICATION], model=TINY_MODEL, train=train)
     Run(run_supervised, "models.train", [str(root / "snapshot")], root / "out").end()
     return root / "snapshot", root / "out"
+
+
+def test_pretraining_leaves_on_a_cluster_what_it_leaves_here(
+    machines: Machines, make_executor: MakeExecutor, tmp_path: Path
+):
+    spec = spec_of(write_chips(tmp_path, [index % 3 for index in range(24)]), epochs=2)
+    write_spec(tmp_path / "spec", spec)
+    summaries = []
+    for name, executor in (("here", run_supervised), ("there", make_executor(machines.address))):
+        run = Run(executor, "models.pretrain", [str(tmp_path / "spec")], tmp_path / name)
+        run.end()
+        summaries.append(read_output(tmp_path / name / SUMMARY_FILE, PretrainSummary))
+    here, there = summaries
+    assert {path.name for path in (tmp_path / "there").iterdir()} == {
+        path.name for path in (tmp_path / "here").iterdir()
+    }
+    assert (there.epochs, there.images) == (here.epochs, here.images)
+    assert there.loss == pytest.approx(here.loss, rel=1e-4)
 
 
 def test_round_is_the_same_as_on_this_machine(

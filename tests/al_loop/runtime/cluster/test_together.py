@@ -65,7 +65,7 @@ def test_round_of_two_machines_is_as_good_as_that_of_this_one(
 def test_worker_lost_in_training_costs_what_came_after_the_checkpoint(
     machines: Machines, make_executor: MakeExecutor, tmp_path: Path
 ):
-    snapshot = lay_snapshot(tmp_path, train=TrainConfig(epochs=400, batch_size=8, device="cpu", candidates="deep"))
+    snapshot = lay_snapshot(tmp_path, train=TrainConfig(epochs=200, batch_size=8, device="cpu", candidates="deep"))
     checkpoint = tmp_path / "checkpoint"
     arguments = [str(snapshot), "--checkpoint", str(checkpoint)]
     run = Run(make_executor(machines.address, train_workers=2), "models.train", arguments, tmp_path / "out")
@@ -81,7 +81,7 @@ def test_worker_lost_in_training_costs_what_came_after_the_checkpoint(
     steps = [line.done for line in run.lines[told:] if line.phase == "training"]
     begun_again = steps.index(0)  # what the new workers say first
     assert min(step for step in steps[begun_again:] if step) > kept
-    assert max(steps) == 1200
+    assert max(steps) == 600
     assert (tmp_path / "out" / ONNX_FILE).exists()
 
 

@@ -9,9 +9,11 @@ import pytest
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.gate import Challenger, GateCheck, GateReport
 from al_loop.domain.rounds import RoundState
+from al_loop.domain.webhooks import EventKind
 from al_loop.errors import ConflictError, NotFoundError
 from al_loop.store import LabelStore
 from tests.al_loop.store.fixtures import NOW
+from tests.al_loop.store.tables.test_events import subscribe
 
 WAITS = Challenger(
     version="v2", round_number=2, mode="ask", since=NOW, state="waiting", reason="better", label_event_id=7
@@ -42,6 +44,17 @@ def test_candidate_waits_and_its_round_has_ended(label_store: LabelStore, number
     turn = label_store.rounds.get(number, 2)
     assert (turn.state, turn.ended_at) == (RoundState.CANDIDATE, NOW)
     assert standings(label_store, number) == {"v1": "champion", "v2": "challenger", "v3": None}
+
+
+def test_webhooks_are_told_once_that_a_version_waits(label_store: LabelStore, number: int) -> None:
+    hook = subscribe(label_store, EventKind.MODEL_WAITING)
+    label_store.gate.propose(number, WAITS)
+    label_store.versions.promote(number, "v2", reason="looks well", now=NOW + timedelta(days=1))
+    [told] = label_store.deliveries.page(hook, limit=9)
+    [due] = label_store.deliveries.due(NOW, 9)
+    assert told.kind is EventKind.MODEL_WAITING
+    data = {key: value for key, value in msgspec.json.decode(due.body)["data"].items() if key != "campaign"}
+    assert data == {"version": "v2", "round": 2, "mode": "ask", "reason": "better"}
 
 
 def test_promotion_of_the_candidate_settles_all_of_it_in_one_commit(label_store: LabelStore, number: int) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -55,6 +56,13 @@ def test_new_images_are_compared_with_old_ones_and_told_of_once(
     assert len(campaign_notices(label_store, campaign)) == notices
     assert DriftWatch(label_store, lambda _: embeddings, lambda: LATER).look(campaign) == report  # after a restart
     assert len(label_store.deliveries.page(hook, limit=9)) == notices
+    holding = label_store.events.holding
+    assert len(holding(EventKind.DRIFT_DETECTED)) == notices
+    off = msgspec.structs.replace(campaign, policy=RetrainPolicy())
+    assert watch.look(off) is None
+    assert holding(EventKind.DRIFT_DETECTED) == {}
+    assert watch.look(campaign) == report  # measured again, as it is asked for again
+    assert len(holding(EventKind.DRIFT_DETECTED)) == notices
     again = label_store.rounds.create(campaign.campaign_id, reason="ops", now=LATER + timedelta(hours=1))
     label_store.rounds.set_state(campaign.campaign_id, again.number, RoundState.REJECTED, LATER)
     assert watch.look(campaign) is None  # they are old now
