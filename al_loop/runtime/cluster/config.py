@@ -8,6 +8,11 @@ NAMESPACE = "al-loop"
 """Of the names of actors."""
 
 
+LEAVE_CHILDREN: dict[str, dict[str, str]] = {"env_vars": {"RAY_kill_child_processes_on_worker_exit": "0"}}
+"""Ray kills the child of an actor that it ends, and only that: what the child has started would run on for ever. The
+child ends itself and all of it once its parent has gone."""
+
+
 class RayConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How programs run on a Ray cluster."""
 

@@ -23,6 +23,7 @@ from al_loop.runtime.cluster.artefacts import ArtefactError, Artefacts
 from al_loop.runtime.cluster.config import (
     CANCELLED,
     FAILED,
+    LEAVE_CHILDREN,
     LEAVE_FILE,
     NAMESPACE,
     OUTCOME_FILE,
@@ -47,9 +48,6 @@ CONNECT_S = 60.0
 CANCEL_S = 6.0
 """Seconds for the end of a program on its machine, which takes up to three."""
 LOOK_S = 1.0
-LEAVE_CHILDREN: Any = {"env_vars": {"RAY_kill_child_processes_on_worker_exit": "0"}}
-"""Ray kills the child of an actor that it ends, and only that: what the child has started would run on for ever. The
-child ends itself and all of it once its parent has gone."""
 RESTARTS = 3
 """Machines that may be lost under one program."""
 SCORING, TRAINING = "models.score_pool", "models.train"

@@ -23,7 +23,7 @@ from ray.train.torch import TorchTrainer
 from al_loop.runtime.cluster.alone import alone
 from al_loop.runtime.cluster.artefacts import Artefacts
 from al_loop.runtime.cluster.checkpoints import carried
-from al_loop.runtime.cluster.config import NAMESPACE, Training
+from al_loop.runtime.cluster.config import LEAVE_CHILDREN, NAMESPACE, Training
 from al_loop.runtime.cluster.shipping import fetch_inputs, send_results
 from al_loop.runtime.processes import (
     ERROR_FILE,
@@ -53,6 +53,7 @@ def train_together(training: Training) -> None:
         files, root = Artefacts(training.artefacts).filesystem
         handler = pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(files))
         where = {"storage_path": f"{root}/{training.shipment}/train", "storage_filesystem": handler}
+    how = where | {"worker_runtime_env": LEAVE_CHILDREN}  # of Train V2, which the type of `RunConfig` does not show
     TorchTrainer(
         run_worker,
         train_loop_config=msgspec.to_builtins(training),
@@ -62,7 +63,9 @@ def train_together(training: Training) -> None:
             resources_per_worker={"CPU": training.cpus, **({"GPU": training.gpus} if training.gpus else {})},
         ),
         run_config=ray.train.RunConfig(
-            name=training.submission_id, failure_config=ray.train.FailureConfig(max_failures=LOST_WORKERS), **where
+            name=training.submission_id,
+            failure_config=ray.train.FailureConfig(max_failures=LOST_WORKERS),
+            **how,
         ),
     ).fit()
 

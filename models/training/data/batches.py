@@ -110,7 +110,7 @@ class TrainingBatches(Iterator[TrainingBatch]):
         while waiting:
             sample = self._samples[waiting.pop(0)]
             try:
-                chips.append(augment(self._reader.crop(sample, rng), self._statistics, rng))
+                chips.append(augment(self._reader.crop(sample, rng), self._statistics, rng, self._trained))
                 batch.append(sample)
             except UnreadableSampleError:
                 readable = self._readable(self._epoch)
