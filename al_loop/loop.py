@@ -48,6 +48,7 @@ from al_loop.serving.shadow.answering import ShadowModel
 from al_loop.serving.uncertain_points import UncertainPoints
 from al_loop.serving.uncertainty.service import UncertaintyService
 from al_loop.store import LabelStore
+from al_loop.training.comparison.running import ComparisonRunner
 from al_loop.training.gate.challengers import Challengers
 from al_loop.training.installed import can_embed
 from al_loop.training.lineage.reproducing import ReproductionRunner
@@ -167,6 +168,7 @@ class Loop:
         self.pretrainings = PretrainingRunner(self.store, self.layout, self.scorer, slots, clock, executor=executor)
         self.reproductions = ReproductionRunner(self.store, self.layout, slots, clock, executor=executor)
         self.scene_predictions = ScenePredictionRunner(self.store, self.layout, self.server, clock, threads=threads)
+        self.comparisons = ComparisonRunner(self.store, self.layout, slots, clock, executor=executor)
         self.scores = CurrentScores(self.store, self._embeddings)
         points = UncertainPoints(self.store, self.server, SpreadPoints(self.store))
         self.sampler = Sampler(self.store, self.scores, points=points)
@@ -221,6 +223,7 @@ class Loop:
             self.rounds.recover(campaign)
             self.reproductions.recover(campaign)
             self.scene_predictions.recover(campaign)
+            self.comparisons.recover(campaign)
 
     def start(self) -> None:
         """Begin to start rounds by policy, to score new samples, to rank ahead and to watch links."""
@@ -274,6 +277,7 @@ class Loop:
         running = [f"round {entry.number}" for entry in self.store.rounds.unfinished(campaign.campaign_id)]
         repeated = self.store.reproductions.unfinished(campaign.campaign_id)
         running += [f"reproduction {entry.number}" for entry in repeated]
+        running += [f"comparison {entry.number}" for entry in self.store.comparisons.unfinished(campaign.campaign_id)]
         running += [f"pretraining {entry.number}" for entry in self.store.pretrainings.unfinished(campaign.campaign_id)]
         scenes = self.store.scene_predictions.unfinished(campaign.campaign_id)
         running += [f"scene prediction {entry.number}" for entry in scenes]
@@ -346,6 +350,7 @@ class Loop:
         self.pretrainings.close()
         self.reproductions.close()
         self.scene_predictions.close()
+        self.comparisons.close()
         self.predictions.close()
         self.shadow.close()
         self.pictures.close()
@@ -365,6 +370,7 @@ class Loop:
             (self.pretrainings, self.store.pretrainings.unfinished(campaign.campaign_id)),
             (self.reproductions, self.store.reproductions.unfinished(campaign.campaign_id)),
             (self.scene_predictions, self.store.scene_predictions.unfinished(campaign.campaign_id)),
+            (self.comparisons, self.store.comparisons.unfinished(campaign.campaign_id)),
         )
         for runner, jobs in unfinished:
             for entry in jobs:

@@ -285,6 +285,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """What was unusual about its training, such as smaller batches for lack of memory."""
     environment: Environment | None = None
     """What its training ran in; None: a version from before this was recorded."""
+    peak_memory_mb: float | None = None
+    """Most memory that its training held, in MB (10^6 bytes); None: not recorded."""
 
     @property
     def reading(self) -> BandPolicy:

@@ -37,6 +37,7 @@ from service.routes.backup import BackupController
 from service.routes.campaigns import CampaignController
 from service.routes.classes import ClassController
 from service.routes.comments import CommentController
+from service.routes.comparisons import ComparisonController
 from service.routes.duplicates import DuplicateController
 from service.routes.health import HealthController
 from service.routes.labels import LabelController
@@ -89,6 +90,7 @@ CONTROLLERS = (
     LineageController,
     PretrainingController,
     ScenePredictionController,
+    ComparisonController,
     ModelVersionController,
     PruningController,
     PredictionController,

@@ -18,6 +18,7 @@ from service.commands import (
     backups,
     campaigns,
     classes,
+    comparisons,
     doctor,
     evaluation,
     imports,
@@ -228,6 +229,14 @@ _add(training_round, "gate", rounds.gate, "round gate fields", "round gate field
 _add(training_round, "log", rounds.log, "round log fields", "round log fields 3 --out round-3.log")
 _add(training_round, "reproduce", lineage.reproduce, "round reproduce fields 3", "round reproduce fields 3 --json")
 
+_add(
+    app,
+    "compare",
+    comparisons.compare,
+    "compare fields",
+    "compare fields --seeds 5 --candidates deep --out joint-or-not",
+    panel=TRAINING,
+)
 _add(app, "pretrain", pretrainings.run, "pretrain fields --minutes 20 --watch", panel=TRAINING)
 
 model = _add_group(

@@ -19,7 +19,7 @@ ROOMS = {  # from the ground up: a room may import itself and what stands before
         "errors", "tracing", "arrays", "progress", "files", "limits", "pretrain_config", "environment", "card",
         "manifest", "metrics", "registry", "rasters", "pictures", "geo", "synthetic", "tasks", "inference", "scoring",
         "heads", "encoders",
-        "training", "pretraining", "score_pool", "predict_scene", "train", "pretrain",
+        "training", "pretraining", "score_pool", "predict_scene", "train", "pretrain", "compare",
     ],
     "al_loop": [
         "errors", "domain", "runtime", "store", "campaigns", "scoring", "querying", "serving", "training", "quality",

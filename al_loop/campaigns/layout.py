@@ -68,6 +68,10 @@ class DataLayout(msgspec.Struct, frozen=True):
         """Directory of one prediction of a scene: its file, what is done of it, and `run-N/` of each attempt."""
         return self.campaign(name) / "scene-predictions" / str(number)
 
+    def comparison(self, name: str, number: int) -> Path:
+        """Directory of one comparison of single-task models with a joint one."""
+        return self.campaign(name) / "comparisons" / str(number)
+
     def batch(self, name: str, number: int) -> Path:
         """Folder of links to the images of one batch; SCANEO reads it."""
         return self.campaign(name) / "scaneo" / f"batch-{number:03d}"

@@ -18,6 +18,7 @@ from al_loop.store.tables.audit import AuditTable
 from al_loop.store.tables.campaigns import CampaignTable
 from al_loop.store.tables.classes import ClassTable
 from al_loop.store.tables.comments import CommentTable
+from al_loop.store.tables.comparisons import ComparisonTable
 from al_loop.store.tables.copies import CopyTable
 from al_loop.store.tables.deliveries import DeliveryTable
 from al_loop.store.tables.drift import DriftTable
@@ -75,6 +76,7 @@ class LabelStore:
         self.pretrainings = PretrainingTable(database)
         self.reproductions = ReproductionTable(database)
         self.scene_predictions = ScenePredictionTable(database)
+        self.comparisons = ComparisonTable(database)
         self.lineage = LineageTable(database)
         self.predictions = PredictionTable(database)
         self.assists = AssistTable(database)

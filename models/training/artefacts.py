@@ -17,6 +17,7 @@ from models.manifest import MANIFEST_FILE, Manifest
 from models.training.data.stride import STRIDE_PX
 from models.training.fit import Schedule
 from models.training.ladder import features_told, network_config
+from models.training.measuring.memory import peak_memory_mb
 
 
 class TrainingReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +106,7 @@ def write_artefacts(out: Path, directory: Path, manifest: Manifest, network: nn.
         features=features_told(network),
         remarks=record.remarks,
         environment=environment,
+        peak_memory_mb=peak_memory_mb(),
     )
     shutil.copyfile(directory / MANIFEST_FILE, out / MANIFEST_FILE)  # stays with the version where rounds are pruned
     for name, content in (("training.json", training), ("evaluation.json", record.evaluation), ("card.json", card)):

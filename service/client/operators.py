@@ -3,7 +3,10 @@
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
+import msgspec
+
 from al_loop.domain.campaigns import CampaignSettings, ClassRequest, Deletion
+from al_loop.domain.comparisons import ComparisonRequest, ComparisonView
 from al_loop.domain.gate import ShadowReport
 from al_loop.domain.lineage import LabelLineage, VersionLineage
 from al_loop.domain.quality import StopAdvice
@@ -258,3 +261,24 @@ class OperatorClient(Client):
     def cancel_reproduction(self, name: str, number: int) -> ReproductionView:
         """Stop the newest reproduction of a round."""
         return self._json("POST", f"/campaigns/{name}/rounds/{number}/reproduction/cancel", ReproductionView)
+
+    def start_comparison(self, name: str, request: ComparisonRequest) -> ComparisonView:
+        """Compare one model for each task with one for all."""
+        body = msgspec.to_builtins(request)
+        return self._json("POST", f"/campaigns/{name}/comparisons", ComparisonView, body=body)
+
+    def comparison(self, name: str, number: int) -> ComparisonView:
+        """One comparison."""
+        return self._json("GET", f"/campaigns/{name}/comparisons/{number}", ComparisonView)
+
+    def cancel_comparison(self, name: str, number: int) -> ComparisonView:
+        """Stop a comparison."""
+        return self._json("POST", f"/campaigns/{name}/comparisons/{number}/cancel", ComparisonView)
+
+    def comparison_page(self, name: str, number: int) -> bytes:
+        """A finished comparison as one HTML file."""
+        return self._send("GET", f"/campaigns/{name}/comparisons/{number}/report.html", timeout=600.0).content
+
+    def comparison_plot(self, name: str, number: int) -> bytes:
+        """The PNG of a finished comparison."""
+        return self._send("GET", f"/campaigns/{name}/comparisons/{number}/plot.png", timeout=600.0).content

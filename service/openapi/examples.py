@@ -183,6 +183,7 @@ POLICY_BY_CLOCK: dict[str, Any] = {
 }
 POLICY_CHANGE: dict[str, Any] = {"new_labels": None}
 REPRODUCE: dict[str, Any] = {"tolerance": 0.02}
+COMPARE: dict[str, Any] = {"tasks": ["classification", "segmentation"], "seeds": 3}
 PROMOTE: dict[str, Any] = {"reason": "v4 misses small ponds"}
 REJECT: dict[str, Any] = {"reason": "it takes shadows for water"}
 PROBABILITIES = [0.07, 0.9, 0.03]

@@ -6,6 +6,7 @@ from typing import ClassVar, Generic, TypeVar
 import msgspec
 from duckdb import DuckDBPyConnection
 
+from al_loop.domain.comparisons import ComparisonState, ModelComparison
 from al_loop.domain.reproductions import Reproduction, ReproductionState
 from al_loop.domain.rounds import Pretraining, PretrainingState, Round, RoundState
 from al_loop.domain.scene_predictions import ScenePrediction, ScenePredictionState
@@ -13,8 +14,8 @@ from al_loop.errors import ConflictError, NotFoundError
 from al_loop.store.database import Database
 from al_loop.store.rows import Parameter, Row, execute, select
 
-Job = TypeVar("Job", Round, Pretraining, Reproduction, ScenePrediction)
-State = TypeVar("State", RoundState, PretrainingState, ReproductionState, ScenePredictionState)
+Job = TypeVar("Job", Round, Pretraining, Reproduction, ScenePrediction, ModelComparison)
+State = TypeVar("State", RoundState, PretrainingState, ReproductionState, ScenePredictionState, ComparisonState)
 Field = Parameter | msgspec.Struct
 Rows = list[Row]
 

@@ -377,12 +377,7 @@ class LabelTable:
         )
         return [to_label(row) for row in rows]
 
-    def answered(self, campaign_id: int, task: TaskName) -> int:
-        """Samples outside the test reserve with a current label for a task."""
-        rows = self._database.read(
-            f"SELECT count(*) AS samples FROM ({ANSWERS})",
-            campaign_id=campaign_id,
-            task=task,
-            reserve=False,
-        )
-        return int(rows[0]["samples"])
+    def answered(self, campaign_id: int, task: TaskName, *, reserve: bool = False) -> int:
+        """Samples outside of the test reserve, or of it, with a current label for a task."""
+        sql = f"SELECT count(*) AS samples FROM ({ANSWERS})"
+        return int(self._database.read(sql, campaign_id=campaign_id, task=task, reserve=reserve)[0]["samples"])

@@ -128,7 +128,8 @@ class ChipReader:
         self._mapped = {name: task for name, task in tasks.items() if task.per_pixel}
         self._finding = {name: task for name, task in tasks.items() if task.finds_objects}
         self._fill = BACKGROUND if manifest.unlabelled == "background" else IGNORE
-        self._chip_size_px = manifest.train.chip_size_px
+        self.chip_size_px = manifest.train.chip_size_px
+        """Side of a crop at most."""
         self._cache: dict[int, Chip] = {}
         self._free_bytes = cache_bytes
 
@@ -138,7 +139,7 @@ class ChipReader:
         Where unlabelled pixels are ignored, crops without a labelled pixel teach nothing: up to `CROP_ATTEMPTS` crops
         are drawn and the first that holds one is taken. Where a task finds objects, every other crop holds one.
         """
-        width, height = min(sample.width, self._chip_size_px), min(sample.height, self._chip_size_px)
+        width, height = min(sample.width, self.chip_size_px), min(sample.height, self.chip_size_px)
         if (width, height) != (sample.width, sample.height) and (around := self._an_object(sample, rng)) is not None:
             column, row = (
                 int(np.clip(middle - rng.integers(0, size), 0, limit - size))
@@ -183,11 +184,11 @@ class ChipReader:
 
     def chip_pixels(self, sample: LabelledSample) -> int:
         """Pixels of a crop."""
-        return min(sample.height, self._chip_size_px) * min(sample.width, self._chip_size_px)
+        return min(sample.height, self.chip_size_px) * min(sample.width, self.chip_size_px)
 
     def chips_in(self, sample: LabelledSample) -> int:
         """How many chips fit into the image, at least 1: its weight in an epoch."""
-        return max(1, math.prod(round(side / self._chip_size_px) for side in (sample.height, sample.width)))
+        return max(1, math.prod(round(side / self.chip_size_px) for side in (sample.height, sample.width)))
 
     def _read(self, sample: LabelledSample, window: Window) -> Chip:
         whole = 0, 0, sample.width, sample.height

@@ -1,0 +1,12 @@
+-- Models of one task each against one for all tasks: what was asked, and what came of it.
+CREATE TABLE comparisons (
+    campaign_id  BIGINT NOT NULL,
+    number       INTEGER NOT NULL,      -- from 1 in each campaign
+    request      JSON NOT NULL,
+    state        VARCHAR NOT NULL,
+    requested_at TIMESTAMP NOT NULL,
+    started_at   TIMESTAMP,
+    ended_at     TIMESTAMP,
+    result       JSON,                  -- NULL until it is finished
+    error        VARCHAR
+);

@@ -1,0 +1,1 @@
+"""Models of one task each against one for all tasks."""
