@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from al_loop.scaneo.records import ScaneoAnnotation
+from al_loop.serving.withheld import drawn
 from tests.al_loop.scaneo.fixtures import CLASSES, Team
 
 
@@ -93,21 +94,24 @@ def test_batch_comes_with_suggestions(team: Team) -> None:
     team.serve_model(tasks=("detection",))
     batch = team.api.post("/campaigns/demo/scaneo/batches", json={"annotator": "anna", "query_size": 2}).json()
     there = batch["url"].rpartition("id=")[2]
-    drawn = {image.path: team.client.annotations(image.id) for image in team.client.images(there)}
-    assert [len(found) for found in drawn.values()] == [2, 2]
+    there_drawn = {image.path: team.client.annotations(image.id) for image in team.client.images(there)}
+    assert [len(found) for found in there_drawn.values()] == [2, 2]
     team.wait_for_looks()
     assert team.labels() == []
 
 
 def test_image_that_is_answered_unaided_gets_no_box(team: Team) -> None:
-    connect(team)
+    connect(team, scenes=3)
     settings = team.api.get("/campaigns/demo").json()["settings"]
-    settings["assist"]["blind_share"] = 1.0
+    settings["assist"]["blind_share"] = 0.9
     assert team.api.put("/campaigns/demo/settings", json=settings).status_code == 200
     team.serve_model(tasks=("detection",))
-    assert suggest(team, 0) == {
-        "images": 0, "boxes": 0, "left_out": [{"path": "scene_0.tif", "problem": "nothing new was found"}],
-    }  # fmt: skip
+    campaign = team.loop.store.campaigns.get("demo")
+    ids = team.loop.store.samples.by_paths(campaign.campaign_id, [f"scene_{number}.tif" for number in range(3)])
+    unaided = drawn(campaign, list(ids.values()))
+    path = next(path for path, sample_id in ids.items() if sample_id in unaided)
+    answer = team.api.post("/campaigns/demo/scaneo/suggestions", json={"paths": [path]}).json()
+    assert answer == {"images": 0, "boxes": 0, "left_out": [{"path": path, "problem": "nothing new was found"}]}
 
 
 def test_disconnect_removes_untouched_boxes_and_no_label_comes_of_that(team: Team) -> None:
