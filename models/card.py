@@ -138,6 +138,9 @@ class OtherMetric(msgspec.Struct, frozen=True, kw_only=True):
     low: float
     """95 % bootstrap interval, resampled by block."""
     high: float
+    of_class: str | None = None
+    """The class that it is of; None: the task. f1_1px, f1_2px, cldice: segmentation, F1 that forgives one and two
+    pixels, and F1 of skeletons, for thin classes."""
 
 
 class TaskEvaluation(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from al_loop.campaigns.scenes.cutting import cut_to_windows
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.geojson import read_features
 from al_loop.domain.labels import IMPORT_ANNOTATOR, CheckedLabel, Label, LabelInput, LabelSource, RequestKey
+from al_loop.domain.line_widths import DEFAULT_WIDTH_M, DEFAULT_WIDTH_PX
 from al_loop.domain.names import as_spelled, spellings
 from al_loop.domain.points import DrawnFeatures, joined, unanswered
 from al_loop.domain.queries import AskedPoint
@@ -100,6 +101,21 @@ def touched_notices(labels: Sequence[Label]) -> list[str]:
     return found[:MOST_NOTICES]
 
 
+def width_notices(labels: Sequence[Label]) -> list[str]:
+    """A sentence for each label with lines whose width nothing said; at most `MOST_NOTICES`."""
+    found = []
+    for label in labels:
+        features = (label.features or {}).get("features", [])
+        widths = [entry["properties"] for entry in features if entry["properties"].get("width_from") == "default"]
+        if widths:
+            width = f"{DEFAULT_WIDTH_M:g} m" if "width_m" in widths[0] else f"{DEFAULT_WIDTH_PX:g} px"
+            found.append(
+                f"{label.path}: nothing says how wide {len(widths)} of its lines are, so they are taken as {width} "
+                "wide; send `width_m` with each, or set `lines` in the campaign's settings"
+            )
+    return found[:MOST_NOTICES]
+
+
 def check_label(
     campaign: Campaign, sample_id: int, header: SampleHeader, label: LabelInput, now: datetime, at: str
 ) -> CheckedLabel:
@@ -148,6 +164,7 @@ def check_label(
             at=f"{at}.features",
             all_touched=campaign.settings.all_touched,
             objects=task.finds_objects,
+            lines=campaign.settings.lines if task.per_pixel else None,
         )
     return CheckedLabel(
         campaign_id=campaign.campaign_id,

@@ -119,7 +119,7 @@ def read_labels_file(data: bytes) -> LabelList:
 def read_annotations(data: bytes) -> Answers:
     """Gather the features of one file into one complete answer a task.
 
-    A segmentation with a feature that is neither a polygon nor a point is not taken at all: without that feature it
+    A segmentation with a feature that is neither polygon, line nor point is not taken at all: without that feature it
     would be a different answer. Polygons without coordinates are left out of it. Nor is a detection with a box that has
     no two corners; its box is the `bbox`, as SCANEO reads it, or the polygon where that has the same bounds.
 
@@ -169,14 +169,17 @@ def _region(geometry: Geometry | None, label: str | None) -> dict[str, Any]:
     return {"type": "Feature", "properties": properties, "geometry": {"type": kind, "coordinates": coordinates}}
 
 
+TAKEN = frozenset({"Polygon", "MultiPolygon", "LineString", "MultiLineString", "Point"})
+"""Geometries of a segmentation; SCANEO draws no lines, but files beside its images may hold some."""
+
+
 def _take_regions(answers: Answers, regions: list[dict[str, Any]], ignored: list[IgnoredRegion]) -> None:
     for region in sorted(ignored, key=lambda region: region.position):
         regions.insert(region.position, _region(region.geometry, None))
-    strange = {str(region["geometry"]["type"]) for region in regions} - {"Polygon", "MultiPolygon", "Point"}
+    strange = {str(region["geometry"]["type"]) for region in regions} - TAKEN
     if strange:
-        reason = (
-            f"segmentation not taken: it has a {', '.join(sorted(strange))} where only polygons and points make sense"
-        )
+        kinds = ", ".join(sorted(strange))
+        reason = f"segmentation not taken: it has a {kinds} where only polygons, lines and points make sense"
         answers.left_out[reason] += len(regions)
     else:
         answers.regions = [region for region in regions if region["geometry"]["coordinates"]]

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from al_loop.domain.line_widths import LineSettings
 from al_loop.domain.queries import QueryUnit
 from al_loop.domain.retraining import RetrainPolicy
 from al_loop.domain.round_limits import RoundLimits
@@ -179,6 +180,8 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     all_touched: bool = False
     """Whether an area drawn so small that it covers the centre of no pixel is stored as the pixels that it touches;
     false: it is refused."""
+    lines: LineSettings = LineSettings()
+    """How wide labels are that are drawn as lines."""
 
     @property
     def listed_band_names(self) -> list[str] | None:

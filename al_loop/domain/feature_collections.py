@@ -1,4 +1,4 @@
-"""GeoJSON FeatureCollections as clients send them: what is a feature, its class, its polygons or point.
+"""GeoJSON FeatureCollections as clients send them: what is a feature, its class, its polygons, lines or point.
 
 Other tools write much that the standard allows and more; what is clear is taken, the rest is refused in plain words
 with the JSON path of the member, what was found there and what to send instead.
@@ -40,6 +40,8 @@ class GivenFeature(NamedTuple):
     """Whether its geometry is stored as it was sent; a collection and 3D coordinates are not."""
     point: list[float] | None = None
     """Position of a Point, which says what one pixel shows; it has no polygons."""
+    lines: Sequence[tuple[list[list[float]], str]] | None = None
+    """Positions of each line, and the JSON path of its coordinates; then it has no polygons. None: it is no line."""
 
 
 def given_features(features: dict[str, Any], classes: Sequence[str], at: str) -> tuple[list[GivenFeature], object]:
@@ -85,6 +87,10 @@ def _feature(feature: object, by_name: dict[str, str], at: str) -> GivenFeature 
     if kind == "Point":
         position = _checked(geometry, list[float], f"{at}.geometry")
         return GivenFeature(at, stored, [], single=True, as_drawn=len(position) == 2, point=position)
+    if kind in ("LineString", "MultiLineString"):
+        lines = _lines(geometry, f"{at}.geometry")
+        even = all(len(position) == 2 for line, _ in lines for position in line)
+        return GivenFeature(at, stored, [], single=kind == "LineString", as_drawn=even, lines=lines)
     polygons = _polygons(geometry, f"{at}.geometry", 0)
     flat = all(len(position) == 2 for rings, _ in polygons for ring in rings for position in ring)
     return GivenFeature(at, stored, polygons, kind == "Polygon", flat and kind != "GeometryCollection")
@@ -110,10 +116,17 @@ def _class_of(properties: object, by_name: dict[str, str], at: str) -> str | Non
     return by_name[same_text(label)]
 
 
+def _lines(geometry: dict[str, Any], at: str) -> list[tuple[list[list[float]], str]]:
+    if geometry["type"] == "LineString":
+        return [(_checked(geometry, list[list[float]], at), f"{at}.coordinates")]
+    parts = _checked(geometry, Rings, at)
+    return [(positions, f"{at}.coordinates[{index}]") for index, positions in enumerate(parts)]
+
+
 def _polygons(geometry: object, at: str, depth: int) -> list[tuple[Rings, str]]:
     kind = geometry.get("type") if isinstance(geometry, dict) else None
     if not isinstance(geometry, dict) or not isinstance(kind, str):
-        raise InvalidValueError(f"{at}.type", "the geometry has no type; send Polygon, MultiPolygon or Point")
+        raise InvalidValueError(f"{at}.type", "the geometry has no type; send Polygon, LineString or Point")
     if kind == "GeometryCollection" and depth < MAX_GEOMETRIES:
         parts = geometry.get("geometries")
         if not isinstance(parts, list):
@@ -125,7 +138,13 @@ def _polygons(geometry: object, at: str, depth: int) -> list[tuple[Rings, str]]:
     if kind == "MultiPolygon":
         parts = _checked(geometry, list[Rings], at)
         return [(rings, f"{at}.coordinates[{index}]") for index, rings in enumerate(parts)]
-    raise InvalidValueError(f"{at}.type", f"a {kind[:40]} has no area; send Polygon, MultiPolygon or Point")
+    if kind in ("LineString", "MultiLineString"):
+        raise InvalidValueError(
+            f"{at}.type", f"a {kind} in a collection; send it as a feature of its own, with a width"
+        )
+    raise InvalidValueError(
+        f"{at}.type", f"a {kind[:40]} has no area; send Polygon, MultiPolygon, LineString, MultiLineString or Point"
+    )
 
 
 def _checked(geometry: dict[str, Any], kind: Any, at: str) -> Any:  # noqa: ANN401  # nested lists of numbers

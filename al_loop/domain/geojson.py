@@ -5,17 +5,20 @@ from typing import Any, TypeVar
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 from rasterio.crs import CRS
-from shapely import MultiPolygon, Point, Polygon
+from shapely import LineString, MultiLineString, MultiPolygon, Point, Polygon
 from shapely.geometry import mapping
 
 from al_loop.domain.feature_collections import GivenFeature, given_features
 from al_loop.domain.labels import count_points
+from al_loop.domain.line_places import covered_by_line, ground_of
+from al_loop.domain.line_widths import DrawnLine, LineSettings, drawn_line, width_properties
 from al_loop.domain.samples import SampleHeader
+from al_loop.domain.vertices import MAX_COORDINATE, area_of, line_of
 from al_loop.errors import InvalidValueError
 from models.card import IGNORE
 from models.errors import NoPlaceError, UnknownCrsError
+from models.geo.lines import Line
 from models.geo.placement import (
     WGS84,
     Area,
@@ -33,13 +36,11 @@ from models.tasks.detection.boxes import LEAST_SIDE_PX
 PIXEL = "pixel"
 Sides = tuple[float, float, float, float]
 """Left, top, right and bottom of a box in pixels of its image, from the upper left corner."""
-Drawn = TypeVar("Drawn", Polygon, MultiPolygon, Area, Point)
+Drawn = TypeVar("Drawn", Polygon, MultiPolygon, Area, Point, Line)
 MAX_COORDINATES = 1_000_000
 """Vertices of one label; the mask of a 3-megapixel image of a town has 300,000."""
 MAX_POINTS = 10_000
 """Points of one label; who knows more of an image paints areas or sends a mask."""
-MAX_COORDINATE = 1e9
-"""Farthest from the origin that a coordinate lies, in any unit: no CRS of the Earth in metres reaches a tenth of it."""
 REPAIR_TOLERANCE = 0.01
 """An invalid polygon is repaired if that changes its area by less than this share, else refused."""
 SAME_BOX_DECIMALS = 3
@@ -57,6 +58,7 @@ def read_features(
     at: str,
     all_touched: bool = False,
     objects: bool = False,
+    lines: LineSettings | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Check an annotator's FeatureCollection and bring it into the CRS it is stored in.
 
@@ -66,7 +68,8 @@ def read_features(
     polygons of one class with the same box are stored once.
 
     Args:
-        features: Polygons, MultiPolygons and collections of them, and Points, each of which says what the pixel shows
+        features: Polygons, MultiPolygons and collections of them; LineStrings and MultiLineStrings, whose width their
+            properties or the settings say; and Points, each of which says what the pixel shows
             that it lies in; `properties.label` is a class, or null with
             `properties.ignore` true. A feature without geometry whose `properties.empty` is true, as the export writes
             it, stands for no area.
@@ -78,6 +81,7 @@ def read_features(
         all_touched: Whether an area that covers the centre of no pixel is stored as the pixels that it touches, with
             `properties.all_touched` true; else it is refused.
         objects: Whether areas are objects, whose boxes count, instead of pixels.
+        lines: How wide lines are that do not say it; None: lines are refused.
 
     Returns:
         The collection to store, and its CRS: "EPSG:4326" (longitude, latitude) or "pixel".
@@ -110,7 +114,13 @@ def read_features(
             as_sent = source in (PIXEL, WGS84) and feature.as_drawn
             stored.append(feature.stored if as_sent else {**feature.stored, "geometry": mapping(point)})
             continue
-        area = _area(feature)
+        if feature.lines is not None:
+            vertices += sum(len(positions) for positions, _ in feature.lines)
+            if vertices > MAX_COORDINATES:
+                raise InvalidValueError(place_of, f"more than {MAX_COORDINATES} vertices; simplify the lines")
+            stored.append(_stored_line(feature, source, stored_crs, header, lines))
+            continue
+        area = area_of(feature)
         vertices += shapely.count_coordinates(area)
         if vertices > MAX_COORDINATES:
             raise InvalidValueError(place_of, f"more than {MAX_COORDINATES} vertices; simplify the areas")
@@ -147,10 +157,16 @@ def read_features(
     return {"type": "FeatureCollection", "features": stored}, stored_crs
 
 
-def areas_of(features: dict[str, Any]) -> Iterable[tuple[str | None, Area | Point]]:
-    """(class, or None for "ignore", and its area or point) of each feature of a stored collection, as painted."""
+def areas_of(features: dict[str, Any]) -> Iterable[tuple[str | None, Area | Point | DrawnLine]]:
+    """(class, or None for "ignore", and what was drawn) of each feature of a stored collection, as painted."""
     for feature in features["features"]:
-        yield feature["properties"]["label"], shapely.geometry.shape(feature["geometry"])
+        yield feature["properties"]["label"], drawn_of(feature)
+
+
+def drawn_of(feature: dict[str, Any]) -> Area | Point | DrawnLine:
+    """What a stored feature is: an area, a point, or a line with its width."""
+    drawn: Area | Point | Line = shapely.geometry.shape(feature["geometry"])
+    return drawn_line(drawn, feature["properties"]) if isinstance(drawn, LineString | MultiLineString) else drawn
 
 
 def class_code(name: str | None, classes: Sequence[str]) -> int:
@@ -200,8 +216,8 @@ def refuse_small_box(drawn: MultiPolygon, at: str) -> None:
             )
 
 
-def to_pixels(area: Area | Point, crs: str, header: SampleHeader) -> MultiPolygon:
-    """The area, or the square of a point's pixel, in pixel coordinates, cut at the image's edge.
+def to_pixels(area: Area | Point | DrawnLine, crs: str, header: SampleHeader) -> MultiPolygon:
+    """The area, the pixels of a line, or the square of a point's pixel, in pixel coordinates, cut at the image's edge.
 
     x = column, y = row from the upper left corner.
 
@@ -216,6 +232,8 @@ def to_pixels(area: Area | Point, crs: str, header: SampleHeader) -> MultiPolygo
     Raises:
         NoPlaceError: A vertex lies outside of what the sample's CRS covers.
     """
+    if isinstance(area, DrawnLine):
+        return covered_by_line(area, crs, header)
     frame = (0.0, 0.0, float(header.width), float(header.height))
     if crs != PIXEL and header.crs is not None and header.transform is not None:
         drawn = locate(area, header.crs, header.transform, frame)
@@ -293,38 +311,27 @@ def _point(
     return point, drawn.bounds[:2]
 
 
-def _area(feature: GivenFeature) -> Area:
-    polygons = []
-    for rings, where in feature.polygons:
-        if not rings:
-            raise InvalidValueError(where, "the polygon is empty; it needs an outer ring, or leave the feature out")
-        checked = [_ring(ring, f"{where}[{number}]") for number, ring in enumerate(rings)]
-        polygons.append(Polygon(checked[0], checked[1:]))
-    if not polygons:
-        raise InvalidValueError(f"{feature.at}.geometry", "the geometry has no polygon; leave the feature out")
-    return polygons[0] if feature.single else MultiPolygon(polygons)
-
-
-def _ring(ring: list[list[float]], at: str) -> NDArray[np.float64]:
-    """Vertices of shape (N, 2); heights and measures (Z, M) are dropped."""
-    if len(ring) < 4:
-        raise InvalidValueError(at, f"{len(ring)} positions; a ring needs 4 or more, the last like the first")
-    for index, position in enumerate(ring):
-        if len(position) < 2:
-            raise InvalidValueError(f"{at}[{index}]", f"{len(position)} numbers; a position is [x, y]")
-    vertices = np.array([position[:2] for position in ring], dtype=np.float64)
-    far = ~(np.abs(vertices) <= MAX_COORDINATE).all(axis=1)  # also of NaN
-    if far.any():
-        index = int(np.argmax(far))
-        finite = np.isfinite(vertices[index]).all()
-        found = f"{ring[index][0]:.6g}, {ring[index][1]:.6g}"
-        raise InvalidValueError(
-            f"{at}[{index}]",
-            f"not a finite number: {found}" if not finite else f"no place on Earth or in an image: {found}",
-        )
-    if (vertices[0] != vertices[-1]).any():
-        raise InvalidValueError(at, "the ring is not closed: its last position differs from its first")
-    return vertices
+def _stored_line(
+    feature: GivenFeature, source: str, stored_crs: str, header: SampleHeader, settings: LineSettings | None
+) -> dict[str, Any]:
+    """A feature with a line as it is stored: in the CRS of the collection, with its width."""
+    at = f"{feature.at}.geometry"
+    if settings is None:
+        raise InvalidValueError(f"{at}.type", "a line is no answer to this task; send polygons")
+    line = line_of(feature)
+    unknown = None
+    if (source in (PIXEL, _OWN) and ground_of(header) is None) or not header.placed:
+        unknown = f"the place of {header.path} on Earth is unknown"
+    properties = width_properties(feature.stored["properties"], settings, placed=unknown, at=f"{feature.at}.properties")
+    try:
+        kept = _reprojected(line, source, header, at)
+        covered = to_pixels(drawn_line(kept, properties), stored_crs, header)
+    except NoPlaceError as error:
+        raise InvalidValueError(at, f"coordinates that cannot be projected: {error}") from error
+    if covered.is_empty:
+        raise InvalidValueError(at, _outside(kept, stored_crs, header))
+    geometry = feature.stored["geometry"] if kept is line and feature.as_drawn else mapping(kept)
+    return {**feature.stored, "properties": properties, "geometry": geometry}
 
 
 def _repaired(area: Area, at: str) -> Area:
@@ -341,7 +348,7 @@ def _repaired(area: Area, at: str) -> Area:
     return fixed
 
 
-def _outside(area: Area | Point, crs: str, header: SampleHeader) -> str:
+def _outside(area: Area | Point | Line, crs: str, header: SampleHeader) -> str:
     bounds = ", ".join(f"{value:.6g}" for value in area.bounds)
     image = header.bounds if crs == WGS84 else [0, 0, header.width, header.height]
     return f"lies outside the image: its bounds are ({bounds}) in {crs}, those of {header.path} are {image}"

@@ -7,7 +7,15 @@ import numpy as np
 import shapely
 from shapely.geometry import mapping
 
-from al_loop.domain.geojson import MAX_POINTS, PIXEL, areas_of, placed, placed_point, to_pixels
+from al_loop.domain.geojson import (
+    MAX_POINTS,
+    PIXEL,
+    areas_of,
+    placed,
+    placed_point,
+    to_pixels,
+)
+from al_loop.domain.line_places import line_pixels, placed_line
 from al_loop.domain.samples import SampleHeader
 from al_loop.errors import InvalidValueError
 from models.geo.placement import locate
@@ -86,7 +94,9 @@ def _moved(feature: dict[str, Any], crs: str, wanted: str, header: SampleHeader,
         return feature
     area = shapely.geometry.shape(feature["geometry"])
     moved: shapely.Geometry | None
-    if wanted != PIXEL:
+    if isinstance(area, shapely.LineString | shapely.MultiLineString):
+        moved = line_pixels(area, crs, header) if wanted == PIXEL else placed_line(area, header)
+    elif wanted != PIXEL:
         moved = placed_point(area, header) if feature["geometry"]["type"] == "Point" else placed(area, header)
     elif feature["geometry"]["type"] == "Point" and header.crs is not None and header.transform is not None:
         moved = locate(area, header.crs, header.transform, (0.0, 0.0, float(header.width), float(header.height)))

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from models.card import PairedDifference, TaskName
+from models.card import OtherMetric, PairedDifference, TaskName
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +126,8 @@ class TaskReport(msgspec.Struct, frozen=True, kw_only=True):
     """What the reserve decides, and how many more labels would decide the rest."""
     mistakes: list[Mistake]
     """The most confident first."""
+    others: list[OtherMetric] = []
+    """What is measured besides, of the task or of a class."""
 
 
 class LeakReport(msgspec.Struct, frozen=True, kw_only=True):

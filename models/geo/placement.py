@@ -69,9 +69,9 @@ def place(
 
 
 def locate(
-    area: Area, crs: str, transform: Sequence[float], frame: tuple[float, float, float, float]
+    area: shapely.Geometry, crs: str, transform: Sequence[float], frame: tuple[float, float, float, float]
 ) -> shapely.Geometry:
-    """An area in EPSG:4326 in pixel coordinates of an image: x = column, y = row from the upper left corner.
+    """An area or a line in EPSG:4326 in pixel coordinates of an image: x = column, y = row from the upper left corner.
 
     It may be cut at the date line as RFC 7946 says, run across it with longitudes that jump, or beyond 180 degrees.
 
@@ -82,7 +82,7 @@ def locate(
         frame: Left, top, right and bottom of the image in pixels, which decides on which turn of the Earth it lies.
 
     Returns:
-        Polygons, not cut at the frame; perhaps not valid, if the area is not.
+        What was given, not cut at the frame; perhaps not valid, if the area is not.
 
     Raises:
         NoPlaceError: PROJ knows no way, or a vertex lies outside of what the image's CRS covers.
@@ -253,9 +253,10 @@ def _on_turns(native: AnyGeometry, xs: tuple[float, float], turn: float) -> shap
     return shapely.union_all(shapely.make_valid(parts))
 
 
-def _longest_step(polygon: Polygon) -> float:
-    """Along x, from one vertex of the outer ring to the next."""
-    return float(np.abs(np.diff(shapely.get_coordinates(polygon.exterior)[:, 0])).max())
+def _longest_step(part: shapely.Geometry) -> float:
+    """Along x, from one vertex of a line or of a polygon's outer ring to the next."""
+    run = part.exterior if isinstance(part, Polygon) else part
+    return float(np.abs(np.diff(shapely.get_coordinates(run)[:, 0])).max())
 
 
 def _copies(native: AnyGeometry, xs: tuple[float, float], turn: float) -> shapely.Geometry:

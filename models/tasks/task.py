@@ -85,8 +85,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
     per_pixel: ClassVar[bool] = False
     """Whether the model answers each pixel, a map (K, H, W), instead of each image, a vector (K,)."""
     finds_objects: ClassVar[bool] = False
-    """Whether the truth lies in places of the image without being a map, such as boxes: a window of the image has its
-    own, see `cut_truth`. The model's answer then counts in pixels of what it was shown, see `cut`."""
+    """Whether the truth lies in places of the image and is no map, such as boxes; see `cut_truth` and `cut`."""
     first_code: ClassVar[int] = 0
     """Place of the first class in the model's output; 1 where background comes before it."""
     takes_several: ClassVar[bool] = False
@@ -214,6 +213,14 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
             over the windows of a large image where the task answers each pixel.
         """
         raise NotImplementedError
+
+    def further_counts(self, truth: Truth, output: NDArray[np.floating]) -> NDArray[np.int64] | None:
+        """Counts of each class for `further_metrics`, (K, n), that add up as tables do; None: there are none."""
+        return None
+
+    def further_metrics(self, counts: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
+        """Further metrics of each class by name, (..., K) each, from counts (..., K, n); NaN: not in the truth."""
+        return {}
 
     def judge(self, truth: Truth, output: NDArray[np.floating]) -> Judged | None:
         """How sure one output is of its answers, and whether they are right; pixels without truth are left out.

@@ -3,7 +3,7 @@
 Knows nothing of torch: see `models.training.tallies` for what a model is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -112,7 +112,10 @@ def _summary(counted: Tally, train_counts: Counts, weights: NDArray[np.float64])
             for label, value in zip(task.classes, metric.by_class(total), strict=True)
         },
         expected_calibration_error=metrics.expected_calibration_error(counted.bins.sum(axis=0)),
-        others=[_other(name, other, tables, weights) for name, other in metric.others.items()],
+        others=[
+            *(_other(name, other, tables, weights) for name, other in metric.others.items()),
+            *_of_classes(counted, weights),
+        ],
     )
 
 
@@ -120,6 +123,20 @@ def _other(name: str, metric: metrics.Metric, tables: NDArray[np.float64], weigh
     value = float(metric(tables.sum(axis=0)))
     low, high = metrics.interval(metrics.resampled(metric, tables, weights), value)
     return OtherMetric(name=name, value=value, low=low, high=high)
+
+
+def _of_classes(counted: Tally, weights: NDArray[np.float64]) -> Iterator[OtherMetric]:
+    """Further metrics of each class that the truth shows."""
+    if counted.further is None:
+        return
+    task, counts = counted.task, counted.further[counted.labelled]
+    drawn = task.further_metrics((weights @ counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:]))
+    for name, values in task.further_metrics(counts.sum(axis=0)).items():
+        for number, label in enumerate(task.classes):
+            value = float(values[number])
+            if np.isfinite(value):
+                low, high = metrics.interval(drawn[name][:, number], value)
+                yield OtherMetric(name=name, value=value, low=low, high=high, of_class=label)
 
 
 def _difference(new: Tally, old: Tally, weights: NDArray[np.float64]) -> PairedDifference:

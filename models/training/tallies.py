@@ -39,12 +39,14 @@ class Tally:
         labelled: (S,) whether the sample has a label for the task.
         tables: (S, R, C), see `Task.tally`.
         bins: (S, 15, 3) calibration bins.
+        further: (S, K, n) of `Task.further_counts`; None: not asked for, or the task has none.
         outcomes: What is kept of each sample, by its place; filled where it was asked for.
     """
 
     def __init__(self, task: Task, samples: Sequence[LabelledSample], *, detailed: bool = False) -> None:
         self.task = task
         self.outcomes: dict[int, OutcomeRow] = {}
+        self.further: NDArray[np.float64] | None = None
         self._detailed = detailed
         self.labelled = np.array([is_labelled(sample, task) for sample in samples], dtype=np.bool_)
         self.tables = np.zeros((len(samples), *task.table_shape))
@@ -55,6 +57,8 @@ class Tally:
         self.labelled &= readable
         self.tables[~readable] = 0
         self.bins[~readable] = 0
+        if self.further is not None:
+            self.further[~readable] = 0
         self.outcomes = {index: row for index, row in self.outcomes.items() if readable[index]}
 
     def add(self, index: int, sample: LabelledSample, windows: Sequence[tuple[Chip, Answers]]) -> None:
@@ -73,6 +77,8 @@ class Tally:
             table, bins = self.task.tally(truth, answer)
             self.tables[index] += table
             self.bins[index] += bins
+            if self._detailed:
+                self._add_further(index, truth, answer)
             if row is not None and (judged := self.task.judge(truth, answer)) is not None:
                 row.add(table, judged)
                 self.outcomes[index] = row
@@ -90,6 +96,13 @@ class Tally:
             own = self.task.cut(answers[self.task.name], Window(0, 0, width, height))
             gathered.add(part, ~invalid_pixels(chip.image), own)
         return gathered.result()
+
+    def _add_further(self, index: int, truth: Truth, answer: NDArray[np.float32]) -> None:
+        counts = self.task.further_counts(truth, answer)
+        if counts is not None:
+            if self.further is None:
+                self.further = np.zeros((len(self.labelled), *counts.shape))
+            self.further[index] += counts
 
 
 def tally(

@@ -16,8 +16,16 @@ from al_loop.domain.imports import ImportCounts
 from al_loop.domain.labels import IMPORT_ANNOTATOR, LabelInput, LabelSource
 from al_loop.domain.retraining import RetrainPolicy
 from al_loop.domain.samples import SkippedPath
+from al_loop.errors import InvalidValueError
 from service.client.errors import ServiceError
 from service.commands.import_fitting import fit_into
+from service.commands.import_over import (
+    OverlayOptions,
+    make_plan,
+    print_overlay_plan,
+    print_overlay_report,
+    record_plan,
+)
 from service.commands.import_report import ImportReport, print_plan, print_report, print_skipped
 from service.commands.options import (
     DEFAULT_URL,
@@ -54,8 +62,31 @@ NOTHING_LEFT = (
 
 
 def run(
-    directory: Annotated[Path, typer.Argument(help="Labelled folder: see `al-loop import` in the documentation.")],
-    campaign: Annotated[str, typer.Option(help="Name of the campaign, which is created if there is none.")],
+    directory: Annotated[
+        Path,
+        typer.Argument(help="Labelled folder, see `al-loop import` in the documentation; with --over a GeoJSON file."),
+    ],
+    campaign: Annotated[
+        str | None, typer.Option(help="Name of the campaign, which is created if there is none.")
+    ] = None,
+    over: Annotated[
+        str | None,
+        typer.Option(help="Campaign that lines and areas of a GeoJSON file are laid over, by place.", metavar="NAME"),
+    ] = None,
+    named: Annotated[
+        str | None, typer.Option("--class", help="With --over: class of all features; else each says its own.")
+    ] = None,
+    width: Annotated[
+        float | None,
+        typer.Option(help="With --over: metres of width of the lines that say none; else by the campaign's settings."),
+    ] = None,
+    crs: Annotated[
+        str | None, typer.Option(help="With --over: CRS of the file, such as EPSG:25831, where it does not say it.")
+    ] = None,
+    empty: Annotated[
+        bool,
+        typer.Option("--empty", help="With --over: label images inside the data's extent without any of it as empty."),
+    ] = False,
     images: Annotated[
         Path | None, typer.Option(help="Folder of the images, if a SCANEO export lies elsewhere.")
     ] = None,
@@ -98,7 +129,22 @@ def run(
 
     Says what was skipped and why. Running it again registers and records what is missing or has changed; what people
     answered goes before it.
+
+    With --over, lines and areas of another data set become labels of the images of a campaign that they lie in.
     """
+    source: LabelSource = "overwrite" if overwrite else "import"
+    if over is not None:
+        if campaign is not None:
+            raise InvalidValueError("--campaign", "the images are those of --over; say one of the two")
+        options = OverlayOptions(
+            file=directory, campaign=over, named=named, width_m=width, crs=crs, empty=empty, annotator=annotator,
+            source=source,
+        )  # fmt: skip
+        return _lay_over(options, dry_run=dry_run, quiet=quiet, service=service, token=token)
+    if campaign is None:
+        raise InvalidValueError("--campaign", "say the name of the campaign, or --over a campaign that exists")
+    if named is not None or width is not None or crs is not None or empty:
+        raise InvalidValueError("--over", "--class, --width, --crs and --empty go with --over")
     from al_loop.campaigns.importing import plan_import  # here: it loads rasterio
 
     out = console(stderr=True)
@@ -121,7 +167,6 @@ def run(
         print_plan(plan)
         return exit_for(1, len(plan.problems))
     with connect(service, token) as client, progress_bars(shown) as progress:
-        source: LabelSource = "overwrite" if overwrite else "import"
         report = import_plan(
             client, plan, campaign, annotator, progress, withheld=without_labels, source=source, add_classes=add_classes
         )
@@ -138,6 +183,17 @@ def run(
     left = f"{pool} images are left to label (al-loop open {campaign})" if pool else NOTHING_LEFT
     out.print(f"{campaign}: {left}", highlight=False)
     return report.exit_code(plan)
+
+
+def _lay_over(options: OverlayOptions, *, dry_run: bool, quiet: bool, service: str, token: str | None) -> ExitCode:
+    out, shown = console(stderr=True), console(stderr=True, quiet=quiet)
+    with connect(service, token) as client, progress_bars(shown) as progress:
+        plan = make_plan(client, options)
+        if dry_run:
+            print_overlay_plan(plan)
+            return exit_for(len(plan.found.laid), len(plan.unread))
+        report = record_plan(client, plan, options, progress)
+    return print_overlay_report(out, plan, options.campaign, report)
 
 
 def import_plan(

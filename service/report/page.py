@@ -8,6 +8,7 @@ from importlib.resources import files
 
 from al_loop.domain.round_reports import ChosenLabels, Mistake, RoundReport, SliceReport, TaskReport
 from al_loop.serving.pictures.mistakes import CaptionedPicture
+from models.card import OtherMetric
 from models.tasks import kind_of
 from service.report.charts import confusion_table, measured, reliability_svg, reliability_table
 
@@ -21,6 +22,10 @@ PicturesOf = Callable[[str, Mistake], Sequence[CaptionedPicture]]
 def style() -> str:
     """The stylesheet, which is all that the document's policy has to allow beside pictures in it."""
     return files("service.report").joinpath("report.css").read_text(encoding="utf-8")
+
+
+OTHER_NAMES = {"f1_1px": "F1 within 1 px", "f1_2px": "F1 within 2 px", "cldice": "clDice"}
+"""Of metrics of a class, for people."""
 
 
 def render(report: RoundReport, pictures: PicturesOf) -> str:
@@ -91,6 +96,7 @@ the best constant answer has {task.baseline:.3f}.</p>
 {_slices([task.overall], "")}
 <h3>By class</h3>
 {_classes(task.classes)}
+{_others(task.others)}
 <h3>By place</h3>
 <p class="soft">Blocks of the reserve; {task.blocks:,} hold a labelled image, and intervals are resampled by them.</p>
 {places}
@@ -105,6 +111,18 @@ the best constant answer has {task.baseline:.3f}.</p>
 <h3>Worst mistakes</h3>
 {_mistakes(task, pictures)}
 </section>"""
+
+
+def _others(others: Sequence[OtherMetric]) -> str:
+    if not others:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(entry.of_class or 'all')}</td><td>{escape(OTHER_NAMES.get(entry.name, entry.name))}</td>"
+        f"<td>{entry.value:.3f} <small>{entry.low:.3f} to {entry.high:.3f}</small></td></tr>"
+        for entry in sorted(others, key=lambda entry: entry.of_class or "")
+    )
+    head = "<tr><th>class</th><th>metric</th><th>value</th></tr>"
+    return f'<div class="scroll"><table>{head}{rows}</table></div>'
 
 
 def _slices(slices: Sequence[SliceReport], kind: str) -> str:

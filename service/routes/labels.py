@@ -10,7 +10,7 @@ from litestar.response import Stream
 
 from al_loop.campaigns.exporting import FILE_ENDINGS, MEDIA_TYPES, ExportFormat
 from al_loop.campaigns.exporting.campaign import export_campaign
-from al_loop.campaigns.labelling import record_counted, touched_notices
+from al_loop.campaigns.labelling import record_counted, touched_notices, width_notices
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.imports import ImportCounts
 from al_loop.domain.labels import MOST_LABELS, Label, LabelInput
@@ -75,7 +75,7 @@ class LabelController(Controller):
         def record() -> list[int]:
             appended = record_counted(loop.store, target, inputs, loop.clock(), at=at, request=named)
             counts.append(appended.imported)
-            notices.extend(touched_notices(appended.labels))
+            notices.extend([*touched_notices(appended.labels), *width_notices(appended.labels)])
             return [label.label_id for label in appended.labels]
 
         label_ids = loop.store.requests.once(named, list[int], record)

@@ -7,10 +7,12 @@ import shapely
 from rasterio.errors import CRSError
 from shapely.geometry import mapping, shape
 
-from al_loop.domain.geojson import PIXEL, placed, placed_point, to_pixels
+from al_loop.domain.geojson import PIXEL, drawn_of, placed, placed_point, to_pixels
 from al_loop.domain.labels import Label
+from al_loop.domain.line_places import line_pixels, placed_line
 from al_loop.domain.samples import SampleHeader
 from models.errors import NoPlaceError
+from models.geo.lines import Line, cut_line_at_date_line
 from models.geo.placement import WGS84
 
 UNPLACEABLE = (NoPlaceError, CRSError, shapely.errors.GEOSException)
@@ -29,6 +31,11 @@ def geographic_geometry(geometry: dict[str, Any], crs: str | None, sample: Sampl
         The geometry, or None if it is in pixels of a sample without a place, or runs beyond what its CRS covers.
     """
     area = shape(geometry)
+    if isinstance(area, Line):
+        if crs != PIXEL:
+            return geometry if _keeps_to_rfc_7946(area) else dict(mapping(cut_line_at_date_line(area)))
+        line = placed_line(area, sample)
+        return None if line is None else dict(mapping(line))
     if crs != PIXEL:
         if _keeps_to_rfc_7946(area):
             return geometry
@@ -63,12 +70,35 @@ def pixel_geometry(geometry: dict[str, Any], crs: str | None, sample: SampleHead
     if crs == PIXEL:
         return geometry
     try:
-        area = to_pixels(shape(geometry), WGS84, sample)
+        drawn = shape(geometry)
+        if isinstance(drawn, Line):
+            return dict(mapping(line_pixels(drawn, WGS84, sample)))
+        area = to_pixels(drawn, WGS84, sample)
     except UNPLACEABLE:
         return None
     if geometry["type"] == "Point" and not area.is_empty and sample.transform is not None:
         return dict(mapping(area.centroid))
     return None if area.is_empty or sample.transform is None else dict(mapping(area))
+
+
+def as_area(feature: dict[str, Any], crs: str | None, sample: SampleHeader) -> dict[str, Any] | None:
+    """A feature's geometry in EPSG:4326 for formats without lines: a line is the outline of the pixels it covers.
+
+    Args:
+        feature: As stored.
+        crs: As for `geographic_geometry`.
+        sample: The sample that it was drawn on.
+
+    Returns:
+        As `geographic_geometry`.
+    """
+    if feature["geometry"]["type"] not in ("LineString", "MultiLineString"):
+        return geographic_geometry(feature["geometry"], crs, sample)
+    try:
+        area = placed(to_pixels(drawn_of(feature), crs or PIXEL, sample), sample)
+    except UNPLACEABLE:
+        return None
+    return None if area is None else dict(mapping(area))
 
 
 def footprint(sample: SampleHeader) -> dict[str, Any] | None:

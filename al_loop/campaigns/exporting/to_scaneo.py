@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import msgspec
 import shapely
 
-from al_loop.campaigns.exporting.coordinates import features_of, geographic_geometry
+from al_loop.campaigns.exporting.coordinates import as_area, features_of
 from al_loop.campaigns.exporting.summary import ExportSummary
 from al_loop.campaigns.scaneo_format import (  # fmt: skip
     ANNOTATION_SUFFIX,
@@ -49,10 +49,11 @@ def write_scaneo(
 ) -> ExportSummary:
     """Write `spai.json` and one GeoJSON an image, of the answer to each task that counts (`counting`).
 
-    Polygons become MultiPolygons in EPSG:4326, as SCANEO's brush draws them; objects become boxes, one a polygon. What
-    SCANEO cannot say (an empty answer, regions to ignore) goes to the member `al_loop`, which it passes over and our
-    import reads. Left out, with a reason in `left-out.txt`: polygons on samples without a place on Earth, and images
-    that share their annotation file with another. Memory grows with the size of the answers written.
+    Polygons, and the pixels that lines cover, become MultiPolygons in EPSG:4326, as SCANEO's brush draws them; objects
+    become boxes, one a polygon. What SCANEO cannot say (an empty answer, regions to ignore) goes to the member
+    `al_loop`, which it passes over and our import reads. Left out, with a reason in `left-out.txt`: polygons on samples
+    without a place on Earth, and images that share their annotation file with another. Memory grows with the size of
+    the answers written.
 
     Args:
         target: Seekable file.
@@ -111,7 +112,7 @@ def _answer(label: Label, sample: SampleHeader) -> _Answer:
     annotations = [Annotation(_NOWHERE, Properties(label=name, task="classification")) for name in names]
     ignored: list[IgnoredRegion] = []
     for position, feature in enumerate(features_of(label)):
-        geometry = geographic_geometry(feature["geometry"], label.crs, sample)
+        geometry = as_area(feature, label.crs, sample)
         if geometry is None:
             return _Answer(label.label_id, [], [], placed=False)
         name = feature["properties"]["label"]
@@ -127,7 +128,7 @@ def _boxes(label: Label, sample: SampleHeader) -> _Answer:
     annotations: list[Annotation] = []
     ignored: list[Geometry] = []
     for feature in features_of(label):
-        geometry = geographic_geometry(feature["geometry"], label.crs, sample)
+        geometry = as_area(feature, label.crs, sample)
         if geometry is None:
             return _Answer(label.label_id, [], [], placed=False)
         name = feature["properties"]["label"]

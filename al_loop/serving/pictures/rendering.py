@@ -12,6 +12,7 @@ from PIL import Image
 
 from al_loop.domain.class_colours import rgb
 from al_loop.domain.geojson import areas_of, class_code
+from al_loop.domain.line_widths import DrawnLine
 from models.pictures.overlays import overlay
 from models.rasters.masks import polygons_to_codes
 from models.rasters.reading import open_upload
@@ -31,7 +32,10 @@ def label_png(
     features: dict[str, Any], classes: Sequence[str], colours: Sequence[str], height: int, width: int
 ) -> bytes:
     """PNG of a label whose polygons are in pixel coordinates; `colours`: `#rrggbb` of each class."""
-    polygons = [(class_code(name, classes), shapely.to_wkb(area)) for name, area in areas_of(features)]
+    polygons = [
+        (class_code(name, classes), shapely.to_wkb(area.line if isinstance(area, DrawnLine) else area))
+        for name, area in areas_of(features)
+    ]
     return _codes_png(polygons_to_codes(polygons, height, width), colours)
 
 

@@ -155,6 +155,7 @@ def _task(
         paired=paired,
         needed=needed_labels(result, paired, shown),
         mistakes=worst_mistakes(campaign, outcomes, samples),
+        others=result.others,
     )
 
 

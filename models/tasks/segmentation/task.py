@@ -13,6 +13,7 @@ from models.arrays import Codes, Floats
 from models.card import BACKGROUND, IGNORE
 from models.rasters.specks import remove_specks
 from models.tasks.class_order import codes_in_campaign_order
+from models.tasks.segmentation.thin import thin_counts, thin_metrics
 from models.tasks.segmentation.tiles import CodesOverTiles, ProbabilitiesOverTiles, ScoresOverTiles, StrataOverTiles
 from models.tasks.task import CalibrationRows, Judged, Scores, Tables, Task, TaskMetric, Window
 from models.tasks.uncertainty import all_scores
@@ -109,6 +110,14 @@ class Segmentation(Task, frozen=True, kw_only=True, tag="segmentation"):
         answer = output.argmax(axis=0)
         bins = metrics.calibration_bins(output.max(axis=0)[known], (answer == truth)[known])
         return metrics.confusion(truth, answer, len(output)), bins
+
+    def further_counts(self, truth: Codes, output: NDArray[np.floating]) -> NDArray[np.int64]:
+        """See `models.tasks.segmentation.thin`."""
+        return thin_counts(truth, output.argmax(axis=0), len(self.classes))
+
+    def further_metrics(self, counts: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
+        """F1 that forgives one and two pixels, and clDice."""
+        return thin_metrics(counts)
 
     def judge(self, truth: Codes, output: NDArray[np.floating]) -> Judged:
         """See `Task.judge`; each labelled pixel is an answer."""

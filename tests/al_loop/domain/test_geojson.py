@@ -151,7 +151,7 @@ def changed(change: dict[str, Any]) -> dict[str, Any]:
     [
         ({"type": "Feature"}, ".type", "FeatureCollection"),
         ({"type": "FeatureCollection"}, ".features", "a list of features, got null"),
-        (changed({"geometry": {"type": "LineString", "coordinates": [1, 2]}}), ".features[0].geometry.type", "Point"),
+        (changed({"geometry": {"type": "MultiPoint", "coordinates": [1, 2]}}), ".features[0].geometry.type", "Point"),
         (changed({"geometry": None}), ".features[0].geometry", "no geometry"),
         (changed({"properties": {}}), ".features[0].properties.label", "`label` is missing"),
         (changed({"properties": {"label": "lava"}}), ".features[0].properties.label", "no class 'lava'"),

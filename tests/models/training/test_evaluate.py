@@ -152,3 +152,23 @@ def test_interval_of_a_perfect_model_on_few_samples_is_not_a_point(tmp_path: Pat
     (found,) = evaluate(samples, reader, counts, candidate, None, 512).candidate
     assert (found.value, found.high) == (1.0, 1.0)
     assert found.low == pytest.approx(0.541, abs=0.001)
+
+
+def test_thin_metrics_of_each_class_have_intervals_by_block(tmp_path: Path) -> None:
+    rows = [
+        {"path": make_scene(tmp_path / f"{number}.tif", width=40, height=40, bands=3), "split": "test",
+         "block": f"b{number % 3}", "segmentation": [LEFT]}
+        for number in range(6)
+    ]  # fmt: skip
+    manifest = write_snapshot(tmp_path / "snapshot", rows, [CODES])
+    samples = read_samples(tmp_path / "snapshot", manifest)["test"]
+    reader = ChipReader(manifest)
+    counts = count_labels(samples, [CODES], reader)
+    (found,) = evaluate(samples, reader, counts, constant(segmentation=[0.1, 0.8, 0.1]), None, 512).candidate
+    others = {(entry.name, entry.of_class): entry for entry in found.others}
+    assert {name for _, name in others} == {"water"}, "the truth shows no ship"
+    assert {name for name, _ in others} == {"f1_1px", "f1_2px", "cldice"}
+    near, wide = others["f1_1px", "water"], others["f1_2px", "water"]
+    assert near.value == pytest.approx(2 * (21 / 40) / (21 / 40 + 1), abs=0.01)
+    assert near.value < wide.value
+    assert near.low <= near.value <= near.high

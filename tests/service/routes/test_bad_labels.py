@@ -96,5 +96,42 @@ def test_label_for_a_sample_leased_to_someone_else_is_refused_but_can_be_forced(
     assert http.post(f"/campaigns/{campaign}/labels", json=body | {"override_lease": True}).status_code == 201
 
 
+def line(*points: tuple[float, float], **properties: Any) -> dict[str, Any]:
+    feature = polygon((0, 0), (1, 1))
+    (only,) = feature["features"]
+    only["geometry"] = {"type": "LineString", "coordinates": [list(point) for point in points]}
+    only["properties"] |= properties
+    return feature
+
+
+def test_line_without_a_width_gets_the_default_and_a_sentence(http: Http, campaign: str) -> None:
+    body = label(**SEGMENTATION, features=line((4, 4), (30, 20)), crs="pixel")
+    answer = http.post(f"/campaigns/{campaign}/labels", json=body)
+    assert answer.status_code == 201, answer.text
+    (notice,) = answer.json()["notices"]
+    assert "nothing says how wide 1 of its lines are" in notice
+    stored = http.get(f"/campaigns/{campaign}/labels").json()["labels"][0]["features"]["features"][0]
+    assert stored["geometry"] == {"type": "LineString", "coordinates": [[4, 4], [30, 20]]}
+    assert stored["properties"]["width_m"] == 8
+    exported = http.get(f"/campaigns/{campaign}/export?format=geojson").json()["features"][0]
+    assert exported["geometry"]["type"] == "LineString"
+    assert exported["properties"]["width_m"] == 8
+
+
+def test_line_takes_the_width_of_its_class(http: Http, campaign: str) -> None:
+    settings = http.get(f"/campaigns/{campaign}").json()["settings"]
+    settings["lines"] = {"width_m": 5, "class_width_m": {"field": 25}}
+    assert http.put(f"/campaigns/{campaign}/settings", json=settings).status_code == 200
+    body = label(**SEGMENTATION, features=line((4, 4), (30, 20)), crs="pixel")
+    assert http.post(f"/campaigns/{campaign}/labels", json=body).json().get("notices", []) == []
+    stored = http.get(f"/campaigns/{campaign}/labels").json()["labels"][0]["features"]["features"][0]
+    assert (stored["properties"]["width_m"], stored["properties"]["width_from"]) == (25, "class")
+
+
+def test_line_of_one_point_is_refused(still_http: Http, still_campaign: str) -> None:
+    body = label(**SEGMENTATION, features=line((4, 4)), crs="pixel")
+    refused(still_http.post(f"/campaigns/{still_campaign}/labels", json=body), 400, "a line needs 2 or more")
+
+
 def test_as_of_without_a_time_zone_is_refused(still_http: Http, still_campaign: str) -> None:
     refused(still_http.get(f"/campaigns/{still_campaign}/labels?as_of=2026-01-01T00:00:00"), 400, "time zone")
