@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-PATIENCE_S = 240.0
+PATIENCE_S = 400.0
 """Seconds until a test gives up what has to come; on a busy machine everything takes many times as long."""
 PATIENCE_MS = 1000 * PATIENCE_S
 

@@ -13,6 +13,7 @@ from service.settings import Settings
 from tests.data.ports import free_port
 from tests.e2e.campaigns import running_server
 from tests.service.page.fixtures_annotators import Desk
+from tests.waiting import wait_for
 
 OpenDesk = Callable[[], Desk]
 ROW = ".list .row"
@@ -162,11 +163,17 @@ def test_label_made_elsewhere_ticks_off_by_itself(desk: Desk) -> None:
 
 def test_lease_runs_on_while_somebody_works_and_lapses_without(open_desk: OpenDesk, imagery: Path) -> None:
     desk = open_desk()
-    desk.create(imagery / "pool", settings=short_leases(8))
+    desk.create(imagery / "pool", settings=short_leases(16))
     page = desk.open()
     desk.ask(query_size=1)
     expect(page.locator(CHOSEN)).to_be_visible()
-    page.wait_for_timeout(10_000)
+
+    def ends() -> str:
+        (lease,) = desk.http.get("/campaigns/demo/leases", params={"annotator": "anna"}).json()["leases"]
+        return str(lease["expires_at"])
+
+    asked = ends()
+    wait_for(lambda: ends() != asked)
     expect(page.locator(f'{ROW}[data-state="open"]')).to_have_count(1)
     page.route("**/leases/extend", lambda route: route.abort())
     expect(page.locator(".panel")).to_contain_text("time ran out")

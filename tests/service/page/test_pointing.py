@@ -44,6 +44,8 @@ def asked(page: Page, number: int, points: int = POINTS) -> None:
 
 
 def press(page: Page, keys: str) -> None:
+    """Press keys once they can answer: after a reload the classes may come last."""
+    page.wait_for_selector(".classes .class")
     for key in keys:
         page.keyboard.press(key)
 

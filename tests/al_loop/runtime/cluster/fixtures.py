@@ -87,6 +87,7 @@ class Machines:
 @pytest.fixture(scope="module")
 def machines() -> Iterator[Machines]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_memory_monitor_refresh_ms"] = "0"  # noqa: SIM112  # others' memory is no reason to kill ours
     found = Machines()
     yield found
     found.cluster.shutdown()
