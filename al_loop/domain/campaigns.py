@@ -180,7 +180,7 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     all_touched: bool = False
     """Whether an area drawn so small that it covers the centre of no pixel is stored as the pixels that it touches;
     false: it is refused."""
-    lines: LineSettings = LineSettings()
+    lines: LineSettings = msgspec.field(default_factory=LineSettings)  # holds a dict, so it cannot be hashed
     """How wide labels are that are drawn as lines."""
 
     @property
@@ -327,7 +327,7 @@ class CampaignRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     tasks: Annotated[list[TaskRequest], msgspec.Meta(max_length=20)]
     root: PathText
     bands: Annotated[list[Band], msgspec.Meta(max_length=MOST_BANDS)] | None = None
-    settings: CampaignSettings = CampaignSettings()
+    settings: CampaignSettings = msgspec.field(default_factory=CampaignSettings)
     policy: RetrainPolicy = RetrainPolicy()
 
 

@@ -34,7 +34,9 @@ class SceneResult(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     """Name of the file."""
     file_bytes: int
+    """Its size in bytes."""
     sha256: str
+    """Digest of its bytes, in hexadecimal."""
     version: str
     """Of the model."""
     task: TaskName
