@@ -226,6 +226,57 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """None: not measured."""
 
 
+class GroundSampling(msgspec.Struct, frozen=True, kw_only=True):
+    """Ground sampling distance of images that have a place, in metres a pixel."""
+
+    least: float
+    """Of the finest image."""
+    median: float
+    """Of half of the images it is less."""
+    most: float
+    """Of the coarsest image."""
+
+
+class ClassImages(msgspec.Struct, frozen=True, kw_only=True):
+    """How many labelled images show a class."""
+
+    task: TaskName
+    name: str
+    """Of the class."""
+    training: int
+    """Calibration included."""
+    reserve: int
+    """Of the test reserve."""
+
+
+class TrainingData(msgspec.Struct, frozen=True, kw_only=True):
+    """What a version was trained on, for people who have never seen the images."""
+
+    images: int
+    """Labelled ones that it was trained on, calibration included."""
+    reserve_images: int
+    """Labelled ones of the test reserve."""
+    sensor: str | None
+    """As the campaign's settings say; null: nobody said."""
+    value_types: list[str]
+    """Of the stored values, such as uint16."""
+    width_px: list[int]
+    """Least and most; empty without images."""
+    height_px: list[int]
+    """Least and most; empty without images."""
+    ground_sampling_m: GroundSampling | None
+    """null: no training image has a place."""
+    classes: list[ClassImages]
+    """Of every task, in its order."""
+    footprints: list[list[float]]
+    """left, bottom, right, top of training images in degrees, EPSG:4326; left > right across the date line; at most
+    500."""
+    footprints_left_out: int
+    """Further training images with a place."""
+    without_place: int
+    """Training images without a place."""
+
+
 class ParityReport(msgspec.Struct, frozen=True, kw_only=True):
     """Largest absolute difference between torch and ONNX Runtime per output, over all checked shapes."""
 
@@ -290,6 +341,10 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """What its training ran in; None: a version from before this was recorded."""
     peak_memory_mb: float | None = None
     """Most memory that its training held, in MB (10^6 bytes); None: not recorded."""
+    data: TrainingData | None = None
+    """What it was trained on; None: not recorded."""
+    band_kinds: list[str] | None = None
+    """What each of `bands` shows, such as red or nir, or unknown; None: not recorded."""
 
     @property
     def reading(self) -> BandPolicy:

@@ -23,7 +23,7 @@ from typing import Literal
 
 import msgspec
 
-from models.card import BandPolicy, ModelConfig, TaskName, TaskSpec, TrainConfig
+from models.card import BandPolicy, ModelConfig, TaskName, TaskSpec, TrainConfig, TrainingData
 
 SAMPLES_FILE = "samples.parquet"
 MANIFEST_FILE = "manifest.json"
@@ -86,6 +86,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Reserve samples that leak; None: a manifest from before that was looked at."""
     background: bool = False
     """Whether the run tries a deep candidate while quick ones serve, see `models.training.plan`."""
+
+    data: TrainingData | None = None
+    """What its images and labels are, for the card; None: a manifest from before that was recorded."""
 
     @property
     def reading(self) -> BandPolicy:

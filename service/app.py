@@ -43,6 +43,7 @@ from service.routes.health import HealthController
 from service.routes.labels import LabelController
 from service.routes.leases import LeaseController
 from service.routes.lineage import LineageController
+from service.routes.model_cards import ModelCardController
 from service.routes.model_versions import ModelVersionController
 from service.routes.page import PAGE
 from service.routes.people import PeopleController
@@ -92,6 +93,7 @@ CONTROLLERS = (
     ScenePredictionController,
     ComparisonController,
     ModelVersionController,
+    ModelCardController,
     PruningController,
     PredictionController,
     AssistController,

@@ -79,7 +79,7 @@ def write_snapshot(
     if missing is not None:
         raise missing
     label_event_id = store.labels.newest_event(campaign.campaign_id)
-    rows, tasks, left_out, leaks = labelled_rows(store, campaign, up_to=label_event_id)
+    rows, tasks, left_out, leaks, data = labelled_rows(store, campaign, up_to=label_event_id)
     directory.mkdir(parents=True, exist_ok=True)
     digest = write_rows(directory, rows)
     counts = {"train": 0, "calibration": 0, "test": 0}
@@ -112,6 +112,7 @@ def write_snapshot(
         band_names=campaign.settings.listed_band_names,
         background=background,
         leaks=leaks,
+        data=data,
     )
     return Snapshot(manifest, write_manifest(directory, manifest), counts, left_out)
 

@@ -14,6 +14,7 @@ from models.card import BandStatistics, Candidate, Evaluation, ModelCard, Parity
 from models.environment import present_environment
 from models.files import write_atomically
 from models.manifest import MANIFEST_FILE, Manifest
+from models.training.data.pool import look_at
 from models.training.data.stride import STRIDE_PX
 from models.training.fit import Schedule
 from models.training.ladder import features_told, network_config
@@ -107,6 +108,8 @@ def write_artefacts(out: Path, directory: Path, manifest: Manifest, network: nn.
         remarks=record.remarks,
         environment=environment,
         peak_memory_mb=peak_memory_mb(),
+        data=manifest.data,
+        band_kinds=list(look_at(manifest).kinds),
     )
     shutil.copyfile(directory / MANIFEST_FILE, out / MANIFEST_FILE)  # stays with the version where rounds are pruned
     for name, content in (("training.json", training), ("evaluation.json", record.evaluation), ("card.json", card)):

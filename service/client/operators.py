@@ -1,6 +1,6 @@
 """What operators do to a campaign, beside the calls that everybody makes."""
 
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -282,3 +282,7 @@ class OperatorClient(Client):
     def comparison_plot(self, name: str, number: int) -> bytes:
         """The PNG of a finished comparison."""
         return self._send("GET", f"/campaigns/{name}/comparisons/{number}/plot.png", timeout=600.0).content
+
+    def model_card_page(self, name: str, version: str, kind: Literal["html", "md"]) -> bytes:
+        """The card of a version for people, as HTML or Markdown."""
+        return self._send("GET", f"/campaigns/{name}/models/{version}/card.{kind}", timeout=600.0).content

@@ -1,7 +1,8 @@
 """`al-loop model`: list versions, promote, reject, roll back, pin, and how a challenger does in the shadow."""
 
+import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -54,13 +55,22 @@ def card(
     version: Annotated[
         str | None, typer.Argument(help="Model version, champion or challenger; the one that serves if left out.")
     ] = None,
+    kind: Annotated[
+        Literal["md", "html", "json"] | None,
+        typer.Option(
+            "--format",
+            help="Print the whole card to standard output: as Markdown, as an HTML page, or as JSON; a short table if "
+            "left out.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     service: Service = DEFAULT_URL,
     token: Token = None,
 ) -> None:
     """Show the card of a model version.
 
-    What it reads and answers, what it was trained on, and how good it is, class by class.
+    What it reads and answers, what it was trained on, and how good it is, class by class. With --format html or md
+    everything that a stranger needs: bands and normalisation, a map, metrics by class and place, limits, licence.
     """
     with connect(service, token) as client:
         if version is None:
@@ -68,8 +78,11 @@ def card(
             if current is None:
                 raise NotFoundError("serving model of campaign", campaign, "name a version of `al-loop model list`")
             version = current.version
+        if kind in ("html", "md"):
+            sys.stdout.write(client.model_card_page(campaign, version, kind).decode())
+            return
         found = client.model_card(campaign, version)
-    if as_json:
+    if as_json or kind == "json":
         print_json(found)
         return
     facts = {

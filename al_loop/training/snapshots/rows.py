@@ -21,7 +21,8 @@ from al_loop.errors import NotEnoughLabelsError
 from al_loop.store import LabelStore
 from al_loop.store.tables.images import FormerImage
 from al_loop.training.evaluation.leakage import Leakage, find_leaks, leaks_of
-from models.card import IGNORE, TaskName, TaskSpec
+from al_loop.training.snapshots.training_data import training_data
+from models.card import IGNORE, TaskName, TaskSpec, TrainingData
 from models.geo.placement import WGS84, place, polygons_only
 from models.manifest import Leaks, Split
 from models.tasks import task_kinds, task_of
@@ -52,6 +53,8 @@ class LabelledRows(NamedTuple):
     """Labelled samples whose file cannot be used."""
     leaks: Leaks
     """Reserve samples that show what a training sample shows."""
+    data: TrainingData
+    """What the images and labels are, for people."""
 
 
 def labelled_rows(
@@ -86,7 +89,8 @@ def labelled_rows(
     answers, leaks = without_leaks(answers, samples, usable, leakage)
     before = store.images.before(campaign.campaign_id, list(samples))
     rows = _rows(campaign, usable, answers, samples, before, leakage.nearest_m)
-    return LabelledRows(rows, usable, left_out, leaks)
+    data = training_data(usable, rows, samples, answers, campaign.settings.sensor)
+    return LabelledRows(rows, usable, left_out, leaks, data)
 
 
 def schema() -> pa.Schema:

@@ -1,7 +1,7 @@
 // Model versions: what they measured, which serves, and promotion, rollback and comparison by button.
 
 import { ask, change } from "../start/service.js";
-import { reportButton } from "./report.js";
+import { cardButton, reportButton } from "./report.js";
 import { button, confirmed, element, inWords, measured, nothing, share, table, when } from "./parts.js";
 
 const chosen = new Set(); // versions to compare, two at most
@@ -61,6 +61,7 @@ function actions({ base, campaign, refresh }, model, current) {
     }, `pin-${model.version}`));
   }
   box.append(reportButton(base, model.round_number));
+  if (!model.pruned_at) box.append(cardButton(base, model.version));
   const compare = button(chosen.has(model.version) ? "Compared" : "Compare", async () => {
     if (!chosen.delete(model.version)) chosen.add(model.version);
     if (chosen.size > 2) chosen.delete([...chosen][0]);

@@ -1,0 +1,1 @@
+"""Cards of model versions for people."""
