@@ -47,8 +47,13 @@ pytest_plugins = [  # a module before those that import it
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # children would compile torch anew at each start: nine seconds
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers share the cores, and threads of a training wait for each other
 
-hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("busy")  # tests run side by side on few cores: how long one example takes says nothing
+hypothesis.settings.register_profile(
+    "busy",
+    deadline=None,  # tests run side by side on few cores: how long one example takes says nothing
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize="AL_LOOP_REQUIRE_SHARED" in os.environ,  # in CI a commit has one outcome
+)
+hypothesis.settings.load_profile("busy")
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("AL_LOOP_SHARED", ROOT.parent / "shared" / "data"))

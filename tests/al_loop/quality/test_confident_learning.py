@@ -75,24 +75,26 @@ def blobs(rng: np.random.Generator, count: int, classes: int) -> tuple[np.ndarra
     return (np.eye(8)[true] + rng.normal(0, 0.12, (count, 8))).astype(np.float32), true
 
 
-@settings(max_examples=8)
-@given(seed=st.integers(0, 10_000), classes=st.integers(2, 5), noise=st.floats(0.08, 0.15))
-def test_planted_errors_are_found_in_separable_data(seed: int, classes: int, noise: float) -> None:
-    rng = np.random.default_rng(seed)
-    embeddings, true = blobs(rng, 120, classes)
-    wrong = rng.permutation(120)[: max(2, int(noise * 120))]
-    labels = true.copy()
-    labels[wrong] = (labels[wrong] + rng.integers(1, classes, len(wrong))) % classes
-    spec = TaskSpec(task="classification", classes=[f"c{code}" for code in range(classes)])
-    reserve = np.zeros(120, np.bool_)
-    reserve[rng.permutation(120)[:30]] = True
-    blocks = [f"b{row // 3}" for row in range(120)]
-    found = judge_answers(spec, [[f"c{code}"] for code in labels], embeddings, blocks, reserve)
-    rows = {verdict.row for verdict in found}
-    assert len(rows & set(wrong.tolist())) >= 0.4 * len(wrong)  # recall; 0.94 on average
-    assert len(rows & set(wrong.tolist())) >= 0.9 * len(rows)  # precision
-    right = [verdict.suggested == [f"c{true[verdict.row]}"] for verdict in found if verdict.row in wrong]
-    assert all(right)
+def test_planted_errors_are_found_in_separable_data() -> None:
+    found, planted, named, suggested = 0, 0, 0, 0
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        classes = 2 + seed % 4
+        embeddings, true = blobs(rng, 120, classes)
+        wrong = rng.permutation(120)[: int(rng.uniform(0.08, 0.15) * 120)]
+        labels = true.copy()
+        labels[wrong] = (labels[wrong] + rng.integers(1, classes, len(wrong))) % classes
+        spec = TaskSpec(task="classification", classes=[f"c{code}" for code in range(classes)])
+        reserve = np.zeros(120, np.bool_)
+        reserve[rng.permutation(120)[:30]] = True
+        blocks = [f"b{row // 3}" for row in range(120)]
+        verdicts = judge_answers(spec, [[f"c{code}"] for code in labels], embeddings, blocks, reserve)
+        right = [verdict for verdict in verdicts if verdict.row in wrong]
+        found, planted, named = found + len(right), planted + len(wrong), named + len(verdicts)
+        suggested += sum(verdict.suggested == [f"c{true[verdict.row]}"] for verdict in right)
+    assert found >= 0.85 * planted  # recall
+    assert found >= 0.97 * named  # precision
+    assert suggested == found
 
 
 def test_each_class_of_a_multi_label_task_is_a_question_of_its_own() -> None:

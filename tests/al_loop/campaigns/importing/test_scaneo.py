@@ -141,13 +141,13 @@ def test_scaneo_newer_annotations_go_before_older_ones(scaneo_folder: Path) -> N
 
 
 def test_scaneo_point_in_a_segmentation_refuses_the_whole_answer(scaneo_folder: Path) -> None:
-    point = annotation("water", "segmentation", {"type": "LineString", "coordinates": [[-3.69, 40.49], [-3.7, 40.5]]})
+    point = annotation("water", "segmentation", {"type": "MultiPoint", "coordinates": [[-3.69, 40.49], [-3.7, 40.5]]})
     polygon = annotation("water", "segmentation", {"type": "Polygon", "coordinates": square(2, 2)})
     write_json(scaneo_folder / "a.geojson", collection(polygon, point))
 
     plan = plan_import(scaneo_folder)
     assert "segmentation" not in plan.label_counts
-    assert "has a LineString" in reasons(plan)["a.geojson"]
+    assert "has a MultiPoint" in reasons(plan)["a.geojson"]
 
 
 @pytest.mark.parametrize(
