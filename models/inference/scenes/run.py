@@ -198,7 +198,8 @@ def _write(scene: _Scene, draft: Draft, out: Path, report: Report, tags: dict[st
 
 def _objects(scene: _Scene, answers: ObjectAnswers, draft: Draft) -> list[dict[str, Any]]:
     """Features of what the task gathered from all tiles."""
-    found = answers.gathered(draft.folder)
+    gathered = answers.gathered(draft.folder)
+    found = scene.task.presentable(gathered, scene.task, hidden=(), valid=None, min_area_px=0)
     body = scene.task.response(found, *scene.where)
     if isinstance(body, dict) and "features" in body:
         return list(body["features"]["features"])
