@@ -11,8 +11,8 @@ from shapely.geometry import mapping
 
 from al_loop.domain.feature_collections import GivenFeature, given_features
 from al_loop.domain.labels import count_points
-from al_loop.domain.line_places import covered_by_line, ground_of
-from al_loop.domain.line_widths import DrawnLine, LineSettings, drawn_line, width_properties
+from al_loop.domain.line_places import DrawnLine, covered_by_line, drawn_line, ground_of
+from al_loop.domain.line_widths import LineSettings, width_properties
 from al_loop.domain.samples import SampleHeader
 from al_loop.domain.vertices import MAX_COORDINATE, area_of, line_of
 from al_loop.errors import InvalidValueError

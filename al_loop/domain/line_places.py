@@ -1,16 +1,34 @@
 """Stored lines in pixels of their sample and on Earth, and the pixels that they cover."""
 
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
-from shapely import MultiPolygon
+from shapely import LineString, MultiLineString, MultiPolygon
 
-from al_loop.domain.line_widths import DrawnLine
+from al_loop.domain.line_widths import DEFAULT_WIDTH_PX
 from al_loop.domain.samples import SampleHeader
 from models.errors import NoPlaceError
 from models.geo.lines import Line, covered_pixels, ground_matrix, line_in_pixels, line_on_earth
 
 _PIXEL = "pixel"
 """As `al_loop.domain.geojson` has it, which imports this module."""
+
+
+class DrawnLine(NamedTuple):
+    """A line of a stored label, with its width."""
+
+    line: LineString | MultiLineString
+    width_m: float | None
+    """On the ground; None: `width_px` says."""
+    width_px: float
+
+
+def drawn_line(line: LineString | MultiLineString, properties: Mapping[str, Any]) -> DrawnLine:
+    """A stored line, whose properties hold what `width_properties` found."""
+    width_m = properties.get("width_m")
+    return DrawnLine(line, width_m, float(properties.get("width_px", DEFAULT_WIDTH_PX)))
 
 
 def line_pixels(line: Line, crs: str, header: SampleHeader) -> Line:

@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import msgspec
-from shapely import LineString, MultiLineString
 
 from al_loop.errors import InvalidValueError
 
@@ -26,21 +25,6 @@ class LineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Metres on the ground; null: 8."""
     class_width_m: dict[Annotated[str, msgspec.Meta(min_length=1, max_length=200)], Width] = {}
     """Metres by class; wins over `width_m`."""
-
-
-class DrawnLine(NamedTuple):
-    """A line of a stored label, with its width."""
-
-    line: LineString | MultiLineString
-    width_m: float | None
-    """On the ground; None: `width_px` says."""
-    width_px: float
-
-
-def drawn_line(line: LineString | MultiLineString, properties: Mapping[str, Any]) -> DrawnLine:
-    """A stored line, whose properties hold what `width_properties` found."""
-    width_m = properties.get("width_m")
-    return DrawnLine(line, width_m, float(properties.get("width_px", DEFAULT_WIDTH_PX)))
 
 
 def width_properties(

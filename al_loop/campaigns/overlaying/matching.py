@@ -10,7 +10,8 @@ from shapely.geometry import mapping
 
 from al_loop.campaigns.overlaying.vectors import Overlay
 from al_loop.domain.geojson import to_pixels
-from al_loop.domain.line_widths import LineSettings, drawn_line, width_properties
+from al_loop.domain.line_places import drawn_line
+from al_loop.domain.line_widths import LineSettings, width_properties
 from al_loop.domain.samples import SampleHeader
 from models.errors import NoPlaceError
 from models.geo.lines import cut_line_at_date_line, ground_matrix

@@ -12,7 +12,7 @@ from PIL import Image
 
 from al_loop.domain.class_colours import rgb
 from al_loop.domain.geojson import areas_of, class_code
-from al_loop.domain.line_widths import DrawnLine
+from al_loop.domain.line_places import DrawnLine
 from models.pictures.overlays import overlay
 from models.rasters.masks import polygons_to_codes
 from models.rasters.reading import open_upload
