@@ -18,14 +18,14 @@ from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.scoring.refit import HeadRefitter
 from al_loop.store import LabelStore
 from models.card import TaskSpec
-from models.rasters.reading import read_header
+from models.rasters.reading import RasterHeader, read_header
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES
 from tests.al_loop.scoring.fixtures import serve_measured
 from tests.e2e.campaigns import CLASSES, field_of, truth, write_pool
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-FIELDS = [field for field in SampleHeader.__struct_fields__ if field not in ("path", "digest")]
+FIELDS = [field for field in SampleHeader.__struct_fields__ if field in RasterHeader.__struct_fields__]
 SIZE, SAMPLES = 96, 24
 
 
