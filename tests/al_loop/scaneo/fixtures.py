@@ -86,6 +86,7 @@ class Team:
         """Let no image be one that is answered without a suggestion, where the test reserve is not drawn yet."""
         settings = self.api.get("/campaigns/demo").json()["settings"]
         settings["assist"]["blind_share"] = 0.0
+        assert self.api.put("/campaigns/demo/settings", json=settings).status_code == 200
         settings["reserve"] |= {"share": 0.0, "minimum": 0}
         assert self.api.put("/campaigns/demo/settings", json=settings).status_code in (200, 400)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from al_loop.loop import utc_now
 from al_loop.scaneo.records import ScaneoAnnotation
 from al_loop.serving.withheld import drawn
 from tests.al_loop.scaneo.fixtures import CLASSES, Team
@@ -94,8 +95,16 @@ def test_batch_comes_with_suggestions(team: Team) -> None:
     team.serve_model(tasks=("detection",))
     batch = team.api.post("/campaigns/demo/scaneo/batches", json={"annotator": "anna", "query_size": 2}).json()
     there = batch["url"].rpartition("id=")[2]
-    there_drawn = {image.path: team.client.annotations(image.id) for image in team.client.images(there)}
-    assert [len(found) for found in there_drawn.values()] == [2, 2]
+    there_drawn = {
+        image.path.partition("/")[2]: team.client.annotations(image.id) for image in team.client.images(there)
+    }
+    campaign = team.loop.store.campaigns.get("demo")
+    ids = team.loop.store.samples.by_paths(campaign.campaign_id, list(there_drawn))
+    unaided = team.loop.store.samples.unaided(campaign.campaign_id, list(ids.values()), utc_now())  # of the reserve
+    assert {path: len(found) for path, found in there_drawn.items()} == {
+        path: 0 if sample_id in unaided else 2 for path, sample_id in ids.items()
+    }
+    assert len(unaided) < 2
     team.wait_for_looks()
     assert team.labels() == []
 
