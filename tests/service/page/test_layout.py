@@ -14,6 +14,7 @@ import service.page
 from tests.data.make_scene import make_scene
 from tests.e2e.campaigns import QUICK
 from tests.service.page.fixtures_annotators import Desk
+from tests.waiting import wait_for
 
 SIZES = {"phone": (390, 844, 380), "tablet": (820, 1180, 500), "laptop": (1366, 768, 700)}
 """Width and height of the window, and least width of the image's place, px."""
@@ -236,8 +237,13 @@ def test_band_choice_is_whole_and_nothing_below_the_image_overlaps(
     desk.wait_for_picture()
     expect(page.locator(".place .links a")).to_have_count(2)
     page.get_by_label("Bands").select_option(index=1)
-    page.locator(".map").hover()
-    expect(page.locator("[data-part=coordinates]")).to_contain_text("° N")
+
+    def placed() -> bool:
+        page.mouse.move(5, 5)
+        page.locator(".map").hover()  # again, until the map knows where it lies
+        return "° N" in (page.locator("[data-part=coordinates]").text_content() or "")
+
+    wait_for(placed)
     page.screenshot(path=folder / f"annotate-bands-{width}.png")
     assert page.evaluate(OVERLAPPING) == []
 
