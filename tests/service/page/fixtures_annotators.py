@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 from service.app import create_app
 from service.settings import Settings
 from tests.e2e.campaigns import QUICK, running_server, write_pool
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, wait_for
 
 
 class Desk:
@@ -90,3 +90,18 @@ def open_desk(quiet_settings: Settings, page: Page) -> Iterator[Callable[[], Des
             return stack.enter_context(Desk(url, page))
 
         yield start
+
+
+def wait_until_kept(page: Page, answers: int) -> None:
+    """Wait until the browser holds as many answers on disk: before, it asks whoever leaves the page whether to stay."""
+    wait_for(lambda: page.evaluate(_KEPT) == answers)
+
+
+_KEPT = """() => new Promise((resolve, reject) => {
+    const asked = indexedDB.open("al-loop", 1);
+    asked.onerror = () => reject(asked.error);
+    asked.onsuccess = () => {
+        const count = asked.result.transaction("outbox").objectStore("outbox").count();
+        count.onsuccess = () => { asked.result.close(); resolve(count.result); };
+    };
+})"""

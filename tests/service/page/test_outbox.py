@@ -13,7 +13,7 @@ from service.app import create_app
 from service.settings import Settings
 from tests.data.ports import free_port
 from tests.e2e.campaigns import running_server
-from tests.service.page.fixtures_annotators import Desk
+from tests.service.page.fixtures_annotators import Desk, wait_until_kept
 from tests.waiting import PATIENCE_MS
 
 ROW = ".list .row"
@@ -126,6 +126,7 @@ def test_answers_outlive_a_reload_while_the_service_is_away(
         for key in "12":
             page.keyboard.press(key)
         expect(page.locator(".queue")).to_contain_text("2 answers wait to be saved")
+        wait_until_kept(page, 2)
         page.reload()
         expect(page.get_by_role("alert")).to_contain_text("does not answer")
     with running_server(create_app(quiet_settings), port) as url, Desk(url, page) as desk:

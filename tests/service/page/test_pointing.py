@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, Request, Route, expect
 
 from tests.data.make_scene import make_scene
-from tests.service.page.fixtures_annotators import Desk
+from tests.service.page.fixtures_annotators import Desk, wait_until_kept
 from tests.service.page.test_layout import SCHEMES, SIZES, check
 
 TASKS = [{"task": "segmentation", "classes": ["field", "water"]}]
@@ -246,6 +246,7 @@ def test_points_answered_offline_are_sent_once_after_a_reload(desk: Desk) -> Non
     asked(page, 1)
     press(page, "22")
     expect(page.locator(".queue")).to_contain_text("1 answer waits")
+    wait_until_kept(page, 1)
     page.wait_for_timeout(300)
     page.reload()
     asked(page, 3)
