@@ -91,8 +91,8 @@ class SavingsReporter:
         """No comparison, but how far the rounds have come."""
         points = [point for point in self._store.rounds.curve(campaign.campaign_id) if point.task == spec.task]
         control, chosen, reserve = (len(part) for part in _arms(labels))
-        what = "tasks with several classes a sample" if spec.multi_label else f"{spec.task}"
-        note = f"not compared with random choice for {what}; only tasks with one class a sample are"
+        what = "tasks with several classes a sample" if spec.multi_label else spec.task
+        note = f"the comparison with random choice is made for tasks with one class a sample, not for {what}"
         if points:
             first, last = points[0], points[-1]
             interval = f"(95 % {last.low:.3f} to {last.high:.3f}) with {last.labels} labels, from all sources"

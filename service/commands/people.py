@@ -13,6 +13,9 @@ from service.commands.options import DEFAULT_URL, AsJson, Service, Token, connec
 from service.commands.output import console, print_json, print_tables
 from service.settings import Role
 
+MOST_DETAIL = 200
+"""Characters of an entry's detail that a terminal shows; creating a campaign has thousands."""
+
 File = Annotated[
     Path,
     typer.Option("--file", envvar="AL_LOOP_TOKENS_FILE", help="File of tokens that the service reads.", dir_okay=False),
@@ -73,6 +76,11 @@ def revoke(
         console(stderr=True).print(f"revoked: token {entry.token_id} of {entry.name} ({entry.role})")
 
 
+def _short(text: str) -> str:
+    """Text that fits a terminal; pipes and files get all of it."""
+    return f"{text[:MOST_DETAIL]}.." if len(text) > MOST_DETAIL and sys.stdout.isatty() else text
+
+
 def audit(
     campaign: Annotated[str | None, typer.Argument(help="Only this campaign; everything if left out.")] = None,
     limit: Annotated[int, typer.Option(help="Newest entries that are shown.", min=1, max=1000)] = 100,
@@ -83,7 +91,8 @@ def audit(
     """Show who changed what, newest first.
 
     Promotions, retractions, settings, policies, links, campaigns, rounds and tokens, with the name that the token
-    carries. Labels have a history of their own.
+    carries. Labels have a history of their own. A terminal shows the beginning of
+    long details; pipes, files and `--json` get them whole.
     """
     with connect(service, token) as client:
         entries = client.audit(campaign, limit=limit).entries
@@ -97,6 +106,6 @@ def audit(
             entry.who or (f"({entry.role})" if entry.role else ""),
             entry.action,
             entry.campaign or "",
-            msgspec.json.encode(entry.detail).decode(),
+            _short(msgspec.json.encode(entry.detail).decode()),
         )
     print_tables(table)

@@ -33,3 +33,18 @@ def test_unknown_member_or_bad_value_is_refused_with_its_place(patch: dict[str, 
     with pytest.raises(InvalidValueError) as refusal:
         merged(CampaignSettings(), patch)
     assert refusal.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("lease_s_", "; did you mean `lease_s`"),
+        ("width_m", "; did you mean `lines.width_m`?"),
+        ("contol_share", "; did you mean `query.control_share`?"),
+        ("colour_of_the_sea", ""),
+    ],
+)
+def test_unknown_name_is_answered_with_the_one_that_is_meant(name: str, hint: str) -> None:
+    with pytest.raises(InvalidValueError) as refusal:
+        merged(CampaignSettings(), {name: 1})
+    assert str(refusal.value).startswith(f"there is no `{name}` here{hint}")

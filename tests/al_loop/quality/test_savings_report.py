@@ -138,7 +138,7 @@ def test_segmentation_and_several_classes_claim_nothing(label_store: LabelStore,
     reporter = SavingsReporter(label_store, lambda _: PoolScores())
     found = reporter.savings(campaign, "segmentation")
     assert found.verdict == "not known yet"
-    assert "only tasks with one class a sample are" in found.note
+    assert "is made for tasks with one class a sample" in found.note
     several = make_campaign("several", tasks=[TaskSpec(task="classification", classes=["a", "b"], multi_label=True)])
     assert "several classes" in reporter.savings(several).note
     with pytest.raises(NotFoundError):
