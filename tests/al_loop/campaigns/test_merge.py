@@ -40,7 +40,7 @@ def test_unknown_member_or_bad_value_is_refused_with_its_place(patch: dict[str, 
     [
         ("lease_s_", "; did you mean `lease_s`"),
         ("width_m", "; did you mean `lines.width_m`?"),
-        ("contol_share", "; did you mean `query.control_share`?"),
+        ("control_shares", "; did you mean `query.control_share`?"),
         ("colour_of_the_sea", ""),
     ],
 )
