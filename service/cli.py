@@ -21,6 +21,7 @@ from service.commands import (
     comparisons,
     doctor,
     evaluation,
+    exports,
     imports,
     lineage,
     models,
@@ -182,7 +183,7 @@ _add(hook, "test", webhooks.send_test, "webhook test 1")
 _add(hook, "rotate", webhooks.rotate, "webhook rotate 1 --overlap-hours 48")
 _add(hook, "deliveries", webhooks.deliveries, "webhook deliveries 1", "webhook deliveries 1 --state dead --json")
 _add(hook, "redeliver", webhooks.redeliver, "webhook redeliver 1 17", "webhook redeliver 1")
-_add(app, "export", imports.run_export, "export fields --format parquet --out labels.parquet", panel=CAMPAIGNS)
+_add(app, "export", exports.run, "export fields --format parquet --out labels.parquet", panel=CAMPAIGNS)
 _add(app, "status", status.show, "status", "status fields --json", panel=CAMPAIGNS)
 
 class_group = _add_group("classes", "List, add, describe, rename and retire classes; guidelines.", CAMPAIGNS)

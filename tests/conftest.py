@@ -29,6 +29,7 @@ pytest_plugins = [  # a module before those that import it
     "tests.models.rasters.fixtures",
     "tests.al_loop.campaigns.importing.fixtures",
     "tests.al_loop.campaigns.imagery.fixtures",
+    "tests.al_loop.campaigns.exporting.fixtures_eotdl",
     "tests.models.training.fixtures",
     "tests.al_loop.querying.fixtures",
     "tests.al_loop.runtime.fixtures",
@@ -64,7 +65,7 @@ START_PROGRAM = processes.start_program
 
 SLOW_FIXTURES = {  # a running service or SCANEO, a browser, a training
     "start_service", "http", "open_desk", "chromium", "nginx", "scaneo_home", "trained_run", "pretrained_run",
-    "shared_data", "machines",
+    "shared_data", "machines", "eotdl_python",
 }  # fmt: skip
 SLOW_FILES = (  # whole runs: trainings, simulations, servers, processes that are killed, examples, pages
     "tests/e2e", "tests/examples", "tests/service/access", "tests/service/commands", "tests/service/page",

@@ -1,5 +1,6 @@
 """What operators do to a campaign, beside the calls that everybody makes."""
 
+from collections.abc import Mapping
 from typing import Any, BinaryIO, Literal
 from urllib.parse import quote
 
@@ -93,8 +94,21 @@ class OperatorClient(Client):
 
     def scene_prediction_file(self, name: str, number: int, out: BinaryIO) -> None:
         """Write the file that it made."""
-        path = f"/campaigns/{name}/scene-predictions/{number}/result"
-        with faults(self.url), self._http.stream("GET", path, timeout=3600.0) as response:
+        self._download(f"/campaigns/{name}/scene-predictions/{number}/result", {}, out)
+
+    def export_to(self, name: str, export_format: str, out: BinaryIO, options: Mapping[str, Any] | None = None) -> None:
+        """Write the current labels; `options` as `GET /campaigns/{campaign}/export` takes them."""
+        self._download(f"/campaigns/{name}/export", {"format": export_format, **(options or {})}, out)
+
+    def model_files(
+        self, name: str, version: str, export_format: str, out: BinaryIO, options: Mapping[str, Any]
+    ) -> None:
+        """Write a model version as other programs take it: a zip, or an ONNX file."""
+        params = {"format": export_format, **options}
+        self._download(f"/campaigns/{name}/models/{version}/export", params, out)
+
+    def _download(self, path: str, params: Mapping[str, Any], out: BinaryIO) -> None:
+        with faults(self.url), self._http.stream("GET", path, params=params, timeout=3600.0) as response:
             if not response.is_success:
                 response.read()
                 self._raise_problem(response)

@@ -1,4 +1,4 @@
-"""`al-loop import` and `al-loop export`."""
+"""`al-loop import`."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -29,13 +29,9 @@ from service.commands.import_over import (
 from service.commands.import_report import ImportReport, print_plan, print_report, print_skipped
 from service.commands.options import (
     DEFAULT_URL,
-    CampaignName,
-    Force,
     Quiet,
     Service,
     Token,
-    check_not_there,
-    check_writable,
     connect,
 )
 from service.commands.output import ExitCode, console, exit_for
@@ -48,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["print_skipped"]
 
 T = TypeVar("T")
-Layout = Literal["scaneo", "class-folders", "masks", "coco", "yolo", "voc", "table"]
+Layout = Literal["scaneo", "class-folders", "masks", "coco", "yolo", "voc", "table", "stac", "eotdl"]
 PATHS_A_REQUEST = 500
 LABELS_A_REQUEST = 200
 LABEL_BYTES_A_REQUEST = 8_000_000
@@ -88,7 +84,7 @@ def run(
         typer.Option("--empty", help="With --over: label images inside the data's extent without any of it as empty."),
     ] = False,
     images: Annotated[
-        Path | None, typer.Option(help="Folder of the images, if a SCANEO export lies elsewhere.")
+        Path | None, typer.Option(help="Folder of the images, if a SCANEO export or a STAC catalogue lies elsewhere.")
     ] = None,
     layout: Annotated[
         Layout | None, typer.Option(help="What the folder is, where that cannot be told for sure.")
@@ -320,28 +316,6 @@ def ensure_campaign(client: "Client", plan: "ImportPlan", campaign: str, policy:
         )
         return True
     return False
-
-
-def run_export(
-    campaign: CampaignName,
-    out: Annotated[Path, typer.Option(help="File to write.", dir_okay=False)],
-    export_format: Annotated[
-        Literal["scaneo", "geojson", "parquet", "coco", "yolo"], typer.Option("--format", help="Format of the file.")
-    ] = "geojson",
-    force: Force = False,
-    service: Service = DEFAULT_URL,
-    token: Token = None,
-) -> None:
-    """Write a campaign's current labels to a file.
-
-    For SCANEO (a ZIP archive), for GIS (GeoJSON in EPSG:4326) or as a table (Parquet); boxes also for COCO (JSON) and
-    YOLO (a ZIP archive).
-    """
-    check_writable(out)
-    check_not_there(out, force)
-    with connect(service, token) as client:
-        out.write_bytes(client.export(campaign, export_format))
-    console(stderr=True).print(f"wrote {out} ({out.stat().st_size:,} bytes)", soft_wrap=True)
 
 
 def progress_bars(out: Console) -> Progress:

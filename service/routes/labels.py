@@ -8,8 +8,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
-from al_loop.campaigns.exporting import FILE_ENDINGS, MEDIA_TYPES, ExportFormat
+from al_loop.campaigns.exporting import FILE_ENDINGS, MEDIA_TYPES, DataSetOptions, ExportFormat
 from al_loop.campaigns.exporting.campaign import export_campaign
+from al_loop.campaigns.exporting.dataset_readme import Attribution, Line
 from al_loop.campaigns.labelling import record_counted, touched_notices, width_notices
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.imports import ImportCounts
@@ -158,14 +159,23 @@ class LabelController(Controller):
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
         export_format: Annotated[ExportFormat, QueryParameter(name="format")],
+        images: FromQuery[Literal["reference", "copy"]] = "reference",
+        author: Annotated[list[Line] | None, QueryParameter(max_items=100)] = None,
+        licence: FromQuery[Line] = "other",
+        source: FromQuery[Line | None] = None,
     ) -> Stream:
         """The current labels as a SCANEO folder (zip), one GeoJSON FeatureCollection, or Parquet.
 
-        Boxes of a detection task also as one COCO file, or as YOLO text files (zip).
+        Boxes of a detection task also as one COCO file, or as YOLO text files (zip). `stac` and `eotdl` are a zip with
+        a STAC catalogue: an item an image, whose file is named by its path on this machine (`images=reference`) or
+        copied into the zip, and an item an answer, with the Label extension. `eotdl` adds the README that its client
+        asks for, with `author`, `licence` (SPDX identifier) and `source` (address that the images are from).
         """
         name = target.name + FILE_ENDINGS[export_format]
+        said = Attribution(authors=tuple(author or ()), licence=licence, source=source)
+        options = DataSetOptions(copy_images=images == "copy", said=said)
         return Stream(
-            export_campaign(loop.store, target, export_format),
+            export_campaign(loop.store, target, export_format, options),
             media_type=MEDIA_TYPES[export_format],
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )

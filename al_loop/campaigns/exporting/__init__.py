@@ -5,6 +5,8 @@ geojson   one FeatureCollection of all answers, for a GIS
 parquet   one row an answer, for tables and notebooks
 coco      one JSON file of boxes, to lie beside the images
 yolo      a zip of `data.yaml` and a text file of boxes an image, to be unpacked beside the images
+stac      a zip with a STAC catalogue: items of the images, and of the answers with the Label extension
+eotdl     the same with the README that the EOTDL client asks for
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,12 +17,13 @@ from al_loop.campaigns.exporting.to_coco import write_coco
 from al_loop.campaigns.exporting.to_geojson import write_geojson
 from al_loop.campaigns.exporting.to_parquet import write_parquet
 from al_loop.campaigns.exporting.to_scaneo import write_scaneo
+from al_loop.campaigns.exporting.to_stac import DataSetOptions, write_stac
 from al_loop.campaigns.exporting.to_yolo import write_yolo
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label
 from al_loop.domain.samples import SampleHeader
 
-__all__ = ["FILE_ENDINGS", "MEDIA_TYPES", "ExportFormat", "ExportSummary", "export_labels"]
+__all__ = ["FILE_ENDINGS", "MEDIA_TYPES", "DataSetOptions", "ExportFormat", "ExportSummary", "export_labels"]
 
 Writer = Callable[[BinaryIO, Campaign, Iterable[Label], Mapping[int, SampleHeader]], ExportSummary]
 
@@ -30,6 +33,8 @@ MEDIA_TYPES: dict[ExportFormat, str] = {
     "parquet": "application/vnd.apache.parquet",
     "coco": "application/json",
     "yolo": "application/zip",
+    "stac": "application/zip",
+    "eotdl": "application/zip",
 }
 FILE_ENDINGS: dict[ExportFormat, str] = {
     "scaneo": "-scaneo.zip",
@@ -37,6 +42,8 @@ FILE_ENDINGS: dict[ExportFormat, str] = {
     "parquet": ".parquet",
     "coco": "-coco.json",
     "yolo": "-yolo.zip",
+    "stac": "-stac.zip",
+    "eotdl": "-eotdl.zip",
 }
 _WRITERS: dict[ExportFormat, Writer] = {
     "scaneo": write_scaneo,
@@ -53,19 +60,25 @@ def export_labels(
     labels: Iterable[Label],
     samples: Mapping[int, SampleHeader],
     export_format: ExportFormat,
+    options: DataSetOptions | None = None,
 ) -> ExportSummary:
     """Write labels to a file.
 
     Args:
-        target: Open for writing bytes; `scaneo` and `yolo` need a seekable file.
+        target: Open for writing bytes; the zips need a seekable file.
         campaign: The campaign; its tasks name the classes.
         labels: Current labels, in any order, retractions left out. Several annotators may have answered for one
-            sample: `scaneo`, `coco` and `yolo` take the one that counts (`al_loop.domain.labels.counting`), the other
-            formats keep all of them with their names and mark it.
+            sample: `geojson` and `parquet` keep all of them with their names and mark the one that counts
+            (`al_loop.domain.labels.counting`), the other formats take only that one.
         samples: The sample of each label, by id.
         export_format: What to write.
+        options: Of `stac` and `eotdl`.
 
     Raises:
-        InvalidValueError: `coco` or `yolo` of a campaign without boxes.
+        InvalidValueError: `coco` or `yolo` of a campaign without boxes, or an option that the format cannot take.
     """
+    if export_format == "stac" or export_format == "eotdl":
+        return write_stac(
+            target, campaign, labels, samples, options or DataSetOptions(), eotdl=export_format == "eotdl"
+        )
     return _WRITERS[export_format](target, campaign, labels, samples)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from al_loop.campaigns.exporting import ExportFormat, export_labels
+from al_loop.campaigns.exporting import DataSetOptions, ExportFormat, export_labels
 from al_loop.campaigns.scenes.joining import join_windows, scene_headers
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Label
@@ -13,22 +13,25 @@ from al_loop.store import LabelStore
 
 PAGE = 1_000
 BLOCK_BYTES = 1 << 16
+_OF_SCENES: tuple[ExportFormat, ...] = ("scaneo", "geojson", "stac", "eotdl")
 
 
-def export_campaign(store: LabelStore, campaign: Campaign, export_format: ExportFormat) -> Iterator[bytes]:
+def export_campaign(
+    store: LabelStore, campaign: Campaign, export_format: ExportFormat, options: DataSetOptions | None = None
+) -> Iterator[bytes]:
     """The current labels as blocks of bytes; the file is complete before the first block is given out.
 
     Raises:
-        InvalidValueError: The campaign has no labels of the kind that the format holds.
+        InvalidValueError: The campaign has no labels of the kind that the format holds, or a wrong option.
     """
     labels = list(_current(store, campaign))
     samples = store.samples.get_many(campaign.campaign_id, {label.sample_id for label in labels})
     headers: dict[int, SampleHeader] = {**samples}
-    if export_format in ("scaneo", "geojson"):  # the others have a row, or an image, for each answer
+    if export_format in _OF_SCENES:  # the others have a row, or an image, for each answer
         labels, headers = join_windows(labels, headers, scene_headers(store, campaign, headers))
     target = TemporaryFile()  # noqa: SIM115  # closed by the generator that reads it
     try:
-        export_labels(target, campaign, labels, headers, export_format)
+        export_labels(target, campaign, labels, headers, export_format, options)
     except BaseException:
         target.close()
         raise

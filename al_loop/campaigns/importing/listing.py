@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from al_loop.domain.samples import SkippedPath
@@ -23,6 +24,11 @@ class Listing:
     skipped: list[SkippedPath] = field(default_factory=list)
     problems: list[SkippedPath] = field(default_factory=list)
     """Those of `skipped` that hold images or labels that cannot be used."""
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """`files` as a set; to be asked once they are all listed."""
+        return frozenset(self.files)
 
     def skip(self, path: str, reason: str) -> None:
         """Remember that a file is left out because it is no part of the data."""

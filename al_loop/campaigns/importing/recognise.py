@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from al_loop.campaigns.importing import class_folders, coco, label_table, mask_pairs, scaneo, yolo
+from al_loop.campaigns.importing import class_folders, coco, label_table, mask_pairs, scaneo, stac, yolo
 from al_loop.campaigns.importing.boxes import DETECTION, voc
 from al_loop.campaigns.importing.boxes import coco as coco_boxes
 from al_loop.campaigns.importing.boxes import yolo as yolo_boxes
@@ -29,14 +29,15 @@ def plan_import(
 ) -> ImportPlan:
     """Recognise a labelled folder and plan its import; nothing is written.
 
-    Tried in this order: a SCANEO export (`spai.json`, or `labels.json` of its older format, with one GeoJSON an
-    image), COCO, YOLO, images with masks, Pascal VOC, a table of labels, class folders `<class>/<image>`. Folders that
-    may be two of them are refused. COCO and YOLO files with outlines are segmentation, those with boxes only detection;
-    where some objects have an outline and some only a box, `task` has to say which.
+    Tried in this order: items of labels in STAC, or in EOTDL's `catalog.parquet`; a SCANEO export (`spai.json`, or
+    `labels.json` of its older format, with one GeoJSON an image), COCO, YOLO, images with masks, Pascal VOC, a table of
+    labels, class folders `<class>/<image>`. Folders that may be two of them are refused. COCO and YOLO files with
+    outlines are segmentation, those with boxes only detection; where some objects have an outline and some only a box,
+    `task` has to say which.
 
     Args:
         directory: Folder with the labels, and with the images unless `images` is given.
-        images: The campaign folder of a SCANEO export that was written somewhere else.
+        images: The folder of the images, where a SCANEO export or a STAC catalogue lies somewhere else.
         layout: What the folder is, if it is known; None: it is recognised.
         classes: Names of the codes of masks, outlines or boxes, in order.
         task: What the labels are wanted for; None: what the folder holds. `detection` takes the bounds of outlines.
@@ -48,15 +49,20 @@ def plan_import(
     """
     root = _folder(directory, "$.directory")
     listing = list_folder(root)
+    items = stac.read_items(listing) if layout in (None, "stac", "eotdl") else []
+    if layout in ("stac", "eotdl"):
+        _checked(listing, stac.holds_labels(items), stac.LOOKED_FOR)
+    if stac.holds_labels(items):
+        there = listing if images is None else list_folder(_folder(images, "$.images"))
+        _no_classes(classes, layout or "stac")
+        return stac.plan(listing, there, items, report, task)
     if images is not None:
         return scaneo.plan(listing, list_folder(_folder(images, "$.images")), report, task)
     kind = layout or _recognised(listing, task)
     if kind is None:
         raise InvalidValueError("$.directory", _unknown(listing))
-    if classes is not None and kind not in _NAMED_CODES:
-        raise InvalidValueError(
-            "$.classes", f"{kind} names its classes itself; --classes is for masks, YOLO and Pascal VOC"
-        )
+    if kind not in _NAMED_CODES:
+        _no_classes(classes, kind)
     match kind:
         case "scaneo":
             return scaneo.plan(listing, listing, report, task)
@@ -80,8 +86,16 @@ def plan_import(
         case "table":
             _checked(listing, label_table.recognises(listing), label_table.LOOKED_FOR)
             return _answering(label_table.plan(listing), task)
-        case "class-folders":
+        case _:
             return _answering(class_folders.plan(listing, forced=layout is not None), task)
+
+
+def _no_classes(classes: Sequence[str] | None, kind: FolderKind) -> None:
+    """Refuse names of classes that nothing would be done with."""
+    if classes is not None:
+        raise InvalidValueError(
+            "$.classes", f"{kind} names its classes itself; --classes is for masks, YOLO and Pascal VOC"
+        )
 
 
 def _recognised(listing: Listing, task: TaskName | None) -> FolderKind | None:
@@ -160,12 +174,12 @@ def _unknown(listing: Listing) -> str:
     images = [path for path in listing.files if is_image(path)]
     folders = Counter(path.rpartition("/")[0] or "." for path in images)
     shown = ", ".join(f"{folder}/ ({count})" for folder, count in sorted(folders.items())[:_SHOWN_FOLDERS])
-    kinds = (scaneo, coco, yolo, voc, mask_pairs, label_table, class_folders)
+    kinds = (stac, scaneo, coco, yolo, voc, mask_pairs, label_table, class_folders)
     return (
         f"{listing.root} is no labelled folder that we know ({len(listing.files)} files, {len(images)} of them images"
         + (f": {shown}" if images else "")
         + f"); looked for {'; '.join(kind.LOOKED_FOR for kind in kinds)}. {class_folders.DECIDES}; folders of images "
-        "without labels are added with al-loop create"
+        "without labels are added with al-loop create" + (f". {listing.why()}" if listing.problems else "")
     )
 
 
