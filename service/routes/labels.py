@@ -159,10 +159,22 @@ class LabelController(Controller):
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
         export_format: Annotated[ExportFormat, QueryParameter(name="format")],
-        images: FromQuery[Literal["reference", "copy"]] = "reference",
-        author: Annotated[list[Line] | None, QueryParameter(max_items=100)] = None,
-        licence: FromQuery[Line] = "other",
-        source: FromQuery[Line | None] = None,
+        images: Annotated[
+            Literal["reference", "copy"],
+            QueryParameter(
+                description="Of `stac` and `eotdl`: whether images are in the zip, or named by their paths."
+            ),
+        ] = "reference",
+        author: Annotated[
+            list[Line] | None,
+            QueryParameter(max_items=100, description="Of `eotdl`: an author; several times for more."),
+        ] = None,
+        licence: Annotated[
+            Line, QueryParameter(description="Of `stac` and `eotdl`: SPDX identifier of the licence, or `other`.")
+        ] = "other",
+        source: Annotated[
+            Line | None, QueryParameter(description="Of `eotdl`: address with http that the images are from.")
+        ] = None,
     ) -> Stream:
         """The current labels as a SCANEO folder (zip), one GeoJSON FeatureCollection, or Parquet.
 
