@@ -14,7 +14,7 @@ LOCK := --universal --generate-hashes --python-version 3.11 --no-header --no-ann
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help vendor venv demo test test-fast test-only lint format types docs bench fuzz cli-docs wheel lock clean
+.PHONY: help vendor venv demo test test-fast test-only lint format types docs bench fuzz cli-docs async-client wheel lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ bench: venv ## Benchmarks: ratios against a baseline in the same run.
 
 cli-docs: venv ## Write docs/cli.md from the command line itself.
 	$(BIN)/python -m typer service.cli utils docs --name al-loop --title "Command line" --output docs/cli.md
+
+async-client: venv ## Write the asynchronous client from the other one.
+	$(BIN)/python -m tests.data.write_async_client
 
 wheel: venv ## Build dist/al_loop-VERSION-py3-none-any.whl.
 	$(BIN)/python -m hatchling build -t wheel -d dist

@@ -10,9 +10,9 @@ import os
 from pathlib import Path
 
 from al_loop.campaigns.create import CampaignRequest, TaskRequest
+from al_loop.client import Client, ServiceError
 from al_loop.domain.campaigns import RetrainPolicy
 from al_loop.domain.labels import LabelInput
-from service.client import Client, ServiceError
 
 ANNOTATOR = "anna"
 STEPS = ["create", "label", "train", "ask"]

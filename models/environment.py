@@ -9,7 +9,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-import msgspec
+from al_loop.records.runs import Environment as Environment
 
 LIBRARIES = (
     "torch",
@@ -24,27 +24,6 @@ LIBRARIES = (
     "rasterio",
 )
 """Packages that a model depends on, by the names of their distributions."""
-
-
-class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a model was made."""
-
-    code_version: str
-    """Of al-loop."""
-    code_digest: str
-    """sha256 over the sources of the package `models`, which trains; two checkouts of one version may differ."""
-    python: str
-    """Version of Python."""
-    system: str
-    """Operating system and architecture."""
-    processor: str
-    """Name of the CPU."""
-    threads: int
-    """Threads that torch computes with: sums are added up in another order with another number of them."""
-    device: str
-    """`cpu` or `cuda`."""
-    libraries: dict[str, str]
-    """Versions of `LIBRARIES` that are installed."""
 
 
 def present_environment(*, threads: int, device: str) -> Environment:

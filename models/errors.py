@@ -28,10 +28,7 @@ ModelsError
 
 from pathlib import Path
 
-
-def printable(text: str) -> str:
-    r"""Text that every log, terminal and JSON takes: bytes of a name that are no UTF-8 become `\udcXX`."""
-    return text.encode(errors="backslashreplace").decode()
+from al_loop.records.texts import printable as printable
 
 
 class ModelsError(Exception):

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
+from al_loop.records.runs import MB as MB
+from al_loop.records.runs import RunLimits as RunLimits
 
 POLL_S = 0.25
 
@@ -22,23 +23,6 @@ MEMORY_WORDS = (
     "failed to allocate memory", "unable to allocate",
 )  # fmt: skip
 """How torch, CUDA, ONNX Runtime and numpy say so, in lower case."""
-
-MB = 10**6
-
-
-class RunLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one program may take."""
-
-    memory_mb: int | None = None
-    """Memory in use, in 10^6 bytes; None: no limit."""
-    least_free_mb: int = 0
-    """Free space on the disk of its results below which it ends."""
-    gpu_share: float = 1.0
-    """Share of the memory of a GPU that it takes at most, above 0."""
-    threads: int | None = None
-    """Processors that it runs on; None: all that its parent has."""
-    nice: int = 0
-    """Priority, 0 (as others) to 19 (when nothing else runs); it is never raised."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -23,12 +23,12 @@ from typing import Literal
 
 import msgspec
 
+from al_loop.records.model_card import Unlabelled as Unlabelled
 from models.card import BandPolicy, ModelConfig, TaskName, TaskSpec, TrainConfig, TrainingData
 
 SAMPLES_FILE = "samples.parquet"
 MANIFEST_FILE = "manifest.json"
 
-Unlabelled = Literal["background", "ignore"]
 Split = Literal["train", "calibration", "test"]
 
 

@@ -20,6 +20,8 @@ from typing import Self
 
 import msgspec
 
+from al_loop.records.runs import ProgressLine as ProgressLine
+
 PROGRESS_FILE = "progress.jsonl"
 
 
@@ -50,30 +52,6 @@ def _listen(lines: queue.SimpleQueue[str]) -> None:
     for line in sys.stdin:
         lines.put(line)
     os.killpg(os.getpgrp(), signal.SIGKILL)
-
-
-class ProgressLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of `progress.jsonl`."""
-
-    time: float
-    """Seconds since the epoch, UTC."""
-    phase: str
-    done: int = 0
-    total: int = 0
-    """Steps of this phase: epochs, images, files."""
-    loss: float | None = None
-    metric: float | None = None
-    seconds_left: float | None = None
-    """Of this phase, as far as it can be told."""
-    total_seconds_left: float | None = None
-    """Of the whole job, as far as it can be told; filled in by who knows the phases that follow."""
-    message: str = ""
-    epoch: int | None = None
-    """Of a training, from 1 on."""
-    epochs: int | None = None
-    """How many there are."""
-    samples_per_s: float | None = None
-    """That are trained on, measured a moment ago."""
 
 
 class Progress:

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from al_loop import __version__
+from al_loop.client.errors import ClientError, ForeignAnswerError, NoAnswerError, ServiceError
 from al_loop.errors import AlLoopError
-from service.client.errors import ClientError, ForeignAnswerError, NoAnswerError, ServiceError
 from service.commands import (
     agreement,
     annotating,

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import msgspec
 
+from al_loop.domain.audit import Role
+
 if TYPE_CHECKING:
     from models.inference.predictor import Predictor
 
 PREFIX = "AL_LOOP_"
-Role = Literal["predict", "annotate", "ops"]
 
 
 class SettingsError(Exception):

@@ -5,6 +5,17 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from al_loop.campaigns.notices import campaign_notices
+from al_loop.client.answers import (
+    CampaignView,
+    ClassList,
+    ClassView,
+    CurrentModel,
+    LastRound,
+    PretrainingView,
+    RoundView,
+    Suggestion,
+    TaskClasses,
+)
 from al_loop.domain.campaigns import Campaign, ClassDetails
 from al_loop.domain.class_colours import class_colours
 from al_loop.domain.predictions import RememberedPrediction
@@ -16,17 +27,6 @@ from al_loop.querying.points import with_answers
 from al_loop.serving.suggestions import class_shares, mask_regions, proposed_objects
 from al_loop.training.annotator_progress import next_round_for_annotators
 from models.card import TaskSpec
-from service.answers import (
-    CampaignView,
-    ClassList,
-    ClassView,
-    CurrentModel,
-    LastRound,
-    PretrainingView,
-    RoundView,
-    Suggestion,
-    TaskClasses,
-)
 
 KEYS = "1234567890"
 """Of the first classes in use, on the page."""

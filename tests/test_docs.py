@@ -353,4 +353,8 @@ def test_message_that_is_explained_is_one_that_the_software_says(message: str) -
 def test_files_that_pages_include_are_included() -> None:
     """A formatter that takes them for Python once made `--8 < --` of these lines."""
     text = text_of(DOCS / "clients.md")
-    assert re.findall(r'^--8<-- "(.*)"$', text, re.MULTILINE) == ["examples/with_httpx.py", "examples/tutorial.py"]
+    assert re.findall(r'^--8<-- "(.*)"$', text, re.MULTILINE) == [
+        "examples/with_httpx.py",
+        "examples/tutorial.py",
+        "examples/async_client.py",
+    ]

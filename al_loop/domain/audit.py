@@ -1,10 +1,12 @@
 """The audit trail: who changed what."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+Role = Literal["predict", "annotate", "ops"]
+"""What a token may do; each may do what those before it may."""
 TOKEN_ADDED, TOKEN_REVOKED = "addToken", "revokeToken"  # names of actions
 
 

@@ -10,8 +10,17 @@ from al_loop.domain.queries import QueryUnit
 from al_loop.domain.retraining import RetrainPolicy
 from al_loop.domain.round_limits import RoundLimits
 from al_loop.domain.samples import RemarkedPath, SampleId, SkippedPath
-from models.card import Alpha, BandPolicy, ModelCard, ModelConfig, Nodata, TaskName, TaskSpec, TrainConfig
-from models.manifest import Unlabelled
+from al_loop.records.model_card import (
+    Alpha,
+    BandPolicy,
+    ModelCard,
+    ModelConfig,
+    Nodata,
+    TaskName,
+    TaskSpec,
+    TrainConfig,
+    Unlabelled,
+)
 
 Pattern = Annotated[str, msgspec.Meta(max_length=1_000)]
 PathText = Annotated[str, msgspec.Meta(max_length=4_096)]

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from models.card import TaskName
-from models.progress import ProgressLine
-from models.training.measuring.figures import ModelCosts, TaskComparison
+from al_loop.records.comparisons import ModelCosts, TaskComparison
+from al_loop.records.model_card import TaskName
+from al_loop.records.runs import ProgressLine
 
 
 class ComparisonState(StrEnum):

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from models.card import TaskName
+from al_loop.records.model_card import TaskName
 
 
 class ReproductionState(StrEnum):

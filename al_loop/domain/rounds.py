@@ -7,8 +7,8 @@ from typing import Literal
 import msgspec
 
 from al_loop.domain.retraining import TriggerName
-from models.card import Evaluation, TaskName
-from models.pretrain_config import PretrainConfig, PretrainSummary
+from al_loop.records.model_card import Evaluation, TaskName
+from al_loop.records.pretraining import PretrainConfig, PretrainSummary
 
 
 class RoundState(StrEnum):

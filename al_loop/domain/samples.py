@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from models.errors import printable
+from al_loop.records.texts import printable
 
 REGISTERED_ALREADY = "registered already"
 LISTED_TWICE = "listed twice in this request"

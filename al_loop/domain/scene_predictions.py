@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from al_loop.domain.campaigns import PathText, ShortText
-from models.inference.scenes.spec import SceneFormat, SceneResult
+from al_loop.records.scenes import SceneFormat, SceneResult
 
 
 class ScenePredictionState(StrEnum):

@@ -8,8 +8,9 @@ from threading import RLock
 
 import msgspec
 
+from al_loop.domain.audit import Role
 from service.access.token_file import TokenEntry, digest_of, read_tokens
-from service.settings import Role, Settings
+from service.settings import Settings
 
 logger = logging.getLogger("al_loop.tokens")
 

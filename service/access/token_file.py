@@ -15,8 +15,9 @@ from typing import get_args
 
 import msgspec
 
+from al_loop.domain.audit import Role
 from al_loop.domain.names import person_key
-from service.settings import Role, SettingsError
+from service.settings import SettingsError
 
 logger = logging.getLogger("al_loop.tokens")
 

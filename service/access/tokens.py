@@ -8,9 +8,9 @@ from litestar.exceptions import NotAuthorizedException, PermissionDeniedExceptio
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
+from al_loop.domain.audit import Role
 from service.access.people import Identity, Tokens
 from service.log import about_request
-from service.settings import Role
 
 RANK: dict[Role, int] = {"predict": 0, "annotate": 1, "ops": 2}
 ANNOTATOR = "annotator"

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from al_loop.client.answers import CampaignView
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import MOST_POINTS_ASKED, POINTS_ASKED, QueryUnit
-from service.answers import CampaignView
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
 from service.commands.output import console, print_json, print_tables
 

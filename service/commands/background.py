@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from service.client.errors import ClientError, NoAnswerError, ServiceUnreachableError
+from al_loop.client.errors import ClientError, NoAnswerError, ServiceUnreachableError
 from service.commands.options import connect
 from service.settings import Settings, is_loopback
 

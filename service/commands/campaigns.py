@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from al_loop.client.errors import ServiceError
 from al_loop.domain.campaigns import (
     CampaignRequest,
     CampaignSettings,
@@ -21,7 +22,6 @@ from al_loop.domain.campaigns import (
 )
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.retraining import RetrainPolicy
-from service.client.errors import ServiceError
 from service.commands.background import ensure_service, stop_service
 from service.commands.imports import import_plan, progress_bars
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
@@ -30,7 +30,7 @@ from service.settings import Settings, is_loopback
 
 if TYPE_CHECKING:
     from al_loop.campaigns.importing import ImportPlan
-    from service.client.http import Client
+    from al_loop.client.http import Client
 
 EXAMPLE_POOL = 0.8
 """Share of the example's images whose labels are kept back."""

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from al_loop.client.answers import ClassList
 from al_loop.domain.campaigns import ClassRequest
-from service.answers import ClassList
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
 from service.commands.output import console, print_json, print_tables
 

@@ -13,7 +13,7 @@ from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Quiet, S
 from service.commands.output import ExitCode, console, print_json, print_tables
 
 if TYPE_CHECKING:
-    from service.client.operators import OperatorClient
+    from al_loop.client.operators import OperatorClient
 
 POLL_S = 0.5
 

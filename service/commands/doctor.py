@@ -9,8 +9,8 @@ import typer
 from rich.table import Table
 
 from al_loop import __version__
+from al_loop.client.errors import ClientError
 from al_loop.upkeep.findings import Finding, Verdict, ok
-from service.client.errors import ClientError
 from service.commands.options import DEFAULT_URL, AsJson, Service, Token, connect
 from service.commands.output import ExitCode, console, print_json, print_tables
 from service.settings import PREFIX

@@ -23,7 +23,7 @@ from service.commands.options import (
 from service.commands.output import console, print_json, print_tables
 
 if TYPE_CHECKING:
-    from service.client.operators import OperatorClient
+    from al_loop.client.operators import OperatorClient
 
 SHOWN_PLACES = 20
 

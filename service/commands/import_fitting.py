@@ -10,8 +10,8 @@ from service.commands.import_report import ImportReport
 
 if TYPE_CHECKING:
     from al_loop.campaigns.importing import ImportPlan
-    from service.answers import CampaignView
-    from service.client.operators import OperatorClient
+    from al_loop.client.answers import CampaignView
+    from al_loop.client.operators import OperatorClient
 
 SHOWN = 3
 

@@ -17,8 +17,8 @@ from service.commands.output import ExitCode, exit_for
 
 if TYPE_CHECKING:
     from al_loop.campaigns.overlaying.plan import OverlayPlan
-    from service.answers import CampaignView
-    from service.client.operators import OperatorClient
+    from al_loop.client.answers import CampaignView
+    from al_loop.client.operators import OperatorClient
 
 
 class OverlayOptions(msgspec.Struct, frozen=True, kw_only=True):

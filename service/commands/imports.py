@@ -11,13 +11,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from al_loop.client.errors import ServiceError
 from al_loop.domain.campaigns import CampaignRequest, TaskRequest
 from al_loop.domain.imports import ImportCounts
 from al_loop.domain.labels import IMPORT_ANNOTATOR, LabelInput, LabelSource
 from al_loop.domain.retraining import RetrainPolicy
 from al_loop.domain.samples import SkippedPath
 from al_loop.errors import InvalidValueError
-from service.client.errors import ServiceError
 from service.commands.import_fitting import fit_into
 from service.commands.import_over import (
     OverlayOptions,
@@ -38,8 +38,8 @@ from service.commands.output import ExitCode, console, exit_for
 
 if TYPE_CHECKING:
     from al_loop.campaigns.importing import ImportPlan
-    from service.client.http import Client
-    from service.client.operators import OperatorClient
+    from al_loop.client.http import Client
+    from al_loop.client.operators import OperatorClient
 
 __all__ = ["print_skipped"]
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from al_loop.client.answers import ReproductionView
 from al_loop.domain.lineage import LabelLineage, VersionLineage
 from al_loop.domain.reproductions import ReproductionState
 from al_loop.errors import NotFoundError
-from service.answers import ReproductionView
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Quiet, Service, Token, connect
 from service.commands.output import ExitCode, console, print_json, print_tables
 
 if TYPE_CHECKING:
-    from service.client.operators import OperatorClient
+    from al_loop.client.operators import OperatorClient
 
 POLL_S = 0.5
 

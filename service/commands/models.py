@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
+from al_loop.client.answers import CampaignView, CurrentModel
 from al_loop.domain.rounds import CurvePoint
 from al_loop.errors import NotFoundError
-from service.answers import CampaignView, CurrentModel
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
 from service.commands.output import console, print_json, print_tables
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from service.client.operators import OperatorClient
+    from al_loop.client.operators import OperatorClient
 
 DEFAULT_URL = "http://127.0.0.1:8090"
 CONNECTION = "Connection"
@@ -42,7 +42,7 @@ def connect(service: str, token: str | None) -> "OperatorClient":
     """
     from httpx import URL, InvalidURL  # here: neither help nor completion need it
 
-    from service.client.operators import OperatorClient
+    from al_loop.client.operators import OperatorClient
 
     address = service.strip() if "://" in service else f"http://{service.strip()}"
     try:

@@ -9,9 +9,9 @@ import msgspec
 import typer
 from rich.table import Table
 
+from al_loop.domain.audit import Role
 from service.commands.options import DEFAULT_URL, AsJson, Service, Token, connect
 from service.commands.output import console, print_json, print_tables
-from service.settings import Role
 
 MOST_DETAIL = 200
 """Characters of an entry's detail that a terminal shows; creating a campaign has thousands."""

@@ -7,14 +7,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from al_loop.client.answers import PretrainingView
 from al_loop.domain.rounds import Pretraining, PretrainingState
 from models.progress import ProgressLine
-from service.answers import PretrainingView
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Quiet, Service, Token, connect
 from service.commands.output import ExitCode, console, print_json
 
 if TYPE_CHECKING:
-    from service.client.http import Client
+    from al_loop.client.http import Client
 
 POLL_S = 0.5
 

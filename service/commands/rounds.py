@@ -8,16 +8,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from al_loop.client.answers import RoundView
+from al_loop.client.errors import ServiceError
 from al_loop.domain.rounds import Round, RoundState
 from al_loop.errors import NotFoundError
 from models.progress import ProgressLine
-from service.answers import RoundView
-from service.client.errors import ServiceError
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Quiet, Service, Token, connect
 from service.commands.output import ExitCode, console, print_json, print_tables
 
 if TYPE_CHECKING:
-    from service.client.http import Client
+    from al_loop.client.http import Client
 
 DECIDED = (RoundState.PROMOTED, RoundState.REJECTED, RoundState.CANDIDATE)
 Number = Annotated[int | None, typer.Argument(help="Number of the round; the newest if left out.")]

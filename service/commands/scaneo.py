@@ -8,10 +8,10 @@ import msgspec
 import typer
 from rich.table import Table
 
+from al_loop.client.errors import ServiceError
 from al_loop.domain.queries import MOST_POINTS_ASKED, POINTS_ASKED, QueryUnit
 from al_loop.domain.scaneo_links import BatchView, LinkStatus, OfferedBox
 from al_loop.errors import InvalidValueError
-from service.client.errors import ServiceError
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
 from service.commands.output import console, print_json, print_tables
 

@@ -25,9 +25,9 @@ from service.commands.output import console, print_json
 from service.settings import PREFIX
 
 if TYPE_CHECKING:
+    from al_loop.client.answers import ScenePredictionView
+    from al_loop.client.operators import OperatorClient
     from models.inference.scenes.spec import SceneResult
-    from service.answers import ScenePredictionView
-    from service.client.operators import OperatorClient
 
 POLL_S = 0.5
 ENDINGS = {".tif": "tif", ".tiff": "tif", ".geojson": "geojson", ".json": "geojson"}

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from al_loop.client.answers import CampaignView
 from al_loop.domain.quality import Savings
-from service.answers import CampaignView
 from service.commands.options import DEFAULT_URL, AsJson, Service, Token, connect
 from service.commands.output import console, print_json, print_tables
 from service.commands.rounds import round_table

@@ -12,11 +12,11 @@ import msgspec
 from rich.console import Console
 
 from al_loop.campaigns.importing import ImportPlan, plan_import
+from al_loop.client.errors import ClientError
 from al_loop.errors import AlLoopError
 from models.card import TrainConfig
 from models.rasters.reading import read_header
 from models.synthetic.scenes import write_scenes
-from service.client.errors import ClientError
 from service.demo.annotator import Annotator
 from service.demo.campaigns import DemoCampaign, spend_labels
 from service.demo.findings import FOLDERS, curves_of, print_curves, report_data, write

@@ -7,12 +7,12 @@ import msgspec
 from rich.console import Console
 
 from al_loop.campaigns.importing import ImportPlan
+from al_loop.client.answers import RoundView
+from al_loop.client.http import Client
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.queries import QueryAnswer, QuerySample
 from al_loop.domain.retraining import RetrainPolicy
 from al_loop.querying.strategies import Random, StrategyConfig
-from service.answers import RoundView
-from service.client.http import Client
 from service.commands.imports import chunks, ensure_campaign, label_chunks
 from service.commands.rounds import follow_round, outcome
 from service.demo.annotator import Annotator

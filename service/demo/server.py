@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from service.client.http import Client
+from al_loop.client.http import Client
 
 
 @contextmanager

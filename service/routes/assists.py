@@ -8,13 +8,13 @@ from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
+from al_loop.client.answers import RecordedLabels, Suggestion
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.quality import AssistReport
 from al_loop.loop import Loop
 from al_loop.quality.suggestion_outcomes import assist_report
 from al_loop.serving.suggestions import accept_suggestion
 from service.access.tokens import requires
-from service.answers import RecordedLabels, Suggestion
 from service.dependencies import TARGET, IdempotencyKey, request_key
 from service.errors import problems
 from service.limits.lanes import LANE, PREDICTIONS, small_first

@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
 from al_loop.campaigns.create import create_campaign
+from al_loop.client.answers import CampaignView, LearningCurve
 from al_loop.domain.campaigns import (
     Campaign,
     CampaignChange,
@@ -19,7 +20,6 @@ from al_loop.domain.round_limits import check_limits
 from al_loop.errors import InvalidValueError
 from al_loop.loop import Loop
 from service.access.tokens import is_operator, requires
-from service.answers import CampaignView, LearningCurve
 from service.dependencies import TARGET
 from service.errors import problems
 from service.limits.lanes import LANE, OPERATIONS

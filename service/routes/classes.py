@@ -8,10 +8,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from al_loop.campaigns.classes import add_class, change_class
+from al_loop.client.answers import ClassList, Guidelines
 from al_loop.domain.campaigns import Campaign, ClassChange, ClassRequest
 from al_loop.loop import Loop
 from service.access.tokens import requires
-from service.answers import ClassList, Guidelines
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import CLASS, CLASS_CHANGE, GUIDELINES, json_body

@@ -6,12 +6,12 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
+from al_loop.client.answers import CommentPage
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import Comment
 from al_loop.errors import InvalidValueError
 from al_loop.loop import Loop
 from service.access.tokens import requires
-from service.answers import CommentPage
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET, IdempotencyKey, request_key
 from service.errors import problems

@@ -5,11 +5,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
 from al_loop.campaigns.imagery.copies import duplicates
+from al_loop.client.answers import DuplicateList, RemovedDuplicates
 from al_loop.domain.campaigns import Campaign
 from al_loop.errors import InvalidValueError
 from al_loop.loop import Loop
 from service.access.tokens import requires
-from service.answers import DuplicateList, RemovedDuplicates
 from service.dependencies import TARGET
 from service.errors import problems
 

@@ -12,12 +12,12 @@ from al_loop.campaigns.exporting import FILE_ENDINGS, MEDIA_TYPES, DataSetOption
 from al_loop.campaigns.exporting.campaign import export_campaign
 from al_loop.campaigns.exporting.dataset_readme import Attribution, Line
 from al_loop.campaigns.labelling import record_counted, touched_notices, width_notices
+from al_loop.client.answers import LabelPage, RecordedLabels
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.imports import ImportCounts
 from al_loop.domain.labels import MOST_LABELS, Label, LabelInput
 from al_loop.loop import Loop
 from service.access.tokens import identity_of, requires
-from service.answers import LabelPage, RecordedLabels
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET, IdempotencyKey, request_key
 from service.errors import problems

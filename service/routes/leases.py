@@ -7,11 +7,11 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
+from al_loop.client.answers import LeaseList, RestoredSamples, SkippedSamples
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import Renewal
 from al_loop.loop import Loop
 from service.access.tokens import requires
-from service.answers import LeaseList, RestoredSamples, SkippedSamples
 from service.dependencies import TARGET, IdempotencyKey, request_key
 from service.errors import problems
 from service.openapi.examples import EXTEND, LEASES, SKIP, UNSKIP, answer, json_body

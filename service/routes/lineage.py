@@ -6,6 +6,7 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, PathParameter
 
+from al_loop.client.answers import ReproductionView
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.lineage import LabelLineage, VersionLineage
 from al_loop.domain.reproductions import Reproduction
@@ -13,7 +14,6 @@ from al_loop.errors import NotFoundError
 from al_loop.loop import Loop
 from al_loop.training.lineage.tracing import label_lineage, version_lineage
 from service.access.tokens import requires
-from service.answers import ReproductionView
 from service.dependencies import TARGET
 from service.errors import problems
 from service.limits.lanes import LANE, OPERATIONS

@@ -6,6 +6,7 @@ from litestar import Controller, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, PathParameter
 
+from al_loop.client.answers import CampaignView, ModelList
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.gate import ShadowReport
 from al_loop.domain.rounds import ModelVersion
@@ -13,7 +14,6 @@ from al_loop.errors import NotFoundError
 from al_loop.loop import Loop
 from models.card import ModelCard
 from service.access.tokens import requires
-from service.answers import CampaignView, ModelList
 from service.dependencies import TARGET
 from service.errors import problems
 from service.limits.lanes import LANE, OPERATIONS

@@ -6,10 +6,10 @@ from litestar import Controller, Request, get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
+from al_loop.client.answers import AuditPage, WhoAmI
 from al_loop.domain.labels import GOLD_STANDARD_ANNOTATOR
 from al_loop.loop import Loop
 from service.access.tokens import identity_of, requires
-from service.answers import AuditPage, WhoAmI
 from service.cursors import read_cursor, write_cursor
 from service.errors import problems
 

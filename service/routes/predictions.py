@@ -8,13 +8,13 @@ from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
+from al_loop.client.answers import BoxPrediction
 from al_loop.domain.campaigns import Campaign
 from al_loop.errors import NotFoundError
 from al_loop.loop import Loop
 from al_loop.serving.sam.prompt import read_prompt, read_sample_prompt
 from models.card import TaskName
 from service.access.tokens import requires
-from service.answers import BoxPrediction
 from service.errors import problems
 from service.limits.lanes import LANE, PREDICTIONS, small_first
 from service.openapi.examples import FOUND, OUTLINE, PROBABILITIES, answer

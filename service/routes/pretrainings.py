@@ -5,12 +5,12 @@ from typing import Annotated
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
 
+from al_loop.client.answers import PretrainingList, PretrainingView
 from al_loop.domain.campaigns import Campaign
 from al_loop.loop import Loop
 from al_loop.scoring.embedding_versions import available_embeddings
 from models.pretrain_config import PretrainConfig
 from service.access.tokens import requires
-from service.answers import PretrainingList, PretrainingView
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import PRETRAINED, PRETRAINED_ON_PAIRS, PRETRAINING, json_body

@@ -6,11 +6,11 @@ from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
+from al_loop.client.answers import AlikeList, Released
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import ExplainedQuery, QueryAnswer
 from al_loop.loop import Loop
 from service.access.tokens import requires
-from service.answers import AlikeList, Released
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import QUERY, QUERY_ANSWER, RELEASE, answer, json_body

@@ -11,13 +11,13 @@ from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, PathParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage, Stream
 
+from al_loop.client.answers import RoundList, RoundLog, RoundView
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.round_diffs import RoundDiff
 from al_loop.domain.rounds import RoundState
 from al_loop.loop import Loop
 from al_loop.training.round_diff import round_diff
 from service.access.tokens import requires
-from service.answers import RoundList, RoundLog, RoundView
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import ROUND, json_body

@@ -8,12 +8,12 @@ from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
 from al_loop.campaigns.register import register_paths, register_scan
+from al_loop.client.answers import SamplePage
 from al_loop.domain.campaigns import Campaign, RegistrationReport
 from al_loop.domain.samples import SampleState
 from al_loop.errors import InvalidValueError
 from al_loop.loop import Loop
 from service.access.tokens import is_operator, requires
-from service.answers import SamplePage
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET
 from service.errors import problems

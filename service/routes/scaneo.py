@@ -6,12 +6,12 @@ from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
+from al_loop.client.answers import NoBatch
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.scaneo_links import BatchView, BoxReport, LinkOptions, LinkStatus, OfferedBox, SuggestedBoxes
 from al_loop.loop import Loop
 from al_loop.scaneo.connect import ConnectRequest
 from service.access.tokens import requires
-from service.answers import NoBatch
 from service.dependencies import TARGET
 from service.errors import problems
 from service.limits.lanes import LANE, OPERATIONS

@@ -6,11 +6,11 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.response import File
 
+from al_loop.client.answers import ScenePredictionView
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.scene_predictions import ScenePrediction, ScenePredictionRequest
 from al_loop.loop import Loop
 from service.access.tokens import requires
-from service.answers import ScenePredictionView
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import SCENE, SCENE_AS_GEOJSON, json_body

@@ -7,12 +7,12 @@ from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
+from al_loop.client.answers import DeliveryPage, NewSecret, NewWebhook, Redelivered, WebhookView
 from al_loop.domain.webhooks import SUBSCRIBABLE, Delivery, DeliveryState, EventKind, WebhookTarget
 from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.loop import Loop
 from al_loop.webhooks.signature import new_secret
 from service.access.tokens import requires
-from service.answers import DeliveryPage, NewSecret, NewWebhook, Redelivered, WebhookView
 from service.cursors import read_cursor, write_cursor
 from service.errors import problems
 from service.limits.lanes import LANE, OPERATIONS

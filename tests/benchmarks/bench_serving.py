@@ -28,11 +28,11 @@ import rasterio
 from rasterio.io import MemoryFile
 
 from al_loop.campaigns.layout import DataLayout
+from al_loop.client.http import Client
 from al_loop.domain.campaigns import CampaignSettings, RetrainPolicy
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from models.registry import ONNX_FILE
-from service.client.http import Client
 from service.demo.server import free_port
 from tests.al_loop.store.fixtures import plain_headers
 from tests.data.make_scene import make_scene

@@ -19,6 +19,7 @@ echo == script; python examples/make_scenes.py imagery
 python examples/tutorial.py imagery --campaign scripted --labels 60
 echo == httpx; python examples/with_httpx.py example {IMAGE}
 echo == curl; examples/with_curl.sh example {IMAGE} cropland
+echo == async; python examples/async_client.py example; python examples/read_pages.py example
 echo == end
 """
 TIMEOUT_S = 1200
@@ -91,7 +92,7 @@ def test_httpx_example_queries_labels_and_predicts(output: str) -> None:
 
 
 def test_curl_example_queries_labels_and_predicts(folder: Path, output: str) -> None:
-    said = output.partition("== curl")[2].partition("== end")[0]
+    said = output.partition("== curl")[2].partition("== async")[0]
     assert '"query_id"' in said
     assert re.search(r'\{"label_ids":\[\d+\]\}', said)
     assert re.search(r"^\[[\d.e,-]+\]$", said, re.MULTILINE)
@@ -104,3 +105,11 @@ def test_python_example_runs_a_whole_campaign(output: str) -> None:
     assert "samples by auto" in said
     assert "round 1 promoted: " in said
     assert re.search(r"^chip_\d\d_\d\d\.tif: [\w-]+ \(\d+%\)$", said, re.MULTILINE)
+
+
+def test_asynchronous_example_reads_pages_and_pictures(output: str) -> None:
+    said = output.partition("== async")[2].partition("== end")[0]
+    assert re.search(r"^\d+ of 250 labelled$", said, re.MULTILINE)
+    assert len(re.findall(r"^sample \d+: \[.*\] by ", said, re.MULTILINE)) == 3
+    assert re.search(r"^\d+ images are not labelled yet$", said, re.MULTILINE)
+    assert re.search(r"^250 samples; thumbnails of \[\d+, \d+, \d+, \d+\] bytes$", said, re.MULTILINE)

@@ -292,7 +292,7 @@ def test_connection_that_breaks_has_an_exit_code_of_its_own(
 def test_service_that_does_not_answer_in_time_has_an_exit_code_of_its_own(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.client.http.TIMEOUT", httpx.Timeout(0.2))
+    monkeypatch.setattr("al_loop.client.http.TIMEOUT", httpx.Timeout(0.2))
     with socket.create_server(("127.0.0.1", 0)) as listener:  # the kernel accepts, nobody answers
         assert main(["status", "--service", f"127.0.0.1:{listener.getsockname()[1]}"]) == 3
     assert "did not answer in time" in capfd.readouterr().err
@@ -327,7 +327,7 @@ def test_shell_completes_commands(words: str, offered: set[str]) -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        "import service.client.http",
+        "import al_loop.client.http",
         "from service.cli import main; main(['--help'])",
         "from service.cli import main; main(['status', '--help'])",
         "from service.cli import main; assert main(['scaneo', 'status', '--service', '127.0.0.1:1']) == 2",

@@ -1,12 +1,10 @@
 """What one prediction of a scene is asked for, and what came of it."""
 
-from typing import Literal
-
 import msgspec
 
+from al_loop.records.scenes import SceneFormat as SceneFormat
+from al_loop.records.scenes import SceneResult as SceneResult
 from models.card import BandPolicy, TaskName
-
-SceneFormat = Literal["tif", "geojson"]
 
 
 class SceneSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,29 +24,3 @@ class SceneSpec(msgspec.Struct, frozen=True, kw_only=True):
     """How the bands are read; None: as the model was trained."""
     threads: int | None = None
     """CPU threads of one run of the model; None: all cores."""
-
-
-class SceneResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was written."""
-
-    file: str
-    """Name of the file."""
-    file_bytes: int
-    """Its size in bytes."""
-    sha256: str
-    """Digest of its bytes, in hexadecimal."""
-    version: str
-    """Of the model."""
-    task: TaskName
-    format: SceneFormat
-    width: int
-    height: int
-    """Of the scene, in pixels."""
-    tiles: int
-    """That the model answered, now and before the prediction was taken up again."""
-    features: int | None = None
-    """Of a GeoJSON file."""
-    seconds: float
-    """That this part took; what was done before an interruption does not count."""
-    model_seconds: float
-    """Of them inside the model."""

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from litestar.testing import TestClient
 
+from al_loop.client.http import Client
 from service.app import create_app
-from service.client.http import Client
 from service.settings import Settings
 from tests.e2e.campaigns import Http, create, register, running_server, write_pool
 

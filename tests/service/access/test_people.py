@@ -10,10 +10,11 @@ import msgspec
 import pytest
 from litestar.testing import TestClient
 
+from al_loop.domain.audit import Role
 from service.access.token_file import add_token, read_tokens, revoke_tokens
 from service.app import create_app
 from service.cli import main
-from service.settings import Role, Settings
+from service.settings import Settings
 from tests.e2e.campaigns import Http, create, register, running_server, write_pool
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.client.operators import OperatorClient
+from al_loop.client.operators import OperatorClient
 from tests.service.commands.fixtures import Run
 
 

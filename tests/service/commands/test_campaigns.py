@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from al_loop.client.http import Client
 from service.app import create_app
 from service.cli import main
-from service.client.http import Client
 from service.settings import Settings
 from tests.e2e.campaigns import running_server, write_pool
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from al_loop.client.http import Client
 from al_loop.domain.campaigns import CampaignRequest, TaskRequest
 from al_loop.domain.labels import LabelInput
 from service.app import create_app
 from service.cli import main
-from service.client.http import Client
 from service.commands.imports import label_chunks, record
 from service.settings import Settings
 from tests.data.make_scene import make_scene

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from al_loop.client.operators import OperatorClient
 from al_loop.domain.campaigns import CampaignRequest, TaskRequest
 from al_loop.domain.labels import LabelInput
 from service.app import create_app
 from service.cli import main
-from service.client.operators import OperatorClient
 from service.settings import Settings
 from tests.data.make_roads import write_roads
 from tests.e2e.campaigns import running_server

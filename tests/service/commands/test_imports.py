@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from al_loop.client.errors import ServiceError
+from al_loop.client.operators import OperatorClient
 from al_loop.domain.campaigns import ClassRequest
 from al_loop.domain.labels import LabelInput
 from service.app import create_app
 from service.cli import main
-from service.client.errors import ServiceError
-from service.client.operators import OperatorClient
 from service.settings import Settings
 from tests.al_loop.campaigns.importing.fixtures import write_raster
 from tests.e2e.campaigns import running_server

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from al_loop.client.http import Client
 from al_loop.domain.scaneo_links import BatchView, ImageProblem, LinkStatus
 from service.cli import main
-from service.client.http import Client
 from service.commands.scaneo import show
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

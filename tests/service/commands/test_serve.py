@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from al_loop.campaigns.layout import DataLayout
+from al_loop.client.http import Client
 from al_loop.store import LabelStore
-from service.client.http import Client
 from service.commands import serve
 from tests.e2e.campaigns import Http, create, register, write_pool
 from tests.waiting import PATIENCE_S, wait_for

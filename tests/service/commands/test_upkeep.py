@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.client.operators import OperatorClient
+from al_loop.client.operators import OperatorClient
 from tests.service.commands.fixtures import Run
 
 

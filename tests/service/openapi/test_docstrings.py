@@ -1,7 +1,7 @@
 """Strings under fields are read from the source, inherited ones included."""
 
+from al_loop.client.answers import CampaignView, NoBatch, RoundView
 from al_loop.domain.rounds import Round
-from service.answers import CampaignView, NoBatch, RoundView
 from service.openapi.docstrings import classes_by_name, field_docstrings, summary
 
 

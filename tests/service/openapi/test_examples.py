@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
+from al_loop.client.answers import Guidelines, LeaseList, Suggestion
 from al_loop.domain.campaigns import (
     CampaignChange,
     CampaignRequest,
@@ -17,7 +18,6 @@ from al_loop.domain.labels import LabelInput
 from al_loop.domain.quality import AgreementReport, RelabelList, Savings
 from al_loop.domain.queries import QueryAnswer
 from models.pretrain_config import PretrainConfig
-from service.answers import Guidelines, LeaseList, Suggestion
 from service.openapi import examples
 from service.schemas import (
     AcceptRequest,

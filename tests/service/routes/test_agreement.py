@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from al_loop.client.http import Client
 from service.app import create_app
 from service.cli import main
-from service.client.http import Client
 from service.settings import Settings
 from tests.e2e.campaigns import Http, create, field_of, register, running_server, write_pool
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from service.answers import DuplicateList
-from service.client.operators import OperatorClient
+from al_loop.client.answers import DuplicateList
+from al_loop.client.operators import OperatorClient
 from tests.e2e.campaigns import Http, create, register, write_pool
 from tests.service.commands.fixtures import Run
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.client.http import Client
+from al_loop.client.http import Client
 from tests.e2e.campaigns import Http, create, register, write_pool
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
+from al_loop.client.http import Client
 from al_loop.domain.queries import WHY
 from al_loop.loop import Loop
 from service.app import create_app
-from service.client.http import Client
 from service.settings import Settings
 from tests.e2e.campaigns import CLASSES, Http, create, field_of, label_all, register, serve_tiny, truth, write_pool
 from tests.waiting import wait_for

@@ -7,11 +7,11 @@ import httpx
 import msgspec
 import pytest
 
+from al_loop.client.answers import RoundView
+from al_loop.client.http import Client
 from al_loop.domain.rounds import RoundState
 from al_loop.loop import Loop
-from service.answers import RoundView
 from service.app import create_app
-from service.client.http import Client
 from service.settings import Settings
 from tests.e2e.campaigns import Http, create, running_server
 from tests.waiting import PATIENCE_S

@@ -16,10 +16,10 @@ import pytest
 from litestar.testing import TestClient
 
 from al_loop.campaigns.layout import DataLayout
+from al_loop.client.errors import ServiceUnreachableError
+from al_loop.client.http import Client
 from al_loop.loop import utc_now
 from service.app import create_app
-from service.client.errors import ServiceUnreachableError
-from service.client.http import Client
 from service.settings import Settings
 from tests.data.tiny_model import make_tiny_onnx
 from tests.e2e.campaigns import (

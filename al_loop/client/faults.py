@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import httpx
 
-from service.client.errors import NoAnswerError, ServiceUnreachableError
+from al_loop.client.errors import NoAnswerError, ServiceUnreachableError
 
 
 @contextmanager

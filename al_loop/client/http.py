@@ -1,25 +1,17 @@
-"""Typed client of the HTTP interface, for the command line, the demo and tests."""
+"""Typed client of the HTTP interface: a method for each route that annotators and programs use.
 
-import time
+`asynchronous/http.py` is written from this file by `make async-client`.
+"""
+
 from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import httpx
-import msgspec
 
-from al_loop.domain.campaigns import CampaignRequest, CampaignSettings, RegistrationReport, WindowSettings
-from al_loop.domain.labels import LabelInput
-from al_loop.domain.quality import AgreementReport, AssistReport, RelabelList, Savings
-from al_loop.domain.queries import POINTS_ASKED, ExplainedQuery, HeldLease, QueryAnswer, QueryUnit, Renewal
-from al_loop.domain.retraining import RetrainPolicy
-from al_loop.domain.rounds import AnnotatorProgress, Pretraining
-from al_loop.domain.samples import SampleView
-from al_loop.domain.scaneo_links import BatchView, BoxReport, LinkStatus, OfferedBox, SuggestedBoxes
-from models.card import ModelCard
-from models.progress import ProgressLine
-from service.answers import (
+from al_loop.client.answers import (
     CampaignView,
+    CommentPage,
+    LabelPage,
     LearningCurve,
     LeaseList,
     ModelList,
@@ -35,68 +27,26 @@ from service.answers import (
     SkippedSamples,
     WhoAmI,
 )
-from service.client.errors import ForeignAnswerError, NoAnswerError, ServiceError, ServiceUnreachableError
-from service.client.events import resumed
-from service.client.faults import faults
+from al_loop.client.events import resumed
+from al_loop.client.exchange import page_parameters
+from al_loop.client.transport import Transport
+from al_loop.domain.campaigns import CampaignRequest, CampaignSettings, RegistrationReport, WindowSettings
+from al_loop.domain.labels import Comment, Label, LabelInput
+from al_loop.domain.quality import AgreementReport, AssistReport, RelabelList, Savings
+from al_loop.domain.queries import POINTS_ASKED, ExplainedQuery, HeldLease, QueryAnswer, QueryUnit, Renewal
+from al_loop.domain.retraining import RetrainPolicy
+from al_loop.domain.rounds import AnnotatorProgress, Pretraining
+from al_loop.domain.samples import SampleView
+from al_loop.domain.scaneo_links import BatchView, BoxReport, LinkStatus, OfferedBox, SuggestedBoxes
+from al_loop.records.model_card import ModelCard
+from al_loop.records.runs import ProgressLine
 
 if TYPE_CHECKING:
     from al_loop.querying.strategies import StrategyConfig  # loads numpy
 
-T = TypeVar("T")
-TIMEOUT = httpx.Timeout(120.0, connect=5.0)
 
-
-class Client:
+class Client(Transport):
     """Calls one service. Give it an `httpx.Client` (such as a test client) or the address of a running service."""
-
-    def __init__(self, url: str, *, token: str | None = None, http: httpx.Client | None = None) -> None:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = http or httpx.Client(base_url=url, timeout=TIMEOUT, headers=headers)
-        self.url = url
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._http.close()
-
-    def wait_until_live(self, seconds: float = 60.0) -> None:
-        """Wait until the service answers.
-
-        Raises:
-            ServiceUnreachableError, NoAnswerError: It did not in time.
-        """
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                self.check_live()
-            except (ServiceUnreachableError, NoAnswerError):
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
-            else:
-                return
-
-    @property
-    def host(self) -> str:
-        """Name or address of the service's machine."""
-        return httpx.URL(self.url).host
-
-    @property
-    def port(self) -> int:
-        """TCP port of the service."""
-        address = httpx.URL(self.url)
-        return address.port or (443 if address.scheme == "https" else 80)
-
-    def check_live(self) -> None:
-        """Ask once whether the service answers.
-
-        Raises:
-            ServiceUnreachableError, NoAnswerError: It does not.
-        """
-        self._send("GET", "/health/live")
 
     def whoami(self) -> WhoAmI:
         """Whom the service takes this client for."""
@@ -141,17 +91,26 @@ class Client:
 
     def samples(self, name: str, *, limit: int = 100, cursor: str | None = None, **filters: str) -> SamplePage:
         """A page of samples."""
-        return self._json("GET", f"/campaigns/{name}/samples", SamplePage, params=_params(filters, limit, cursor))
+        return self._json(
+            "GET", f"/campaigns/{name}/samples", SamplePage, params=page_parameters(filters, limit, cursor)
+        )
 
     def every_sample(self, name: str, **filters: str) -> Iterator[SampleView]:
         """All samples, page by page."""
-        cursor = None
-        while True:
-            page = self.samples(name, limit=1000, cursor=cursor, **filters)
-            yield from page.samples
-            cursor = page.next_cursor
-            if cursor is None:
-                return
+        return self._every(f"/campaigns/{name}/samples", SamplePage, lambda page: page.samples, 1000, filters)
+
+    def labels(self, name: str, *, limit: int = 1000, cursor: str | None = None, **filters: str) -> LabelPage:
+        """A page of current labels; `filters` as `GET /campaigns/{campaign}/labels` takes them."""
+        return self._json("GET", f"/campaigns/{name}/labels", LabelPage, params=page_parameters(filters, limit, cursor))
+
+    def every_label(self, name: str, **filters: str) -> Iterator[Label]:
+        """All current labels, page by page."""
+        return self._every(f"/campaigns/{name}/labels", LabelPage, lambda page: page.labels, 1000, filters)
+
+    def every_comment(self, name: str, *, flagged: bool = False) -> Iterator[Comment]:
+        """All comments, newest first, page by page; `flagged`: open ones that ask somebody to look."""
+        filters = {"flagged": str(flagged).lower()}
+        return self._every(f"/campaigns/{name}/comments", CommentPage, lambda page: page.comments, 1000, filters)
 
     def query(
         self, name: str, annotator: str, query_size: int, strategy: "StrategyConfig | None" = None,
@@ -233,7 +192,7 @@ class Client:
 
         A connection that breaks, as when the service is restarted, is taken up again where it broke, for a minute.
         """
-        for event, data in resumed(lambda seen: self._stream(f"/campaigns/{name}/rounds/{number}/events", seen)):
+        for event, data in resumed(lambda seen: self._lines(f"/campaigns/{name}/rounds/{number}/events", seen)):
             if event == "progress":
                 yield self._decoded(data, ProgressLine)
             elif event == "state":
@@ -328,62 +287,3 @@ class Client:
         path = f"/campaigns/{name}/predictions/{task}"
         headers = {"Accept": "application/json, image/tiff"}
         return self._send("POST", path, files={"image": ("image", image)}, headers=headers).content
-
-    def _json(
-        self,
-        method: str,
-        path: str,
-        kind: type[T],
-        *,
-        body: object = None,
-        timeout: float | None = None,
-        **options: Any,
-    ) -> T:
-        if body is not None:
-            options["content"] = msgspec.json.encode(body)
-            options["headers"] = {"Content-Type": "application/json"}
-        if timeout is not None:
-            options["timeout"] = timeout
-        return self._decoded(self._send(method, path, **options).content, kind)
-
-    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        with faults(self.url):
-            response = self._http.request(method, path, **options)
-            while response.status_code == httpx.codes.TOO_MANY_REQUESTS:  # nothing was done yet
-                time.sleep(float(response.headers.get("Retry-After", 1)))
-                response = self._http.request(method, path, **options)
-        if not response.is_success:
-            self._raise_problem(response)
-        return response
-
-    def _stream(self, path: str, seen: str) -> Iterator[str]:
-        """Lines of a stream of server-sent events after the one with the id `seen`."""
-        options: dict[str, Any] = {"timeout": httpx.Timeout(60, connect=5), "headers": {"Last-Event-ID": seen}}
-        with faults(self.url), self._http.stream("GET", path, **options) as response:
-            if not response.is_success:
-                response.read()
-                self._raise_problem(response)
-            yield from response.iter_lines()
-
-    def _decoded(self, content: bytes, kind: type[T]) -> T:
-        try:
-            return msgspec.json.decode(content, type=kind)
-        except msgspec.DecodeError as error:
-            raise ForeignAnswerError(
-                f"what answers at {self.url} is no al-loop service of this version: {error}"
-            ) from error
-
-    def _raise_problem(self, response: httpx.Response) -> NoReturn:
-        try:
-            facts = msgspec.json.decode(response.content, type=dict[str, Any])
-        except msgspec.DecodeError:
-            facts = {}
-        unexplained = f"status {response.status_code} without a reason from {self.url}: is it an al-loop service?"
-        raise ServiceError(response.status_code, str(facts.get("detail", unexplained)), facts)
-
-
-def _params(filters: dict[str, str], limit: int, cursor: str | None) -> dict[str, str | int]:
-    params: dict[str, str | int] = {"limit": limit, **filters}
-    if cursor is not None:
-        params["cursor"] = cursor
-    return params

@@ -1,24 +1,15 @@
-"""What operators do to a campaign, beside the calls that everybody makes."""
+"""What operators do to a campaign, beside the calls that everybody makes.
 
-from collections.abc import Mapping
+`asynchronous/operators.py` is written from this file by `make async-client`.
+"""
+
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Literal
 from urllib.parse import quote
 
 import msgspec
 
-from al_loop.domain.campaigns import CampaignSettings, ClassRequest, Deletion
-from al_loop.domain.comparisons import ComparisonRequest, ComparisonView
-from al_loop.domain.gate import ShadowReport
-from al_loop.domain.lineage import LabelLineage, VersionLineage
-from al_loop.domain.quality import StopAdvice
-from al_loop.domain.retention import PruneReport
-from al_loop.domain.retraining import PolicyPreview, RetrainPolicy
-from al_loop.domain.round_diffs import RoundDiff
-from al_loop.domain.round_reports import RoundReport
-from al_loop.domain.rounds import ModelVersion
-from al_loop.domain.webhooks import Delivery, DeliveryState
-from al_loop.upkeep.archive import Compression
-from service.answers import (
+from al_loop.client.answers import (
     AuditPage,
     CampaignView,
     ClassList,
@@ -34,8 +25,21 @@ from service.answers import (
     ScenePredictionView,
     WebhookView,
 )
-from service.client.faults import faults
-from service.client.http import Client
+from al_loop.client.exchange import page_parameters
+from al_loop.client.http import Client
+from al_loop.domain.audit import AuditEntry
+from al_loop.domain.campaigns import CampaignSettings, ClassRequest, Deletion
+from al_loop.domain.comparisons import ComparisonRequest, ComparisonView
+from al_loop.domain.gate import ShadowReport
+from al_loop.domain.lineage import LabelLineage, VersionLineage
+from al_loop.domain.quality import StopAdvice
+from al_loop.domain.retention import PruneReport
+from al_loop.domain.retraining import PolicyPreview, RetrainPolicy
+from al_loop.domain.round_diffs import RoundDiff
+from al_loop.domain.round_reports import RoundReport
+from al_loop.domain.rounds import ModelVersion
+from al_loop.domain.webhooks import Delivery, DeliveryState
+from al_loop.upkeep.archive import Compression
 
 
 class OperatorClient(Client):
@@ -43,14 +47,15 @@ class OperatorClient(Client):
 
     def audit(self, campaign: str | None = None, *, limit: int = 100, cursor: str | None = None) -> AuditPage:
         """A page of who changed what, newest first."""
-        parameters = {"campaign": campaign, "limit": limit, "cursor": cursor}
-        return self._json("GET", "/audit", AuditPage, params={k: v for k, v in parameters.items() if v is not None})
+        return self._json("GET", "/audit", AuditPage, params=page_parameters({"campaign": campaign}, limit, cursor))
+
+    def every_audit_entry(self, campaign: str | None = None) -> Iterator[AuditEntry]:
+        """Who changed what, newest first, page by page."""
+        return self._every("/audit", AuditPage, lambda page: page.entries, 1000, {"campaign": campaign})
 
     def readiness(self) -> dict[str, Any]:
         """What `/health/ready` says, whether the service is ready or not."""
-        with faults(self.url):
-            response = self._http.get("/health/ready")
-        return self._decoded(response.content, dict[str, Any])
+        return self._any_json("/health/ready", dict[str, Any])
 
     def encoder_problem(self) -> str | None:
         """Why the service cannot use the encoder with ImageNet weights, in one sentence; None: it can."""
@@ -73,12 +78,7 @@ class OperatorClient(Client):
     def backup(self, out: BinaryIO, *, embeddings: bool, compression: Compression) -> None:
         """Write the whole data directory of the service into a file, as an archive."""
         params = {"embeddings": str(embeddings).lower(), "compression": compression}
-        with faults(self.url), self._http.stream("POST", "/backup", params=params, timeout=3600.0) as response:
-            if not response.is_success:
-                response.read()
-                self._raise_problem(response)
-            for part in response.iter_raw():
-                out.write(part)
+        self._download("POST", "/backup", out, raw=True, params=params, timeout=3600.0)
 
     def predict_scene(self, name: str, asked: dict[str, Any]) -> ScenePredictionView:
         """Have a scene predicted; `asked` as `POST /campaigns/{campaign}/scene-predictions` takes it."""
@@ -94,26 +94,20 @@ class OperatorClient(Client):
 
     def scene_prediction_file(self, name: str, number: int, out: BinaryIO) -> None:
         """Write the file that it made."""
-        self._download(f"/campaigns/{name}/scene-predictions/{number}/result", {}, out)
+        path = f"/campaigns/{name}/scene-predictions/{number}/result"
+        self._download("GET", path, out, timeout=3600.0)
 
     def export_to(self, name: str, export_format: str, out: BinaryIO, options: Mapping[str, Any] | None = None) -> None:
         """Write the current labels; `options` as `GET /campaigns/{campaign}/export` takes them."""
-        self._download(f"/campaigns/{name}/export", {"format": export_format, **(options or {})}, out)
+        params = {"format": export_format, **(options or {})}
+        self._download("GET", f"/campaigns/{name}/export", out, params=params, timeout=3600.0)
 
     def model_files(
         self, name: str, version: str, export_format: str, out: BinaryIO, options: Mapping[str, Any]
     ) -> None:
         """Write a model version as other programs take it: a zip, or an ONNX file."""
-        params = {"format": export_format, **options}
-        self._download(f"/campaigns/{name}/models/{version}/export", params, out)
-
-    def _download(self, path: str, params: Mapping[str, Any], out: BinaryIO) -> None:
-        with faults(self.url), self._http.stream("GET", path, params=params, timeout=3600.0) as response:
-            if not response.is_success:
-                response.read()
-                self._raise_problem(response)
-            for part in response.iter_bytes():
-                out.write(part)
+        path, params = f"/campaigns/{name}/models/{version}/export", {"format": export_format, **options}
+        self._download("GET", path, out, params=params, timeout=3600.0)
 
     def advice(self, name: str, labels: int = 100) -> StopAdvice:
         """What more labels would bring and cost."""
@@ -234,6 +228,11 @@ class OperatorClient(Client):
         """The newest deliveries of a webhook."""
         params = {"limit": limit} if state is None else {"limit": limit, "state": state}
         return self._json("GET", f"/webhooks/{webhook_id}/deliveries", DeliveryPage, params=params)
+
+    def every_delivery(self, webhook_id: int, state: DeliveryState | None = None) -> Iterator[Delivery]:
+        """All deliveries of a webhook, newest first, page by page."""
+        path = f"/webhooks/{webhook_id}/deliveries"
+        return self._every(path, DeliveryPage, lambda page: page.deliveries, 1000, {"state": state})
 
     def delivery(self, webhook_id: int, delivery_id: int) -> Delivery:
         """One delivery."""

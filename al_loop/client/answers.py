@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from al_loop.domain.audit import AuditEntry
+from al_loop.domain.audit import AuditEntry, Role
 from al_loop.domain.campaigns import BandDecision, CampaignSettings
 from al_loop.domain.gate import Challenger, GateReport
 from al_loop.domain.imports import ImportCounts
@@ -29,10 +29,9 @@ from al_loop.domain.rounds import (
 from al_loop.domain.samples import DuplicateGroup, SampleCounts, SampleView
 from al_loop.domain.scene_predictions import ScenePrediction
 from al_loop.domain.webhooks import Delivery, EventKind
+from al_loop.records.model_card import TaskName, TaskSpec
+from al_loop.records.runs import ProgressLine
 from al_loop.scoring.head_report import HeadReport
-from models.card import TaskName, TaskSpec
-from models.progress import ProgressLine
-from service.settings import Role
 
 
 class CurrentModel(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.client.errors import NoAnswerError
-from service.client.events import resumed
+from al_loop.client.errors import NoAnswerError
+from al_loop.client.events import resumed
 
 
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.client.events.PAUSE_S", 0.0)
+    monkeypatch.setattr("al_loop.client.events.PAUSE_S", 0.0)
 
 
 def test_broken_stream_goes_on_after_the_last_id() -> None:
@@ -41,7 +41,7 @@ def test_stream_that_never_opened_or_stays_away_is_an_error(monkeypatch: pytest.
 
     with pytest.raises(NoAnswerError, match="nothing there"):
         next(resumed(closed))
-    monkeypatch.setattr("service.client.events.RECONNECT_S", 0.0)
+    monkeypatch.setattr("al_loop.client.events.RECONNECT_S", 0.0)
     events = resumed(away)
     assert next(events) == ("state", b"{1}")
     with pytest.raises(NoAnswerError, match="gone"):

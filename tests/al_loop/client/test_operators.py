@@ -2,9 +2,9 @@
 
 import pytest
 
+from al_loop.client.errors import ServiceError
+from al_loop.client.operators import OperatorClient
 from al_loop.domain.campaigns import ClassRequest
-from service.client.errors import ServiceError
-from service.client.operators import OperatorClient
 
 
 def test_names_with_slashes_and_percent_signs_reach_their_class(land_url: str) -> None:
