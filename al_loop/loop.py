@@ -45,6 +45,7 @@ from al_loop.serving.predictions import PredictionService
 from al_loop.serving.sam.outline import OutlineService
 from al_loop.serving.scene_predictions import ScenePredictionRunner
 from al_loop.serving.shadow.answering import ShadowModel
+from al_loop.serving.tensors import TensorService
 from al_loop.serving.uncertain_points import UncertainPoints
 from al_loop.serving.uncertainty.service import UncertaintyService
 from al_loop.store import LabelStore
@@ -178,6 +179,7 @@ class Loop:
             self.store, self.server, clock, journal=self.layout.shown_journal, max_bytes=max_image_bytes,
             errors=errors, shadow=self.shadow,
         )  # fmt: skip
+        self.tensors = TensorService(self.store, self.server, max_bytes=max_image_bytes)
         self.relabels = RelabelQueue(self.store, self.server, self._embeddings)
         self.model_agreement = SuccessiveModels(self.store, self._embeddings)
         self.savings = SavingsReporter(self.store, self.scores.of)

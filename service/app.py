@@ -34,6 +34,7 @@ from service.routes.advice import AdviceController
 from service.routes.agreement import AgreementController
 from service.routes.assists import AssistController
 from service.routes.backup import BackupController
+from service.routes.bare_predictions import BarePredictionController
 from service.routes.campaigns import CampaignController
 from service.routes.classes import ClassController
 from service.routes.comments import CommentController
@@ -45,6 +46,7 @@ from service.routes.leases import LeaseController
 from service.routes.lineage import LineageController
 from service.routes.model_cards import ModelCardController
 from service.routes.model_versions import ModelVersionController
+from service.routes.open_inference import OpenInferenceController
 from service.routes.page import PAGE
 from service.routes.people import PeopleController
 from service.routes.pictures import PictureController
@@ -96,6 +98,8 @@ CONTROLLERS = (
     ModelCardController,
     PruningController,
     PredictionController,
+    OpenInferenceController,
+    BarePredictionController,
     AssistController,
     ScaneoController,
     WebhookController,

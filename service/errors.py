@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import MediaType, Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.openapi.datastructures import ResponseSpec
 
 from al_loop import errors as loop
@@ -61,6 +61,29 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     """For a malformed body: one entry a field, with its JSON path and what is wrong."""
 
 
+V2_ERRORS, SENTENCES = "v2_errors", "sentences"
+"""Keys of a handler's `opt`: errors in the form of the Open Inference Protocol; as one sentence."""
+
+
+BARE = ("/classification", "/segmentation")
+"""Where models are named beside the root, see `service.routes.bare_predictions`."""
+
+
+class V2Error(msgspec.Struct, frozen=True, kw_only=True):
+    """What the Open Inference Protocol answers instead of a problem."""
+
+    error: str
+    """What was wrong and what to do."""
+
+
+def v2_problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """As `problems`, for routes of the Open Inference Protocol."""
+    return {
+        status: ResponseSpec(V2Error, description=HTTPStatus(status).phrase, generate_examples=False)
+        for status in statuses
+    }
+
+
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
     """OpenAPI entries for the problems that a handler can answer with."""
     return {
@@ -85,6 +108,8 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     """Turn any error into an answer; the internals of an unforeseen one stay in the log."""
     headers: dict[str, str] = {}
     facts: dict[str, Any] = {}
+    if isinstance(error, MethodNotAllowedException) and _only_a_model(request):
+        error = NotFoundException()
     if isinstance(error, HTTPException):
         status, detail = error.status_code, _detail(error)
         headers.update(error.headers or {})
@@ -107,6 +132,8 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
         headers.setdefault("Retry-After", str(max(1, round(getattr(error, "retry_after_s", 1)))))
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
+    if _speaks_v2(request):
+        return Response(V2Error(error=detail), status_code=status, media_type=MediaType.JSON, headers=headers)
     if _wants_sentence(request):
         return Response(detail, status_code=status, media_type=MediaType.TEXT, headers=headers)
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
@@ -116,7 +143,25 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
 
 def _wants_sentence(request: Request[Any, Any, Any]) -> bool:
     """Prediction routes answer one plain sentence, which SCANEO shows to the annotator, unless JSON is asked for."""
-    return "/predictions/" in request.scope["path"] and "json" not in request.headers.get("accept", "")
+    predicts = "/predictions/" in request.scope["path"] or _opt(request, SENTENCES)
+    return predicts and "json" not in request.headers.get("accept", "")
+
+
+def _speaks_v2(request: Request[Any, Any, Any]) -> bool:
+    """Routes of the Open Inference Protocol have errors of their own form."""
+    return _opt(request, V2_ERRORS) or f"{request.scope['path']}/".startswith("/v2/")
+
+
+def _only_a_model(request: Request[Any, Any, Any]) -> bool:
+    """Whether nothing but the route of any model takes a path: a page that is looked for there is not there."""
+    path = request.scope["path"].rstrip("/")
+    bare = path.count("/") == 1 or path.rpartition("/")[0] in BARE
+    return bare and all(route.path_format != path for route in request.app.routes)
+
+
+def _opt(request: Request[Any, Any, Any], key: str) -> bool:
+    handler = request.scope.get("route_handler")
+    return handler is not None and bool(handler.opt.get(key))
 
 
 def _fields(error: HTTPException) -> list[dict[str, str]]:

@@ -183,6 +183,7 @@ TASK_NAMES = {"classification", "segmentation", "detection"}
 FOREIGN = (  # where a format of others names the tasks, and the tasks themselves
     "models.tasks", "al_loop.scaneo", "al_loop.campaigns.importing", "al_loop.campaigns.exporting",
     "al_loop.campaigns.scaneo_format", "al_loop.campaigns.stac", "service.scaneo", "service.openapi",
+    "service.routes.bare_predictions",
 )  # fmt: skip
 MOST_BRANCHES = 31
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from al_loop.campaigns.exporting import MEDIA_TYPES
+from service.openapi.open_inference import infer_body
 from service.openapi.uploads import prompt_body, upload_body
 
 Document = dict[str, Any]
@@ -21,12 +22,15 @@ FILES: dict[str, dict[str, Document]] = {
     "predictSegmentation": {"image/tiff": BYTES},
 }
 """Content of the 200 of a route by content type."""
+BARE_PREDICTIONS = ("predict", "classificationByModel", "segmentationByModel")
+"""Predictions at the root, see `service.routes.bare_predictions`."""
 EMPTY_POOL = {"openQuery", "openRelabelQuery", "openScaneoBatch"}
 """Routes that answer 200 instead of 201 where there is nothing to hand out."""
 NOT_MODIFIED = {"getThumbnail", "getOverlay", "getTile"}
 UPLOADS = {
-    **dict.fromkeys(("predictClassification", "predictSegmentation", "predictOther"), upload_body()),
+    **dict.fromkeys(("predictClassification", "predictSegmentation", "predictOther", *BARE_PREDICTIONS), upload_body()),
     "outlinePoints": prompt_body(),
+    **dict.fromkeys(("v2Infer", "v2InferOfVersion"), infer_body()),
 }
 """Bodies that routes read by hand."""
 
@@ -56,7 +60,7 @@ def _complete(operation: Document, path: str) -> None:
         answers["200"] = answers["201"] | {"description": "There is nothing to hand out; `reason` says why."}
     if name in UPLOADS:
         operation["requestBody"] = UPLOADS[name].to_schema()
-    if "/predictions/" in path:
+    if "/predictions/" in path or name in BARE_PREDICTIONS:
         for status, answer in answers.items():
             if int(status) >= 400:
                 answer["content"]["text/plain"] = {"schema": {"type": "string"}}

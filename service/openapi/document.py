@@ -12,7 +12,7 @@ from litestar.openapi.spec import Components, OpenAPI, Reference, SecurityScheme
 
 from al_loop import __version__
 from service.errors import PROBLEM_JSON
-from service.openapi.contents import complete
+from service.openapi.contents import BARE_PREDICTIONS, complete
 from service.openapi.docstrings import classes_by_name, field_docstrings, summary
 from service.openapi.words import FIELDS, PARAMETERS, TAGS
 from service.page.static import way_to_root
@@ -123,11 +123,12 @@ def _describe(operation: Document, method: str, path: str) -> None:
             parameter["description"] = PARAMETERS[parameter["name"]]
     first = SENTENCE.match(operation.get("description", ""))
     if first:
-        operation["summary"] = " ".join(first[1].split())
+        operation["summary"] = " ".join(first[1].split()) + (", by its version" if "/versions/" in path else "")
     if operation.get("operationId") not in NEVER_REFUSED:
         operation["responses"].setdefault("503", _problem("Too much is waiting; come back after `Retry-After` seconds"))
         if method != "get" or operation.get("operationId") in WRITES_FILES:
             operation["responses"].setdefault("507", _problem("The disk is full; nothing was stored"))
     if "401" in operation["responses"]:
-        schemes = [HEADER, QUERY] if "/predictions/" in path else [HEADER]
+        in_url = "/predictions/" in path or operation.get("operationId") in BARE_PREDICTIONS
+        schemes = [HEADER, QUERY] if in_url else [HEADER]
         operation["security"] = [{scheme: []} for scheme in schemes]

@@ -238,6 +238,8 @@ TAGS = {
     "comparisons": "One model for each task beside one for all of them, under equal recipes and seeds.",
     "models": "Versions that rounds made: look at their cards, promote one, roll back.",
     "predictions": "Ask the serving model about an image. SCANEO calls these routes, too.",
+    "open inference": "The Open Inference Protocol v2, for programs that speak to any model server; a campaign is a "
+    "model.",
     "suggestions": "Answers that the serving model suggests to annotators, and what became of them.",
     "scaneo": "The link of a campaign to one in SCANEO: labels flow in, ranked batches and boxes flow out.",
     "webhooks": "Where other programs are told of rounds, models, pools and links; signed after Standard Webhooks.",

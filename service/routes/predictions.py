@@ -50,7 +50,7 @@ class PredictionController(Controller):
 
         As of all tasks, `X-Model-Version` names the version that answered.
         """
-        return await _predicted(loop, campaign, "classification", await read_image(request))
+        return await predicted(loop, campaign, "classification", await read_image(request))
 
     @post(
         "/segmentation",
@@ -70,7 +70,7 @@ class PredictionController(Controller):
 
         0 = background, k = k-th class.
         """
-        return await _predicted(loop, campaign, "segmentation", await read_image(request), media_type="image/tiff")
+        return await predicted(loop, campaign, "segmentation", await read_image(request))
 
     @post(
         "/detection",
@@ -90,7 +90,7 @@ class PredictionController(Controller):
         With `features` in EPSG:4326 where the image has a CRS that knows its place on Earth. SCANEO calls no such
         route: there boxes are offered as annotations, see `POST .../scaneo/suggestions`.
         """
-        return await _predicted(loop, campaign, "detection", await read_image(request))
+        return await predicted(loop, campaign, "detection", await read_image(request))
 
     @post(
         "/sam",
@@ -141,17 +141,16 @@ class PredictionController(Controller):
         """The answer to a task without a route of its own."""
         target = await sync_to_thread(loop.store.campaigns.get, campaign)
         if target.task(task) is not None:
-            return await _predicted(loop, campaign, task, await read_image(request))
+            return await predicted(loop, campaign, task, await read_image(request))
         raise NotFoundError("task", task, "use classification, segmentation, detection or sam")
 
 
-async def _predicted(
-    loop: Loop, campaign: str, task: TaskName, data: bytes, *, media_type: str | None = None
-) -> Response[Any]:
+async def predicted(loop: Loop, campaign: str, task: TaskName, data: bytes) -> Response[Any]:
     """The answer to a task, with the version that gave it in a header: `GET .../models/{version}/lineage` goes on."""
     versions: list[str] = []
     answer = await small_first(partial(loop.predictions.predict, campaign, task, data, note_version=versions.append))
-    return Response(answer, media_type=media_type, headers={MODEL_VERSION: versions[-1]})
+    kind = "image/tiff" if isinstance(answer, bytes) else None
+    return Response(answer, media_type=kind, headers={MODEL_VERSION: versions[-1]})
 
 
 def _outlined(loop: Loop, target: Campaign, feature: dict[str, Any]) -> Response[dict[str, Any]]:
