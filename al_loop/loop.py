@@ -14,6 +14,7 @@ from al_loop.campaigns.deletion import describe_deletion, remove_files
 from al_loop.campaigns.imagery.copies import spare_copies
 from al_loop.campaigns.layout import DataLayout
 from al_loop.campaigns.leftovers import remove_leftovers
+from al_loop.campaigns.notices import campaign_notices
 from al_loop.domain.band_rules import check_bands
 from al_loop.domain.campaigns import Campaign, CampaignSettings, Deletion
 from al_loop.domain.round_limits import check_limits
@@ -334,6 +335,11 @@ class Loop:
             self.store.removals.remove_sample(campaign.campaign_id, copy.sample_id, self.clock())
             self.pictures.forget_sample(campaign, copy.sample_id)
         return [copy.path for copy in spare]
+
+    def notices(self, campaign: Campaign) -> list[str]:
+        """What an operator should know of a campaign, a line each, the most pressing first."""
+        cluster = [] if self.cluster is None or campaign.archived_at is not None else self.cluster.state.notices
+        return [*cluster, *campaign_notices(self.store, campaign)]
 
     def backup(self, *, embeddings: bool = False, compression: Compression = "none") -> BackupStream:
         """The present state of the data directory as an archive; see `take_backup`."""

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from al_loop.campaigns.notices import campaign_notices
 from al_loop.client.answers import (
     CampaignView,
     ClassList,
@@ -54,7 +53,7 @@ def campaign_view(loop: Loop, campaign: Campaign, *, told: bool = True) -> Campa
         else LastRound(
             number=last.number, state=last.state, verdict=last.verdict, error=last.error, choice=last.choice
         ),
-        notices=campaign_notices(loop.store, campaign),
+        notices=loop.notices(campaign),
         next_round=loop.outlook.of(campaign)
         if told
         else next_round_for_annotators(loop.store, campaign, counts, loop.clock()),

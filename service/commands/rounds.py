@@ -10,6 +10,7 @@ from rich.table import Table
 
 from al_loop.client.answers import RoundView
 from al_loop.client.errors import ServiceError
+from al_loop.domain.durations import duration
 from al_loop.domain.rounds import Round, RoundState
 from al_loop.errors import NotFoundError
 from models.progress import ProgressLine
@@ -279,13 +280,3 @@ def _numbers(line: ProgressLine) -> str:
     if line.total_seconds_left is not None:
         parts.append(f"{duration(line.total_seconds_left)} left of the round")
     return ", ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """For people: "40 s", "3 min 20 s", "2 h 5 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

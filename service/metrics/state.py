@@ -42,6 +42,10 @@ class ServiceState(Collector):
         yield lag
         failing = len(loop.tick_errors.problems)
         yield _gauge("al_loop_failing_work", "Work that fails and is tried again, see /health/ready", failing)
+        cluster = GaugeMetricFamily("al_loop_cluster_up", "Whether the Ray cluster can be used; absent without one")
+        if loop.cluster is not None:
+            cluster.add_metric([], float(loop.cluster.state.problem is None))
+        yield cluster
         yield from self._jobs()
         yield from self._webhooks()
 

@@ -41,6 +41,8 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     cluster: str
     """"ok", "none" where rounds run on this machine, or why the Ray cluster cannot be used: then rounds wait or fail
     and are tried again, and everything else goes on."""
+    cluster_returned: str | None = None
+    """For an hour: that the Ray cluster can be used again, since when, and how long it could not; else null."""
     disk: str
     """"ok", or that less than 100 MB are free or that nothing can be written."""
     disk_free_mb: int
@@ -122,6 +124,7 @@ class HealthController(Controller):
             encoder=embedding_problem() or "ok",
             features=installed_features(),
             cluster=_cluster(loop),
+            cluster_returned=None if loop.cluster is None else loop.cluster.state.returned,
             disk=problem or warning or "ok",
             webhooks=_webhooks(loop),
             disk_free_mb=loop.disk.free_bytes // 1_000_000,

@@ -24,7 +24,7 @@ def promtool(*arguments: str) -> str:
 
 
 def test_rules_are_valid() -> None:
-    assert "SUCCESS: 17 rules found" in promtool("check", "rules", str(RULES))
+    assert "SUCCESS: 19 rules found" in promtool("check", "rules", str(RULES))
 
 
 def test_alerts_fire_when_they_should(tmp_path: Path) -> None:

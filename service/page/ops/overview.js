@@ -99,6 +99,8 @@ function health(ready) {
     ["scheduler", ...fine(ready.scheduler)],
     ["training", ...fine(ready.training)],
     ["encoder", ...fine(ready.encoder)],
+    ...(ready.cluster && ready.cluster !== "none" ? [["Ray cluster", ...fine(ready.cluster)]] : []),
+    ...(ready.cluster_returned ? [["", ready.cluster_returned]] : []),
     ["disk", `${(ready.disk_free_mb / 1000).toFixed(1)} GB free`],
   ];
   for (const [name, said] of Object.entries(ready.models ?? {})) {

@@ -12,6 +12,7 @@ from al_loop.domain.rounds import RoundState
 from al_loop.domain.webhooks import SUBSCRIBABLE
 from al_loop.runtime.cluster.config import RayConfig
 from al_loop.runtime.cluster.executor import RayExecutor
+from al_loop.runtime.cluster.reach import ClusterState
 from al_loop.training import installed
 from tests.e2e.campaigns import Http, create, register, write_pool
 from tests.waiting import wait_for
@@ -107,15 +108,37 @@ def test_health_tells_of_failed_rounds_the_disk_and_whether_it_can_train(http: H
     assert (answer.status_code, answer.json()["webhooks"]) == (200, "1 deliveries were given up: al-loop webhook list")
 
 
-def test_health_tells_of_a_cluster_that_is_gone_and_stays_ready(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cluster_that_is_gone_and_comes_back_is_told_by_health_campaigns_and_metrics(
+    http: Http, imagery: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def notices(name: str) -> list[str]:
+        found: list[str] = http.get(f"/campaigns/{name}").json()["notices"]
+        return found
+
+    write_pool(imagery / "pool", 2, size=32)
+    for name in ("demo", "away"):
+        create(http, imagery / "pool", name)
+    http.patch("/campaigns/away", json={"archived": True})
     assert http.get("/health/ready").json()["cluster"] == "none"
-    cluster = RayExecutor(RayConfig(address="127.0.0.1:1", data="/"))
+    assert "al_loop_cluster_up 1" not in http.get("/metrics").text
+    answers = [False, True]
+    state = ClusterState("127.0.0.1:1", lambda address: answers.pop(0))
+    cluster = RayExecutor(RayConfig(address="127.0.0.1:1", data="/"), state=state)
     monkeypatch.setattr(http.app.state.loop, "cluster", cluster)
     assert http.get("/health/ready").json()["cluster"] == "ok"
     cluster.state.look()
     answer = http.get("/health/ready")
     assert answer.status_code == 200
     assert answer.json()["cluster"].startswith("the Ray cluster at 127.0.0.1:1 does not answer; start it")
+    assert [line.split(";")[0] for line in notices("demo")] == ["the Ray cluster at 127.0.0.1:1 does not answer"]
+    assert notices("away") == []  # archived: it trains nowhere
+    assert "al_loop_cluster_up 0.0" in http.get("/metrics").text
+    cluster.state.look()
+    said = http.get("/health/ready").json()
+    assert said["cluster"] == "ok"
+    assert notices("demo") == [said["cluster_returned"]]
+    assert said["cluster_returned"].startswith("the Ray cluster at 127.0.0.1:1 can be used again since ")
+    assert "al_loop_cluster_up 1.0" in http.get("/metrics").text
 
 
 def test_health_tells_that_training_is_not_installed(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
