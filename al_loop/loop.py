@@ -46,6 +46,7 @@ from al_loop.serving.predictions import PredictionService
 from al_loop.serving.sam.outline import OutlineService
 from al_loop.serving.scene_predictions import ScenePredictionRunner
 from al_loop.serving.shadow.answering import ShadowModel
+from al_loop.serving.shadow.homes import StoreHome
 from al_loop.serving.tensors import TensorService
 from al_loop.serving.uncertain_points import UncertainPoints
 from al_loop.serving.uncertainty.service import UncertaintyService
@@ -58,6 +59,7 @@ from al_loop.training.outlook import RoundOutlook
 from al_loop.training.pretrainings import PretrainingRunner
 from al_loop.training.retention.pruner import Pruner
 from al_loop.training.rounds import RoundRunner
+from al_loop.training.running.left_on_cluster import LeftOnCluster
 from al_loop.training.triggers.drift_watch import DriftWatch
 from al_loop.upkeep.archive import Compression
 from al_loop.upkeep.backup import BackupStream, take_backup
@@ -174,7 +176,7 @@ class Loop:
         self.scores = CurrentScores(self.store, self._embeddings)
         points = UncertainPoints(self.store, self.server, SpreadPoints(self.store))
         self.sampler = Sampler(self.store, self.scores, points=points)
-        self.shadow = ShadowModel(self.store, self.server, clock)
+        self.shadow = ShadowModel(StoreHome(self.store, self.server), clock)
         self.challengers = Challengers(self.store, self.server, self.shadow, clock)
         self.predictions = PredictionService(
             self.store, self.server, clock, journal=self.layout.shown_journal, max_bytes=max_image_bytes,
@@ -214,6 +216,8 @@ class Loop:
             self.scheduler.ticks.every(COPY_S, "copies of models for replicas", self.copies.copy)
         if cluster is not None:
             self.scheduler.ticks.every(CLUSTER_LOOK_S, "the Ray cluster", cluster.state.look)
+            left = LeftOnCluster(cluster, self.store, self.layout)
+            self.scheduler.ticks.every(CLUSTER_LOOK_S, "programs left on the Ray cluster", left.look)
         self.scheduler.ticks.every(MEASURE_S, "size of the data directory", self.disk.measure)
         self.store.removals.remove_orphans()
         remove_files(self.store, self.layout)

@@ -1,6 +1,7 @@
 """Gathers answers from the parts of the loop."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,6 +18,7 @@ from al_loop.client.answers import (
 )
 from al_loop.domain.campaigns import Campaign, ClassDetails
 from al_loop.domain.class_colours import class_colours
+from al_loop.domain.jobs import StoredJob
 from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.queries import WHY, HeldLease, QueryAnswer
 from al_loop.domain.rounds import CurvePoint, ModelVersion, Pretraining, PretrainingState, Round, RoundState
@@ -26,6 +28,8 @@ from al_loop.querying.points import with_answers
 from al_loop.serving.suggestions import class_shares, mask_regions, proposed_objects
 from al_loop.training.annotator_progress import next_round_for_annotators
 from models.card import TaskSpec
+
+View = TypeVar("View", bound=StoredJob)
 
 KEYS = "1234567890"
 """Of the first classes in use, on the page."""
@@ -89,13 +93,19 @@ def class_list(campaign: Campaign) -> ClassList:
     )
 
 
+def job_view(view: type[View], entry: StoredJob, **more: Any) -> View:  # noqa: ANN401  # fields of the view
+    """A job as it is stored, with what is known of it beside that: its progress, or the end of its log."""
+    fields: dict[str, Any] = {name: getattr(entry, name) for name in entry.__struct_fields__}
+    return view(**fields, **more)
+
+
 def round_view(loop: Loop, campaign: Campaign, entry: Round) -> RoundView:
     """A round with its history, the progress of a running one, or the end of the log of a failed one."""
-    fields = {name: getattr(entry, name) for name in Round.__struct_fields__}
     if entry.state is RoundState.FAILED:
-        fields["log"] = loop.rounds.log(campaign, entry.number)
-    return RoundView(
-        **fields,
+        entry = msgspec.structs.replace(entry, log=loop.rounds.log(campaign, entry.number))
+    return job_view(
+        RoundView,
+        entry,
         progress=loop.rounds.progress(campaign.campaign_id, entry.number),
         gate=loop.store.gate.report(campaign.campaign_id, entry.number),
         history=tuple(loop.store.rounds.events(campaign.campaign_id, entry.number)),
@@ -104,10 +114,9 @@ def round_view(loop: Loop, campaign: Campaign, entry: Round) -> RoundView:
 
 def pretraining_view(loop: Loop, campaign: Campaign, entry: Pretraining) -> PretrainingView:
     """A pretraining with the progress of a running one, or the end of the log of a failed one."""
-    fields = {name: getattr(entry, name) for name in Pretraining.__struct_fields__}
     if entry.state is PretrainingState.FAILED:
-        fields["log"] = loop.pretrainings.log(campaign, entry.number)
-    return PretrainingView(**fields, progress=loop.pretrainings.progress(campaign.campaign_id, entry.number))
+        entry = msgspec.structs.replace(entry, log=loop.pretrainings.log(campaign, entry.number))
+    return job_view(PretrainingView, entry, progress=loop.pretrainings.progress(campaign.campaign_id, entry.number))
 
 
 def suggestion(campaign: Campaign, entry: RememberedPrediction, *, regions: bool = False) -> Suggestion:

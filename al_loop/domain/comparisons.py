@@ -1,17 +1,16 @@
 """Comparisons: models of one task each against one model for all of them, and what came of it."""
 
-from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Literal
 
 import msgspec
 
+from al_loop.domain.jobs import JobState, StoredJob
 from al_loop.records.comparisons import ModelCosts, TaskComparison
 from al_loop.records.model_card import TaskName
 from al_loop.records.runs import ProgressLine
 
 
-class ComparisonState(StrEnum):
+class ComparisonState(JobState):
     """States of a comparison; the last four are ends."""
 
     QUEUED = "queued"
@@ -22,21 +21,6 @@ class ComparisonState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
-
-    @property
-    def is_end(self) -> bool:
-        """Whether nothing follows this state."""
-        return self in COMPARISON_ENDS
-
-
-COMPARISON_ENDS = frozenset(
-    {
-        ComparisonState.FINISHED,
-        ComparisonState.FAILED,
-        ComparisonState.CANCELLED,
-        ComparisonState.INTERRUPTED,
-    }
-)
 
 
 class ComparisonRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,21 +72,14 @@ class ComparisonResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the figures do not say."""
 
 
-class ModelComparison(msgspec.Struct, frozen=True, kw_only=True):
+class ModelComparison(StoredJob, frozen=True, kw_only=True):
     """One comparison."""
 
-    number: int
-    """Of the comparison."""
     request: ComparisonRequest
     """What was asked for."""
     state: ComparisonState
-    requested_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
     result: ComparisonResult | None
     """null until it is finished."""
-    error: str | None
-    """Why it failed or ended early, in one sentence."""
 
 
 class ComparisonView(ModelComparison, frozen=True, kw_only=True):

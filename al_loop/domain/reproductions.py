@@ -1,15 +1,14 @@
 """Reproductions: a round trained again from its manifest, and what came of it."""
 
-from datetime import datetime
-from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
+from al_loop.domain.jobs import JobState, StoredJob
 from al_loop.records.model_card import TaskName
 
 
-class ReproductionState(StrEnum):
+class ReproductionState(JobState):
     """States of a reproduction; the last four are ends."""
 
     QUEUED = "queued"
@@ -21,21 +20,6 @@ class ReproductionState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
-
-    @property
-    def is_end(self) -> bool:
-        """Whether nothing follows this state."""
-        return self in REPRODUCTION_ENDS
-
-
-REPRODUCTION_ENDS = frozenset(
-    {
-        ReproductionState.FINISHED,
-        ReproductionState.FAILED,
-        ReproductionState.CANCELLED,
-        ReproductionState.INTERRUPTED,
-    }
-)
 
 
 class FileDigest(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,20 +64,13 @@ class ReproductionResult(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the labels were put together again from their events, as the round's own file was gone."""
 
 
-class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
+class Reproduction(StoredJob, frozen=True, kw_only=True):
     """One round trained again."""
 
-    number: int
-    """Of the reproduction."""
     round_number: int
     """Number of the round that is trained again."""
     tolerance: float
     """How much a metric may differ where bits cannot be compared."""
     state: ReproductionState
-    requested_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
     result: ReproductionResult | None
     """null until it is finished."""
-    error: str | None
-    """Why it failed or ended early, in one sentence."""

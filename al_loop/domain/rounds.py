@@ -1,17 +1,17 @@
 """Rounds and pretrainings with their states, model versions, promotions, and points of the learning curve."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
+from al_loop.domain.jobs import JobState, StoredJob
 from al_loop.domain.retraining import TriggerName
 from al_loop.records.model_card import Evaluation, TaskName
 from al_loop.records.pretraining import PretrainConfig, PretrainSummary
 
 
-class RoundState(StrEnum):
+class RoundState(JobState):
     """States of a round; the last six are ends, of which a candidate may still become promoted or rejected."""
 
     QUEUED = "queued"
@@ -49,16 +49,12 @@ ROUND_ENDS = frozenset(
 StartedBy = TriggerName | Literal["hand", "deep"]
 
 
-class Round(msgspec.Struct, frozen=True, kw_only=True):
+class Round(StoredJob, frozen=True, kw_only=True):
     """One turn of the loop: snapshot, training, evaluation, gate, scoring."""
 
-    number: int
     state: RoundState
     reason: str
     """Why it was started: "ops", "new labels: 52", "interval"."""
-    requested_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
     version: str | None
     labels: int | None
     """Labelled samples outside the reserve in its snapshot."""
@@ -68,9 +64,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     evaluation: Evaluation | None
     verdict: str | None
     """What the gate decided and why, in one sentence."""
-    error: str | None
-    """Why it failed or ended early, in one sentence."""
-    log: list[str] = []
+    log: list[str] = msgspec.field(default_factory=list)
     """Last lines of the subprocess's log; filled for failed rounds."""
     left_out: str | None = None
     """Labelled images that it went on without, as their files are damaged or gone, in one sentence."""
@@ -206,7 +200,7 @@ class AnnotatorProgress(msgspec.Struct, frozen=True, kw_only=True):
     """Trouble that an annotator should know of, such as a mask in SCANEO that cannot be read."""
 
 
-class PretrainingState(StrEnum):
+class PretrainingState(JobState):
     """States of a pretraining; the last four are ends."""
 
     QUEUED = "queued"
@@ -218,39 +212,20 @@ class PretrainingState(StrEnum):
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
 
-    @property
-    def is_end(self) -> bool:
-        """Whether nothing follows this state."""
-        return self in PRETRAINING_ENDS
 
-
-PRETRAINING_ENDS = frozenset(
-    {
-        PretrainingState.FINISHED,
-        PretrainingState.FAILED,
-        PretrainingState.CANCELLED,
-        PretrainingState.INTERRUPTED,
-    }
-)
-
-
-class Pretraining(msgspec.Struct, frozen=True, kw_only=True):
+class Pretraining(StoredJob, frozen=True, kw_only=True):
     """One encoder in the making, or made."""
 
-    number: int
     state: PretrainingState
     config: PretrainConfig
     """As asked for, with the name of the encoder filled in."""
-    requested_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
     version: str | None
     """Name of the encoder and of its embeddings, `ssl-<number>`; None until it was exported."""
     summary: PretrainSummary | None
     """What was measured without a label; None until it was exported."""
     error: str | None
     """Why it failed or ended early, or what is left to do, in one sentence."""
-    log: list[str] = []
+    log: list[str] = msgspec.field(default_factory=list)
     """Last lines of the subprocess's log; filled for failed ones."""
 
 

@@ -1,16 +1,15 @@
 """Predictions of whole scenes: what is asked for, and what came of it."""
 
-from datetime import datetime
-from enum import StrEnum
 from typing import Annotated
 
 import msgspec
 
 from al_loop.domain.campaigns import PathText, ShortText
+from al_loop.domain.jobs import JobState, StoredJob
 from al_loop.records.scenes import SceneFormat, SceneResult
 
 
-class ScenePredictionState(StrEnum):
+class ScenePredictionState(JobState):
     """States of a prediction of a scene; the last four are ends."""
 
     QUEUED = "queued"
@@ -20,21 +19,6 @@ class ScenePredictionState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
-
-    @property
-    def is_end(self) -> bool:
-        """Whether nothing follows this state."""
-        return self in SCENE_PREDICTION_ENDS
-
-
-SCENE_PREDICTION_ENDS = frozenset(
-    {
-        ScenePredictionState.FINISHED,
-        ScenePredictionState.FAILED,
-        ScenePredictionState.CANCELLED,
-        ScenePredictionState.INTERRUPTED,
-    }
-)
 
 
 class ScenePredictionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,20 +38,13 @@ class ScenePredictionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_u
     smaller."""
 
 
-class ScenePrediction(msgspec.Struct, frozen=True, kw_only=True):
+class ScenePrediction(StoredJob, frozen=True, kw_only=True):
     """One prediction of a scene."""
 
-    number: int
-    """From 1 in each campaign."""
     asked: ScenePredictionRequest
     """What was asked for."""
     version: str
     """Of the model that answers."""
     state: ScenePredictionState
-    requested_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
     result: SceneResult | None
     """null until it is finished."""
-    error: str | None
-    """Why it failed or ended early, in one sentence."""

@@ -38,10 +38,10 @@ class Background:
                 self._jobs[key] = work, job
                 self._changed.notify_all()
 
-    def wait(self) -> None:
-        """Return once nothing is left to do."""
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Return once nothing is left to do; whether that came in time."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or not (self._jobs or self._busy))
+            return self._changed.wait_for(lambda: self._closed or not (self._jobs or self._busy), timeout_s)
 
     def close(self) -> None:
         """Finish the job at work, forget the others and stop. Safe to call twice."""

@@ -37,7 +37,7 @@ class ModelCopies:
         )
 
     def copy(self) -> None:
-        """Copy the versions that serve and are not there yet.
+        """Copy the versions that serve, or answer in the shadow, and are not there yet.
 
         Raises:
             ArtefactError: The place cannot be written.
@@ -45,17 +45,23 @@ class ModelCopies:
         if self._url is None:
             return
         for entry in self.state().campaigns:
-            if entry.version is None or entry.copy_key is None or entry.copy_key in self._copied:
-                continue
-            directory = self._server.registry(entry.campaign).path(entry.version)
-            Artefacts(self._url).put(entry.copy_key, {name: directory / name for name in FILES})
-            self._copied.add(entry.copy_key)
+            challenger = None if entry.challenger is None else entry.challenger.version
+            for version, key in ((entry.version, entry.copy_key), (challenger, entry.challenger_key)):
+                if version is None or key is None or key in self._copied:
+                    continue
+                directory = self._server.registry(entry.campaign).path(version)
+                Artefacts(self._url).put(key, {name: directory / name for name in FILES})
+                self._copied.add(key)
 
     def _served(self, campaign: Campaign) -> ServedCampaign:
         version = self._server.serving_version(campaign)
+        challenger = self._store.gate.challenger(campaign.campaign_id)
+        if challenger is not None and challenger.mode != "shadow":
+            challenger = None
         return ServedCampaign(
             campaign=campaign, version=version, copy_key=None if version is None else self._key(campaign, version),
-            hidden=self._store.scaneo.hidden(campaign.campaign_id),
+            hidden=self._store.scaneo.hidden(campaign.campaign_id), challenger=challenger,
+            challenger_key=None if challenger is None else self._key(campaign, challenger.version),
         )  # fmt: skip
 
     def _key(self, campaign: Campaign, version: str) -> str:

@@ -6,7 +6,7 @@ are read from the data directory that both see, or from where the writer lays co
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,10 +14,12 @@ from typing import Any, Protocol
 import msgspec
 
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.predictions import ShownPrediction
+from al_loop.domain.gate import Challenger
+from al_loop.domain.predictions import ShadowAnswer, ShownPrediction
 from al_loop.errors import AlLoopError, NoModelError, NotFoundError, WithheldError
 from al_loop.serving.prediction_log import packed
 from al_loop.serving.predictions import answer_image, read_for, untrained
+from al_loop.serving.shadow.answering import ShadowModel
 from models.card import TaskName
 from models.errors import ModelsError
 from models.inference.batching import Batcher
@@ -39,6 +41,10 @@ class ServedCampaign(msgspec.Struct, frozen=True, kw_only=True):
     """Folder of the version's copy; other files have another one."""
     hidden: list[str]
     """Classes that are not answered."""
+    challenger: Challenger | None = None
+    """A version that answers in the shadow; None: none does."""
+    challenger_key: str | None = None
+    """As `copy_key`, of the challenger."""
 
 
 class ServedState(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +64,10 @@ class StoreOwner(Protocol):
 
     def note(self, campaign: str, shown: ShownPrediction) -> bool:
         """Let it remember a prediction; returns whether the answer has to be withheld."""
+        ...
+
+    def record_shadow(self, campaign: str, answers: Sequence[ShadowAnswer]) -> None:
+        """Let it keep what a challenger would have answered."""
         ...
 
     def close(self) -> None:
@@ -99,6 +109,7 @@ class Replica:
         self._served: dict[str, ServedCampaign] = {}
         self._batchers: dict[int, tuple[str | None, Batcher]] = {}
         self._looking = threading.Lock()
+        self._shadow = ShadowModel(_WriterHome(writer, find, self._served), clock)
         self.problem: str | None = "nothing is known of the writer yet"
         """Why what serves here may not be what serves there; None: all is well."""
 
@@ -112,6 +123,20 @@ class Replica:
             if entry.campaign.campaign_id in batchers
         }
 
+    @property
+    def shadows(self) -> dict[str, str]:
+        """For people, by campaign: the version that answers in the shadow, and what it could not answer."""
+        found = {}
+        for name, entry in list(self._served.items()):
+            if entry.challenger is not None:
+                dropped, failed = self._shadow.counts(entry.campaign)
+                found[name] = f"{entry.challenger.version}: {dropped} images dropped, {failed} failed"
+        return found
+
+    def flush_shadow(self, timeout_s: float) -> bool:
+        """Return once what was answered so far is answered in the shadow, too; whether that came in time."""
+        return self._shadow.flush(timeout_s)
+
     def look(self) -> None:
         """Ask the writer what serves, and load what is new; requests go on meanwhile, on the versions they began with.
 
@@ -124,10 +149,18 @@ class Replica:
                 self.problem = str(error)
                 return
             problems = [sentence for entry in state.campaigns if (sentence := self._load(entry)) is not None]
-            self._served = {entry.campaign.name: entry for entry in state.campaigns}
+            gone = [
+                entry for name, entry in self._served.items() if name not in {e.campaign.name for e in state.campaigns}
+            ]
+            self._served.update({entry.campaign.name: entry for entry in state.campaigns})
+            for entry in gone:
+                self._served.pop(entry.campaign.name)
+                self._shadow.attend(entry.campaign, None)
+            for entry in state.campaigns:
+                self._shadow.attend(entry.campaign, entry.challenger)
             ids = {entry.campaign.campaign_id for entry in state.campaigns if entry.version is not None}
-            for gone in set(self._batchers) - ids:
-                self._batchers.pop(gone)[1].close()
+            for number in set(self._batchers) - ids:
+                self._batchers.pop(number)[1].close()
             self.problem = "; ".join(problems) or None
 
     def predict(self, campaign_name: str, task: TaskName, data: bytes, *, most_values: int | None = None) -> Any:  # noqa: ANN401  # each task's own
@@ -158,16 +191,21 @@ class Replica:
             check=lambda header, shown: select_bands(header.band_count, model.card, shown=shown),
         )
         hidden = () if asked.per_pixel else entry.hidden
+        image = read_for(model, upload)
         shown, answer = answer_image(
-            campaign, model, asked, read_for(model, upload), hidden,
-            pixel_hash=upload.pixel_hash, shown_at=self._clock(),
-        )  # fmt: skip
-        if self._writer.note(campaign_name, packed(shown, answer if asked.per_pixel else None)):
+            campaign, model, asked, image, hidden, pixel_hash=upload.pixel_hash, shown_at=self._clock()
+        )
+        codes = answer if asked.per_pixel else None
+        blind = self._writer.note(campaign_name, packed(shown, codes))
+        shown = msgspec.structs.replace(shown, blind=blind)
+        self._shadow.offer(campaign, asked, shown, codes, image, model.card.bands)
+        if blind:
             raise WithheldError
         return asked.response(answer, upload.header.crs, upload.header.transform)
 
     def close(self) -> None:
         """Let every model go."""
+        self._shadow.close()
         self._writer.close()
         with self._looking:
             for _, batcher in self._batchers.values():
@@ -189,3 +227,28 @@ class Replica:
             self._batchers[number] = entry.copy_key, loaded[1]
         logger.info("campaign %s: %s serves here", entry.campaign.name, entry.version)
         return None
+
+
+class _WriterHome:
+    """Where a challenger's model comes from, and where its answers go, at a replica: see `shadow.homes.ShadowHome`."""
+
+    def __init__(
+        self, writer: StoreOwner, find: Callable[[ServedCampaign], Path], served: Mapping[str, ServedCampaign]
+    ) -> None:
+        self._writer, self._find, self._served = writer, find, served
+
+    def find(self, campaign: Campaign, version: str) -> Path:
+        entry = self._entry(campaign)
+        return self._find(msgspec.structs.replace(entry, version=version, copy_key=entry.challenger_key))
+
+    def hidden(self, campaign: Campaign) -> Sequence[str]:
+        return self._entry(campaign).hidden
+
+    def record(self, campaign: Campaign, answers: Sequence[ShadowAnswer]) -> None:
+        self._writer.record_shadow(campaign.name, answers)
+
+    def _entry(self, campaign: Campaign) -> ServedCampaign:
+        entry = self._served.get(campaign.name)
+        if entry is None:
+            raise NotFoundError("campaign", campaign.name)
+        return entry

@@ -24,6 +24,8 @@ logger = logging.getLogger("al_loop.audit")
 READING = ("GET", "HEAD", "OPTIONS")
 MOST_BODY = 4000
 """Longer bodies are left out of the trail, such as a list of a thousand paths."""
+TOLD = "told"
+"""In the `opt` of a route that runs a model: it is logged like any other change, as it is no stream of images."""
 SECRETS = ("token",)
 CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
@@ -31,7 +33,8 @@ CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 class AuditMiddleware(ASGIMiddleware):
     """Notes each successful change that needed the role `ops` and each deletion; routes need not do anything.
 
-    Every change is logged, labels and leases among them.
+    Every change is logged, labels and leases among them: answers of models, of which there may be thousands, at the
+    level `debug`.
     """
 
     scopes = (ScopeType.HTTP,)
@@ -53,9 +56,13 @@ class AuditMiddleware(ASGIMiddleware):
 
         async def record_first(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] < 400:
-                if _is_audited(request):
+                options = request.route_handler.opt
+                if options.get(LANE) == PREDICTIONS:  # as many as there are images: not for the trail
+                    level = logging.INFO if options.get(TOLD) else logging.DEBUG
+                    _log(request, request.path_params.get("campaign"), level)
+                elif _is_audited(request):
                     await sync_to_thread(_record, app, request, bytes(body))
-                elif request.route_handler.opt.get(LANE) != PREDICTIONS:
+                else:
                     _log(request, request.path_params.get("campaign"))
             await send(message)
 
@@ -114,13 +121,14 @@ def _record(app: Litestar, request: Request[Any, Any, Any], body: bytes) -> None
         logger.exception("%s %s was carried out and could not be recorded", request.method, request.scope["path"])
 
 
-def _log(request: Request[Any, Any, Any], campaign: str | None) -> str:
+def _log(request: Request[Any, Any, Any], campaign: str | None, level: int = logging.INFO) -> str:
     """Log that a request changed something, without what was sent; returns the name of the action."""
-    identity, action = identity_of(request), str(getattr(request.route_handler, "operation_id", None))
+    handler = request.route_handler
+    identity, action = identity_of(request), str(getattr(handler, "operation_id", None) or handler.handler_name)
     who = (identity.name or identity.role) if identity else None
     about_request(campaign=campaign)
     said = f"{action}{f': campaign {campaign}' if campaign else ''}{f' by {who}' if who else ''}"
-    logger.info("%s", said, extra={"action": action})
+    logger.log(level, "%s", said, extra={"action": action})
     return action
 
 

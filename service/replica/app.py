@@ -38,6 +38,8 @@ class ReplicaReadiness(msgspec.Struct, frozen=True, kw_only=True):
     replica_of: str
     models: dict[str, str]
     """Version that answers for each campaign."""
+    shadow: dict[str, str]
+    """By campaign: the version that answers in the shadow here, and how many images it could not answer."""
     problem: str | None
     """Why what serves here may be older than what serves there."""
 
@@ -76,8 +78,9 @@ def ready(state: State) -> Response[ReplicaReadiness]:
     replica: Replica = state.replica
     known = state.looked_at and (replica.problem is None or bool(replica.serving))
     body = ReplicaReadiness(
-        ready=known, version=__version__, replica_of=state.writer_url, models=replica.serving, problem=replica.problem
-    )
+        ready=known, version=__version__, replica_of=state.writer_url, models=replica.serving,
+        shadow=replica.shadows, problem=replica.problem,
+    )  # fmt: skip
     return Response(body, status_code=200 if known else 503)
 
 

@@ -1,10 +1,12 @@
 """The writer of a replica, over HTTP."""
 
+from collections.abc import Sequence
+
 import httpx
 import msgspec
 
 from al_loop import __version__
-from al_loop.domain.predictions import ShownPrediction
+from al_loop.domain.predictions import ShadowAnswer, ShownPrediction
 from al_loop.errors import ConflictError, NotFoundError
 from al_loop.serving.replica import ServedState, WriterUnreachableError
 
@@ -57,6 +59,16 @@ class HttpWriter:
         except (msgspec.MsgspecError, KeyError) as error:
             raise WriterUnreachableError(self._url, f"it gave no answer of al-loop: {error}") from error
 
+    def record_shadow(self, campaign: str, answers: Sequence[ShadowAnswer]) -> None:
+        """See `al_loop.serving.replica.StoreOwner`.
+
+        Raises:
+            WriterUnreachableError: It does not answer, or refuses.
+            NotFoundError: It has no such campaign any more.
+            ConflictError: Another challenger, or none, answers in the shadow there now.
+        """
+        self._ask("POST", f"/replica/campaigns/{campaign}/shadow", msgspec.json.encode(answers))
+
     def close(self) -> None:
         """Close its connections."""
         self._http.close()
@@ -70,7 +82,7 @@ class HttpWriter:
         if answer.status_code == httpx.codes.NOT_FOUND and body is not None:
             raise NotFoundError("campaign", path.split("/")[3])
         if answer.status_code == httpx.codes.CONFLICT:
-            raise ConflictError("The campaign is another one now; ask again.")
+            raise ConflictError("The campaign, or its challenger, is another one now; ask again.")
         if not answer.is_success:
             raise WriterUnreachableError(self._url, f"it refused with status {answer.status_code}")
         return answer

@@ -6,8 +6,8 @@ from html import escape
 from al_loop.domain.round_reports import Measured
 from al_loop.domain.version_cards import CardTask, VersionCard
 from models.card import TrainingData
+from service.report.document import document
 from service.report.map import extent_told, map_svg
-from service.report.page import style
 
 SHOWN_PLACES = 50
 Row = Sequence[str]
@@ -28,23 +28,7 @@ def card_html(card: VersionCard) -> str:
         f'<section id="{key}"><h2>{escape(heading)}</h2>{places if key == "places" else ""}{_as_html(blocks)}</section>'
         for key, heading, blocks in _sections(card)
     )
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{escape(title)} · al-loop</title>
-<style>{style()}</style>
-</head>
-<body>
-<main>
-<header><h1>{escape(title)}</h1><p class="soft">{escape(_subtitle(card))}</p></header>
-{body}
-</main>
-</body>
-</html>
-"""
+    return document(title, f'<p class="soft">{escape(_subtitle(card))}</p>', body)
 
 
 def card_markdown(card: VersionCard) -> str:

@@ -5,7 +5,7 @@ from html import escape
 
 from al_loop.domain.comparisons import ComparisonResult, ModelComparison
 from models.training.measuring.figures import JOINT, ModelCosts, TaskComparison
-from service.report.page import style
+from service.report.document import document
 
 
 def render_comparison(campaign: str, entry: ModelComparison, result: ComparisonResult, plot: bytes) -> str:
@@ -23,24 +23,10 @@ def render_comparison(campaign: str, entry: ModelComparison, result: ComparisonR
     outcome = "".join(f"<li>{escape(_sentence(text))}</li>" for text in result.sentences)
     notices = "".join(f"<li>{escape(text)}</li>" for text in result.notices)
     image = base64.b64encode(plot).decode()
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{escape(title)} · al-loop</title>
-<style>{style()}</style>
-</head>
-<body>
-<main>
-<header>
-<h1>{escape(title)}</h1>
-<p class="soft">{when}One model for each task beside one for all of them, trained on the same snapshot under the same
-recipe with {seeds}, and measured on the same images of the test reserve. Ranges are 95 % intervals, resampled by place
-and seed.</p>
-</header>
-<section id="first"><h2>Outcome</h2><ul>{outcome}</ul></section>
+    under = f"""<p class="soft">{when}One model for each task beside one for all of them, trained on the same snapshot
+under the same recipe with {seeds}, and measured on the same images of the test reserve. Ranges are 95 % intervals,
+resampled by place and seed.</p>"""
+    body = f"""<section id="first"><h2>Outcome</h2><ul>{outcome}</ul></section>
 <section id="plot"><figure class="wide"><img alt="Differences of quality, and costs of the joint model as shares"
 src="data:image/png;base64,{image}"></figure></section>
 <section id="quality"><h2>Quality</h2>{_qualities(result)}</section>
@@ -48,11 +34,8 @@ src="data:image/png;base64,{image}"></figure></section>
 <p class="soft">Time of a run: the fastest of several, by one thread, the models in turn. Memory: what loading the model
 and running its largest batch adds to a process.</p></section>
 <section id="labels"><h2>Labels</h2>{_labels(result)}</section>
-<section id="notices"><h2>What the figures do not say</h2><ul>{notices}</ul></section>
-</main>
-</body>
-</html>
-"""
+<section id="notices"><h2>What the figures do not say</h2><ul>{notices}</ul></section>"""
+    return document(title, under, body)
 
 
 def _sentence(text: str) -> str:

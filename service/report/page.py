@@ -2,26 +2,19 @@
 
 import base64
 from collections.abc import Callable, Sequence
-from functools import cache
 from html import escape
-from importlib.resources import files
 
 from al_loop.domain.round_reports import ChosenLabels, Mistake, RoundReport, SliceReport, TaskReport
 from al_loop.serving.pictures.mistakes import CaptionedPicture
 from models.card import OtherMetric
 from models.tasks import kind_of
 from service.report.charts import confusion_table, measured, reliability_svg, reliability_table
+from service.report.document import document
 
 SHOWN_PLACES = 12
 
 PicturesOf = Callable[[str, Mistake], Sequence[CaptionedPicture]]
 """Task and mistake -> its pictures."""
-
-
-@cache
-def style() -> str:
-    """The stylesheet, which is all that the document's policy has to allow beside pictures in it."""
-    return files("service.report").joinpath("report.css").read_text(encoding="utf-8")
 
 
 OTHER_NAMES = {"f1_1px": "F1 within 1 px", "f1_2px": "F1 within 2 px", "cldice": "clDice"}
@@ -38,30 +31,11 @@ def render(report: RoundReport, pictures: PicturesOf) -> str:
     title = f"{report.campaign}, round {report.round_number}"
     when = "" if report.ended_at is None else f", {report.ended_at:%d %B %Y, %H:%M} UTC"
     body = "".join(_task(task, pictures) for task in report.tasks)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{escape(title)} · al-loop</title>
-<style>{style()}</style>
-</head>
-<body>
-<main>
-<header>
-<h1>{escape(title)}</h1>
-<p class="soft">{escape(report.version)}, {escape(report.state)}{when}: {report.labels:,} labels, measured on
-{report.reserve_labels:,} images of the test reserve, which no model was trained on. Ranges are 95 % intervals.</p>
-<p>{escape(report.verdict or "")}</p>
-</header>
-{_before_reading(report)}
-{body}
-{_chosen(report.chosen)}
-</main>
-</body>
-</html>
-"""
+    measured_on = f"measured on {report.reserve_labels:,} images of the test reserve, which no model was trained on"
+    under = f"""<p class="soft">{escape(report.version)}, {escape(report.state)}{when}: {report.labels:,} labels,
+{measured_on}. Ranges are 95 % intervals.</p>
+<p>{escape(report.verdict or "")}</p>"""
+    return document(title, under, f"{_before_reading(report)}\n{body}\n{_chosen(report.chosen)}")
 
 
 def _before_reading(report: RoundReport) -> str:

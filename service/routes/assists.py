@@ -14,6 +14,7 @@ from al_loop.domain.quality import AssistReport
 from al_loop.loop import Loop
 from al_loop.quality.suggestion_outcomes import assist_report
 from al_loop.serving.suggestions import accept_suggestion
+from service.access.audit import TOLD
 from service.access.tokens import requires
 from service.dependencies import TARGET, IdempotencyKey, request_key
 from service.errors import problems
@@ -44,7 +45,7 @@ class AssistController(Controller):
     @post(
         "/samples/{sample_id:int}/suggest",
         operation_id="suggestLabel",
-        opt={LANE: PREDICTIONS},
+        opt={LANE: PREDICTIONS, TOLD: True},
         status_code=200,
         responses=problems(400, 401, 403, 404, 409, 413, 415, 422, 503) | answer(200, list[Suggestion], SUGGESTIONS),
     )

@@ -24,6 +24,7 @@ from service.openapi.examples import COMPARE, json_body
 from service.report.comparison import render_comparison
 from service.requests.parameters import LARGEST_ID
 from service.routes.reports import report_policy
+from service.views import job_view
 
 ComparisonNumber = Annotated[int, PathParameter(ge=0, le=LARGEST_ID, description="Number of the comparison.")]
 
@@ -125,7 +126,6 @@ class ComparisonController(Controller):
         return comparison_png(result, f"{target.name}, comparison {entry.number}")
 
     def _view(self, loop: Loop, target: Campaign, entry: ModelComparison) -> ComparisonView:
-        fields = {name: getattr(entry, name) for name in ModelComparison.__struct_fields__}
         log = loop.comparisons.log(target, entry.number) if entry.state == "failed" else []
         progress = loop.comparisons.progress(target.campaign_id, entry.number)
-        return ComparisonView(**fields, progress=progress, log=log)
+        return job_view(ComparisonView, entry, progress=progress, log=log)

@@ -20,6 +20,7 @@ from service.limits.lanes import LANE, OPERATIONS
 from service.openapi.examples import REPRODUCE, json_body
 from service.requests.parameters import LARGEST_ID
 from service.schemas import ReproductionRequest
+from service.views import job_view
 
 RoundNumber = Annotated[int, PathParameter(ge=0, le=LARGEST_ID, description="Number of the round.")]
 LabelId = Annotated[int, PathParameter(ge=0, le=LARGEST_ID, description="Id of a label event.")]
@@ -119,5 +120,5 @@ class LineageController(Controller):
         return entry
 
     def _view(self, loop: Loop, target: Campaign, entry: Reproduction) -> ReproductionView:
-        fields = {name: getattr(entry, name) for name in Reproduction.__struct_fields__}
-        return ReproductionView(**fields, progress=loop.reproductions.progress(target.campaign_id, entry.number))
+        progress = loop.reproductions.progress(target.campaign_id, entry.number)
+        return job_view(ReproductionView, entry, progress=progress)

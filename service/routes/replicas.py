@@ -5,7 +5,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.predictions import ShownPrediction
+from al_loop.domain.predictions import ShadowAnswer, ShownPrediction
 from al_loop.loop import Loop
 from al_loop.serving.replica import ServedState
 from service.access.tokens import requires
@@ -32,3 +32,11 @@ class ReplicasController(Controller):
     ) -> dict[str, bool]:
         """Remember what a replica is about to answer; says whether it has to keep it to itself."""
         return {"withheld": loop.predictions.note(target, data)}
+
+    @post("/campaigns/{campaign:str}/shadow", status_code=200, dependencies=TARGET, sync_to_thread=True)
+    def record(
+        self, target: NamedDependency[Campaign], loop: NamedDependency[Loop], data: JSONBody[list[ShadowAnswer]]
+    ) -> dict[str, int]:
+        """Keep what the challenger would have answered at a replica."""
+        loop.challengers.record(target, data)
+        return {"answers": len(data)}

@@ -20,7 +20,8 @@ from service.access.tokens import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.limits.lanes import LANE, OPERATIONS
-from service.report.page import render, style
+from service.report.document import style
+from service.report.page import render
 from service.requests.parameters import LARGEST_ID
 
 PICTURE_PX = 256

@@ -16,6 +16,7 @@ from service.errors import problems
 from service.openapi.examples import SCENE, SCENE_AS_GEOJSON, json_body
 from service.requests.parameters import PathId
 from service.settings import Settings
+from service.views import job_view
 
 
 class ScenePredictionController(Controller):
@@ -93,5 +94,5 @@ class ScenePredictionController(Controller):
 
 
 def _view(loop: Loop, target: Campaign, entry: ScenePrediction) -> ScenePredictionView:
-    fields = {name: getattr(entry, name) for name in ScenePrediction.__struct_fields__}
-    return ScenePredictionView(**fields, progress=loop.scene_predictions.progress(target.campaign_id, entry.number))
+    progress = loop.scene_predictions.progress(target.campaign_id, entry.number)
+    return job_view(ScenePredictionView, entry, progress=progress)

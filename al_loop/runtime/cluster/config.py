@@ -80,11 +80,12 @@ program was ended on request, with all it had started."""
 LEAVE_FILE = "leave"
 """Left by a service that stops: a driver that is ended then leaves its program at work."""
 SUBMISSION_FILE = "submission.txt"
+DRIVER_SUFFIX = ".ray"
 
 
 def driver_directory(directory: Path) -> Path:
     """Where the driver of a program that leaves its artefacts in `directory` has its files."""
-    return directory.with_name(f"{directory.name}.ray")
+    return directory.with_name(f"{directory.name}{DRIVER_SUFFIX}")
 
 
 def is_submitted(directory: Path) -> bool:

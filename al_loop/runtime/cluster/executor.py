@@ -79,6 +79,24 @@ class RayExecutor:
             for driver in self._drivers:
                 (driver / LEAVE_FILE).touch()
 
+    def follows(self, driver: Path) -> bool:
+        """Whether the program of this driver's directory is followed now."""
+        with self._lock:
+            return driver in self._drivers
+
+    def end(self, driver: Path) -> bool:
+        """End the program that an earlier run of the service gave to the cluster, and forget it; whether that is done.
+
+        Args:
+            driver: Directory of its driver.
+        """
+        for name in (LEAVE_FILE, OUTCOME_FILE):
+            (driver / name).unlink(missing_ok=True)
+        if (driver / SPEC_FILE).exists() and not self._ended(driver):
+            return False
+        shutil.rmtree(driver, ignore_errors=True)
+        return True
+
     def __call__(
         self,
         module: str,
@@ -189,18 +207,21 @@ class RayExecutor:
         Raises:
             ProcessCancelledError: Nobody knows; the message says what becomes of it.
         """
-        if (driver / LEAVE_FILE).exists() or _outcome(driver) == CANCELLED:
+        if (driver / LEAVE_FILE).exists() or _outcome(driver) == CANCELLED or self._ended(driver):
             return
+        raise ProcessCancelledError(
+            f"cancelled on request, but the Ray cluster at {self.config.address} did not answer: a program that "
+            "still runs there ends after a day"
+        )
+
+    def _ended(self, driver: Path) -> bool:
+        """End a program by a driver; whether the cluster knows of none any more."""
         never = threading.Event()
         with suppress(ProcessFailedError):
             self._drive(
                 DRIVER, ["--end"], driver, on_phase=lambda phase: None, on_progress=lambda line: None, cancelled=never
             )
-        if _outcome(driver) != CANCELLED:
-            raise ProcessCancelledError(
-                f"cancelled on request, but the Ray cluster at {self.config.address} did not answer: a program that "
-                "still runs there ends after a day"
-            )
+        return _outcome(driver) == CANCELLED
 
 
 def _outcome(driver: Path) -> str | None:

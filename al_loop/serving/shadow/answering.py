@@ -17,10 +17,9 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.gate import Challenger
 from al_loop.domain.predictions import ShadowAnswer, ShownPrediction
 from al_loop.errors import AlLoopError
-from al_loop.runtime.background import lower_priority
-from al_loop.serving.model_server import ModelServer
+from al_loop.runtime.background import Background
 from al_loop.serving.prediction_log import packed
-from al_loop.store import LabelStore
+from al_loop.serving.shadow.homes import ShadowHome
 from models.errors import CorruptVersionError, ModelsError
 from models.inference.predictor import Predictor
 from models.rasters.bands import invalid_pixels
@@ -73,21 +72,20 @@ class _Shadow:
 class ShadowModel:
     """The challengers of all campaigns. `offer` may be called from any thread and returns at once."""
 
-    def __init__(self, store: LabelStore, server: ModelServer, clock: Callable[[], datetime]) -> None:
+    def __init__(self, home: ShadowHome, clock: Callable[[], datetime]) -> None:
         """Nothing is answered before `attend`.
 
         Args:
-            store: Where pairs of answers go.
-            server: Where versions lie.
+            home: Where versions lie and pairs of answers go.
             clock: Gives aware UTC times.
         """
-        self._store, self._server, self._clock = store, server, clock
+        self._home, self._clock = home, clock
         self._shadows: dict[int, _Shadow] = {}
         self._waiting: deque[_Asked] = deque()
         self._waiting_bytes = 0
-        self._changed = threading.Condition()
-        self._closed = self._busy = False
-        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+        self._background: Background | None = None
 
     def attend(self, campaign: Campaign, challenger: Challenger | None) -> None:
         """Let this version answer in the shadow from now on; None: none."""
@@ -96,7 +94,9 @@ class ShadowModel:
             self._shadows.pop(campaign.campaign_id, None)
         elif known is None or known.challenger != challenger:
             self._shadows[campaign.campaign_id] = _Shadow(challenger)
-            self._start()
+            with self._lock:
+                if self._background is None and not self._closed:
+                    self._background = Background("shadow")
 
     def offer(
         self,
@@ -120,13 +120,15 @@ class ShadowModel:
         shadow = self._shadows.get(campaign.campaign_id)
         if shadow is None or (shown.version, shown.task, shown.pixel_hash) in shadow.known:
             return
-        with self._changed:
+        with self._lock:
+            if self._closed or self._background is None:
+                return
             if len(self._waiting) >= MOST_WAITING or self._waiting_bytes + image.nbytes > MOST_WAITING_BYTES:
                 shadow.dropped += 1
                 return
             self._waiting.append(_Asked(campaign, task, shown, codes, image, bands))
             self._waiting_bytes += image.nbytes
-            self._changed.notify_all()
+            self._background.ask("answers", self._answer_waiting, "answers in the shadow")
 
     def counts(self, campaign: Campaign) -> ShadowCounts:
         """What was not answered."""
@@ -135,47 +137,34 @@ class ShadowModel:
 
     def flush(self, timeout_s: float | None = None) -> bool:
         """Return once all that was offered is answered and stored; whether that came in time."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._closed or not (self._waiting or self._busy), timeout_s)
+        return self._background is None or self._background.wait(timeout_s)
 
     def close(self) -> None:
         """Forget what waits and stop; the store must still be open. Safe to call twice."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._waiting.clear()
-            self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join()
+        if self._background is not None:
+            self._background.close()
 
-    def _start(self) -> None:
-        with self._changed:
-            if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
-                self._thread.start()
-
-    def _run(self) -> None:
-        lower_priority()
+    def _answer_waiting(self) -> None:
         while True:
-            with self._changed:
-                self._busy = False
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: self._closed or self._waiting)
-                if self._closed:
-                    return
+            with self._lock:
                 taken = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
                 self._waiting_bytes -= sum(asked.image.nbytes for asked in taken)
-                self._busy = True
+            if not taken:
+                return
             self._answer_all(taken)
 
     def _answer_all(self, taken: list[_Asked]) -> None:
-        answers: dict[int, list[ShadowAnswer]] = {}
+        answers: dict[int, tuple[Campaign, list[ShadowAnswer]]] = {}
         for asked in taken:
             shadow = self._shadows.get(asked.campaign.campaign_id)
             if shadow is None:
                 continue
             try:
                 answer = self._answer(shadow, asked)
-            except ModelsError as error:
+            except (AlLoopError, ModelsError) as error:
                 shadow.failed += 1
                 logger.warning("campaign %s: %s failed: %s", asked.campaign.name, shadow.challenger.version, error)
                 continue
@@ -184,13 +173,13 @@ class ShadowModel:
                 logger.exception("campaign %s: %s failed", asked.campaign.name, shadow.challenger.version)
                 continue
             if answer is not None:
-                answers.setdefault(answer.campaign_id, []).append(answer)
-        for campaign_id, entries in answers.items():
+                answers.setdefault(answer.campaign_id, (asked.campaign, []))[1].append(answer)
+        for campaign, entries in answers.values():
             try:
-                self._store.shadow_answers.record(entries)
-            except AlLoopError:
-                logger.exception("%d answers in the shadow could not be stored", len(entries))
-                if (shadow := self._shadows.get(campaign_id)) is not None:
+                self._home.record(campaign, entries)
+            except AlLoopError as error:
+                logger.warning("campaign %s: %d answers in the shadow are lost: %s", campaign.name, len(entries), error)
+                if (shadow := self._shadows.get(campaign.campaign_id)) is not None:
                     shadow.dropped += len(entries)
 
     def _answer(self, shadow: _Shadow, asked: _Asked) -> ShadowAnswer | None:
@@ -212,7 +201,7 @@ class ShadowModel:
         answer: NDArray[Any] = asked.task.presentable(
             model.answer(asked.task.name, asked.image),
             model.tasks[asked.task.name],
-            hidden=() if asked.task.per_pixel else self._store.scaneo.hidden(asked.campaign.campaign_id),
+            hidden=() if asked.task.per_pixel else self._home.hidden(asked.campaign),
             valid=valid,
             min_area_px=asked.campaign.settings.assist.min_area_px,
         )
@@ -243,9 +232,8 @@ class ShadowModel:
 
     def _loaded(self, shadow: _Shadow, campaign: Campaign, version: str) -> Predictor:
         """The challenger on one thread: this one, whose priority is low."""
-        path = self._server.registry(campaign).path(version)
         try:
-            return Predictor(path, threads=1)
+            return Predictor(self._home.find(campaign, version), threads=1)
         except CorruptVersionError as error:
             shadow.broken = str(error)
             raise

@@ -5,7 +5,6 @@ from datetime import datetime
 from duckdb import DuckDBPyConnection
 
 from al_loop.domain.comparisons import ComparisonRequest, ComparisonState, ModelComparison
-from al_loop.errors import ConflictError
 from al_loop.store.tables.jobs import JobTable
 
 
@@ -25,11 +24,7 @@ class ComparisonTable(JobTable[ModelComparison, ComparisonState]):
         """
 
         def operation(connection: DuckDBPyConnection) -> ModelComparison:
-            for first in self._open(connection, campaign_id):
-                raise ConflictError(
-                    f"comparison {first['number']} of campaign {first['name']!r} is {first['state']}; wait for its "
-                    "end, or cancel it"
-                )
+            self._check_none_open(connection, campaign_id)
             return self._add(connection, campaign_id, now, None, request=request)
 
         return self._database.write(operation, campaign_id=campaign_id)

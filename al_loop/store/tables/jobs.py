@@ -150,6 +150,18 @@ class JobTable(Generic[Job, State]):
         self._note(connection, campaign_id, number, "queued", now, detail)
         return self._get(connection, campaign_id, number)
 
+    def _check_none_open(self, connection: DuckDBPyConnection, campaign_id: int) -> None:
+        """Inside the writer, of kinds of which a campaign has one at a time: refuse another.
+
+        Raises:
+            ConflictError: One is not at its end.
+        """
+        for first in self._open(connection, campaign_id):
+            raise ConflictError(
+                f"{self.noun} {first['number']} of campaign {first['name']!r} is {first['state']}; wait for its end, "
+                "or cancel it"
+            )
+
     def _open(self, connection: DuckDBPyConnection, campaign_id: int) -> Rows:
         """Inside the writer: number, state and the campaign's name of the jobs that have not ended, by number."""
         return select(

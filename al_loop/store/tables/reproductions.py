@@ -5,7 +5,6 @@ from datetime import datetime
 from duckdb import DuckDBPyConnection
 
 from al_loop.domain.reproductions import Reproduction, ReproductionState
-from al_loop.errors import ConflictError
 from al_loop.store.tables.jobs import JobTable
 
 
@@ -25,11 +24,7 @@ class ReproductionTable(JobTable[Reproduction, ReproductionState]):
         """
 
         def operation(connection: DuckDBPyConnection) -> Reproduction:
-            for first in self._open(connection, campaign_id):
-                raise ConflictError(
-                    f"reproduction {first['number']} of campaign {first['name']!r} is {first['state']}; wait for its "
-                    "end, or cancel it"
-                )
+            self._check_none_open(connection, campaign_id)
             return self._add(connection, campaign_id, now, None, round_number=round_number, tolerance=tolerance)
 
         return self._database.write(operation, campaign_id=campaign_id)

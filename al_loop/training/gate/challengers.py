@@ -1,11 +1,14 @@
 """Looks after the version that waits for the last word: lets it answer in the shadow, and decides by labels."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+
+import msgspec
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.gate import ShadowReport, ShadowSettings
+from al_loop.domain.predictions import ShadowAnswer
 from al_loop.errors import ConflictError, NotFoundError
 from al_loop.serving.model_server import ModelServer
 from al_loop.serving.shadow.answering import ShadowModel
@@ -56,6 +59,20 @@ class Challengers:
         except RegistryError as error:
             reason = f"it cannot be served: {error}"
             self._server.reject(campaign, report.version, reason, self._clock)
+
+    def record(self, campaign: Campaign, answers: Sequence[ShadowAnswer]) -> None:
+        """Keep what the challenger would have answered at a replica, as of now: clocks differ.
+
+        Raises:
+            ConflictError: Another challenger, or none, answers in the shadow now, or the campaign is another one.
+        """
+        challenger = self._store.gate.challenger(campaign.campaign_id)
+        wanted = None if challenger is None or challenger.mode != "shadow" else challenger.version
+        if any((entry.campaign_id, entry.challenger) != (campaign.campaign_id, wanted) for entry in answers):
+            raise ConflictError(f"campaign {campaign.name!r} is another one now, or its challenger is")
+        if answers:
+            now = self._clock()
+            self._store.shadow_answers.record([msgspec.structs.replace(entry, answered_at=now) for entry in answers])
 
     def report(self, campaign: Campaign) -> ShadowReport | None:
         """How the challenger in the shadow does; None: there is none."""

@@ -79,7 +79,7 @@ class TrainingProgram:
                 raise ProcessFailedError(lack)
             out, begun = self._files.next_run(), monotonic()
             attempts = self._files.attempts
-            if attempts.notes:
+            if attempts.notes and not out.exists():
                 out.mkdir()
                 (out / LOG_FILE).write_text(f"{attempts.notes[-1]}\n", encoding="utf-8")
             arguments = [

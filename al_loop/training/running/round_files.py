@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from al_loop.runtime.cluster.config import is_submitted
 from al_loop.runtime.processes import ERROR_FILE, LOG_FILE
 from models.files import write_atomically
 from models.manifest import MANIFEST_FILE
@@ -119,7 +120,13 @@ class RoundFiles:
         return runs[-1] if runs else self.root / "training"
 
     def next_run(self) -> Path:
-        """A directory for the next attempt that none had before; those before it keep their logs only."""
+        """A directory for the next attempt that none had before; those before it keep their logs only.
+
+        Where a cluster may still run the newest attempt, as the service was stopped or killed meanwhile, it is that
+        one's: the same program is followed again, and no second one is begun.
+        """
+        if is_submitted(newest := self.newest_run):
+            return newest
         for run in self.runs():
             slim(run)
         return self.unused("training")

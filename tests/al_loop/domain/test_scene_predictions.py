@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from al_loop.domain.scene_predictions import SCENE_PREDICTION_ENDS, ScenePredictionRequest, ScenePredictionState
+from al_loop.domain.jobs import JOB_ENDS
+from al_loop.domain.scene_predictions import ScenePredictionRequest, ScenePredictionState
 
 
 @pytest.mark.parametrize(
@@ -15,5 +16,4 @@ def test_wrong_requests_are_refused(bad: dict[str, object]) -> None:
 
 
 def test_four_states_are_ends() -> None:
-    assert {state for state in ScenePredictionState if state.is_end} == SCENE_PREDICTION_ENDS
-    assert len(SCENE_PREDICTION_ENDS) == 4
+    assert {state for state in ScenePredictionState if state.is_end} == JOB_ENDS

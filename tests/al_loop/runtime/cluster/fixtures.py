@@ -1,4 +1,4 @@
-"""A Ray cluster on this machine: a head without CPUs, and two workers of one CPU each."""
+"""A Ray cluster on this machine: a head without CPUs, and two workers of one CPU each; and S3 as moto speaks it."""
 
 import os
 import signal
@@ -84,8 +84,30 @@ class Machines:
         return {"num_cpus": cpus, "object_store_memory": STORE_BYTES}
 
 
-@pytest.fixture(scope="module")
-def machines() -> Iterator[Machines]:
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """Address of an S3 server with the bucket `al-loop`, which the environment names."""
+    import fsspec
+    from moto.server import ThreadedMotoServer  # here: half a second
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():  # fmt: skip
+            patch.setenv(name, value)
+        fsspec.filesystem("s3").mkdir("al-loop")
+        yield "s3://al-loop/artefacts"
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def machines(s3: str) -> Iterator[Machines]:
+    """One cluster for all tests; whatever a test takes from it, it puts back. It knows where S3 is."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["RAY_memory_monitor_refresh_ms"] = "0"  # noqa: SIM112  # others' memory is no reason to kill ours
     found = Machines()

@@ -14,6 +14,7 @@ from al_loop.domain.predictions import ShownPrediction
 from al_loop.serving.model_server import ModelServer
 from al_loop.serving.shadow import answering
 from al_loop.serving.shadow.answering import ShadowCounts, ShadowModel
+from al_loop.serving.shadow.homes import StoreHome
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from models.inference.predictor import Predictor
@@ -40,7 +41,7 @@ def campaign(label_store: LabelStore, make_campaign: Callable[..., Campaign], tm
 
 @pytest.fixture
 def shadow(label_store: LabelStore, campaign: Campaign, tmp_path: Path) -> Iterator[ShadowModel]:
-    model = ShadowModel(label_store, ModelServer(label_store, DataLayout(tmp_path / "data")), lambda: NOW)
+    model = ShadowModel(StoreHome(label_store, ModelServer(label_store, DataLayout(tmp_path / "data"))), lambda: NOW)
     yield model
     model.close()
 
