@@ -26,12 +26,13 @@ LIBRARIES = (
 """Packages that a model depends on, by the names of their distributions."""
 
 
-def present_environment(*, threads: int, device: str) -> Environment:
+def present_environment(*, threads: int, device: str, workers: int = 1) -> Environment:
     """What this process runs in.
 
     Args:
         threads: Of torch.
         device: That is trained on.
+        workers: That train together.
     """
     return Environment(
         code_version=_version("al-loop") or "unknown",
@@ -41,6 +42,7 @@ def present_environment(*, threads: int, device: str) -> Environment:
         processor=processor_name(),
         threads=threads,
         device=device,
+        workers=workers,
         libraries={name: version for name in LIBRARIES if (version := _version(name)) is not None},
     )
 
@@ -55,7 +57,7 @@ def environment_differences(then: Environment, now: Environment) -> list[str]:
             if same
             else f"al-loop {then.code_version} then, {now.code_version} now"
         )
-    for name in ("python", "system", "processor", "threads", "device"):
+    for name in ("python", "system", "processor", "threads", "device", "workers"):
         before, after = getattr(then, name), getattr(now, name)
         if before != after:
             told.append(f"{name} {before} then, {after} now")

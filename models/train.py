@@ -181,6 +181,7 @@ def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | Non
         history=[] if deep is None else deep.history,
         candidates=candidates(held_out, seconds, winner),
         choice=f"{sentence}; {plan.reason}",
+        workers=1 if deep is None else workers.total,
         remarks=_remarks(deep, halvings, workers),
     )
     write_artefacts(out, directory, manifest, network, record)

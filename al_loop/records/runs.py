@@ -24,6 +24,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """`cpu` or `cuda`."""
     libraries: dict[str, str]
     """Versions of `LIBRARIES` that are installed."""
+    workers: int = 1
+    """Processes that trained it together: their gradients are added up in no fixed order."""
 
 
 class RunLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,6 +49,8 @@ class TrainingRecord(msgspec.Struct, frozen=True, kw_only=True):
     history: list[TrainingReport]
     candidates: list[Candidate]
     choice: str
+    workers: int = 1
+    """That trained the network together."""
     remarks: list[str] = []
     """What else the card says of the run."""
 
@@ -67,7 +69,7 @@ def write_artefacts(out: Path, directory: Path, manifest: Manifest, network: nn.
     """
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     save_file(weights, out / "weights.safetensors")
-    environment = present_environment(threads=torch.get_num_threads(), device=record.device)
+    environment = present_environment(threads=torch.get_num_threads(), device=record.device, workers=record.workers)
     training = {
         "libraries": environment.libraries,
         "device": record.device,

@@ -24,7 +24,8 @@ def compare(
     """The verdict on a model that was trained again from the same manifest.
 
     Equal bits settle it. Other bits in the same environment on a CPU mean that it was not reproduced. In another
-    environment, or on a GPU, bits differ for reasons of their own: metrics on the same reserve samples are compared.
+    environment, on a GPU, or by several workers, bits differ for reasons of their own: metrics on the same reserve
+    samples are compared.
 
     Args:
         then: Card of the version; None: its files are gone.
@@ -85,7 +86,9 @@ def _differences(then: ModelCard | None, now: ModelCard) -> list[str]:
     if then.environment is None:
         return [UNKNOWN]
     told = environment_differences(then.environment, now.environment)
-    return told or (["trained on a GPU"] if now.environment.device != "cpu" else [])
+    gpu = ["trained on a GPU"] if now.environment.device != "cpu" else []
+    together = [f"trained by {now.environment.workers} workers"] if now.environment.workers > 1 else []
+    return told or gpu + together
 
 
 def _metrics(measured: Evaluation | None, now: Evaluation) -> list[RepeatedMetric]:

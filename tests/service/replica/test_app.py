@@ -10,7 +10,9 @@ import pytest
 from litestar.testing import TestClient
 
 from al_loop.campaigns.layout import DataLayout
-from al_loop.errors import AlLoopError
+from al_loop.domain.gate import Challenger
+from al_loop.domain.predictions import ShadowAnswer
+from al_loop.errors import AlLoopError, ConflictError, NotFoundError
 from al_loop.loop import utc_now
 from al_loop.serving.model_copies import fetched
 from al_loop.serving.replica import Replica, ServedCampaign
@@ -199,3 +201,30 @@ def test_writer_of_another_version_is_named(pair: Pair, monkeypatch: pytest.Monk
     monkeypatch.setattr("service.replica.writer.__version__", "0.0.1")
     with pytest.raises(AlLoopError, match=r"it is al-loop .*, this is 0\.0\.1"):
         pair.source.state()
+
+
+@pytest.mark.parametrize("pair", MODELS, indirect=True)
+def test_challenger_answers_in_the_shadow_of_a_replica_and_the_writer_keeps_both(pair: Pair, image: bytes) -> None:
+    make_tiny_onnx(pair.layout.models("demo"), campaign="demo", version="v2", classes=CLASSES, bias=5.0)
+    number = pair.campaign.campaign_id
+    pair.loop.store.versions.add(number, "v2", 2, utc_now())
+    waiting = Challenger(version="v2", round_number=2, mode="shadow", since=utc_now(), state="waiting", reason="better")
+    pair.loop.store.gate.propose(number, waiting)
+    wait_for(lambda: pair.ready()["shadow"] == {"demo": "v2: 0 images dropped, 0 failed"})
+    answers = pair.loop.store.shadow_answers
+    own = predict(pair.replica, "classification", image)
+    assert own.status_code == 200
+    wait_for(lambda: answers.count(number, "v1", "v2") == 1)
+    assert own.json() == predict(pair.writer, "classification", image).json()  # nobody sees the challenger's
+
+    pair.loop.server.reject(pair.campaign, "v2", "test", utc_now)
+    wait_for(lambda: pair.ready()["shadow"] == {})
+    late = ShadowAnswer(
+        campaign_id=number, pixel_hash="x", task="classification", champion="v1", challenger="v2", champion_answer={},
+        challenger_answer={}, champion_mask=None, challenger_mask=None, blind=False, answered_at=utc_now(),
+    )  # fmt: skip
+    with pytest.raises(ConflictError, match="or its challenger, is another one now"):
+        pair.source.record_shadow("demo", [late])
+    with pytest.raises(NotFoundError):
+        pair.source.record_shadow("gone", [late])
+    assert answers.count(number, "v1", "v2") == 1

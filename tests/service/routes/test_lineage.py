@@ -76,6 +76,12 @@ def test_deep_round_is_the_same_to_the_bit_whatever_was_labelled_since(http: Htt
     assert (view["result"]["reproduced"], view["result"]["compared"]) == (False, "nothing")
     assert name in view["result"]["sentence"]
 
+    imagery.rename(imagery.with_name("moved"))
+    view = repeated(http)
+    assert (view["state"], view["error"], view["result"]["compared"]) == ("finished", None, "nothing")
+    assert view["result"]["sentence"].startswith("not reproduced: 24 images are not what they were: ")
+    assert "\n" not in view["result"]["sentence"]
+
 
 @pytest.mark.shipped_encoder
 def test_quick_round_is_the_same_to_the_bit(http: Http, imagery: Path) -> None:

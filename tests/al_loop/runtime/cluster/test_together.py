@@ -58,6 +58,8 @@ def test_round_of_two_machines_is_as_good_as_that_of_this_one(
     assert run.phases == ["training", "evaluating", "exporting"]
     assert value_of(there) == pytest.approx(value_of(here), abs=0.1)
     card = read_output(there / "card.json", ModelCard)
+    assert card.environment is not None
+    assert card.environment.workers == 2
     assert card.remarks == ["trained by 2 workers, each on its share of batches of 8"]
     assert {path.name for path in here.iterdir()} == {path.name for path in there.iterdir()}
 

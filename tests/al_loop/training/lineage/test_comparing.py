@@ -57,6 +57,20 @@ def test_another_torch_is_named_and_metrics_are_compared(tmp_path: Path) -> None
     assert far.environment == [f"torch 2.0.0 then, {HERE.libraries['torch']} now"]
 
 
+def test_round_that_several_workers_trained_is_compared_by_its_metrics(tmp_path: Path) -> None:
+    together = msgspec.structs.replace(HERE, workers=2)
+    near = compare(
+        card(tmp_path, together), EVALUATION, card(tmp_path, together, 0.01), OTHER, tolerance=0.02,
+        labels_rebuilt=False,
+    )  # fmt: skip
+    assert (near.reproduced, near.compared, near.environment) == (True, "metrics", ["trained by 2 workers"])
+    assert "which may differ by 0.02, as bits cannot be compared (trained by 2 workers)" in near.sentence
+    alone = compare(
+        card(tmp_path, together), EVALUATION, card(tmp_path, HERE, 0.03), OTHER, tolerance=0.02, labels_rebuilt=False
+    )
+    assert (alone.reproduced, alone.environment) == (False, ["workers 2 then, 1 now"])
+
+
 def test_pruned_version_and_gpu_are_compared_by_metrics(tmp_path: Path) -> None:
     gone = compare(None, EVALUATION, card(tmp_path, HERE), OTHER, tolerance=0.02, labels_rebuilt=True)
     assert (gone.reproduced, gone.compared, gone.labels_rebuilt) == (True, "metrics", True)
