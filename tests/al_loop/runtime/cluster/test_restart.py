@@ -74,7 +74,7 @@ def test_round_goes_on_under_its_submission_where_the_service_is_killed_and_runs
     assert http.get("/health/ready").json()["cluster"] == "ok"
     files, root = fsspec.url_to_fs(f"{s3}/restart")
     assert not files.exists(f"{root}/jobs/{programs[0]}")  # what travelled is removed
-    wait_for(lambda: bool(files.glob(f"{root}/models/**/model.onnx")))  # and what serves lies there for replicas
+    wait_for(lambda: bool(files.glob(f"{root}/serving/**/model.onnx")))  # and what serves lies there for replicas
 
 
 def deep() -> dict[str, Any]:
