@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.predictions import ShadowAnswer
 from al_loop.serving.model_server import ModelServer
 from al_loop.serving.shadow.homes import StoreHome
 from al_loop.store import LabelStore
+from models.errors import VersionNotFoundError
 from tests.al_loop.store.fixtures import NOW
 
 
@@ -17,6 +20,9 @@ def test_store_keeps_answers_and_the_registry_has_the_files(
 ) -> None:
     campaign, layout = make_campaign("demo"), DataLayout(tmp_path)
     home = StoreHome(label_store, ModelServer(label_store, layout))
+    with pytest.raises(VersionNotFoundError):
+        home.find(campaign, "v2")
+    (layout.models("demo") / "v2").mkdir(parents=True)
     assert home.find(campaign, "v2") == layout.models("demo") / "v2"
     assert list(home.hidden(campaign)) == []
     answer = ShadowAnswer(
