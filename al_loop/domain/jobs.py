@@ -19,17 +19,12 @@ class JobState(StrEnum):
 
 
 class StoredJob(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a job of any kind."""
+    """What is known of a job of any kind; numbers are its kind's own in each campaign, from 1."""
 
     number: int
-    """From 1 in each campaign, by kind of job."""
     state: JobState
-    """Newest."""
     requested_at: datetime
-    """When it was asked for."""
     started_at: datetime | None
-    """When its work began; null: it waits."""
     ended_at: datetime | None
-    """null until its end."""
     error: str | None
     """Why it failed or ended early, in one sentence."""
