@@ -124,7 +124,8 @@ def _record(app: Litestar, request: Request[Any, Any, Any], body: bytes) -> None
 def _log(request: Request[Any, Any, Any], campaign: str | None, level: int = logging.INFO) -> str:
     """Log that a request changed something, without what was sent; returns the name of the action."""
     handler = request.route_handler
-    identity, action = identity_of(request), str(getattr(handler, "operation_id", None) or handler.handler_name)
+    identity, named = identity_of(request), getattr(handler, "operation_id", None)
+    action = named if isinstance(named, str) else handler.handler_name
     who = (identity.name or identity.role) if identity else None
     about_request(campaign=campaign)
     said = f"{action}{f': campaign {campaign}' if campaign else ''}{f' by {who}' if who else ''}"
