@@ -37,6 +37,8 @@ from tests.e2e.campaigns import (
 )
 from tests.waiting import PATIENCE_S, wait_for
 
+LABEL_PAUSE_S = 0.005
+"""Seconds between two labels of an annotator who never rests; without, labels take the processor that rounds need."""
 SLOW = {"train": {"epochs": 2000, "batch_size": 8}, "model": {"encoder": "test_resnet"}}
 
 
@@ -202,8 +204,9 @@ def test_full_disk_fails_the_round_and_nothing_else(full_disk: Path, http: Http,
 
 def start_process(data: Path, imagery: Path, port: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "service", "--data", str(data), "--imagery", str(imagery), "--port", str(port)]
+    once = os.environ | {"AL_LOOP_SCORE_TICK_S": "3600"}  # scores before there is a model are not asked for here
     with (data.parent / "service.log").open("ab") as log:
-        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=Path(__file__).parents[3])
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=Path(__file__).parents[3], env=once)
 
 
 @pytest.mark.parametrize("phase", ["snapshot", "training", "exporting", "scoring"])
@@ -226,7 +229,7 @@ def test_kill_at_a_phase_loses_no_label_and_is_accounted_for(
             def keep_labelling() -> None:
                 label = {"task": "classification", "classes": ["dark"]}
                 with httpx.Client(base_url=url, timeout=PATIENCE_S) as writer:
-                    while not stop.is_set():
+                    while not stop.wait(LABEL_PAUSE_S):
                         scene, number = divmod(len(acknowledged), 900)  # a sample takes 1,000 annotators
                         body = label | {"path": f"scene_{scene:03d}.tif", "annotator": f"annotator {number}"}
                         try:
