@@ -20,6 +20,9 @@ from tests.waiting import PATIENCE_S
 
 STORE_BYTES = 80_000_000
 
+UNWATCHED = {"no_monitor": True, "include_log_monitor": False}
+"""Without the processes that scale a cluster and copy logs, which are not needed here, and take a second each."""
+
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
@@ -29,7 +32,7 @@ class Machines:
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster  # here: two seconds
 
-        self._head: dict[str, Any] = self._sizes(0) | {"include_dashboard": False}
+        self._head: dict[str, Any] = self._sizes(0) | {"include_dashboard": False, **UNWATCHED}
         self.cluster = Cluster(initialize_head=True, head_node_args=self._head)
         self.workers: list[Any] = []
         self.refill()
@@ -106,13 +109,20 @@ def s3() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def machines(s3: str) -> Iterator[Machines]:
-    """One cluster for all tests; whatever a test takes from it, it puts back. It knows where S3 is."""
+def cluster(s3: str) -> Iterator[Machines]:
+    """One for all tests of a process, as it takes ten seconds of processor time to start. It knows where S3 is."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["RAY_memory_monitor_refresh_ms"] = "0"  # noqa: SIM112  # others' memory is no reason to kill ours
     found = Machines()
     yield found
     found.cluster.shutdown()
+
+
+@pytest.fixture
+def machines(cluster: Machines) -> Machines:
+    """The cluster, with both of its workers whatever the test before has lost."""
+    cluster.refill()
+    return cluster
 
 
 class Run:
@@ -163,6 +173,7 @@ def ray_start(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
 
     def start(*arguments: str, before: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
         common = ["--block", "--disable-usage-stats", "--object-store-memory", str(STORE_BYTES)]
+        common += ["--no-monitor", "--include-log-monitor=false"]  # as `UNWATCHED`
         with (logs / f"{len(started)}.txt").open("wb") as log:
             started.append(
                 subprocess.Popen(
