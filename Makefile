@@ -38,7 +38,7 @@ test-fast: lint ## Lint, and the tests that start no service, browser or trainin
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow"
 
 test-only: venv ## The tests alone.
-	$(BIN)/python -m pytest -q -n 3 --dist worksteal
+	$(BIN)/python -m pytest -q -n 4 --dist worksteal
 
 lint: venv ## ruff (lint and format) and typos.
 	$(BIN)/ruff check .

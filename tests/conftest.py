@@ -4,6 +4,7 @@ import functools
 import gc
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ from service.app import create_app
 from service.settings import Settings
 from tests.data.empty_store import lay_empty_store
 from tests.data.forked_programs import ForkedProgram
+from tests.data.made_once import made_once
+from tests.data.order import longest_first
 from tests.data.ports import free_port
 from tests.data.reused_routes import reusing_routes
 from tests.waiting import PATIENCE_S
@@ -86,13 +89,21 @@ SLOW_FILES = (  # whole runs: trainings, simulations, servers, processes that ar
     "tests/test_architecture.py::test_import_does_not_load",
 )  # fmt: skip
 
+LONGEST = (  # minutes each, together in one worker: what is begun last is waited for, and one Ray cluster is enough
+    ("tests/al_loop/runtime/cluster",),
+    ("tests/service/routes/test_rounds.py", "tests/service/routes/test_comparisons.py", "tests/service/limits"),
+    ("tests/examples", "tests/e2e", "tests/models/training/objects", "tests/models/training/running"),
+    ("tests/service/access", "tests/service/page", "tests/al_loop/simulation"),
+)
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as `slow` what `make test-fast` leaves out."""
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark as `slow` what `make test-fast` leaves out, and let each worker begin with some of what takes longest."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if fixtures & SLOW_FIXTURES or item.nodeid.startswith(SLOW_FILES):
             item.add_marker("slow")
+    items[:] = longest_first(items, LONGEST, workers=getattr(config, "workerinput", {}).get("workercount", 1))
 
 
 def pytest_collection_finish() -> None:
@@ -126,6 +137,25 @@ def forked_programs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(processes, "start_program", ForkedProgram)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def exported_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Networks that are equal are exported once, here and in forked programs; see `real_exports`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TEST_EXPORTS", str(made_once(tmp_path_factory, "exports", lambda folder: None)))
+        for module in ("models.train", "models.pretrain"):
+            if module in sys.modules:  # where no test trains in this process, nothing here loads torch
+                from tests.data.exported_once import exporting_once
+
+                patch.setattr(f"{module}.export_onnx", exporting_once(sys.modules[module].export_onnx))
+        yield
+
+
+@pytest.fixture
+def real_exports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each network of this test is exported, as in production."""
+    monkeypatch.delenv("TEST_EXPORTS")
 
 
 @pytest.fixture(scope="session", autouse=True)

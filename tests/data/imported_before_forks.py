@@ -15,6 +15,10 @@ import torch.onnx._internal.exporter._core  # noqa: F401
 import models.pretrain
 import models.score_pool
 import models.train
-import models.training.networks.deep  # noqa: F401
+import models.training.export
+import models.training.networks.deep
+from tests.data.exported_once import exporting_once
+
+models.training.export.export_onnx = exporting_once(models.training.export.export_onnx)  # which each program imports
 
 gc.freeze()  # the collector of a fork would copy all of it

@@ -10,6 +10,7 @@ from models.errors import ExportParityError
 from models.training.calibration import CalibratedNetwork
 from models.training.export import TOLERANCE, check_parity, export_onnx
 from models.training.networks.architectures import build
+from tests.data.exported_once import digest_of
 
 STATISTICS = BandStatistics(low=[0.0, 0.0], high=[3000.0, 3000.0], mean=[0.5, 0.5], std=[0.3, 0.3], samples=1)
 TASKS = [TaskSpec(task="classification", classes=["a", "b", "c"], multi_label=True)]
@@ -76,3 +77,18 @@ def test_answer_that_is_not_finite_is_refused(
         check_parity(network, path, chips)
     with torch.no_grad():
         weight.copy_(kept)
+
+
+def test_only_equal_networks_share_a_graph_in_the_tests_of_trainings() -> None:
+    def made(temperature: float = 1.7, classes: tuple[str, ...] = ("a", "b", "c"), seed: int = 0) -> CalibratedNetwork:
+        torch.manual_seed(seed)
+        tasks = [TaskSpec(task="classification", classes=list(classes))]
+        network = build(ModelConfig(encoder="test_resnet", embedding_size=8), tasks, STATISTICS)
+        return CalibratedNetwork(network, tasks, {"classification": temperature})
+
+    moved = made()
+    next(buffer for name, buffer in moved.named_buffers() if name.endswith("running_mean"))[0] += 1e-6
+    others = [made(temperature=1.8), made(classes=("a", "b", "d")), made(seed=1), moved]
+    assert digest_of(made(), 2) == digest_of(made(), 2)
+    assert len({digest_of(network, 2) for network in (made(), *others)}) == 1 + len(others)
+    assert digest_of(made(), 3) != digest_of(made(), 2)

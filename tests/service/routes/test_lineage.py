@@ -41,6 +41,7 @@ def repeated(http: Http, number: int = 1) -> dict[str, Any]:
         time.sleep(0.2)
 
 
+@pytest.mark.usefixtures("real_exports")
 def test_deep_round_is_the_same_to_the_bit_whatever_was_labelled_since(http: Http, imagery: Path) -> None:
     entry = measured(http, imagery)
     label_all(http, most=5, annotator="later")
