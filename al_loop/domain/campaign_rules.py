@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from al_loop.domain.band_rules import check_bands
 from al_loop.domain.campaigns import CampaignSettings, View, ViewSettings, WindowSettings
+from al_loop.domain.line_widths import LineSettings
 from al_loop.domain.patterns import read_pattern
 from al_loop.domain.queries import QueryUnit
 from al_loop.errors import InvalidValueError
@@ -60,6 +61,7 @@ def check_campaign(
                 raise InvalidValueError(f"$.bands[{index}]", f"{band} is not a band number from 1 that is listed once")
     check_settings(settings, "$.settings")
     check_unit(settings.query.unit, tasks, "$.settings.query.unit")
+    check_line_classes(settings.lines, tasks, "$.settings.lines")
 
 
 def check_name(name: str) -> None:
@@ -106,6 +108,21 @@ def check_unit(unit: QueryUnit, tasks: Sequence[TaskSpec], path: str) -> None:
     if unit == "point" and point_task(tasks) is None:
         able = " or ".join(name for name, kind in task_kinds().items() if kind.per_pixel)
         raise InvalidValueError(path, f"only {able} is asked about points; send `image`")
+
+
+def check_line_classes(lines: LineSettings, tasks: Sequence[TaskSpec], path: str = "$.lines") -> None:
+    """Refuse widths of classes that no task with lines has: a name that is misspelt would have no effect.
+
+    Raises:
+        InvalidValueError: With the JSON path of the field.
+    """
+    known = list(dict.fromkeys(name for spec in tasks if task_of(spec).per_pixel for name in spec.classes))
+    for name in lines.class_width_m:
+        if name not in known:
+            listed = ", ".join(known) or "none: no task is answered with areas"
+            raise InvalidValueError(
+                f"{path}.class_width_m", f"no class {name!r} is drawn as a line; there are {listed}"
+            )
 
 
 def check_settings(settings: CampaignSettings, path: str = "$") -> None:

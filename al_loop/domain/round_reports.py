@@ -45,7 +45,7 @@ class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     """Largest confidence of the bin."""
     count: int
-    """Images, pixels, or classes of images."""
+    """Images, pixels, classes of images, or boxes."""
     confidence: float
     """Mean of these answers."""
     correct: Measured
@@ -60,7 +60,8 @@ class Confusion(msgspec.Struct, frozen=True, kw_only=True):
     columns: list[str]
     """What was answered; of several classes an image: right, wrongly named, missed, rightly left out."""
     counts: list[list[int]]
-    """Images or pixels."""
+    """Images, pixels, or boxes and objects: "nothing" is the row of boxes where nothing is, and the column of objects
+    that no box shows."""
 
 
 class Mistake(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +76,8 @@ class Mistake(msgspec.Struct, frozen=True, kw_only=True):
     answer: str
     """What it was taken for."""
     confidence: float
-    """Confidence in what is wrong; of pixels the mean over all, right ones counting 0."""
+    """Confidence in what is wrong; of pixels the mean over all, right ones counting 0; of boxes that of the surest
+    wrong one, or 1 - the score of the best box at an object that is missed."""
     picture: str
     """Address of its picture, relative to the root of the service."""
 

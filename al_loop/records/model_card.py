@@ -141,7 +141,7 @@ class OtherMetric(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     of_class: str | None = None
     """The class that it is of; None: the task. f1_1px, f1_2px, cldice: segmentation, F1 that forgives one and two
-    pixels, and F1 of skeletons, for thin classes."""
+    pixels, and F1 of skeletons, for thin classes. ap50: detection, average precision at an IoU of .5."""
 
 
 class TaskEvaluation(msgspec.Struct, frozen=True, kw_only=True):

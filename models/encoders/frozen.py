@@ -20,6 +20,9 @@ from models.encoders.stages import CHANNELS, STRIDES, FeatureStages
 SMALL_PX = 64
 """Chips up to this side are read at twice their size."""
 
+BAND_CLIP = 8.0
+"""Standard deviations at which bands are cut off."""
+
 
 class FrozenFeatures(nn.Module):
     """Raw band values -> `embedding`, the mean of the stages over valid pixels; on request joined with band statistics.
@@ -134,6 +137,17 @@ class FrozenFeatures(nn.Module):
     def stage_maps(self, image: Tensor) -> list[Tensor]:
         """Outputs of the stages, (N, `CHANNELS`, H / s, W / s) by `stage_strides` s; the image as for `forward`."""
         return self._encode(self._filled(image)[0])
+
+    def band_maps(self, image: Tensor) -> Tensor:
+        """Means and maxima of the bands under each cell of the finest stage, (N, 2 C, H / s, W / s); see `BAND_CLIP`.
+
+        In standard deviations from the pool's mean, where a stage sees values between the pool's percentiles alone: a
+        small object may be much brighter than that. Missing values are 0.
+        """
+        missing = torch.isnan(image)
+        standard = torch.where(missing, 0.0, (image - self.average) / self.deviation).clamp(-BAND_CLIP, BAND_CLIP)
+        side = self.stage_strides[0]
+        return torch.cat([F.avg_pool2d(standard, side), F.max_pool2d(standard, side)], dim=1)
 
     def _filled(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Raw values with the pool's mean where they are missing, and valid (N, 1, H, W) of 0 and 1."""

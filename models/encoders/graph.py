@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from models.encoders.frozen import FrozenFeatures, SpectralStages
+from models.encoders.frozen import BAND_CLIP, FrozenFeatures, SpectralStages
 from models.encoders.lite0 import SamePadConv2d
 from models.encoders.stages import STAGES
 
@@ -23,13 +23,18 @@ IR_VERSION = 10
 
 INPUT, EMBEDDING = "image", "embedding"
 
+BANDS = "band_maps"
+"""Name of the value of `FrozenFeatures.band_maps` in the graph."""
 
-def frozen_graph(network: FrozenFeatures) -> onnx.ModelProto:
+
+def frozen_graph(network: FrozenFeatures, *, band_maps: bool = False) -> onnx.ModelProto:
     """The graph of `FrozenFeatures.forward`: input `image`, float32 (N, C, H, W), and output `embedding` (N, D).
 
-    Its stages are values named by `stage_name`, for nodes that are added to it.
+    Its stages are values named by `stage_name`, for nodes that are added to it, and if asked for there is `BANDS`.
     """
     graph = _Graph()
+    if band_maps:
+        _band_maps(graph, network)
     bands = network.average.shape[1]
     filled, valid = _filled(graph, network)
     stages = _stages(graph, network, filled)
@@ -160,6 +165,16 @@ def _band_statistics(graph: _Graph, network: FrozenFeatures, filled: str, valid:
     centred = graph.add("Sub", [standard, graph.add("Unsqueeze", [mean, sides])])
     spread = _pooled(graph, graph.add("Mul", [centred, centred]), valid, 1)
     return [mean, graph.add("Sqrt", [spread])]
+
+
+def _band_maps(graph: _Graph, network: FrozenFeatures) -> None:
+    standard = graph.add("Sub", [INPUT, graph.constant(network.average.numpy())])
+    standard = graph.add("Div", [standard, graph.constant(network.deviation.numpy())])
+    standard = graph.add("Where", [graph.add("IsNaN", [INPUT]), graph.number(0), standard])
+    standard = graph.add("Clip", [standard, graph.number(-BAND_CLIP), graph.number(BAND_CLIP)])
+    sides = [network.stage_strides[0]] * 2
+    pooled = [graph.add(kind, [standard], kernel_shape=sides, strides=sides) for kind in ("AveragePool", "MaxPool")]
+    graph.add("Concat", pooled, name=BANDS, axis=1)
 
 
 def _spectral(graph: _Graph, network: SpectralStages, filled: str) -> list[str]:

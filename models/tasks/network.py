@@ -56,6 +56,13 @@ class TaskNetwork(Protocol):
         """
         ...
 
+    def quick_head(self, task: Task, shape: EncoderShape) -> Any:  # noqa: ANN401  # a module with `standardise`
+        """For a task that finds objects: the head that is fitted in seconds on frozen features.
+
+        A module as of `head`, with a method `standardise` that is told mean and deviation of each stage's channels.
+        """
+        ...
+
     def loss(self, task: Task, counts: NDArray[np.int64]) -> nn.Module:
         """A module from logits and the tensor of `Task.batch` to a scalar, 0 for a batch without labels.
 
@@ -81,7 +88,7 @@ class TaskNetwork(Protocol):
 
         Args:
             graph: That of `models.encoders.graph.frozen_graph`; is changed.
-            head: Of `head`, trained.
+            head: Of `quick_head` or `head`, trained.
             image: Name of the raw input.
             stages: Names of the encoder's stages.
             temperature: What logits are divided by.

@@ -4,15 +4,15 @@ Everything here works without torch. What only training needs is in `models/task
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import Floats
-from models.metrics import Metric
 from models.rasters.tiling import Window as Rectangle
+from models.tasks.measuring import Judged, TaskMetric
 from models.tasks.tiles import FromMean, Gathered, MeanOverTiles
 from models.tasks.uncertainty import ScoreName
 
@@ -42,36 +42,6 @@ DEEP_LABELS = 100
 
 MAX_CLASSES = 254
 """Of a task that answers pixels: codes of classes are uint8; 0 is background and 255 is ignore."""
-
-
-class Judged(NamedTuple):
-    """How sure an output is of its n answers, and whether they are right."""
-
-    answers: NDArray[np.integer]
-    """Place of each answer's class in the output, (n,)."""
-    confidence: NDArray[np.float64]
-    """Probability of each, (n,)."""
-    correct: NDArray[np.bool_]
-    """(n,)."""
-    mistake: float
-    """Sum of the confidences in what is wrong."""
-    weight: float
-    """By what to divide `mistake`, so that 1 is "all of it wrong, and certain of it"."""
-
-
-class TaskMetric(NamedTuple):
-    """How answers are measured, from the summed tables of `Task.tally`. Higher is better."""
-
-    name: str
-    value: Metric
-    by_class: Metric
-    """One value a class of the task."""
-    is_share: bool = False
-    """Whether it is a share of the samples: its interval is then never narrower than the exact binomial one."""
-    of_class: str = ""
-    """Name of what `by_class` gives."""
-    others: Mapping[str, Metric] = {}
-    """What is measured besides, by name: reported, with intervals, and not judged by."""
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
@@ -215,12 +185,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
         raise NotImplementedError
 
     def further_counts(self, truth: Truth, output: NDArray[np.floating]) -> NDArray[np.int64] | None:
-        """Counts of each class for `further_metrics`, (K, n), that add up as tables do; None: there are none."""
+        """Counts of each class for some of `TaskMetric.others`, (K, n), that add up as tables do; None: none."""
         return None
-
-    def further_metrics(self, counts: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
-        """Further metrics of each class by name, (..., K) each, from counts (..., K, n); NaN: not in the truth."""
-        return {}
 
     def judge(self, truth: Truth, output: NDArray[np.floating]) -> Judged | None:
         """How sure one output is of its answers, and whether they are right; pixels without truth are left out.
@@ -230,8 +196,13 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
         return None
 
     @property
+    def report_shape(self) -> tuple[int, int]:
+        """Shape of the table that reports show: that of `tally`, or of `Judged.table`."""
+        return self.table_shape
+
+    @property
     def answer_names(self) -> list[str]:
-        """What its outputs say, in their order: the rows of a table of `tally`."""
+        """What its outputs say, in their order: the rows of a table of reports."""
         return ["background"] * self.first_code + list(self.classes)
 
     @property
@@ -241,7 +212,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
 
     def right_cells(self) -> NDArray[np.bool_]:
         """Which cells of such a table hold right answers."""
-        return np.eye(*self.table_shape, dtype=np.bool_)
+        return np.eye(*self.report_shape, dtype=np.bool_)
 
     def confused(self, row: int, column: int) -> tuple[str, str]:
         """What is true and what was answered, by a cell of such a table."""
@@ -251,7 +222,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
         """True positives, false positives, false negatives and true negatives (..., K, 4) of each class.
 
         Args:
-            tables: Of `tally`, (..., R, C).
+            tables: Of reports, (..., R, C).
         """
         true_positive = np.einsum("...kk->...k", tables)
         false_positive = tables.sum(axis=-2) - true_positive

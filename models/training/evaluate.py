@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models import metrics
 from models.card import Evaluation, OtherMetric, PairedDifference, TaskEvaluation, TaskSpec
+from models.tasks.measuring import OtherMeasure
 from models.training.data.dataset import ChipReader, LabelledSample
 from models.training.data.label_counts import Counts
 from models.training.measuring.slices import slice_evaluations
@@ -112,31 +113,24 @@ def _summary(counted: Tally, train_counts: Counts, weights: NDArray[np.float64])
             for label, value in zip(task.classes, metric.by_class(total), strict=True)
         },
         expected_calibration_error=metrics.expected_calibration_error(counted.bins.sum(axis=0)),
-        others=[
-            *(_other(name, other, tables, weights) for name, other in metric.others.items()),
-            *_of_classes(counted, weights),
-        ],
+        others=[entry for other in metric.others for entry in _other(other, counted, weights)],
     )
 
 
-def _other(name: str, metric: metrics.Metric, tables: NDArray[np.float64], weights: NDArray[np.float64]) -> OtherMetric:
-    value = float(metric(tables.sum(axis=0)))
-    low, high = metrics.interval(metrics.resampled(metric, tables, weights), value)
-    return OtherMetric(name=name, value=value, low=low, high=high)
-
-
-def _of_classes(counted: Tally, weights: NDArray[np.float64]) -> Iterator[OtherMetric]:
-    """Further metrics of each class that the truth shows."""
-    if counted.further is None:
+def _other(measure: OtherMeasure, counted: Tally, weights: NDArray[np.float64]) -> Iterator[OtherMetric]:
+    """What is measured besides; of classes, of those that the truth shows."""
+    counts = counted.tables if measure.of == "tables" else counted.further
+    if counts is None:
         return
-    task, counts = counted.task, counted.further[counted.labelled]
-    drawn = task.further_metrics((weights @ counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:]))
-    for name, values in task.further_metrics(counts.sum(axis=0)).items():
-        for number, label in enumerate(task.classes):
-            value = float(values[number])
-            if np.isfinite(value):
-                low, high = metrics.interval(drawn[name][:, number], value)
-                yield OtherMetric(name=name, value=value, low=low, high=high, of_class=label)
+    counts = counts[counted.labelled]
+    values = np.atleast_1d(measure.value(counts.sum(axis=0)))
+    drawn = metrics.resampled(measure.value, counts, weights).reshape(len(weights), -1)
+    names = counted.task.classes if measure.by_class else [None]
+    for number, label in enumerate(names):
+        value = float(values[number])
+        if np.isfinite(value):
+            low, high = metrics.interval(drawn[:, number], value)
+            yield OtherMetric(name=measure.name, value=value, low=low, high=high, of_class=label)
 
 
 def _difference(new: Tally, old: Tally, weights: NDArray[np.float64]) -> PairedDifference:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from models.arrays import Matrix
 from models.card import IGNORE, BandStatistics, TaskName, TaskSpec
 from models.encoders.frozen import FrozenFeatures, scale_for
-from models.encoders.graph import EMBEDDING, frozen_graph, stage_name
+from models.encoders.graph import BANDS, EMBEDDING, frozen_graph, stage_name
 from models.encoders.multispectral import feature_source
 from models.encoders.session import describe_by
 from models.encoders.stages import CHANNELS, STAGES
@@ -127,7 +127,7 @@ class QuickNetwork(nn.Module):
         described, stages = self.features.with_stages(image)
         embedding = ((described - self.mean) / self.deviation).clamp(-CLIP, CLIP) * self.weight
         scaled = [] if self.pixels is None else self.pixels(stages)
-        encoded = encoded_images(image, embedding, stages)
+        encoded = encoded_images(self.features, image, embedding, stages)
         answers = {EMBEDDING: embedding}
         for name, head in self.heads.items():
             if task_kinds()[name].finds_objects:
@@ -312,7 +312,7 @@ def export_quick(
     network: QuickNetwork, tasks: Sequence[TaskSpec], temperature: Mapping[str, float], path: Path
 ) -> None:
     """Write the calibrated network as ONNX with dynamic batch, height and width, node by node."""
-    model = frozen_graph(network.features)
+    model = frozen_graph(network.features, band_maps=any(task.finds_objects for task in tasks_of(tasks).values()))
     graph = model.graph
     joined = next(node for node in graph.node if EMBEDDING in node.output)
     joined.output[0] = "features"
@@ -335,7 +335,7 @@ def export_quick(
     for name, task in tasks_of(tasks).items():
         head: Any = network.heads[name]
         if task.finds_objects:
-            found = network_of(task).add_nodes(graph, head, "image", stages, temperature[name])
+            found = network_of(task).add_nodes(graph, head, "image", [BANDS, *stages], temperature[name])
             graph.node.append(helper.make_node("Identity", [found], [name]))
             graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", None, None]))
             continue

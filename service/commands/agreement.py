@@ -3,6 +3,7 @@
 from rich.table import Table
 
 from al_loop.domain.quality import Estimate, TaskAgreement
+from models.tasks import kind_of
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
 from service.commands.output import console, print_json, print_tables
 
@@ -24,7 +25,7 @@ def show(campaign: CampaignName, as_json: AsJson = False, service: Service = DEF
         if task.pairs:
             print_tables(_pairs(task))
         if task.golden:
-            metric = "IoU" if task.task == "segmentation" else "accuracy"
+            metric = "IoU" if kind_of(task.task).answered_with == "features" else "accuracy"
             gold_standard = Table("annotator", "gold-standard samples", metric)
             for score in task.golden:
                 gold_standard.add_row(score.annotator, str(score.samples), _estimate(score.score))

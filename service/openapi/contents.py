@@ -19,6 +19,7 @@ FILES: dict[str, dict[str, Document]] = {
     "makeBackup": {"application/x-tar": BYTES, "application/zstd": BYTES},
     "getMetrics": {"text/plain": {"type": "string"}},
     "watchRound": {"text/event-stream": {"type": "string"}},
+    "watchScenePrediction": {"text/event-stream": {"type": "string"}},
     "predictSegmentation": {"image/tiff": BYTES},
 }
 """Content of the 200 of a route by content type."""

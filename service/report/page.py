@@ -17,8 +17,11 @@ PicturesOf = Callable[[str, Mistake], Sequence[CaptionedPicture]]
 """Task and mistake -> its pictures."""
 
 
-OTHER_NAMES = {"f1_1px": "F1 within 1 px", "f1_2px": "F1 within 2 px", "cldice": "clDice"}
-"""Of metrics of a class, for people."""
+OTHER_NAMES = {
+    "f1_1px": "F1 within 1 px", "f1_2px": "F1 within 2 px", "cldice": "clDice", "ap50": "average precision at IoU .5",
+    "map30": "mean average precision at IoU .3", "map50_95": "mean average precision at IoU .5 to .95",
+}  # fmt: skip
+"""Of what is measured besides, for people."""
 
 
 def render(report: RoundReport, pictures: PicturesOf) -> str:
@@ -49,7 +52,10 @@ def _before_reading(report: RoundReport) -> str:
 
 def _task(task: TaskReport, pictures: PicturesOf) -> str:
     metric = task.metric.replace("_", " ")
-    unit = "pixels" if kind_of(task.task).per_pixel else "answers"
+    kind = kind_of(task.task)
+    unit, counted = ("pixels", "Pixels") if kind.per_pixel else ("answers", "Images")
+    if kind.finds_objects:
+        unit, counted = "boxes", "Boxes that are shown and objects, which are the same at an IoU of .5"
     places = (
         "<p>Reserve images stand alone: there are no places to compare.</p>"
         if not task.places
@@ -80,7 +86,7 @@ the best constant answer has {task.baseline:.3f}.</p>
 <div class="two"><figure>{reliability_svg(task.reliability, unit)}</figure>
 <div>{reliability_table(task.reliability, unit)}</div></div>
 <h3>What is taken for what</h3>
-<p class="soft">{"Pixels" if unit == "pixels" else "Images"}, a row for what is true.</p>
+<p class="soft">{counted}; a row for what is true.</p>
 {confusion_table(task.confusion)}
 <h3>Worst mistakes</h3>
 {_mistakes(task, pictures)}

@@ -1,7 +1,5 @@
 """Rounds: start, watch, cancel."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 import msgspec
@@ -9,24 +7,21 @@ from litestar import Controller, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, PathParameter
-from litestar.response import ServerSentEvent, ServerSentEventMessage, Stream
+from litestar.response import ServerSentEvent, Stream
 
 from al_loop.client.answers import RoundList, RoundLog, RoundView
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.round_diffs import RoundDiff
-from al_loop.domain.rounds import RoundState
 from al_loop.loop import Loop
 from al_loop.training.round_diff import round_diff
 from service.access.tokens import requires
 from service.dependencies import TARGET
 from service.errors import problems
+from service.job_events import Look, follow
 from service.openapi.examples import ROUND, json_body
 from service.requests.parameters import LARGEST_ID, Newest, PathId, newest
 from service.schemas import RoundRequest
 from service.views import round_view
-
-EVENT_POLL_S = 0.25
-KEEP_ALIVE_S = 15.0
 
 
 class RoundController(Controller):
@@ -103,7 +98,16 @@ class RoundController(Controller):
         """
         await sync_to_thread(loop.store.rounds.get, target.campaign_id, number)
         seen = int(last_event_id) if last_event_id is not None and last_event_id.isdecimal() else 0
-        return ServerSentEvent(_follow(loop, target, number, seen))
+
+        def look() -> Look:
+            entry = loop.store.rounds.get(target.campaign_id, number)
+            return Look(entry.state, entry.state.is_end)
+
+        def states() -> list[bytes]:
+            view = round_view(loop, target, loop.store.rounds.get(target.campaign_id, number))
+            return [msgspec.json.encode(msgspec.structs.replace(view, state=event.state)) for event in view.history]
+
+        return ServerSentEvent(follow(look, lambda: loop.rounds.progress(target.campaign_id, number), states, seen))
 
     @get(
         "/{number:int}/log",
@@ -165,30 +169,3 @@ class RoundController(Controller):
     def cancel(self, number: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> RoundView:
         """Stop a round; its process tree ends within seconds. A model that was promoted already goes on serving."""
         return round_view(loop, target, loop.rounds.cancel(target, number))
-
-
-async def _follow(loop: Loop, target: Campaign, number: int, seen: int) -> AsyncIterator[ServerSentEventMessage]:
-    """Yield the states after the first `seen` ones and what changes, until the round has ended."""
-    state: RoundState | None = None
-    progress = None
-    quiet_s = 0.0
-    while True:
-        entry = await sync_to_thread(loop.store.rounds.get, target.campaign_id, number)
-        line = loop.rounds.progress(target.campaign_id, number)
-        quiet_s += EVENT_POLL_S
-        if entry.state != state:
-            state, quiet_s = entry.state, 0.0
-            view = await sync_to_thread(round_view, loop, target, entry)
-            for place, event in enumerate(view.history[seen:], start=seen + 1):
-                data = msgspec.json.encode(msgspec.structs.replace(view, state=event.state))
-                yield ServerSentEventMessage(event="state", id=str(place), data=data)
-            seen = max(seen, len(view.history))
-        if line is not None and line != progress:
-            progress, quiet_s = line, 0.0
-            yield ServerSentEventMessage(event="progress", data=msgspec.json.encode(line))
-        if entry.state.is_end:
-            return
-        if quiet_s >= KEEP_ALIVE_S:
-            quiet_s = 0.0
-            yield ServerSentEventMessage(comment="still working", data=None)
-        await asyncio.sleep(EVENT_POLL_S)

@@ -2,9 +2,11 @@
 
 from typing import Annotated
 
+import msgspec
 from litestar import Controller, get, post
+from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
-from litestar.response import File
+from litestar.response import File, ServerSentEvent
 
 from al_loop.client.answers import ScenePredictionView
 from al_loop.domain.campaigns import Campaign
@@ -13,6 +15,7 @@ from al_loop.loop import Loop
 from service.access.tokens import requires
 from service.dependencies import TARGET
 from service.errors import problems
+from service.job_events import Look, follow
 from service.openapi.examples import SCENE, SCENE_AS_GEOJSON, json_body
 from service.requests.parameters import PathId
 from service.settings import Settings
@@ -63,6 +66,34 @@ class ScenePredictionController(Controller):
     ) -> ScenePredictionView:
         """One prediction of a scene: its state, progress while it runs, and what was written."""
         return _view(loop, target, loop.store.scene_predictions.get(target.campaign_id, number))
+
+    @get(
+        "/{number:int}/events",
+        operation_id="watchScenePrediction",
+        responses=problems(400, 401, 403, 404),
+        media_type="text/event-stream",
+    )
+    async def events(
+        self, number: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]
+    ) -> ServerSentEvent:
+        """Server-sent events: `state` with the present state and each that follows, `progress` while it works.
+
+        Closes at the end. Who connects again gets the present state first.
+        """
+        jobs, runner, campaign_id = loop.store.scene_predictions, loop.scene_predictions, target.campaign_id
+        await sync_to_thread(jobs.get, campaign_id, number)
+
+        def look() -> Look:
+            entry = jobs.get(campaign_id, number)
+            return Look(entry.state, entry.state.is_end)
+
+        entered: list[bytes] = []
+
+        def states() -> list[bytes]:
+            entered.append(msgspec.json.encode(_view(loop, target, jobs.get(campaign_id, number))))
+            return entered
+
+        return ServerSentEvent(follow(look, lambda: runner.progress(campaign_id, number), states))
 
     @post(
         "/{number:int}/cancel",

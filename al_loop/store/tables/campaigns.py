@@ -10,6 +10,7 @@ from duckdb import DuckDBPyConnection
 from al_loop.domain.campaign_rules import (
     check_campaign,
     check_growth,
+    check_line_classes,
     check_name,
     check_settings,
     check_unit,
@@ -196,7 +197,9 @@ class CampaignTable:
             )
             if not rows:
                 raise NotFoundError("campaign", campaign_id)
-            check_unit(settings.query.unit, msgspec.json.decode(rows[0]["tasks"], type=list[TaskSpec]), "$.query.unit")
+            tasks = msgspec.json.decode(rows[0]["tasks"], type=list[TaskSpec])
+            check_unit(settings.query.unit, tasks, "$.query.unit")
+            check_line_classes(settings.lines, tasks)
             old = read_stored(rows[0]["settings"], CampaignSettings)
             if rows[0]["reserve_drawn_at"] is not None and not is_same_draw(old.reserve, settings.reserve):
                 raise InvalidValueError(

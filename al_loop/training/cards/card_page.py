@@ -15,7 +15,7 @@ from al_loop.training.cards.licences import licences_of
 from al_loop.training.cards.limits import limits_of
 from al_loop.training.evaluation.slices import Sums, place_slices
 from al_loop.training.lineage.tracing import version_lineage
-from models.card import ModelCard, TaskEvaluation, TaskSpec
+from models.card import ModelCard, OtherMetric, TaskEvaluation, TaskSpec
 from models.errors import CorruptVersionError
 from models.registry import ModelRegistry
 from models.tasks import task_of
@@ -142,7 +142,10 @@ def _class(
     card: ModelCard, spec: TaskSpec, name: str, measured: TaskEvaluation | None, found: SliceReport | None
 ) -> CardClass:
     value = None if measured is None else measured.per_class.get(name)
-    own = getattr(found, task_of(spec).metric.of_class, None)
+    metric = task_of(spec).metric.of_class
+    others = [] if measured is None else measured.others
+    own = next((_measured(entry) for entry in others if (entry.name, entry.of_class) == (metric, name)), None)
+    own = own or getattr(found, metric, None)
     counted = next(
         (entry for entry in (card.data.classes if card.data else []) if (entry.task, entry.name) == (spec.task, name)),
         None,
@@ -154,6 +157,10 @@ def _class(
         reserve=None if counted is None else counted.reserve,
         value=None if value is None else told,
     )
+
+
+def _measured(entry: OtherMetric) -> Measured:
+    return Measured(value=entry.value, low=entry.low, high=entry.high)
 
 
 def _model(card: ModelCard) -> list[tuple[str, str]]:

@@ -37,7 +37,7 @@ class Sums:
     def __init__(self, outcomes: TaskOutcomes) -> None:
         samples = len(outcomes.sample_ids)
         self._classes = len(outcomes.task.classes)
-        self._exact = not outcomes.task.per_pixel
+        self._exact = not (outcomes.task.per_pixel or outcomes.task.finds_objects)
         self._several = outcomes.task.multi_label
         parts = (outcomes.class_counts, outcomes.answers, outcomes.bins)
         self.rows = np.concatenate([part.reshape(samples, -1) for part in parts], axis=1)
@@ -158,7 +158,7 @@ class Sums:
     def _binomial(
         self, counted: Callable[[Doubles], tuple[Doubles, Doubles]], chosen: NDArray[np.bool_]
     ) -> tuple[float, float] | None:
-        """The exact interval of a share of images; None for pixels, which are no independent draws."""
+        """The exact interval of a share of images; None for pixels and boxes, which are no independent draws."""
         right, of = (float(count) for count in counted(self.rows[chosen].sum(axis=0)))
         if not self._exact or self._several or of == 0:
             return None

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from models import metrics
 from models.arrays import Floats
 from models.tasks.class_order import in_campaign_order
-from models.tasks.task import CalibrationRows, Judged, Scores, Tables, Task, TaskMetric
+from models.tasks.measuring import Judged, TaskMetric
+from models.tasks.task import CalibrationRows, Scores, Tables, Task
 from models.tasks.uncertainty import all_scores
 
 if TYPE_CHECKING:

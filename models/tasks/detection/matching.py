@@ -69,7 +69,7 @@ def matched(truth: Floats, answer: Floats) -> tuple[Floats, NDArray[np.bool_]]:
                 if found[best] >= least:
                     right[row, column] = True
                     free[best] = False
-    kept = ~_covered(ranked, truth[ignored]) | right.any(axis=1)
+    kept = ~covered(ranked, truth[ignored]) | right.any(axis=1)
     return ranked[kept], right[kept]
 
 
@@ -115,15 +115,6 @@ def class_precision(tables: Table, ious: slice = slice(IOU_50, IOU_50 + 1)) -> N
     return np.where(truth > 0, average, np.nan)
 
 
-def class_counts(tables: Table, least: float) -> NDArray[np.float64]:
-    """True positives, false positives, false negatives and 0 (..., K, 4) of boxes from a score on, at an IoU of .5."""
-    parts = _by_class(tables)
-    start = int(score_bins(np.array([least]))[0])
-    right, answered = parts[..., 1 + IOU_50, start:BINS].sum(axis=-1), parts[..., 0, start:BINS].sum(axis=-1)
-    counts = [right, answered - right, parts[..., 0, BINS] - right, np.zeros_like(right)]
-    return np.stack(counts, axis=-1)
-
-
 def map_50(tables: Table) -> NDArray[np.float64]:
     """Mean average precision at an IoU of .5, over the classes that the truth holds."""
     return metrics.mean_of_present(class_precision(tables))
@@ -165,8 +156,8 @@ def _by_class(tables: Table) -> Table:
     return np.asarray(tables, np.float64).reshape(*tables.shape[:-2], -1, ROWS, BINS + 1)
 
 
-def _covered(ranked: Floats, regions: Floats) -> NDArray[np.bool_]:
-    """Which boxes lie in an ignored region, shape (k,)."""
+def covered(ranked: Floats, regions: Floats) -> NDArray[np.bool_]:
+    """Which boxes (k, 6) lie in an ignored region (r, 5), shape (k,)."""
     if not len(regions) or not len(ranked):
         return np.zeros(len(ranked), np.bool_)
     one, other = ranked[:, None, :4], regions[None, :, :4]

@@ -23,9 +23,11 @@ from models.tasks.detection.boxes import (
     read_boxes,
     turned,
 )
+from models.tasks.detection.judging import NOTHING, judged
 from models.tasks.detection.tiles import BoxesOverTiles, FromBoxes, boxes_of_window
 from models.tasks.detection.uncertainty import box_scores, hardest_of_class, uncertainty_map
-from models.tasks.task import CalibrationRows, Scores, Tables, Task, TaskMetric
+from models.tasks.measuring import Judged, OtherMeasure, TaskMetric
+from models.tasks.task import CalibrationRows, Scores, Tables, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,7 +65,11 @@ class Detection(Task, frozen=True, kw_only=True, tag="detection"):
     @property
     def metric(self) -> TaskMetric:
         """Mean average precision at an IoU of .5 over the classes present; see `matching`."""
-        others = {"map50_95": matching.map_50_95, "map30": matching.map_30}
+        others = [
+            OtherMeasure("map50_95", matching.map_50_95),
+            OtherMeasure("map30", matching.map_30),
+            OtherMeasure("ap50", matching.class_precision, by_class=True),
+        ]
         return TaskMetric("map50", matching.map_50, matching.class_precision, of_class="ap50", others=others)
 
     # Labels
@@ -150,9 +156,25 @@ class Detection(Task, frozen=True, kw_only=True, tag="detection"):
         """See `Task.tally`."""
         return matching.counted(truth, np.asarray(output, np.float32), len(self.classes))
 
+    def judge(self, truth: Floats, output: NDArray[np.floating]) -> Judged:
+        """See `judging.judged`; of the boxes that are shown."""
+        return judged(truth, np.asarray(output, np.float32), len(self.classes), LEAST_SHOWN)
+
+    @property
+    def report_shape(self) -> tuple[int, int]:
+        """Boxes of each class, and nothing."""
+        return len(self.classes) + 1, len(self.classes) + 1
+
+    @property
+    def answer_names(self) -> list[str]:
+        """See `Task.answer_names`."""
+        return [*self.classes, NOTHING]
+
     def class_counts(self, tables: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Of the boxes that are shown; there is no number of true negatives, it is 0."""
-        return matching.class_counts(tables, LEAST_SHOWN)
+        """See `Task.class_counts`; there is no number of true negatives, it is 0."""
+        counts = super().class_counts(tables)[..., :-1, :]
+        counts[..., 3] = 0
+        return counts
 
     def majority(self, total: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """No box anywhere, whose average precision is 0: what a model has to beat."""

@@ -13,9 +13,10 @@ from models.arrays import Codes, Floats
 from models.card import BACKGROUND, IGNORE
 from models.rasters.specks import remove_specks
 from models.tasks.class_order import codes_in_campaign_order
-from models.tasks.segmentation.thin import thin_counts, thin_metrics
+from models.tasks.measuring import Judged, TaskMetric
+from models.tasks.segmentation.thin import THIN_MEASURES, thin_counts
 from models.tasks.segmentation.tiles import CodesOverTiles, ProbabilitiesOverTiles, ScoresOverTiles, StrataOverTiles
-from models.tasks.task import CalibrationRows, Judged, Scores, Tables, Task, TaskMetric, Window
+from models.tasks.task import CalibrationRows, Scores, Tables, Task, Window
 from models.tasks.uncertainty import all_scores
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class Segmentation(Task, frozen=True, kw_only=True, tag="segmentation"):
 
     @property
     def metric(self) -> TaskMetric:
-        """Mean IoU over the classes present."""
-        return TaskMetric("miou", metrics.miou, metrics.class_iou, of_class="iou")
+        """Mean IoU over the classes present; for thin ones see `models.tasks.segmentation.thin`."""
+        return TaskMetric("miou", metrics.miou, metrics.class_iou, of_class="iou", others=THIN_MEASURES)
 
     def varied(self, samples: Mapping[str, int], answered: int, *, background: bool) -> bool:
         """See `Task.varied`."""
@@ -114,10 +115,6 @@ class Segmentation(Task, frozen=True, kw_only=True, tag="segmentation"):
     def further_counts(self, truth: Codes, output: NDArray[np.floating]) -> NDArray[np.int64]:
         """See `models.tasks.segmentation.thin`."""
         return thin_counts(truth, output.argmax(axis=0), len(self.classes))
-
-    def further_metrics(self, counts: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
-        """F1 that forgives one and two pixels, and clDice."""
-        return thin_metrics(counts)
 
     def judge(self, truth: Codes, output: NDArray[np.floating]) -> Judged:
         """See `Task.judge`; each labelled pixel is an answer."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.arrays import Codes
 from models.card import IGNORE
+from models.tasks.measuring import OtherMeasure
 
 RELAXED_PX = (1, 2)
 """Distances, in pixels, within which an answer counts as right."""
@@ -16,8 +17,6 @@ RELAXED_PX = (1, 2)
 COUNTS = 10
 """Columns of `thin_counts`: answered pixels, and those of them within 1 and 2 px of the truth; the same of the truth;
 skeleton pixels of the answer, and those of them in the truth; the same of the truth."""
-
-METRICS = ("f1_1px", "f1_2px", "cldice")
 
 
 def thin_counts(truth: Codes, answer: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
@@ -88,3 +87,10 @@ def _harmonic(
     total = precision + recall
     mean: NDArray[np.float64] = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)
     return mean
+
+
+def _one(name: str) -> OtherMeasure:
+    return OtherMeasure(name, lambda counts: thin_metrics(counts)[name], by_class=True, of="further counts")
+
+
+THIN_MEASURES = [_one(name) for name in ("f1_1px", "f1_2px", "cldice")]

@@ -22,7 +22,7 @@ from models.training.objects.stages import KeptStages, keep_stages
 from models.training.tallies import TILE_PX, tally
 from models.training.torch_inference import torch_infer
 
-STEPS = 240
+STEPS = 300
 """Of a fit from random weights."""
 
 MORE_STEPS = 100
@@ -59,13 +59,16 @@ class ObjectNetwork(nn.Module):
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """The head's maps under the name of the task, and `embedding`."""
         embedding, stages = self.features.with_stages(image)
-        return {"embedding": embedding, self.name: self.head(encoded_images(image, embedding, stages))}
+        return {"embedding": embedding, self.name: self.head(encoded_images(self.features, image, embedding, stages))}
 
 
-def encoded_images(image: Tensor, embedding: Tensor, stages: Sequence[Tensor]) -> EncodedImages:
-    """What a head sees of raw images (N, C, H, W)."""
+def encoded_images(
+    features: FrozenFeatures, image: Tensor, embedding: Tensor, stages: Sequence[Tensor]
+) -> EncodedImages:
+    """What a head sees of raw images (N, C, H, W): the bands as they are before the encoder's stages."""
     missing = torch.isnan(image).to(torch.float32).amin(dim=1, keepdim=True)
-    return EncodedImages(stages, embedding, image.shape[-2], image.shape[-1], 1.0 - missing)
+    seen = [features.band_maps(image), *stages]
+    return EncodedImages(seen, embedding, image.shape[-2], image.shape[-1], 1.0 - missing)
 
 
 def fit_object_heads(
@@ -95,12 +98,15 @@ def fit_object_heads(
     network = network_of(task)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        shape = EncoderShape(list(CHANNELS), features.stage_strides, features.embedding_size, 0.0, features.scale)
-        head = network.head(task, shape)
+        channels = [2 * features.average.shape[1], *CHANNELS]
+        strides = [features.stage_strides[0], *features.stage_strides]
+        shape = EncoderShape(channels, strides, features.embedding_size, 0.0, features.scale)
+        head = network.quick_head(task, shape)
     loss = network.loss(task, counts[spec.task])
     trained = keep_stages(task, features, samples, reader, statistics, rng)
     if not len(trained):
         raise TrainingDataError("no training image can be read any more")
+    head.standardise(*trained.moments())
     _fit(head, loss, trained, task, STEPS, RATE, rng)
     joined = ObjectNetwork(features, spec.task, head)
     device = torch.device("cpu")
@@ -108,7 +114,7 @@ def fit_object_heads(
     calibrated = CalibratedNetwork(joined, [spec], temperature)
     (measured,) = tally(calibration, reader, [spec], torch_infer(calibrated, device), TILE_PX)
     held_out = metric_value(measured) if measured.labelled.any() else None
-    judged = ObjectHead(_copied(head, network.head(task, shape)), temperature[spec.task], held_out)
+    judged = ObjectHead(_copied(head, network.quick_head(task, shape)), temperature[spec.task], held_out)
     everything = trained.joined(keep_stages(task, features, calibration, reader, statistics, rng))
     if len(everything) > len(trained):
         _fit(head, loss, everything, task, MORE_STEPS, LESS_RATE, rng)

@@ -18,6 +18,7 @@ from models.training.data.augmentations import DIHEDRAL_SIZE, perturb_radiometry
 from models.training.data.batches import turned_chip
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, pad_batch
 from models.training.data.label_counts import is_labelled
+from models.training.data.scaling import LEAST_DEVIATION
 from models.training.data.stride import STRIDE_PX
 
 WINDOW_PX = 256
@@ -34,7 +35,7 @@ class KeptChip(NamedTuple):
     """One view of a window."""
 
     stages: list[Tensor]
-    """(C_i, H / s_i, W / s_i) each, float16."""
+    """(C_i, H / s_i, W / s_i) each, float16: the bands, then the encoder's."""
     valid: Tensor
     """(1, H, W) of 0 and 1, bool."""
     truth: Floats
@@ -62,6 +63,18 @@ class KeptStages:
                 for chip in chips:
                     result.add(chip)
         return result
+
+    def moments(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Mean and standard deviation of each stage's channels, (C_i,) each; at least `LEAST_DEVIATION`."""
+        chips = [chip for alike in self._by_size.values() for chip in alike]
+        means, deviations = [], []
+        for parts in zip(*(chip.stages for chip in chips), strict=True):
+            count = sum(part[0].numel() for part in parts)
+            mean = torch.stack([part.double().sum(dim=(1, 2)) for part in parts]).sum(dim=0) / count
+            square = torch.stack([part.double().square().sum(dim=(1, 2)) for part in parts]).sum(dim=0) / count
+            means.append(mean.float())
+            deviations.append((square - mean.square()).clamp(min=0).sqrt().clamp(min=LEAST_DEVIATION).float())
+        return means, deviations
 
     def batches(self, task: Task, rng: np.random.Generator) -> Iterator[tuple[EncodedImages, Tensor]]:
         """Without end: what a head sees, and the truth as `Task.batch` makes it."""
@@ -117,6 +130,6 @@ def keep_stages(
 def _kept(task: Task, features: FrozenFeatures, chip: Chip) -> KeptChip:
     image = torch.from_numpy(pad_batch([chip], STRIDE_PX, [])[0])
     with torch.inference_mode():
-        stages = features.stage_maps(image)
+        stages = [features.band_maps(image), *features.stage_maps(image)]
     valid = ~torch.isnan(image).all(dim=1)
     return KeptChip([stage[0].half() for stage in stages], valid, chip.objects[task.name])

@@ -18,7 +18,7 @@ from models.arrays import Ids
 from models.card import TaskName, TaskSpec
 from models.metrics import CALIBRATION_BINS
 from models.tasks import Task, task_of
-from models.tasks.task import Judged
+from models.tasks.measuring import Judged
 from models.training.data.dataset import LabelledSample
 
 Doubles = NDArray[np.float64]
@@ -31,7 +31,7 @@ SCHEMA = pa.schema(
         ("sample_id", pa.int64()),
         ("block", pa.string()),
         ("nearest_m", pa.float64()),
-        ("cells", pa.list_(pa.int32())),  # of the table of `Task.tally`, row by row
+        ("cells", pa.list_(pa.int32())),  # of the table of `Task.tally` or `Judged`, row by row
         ("counts", pa.list_(pa.int64())),
         ("bins", pa.list_(pa.int32())),  # answered class * CALIBRATION_BINS + bin of the confidence
         ("bin_counts", pa.list_(pa.int64())),
@@ -55,13 +55,13 @@ class TaskOutcomes:
     class_counts: Doubles
     """True positives, false positives, false negatives, true negatives, (S, K, 4)."""
     answers: Doubles
-    """Right answers and all answers, (S, 2): images, pixels, or yes and no of each class."""
+    """Right answers and all answers, (S, 2): images, pixels, yes and no of each class, or boxes and missed objects."""
     bins: Doubles
     """Count, summed confidence and summed correctness by confidence, (S, 15, 3)."""
     class_bins: Doubles
-    """The same of all samples by answered class, (outputs, 15, 3)."""
+    """The same of all samples by answered class, (answers, 15, 3)."""
     table: Doubles
-    """Sum of the tables of `Task.tally`."""
+    """Sum of the tables, see `Task.report_shape`."""
     worst_cell: Ids
     """Place in the table of what each sample was confused most in, (S,); -1: in nothing."""
     mistake: Doubles
@@ -72,14 +72,13 @@ class OutcomeRow:
     """Gathers the answers to one task on one sample, window by window."""
 
     def __init__(self, task: Task) -> None:
-        self._outputs = task.outputs
-        self._table = np.zeros(task.table_shape, np.int64)
-        self._bins = np.zeros((task.outputs * CALIBRATION_BINS, 3))
+        self._table = np.zeros(task.report_shape, np.int64)
+        self._bins = np.zeros((len(task.answer_names) * CALIBRATION_BINS, 3))
         self._mistake = self._weight = 0.0
 
     def add(self, table: NDArray[Any], judged: Judged) -> None:
-        """Count one window."""
-        self._table += table.astype(np.int64)
+        """Count one window, whose table `Task.tally` made."""
+        self._table += (table if judged.table is None else judged.table).astype(np.int64)
         place = np.minimum((judged.confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
         place += judged.answers * CALIBRATION_BINS
         columns = [np.ones(len(place)), judged.confidence, judged.correct.astype(np.float64)]
@@ -134,15 +133,15 @@ def read_outcomes(directory: Path, tasks: Sequence[TaskSpec]) -> list[TaskOutcom
 
 def _gathered(task: Task, rows: Sequence[dict[str, Any]]) -> TaskOutcomes:
     samples = len(rows)
-    total = np.zeros(task.table_shape)
+    total = np.zeros(task.report_shape)
     class_counts = np.zeros((samples, len(task.classes), 4))
     answers = np.zeros((samples, 2))
     bins = np.zeros((samples, CALIBRATION_BINS, 3))
-    class_bins = np.zeros((task.outputs, CALIBRATION_BINS, 3))
+    class_bins = np.zeros((len(task.answer_names), CALIBRATION_BINS, 3))
     worst = np.full(samples, -1)
     right = task.right_cells()
     for index, row in enumerate(rows):
-        table = np.zeros(task.table_shape)
+        table = np.zeros(task.report_shape)
         table.ravel()[row["cells"]] = row["counts"]
         total += table
         class_counts[index] = task.class_counts(table)

@@ -51,6 +51,18 @@ def test_models_get_the_address_below_the_path_of_the_proxy_that_the_link_was_as
     assert model.url.startswith(f"{team.url}/al-loop/campaigns/demo/predictions/segmentation")
 
 
+def test_campaign_that_cuts_scenes_is_not_linked(team: Team) -> None:
+    team.make_campaign(1)
+    body = {"name": "demo", "root": str(team.folder), "settings": {"windows": {"size_px": 64}},
+            "tasks": [{"task": "segmentation", "classes": CLASSES}]}  # fmt: skip
+    assert team.api.post("/campaigns", json=body).status_code == 201
+    link = {"url": team.scaneo.url, "campaign": team.theirs.name, "tasks": ["segmentation"]}
+    refused = team.api.put("/campaigns/demo/scaneo", json=link)
+    assert refused.status_code == 400, refused.text
+    assert "cuts scenes into windows, and SCANEO shows whole files only" in refused.json()["detail"]
+    assert team.client.models() == []
+
+
 def seen_by_us(team: Team) -> dict[str, Any]:
     """The campaign without how far its images are described, which goes on in the background."""
     return {key: value for key, value in team.api.get("/campaigns/demo").json().items() if key != "scoring"}

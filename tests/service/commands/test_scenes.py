@@ -14,6 +14,7 @@ from models.registry import ModelRegistry
 from service.cli import main
 from tests.data.make_scene import make_scene
 from tests.data.tiny_model import make_tiny_onnx
+from tests.models.training.fixtures import SEGMENTATION, write_snapshot
 
 
 @pytest.fixture
@@ -71,3 +72,18 @@ def test_what_cannot_be_done_is_told_in_one_sentence(
     assert main(["predict", "demo", "a.tif", "--out", "mask.tif", "--data", str(data), "-q", *change]) == 2
     assert words in " ".join(capsys.readouterr().err.split())
     assert (tmp_path / "there.tif").read_text() == "keep"
+
+
+def test_output_among_the_campaigns_images_is_refused(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imagery = tmp_path / "imagery"
+    scene = make_scene(imagery / "deep" / "a.tif")
+    rows = [{"path": scene, "split": "train"}, {"path": make_scene(imagery / "b.tif"), "split": "train"}]
+    write_snapshot(ModelRegistry(DataLayout(data).models("demo")).path("v1"), rows, [SEGMENTATION])
+    command = ["predict", "demo", str(scene), "--data", str(data), "-q", "--out"]
+    assert main([*command, str(imagery / "mask.tif")]) == 2
+    told = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "lies among the campaign's images" in told
+    assert not (imagery / "mask.tif").exists()
+    assert main([*command, str(tmp_path / "mask.tif")]) == 0

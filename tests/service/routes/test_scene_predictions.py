@@ -1,5 +1,8 @@
 """Whole scenes predicted over HTTP: as jobs that are followed, cancelled, downloaded, and go on after a stop."""
 
+import itertools
+import json
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +57,12 @@ def test_scene_is_predicted_and_its_mask_downloaded(served: Http, tmp_path: Path
         assert set(np.unique(dataset.read(1)).tolist()) <= {0, 1, 2, 3}
     assert len(answer.content) == view["result"]["file_bytes"]
     assert [entry["number"] for entry in served.get(ROUTE).json()] == [1]
+    events = served.get(f"{ROUTE}/1/events")  # of one that has ended: the end, and the stream closes
+    assert events.headers["content-type"].startswith("text/event-stream")
+    lines = [line.strip() for line in events.text.splitlines() if line.strip()]
+    assert lines[:2] == ["id: 1", "event: state"]
+    assert '"state":"finished"' in lines[2]
+    assert served.get(f"{ROUTE}/9/events").status_code == 404
 
 
 def test_absolute_scene_inside_the_imagery_and_geojson(served: Http, imagery: Path) -> None:
@@ -97,6 +106,9 @@ def test_scene_that_the_model_cannot_use_fails_with_one_sentence(served: Http, i
 def test_queued_and_running_ones_are_cancelled_and_leave_nothing(served: Http, imagery: Path) -> None:
     make_scene(imagery / "huge.tif", width=6000, height=6000, bands=3, dtype="uint8", content="constant", tiled=True)
     running, waiting = start(served, scene="huge.tif"), start(served, scene="huge.tif")
+    watched: list[str] = []
+    watcher = threading.Thread(target=lambda: watched.append(served.get(f"{ROUTE}/{running}/events").text))
+    watcher.start()
     assert served.post(f"{ROUTE}/{waiting}/cancel").status_code == 202
     assert ended(served, waiting)["state"] == "cancelled"
     deadline = time.monotonic() + PATIENCE_S
@@ -106,6 +118,15 @@ def test_queued_and_running_ones_are_cancelled_and_leave_nothing(served: Http, i
     served.post(f"{ROUTE}/{running}/cancel")
     view = ended(served, running)
     assert view["state"] in ("cancelled", "finished")
+    watcher.join(PATIENCE_S)
+    assert "event: progress" in watched[0]
+    lines = [line.strip() for line in watched[0].splitlines()]
+    states = [
+        json.loads(data.removeprefix("data: "))["state"]
+        for kind, data in itertools.pairwise(lines)
+        if kind == "event: state"
+    ]
+    assert states[-1] == view["state"]
     loop: Loop = served.app.state.loop
     folder = loop.layout.scene_prediction("demo", running)
     assert view["state"] == "finished" or sorted(path.name for path in folder.iterdir()) == ["run-1"]

@@ -13,7 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from models.tasks.detection.network.decoding import LOG_SIZE, MOST_BOXES
-from models.tasks.detection.network.head import GROUPS, NOWHERE, DetectionHead
+from models.tasks.detection.network.head import GEOMETRY, GROUPS, NOWHERE, DetectionHead
+from models.tasks.detection.network.linear import CLIP, LinearDetectionHead
 
 
 class DetectorGraph:
@@ -28,7 +29,9 @@ class DetectorGraph:
         """
         self._graph, self._prefix, self._count = graph, prefix, 0
 
-    def add(self, head: DetectionHead, image: str, stages: Sequence[str], temperature: float) -> str:
+    def add(
+        self, head: DetectionHead | LinearDetectionHead, image: str, stages: Sequence[str], temperature: float
+    ) -> str:
         """Add head and decoding.
 
         Args:
@@ -40,10 +43,28 @@ class DetectorGraph:
         Returns:
             Name of the answer (N, M, 6).
         """
-        return self._boxes(head, *self._maps(head, image, stages), temperature)
+        if isinstance(head, LinearDetectionHead):
+            centres, geometry = self._sums(head, stages)
+        else:
+            centres, geometry = self._maps(head, stages)
+        return self._boxes(head, self._known(head.stride, image, centres), geometry, temperature)
 
-    def _maps(self, head: DetectionHead, image: str, stages: Sequence[str]) -> tuple[str, str]:
+    def _sums(self, head: LinearDetectionHead, stages: Sequence[str]) -> tuple[str, str]:
         """Logits of the centres (N, K, h, w), and offsets and sizes (N, 4, h, w)."""
+        total = self._constant(head.bias.detach().numpy())
+        bounds = [self._constant(np.float32(value)) for value in (-CLIP, CLIP)]
+        for place, (number, layer) in enumerate(zip(head.used, head.layers, strict=True)):
+            mean, deviation = (self._constant(values.numpy()) for values in head.scaling(place))
+            value = self._node("Div", self._node("Sub", stages[number], mean), deviation)
+            value = self._convolved(layer, self._node("Clip", value, *bounds))
+            total = self._node("Add", total, self._smoothly_enlarged(value, head.strides[place] // head.stride))
+        channels = [self._numbers([value]) for value in (0, head.classes, head.classes + GEOMETRY - 1)]
+        axis, step = self._numbers([1]), self._numbers([1])
+        first, second = (self._node("Slice", total, *channels[at : at + 2], axis, step) for at in (0, 1))
+        return first, second
+
+    def _maps(self, head: DetectionHead, stages: Sequence[str]) -> tuple[str, str]:
+        """The same of a pyramid."""
         merged: str | None = None
         for number in range(len(head.used) - 1, -1, -1):
             lateral = self._normed(head.laterals[number], stages[head.used[number]])
@@ -53,18 +74,19 @@ class DetectorGraph:
             merged = lateral
         for block in head.smooth:
             merged = self._node("Relu", self._normed(block, str(merged)))
-        centres = self._convolved(head.centres, str(merged))
+        return self._convolved(head.centres, str(merged)), self._convolved(head.geometry, str(merged))
+
+    def _known(self, side: int, image: str, centres: str) -> str:
+        """Centres, but where the image has no valid pixel."""
         missing = self._node("Cast", self._node("IsNaN", image), to=TensorProto.FLOAT)
         invalid = self._node("ReduceMin", missing, self._numbers([1]), keepdims=1)
         valid = self._node("Sub", self._constant(np.float32(1)), invalid)
-        side = head.stride
         if side > 1:
             valid = self._node("MaxPool", valid, kernel_shape=[side, side], strides=[side, side])
         somewhere = self._node("Greater", valid, self._constant(np.float32(0)))
-        centres = self._node("Where", somewhere, centres, self._constant(np.float32(NOWHERE)))
-        return centres, self._convolved(head.geometry, str(merged))
+        return self._node("Where", somewhere, centres, self._constant(np.float32(NOWHERE)))
 
-    def _boxes(self, head: DetectionHead, centres: str, geometry: str, temperature: float) -> str:
+    def _boxes(self, head: DetectionHead | LinearDetectionHead, centres: str, geometry: str, temperature: float) -> str:
         """See `decoding.decode`."""
         shape = self._node("Shape", centres)
         width = self._part(shape, 3)
@@ -125,6 +147,12 @@ class DetectorGraph:
             "Resize", value, "", scales, mode="nearest", nearest_mode="floor",
             coordinate_transformation_mode="asymmetric",
         )  # fmt: skip
+
+    def _smoothly_enlarged(self, value: str, times: int) -> str:
+        if times == 1:
+            return value
+        scales = self._constant(np.array([1, 1, times, times], np.float32))
+        return self._node("Resize", value, "", scales, mode="linear", coordinate_transformation_mode="half_pixel")
 
     def _part(self, shape: str, place: int) -> str:
         return self._node("Gather", shape, self._constant(np.int64(place)), axis=0)

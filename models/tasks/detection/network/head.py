@@ -66,11 +66,21 @@ class DetectionHead(nn.Module):
             merged = lateral + (F.interpolate(merged, scale_factor=times, mode="nearest") if times > 1 else merged)
         for block in self.smooth:
             merged = F.relu(block(merged))
-        centres = self.centres(merged)
-        valid = F.max_pool2d(encoded.valid, self.stride)  # a cell with a single valid pixel may hold a centre
-        centres = torch.where(valid > 0, centres, torch.full_like(centres, NOWHERE))
-        side = torch.full_like(centres[:, :1], float(self.stride))
-        return torch.cat([centres, self.geometry(merged), side], dim=1)
+        return masked(self.centres(merged), self.geometry(merged), encoded.valid, self.stride)
+
+
+def masked(centres: Tensor, geometry: Tensor, valid: Tensor, stride: int) -> Tensor:
+    """What a head answers, (N, K + `GEOMETRY`, h, w).
+
+    Args:
+        centres: Logits (N, K, h, w); they become `NOWHERE` in cells without a valid pixel.
+        geometry: Offsets and sizes (N, 4, h, w).
+        valid: (N, 1, H, W).
+        stride: Side of a cell in pixels.
+    """
+    somewhere = F.max_pool2d(valid, stride) > 0  # a cell with a single valid pixel may hold a centre
+    centres = torch.where(somewhere, centres, torch.full_like(centres, NOWHERE))
+    return torch.cat([centres, geometry, torch.full_like(centres[:, :1], float(stride))], dim=1)
 
 
 def _normed(channels: int, size: int, kernel: int) -> nn.Sequential:

@@ -11,6 +11,7 @@ import pytest
 from al_loop.campaigns.register import register_paths, register_scan
 from al_loop.campaigns.scenes import windowing
 from al_loop.domain.campaigns import Campaign, CampaignSettings, ReserveSettings, WindowSettings
+from al_loop.domain.scaneo_links import Link, LinkOptions
 from al_loop.errors import InvalidValueError
 from al_loop.store import LabelStore
 from models.rasters.windows.locator import source_of
@@ -202,3 +203,19 @@ def test_scene_that_goes_away_while_it_is_read_is_skipped(
 def test_windows_that_overlap_by_more_than_half_are_refused(label_store: LabelStore, campaign: Campaign) -> None:
     with pytest.raises(InvalidValueError, match="40 px is more than half of a window of 64 px"):
         register_paths(label_store, campaign, ["a.tif"], NOW, WindowSettings(size_px=64, overlap_px=40))
+
+
+def test_campaign_that_is_linked_to_scaneo_takes_no_windows(
+    label_store: LabelStore, make_campaign: Callable[..., Campaign], tmp_path: Path
+) -> None:
+    made = make_campaign()
+    options = LinkOptions(service_url="http://127.0.0.1:9")
+    link = Link(
+        campaign_id=made.campaign_id, url="http://127.0.0.1:8", scaneo_campaign="c", scaneo_name="Demo",
+        options=options, models={}, prefix="", zone_offset_s=0, linked_at=NOW, signal=None, swept_at=None,
+    )  # fmt: skip
+    label_store.scaneo.save(link, [])
+    make_scene(tmp_path / "big.tif", width=300, height=200)
+    with pytest.raises(InvalidValueError, match="is linked to SCANEO, which shows whole files only"):
+        register_paths(label_store, made, ["big.tif"], NOW, WINDOWS)
+    assert paths_of(label_store, made) == {}

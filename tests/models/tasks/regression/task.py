@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from models.arrays import Floats
 from models.metrics import CALIBRATION_BINS
 from models.tasks import Task
-from models.tasks.task import Scores, TaskMetric
+from models.tasks.measuring import TaskMetric
+from models.tasks.task import Scores
 from models.tasks.uncertainty import SCORE_NAMES
 
 

@@ -82,7 +82,10 @@ def test_quick_round_finds_objects_in_chips_and_scenes_and_is_measured(tmp_path:
     assert (measured.task, measured.metric, measured.baseline) == ("detection", "map50", 0.0)
     assert measured.value > 0.6
     assert 0 <= measured.low <= measured.value <= measured.high <= 1
-    assert [other.name for other in measured.others] == ["map50_95", "map30"]
+    assert [other.name for other in measured.others[:2]] == ["map50_95", "map30"]
+    assert {(other.name, other.of_class) for other in measured.others[2:]} == {
+        ("ap50", name) for name in DETECTION.classes
+    }
     assert measured.others[0].value <= measured.value <= measured.others[1].value
     assert card.parity.differences.keys() == {"embedding", "detection"}
     assert max(card.parity.differences.values()) <= card.parity.tolerance

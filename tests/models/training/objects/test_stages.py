@@ -29,3 +29,12 @@ def test_batches_are_of_one_size_and_pair_images_with_their_boxes() -> None:
         shown = encoded.stages[0][:, 0, 0, 0]
         assert ((truth[..., 4] == 0).sum(dim=1) == shown).all()
     assert sizes == {(32, 64), (64, 32)}
+
+
+def test_moments_are_those_of_all_cells_whatever_the_sizes_of_images() -> None:
+    stages = KeptStages()
+    for height, width, boxes in ((32, 64, 1), (64, 32, 3)):
+        stages.add(kept(height, width, boxes))
+    means, deviations = stages.moments()
+    assert [mean.tolist() for mean in means] == [[2.0] * 2, [2.0] * 3]
+    assert [deviation.tolist() for deviation in deviations] == [[1.0] * 2, [1.0] * 3]

@@ -72,3 +72,21 @@ def test_pixels_without_truth_count_nothing(tmp_path: Path) -> None:
 def test_version_without_outcomes_says_so(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_outcomes(tmp_path, [ONE])
+
+
+def test_boxes_are_counted_by_what_became_of_them(tmp_path: Path) -> None:
+    spec = TaskSpec(task="detection", classes=["ship", "plane"])
+    truth = np.array([[10, 10, 20, 20, 0]], np.float32)
+    found = outcomes_of(
+        tmp_path, spec,
+        (truth, [[10, 10, 20, 20, 0.75, 0]]),
+        (truth, [[10, 10, 20, 20, 0.75, 1], [50, 50, 60, 60, 0.875, 1]]),
+        (truth, [[10, 10, 20, 20, 0.125, 0]]),
+    )  # fmt: skip
+    assert found.class_counts.sum(axis=0).tolist() == [[1, 0, 2, 0], [0, 2, 0, 0]]
+    assert found.answers.tolist() == [[1, 1], [0, 2], [0, 1]]
+    assert found.mistake.tolist() == [0.0, 0.875, 0.875]
+    assert [found.task.confused(*divmod(int(cell), 3)) for cell in found.worst_cell[1:]] == [
+        ("ship", "plane"), ("ship", "nothing")
+    ]  # fmt: skip
+    assert found.class_bins[0, 11].tolist() == [1, 0.75, 1]

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 from models.tasks.detection.network.decoding import decode
 from models.tasks.detection.network.graph import DetectorGraph
 from models.tasks.detection.network.head import DetectionHead
+from models.tasks.detection.network.linear import LinearDetectionHead
 from models.tasks.detection.task import Detection
 from models.tasks.network import EncodedImages
 
@@ -21,9 +22,25 @@ CHANNELS = [8, 8, 16, 16, 24]
 @pytest.mark.parametrize(("strides", "enlarged"), [([2, 4, 8, 8, 16], 2), ([4, 8, 16, 16, 32], 1)])
 def test_graph_answers_as_the_module_for_any_size_and_batch(tmp_path: Path, strides: list[int], enlarged: int) -> None:
     torch.manual_seed(0)
-    head = DetectionHead(CHANNELS, strides, 2, enlarged).eval()
+    check(tmp_path, DetectionHead(CHANNELS, strides, 2, enlarged).eval(), strides)
+
+
+@pytest.mark.parametrize(("strides", "enlarged"), [([2, 4, 8, 8, 16], 2), ([4, 8, 16, 16, 32], 1)])
+def test_linear_head_answers_alike(tmp_path: Path, strides: list[int], enlarged: int) -> None:
+    torch.manual_seed(0)
+    head = LinearDetectionHead(CHANNELS, strides, 2, enlarged).eval()
+    head.standardise([torch.rand(size) for size in CHANNELS], [torch.rand(size) + 0.3 for size in CHANNELS])
     with torch.no_grad():
-        head.centres.weight.mul_(100)
+        for layer in head.layers:
+            layer.weight.normal_(std=0.3)
+    check(tmp_path, head, strides)
+
+
+def check(tmp_path: Path, head: DetectionHead | LinearDetectionHead, strides: list[int]) -> None:
+    """Build the graph, and compare answers for images of two sizes with invalid corners."""
+    if isinstance(head, DetectionHead):
+        with torch.no_grad():
+            head.centres.weight.mul_(100)
     stages = [f"stage_{number}" for number in range(len(strides))]
     sizes = [("image", 3), *zip(stages, CHANNELS, strict=True)]
     inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, size, None, None]) for name, size in sizes]

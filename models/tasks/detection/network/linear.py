@@ -1,0 +1,66 @@
+"""A linear head for boxes: at each stage's own resolution, interpolated to the finest one's and added up.
+
+For few labels on frozen features, where a pyramid with its own convolutions learns the training images by heart, and
+its normalisation forgets how bright an object is. As `models.training.pixels.head` for areas (hypercolumns, Hariharan
+et al. 2015, arXiv:1411.5752).
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.tasks.detection.network.head import FINEST, GEOMETRY, PRIOR, masked
+from models.tasks.network import EncodedImages
+
+CLIP = 5.0
+"""Standard deviations at which features are cut off."""
+
+
+class LinearDetectionHead(nn.Module):
+    """Stages of an encoder -> (N, K + `GEOMETRY`, h, w), as `DetectionHead` answers."""
+
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], classes: int, enlarged: int = 1) -> None:
+        super().__init__()
+        finest = next(stride for stride in strides if stride >= FINEST // enlarged)
+        self.used = [number for number, stride in enumerate(strides) if stride >= finest]
+        self.strides = [strides[number] for number in self.used]
+        self.classes = classes
+        sizes = [channels[number] for number in self.used]
+        self.layers = nn.ModuleList(nn.Conv2d(size, classes + GEOMETRY - 1, 1, bias=False) for size in sizes)
+        for layer in self.layers:
+            nn.init.zeros_(layer.weight)
+        start = [math.log(PRIOR / (1 - PRIOR))] * classes + [0.5, 0.5, 1.5, 1.5]
+        self.bias = nn.Parameter(torch.tensor(start).view(1, -1, 1, 1))
+        for number, size in enumerate(sizes):
+            self.register_buffer(f"mean_{number}", torch.zeros(1, size, 1, 1))
+            self.register_buffer(f"deviation_{number}", torch.ones(1, size, 1, 1))
+
+    @property
+    def stride(self) -> int:
+        """Side of a cell in pixels of the image."""
+        return self.strides[0]
+
+    def standardise(self, means: Sequence[Tensor], deviations: Sequence[Tensor]) -> None:
+        """Say what features are like, (C_i,) of each stage of the encoder; nothing is standardised before."""
+        for place, number in enumerate(self.used):
+            for name, values in (("mean", means[number]), ("deviation", deviations[number])):
+                self.get_buffer(f"{name}_{place}").copy_(values.view(1, -1, 1, 1))
+
+    def scaling(self, place: int) -> tuple[Tensor, Tensor]:
+        """Mean and deviation (1, C, 1, 1) of the features of one of the stages used."""
+        return self.get_buffer(f"mean_{place}"), self.get_buffer(f"deviation_{place}")
+
+    def forward(self, encoded: EncodedImages) -> Tensor:
+        """See `TaskNetwork.head`."""
+        total = self.bias
+        for place, (number, layer) in enumerate(zip(self.used, self.layers, strict=True)):
+            mean, deviation = self.scaling(place)
+            values = layer(((encoded.stages[number] - mean) / deviation).clamp(-CLIP, CLIP))
+            times = self.strides[place] // self.stride
+            if times > 1:
+                values = F.interpolate(values, scale_factor=times, mode="bilinear", align_corners=False)
+            total = total + values
+        return masked(total[:, : self.classes], total[:, self.classes :], encoded.valid, self.stride)
