@@ -17,8 +17,8 @@ from al_loop.training.round_diff import round_diff
 from service.access.tokens import requires
 from service.dependencies import TARGET
 from service.errors import problems
-from service.job_events import Look, follow
 from service.openapi.examples import ROUND, json_body
+from service.requests.job_events import Look, follow
 from service.requests.parameters import LARGEST_ID, Newest, PathId, newest
 from service.schemas import RoundRequest
 from service.views import round_view

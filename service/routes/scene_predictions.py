@@ -15,8 +15,8 @@ from al_loop.loop import Loop
 from service.access.tokens import requires
 from service.dependencies import TARGET
 from service.errors import problems
-from service.job_events import Look, follow
 from service.openapi.examples import SCENE, SCENE_AS_GEOJSON, json_body
+from service.requests.job_events import Look, follow
 from service.requests.parameters import PathId
 from service.settings import Settings
 from service.views import job_view

@@ -120,8 +120,8 @@ def test_line_without_a_width_gets_the_default_and_a_sentence(http: Http, campai
 
 def test_line_takes_the_width_of_its_class(http: Http, campaign: str) -> None:
     settings = http.get(f"/campaigns/{campaign}").json()["settings"]
-    settings["lines"] = {"class_width_m": {"feild": 25}}
-    refused(http.put(f"/campaigns/{campaign}/settings", json=settings), 400, "no class 'feild' is drawn as a line")
+    settings["lines"] = {"class_width_m": {"meadow": 25}}
+    refused(http.put(f"/campaigns/{campaign}/settings", json=settings), 400, "no class 'meadow' is drawn as a line")
     settings["lines"] = {"width_m": 5, "class_width_m": {"field": 25}}
     assert http.put(f"/campaigns/{campaign}/settings", json=settings).status_code == 200
     body = label(**SEGMENTATION, features=line((4, 4), (30, 20)), crs="pixel")

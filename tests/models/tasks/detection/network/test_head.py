@@ -54,20 +54,3 @@ def test_no_centre_is_found_where_the_image_has_no_data() -> None:
 def test_images_of_their_own_size_have_cells_of_four_pixels() -> None:
     assert DetectionHead(CHANNELS, [4, 8, 16, 16, 32], 1).stride == 4
     assert LinearDetectionHead(CHANNELS, [4, 8, 16, 16, 32], 1).stride == 4
-
-
-def test_linear_head_sees_brightness_and_nothing_where_no_data_is() -> None:
-    head = LinearDetectionHead(CHANNELS, STRIDES, 1, enlarged=2)
-    head.standardise([torch.zeros(size) for size in CHANNELS], [torch.ones(size) for size in CHANNELS])
-    with torch.no_grad():
-        head.layers[0].weight[0] = 1.0
-    valid = torch.ones(1, 1, 32, 64)
-    valid[..., 32:] = 0
-    seen = encoded(32, 64, valid)
-    seen.stages[0].zero_()
-    seen.stages[0][:, :, 5, 7] = 3.0
-    maps = head(seen)
-    best, middle = decode(maps)[0, 0], torch.tensor([7.5, 5.5]) * 2
-    assert (maps[0, 0, :, 16:] == NOWHERE).all()
-    assert best[4] > 0.99
-    assert torch.allclose((best[:2] + best[2:4]) / 2, middle)
