@@ -59,4 +59,4 @@ def _missed(every: Floats, missed: Floats) -> list[float]:
     at = metrics.box_iou(every[:, :4], missed[:, :4]) >= SAME_PLACE
     at &= every[:, ANSWERED_CLASS][:, None] == missed[:, CLASS]
     best: NDArray[np.float64] = np.where(at, every[:, SCORE][:, None], 0.0).max(axis=0, initial=0.0)
-    return (1.0 - best).tolist()
+    return [1.0 - float(score) for score in best]

@@ -318,3 +318,18 @@ def test_whatever_a_client_sends_is_stored_as_areas_or_refused_with_its_place(
     area = only_area(stored)
     assert area.is_valid
     assert to_pixels(area, stored_crs, UTM_NORTH).area > 0
+
+
+def test_box_of_a_rotated_image_is_that_of_its_pixels() -> None:
+    turned = PLACES[2]
+    drawn = collection(pixels_to_lonlat(square(10, 20, 5), turned))
+    stored, crs = read_features(drawn, turned, CLASSES, crs=None, at=AT, objects=True)
+    ((_, area),) = areas_of(stored)
+    np.testing.assert_allclose(to_pixels(area, crs, turned).bounds, (10, 20, 15, 25), atol=1e-3)
+
+
+def test_10_000_boxes_in_one_image_are_kept_and_equal_ones_once() -> None:
+    many = [square(5 * column, 5 * row, 4) for column in range(100) for row in range(100)]
+    wide = make_header(crs=None, transform=None, bounds=None, width=512, height=512)
+    stored, _ = read_features(collection(*many, many[0], many[7]), wide, CLASSES, crs=None, at=AT, objects=True)
+    assert len(stored["features"]) == 10_000

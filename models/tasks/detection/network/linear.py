@@ -29,9 +29,10 @@ class LinearDetectionHead(nn.Module):
         self.strides = [strides[number] for number in self.used]
         self.classes = classes
         sizes = [channels[number] for number in self.used]
-        self.layers = nn.ModuleList(nn.Conv2d(size, classes + GEOMETRY - 1, 1, bias=False) for size in sizes)
-        for layer in self.layers:
+        layers = [nn.Conv2d(size, classes + GEOMETRY - 1, 1, bias=False) for size in sizes]
+        for layer in layers:
             nn.init.zeros_(layer.weight)
+        self.layers = nn.ModuleList(layers)
         start = [math.log(PRIOR / (1 - PRIOR))] * classes + [0.5, 0.5, 1.5, 1.5]
         self.bias = nn.Parameter(torch.tensor(start).view(1, -1, 1, 1))
         for number, size in enumerate(sizes):

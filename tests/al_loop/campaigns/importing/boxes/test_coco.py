@@ -109,6 +109,19 @@ def test_ids_may_be_texts_and_paths_absolute(tmp_path: Path) -> None:
     assert boxes(plan_import(tmp_path)) == {"images/a.jpg": [("roof", [1, 1, 3, 3])]}
 
 
+def test_absolute_paths_stand_beside_paths_that_are_here(tmp_path: Path) -> None:
+    names = ("/home/ana/set/north/a.jpg", "south/a.jpg", "b.jpg", "/home/ana/set/gone.jpg")
+    content = coco(*(box(10 + number, 1, 1, 2 + number, 2) for number in range(4)), names=names)
+    for name in ("north/a.jpg", "south/a.jpg", "b.jpg"):
+        write_raster(tmp_path / name)
+    write_json(tmp_path / "_annotations.coco.json", content)
+    plan = plan_import(tmp_path)
+    assert {path: found[0][1][2] for path, found in boxes(plan).items()} == {
+        "north/a.jpg": 3, "south/a.jpg": 4, "b.jpg": 5
+    }  # fmt: skip
+    assert ["gone.jpg" in str(entry.path) + entry.reason for entry in plan.problems] == [True]
+
+
 def test_image_that_was_looked_at_and_shows_none_is_told_from_one_without_answer(tmp_path: Path) -> None:
     content = coco(box(10, 1, 1, 2, 2), names=("a.jpg", "b.jpg", "c.jpg"))
     content["images"][1]["al_loop_answered"] = True
