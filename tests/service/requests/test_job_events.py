@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from litestar.response import ServerSentEventMessage
 
-from models.progress import ProgressLine
+from al_loop.records.runs import ProgressLine
 from service.requests import job_events
 from service.requests.job_events import Look, follow
 
