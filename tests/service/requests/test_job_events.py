@@ -1,6 +1,7 @@
 """Server-sent events of a job, from what it says when it is looked at."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from litestar.response import ServerSentEventMessage
@@ -24,7 +25,8 @@ def told(states: list[str], lines: list[ProgressLine | None], seen: int = 0) -> 
     async def gather() -> list[ServerSentEventMessage]:
         return [event async for event in follow(look, lambda: next(at), lambda: list(entered), seen)]
 
-    return asyncio.run(gather())
+    with ThreadPoolExecutor(1) as pool:  # other tests may have left a loop running in this thread
+        return pool.submit(asyncio.run, gather()).result()
 
 
 @pytest.fixture(autouse=True)
