@@ -100,10 +100,15 @@ IN_OPTIONS = (
 
 
 def in_plain_words(sentence: str) -> str:
-    """What the service answered, without JSON paths and headers: `(name)` stands for `- at $.name`."""
+    """What the service answered, without JSON paths and headers: `(name)` stands for `- at $.name`.
+
+    The folder of an import has no name there: it is what was typed.
+    """
     for wire, option in IN_OPTIONS:
         sentence = sentence.replace(wire, option)
-    return WIRE.sub(lambda found: "" if found[1][:1] in ("", "[") else f" ({found[1]})", sentence)
+    return WIRE.sub(
+        lambda found: "" if found[1][:1] in ("", "[") or found[1] == "directory" else f" ({found[1]})", sentence
+    )
 
 
 def print_json(answer: object) -> None:

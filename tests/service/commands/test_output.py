@@ -7,7 +7,7 @@ import pytest
 from rich.console import Group
 from rich.table import Table
 
-from service.commands.output import print_tables
+from service.commands.output import in_plain_words, print_tables
 from tests.service.commands.fixtures import Run
 
 
@@ -58,3 +58,9 @@ def test_piped_tables_of_the_service_have_as_many_cells_as_headers(
         header, *rows = capfd.readouterr().out.splitlines()
         assert "\t" in header, command
         assert all(row.count("\t") == header.count("\t") for row in rows), command
+
+
+def test_field_is_named_but_for_the_folder_that_was_typed() -> None:
+    assert in_plain_words("the classes have no names - at `$.directory`") == "the classes have no names"
+    assert in_plain_words("at most 100 characters - at `$.name`") == "at most 100 characters (name)"
+    assert in_plain_words("the body is empty - at `$`") == "the body is empty"
