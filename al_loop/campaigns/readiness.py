@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from al_loop.campaigns.notices import counted
 from al_loop.domain.campaigns import Campaign
 from al_loop.errors import NotEnoughLabelsError
 from al_loop.store import LabelStore
@@ -26,8 +27,8 @@ def readiness(store: LabelStore, campaign: Campaign, now: datetime) -> NotEnough
         return NotEnoughLabelsError("register samples first; the campaign has none", needed + needed_reserve)
     if counts.reserve < needed_reserve:
         return NotEnoughLabelsError(
-            f"the test reserve holds {counts.reserve} samples, a round needs {needed_reserve} labelled ones; register "
-            "more samples, choose smaller blocks (`reserve.block_by`) or lower `min_reserve_labels`",
+            f"the test reserve holds {counted(counts.reserve, 'sample')}, a round needs {needed_reserve} labelled "
+            "ones; register more samples, choose smaller blocks (`reserve.block_by`) or lower `min_reserve_labels`",
             needed_reserve - counts.reserve_labelled,
         )
     left_out = store.images.left_out(campaign.campaign_id)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.campaigns.importing.class_list import CLASSES_FILE, ClassCodes, listed, suggested
+from al_loop.campaigns.notices import named
 from al_loop.errors import InvalidValueError
 from models.card import BACKGROUND, IGNORE
 from models.rasters.mask_pixels import MaskPixels, hex_colour
@@ -53,7 +54,7 @@ class MaskValues(NamedTuple):
             return f"it has colours instead of one band of class codes, and {meaning.source} gives no colours"
         if self.coloured:
             return f"colours {_shown([hex_colour(value) for value in missing])} name no class of {meaning.source}"
-        return f"codes {_shown(missing)} name no class; there are {len(meaning.names)} classes"
+        return f"codes {_shown(missing)} name no class of {named(meaning.names)}"
 
     def apply(self, meaning: ClassCodes, pixels: MaskPixels) -> NDArray[np.uint8] | None:
         """Codes of shape (H, W), or None where a value has no meaning."""
