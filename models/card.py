@@ -3,6 +3,7 @@
 from al_loop.records.model_card import (
     BACKGROUND,
     IGNORE,
+    AddedModel,
     Alpha,
     BandPolicy,
     BandStatistics,
@@ -30,6 +31,7 @@ from al_loop.records.model_card import (
 __all__ = [
     "BACKGROUND",
     "IGNORE",
+    "AddedModel",
     "Alpha",
     "BandPolicy",
     "BandStatistics",

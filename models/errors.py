@@ -109,6 +109,10 @@ class CorruptVersionError(RegistryError):
         super().__init__(f"model version {version!r} is corrupt: {reason}; promote another version or retrain")
 
 
+class ForeignModelError(ModelsError, ValueError):
+    """An ONNX file from elsewhere, or what is said about it, that cannot be taken; the message says what to do."""
+
+
 class UnknownCrsError(ModelsError, ValueError):
     """Text that names no CRS that PROJ knows, or names it in a way that is not taken."""
 

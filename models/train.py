@@ -86,9 +86,9 @@ def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | Non
     splits = {
         split: [sample for sample in found if sample.sample_id not in left_out] for split, found in splits.items()
     }
-    counts = _counts(splits["train"], manifest, reader)
+    counts = counts_of(splits["train"], manifest, reader)
     tasks = [spec for spec in manifest.tasks if spec.task in counts]
-    samples, calibration, reserve = (_labelled(splits[split], tasks) for split in ("train", "calibration", "test"))
+    samples, calibration, reserve = (labelled_of(splits[split], tasks) for split in ("train", "calibration", "test"))
     statistics = estimate_statistics(manifest.statistics_paths, manifest.bands, manifest.reading)
 
     plan = plan_candidates(manifest, tasks, len(samples))
@@ -165,8 +165,8 @@ def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | Non
     if not isinstance(network, QuickNetwork):
         export_onnx(calibrated, len(manifest.bands), out / ONNX_FILE)
     left_out.write(out)
-    chips = _some_chips(samples, reader)
-    latency = measure_latency(out / ONNX_FILE, _compared(manifest, incumbent), chips)
+    chips = some_chips(samples, reader)
+    latency = measure_latency(out / ONNX_FILE, compared(manifest, incumbent), chips)
     record = TrainingRecord(
         tasks=tasks,
         statistics=statistics,
@@ -205,15 +205,15 @@ def measure_again(directory: Path, trained: Path, incumbent: Path, out: Path, pr
     card = msgspec.json.decode((trained / CARD_FILE).read_bytes(), type=ModelCard)
     left_out = LeftOut()
     splits, reader = read_samples(directory, manifest, left_out), ChipReader(manifest, left_out=left_out)
-    counts = _counts(splits["train"], manifest, reader)
+    counts = counts_of(splits["train"], manifest, reader)
     tasks = [spec for spec in manifest.tasks if spec in card.tasks and spec.task in counts]
     serving, message = load_incumbent(manifest)
-    reserve = _labelled(splits["test"], tasks)
+    reserve = labelled_of(splits["test"], tasks)
     progress.enter("evaluating", total=len(reserve), message=message)
-    candidate = Contender(version=manifest.version, tasks=tasks, infer=onnx_infer(trained / ONNX_FILE))
+    candidate = Contender(version=manifest.version, tasks=tasks, infer=onnx_infer(trained / ONNX_FILE, card.stride_px))
     evaluation = evaluate(reserve, reader, counts, candidate, serving, card.tile_px)
-    chips = _some_chips(splits["train"], reader)
-    latency = measure_latency(trained / ONNX_FILE, _compared(manifest, serving), chips)
+    chips = some_chips(splits["train"], reader)
+    latency = measure_latency(trained / ONNX_FILE, compared(manifest, serving), chips)
     evaluation = msgspec.structs.replace(evaluation, latency=latency)
     (out / "evaluation.json").write_bytes(msgspec.json.format(msgspec.json.encode(evaluation), indent=1))
 
@@ -228,7 +228,7 @@ def _remarks(deep: "Deep | None", halvings: int, workers: Workers) -> list[str]:
     return less + more
 
 
-def _compared(manifest: Manifest, incumbent: Contender | None) -> Path | None:
+def compared(manifest: Manifest, incumbent: Contender | None) -> Path | None:
     """The file of a version that candidates are compared with."""
     return None if incumbent is None or manifest.incumbent_onnx is None else Path(manifest.incumbent_onnx)
 
@@ -295,13 +295,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _labelled(samples: Sequence[LabelledSample], tasks: Sequence[TaskSpec]) -> list[LabelledSample]:
+def labelled_of(samples: Sequence[LabelledSample], tasks: Sequence[TaskSpec]) -> list[LabelledSample]:
     """The samples with a label for any of the tasks."""
     asked = tasks_of(tasks).values()
     return [sample for sample in samples if any(is_labelled(sample, task) for task in asked)]
 
 
-def _counts(samples: Sequence[LabelledSample], manifest: Manifest, reader: ChipReader) -> Counts:
+def counts_of(samples: Sequence[LabelledSample], manifest: Manifest, reader: ChipReader) -> Counts:
     """Labels of each task that can be trained; says what was left out where none can be."""
     try:
         return count_labels(samples, manifest.tasks, reader)
@@ -311,7 +311,7 @@ def _counts(samples: Sequence[LabelledSample], manifest: Manifest, reader: ChipR
         raise TrainingDataError(f"{error}; {reader.left_out.sentence}") from error
 
 
-def _some_chips(samples: Sequence[LabelledSample], reader: ChipReader) -> list[NDArray[np.float32]]:
+def some_chips(samples: Sequence[LabelledSample], reader: ChipReader) -> list[NDArray[np.float32]]:
     """The first window of some images that were not left out."""
     chips: list[NDArray[np.float32]] = []
     for sample in samples:

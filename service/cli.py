@@ -244,6 +244,7 @@ model = _add_group(
     "model", "List model versions, promote, reject, roll back and pin, and see how a challenger does.", TRAINING
 )
 _add(model, "list", models.show_all, "model list fields")
+_add(model, "add", models.add, "model add fields roads.onnx --card roads.json")
 _add(model, "card", models.card, "model card fields", "model card fields v2 --format html")
 _add(model, "lineage", lineage.show, "model lineage fields v2", "model lineage fields --label 17")
 _add(model, "promote", models.promote, 'model promote fields v2 --reason "v3 misses clouds"')

@@ -19,7 +19,8 @@ ROOMS = {  # from the ground up: a room may import itself and what stands before
         "errors", "tracing", "arrays", "progress", "files", "limits", "pretrain_config", "environment", "card",
         "manifest", "metrics", "registry", "rasters", "pictures", "geo", "synthetic", "tasks", "inference", "scoring",
         "heads", "encoders",
-        "training", "pretraining", "score_pool", "predict_scene", "train", "pretrain", "compare",
+        "training", "pretraining", "foreign",
+        "score_pool", "predict_scene", "train", "add_model", "pretrain", "compare",
     ],
     "al_loop": [
         "records", "errors", "domain", "runtime", "store", "campaigns", "scoring", "querying", "serving", "training",
@@ -183,7 +184,7 @@ TASK_NAMES = {"classification", "segmentation", "detection"}
 FOREIGN = (  # where a format of others names the tasks, and the tasks themselves
     "models.tasks", "al_loop.scaneo", "al_loop.campaigns.importing", "al_loop.campaigns.exporting",
     "al_loop.campaigns.scaneo_format", "al_loop.campaigns.stac", "service.scaneo", "service.openapi",
-    "service.routes.bare_predictions",
+    "service.routes.bare_predictions", "models.foreign",
 )  # fmt: skip
 MOST_BRANCHES = 31
 

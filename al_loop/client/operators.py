@@ -22,6 +22,7 @@ from al_loop.client.answers import (
     RemovedDuplicates,
     ReproductionView,
     RoundLog,
+    RoundView,
     ScenePredictionView,
     WebhookView,
 )
@@ -194,6 +195,13 @@ class OperatorClient(Client):
     def full_round_log(self, name: str, number: int) -> bytes:
         """All that a round's training programs wrote."""
         return self._send("GET", f"/campaigns/{name}/rounds/{number}/log.txt").content
+
+    def add_model(self, name: str, file: str, data: bytes, card: bytes, *, ask: bool = False) -> RoundView:
+        """Add a model from elsewhere, by the name and bytes of its ONNX file and the JSON of its card."""
+        sent = {"model": (file, data), "card": ("card.json", card)}
+        params = {"name": file, "ask": str(ask).lower()}
+        path = f"/campaigns/{name}/models"
+        return self._json("POST", path, RoundView, files=sent, params=params, timeout=3600.0)
 
     def pin(self, name: str, version: str, *, pinned: bool = True) -> ModelVersion:
         """Keep the files of a version for good, or let them go as others."""

@@ -46,7 +46,7 @@ ROUND_ENDS = frozenset(
 )
 
 
-StartedBy = TriggerName | Literal["hand", "deep"]
+StartedBy = TriggerName | Literal["hand", "deep", "added"]
 
 
 class Round(StoredJob, frozen=True, kw_only=True):

@@ -287,6 +287,23 @@ class ParityReport(msgspec.Struct, frozen=True, kw_only=True):
     """The (N, C, H, W) inputs that were compared."""
 
 
+class AddedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a version comes from that was not trained here but added by hand."""
+
+    file: str
+    """Name of the ONNX file as it came."""
+    sha256: str
+    """Of its bytes, in hexadecimal digits; the version's own file has our input and outputs around it."""
+    source: str
+    """As whoever added it said; empty: nothing."""
+    licence: str
+    """As whoever added it said; empty: nothing."""
+    seconds: float
+    """Of one image in the trial run, the fastest."""
+    images: int
+    """Images of the trial run."""
+
+
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """What a model needs, what it answers and how good it is. Written last; its digests seal the version."""
 
@@ -346,6 +363,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """What it was trained on; None: not recorded."""
     band_kinds: list[str] | None = None
     """What each of `bands` shows, such as red or nir, or unknown; None: not recorded."""
+    added: AddedModel | None = None
+    """Where it comes from, if it was added by hand; None: it was trained here."""
 
     @property
     def reading(self) -> BandPolicy:

@@ -6,18 +6,17 @@ By default one worker runs the rounds of all campaigns in order, so that two tra
 others wait in state `queued`. Pretrainings take places of the same kind (`al_loop.runtime.slots`).
 """
 
+import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from al_loop.campaigns.classes import former_names
-from al_loop.campaigns.imagery.checking import check_images
 from al_loop.campaigns.imagery.labelled import look_at_images
 from al_loop.campaigns.layout import DataLayout
-from al_loop.campaigns.notices import counted, named
 from al_loop.campaigns.readiness import readiness
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.gate import Challenger, GateReport
@@ -31,11 +30,12 @@ from al_loop.runtime.slots import TrainingSlots
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.serving.model_server import ModelServer
 from al_loop.store import LabelStore
-from al_loop.store.tables.renewals import FileProblem
 from al_loop.store.tables.rounds import RoundTable
 from al_loop.training.gate.artefacts import withdrawn_artefact
 from al_loop.training.gate.decision import should_promote
 from al_loop.training.installed import check_can_train, usable_model
+from al_loop.training.running.added_model import AddedFiles, add_program
+from al_loop.training.running.left_out import left_out_sentence, unreadable_since
 from al_loop.training.running.program import TrainingProgram
 from al_loop.training.running.round_files import RoundFiles
 from al_loop.training.running.time_left import TimeLeft
@@ -48,7 +48,7 @@ from models.manifest import read_manifest
 from models.progress import ProgressLine
 from models.registry import CARD_FILE, ONNX_FILE
 from models.tasks import tasks_of
-from models.training.data.left_out import LeftOutSample, read_left_out
+from models.training.data.left_out import read_left_out
 from models.training.plan import deep_is_worth
 
 PHASES = {
@@ -104,6 +104,7 @@ class RoundRunner(JobRunner[Campaign, Round, RoundState]):
         queue: bool = False,
         background: bool = False,
         started_by: StartedBy | None = "hand",
+        added: AddedFiles | None = None,
     ) -> Round:
         """Store a new round and run it when its turn comes.
 
@@ -113,7 +114,8 @@ class RoundRunner(JobRunner[Campaign, Round, RoundState]):
             queue: While a round runs, queue one more (requests for a second one are answered with the same) instead of
                 refusing.
             background: Try a deep network beside the other rounds; one such round at a time, of all campaigns.
-            started_by: The trigger of the policy, `hand` or `deep`; a failed round of the policy is tried again.
+            started_by: The trigger of the policy, `hand`, `deep` or `added`; failed ones of the policy are repeated.
+            added: A model from elsewhere, which takes the place of the training.
 
         Raises:
             NotInstalledError: This installation cannot train.
@@ -130,9 +132,12 @@ class RoundRunner(JobRunner[Campaign, Round, RoundState]):
 
         def create() -> Round:
             now = self._clock()
-            return store.rounds.create(
+            entry = store.rounds.create(
                 campaign.campaign_id, reason=reason, now=now, queue=queue, background=background, started_by=started_by
             )
+            if added is not None:
+                added.move_to(self._layout.round(campaign.folder, entry.number))
+            return entry
 
         return self._deep.submit(campaign, create) if background else self.submit(campaign, create)
 
@@ -170,6 +175,19 @@ class RoundRunner(JobRunner[Campaign, Round, RoundState]):
         """Interrupt what runs and wait for its end."""
         self._deep.close()
         super().close()
+
+
+def start_added(
+    runner: RoundRunner, temporary: Path, campaign: Campaign, name: str, data: bytes, card: bytes, *, ask: bool
+) -> Round:
+    """Start the round of a model from elsewhere; see `AddedFiles.keep` and `RoundRunner.start`."""
+    digest = hashlib.sha256(data).hexdigest()[:16]
+    added = AddedFiles.keep(temporary, name, data, card, ask=ask)
+    try:
+        return runner.start(campaign, f"added by hand: {name}, sha256 {digest}", started_by="added", added=added)
+    except BaseException:
+        added.discard()
+        raise
 
 
 class RoundsOf:
@@ -241,7 +259,7 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
         left_out += unreadable_since(self._store, campaign, read_left_out(out), self._clock())
         card = read_output(out / CARD_FILE, ModelCard)
         evaluation = self._against_what_serves(job, campaign, files, out)
-        said = "; ".join(filter(None, (before, _sentence(left_out)))) or None
+        said = "; ".join(filter(None, (before, left_out_sentence(left_out)))) or None
         job.enter(RoundState.GATE, left_out=said, choice=card.choice)
         card = msgspec.structs.replace(card, evaluation=evaluation)
         self._register(campaign, job.number, version, out, card)
@@ -261,7 +279,8 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
 
     def _waits(self, campaign: Campaign, number: int, version: str, verdict: GateReport) -> bool:
         """Let a version that passed the gate wait for the last word, where the policy says so; whether it does."""
-        mode, serving = campaign.policy.promotion, self._server.serving_version(campaign)
+        asks = AddedFiles.ask(self.files(campaign, number).root)
+        mode, serving = "ask" if asks else campaign.policy.promotion, self._server.serving_version(campaign)
         if mode == "automatic" or (mode == "shadow" and serving is None):
             return False
         event = self._store.rounds.get(campaign.campaign_id, number).label_event_id or 0
@@ -296,6 +315,7 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
         program = TrainingProgram(
             self._executor, files, campaign.settings.limits,
             lambda note, notes: job.enter(RoundState.TRAINING, detail=note, notes=notes),
+            add_program(files.root, campaign.settings.limits),
         )  # fmt: skip
         return program.run(files.snapshot, on_phase=job.phases(PHASES), on_progress=job.note, cancelled=job.cancelled)
 
@@ -352,7 +372,7 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
             manifest_sha256=digest,
             labels=manifest.counts["train"] + manifest.counts["calibration"],
             reserve_labels=manifest.counts["test"],
-            left_out=_sentence([*left_out]),
+            left_out=left_out_sentence([*left_out]),
         )
         return [*left_out]
 
@@ -364,31 +384,3 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
         except (ProcessFailedError, ProcessCancelledError, OSError) as error:
             problem = f"{version} serves, but scoring the pool ended early and will be resumed: {error}"
         job.enter(RoundState.PROMOTED, error=problem)
-
-
-def unreadable_since(
-    store: LabelStore, campaign: Campaign, left_out: Sequence[LeftOutSample], now: datetime
-) -> list[SkippedPath]:
-    """Note in the store what a training could not read; returns it with paths relative to the campaign's root."""
-    if not left_out:
-        return []
-    check_images(store, campaign, now, [entry.sample_id for entry in left_out])
-    samples = store.samples.get_many(campaign.campaign_id, [entry.sample_id for entry in left_out])
-    damaged = {
-        entry.sample_id: FileProblem(entry.reason, sample.modified_ns)
-        for entry in left_out
-        if (sample := samples.get(entry.sample_id)) is not None and entry.unreadable and sample.file_problem is None
-    }
-    store.images.fail(campaign.campaign_id, damaged, now)
-    return [
-        SkippedPath(path=samples[entry.sample_id].path, reason=entry.reason)
-        for entry in left_out
-        if entry.sample_id in samples
-    ]
-
-
-def _sentence(left_out: Sequence[SkippedPath]) -> str | None:
-    if not left_out:
-        return None
-    listed = named([f"{entry.path} ({entry.reason})" for entry in left_out])
-    return f"{counted(len(left_out), 'labelled image')} left out: {listed}"

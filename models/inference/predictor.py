@@ -72,12 +72,12 @@ class Predictor(ImageModel):
         self.tiles_per_run = _CUDA_TILES_PER_RUN if self.device == "cuda" else 1
         self._output_names = [output.name for output in self._session.get_outputs()]
         self._check_graph(version)
-        side = 2 * self.card.stride_px
+        side = min(2 * self.card.stride_px, self.card.tile_px)  # a graph of one size takes no other
         self.run(np.zeros((1, len(self.card.bands), side, side), np.float32))
 
     def run(self, images: NDArray[np.float32]) -> Outputs:
         """See `ImageModel.run`."""
-        return dict(zip(self._output_names, self._session.run(self._output_names, {"image": images}), strict=True))
+        return run_graph(self._session, images)
 
     def _check_graph(self, version: str) -> None:
         inputs = self._session.get_inputs()
@@ -86,6 +86,15 @@ class Predictor(ImageModel):
             raise CorruptVersionError(version, f"{ONNX_FILE} does not take `image` with {len(self.card.bands)} bands")
         if set(self._output_names) != expected:
             raise CorruptVersionError(version, f"{ONNX_FILE} answers {self._output_names}, not {sorted(expected)}")
+
+
+def run_graph(session: onnxruntime.InferenceSession, images: NDArray[np.float32]) -> Outputs:
+    """All outputs of a graph for images (N, C, H, W); one that takes a single image is run for each."""
+    names = [output.name for output in session.get_outputs()]
+    if len(images) > 1 and session.get_inputs()[0].shape[0] == 1:
+        runs = [session.run(names, {"image": images[index : index + 1]}) for index in range(len(images))]
+        return {name: np.concatenate(parts) for name, parts in zip(names, zip(*runs, strict=True), strict=True)}
+    return dict(zip(names, session.run(names, {"image": images}), strict=True))
 
 
 def _open_session(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.card import TaskSpec
 from models.errors import CorruptVersionError
-from models.inference.predictor import Predictor
+from models.inference.predictor import Predictor, run_graph
 from models.manifest import Manifest
 from models.tasks import task_of
 from models.training.data.stride import STRIDE_PX
@@ -43,15 +43,10 @@ def load_incumbent(manifest: Manifest) -> tuple[Contender | None, str]:
     return Contender(version=version, tasks=shared, infer=infer), f"comparing with {version}"
 
 
-def onnx_infer(file: Path) -> Infer:
+def onnx_infer(file: Path, stride_px: int = STRIDE_PX) -> Infer:
     """An exported network of this run as a function of arrays; it has no card yet."""
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-
-    def run(images: NDArray[np.float32]) -> Answers:
-        return dict(zip(names, session.run(names, {"image": images}), strict=True))
-
-    return padded_infer(run, STRIDE_PX)
+    return padded_infer(lambda images: run_graph(session, images), stride_px)
 
 
 def _with_present_names(own: TaskSpec, names: Mapping[str, str]) -> TaskSpec:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -10,8 +11,9 @@ from rich.table import Table
 from al_loop.client.answers import CampaignView, CurrentModel
 from al_loop.domain.rounds import CurvePoint
 from al_loop.errors import NotFoundError
-from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
-from service.commands.output import console, print_json, print_tables
+from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Quiet, Service, Token, connect
+from service.commands.output import ExitCode, console, print_json, print_tables
+from service.commands.rounds import follow
 
 Version = Annotated[str, typer.Argument(help="Model version, such as v3.")]
 Reason = Annotated[str, typer.Option(help="Why, for the history.")]
@@ -48,6 +50,36 @@ def show_all(
             entry.problem or ("" if entry.pruned_at is None else f"pruned on {entry.pruned_at:%Y-%m-%d}"),
         )
     print_tables(table)
+
+
+def add(
+    campaign: CampaignName,
+    file: Annotated[Path, typer.Argument(help="The ONNX file.")],
+    card_file: Annotated[Path, typer.Option("--card", help="JSON of what the file does not say itself.")],
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Let it wait for `model promote`, whatever the policy says.")
+    ] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not wait for the end.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    service: Service = DEFAULT_URL,
+    token: Token = None,
+) -> int:
+    """Add a model that was trained elsewhere.
+
+    The file is inspected, tried out on samples, measured on the test reserve, and decided on by the gate as models of
+    the campaign are: it is a round without training. The page "Other people's models" has examples of cards.
+    """
+    data, said = _read(file, "FILE"), _read(card_file, "--card")
+    with connect(service, token) as client:
+        started = client.add_model(campaign, file.name, data, said, ask=ask)
+        if not detach:
+            return follow(client, campaign, started.number, as_json=as_json, quiet=quiet)
+    if as_json:
+        print_json(started)
+    else:
+        console(stderr=True).print(f"round {started.number} is {started.state}")
+    return ExitCode.DONE
 
 
 def card(
@@ -254,3 +286,10 @@ def _measured(points: Sequence[CurvePoint], version: str) -> str:
         if point.version == version
     ]
     return f" ({', '.join(metrics)})" if metrics else ""
+
+
+def _read(file: Path, hint: str) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"{file}: {error.strerror}", param_hint=hint) from error

@@ -41,7 +41,7 @@ def start(
     with connect(service, token) as client:
         started = _started(client, campaign, queue=queue, detach=detach)
         if not detach:
-            return _follow(client, campaign, started.number, as_json=as_json, quiet=quiet)
+            return follow(client, campaign, started.number, as_json=as_json, quiet=quiet)
     if as_json:
         print_json(started)
     else:
@@ -62,7 +62,7 @@ def watch(
     Stopping with Ctrl-C stops the watching, not the round.
     """
     with connect(service, token) as client:
-        return _follow(client, campaign, _number(client, campaign, number), as_json=as_json, quiet=quiet)
+        return follow(client, campaign, _number(client, campaign, number), as_json=as_json, quiet=quiet)
 
 
 def cancel(
@@ -79,7 +79,7 @@ def cancel(
     with connect(service, token) as client:
         chosen = _number(client, campaign, number)
         client.cancel_round(campaign, chosen)
-        _follow(client, campaign, chosen, as_json=as_json, quiet=False)
+        follow(client, campaign, chosen, as_json=as_json, quiet=False)
     return ExitCode.DONE
 
 
@@ -231,7 +231,8 @@ def round_table(rounds: list[Round]) -> Table:
     return table
 
 
-def _follow(client: "Client", campaign: str, number: int, *, as_json: bool, quiet: bool) -> int:
+def follow(client: "Client", campaign: str, number: int, *, as_json: bool, quiet: bool) -> int:
+    """Show a round to its end, and what came of it; returns the exit code."""
     out = console(stderr=True)
     view = follow_round(client, campaign, number, console(stderr=True, quiet=quiet))
     out.print(outcome(view), highlight=False, markup=False)

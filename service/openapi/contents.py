@@ -4,7 +4,7 @@ from typing import Any
 
 from al_loop.campaigns.exporting import MEDIA_TYPES
 from service.openapi.open_inference import infer_body
-from service.openapi.uploads import prompt_body, upload_body
+from service.openapi.uploads import model_body, prompt_body, upload_body
 
 Document = dict[str, Any]
 BYTES: Document = {"type": "string", "format": "binary"}
@@ -31,6 +31,7 @@ NOT_MODIFIED = {"getThumbnail", "getOverlay", "getTile"}
 UPLOADS = {
     **dict.fromkeys(("predictClassification", "predictSegmentation", "predictOther", *BARE_PREDICTIONS), upload_body()),
     "outlinePoints": prompt_body(),
+    "addModel": model_body(),
     **dict.fromkeys(("v2Infer", "v2InferOfVersion"), infer_body()),
 }
 """Bodies that routes read by hand."""

@@ -45,3 +45,14 @@ def prompt_body() -> RequestBody:
     named = properties | {"image": image, "sample_id": sample}
     form = Schema(type=OpenAPIType.OBJECT, required=["points", "label"], properties=named)
     return RequestBody(content={"multipart/form-data": OpenAPIMediaType(schema=form)}, required=True)
+
+
+def model_body() -> RequestBody:
+    """A multipart form with an ONNX file and its card."""
+    text = "JSON of what the file does not say itself: task, bands, scaling, and what the output means."
+    properties: dict[str, Reference | Schema] = {
+        "model": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="The ONNX file."),
+        "card": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description=text),
+    }
+    form = Schema(type=OpenAPIType.OBJECT, required=["model", "card"], properties=properties)
+    return RequestBody(content={"multipart/form-data": OpenAPIMediaType(schema=form)}, required=True)

@@ -1,17 +1,20 @@
 """Model versions: list, read the card, promote, reject, roll back, and how a challenger does in the shadow."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Controller, delete, get, post, put
+from litestar import Controller, Request, delete, get, post, put
+from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
-from litestar.params import FromPath, PathParameter
+from litestar.exceptions import ClientException
+from litestar.params import FromPath, PathParameter, QueryParameter
 
-from al_loop.client.answers import CampaignView, ModelList
+from al_loop.client.answers import CampaignView, ModelList, RoundView
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.gate import ShadowReport
 from al_loop.domain.rounds import ModelVersion
 from al_loop.errors import NotFoundError
 from al_loop.loop import Loop
+from al_loop.training.rounds import start_added
 from models.card import ModelCard
 from service.access.tokens import requires
 from service.dependencies import TARGET
@@ -19,8 +22,9 @@ from service.errors import problems
 from service.limits.lanes import LANE, OPERATIONS
 from service.openapi.examples import PROMOTE, REJECT, json_body
 from service.requests.parameters import Newest, newest
+from service.requests.uploads import read_form
 from service.schemas import DecisionRequest, PromoteRequest
-from service.views import campaign_view
+from service.views import campaign_view, round_view
 
 
 class ModelVersionController(Controller):
@@ -39,6 +43,35 @@ class ModelVersionController(Controller):
     def index(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop], limit: Newest = None) -> ModelList:
         """All versions, or the newest, promoted or not, oldest first."""
         return ModelList(models=newest(loop.store.versions.list(target.campaign_id), limit))
+
+    @post(
+        operation_id="addModel",
+        opt={LANE: OPERATIONS},
+        status_code=202,
+        guards=[requires("ops")],
+        responses=problems(400, 401, 403, 404, 409, 413, 415, 501),
+    )
+    async def add(
+        self,
+        request: Request[Any, Any, Any],
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+        name: Annotated[str, QueryParameter(description="Name of the file, such as roads.onnx.", max_length=200)],
+        ask: Annotated[bool, QueryParameter(description="A person has the last word, whatever the gate says.")] = False,
+    ) -> RoundView:
+        """Add a model from elsewhere: inspect it, try it out, measure it on the test reserve, and let the gate decide.
+
+        A form with the fields `model`, an ONNX file, and `card`, JSON of what the file does not say itself. All of it
+        is a round in whose place of training the model is taken, by a program of its own within limits.
+        """
+        form = await read_form(request)
+        missing = [field for field in ("model", "card") if field not in form]
+        if missing:
+            raise ClientException(f"The multipart field `{missing[0]}` is missing.")
+        added = await sync_to_thread(
+            start_added, loop.rounds, loop.layout.temporary, target, name, form["model"], form["card"], ask=ask
+        )
+        return await sync_to_thread(round_view, loop, target, added)
 
     @get(
         "/{version:str}",

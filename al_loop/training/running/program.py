@@ -21,6 +21,7 @@ from al_loop.runtime.processes import (
     ProcessFailedError,
     ProcessKilledError,
 )
+from al_loop.training.running.added_model import Program
 from al_loop.training.running.round_files import RoundFiles
 from models.limits import lack_of_space
 from models.progress import ProgressLine
@@ -41,6 +42,7 @@ class TrainingProgram:
         files: RoundFiles,
         limits: RoundLimits,
         on_note: Callable[[str, str | None], object],
+        added: Program | None = None,
     ) -> None:
         """Nothing runs yet.
 
@@ -49,8 +51,10 @@ class TrainingProgram:
             files: Where, and what became of attempts before.
             limits: What it may take.
             on_note: Called with what was unusual, and with all of it so far, before another attempt begins.
+            added: What takes the place of the training; None: nothing does.
         """
-        self._executor, self._files, self._limits, self._on_note = executor, files, limits, on_note
+        self._executor, self._files, self._on_note = executor, files, on_note
+        self._limits, self._added = limits if added is None else added.limits, added
 
     def run(
         self,
@@ -82,15 +86,17 @@ class TrainingProgram:
             if attempts.notes and not out.exists():
                 out.mkdir()
                 (out / LOG_FILE).write_text(f"{attempts.notes[-1]}\n", encoding="utf-8")
+            checkpoint = str(self._files.checkpoint.resolve())
+            own = ["--checkpoint", checkpoint, "--halvings", str(attempts.halvings)]
             arguments = [
-                str(snapshot.resolve()), "--checkpoint", str(self._files.checkpoint.resolve()),
-                "--halvings", str(attempts.halvings),
+                str(snapshot.resolve()), *(own if self._added is None else self._added.arguments),
                 "--limits", msgspec.json.encode(self._limits.of_the_program).decode(),
             ]  # fmt: skip
+            module = "models.train" if self._added is None else self._added.module
             try:
                 with watched(self._limits, attempts.spent_s, cancelled, on_progress) as watch:
                     run_program(
-                        self._executor, "models.train", arguments, out,
+                        self._executor, module, arguments, out,
                         on_phase=on_phase, on_progress=watch.note, cancelled=watch.stop,
                     )  # fmt: skip
             except ProcessCancelledError as error:

@@ -84,7 +84,7 @@ def failed_round(rounds: Sequence[Round]) -> FailedRound | None:
     streak: list[Round] = []
     for entry in reversed(counted(rounds)):
         interrupted = entry.state is RoundState.INTERRUPTED and entry.started_by == "retry"
-        if not (entry.state is RoundState.FAILED or interrupted) or entry.started_by in (None, "hand"):
+        if not (entry.state is RoundState.FAILED or interrupted) or entry.started_by in (None, "hand", "added"):
             break
         streak.insert(0, entry)
     if not streak:

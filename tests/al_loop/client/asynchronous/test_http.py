@@ -2,8 +2,10 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from inspect import isasyncgenfunction, iscoroutinefunction
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -13,6 +15,14 @@ from al_loop.client.asynchronous.events import resumed
 from al_loop.client.operators import OperatorClient
 from al_loop.domain.labels import LabelInput
 from tests.data.write_async_client import CLIENT, written
+
+T = TypeVar("T")
+
+
+def in_a_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a thread of its own: another test's browser may have a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 @pytest.mark.parametrize("name", ["http", "operators"])
@@ -46,7 +56,7 @@ def test_many_calls_at_once_to_the_real_service(land_url: str) -> None:
             await client.backup(archive, embeddings=False, compression="none")
             assert b"backup.json" in archive.getvalue()
 
-    asyncio.run(use())
+    in_a_loop(use())
 
 
 def test_busy_service_is_asked_again() -> None:
@@ -64,9 +74,9 @@ def test_busy_service_is_asked_again() -> None:
         ) as client:
             return [*await client.campaigns()]
 
-    assert asyncio.run(use(3)) == []
+    assert in_a_loop(use(3)) == []
     with pytest.raises(BusyServiceError, match="later"):
-        asyncio.run(use(2))
+        in_a_loop(use(2))
 
 
 def test_broken_stream_goes_on_after_the_last_id(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,5 +100,5 @@ def test_broken_stream_goes_on_after_the_last_id(monkeypatch: pytest.MonkeyPatch
                 break
         return found
 
-    assert asyncio.run(first_two()) == [("state", b"{1}"), ("state", b"{2}")]
+    assert in_a_loop(first_two()) == [("state", b"{1}"), ("state", b"{2}")]
     assert asked == ["0", "1"]
