@@ -15,7 +15,11 @@ from playwright.sync_api import Page, expect
 from al_loop.domain.gate import Challenger, GateCheck, GateReport
 from al_loop.domain.rounds import RoundState
 from al_loop.loop import Loop
+from al_loop.runtime.cluster.config import RayConfig
+from al_loop.runtime.cluster.executor import RayExecutor
+from al_loop.runtime.cluster.reach import ClusterState
 from models.card import TaskSpec
+from models.progress import ProgressLine
 from models.tasks import task_of
 from models.training.data.dataset import LabelledSample
 from models.training.reserve.outcomes import OutcomeRow, write_outcomes
@@ -317,3 +321,37 @@ def test_report_of_a_version_opens_in_a_tab_with_its_own_style(start: Start, pag
     report.close()
     page.get_by_role("button", name="Report").last.click()  # of v1, which kept no answers
     expect(page.locator("#said")).to_contain_text("made before answers on the test reserve were kept")
+
+
+def test_live_round_tells_the_time_that_is_left_and_a_lost_cluster_is_told(
+    start: Start, page: Page, imagery: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, app = start()
+    make(url, imagery / "fields")
+    loop: Loop = app.state.loop
+    number = loop.store.campaigns.get("fields").campaign_id
+    entry = loop.store.rounds.create(number, reason="new labels: 50", now=loop.clock())
+    loop.store.rounds.set_state(number, entry.number, RoundState.TRAINING, loop.clock())
+    line = ProgressLine(
+        time=loop.clock().timestamp(), phase="training", done=30, total=120, seconds_left=95.0, epoch=3, epochs=12,
+        loss=0.52, metric=0.81, samples_per_s=240.0, total_seconds_left=200.0,
+    )  # fmt: skip
+    monkeypatch.setattr(loop.rounds, "progress", lambda campaign_id, number: line)
+    answers = [False]
+    state = ClusterState("ray-head:6379", lambda address: answers[0])
+    monkeypatch.setattr(loop, "cluster", RayExecutor(RayConfig(address="ray-head:6379", data="/"), state=state))
+    state.look()
+    page.goto(f"{url}/ops/fields")
+    live = page.locator("#live")
+    expect(live).to_contain_text("training, 30 of 120, about 2 min left of it")
+    expect(live).to_contain_text("about 3 min to the end of the round")
+    expect(live.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "25")
+    expect(page.locator("#notices")).to_contain_text("the Ray cluster at ray-head:6379 does not answer")
+    page.screenshot(path=pictures / "ops-live.png", full_page=True)
+    page.goto(f"{url}/ops")
+    health = page.locator("#health")
+    expect(health).to_contain_text("the Ray cluster at ray-head:6379 does not answer; start it")
+    answers[0] = True
+    state.look()
+    expect(health).to_contain_text("can be used again since")  # by itself
+    page.screenshot(path=pictures / "ops-cluster.png", full_page=True)
