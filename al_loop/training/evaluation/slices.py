@@ -42,6 +42,7 @@ class Sums:
         parts = (outcomes.class_counts, outcomes.answers, outcomes.bins)
         self.rows = np.concatenate([part.reshape(samples, -1) for part in parts], axis=1)
         self.blocks = outcomes.blocks
+        self._block_names = np.asarray(outcomes.blocks)
         self._answers = 4 * self._classes
         self._bins = self._answers + 2
 
@@ -127,7 +128,7 @@ class Sums:
             return None
         if chosen.all():
             return self._resampled
-        blocks = [block for block, taken in zip(self.blocks, chosen, strict=True) if taken]
+        blocks: list[str] = self._block_names[chosen].tolist()
         return np.asarray(metrics.resample_weights(blocks, SEED) @ self.rows[chosen])
 
     @cached_property
