@@ -14,7 +14,7 @@ LOCK := --universal --generate-hashes --python-version 3.11 --no-header --no-ann
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help vendor venv demo test test-fast test-only lint format types docs bench fuzz cli-docs async-client wheel lock clean
+.PHONY: help vendor venv demo test test-fast test-only collect lint format types docs bench fuzz cli-docs async-client wheel lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,13 +32,18 @@ venv: $(VENV)/installed ## Make .venv with everything pinned in requirements*.lo
 demo: venv ## Run the whole loop with a simulated annotator (DATA=dir: on a labelled folder).
 	$(BIN)/python -m service.demo $(if $(DATA),--data $(DATA)) --out $(OUT)
 
-test: lint types docs test-only ## Lint, type check, documentation and all tests.
+test: venv ## Lint, type check, documentation and all tests.
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint types docs collect
+	@$(MAKE) --no-print-directory test-only
 
 test-fast: lint ## Lint, and the tests that start no service, browser or training.
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow"
 
 test-only: venv ## The tests alone.
 	$(BIN)/python -m pytest -q -n 4 --dist worksteal
+
+collect: venv # Each worker of a first run would compile tests and packages anew, all at the same time.
+	@$(BIN)/python -m pytest -q --collect-only > $(VENV)/collected.txt 2>&1 || { cat $(VENV)/collected.txt; exit 1; }
 
 lint: venv ## ruff (lint and format) and typos.
 	$(BIN)/ruff check .
