@@ -6,7 +6,7 @@ from html import escape
 from al_loop.domain.round_reports import Confusion, ReliabilityBin
 
 SIDE = 300
-LEFT = 46
+LEFT = 58
 TOP = 12
 COUNTS = 60
 """Height of the histogram below the diagram."""
