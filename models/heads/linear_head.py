@@ -130,7 +130,7 @@ def fit_head(
     if not (np.isfinite(embeddings).all() and np.isfinite(targets).all()):
         raise ValueError("embeddings and targets must be finite")
     tuned = _Tuned()
-    with _one_thread():
+    with one_thread():
         if like is not None:
             tuned = _Tuned(like.penalty, like.temperature, like.held_out_accuracy, like.separation, like.held_out_loss)
         elif len(embeddings) >= TUNED_FROM:
@@ -156,7 +156,7 @@ def fit_ensemble(
     heads = []
     for _ in range(size):
         rows = rng.integers(0, len(embeddings), len(embeddings))
-        with _one_thread():
+        with one_thread():
             weights = _fit(embeddings[rows], targets[rows], head.penalty, head.weights, multi_label=head.multi_label)
         heads.append(dataclasses.replace(head, weights=weights, held_out_accuracy=None, majority=0.0))
     return heads
@@ -172,7 +172,7 @@ _FITTING = threading.Lock()
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Let linear algebra use one thread, one fit at a time.
 
     A fit multiplies small matrices some thousand times, and threads that meet after each cost more than they gain:
@@ -194,7 +194,8 @@ def _cross_validate(embeddings: Matrix, targets: Matrix, groups: Rows | None, *,
     from sklearn.model_selection import GroupKFold, KFold  # here, as below: importing scikit-learn takes a second
 
     whole = groups is not None and len(np.unique(groups)) >= FOLDS
-    folds = list((GroupKFold if whole else KFold)(FOLDS).split(embeddings, groups=groups))
+    splits = GroupKFold(FOLDS).split(embeddings, groups=groups) if whole else KFold(FOLDS).split(embeddings)
+    folds = list(splits)
     starts: list[Matrix | None] = [None] * FOLDS
     tried: list[tuple[float, _Tuned]] = []
     for penalty in PENALTIES:
@@ -203,7 +204,7 @@ def _cross_validate(embeddings: Matrix, targets: Matrix, groups: Rows | None, *,
             weights = _fit(embeddings[kept], targets[kept], penalty, starts[number], multi_label=multi_label)
             logits[held] = embeddings[held] @ weights[:-1] + weights[-1]
             starts[number] = weights
-        temperature = _temperature(logits, targets, multi_label=multi_label)
+        temperature = best_temperature(logits, targets, multi_label=multi_label)
         loss = log_loss(logits / np.float32(temperature), targets, multi_label=multi_label)
         if tried and loss >= tried[-1][0]:
             break
@@ -213,7 +214,7 @@ def _cross_validate(embeddings: Matrix, targets: Matrix, groups: Rows | None, *,
     return tried[-1][1]
 
 
-def _temperature(logits: Matrix, targets: Matrix, *, multi_label: bool) -> float:
+def best_temperature(logits: Matrix, targets: Matrix, *, multi_label: bool) -> float:
     """Temperature with the least log loss."""
     from scipy.optimize import minimize_scalar  # here: a service that starts would wait for it
 

@@ -1,6 +1,7 @@
-"""The quick candidate: a regularised linear head for each task on frozen features, fitted in seconds.
+"""The quick candidate: a regularised head for each task on frozen features, fitted in seconds.
 
-Tasks about whole images answer from the embedding, tasks about pixels from the stages (`models.training.pixels`).
+Tasks about whole images answer from the embedding, by a plane between classes or by closeness to labelled images,
+tasks about pixels from the stages (`models.training.pixels`).
 Answers as the trained network does: the same input, the same outputs, one ONNX file.
 """
 
@@ -24,17 +25,20 @@ from models.encoders.multispectral import feature_source
 from models.encoders.session import describe_by
 from models.encoders.stages import CHANNELS, STAGES
 from models.errors import TrainingDataError, UnreadableSampleError
+from models.heads.best_head import fit_best_head
+from models.heads.kernel_head import KernelHead
 from models.heads.linear_head import Head
 from models.heads.whitened import fit_whitened
 from models.manifest import Manifest
 from models.tasks import Task, task_kinds, tasks_of
-from models.tasks.classification.network import onnx_operator
+from models.tasks.classification.network import names_one, onnx_operator
 from models.tasks.network import network_of
 from models.training.data.augmentations import turn
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, padded_image
 from models.training.data.label_counts import is_labelled
 from models.training.data.pool import look_at
 from models.training.data.scaling import CLIP, Scaling
+from models.training.networks.kernel_answers import KernelAnswers, add_answers, linear_layer
 from models.training.objects.fit import ObjectHead, encoded_images
 from models.training.pixels.examples import (
     PixelExamples,
@@ -60,7 +64,7 @@ and 4,096 chips of 64 px: the encoder answers differently for each, and all are 
 images help as well, by .3 points with four of 1,000, but 500 labels shall be served within 15 seconds."""
 
 
-QuickHead: TypeAlias = Head | ObjectHead
+QuickHead: TypeAlias = Head | KernelHead | ObjectHead
 
 
 class Examples(NamedTuple):
@@ -83,7 +87,7 @@ class Examples(NamedTuple):
 
 
 class QuickNetwork(nn.Module):
-    """Frozen features, their scaling, and a linear head for each task."""
+    """Frozen features, their scaling, and a head for each task."""
 
     def __init__(
         self,
@@ -113,13 +117,10 @@ class QuickNetwork(nn.Module):
             if isinstance(head, ObjectHead):
                 self.heads[name] = head.module
                 continue
-            if pixels is not None and task_kinds()[name].per_pixel:
+            if pixels is not None and isinstance(head, Head) and task_kinds()[name].per_pixel:
                 self.heads[name] = PixelHead(pixels, head)
                 continue
-            linear = nn.Linear(head.weights.shape[0] - 1, head.weights.shape[1])
-            linear.weight.data = torch.from_numpy(head.weights[:-1].T.copy())
-            linear.bias.data = torch.from_numpy(head.weights[-1].copy())
-            self.heads[name] = linear
+            self.heads[name] = KernelAnswers(head) if isinstance(head, KernelHead) else linear_layer(head.weights)
         self.requires_grad_(False)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
@@ -269,7 +270,9 @@ def describe(
     )
 
 
-def fit_heads(tasks: Sequence[TaskSpec], scaling: Scaling, examples: Examples, pool: Matrix) -> dict[TaskName, Head]:
+def fit_heads(
+    tasks: Sequence[TaskSpec], scaling: Scaling, examples: Examples, pool: Matrix
+) -> dict[TaskName, Head | KernelHead]:
     """The head of each task but those that find objects, its penalty and temperature by cross-validation.
 
     Args:
@@ -283,7 +286,7 @@ def fit_heads(tasks: Sequence[TaskSpec], scaling: Scaling, examples: Examples, p
     """
     embeddings = scaling(examples.features)
     reference = scaling(np.concatenate([examples.features, pool]))
-    heads: dict[TaskName, Head] = {}
+    heads: dict[TaskName, Head | KernelHead] = {}
     for name, task in tasks_of(tasks).items():
         if task.finds_objects:
             continue
@@ -297,13 +300,11 @@ def fit_heads(tasks: Sequence[TaskSpec], scaling: Scaling, examples: Examples, p
             raise TrainingDataError("no training image can be read any more")
         order = np.random.default_rng(0).permutation(len(rows))
         owners = np.array([examples.samples[row].sample_id for row in rows.tolist()])
-        heads[name] = fit_whitened(
-            embeddings[rows[order]],
-            targets[order],
-            reference,
-            seed=0,
-            groups=owners[order],
-            multi_label=task.multi_label,
+        seen, answers, groups = embeddings[rows[order]], targets[order], owners[order]
+        heads[name] = (
+            fit_best_head(seen, answers, reference, groups)
+            if names_one(task)
+            else fit_whitened(seen, answers, reference, seed=0, groups=groups, multi_label=True)
         )
     return heads
 
@@ -344,9 +345,7 @@ def export_quick(
             size: list[str | int | None] = ["batch", task.outputs, "height", "width"]
             graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, size))
             continue
-        weight = constant(f"{name}_weight", head.weight.numpy() / np.float32(temperature[name]))
-        bias = constant(f"{name}_bias", head.bias.numpy() / np.float32(temperature[name]))
-        logits = add("Gemm", [EMBEDDING, weight, bias], f"{name}_logits", transB=1)
+        logits = add_answers(name, head, EMBEDDING, temperature[name], add, constant)
         kind, attributes = onnx_operator(task)
         add(kind, [logits], name, **attributes)
         graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", task.outputs]))

@@ -33,7 +33,7 @@ from al_loop.simulation.fast.pool import SimulatedPool
 from al_loop.simulation.fast.run import play_fast
 from al_loop.simulation.records import RoundRecord
 from al_loop.simulation.run import parse_strategy
-from models.heads.whitened import fit_whitened
+from models.heads.best_head import fit_best_head
 from models.scoring.embedding_space import fit_space
 from models.training.data.pool import POOL_CHIPS
 from models.training.data.scaling import scaling_of
@@ -215,13 +215,8 @@ def served(
         features = np.concatenate([view[order[:count]] for view in views[: len(rows) // count]])
         scaling = scaling_of(np.concatenate([features, chips.frozen[some]]), chips.stages)
         mixed = np.random.default_rng(0).permutation(len(rows))
-        head = fit_whitened(
-            scaling(features)[mixed],
-            targets[rows[mixed]],
-            scaling(np.concatenate([features, chips.frozen[some]])),
-            seed=0,
-            groups=rows[mixed],
-        )
+        reference = scaling(np.concatenate([features, chips.frozen[some]]))
+        head = fit_best_head(scaling(features)[mixed], targets[rows[mixed]], reference, rows[mixed])
         pool = SimulatedPool(
             embeddings=scaling(chips.frozen[test]).astype(np.float16),
             targets=targets[test],

@@ -3,10 +3,11 @@
 import numpy as np
 
 from al_loop.simulation.fast.pool import SimulatedPool
+from models.heads.kernel_head import KernelHead
 from models.heads.linear_head import Head
 
 
-def measure(pool: SimulatedPool, head: Head) -> tuple[float, list[float | None]]:
+def measure(pool: SimulatedPool, head: Head | KernelHead) -> tuple[float, list[float | None]]:
     """Accuracy on the test reserve, and the recall of each of K classes, None where the reserve has none of it."""
     test = np.flatnonzero(pool.reserve)
     answered = head.probabilities(np.asarray(pool.embeddings[test], np.float32)).argmax(axis=1)

@@ -76,3 +76,8 @@ def probabilities(task: Classification, logits: Tensor, temperature: float) -> T
 def onnx_operator(task: Task) -> tuple[str, dict[str, int]]:
     """The ONNX operator of `probabilities`, with its attributes."""
     return ("Sigmoid", {}) if task.multi_label else ("Softmax", {"axis": 1})
+
+
+def names_one(task: Task) -> bool:
+    """Whether an answer is exactly one class."""
+    return not task.multi_label

@@ -110,8 +110,7 @@ def train_deep(
         network, encoder = build(manifest.model, tasks, statistics, look_at(manifest).kinds, times), "encoder"
         enlarged = times**2
     else:
-        temperature = {name: head.temperature for name, head in start.judged_heads.items()}
-        network, encoder = tunable(start.judged, temperature), ENCODER
+        network, encoder = tunable(start.judged, start.judged_heads), ENCODER
         enlarged = start.judged.features.scale**2
     chip_pixels = max(reader.chip_pixels(sample) for sample in samples)
     fitted_maps = start is not None and any(task.per_pixel for task in tasks_of(tasks).values())

@@ -10,8 +10,10 @@ import copy
 from collections.abc import Mapping
 
 from models.card import TaskName
+from models.heads.kernel_head import KernelHead
 from models.tasks import task_kinds
-from models.training.quick import QuickNetwork
+from models.training.networks.kernel_answers import linear_layer
+from models.training.quick import QuickHead, QuickNetwork
 
 FIRST_TUNED = 3
 """Number of the first block of the encoder that is trained."""
@@ -20,18 +22,23 @@ ENCODER = "features"
 """Name of the module that learns at a lower rate."""
 
 
-def tunable(quick: QuickNetwork, temperature: Mapping[TaskName, float]) -> QuickNetwork:
+def tunable(quick: QuickNetwork, heads: Mapping[TaskName, QuickHead]) -> QuickNetwork:
     """A copy to be trained, whose linear heads are calibrated.
 
     Args:
         quick: Fitted.
-        temperature: Of each task.
+        heads: Of each task, as they were fitted. Where the quick network answers by closeness to examples, the linear
+            head takes its place: examples say nothing any more once the encoder has changed.
     """
     network = copy.deepcopy(quick)
-    for name, head in network.heads.items():
-        if not task_kinds()[name].finds_objects:  # what the head of such a task says is more than logits
-            for parameter in head.parameters():
-                parameter.data.div_(temperature[name])
+    for name, head in heads.items():
+        if task_kinds()[name].finds_objects:  # what the head of such a task says is more than logits
+            continue
+        linear = head.linear if isinstance(head, KernelHead) else None
+        if linear is not None:
+            network.heads[name] = linear_layer(linear.weights)
+        for parameter in network.heads[name].parameters():
+            parameter.data.div_((linear or head).temperature)
     network.heads.requires_grad_(True)
     for block in network.features.stages.blocks[FIRST_TUNED:]:
         block.requires_grad_(True)

@@ -14,6 +14,7 @@ from models.card import ModelCard, ModelConfig, TaskSpec
 from models.encoders.session import describe_by
 from models.encoders.wheel import SHIPPED_ENCODER
 from models.errors import TrainingDataError
+from models.heads.kernel_head import KernelHead, fit_kernel_head
 from models.inference.predictor import Predictor
 from models.manifest import read_manifest
 from models.registry import ModelRegistry
@@ -69,6 +70,26 @@ def test_version_answers_like_the_torch_network_and_is_right(tmp_path: Path, tas
     answers = Predictor(registry.path("v1"), device="cpu").predict(np.full((3, 45, 70), 100.0, np.float32))
     assert answers["embedding"].shape == (card.embedding_size,)
     assert answers["classification"].argmax() == 0
+
+
+def test_head_that_answers_by_closeness_is_exported_and_judged_as_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads: list[KernelHead] = []
+
+    def fit(embeddings: Any, targets: Any, reference: Any, groups: Any, **_: bool) -> KernelHead:
+        head = fit_kernel_head(embeddings, targets, groups)
+        assert head is not None
+        heads.append(head)
+        return head
+
+    monkeypatch.setattr("models.training.quick.fit_best_head", fit)
+    card = run(snapshot(tmp_path, SINGLE, 40), tmp_path / "out")
+    (head,) = heads
+    assert card.evaluation.candidate[0].value >= 0.9
+    assert card.temperature["classification"] == head.temperature
+    assert card.candidates[0].held_out == {"classification": head.held_out_accuracy}
+    assert max(card.parity.differences.values()) <= card.parity.tolerance
 
 
 def test_image_whose_features_are_not_finite_reaches_no_head_and_is_named(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from models.card import ModelCard, TrainConfig
+from models.heads.kernel_head import KernelHead
+from models.heads.linear_head import Head
 from models.manifest import read_manifest
 from models.train import main
 from models.training.data.dataset import ChipReader, read_samples
@@ -28,12 +30,15 @@ def test_it_answers_as_the_calibrated_quick_network_until_it_is_trained(tmp_path
     quick = fit_quick(
         manifest, [SINGLE], statistics, splits["train"], splits["calibration"], ChipReader(manifest), judge=True
     )
-    temperature = {name: head.temperature for name, head in quick.judged_heads.items()}
-    network = tunable(quick.judged, temperature)
+    fitted = quick.judged_heads["classification"]
+    linear = fitted.linear if isinstance(fitted, KernelHead) else fitted
+    assert isinstance(linear, Head)
+    network = tunable(quick.judged, quick.judged_heads)
     image = torch.from_numpy(np.random.default_rng(0).uniform(0, 255, (2, 3, 64, 64)).astype(np.float32))
     with torch.inference_mode():
-        expected = quick.judged(image)["classification"] / temperature["classification"]
-        assert torch.allclose(network(image)["classification"], expected, atol=1e-5)
+        likely = network(image)["classification"].softmax(dim=1).numpy()
+        embedding = quick.judged(image)["embedding"].numpy()
+        np.testing.assert_allclose(likely, linear.probabilities(embedding), atol=1e-5)
     trained = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
     blocks = {int(name.split(".")[3]) for name in trained if name.startswith("features.stages.blocks.")}
     assert blocks == set(range(FIRST_TUNED, 6))
