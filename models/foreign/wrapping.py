@@ -19,6 +19,8 @@ from models.foreign.inspecting import Inspected
 from models.tasks import task_of
 
 PREFIX = "foreign/"
+NO_CODE = -1
+"""That no pixel has."""
 AXES_AS_INPUT = {"ReduceSum": 13, "ReduceMean": 18, "ReduceMax": 18}
 """Opset from which a reduction takes its axes as an input."""
 
@@ -28,7 +30,7 @@ class Wrapped(NamedTuple):
 
     model: onnx.ModelProto
     spec: TaskSpec
-    """What it answers: the classes that it knows, in the campaign's order."""
+    """What it answers: the campaign's classes; those that it does not know with probability 0."""
     embedding_size: int
     notices: list[str]
     """What is otherwise than the campaign asks, for people."""
@@ -66,13 +68,12 @@ def wrap(found: Inspected, card: ForeignCard, asked: TaskSpec, bands: Sequence[i
     if found.output_dtype != TensorProto.FLOAT:
         answer = parts.op("Cast", [answer], to=TensorProto.FLOAT)
     per_pixel = task.per_pixel
-    places = [card.output.classes.index(name) for name in known]
+    places = [card.output.classes.index(name) if name in known else None for name in asked.classes]
     if per_pixel:
-        _pixels(parts, answer, found, asked, places)
+        _pixels(parts, answer, found, asked, places, len(card.output.classes))
     else:
         _classes(parts, answer, found, card, asked, places)
-    spec = TaskSpec(task=asked.task, classes=known, multi_label=asked.multi_label)
-    return Wrapped(_joined(parts, found, image, spec, len(bands)), spec, 2 * len(bands), notices)
+    return Wrapped(_joined(parts, found, image, asked, len(bands)), asked, 2 * len(bands), notices)
 
 
 class _Parts:
@@ -108,6 +109,13 @@ class _Parts:
 
     def one_minus(self, of: str) -> str:
         return self.op("Sub", [self.number(1), of])
+
+    def known_channels(self, of: str, places: Sequence[int | None], count: int) -> str:
+        """Channels of the campaign's classes, of `count` that there are; None: a class that is not among them, 0."""
+        if None in places:
+            zero = self.op("Mul", [self.channels(of, [0]), self.number(0)])
+            of = self.op("Concat", [of, zero], axis=1)
+        return self.channels(of, [count if place is None else place for place in places])
 
     def channels(self, of: str, places: Sequence[int]) -> str:
         return self.op("Gather", [of, self.constant(np.array(places, np.int64))], axis=1)
@@ -157,9 +165,9 @@ def _before(parts: _Parts, found: Inspected, card: ForeignCard, chosen: list[int
 
 
 def _classes(
-    parts: _Parts, answer: str, found: Inspected, card: ForeignCard, asked: TaskSpec, places: list[int]
+    parts: _Parts, answer: str, found: Inspected, card: ForeignCard, asked: TaskSpec, places: list[int | None]
 ) -> None:
-    """Probabilities of the known classes, (N, K)."""
+    """Probabilities of the classes, (N, K)."""
     if found.meaning == "codes":
         raise ForeignModelError(
             "a model that answers the number of a class has no probabilities; export it without ArgMax"
@@ -169,26 +177,28 @@ def _classes(
     if len(card.output.classes) == 2 and found.meaning in ("sigmoid", "sigmoid_logits") and _width(found) == 1:
         value = parts.op("Concat", [parts.one_minus(value), value], axis=1)
     if places != list(range(len(card.output.classes))):
-        value = parts.channels(value, places)
+        value = parts.known_channels(value, places, len(card.output.classes))
         if not asked.multi_label:
             total = parts.op("Max", [parts.reduce("ReduceSum", value, [1]), parts.number(1e-9)])
             value = parts.op("Div", [value, total])
     parts.op("Identity", [value], asked.task)
 
 
-def _pixels(parts: _Parts, answer: str, found: Inspected, asked: TaskSpec, places: list[int]) -> None:
-    """Probabilities of background and the known classes, (N, 1 + K, H, W)."""
+def _pixels(
+    parts: _Parts, answer: str, found: Inspected, asked: TaskSpec, places: list[int | None], count: int
+) -> None:
+    """Probabilities of background and the classes, (N, 1 + K, H, W)."""
     if found.meaning == "codes":
         codes = _with_channel(parts, answer, found)
         masks = [
             parts.op("Cast", [parts.op("Not", [_differs(parts, codes, place)])], to=TensorProto.FLOAT)
-            for place in places
+            for place in (NO_CODE if place is None else place for place in places)
         ]
         known = parts.op("Concat", masks, axis=1) if len(masks) > 1 else masks[0]
     else:
         if found.layout == "nhwc":
             answer = parts.op("Transpose", [answer], perm=[0, 3, 1, 2])
-        known = parts.channels(_probabilities(parts, answer, found), places)
+        known = parts.known_channels(_probabilities(parts, answer, found), places, count)
     total = parts.reduce("ReduceSum", known, [1])
     if found.meaning in ("sigmoid", "sigmoid_logits"):
         background = parts.one_minus(parts.reduce("ReduceMax", known, [1]))

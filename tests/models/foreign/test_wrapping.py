@@ -54,8 +54,9 @@ def test_sigmoid_mask_of_any_opset_becomes_background_and_class(
     found = wrapped(mask_graph(tmp_path / "m.onnx", opset=opset, kind=kind))
     answers = run(found, images)
     water = 1 / (1 + np.exp(-prepared(images, 4)))
-    assert (found.spec.classes, found.notices) == (["water"], ["it does not know road"])
-    np.testing.assert_allclose(answers["segmentation"][:, 1], water, atol=2e-3)
+    assert (found.spec, found.notices) == (PIXELS, ["it does not know road"])
+    np.testing.assert_allclose(answers["segmentation"][:, 2], water, atol=2e-3)
+    assert answers["segmentation"][:, 1].max() == 0
     np.testing.assert_allclose(answers["segmentation"].sum(1), 1, atol=1e-5)
     assert answers["embedding"].shape == (2, 8)
 
@@ -95,6 +96,24 @@ def test_class_list_is_brought_into_the_campaigns_order(tmp_path: Path, images: 
     np.testing.assert_allclose(one.sum(1), 1, atol=1e-6)
 
 
+@pytest.mark.parametrize("meaning", ["codes", "logits"])
+def test_class_that_the_model_does_not_know_is_never_answered(
+    tmp_path: Path, images: NDArray[np.float32], meaning: str
+) -> None:
+    last = (
+        helper.make_node("ArgMax", ["x"], ["y"], axis=1)
+        if meaning == "codes"
+        else helper.make_node("Neg", ["x"], ["y"])
+    )
+    cast = [helper.make_node("Cast", ["y"], ["z"], to=FLOAT)]
+    file = saved(tmp_path / "m.onnx", [last, *cast], ["n", 3, "h", "w"], ["n", 1, "h", "w"], {}, names=("x", "z"))
+    output = {"classes": [None, "road", None], "meaning": meaning}
+    answer = run(wrapped(file, output=output), images)["segmentation"]
+    assert answer.shape == (2, 3, 32, 64)
+    assert answer[:, 2].max() == 0
+    assert answer[:, 1].max() > 0
+
+
 def test_channels_last_with_mean_and_deviation(tmp_path: Path, images: NDArray[np.float32]) -> None:
     nodes = [
         helper.make_node("ReduceMean", ["x"], ["mean"], axes=[3], keepdims=1),
@@ -103,7 +122,7 @@ def test_channels_last_with_mean_and_deviation(tmp_path: Path, images: NDArray[n
     file = saved(tmp_path / "m.onnx", nodes, ["n", "h", "w", 3], ["n", "h", "w", 1], {})
     answer = run(wrapped(file, mean=[0.1, 0.2, 0.3], std=[2, 3, 4]), images)["segmentation"]
     values = [(prepared(images, b) - m) / s for b, m, s in ((4, 0.1, 2), (3, 0.2, 3), (2, 0.3, 4))]
-    np.testing.assert_allclose(answer[:, 1], 1 / (1 + np.exp(-np.mean(values, 0))), atol=1e-5)
+    np.testing.assert_allclose(answer[:, 2], 1 / (1 + np.exp(-np.mean(values, 0))), atol=1e-5)
 
 
 def test_models_that_find_objects_are_refused(tmp_path: Path) -> None:
