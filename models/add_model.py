@@ -40,7 +40,7 @@ from models.training.incumbent import load_incumbent, onnx_infer
 from models.training.measuring.latency import measure_latency
 from models.training.measuring.memory import peak_memory_mb
 from models.training.reserve.outcomes import write_outcomes
-from models.training.tallies import TILE_PX
+from models.training.tallies import TILE_PX, Answers, Infer
 
 
 def add(directory: Path, file: Path, card_file: Path, out: Path, progress: Progress) -> None:
@@ -87,7 +87,8 @@ def add(directory: Path, file: Path, card_file: Path, out: Path, progress: Progr
     infer = onnx_infer(out / ONNX_FILE, stride)
     if spec.task not in counts:
         raise ForeignModelError(f"there are not enough labels for {spec.task} yet to say how good a model is")
-    candidate = Contender(version=manifest.version, tasks=[spec], infer=infer)
+    watched = _reporting(infer, progress)
+    candidate = Contender(version=manifest.version, tasks=[spec], infer=watched)
     evaluation = evaluate(
         reserve, reader, counts, candidate, incumbent, tile, keep=lambda rows: write_outcomes(out, rows)
     )
@@ -138,6 +139,20 @@ def add(directory: Path, file: Path, card_file: Path, out: Path, progress: Progr
     for name, content in (("declared.json", declared), ("evaluation.json", evaluation), (CARD_FILE, card)):
         with write_atomically(out / name) as target:
             target.write(msgspec.json.format(msgspec.json.encode(content), indent=1))
+
+
+def _reporting(infer: Infer, progress: Progress) -> Infer:
+    """`infer` that reports each run, so that a slow model on a large reserve is not taken for one that hangs."""
+    done = 0
+
+    def run(images: NDArray[np.float32]) -> Answers:
+        nonlocal done
+        answers = infer(images)
+        done += len(images)
+        progress.step(0, 0, message=f"{done} images and windows answered")
+        return answers
+
+    return run
 
 
 def _save(wrapped: Wrapped, out: Path) -> None:
