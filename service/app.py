@@ -45,6 +45,7 @@ from service.routes.labels import LabelController
 from service.routes.leases import LeaseController
 from service.routes.lineage import LineageController
 from service.routes.model_cards import ModelCardController
+from service.routes.model_exports import ModelExportController
 from service.routes.model_versions import ModelVersionController
 from service.routes.open_inference import OpenInferenceController
 from service.routes.page import PAGE
@@ -64,6 +65,7 @@ from service.routes.scaneo import ScaneoController
 from service.routes.scene_predictions import ScenePredictionController
 from service.routes.settings import SettingsController
 from service.routes.start import START
+from service.routes.styles import StyleController
 from service.routes.webhooks import WebhookController
 from service.scaneo.client import ScaneoClient
 from service.settings import Settings
@@ -96,6 +98,8 @@ CONTROLLERS = (
     ComparisonController,
     ModelVersionController,
     ModelCardController,
+    ModelExportController,
+    StyleController,
     PruningController,
     PredictionController,
     OpenInferenceController,

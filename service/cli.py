@@ -246,6 +246,13 @@ model = _add_group(
 _add(model, "list", models.show_all, "model list fields")
 _add(model, "add", models.add, "model add fields roads.onnx --card roads.json")
 _add(model, "card", models.card, "model card fields", "model card fields v2 --format html")
+_add(
+    model,
+    "export",
+    exports.run_model,
+    "model export fields v2 --format stac --out fields-model",
+    "model export fields champion --format deepness --out fields.onnx",
+)
 _add(model, "lineage", lineage.show, "model lineage fields v2", "model lineage fields --label 17")
 _add(model, "promote", models.promote, 'model promote fields v2 --reason "v3 misses clouds"')
 _add(model, "reject", models.reject, 'model reject fields --reason "it takes shadows for water"')

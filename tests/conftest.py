@@ -30,6 +30,7 @@ from tests.waiting import PATIENCE_S
 pytest_plugins = [  # a module before those that import it
     "tests.al_loop.store.fixtures",
     "tests.models.rasters.fixtures",
+    "tests.models.deepness.fixtures",
     "tests.al_loop.campaigns.importing.fixtures",
     "tests.al_loop.campaigns.imagery.fixtures",
     "tests.al_loop.campaigns.exporting.fixtures_eotdl",
@@ -68,7 +69,7 @@ START_PROGRAM = processes.start_program
 
 SLOW_FIXTURES = {  # a running service or SCANEO, a browser, a training
     "start_service", "http", "open_desk", "chromium", "nginx", "scaneo_home", "trained_run", "pretrained_run",
-    "shared_data", "machines", "eotdl_python",
+    "shared_data", "machines", "eotdl_python", "geodeep",
 }  # fmt: skip
 SLOW_FILES = (  # whole runs: trainings, simulations, servers, processes that are killed, examples, pages
     "tests/e2e", "tests/examples", "tests/service/access", "tests/service/commands", "tests/service/page",

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parent.parent
 ROOMS = {  # from the ground up: a room may import itself and what stands before it
     "models": [
         "errors", "tracing", "arrays", "progress", "files", "limits", "pretrain_config", "environment", "card",
-        "manifest", "metrics", "registry", "rasters", "pictures", "geo", "synthetic", "tasks", "inference", "scoring",
-        "heads", "encoders",
+        "manifest", "metrics", "registry", "rasters", "pictures", "geo", "synthetic", "tasks", "deepness", "inference",
+        "scoring", "heads", "encoders",
         "training", "pretraining", "foreign",
         "score_pool", "predict_scene", "train", "add_model", "pretrain", "compare",
     ],
@@ -35,7 +35,7 @@ BANNED = {
 }
 
 WITHOUT_TORCH = (
-    "models.inference", "models.scoring", "models.heads", "models.tasks", "models.encoders.wheel",
+    "models.inference", "models.scoring", "models.heads", "models.tasks", "models.deepness", "models.encoders.wheel",
     "models.encoders.bands", "models.training.plan",
 )  # fmt: skip
 NEVER = [  # importing the first must not load the second

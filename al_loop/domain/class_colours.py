@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.domain.campaigns import Campaign, ClassDetails
-from models.card import TaskSpec
+from models.card import ModelCard, TaskName, TaskSpec
 
 PALETTE = (
     "#e6194b", "#3cb44b", "#0048f0", "#ffe119", "#f58231", "#911eb4", "#42d4f4", "#f032e6", "#bfef45", "#fabed4",
@@ -100,6 +100,18 @@ def class_colours(tasks: Iterable[TaskSpec], chosen: Mapping[str, str] | None = 
         far = (place for place, distance in enumerate(distances) if distance >= APART)
         taken[name] = free.pop(next(far, int(np.argmax(distances))))
     return {name: taken[name] for name in names}
+
+
+def task_colours(card: ModelCard, task: TaskName, chosen: Mapping[str, str]) -> list[str]:
+    """`#rrggbb` of the classes of a model's task, in the model's order; empty where it has no such task.
+
+    Args:
+        card: Of the version.
+        task: One of its tasks.
+        chosen: Colours of the campaign's classes, which those of the same name have.
+    """
+    specs = [spec for spec in card.tasks if spec.task == task]
+    return list(class_colours(specs, chosen).values())
 
 
 def keep_colours(

@@ -10,6 +10,8 @@ from al_loop.errors import InvalidValueError
 from al_loop.scaneo.records import ScaneoAnnotation, ScaneoCampaign, ScaneoLabel
 from models.card import TaskName, TaskSpec
 
+EOTDL = "eotdl"
+"""Stands for SCANEO's folder of a data set that it reads from EOTDL: `eotdl:ID`, or `eotdl` for the only one."""
 TASKS: tuple[TaskName, ...] = ("classification", "segmentation")
 """Tasks whose models SCANEO can run; it never calls those of the others."""
 LABELLED_TASKS: tuple[TaskName, ...] = (*TASKS, "detection")
@@ -48,15 +50,22 @@ class PathMap(msgspec.Struct, frozen=True):
         prefix, target = max(fitting, key=lambda pair: len(pair[0]))
         return Path(target) / path.relative_to(prefix)
 
+    def staged(self, dataset: str) -> Path | None:
+        """Our folder with the files of a data set of EOTDL; None: nobody said where it is."""
+        known = dict(self.pairs)
+        found = known.get(f"{EOTDL}:{dataset}", known.get(EOTDL))
+        return None if found is None else Path(found)
+
     def theirs(self, ours: Path) -> str:
         """SCANEO's path of a path in our file system.
 
         Raises:
             InvalidValueError: Prefixes are mapped, and none of them holds it.
         """
-        if not self.pairs:
+        pairs = [pair for pair in self.pairs if pair[0].partition(":")[0] != EOTDL]
+        if not pairs:
             return str(ours)
-        fitting = [pair for pair in self.pairs if ours.is_relative_to(pair[1])]
+        fitting = [pair for pair in pairs if ours.is_relative_to(pair[1])]
         if not fitting:
             raise InvalidValueError(
                 "$.path_map",
@@ -70,15 +79,23 @@ def root_of(campaign: ScaneoCampaign, paths: PathMap) -> Path:
     """Folder of a SCANEO campaign in our file system.
 
     Raises:
-        InvalidValueError: It has none (EOTDL), it is a relative path, or it is not here.
+        InvalidValueError: It is of EOTDL and nobody said where its files are, it is a relative path, or it is not here.
     """
     if campaign.path is None:
-        raise InvalidValueError("$.campaign", f"{campaign.name!r} is an EOTDL campaign: its images are on no disk")
-    root = paths.ours(campaign.path)
+        staged = paths.staged(campaign.eotdl_dataset or "")
+        if staged is None:
+            raise InvalidValueError(
+                "$.path_map",
+                f"{campaign.name!r} is an EOTDL campaign, whose images SCANEO reads from there; get its files with "
+                f"eotdl datasets get NAME --assets, and say where: --path-map {EOTDL}:{campaign.eotdl_dataset}=FOLDER",
+            )
+        root = staged
+    else:
+        root = paths.ours(campaign.path)
     if not root.is_absolute():
         raise InvalidValueError(
             "$.path_map",
-            f"SCANEO knows the images as {campaign.path!r}, relative to the folder it was started in; "
+            f"SCANEO knows the images as {campaign.path or str(root)!r}, relative to the folder it was started in; "
             "map it: --path-map SCANEO'S=OURS",
         )
     if not root.is_dir():

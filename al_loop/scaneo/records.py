@@ -30,6 +30,8 @@ class ScaneoCampaign(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     path: str | None = None
     """Folder in SCANEO's file system, as it was given; None: an EOTDL campaign."""
+    eotdl_dataset: str | None = msgspec.field(name="eotdlDatasetId", default=None)
+    """Id of the data set that an EOTDL campaign is of; its images are named by their paths in it."""
     image_count: int = 0
     annotation_count: int = 0
     """Drifts when several annotate at once: a signal, no number to rely on."""

@@ -9,6 +9,7 @@ import msgspec
 
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.class_colours import class_colours, task_colours
 from al_loop.domain.scene_predictions import ScenePrediction, ScenePredictionRequest, ScenePredictionState
 from al_loop.errors import ConflictError, InvalidValueError, NoModelError, NotFoundError
 from al_loop.runtime.executor import Executor, read_output, run_program
@@ -138,7 +139,7 @@ class ScenePredictionKind(JobKind[Campaign, ScenePrediction, ScenePredictionStat
         asked, folder = entry.asked, self._layout.scene_prediction(campaign.folder, job.number)
         folder.mkdir(parents=True, exist_ok=True)
         registry = self._server.registry(campaign)
-        registry.verify(entry.version)
+        card = registry.verify(entry.version)
         spec = SceneSpec(
             scene=str(_path(campaign, asked.scene)),
             name=asked.scene,
@@ -146,8 +147,9 @@ class ScenePredictionKind(JobKind[Campaign, ScenePrediction, ScenePredictionStat
             task=str(asked.task),
             format=asked.format,
             cell_px=asked.cell_px,
-            reading=campaign.reading(registry.card(entry.version)),
+            reading=campaign.reading(card),
             threads=self._threads,
+            colours=task_colours(card, str(asked.task), class_colours(campaign.tasks, campaign.chosen_colours)),
         )
         out = self._attempt(campaign, job.number, self._attempts(campaign, job.number) + 1)
         out.mkdir()

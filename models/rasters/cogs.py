@@ -77,6 +77,7 @@ def open_cog(
     dtype: str = "float32",
     nodata: float | None = math.nan,
     overviews: Literal["AVERAGE", "MODE"] = "AVERAGE",
+    palette: Sequence[str] = (),
 ) -> Iterator[ValueWriter]:
     """Write a GeoTIFF; it is a COG at `path` when the block ends without an error.
 
@@ -94,6 +95,7 @@ def open_cog(
         dtype: Of the values.
         nodata: Value of pixels without one, and of those that are never written; None: all have one, and 0 is written.
         overviews: How reduced pixels are made: MODE for codes, of which there is no mean.
+        palette: `#rrggbb` of the values from 1, of one band of uint8; 0 is black. Empty: no colour table.
 
     Raises:
         OSError: The disk is full.
@@ -123,5 +125,8 @@ def open_cog(
                 dataset.set_band_description(band, said)
             dataset.units = (unit,) * len(descriptions)
             dataset.update_tags(**tags)
+            if palette:
+                table = {value: (*bytes.fromhex(text[1:]), 255) for value, text in enumerate(palette, start=1)}
+                dataset.write_colormap(1, {0: (0, 0, 0, 255), **table})
             yield ValueWriter(dataset)
         rasterio.shutil.copy(draft, path, driver="COG", **_COG_OPTIONS, OVERVIEW_RESAMPLING=overviews)

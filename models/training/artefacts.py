@@ -11,9 +11,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from models.card import BandStatistics, Candidate, Evaluation, ModelCard, ParityReport, TaskSpec
+from models.deepness.graph import metadata_part
+from models.deepness.metadata import takes
 from models.environment import present_environment
 from models.files import write_atomically
 from models.manifest import MANIFEST_FILE, Manifest
+from models.registry import ONNX_FILE
+from models.tasks import tasks_of
 from models.training.data.pool import look_at
 from models.training.data.stride import STRIDE_PX
 from models.training.fit import Schedule
@@ -113,7 +117,16 @@ def write_artefacts(out: Path, directory: Path, manifest: Manifest, network: nn.
         data=manifest.data,
         band_kinds=list(look_at(manifest).kinds),
     )
+    _carry_metadata(out / ONNX_FILE, card)
     shutil.copyfile(directory / MANIFEST_FILE, out / MANIFEST_FILE)  # stays with the version where rounds are pruned
     for name, content in (("training.json", training), ("evaluation.json", record.evaluation), ("card.json", card)):
         with write_atomically(out / name) as file:  # the card last: a folder with one is complete
             file.write(msgspec.json.format(msgspec.json.encode(content), indent=1))
+
+
+def _carry_metadata(file: Path, card: ModelCard) -> None:
+    """Write into the ONNX file what programs of a GIS read of its first task that they know; none: what all have."""
+    tasks = list(tasks_of(card.tasks).values())
+    if tasks:
+        with file.open("ab") as onnx_file:
+            onnx_file.write(metadata_part(card, next(filter(takes, tasks), tasks[0])))

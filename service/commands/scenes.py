@@ -22,6 +22,13 @@ from service.commands.options import (
     connect,
 )
 from service.commands.output import console, print_json
+from service.commands.styling import (
+    WithStyle,
+    colours_of,
+    write_area_style,
+    write_mask_style,
+    write_prediction_item,
+)
 from service.settings import PREFIX
 
 if TYPE_CHECKING:
@@ -53,6 +60,10 @@ def predict(
     on_service: Annotated[
         bool, typer.Option("--on-service", help="Let the service predict it, and download the file.")
     ] = False,
+    style: WithStyle = True,
+    stac: Annotated[
+        bool, typer.Option("--stac", help="Write an item of STAC beside the file, derived from scene and model: .json.")
+    ] = False,
     force: Force = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -69,6 +80,9 @@ def predict(
         raise typer.BadParameter(f"{out.name} ends neither in .tif nor in .geojson; name --format", param_hint="--out")
     check_writable(out)
     check_not_there(out, force)
+    if stac:
+        check_not_there(out.with_suffix(".json"), force)
+    colours: dict[str, str] = {}
     if on_service:
         with connect(service, token) as client:
             body = {"scene": str(scene), "format": wanted, "task": task, "version": version, "cell_px": cell}
@@ -78,9 +92,15 @@ def predict(
                 raise ConflictError(f"scene prediction {view.number} is {view.state}: {view.error}")
             with out.open("wb") as file:
                 client.scene_prediction_file(campaign, view.number, file)
-        result = view.result
+            result = view.result
+            if style or stac:
+                colours = colours_of(client, campaign, result.task)
     else:
-        result = _here(campaign, scene, out, wanted, task, version, cell, threads, data, quiet=quiet)
+        result, colours = _here(campaign, scene, out, wanted, task, version, cell, threads, data, quiet=quiet)
+    if style:
+        _write_style(out, result, colours)
+    if stac:
+        write_prediction_item(out, scene, campaign, result, colours)
     if as_json:
         print_json(result)
     else:
@@ -105,11 +125,13 @@ def _here(
     data: Path | None,
     *,
     quiet: bool,
-) -> "SceneResult":
+) -> tuple["SceneResult", dict[str, str]]:
+    """The result, and the colours of the classes that it may hold."""
     from models.predict_scene import limit_block_cache
 
     limit_block_cache()  # before GDAL is loaded
     from al_loop.campaigns.layout import DataLayout
+    from al_loop.domain.class_colours import task_colours
     from models.errors import ModelsError
     from models.inference.scenes.run import predict_scene
     from models.inference.scenes.spec import SceneSpec
@@ -134,6 +156,8 @@ def _here(
         if task is None and len(known) != 1:
             raise InvalidValueError("--task", f"{chosen} answers {', '.join(known)}; name one of them")
         _check_outside(out, registry.path(chosen))
+        classes = next((spec.classes for spec in card.tasks if spec.task == (task or known[0])), [])
+        colours = task_colours(card, task or known[0], {})
         spec = SceneSpec(
             scene=str(scene.absolute()),
             name=str(scene),
@@ -142,6 +166,7 @@ def _here(
             format="tif" if wanted == "tif" else "geojson",
             cell_px=cell,
             threads=threads,
+            colours=colours,
         )
         with _bars(quiet) as progress:
             bar = progress.add_task("reading the scene", total=None)
@@ -151,9 +176,20 @@ def _here(
                 if message:
                     progress.console.print(message, highlight=False)
 
-            return predict_scene(spec, out.absolute(), report=report)
+            result = predict_scene(spec, out.absolute(), report=report)
+            return result, dict(zip(classes, colours, strict=True))
     except ModelsError as error:
         raise ConflictError(str(error)) from error
+
+
+def _write_style(out: Path, result: "SceneResult", colours: dict[str, str]) -> None:
+    """Beside masks and areas; values of cells have no colours."""
+    from models.tasks import kind_of
+
+    if result.format == "geojson":
+        write_area_style(out, colours, "class")
+    elif kind_of(result.task).per_pixel:
+        write_mask_style(out, colours)
 
 
 def _check_outside(out: Path, version: Path) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from al_loop.campaigns.exporting import MEDIA_TYPES
+from al_loop.serving.exporting import MODEL_MEDIA_TYPES
 from service.openapi.open_inference import infer_body
 from service.openapi.uploads import model_body, prompt_body, upload_body
 
@@ -11,6 +12,7 @@ BYTES: Document = {"type": "string", "format": "binary"}
 OBJECT: Document = {"type": "object"}
 FILES: dict[str, dict[str, Document]] = {
     "exportLabels": {kind: OBJECT if kind.endswith("json") else BYTES for kind in MEDIA_TYPES.values()},
+    "exportModel": dict.fromkeys(MODEL_MEDIA_TYPES.values(), BYTES),
     "getUncertaintyRaster": {"image/tiff": BYTES},
     "getUncertaintyRegions": {"application/geo+json": OBJECT},
     "getOverlay": {"image/png": BYTES},

@@ -22,7 +22,7 @@ SENTENCE = re.compile(r"(.+?)(?<!\.)\.(?:\s|$)", re.DOTALL)
 HEADER, QUERY = "token", "token_in_url"
 NEVER_REFUSED = ("isAlive", "getVersion", "whoAmI")
 """Routes that need no thread."""
-WRITES_FILES = ("exportLabels", "getUncertaintyRaster")
+WRITES_FILES = ("exportLabels", "exportModel", "getUncertaintyRaster")
 """Routes that make a file to answer a GET."""
 SCHEMES: dict[str, SecurityScheme | Reference] = {
     HEADER: SecurityScheme(

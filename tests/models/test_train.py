@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import onnxruntime
 import pytest
 
 from models.card import Evaluation, ModelCard
@@ -12,7 +13,7 @@ from models.inference.predictor import Predictor
 from models.manifest import Manifest, read_manifest, write_manifest
 from models.progress import PROGRESS_FILE
 from models.rasters.reading import read_raster
-from models.registry import ModelRegistry
+from models.registry import ONNX_FILE, ModelRegistry
 from models.train import KNOWN_FAILURE, main
 from models.training.data.dataset import read_samples
 from tests.models.training.fixtures import CLASSIFICATION, TINY_MODEL, TrainedRun, split_of, write_chips, write_snapshot
@@ -59,6 +60,16 @@ def test_card_matches_the_manifest(trained_run: TrainedRun) -> None:
     assert card.parity.differences.keys() == {"classification", "segmentation", "embedding"}
     assert max(card.parity.differences.values()) <= card.parity.tolerance
     assert card.digests == {}
+
+
+def test_onnx_file_carries_what_programs_of_a_gis_read(trained_run: TrainedRun) -> None:
+    session = onnxruntime.InferenceSession(
+        (trained_run.out / ONNX_FILE).read_bytes(), providers=["CPUExecutionProvider"]
+    )
+    found = session.get_modelmeta().custom_metadata_map
+    assert json.loads(found["model_type"]) == "Segmentor"
+    assert json.loads(found["class_names"])["0"] == "background"
+    assert {"tiles_size", "tiles_overlap", "standardization_mean", "seg_thresh"} <= found.keys()
 
 
 def test_published_version_answers_for_images_of_any_size(published: Path) -> None:

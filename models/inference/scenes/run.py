@@ -182,7 +182,7 @@ def _write(scene: _Scene, draft: Draft, out: Path, report: Report, tags: dict[st
         if isinstance(answers, PixelAnswers):
             codes = draft.values()
             if spec.format == "tif":
-                write_codes(out, codes, where, classes, tags, on_row)
+                write_codes(out, codes, where, classes, tags, on_row, spec.colours)
                 return None
             return write_features(out, spec.name, code_features(codes, classes, where), tags)
         if isinstance(answers, CellAnswers):

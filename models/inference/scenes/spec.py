@@ -24,3 +24,5 @@ class SceneSpec(msgspec.Struct, frozen=True, kw_only=True):
     """How the bands are read; None: as the model was trained."""
     threads: int | None = None
     """CPU threads of one run of the model; None: all cores."""
+    colours: list[str] = []
+    """`#rrggbb` of the task's classes, in their order, for the colour table of a mask; empty: it has none."""

@@ -32,7 +32,13 @@ OnRow = Callable[[int, int], object]
 
 
 def write_codes(
-    out: Path, codes: NDArray[np.uint8], where: Place, classes: Sequence[str], tags: Mapping[str, str], on_row: OnRow
+    out: Path,
+    codes: NDArray[np.uint8],
+    where: Place,
+    classes: Sequence[str],
+    tags: Mapping[str, str],
+    on_row: OnRow,
+    colours: Sequence[str] = (),
 ) -> None:
     """Write class codes (H, W) as a COG: uint8, 0 = background or invalid, k = k-th class, named in its metadata.
 
@@ -43,6 +49,7 @@ def write_codes(
         classes: In the order of their codes, from 1.
         tags: Further metadata.
         on_row: Called with the rows that are written and those there are.
+        colours: `#rrggbb` of each class: the file's colour table, in which 0 is black; empty: it has none.
     """
     names = {f"CLASS_{code}": name for code, name in enumerate(classes, start=1)}
     height, width = codes.shape
@@ -51,6 +58,7 @@ def write_codes(
         open_cog(
             staging, height, width, crs=where[0], transform=where[1], description="class", unit="",
             tags={**tags, **names}, dtype="uint8", nodata=None, overviews="MODE",
+            palette=colours,
         ) as writer,
     ):  # fmt: skip
         for row in range(0, height, BLOCK_PX):

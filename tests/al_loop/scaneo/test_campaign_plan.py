@@ -1,6 +1,7 @@
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,3 +103,18 @@ def test_path_that_scaneo_cannot_see_is_refused() -> None:
     assert PathMap().theirs(Path("/anywhere/x")) == "/anywhere/x"
     with pytest.raises(InvalidValueError, match="--path-map"):
         PathMap.parse(["/data=/mnt/pool"]).theirs(Path("/home/x"))
+
+
+def test_campaign_of_eotdl_lies_where_its_data_set_was_staged(tmp_path: Path) -> None:
+    """SCANEO names its images by their paths in the data set, under which eotdl stages them."""
+    theirs = msgspec.structs.replace(campaign(None), eotdl_dataset="d1")
+    for text in ("eotdl:d1", "eotdl"):
+        paths = PathMap.parse([f"{text}={tmp_path}", "/data=/mnt"])
+        assert root_of(theirs, paths) == tmp_path
+        with pytest.raises(InvalidValueError, match="must see"):  # SCANEO does not see that folder
+            paths.theirs(tmp_path / "batch")
+    assert PathMap.parse([f"eotdl={tmp_path}"]).theirs(tmp_path / "batch") == str(tmp_path / "batch")
+    with pytest.raises(InvalidValueError, match="eotdl:d1=FOLDER"):
+        root_of(theirs, PathMap.parse(["eotdl:d2=/x"]))
+    with pytest.raises(InvalidValueError, match="no folder /nobody"):
+        root_of(theirs, PathMap.parse(["eotdl:d1=/nobody"]))

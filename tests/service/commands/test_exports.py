@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from al_loop.campaigns.importing import plan_import
+from al_loop.campaigns.layout import DataLayout
+from service.settings import Settings
 from tests.data.stac_validation import validate_folder
+from tests.data.tiny_model import make_tiny_onnx
 
 Run = Callable[..., int]
 
@@ -34,3 +37,16 @@ def test_options_of_data_sets_go_with_their_formats(on_land: Run, tmp_path: Path
     out = tmp_path / "land"
     assert on_land("export", "land", "--format", "eotdl", "--source", "my disk", "--out", str(out)) == 2
     assert not out.exists()
+
+
+def test_model_is_written_as_a_folder_and_as_a_graph(on_land: Run, settings: Settings, tmp_path: Path) -> None:
+    make_tiny_onnx(DataLayout(settings.data).models("land"), tasks=["segmentation"])
+    said = ["--out", str(tmp_path / "model"), "--license", "MIT", "--all"]
+    assert on_land("model", "export", "land", "v1", "--format", "stac", *said) == 0
+    assert validate_folder(tmp_path / "model") == 3
+    graph = ["model", "export", "land", "v1", "--format", "deepness", "--out", str(tmp_path / "a.onnx")]
+    assert on_land(*graph, "--license", "MIT") == 2
+    assert on_land(*graph, "--task", "classification") == 2
+    assert not (tmp_path / "a.onnx").exists()
+    assert on_land(*graph) == 0
+    assert (tmp_path / "a.onnx").stat().st_size > 100

@@ -1,0 +1,57 @@
+"""GeoDeep, kept in `.cache/` between runs: only its own code, on the libraries that al-loop has."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RELEASE = "0.9.13"
+HOME = Path(__file__).parents[3] / ".cache" / f"geodeep-{RELEASE}"
+INSTALL_S = 600
+CODE = """
+import json, sys
+import geodeep
+found = geodeep.run(sys.argv[1], sys.argv[2], output_type=sys.argv[3], max_threads=1)
+print(json.dumps(found.tolist() if hasattr(found, "tolist") else found))
+"""
+
+
+@pytest.fixture(scope="session")
+def geodeep() -> "GeoDeep":
+    """The library; without a network the test skips."""
+    if not (HOME / "installed").exists():
+        shutil.rmtree(HOME, ignore_errors=True)
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--target",
+        ]
+        try:
+            asked = [*pip, str(HOME), f"geodeep=={RELEASE}"]
+            subprocess.run(asked, check=True, capture_output=True, timeout=INSTALL_S)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
+            pytest.skip(f"GeoDeep {RELEASE} could not be installed: {getattr(error, 'stderr', None) or error}")
+        (HOME / "installed").touch()
+    return GeoDeep()
+
+
+class GeoDeep:
+    """Runs it in a process of its own."""
+
+    def run(self, scene: Path, model: Path, output: str) -> Any:
+        """What it answers for a scene: a mask as rows, or boxes, scores and classes."""
+        environment = {**os.environ, "PYTHONPATH": str(HOME)}
+        asked = [sys.executable, "-c", CODE, str(scene), str(model), output]
+        done = subprocess.run(asked, env=environment, capture_output=True, text=True, timeout=INSTALL_S)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
