@@ -3,7 +3,6 @@
 from rich.table import Table
 
 from al_loop.domain.quality import Estimate, TaskAgreement
-from models.tasks import kind_of
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
 from service.commands.output import console, print_json, print_tables
 
@@ -25,6 +24,8 @@ def show(campaign: CampaignName, as_json: AsJson = False, service: Service = DEF
         if task.pairs:
             print_tables(_pairs(task))
         if task.golden:
+            from models.tasks import kind_of  # here: it loads numpy, which no other table needs
+
             metric = "IoU" if kind_of(task.task).answered_with == "features" else "accuracy"
             gold_standard = Table("annotator", "gold-standard samples", metric)
             for score in task.golden:

@@ -145,7 +145,7 @@ class RoundTable(JobTable[Round, RoundState]):
         return [msgspec.convert(row, RoundEvent) for row in rows]
 
     def curve(self, campaign_id: int) -> CurvePoints:
-        """Every evaluated round's metrics against its labels, by round."""
+        """Every evaluated round's metrics against its labels, by round, without models that were trained elsewhere."""
         return [*self._database.campaign_changes.remember("curve", campaign_id, lambda: self._curve(campaign_id))]
 
     def _curve(self, campaign_id: int) -> CurvePoints:
@@ -166,6 +166,9 @@ class RoundTable(JobTable[Round, RoundState]):
                 promoted=turn.version in promoted,
             )
             for turn in self.list(campaign_id)
-            if turn.evaluation is not None and turn.version is not None and turn.labels is not None
+            if turn.evaluation is not None
+            and turn.version is not None
+            and turn.labels is not None
+            and turn.started_by != "added"
             for result in turn.evaluation.candidate
         ]

@@ -8,8 +8,8 @@ from al_loop.domain.rounds import Round, RoundState
 
 
 def foreground(rounds: Sequence[Round]) -> list[Round]:
-    """The rounds that labels start, without those in the background."""
-    return [entry for entry in rounds if not entry.background]
+    """The rounds that labels start: none in the background, and none that measured a model from elsewhere."""
+    return [entry for entry in rounds if not entry.background and entry.started_by != "added"]
 
 
 class DeepQuestion(NamedTuple):

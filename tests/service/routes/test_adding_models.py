@@ -78,6 +78,7 @@ def test_model_is_measured_gated_and_served_as_our_own(http: Http, pool: Path, t
     assert http.get(f"/campaigns/demo/rounds/{ended['number']}/report").status_code == 200
     actions = [entry["action"] for entry in http.get("/audit", params={"campaign": "demo"}).json()["entries"]]
     assert "addModel" in actions
+    assert http.get("/campaigns/demo/learning-curve").json()["points"] == []
 
 
 def test_batch_of_one_baked_in_is_run_image_by_image(http: Http, pool: Path, tmp_path: Path) -> None:

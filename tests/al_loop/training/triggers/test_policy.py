@@ -30,6 +30,11 @@ def test_failed_round_uses_its_labels_up() -> None:
     assert last_counted_snapshot([turn(1, RoundState.FAILED, 10)]) == 10
 
 
+def test_model_from_elsewhere_uses_no_labels_up() -> None:
+    added = msgspec.structs.replace(turn(2, RoundState.PROMOTED, 20), started_by="added")
+    assert last_counted_snapshot([turn(1, RoundState.PROMOTED, 10), added]) == 10
+
+
 def test_no_round_has_used_nothing() -> None:
     assert last_counted_snapshot([]) is None
 
