@@ -38,7 +38,7 @@ def test_campaign_is_told_in_numbers(http: Http, imagery: Path) -> None:
             campaign_id, number, RoundState.TRAINING, now, version=f"v{number}", evaluation=evaluation
         )
         store.rounds.set_state(campaign_id, number, state, now + timedelta(seconds=seconds))
-    store.events.set_condition(EventKind.DRIFT_DETECTED, campaign_id, holds=True, data={}, now=now)
+    store.events.set_condition(EventKind.LINK_LOST, campaign_id, holds=True, data={}, now=now)
     waits = store.rounds.create(campaign_id, reason="ops", now=now).number
     store.rounds.set_state(campaign_id, waits, RoundState.GATE, now, version="v4")
     store.gate.propose(
@@ -61,7 +61,7 @@ def test_campaign_is_told_in_numbers(http: Http, imagery: Path) -> None:
     labels = {"campaign": "demo", "version": "v2", "task": "classification", "metric": "accuracy", "serving": "false"}
     assert value(samples, "al_loop_model_metric", **labels) == 0.875
     assert sum(name == "al_loop_model_metric" for name, _ in samples) == 1
-    assert value(samples, "al_loop_condition", campaign="demo", kind="drift.detected") == 1
+    assert value(samples, "al_loop_condition", campaign="demo", kind="link.lost") == 1
     assert value(samples, "al_loop_condition", campaign="demo", kind="pool.exhausted") is None
     new = value(samples, "al_loop_new_labels", campaign="demo") or 0
     assert value(samples, "al_loop_labels_until_round", campaign="demo") == 50 - new

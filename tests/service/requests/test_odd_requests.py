@@ -14,7 +14,15 @@ BIG = 10**40
 DEEP = "[" * 100_000 + "]" * 100_000
 OBJECTS = '{"a":' * 50_000 + "1" + "}" * 50_000
 TASKS = [{"task": "classification", "classes": ["dark", "bright"]}, {"task": "segmentation", "classes": ["field"]}]
-FILLED = {"sample_id": "1", "label_id": "1", "number": "1", "version": "v1", "task": "classification", "name": "dark"}
+FILLED = {
+    "model": "demo",
+    "sample_id": "1",
+    "label_id": "1",
+    "number": "1",
+    "version": "v1",
+    "task": "classification",
+    "name": "dark",
+}
 VALUES: list[Any] = [None, True, 0, -1, 1.5, BIG, -BIG, 2**31, 2**63, "", "x", "\0", "x" * 10_000, [], {}, [[]], [BIG]]
 LABEL = {"path": "scene_000.tif", "task": "classification", "annotator": "x", "classes": ["dark"]}
 
