@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--set", choices=list(SETS), default="eurosat_rgb")
     parser.add_argument("--table", choices=list(STRATEGIES), default="served")
     parser.add_argument("--strategies", help="separated by commas; default: random,auto for curves, all for strategies")
-    parser.add_argument("--rare", action="store_true", help=f"keep {RARE_SHARE:.0%} of {', '.join(RARE)} to ask about")
+    parser.add_argument("--rare", action="store_true", help=f"keep {RARE_SHARE:.0%}% of {', '.join(RARE)} to ask about")
     parser.add_argument("--multispectral", action="store_true", help="join features of ukis-csmask; eurosat_ms only")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--most", type=int, default=10_000, help="labels at most")

@@ -125,8 +125,8 @@ def test_labelled_image_is_described_in_each_of_its_views(tmp_path: Path, views:
 
 
 def test_more_labels_are_never_described_in_more_views() -> None:
-    counts = [views_of(labels * 128 * 128) for labels in (1, 256, 257, 4096, 4097)]
-    assert counts == [8, 8, 2, 2, 1]
+    counts = [views_of(labels * 128 * 128) for labels in (1, 256, 257, 1024, 1025, 4096, 4097)]
+    assert counts == [8, 8, 4, 4, 2, 2, 1]
 
 
 def test_four_labels_a_class_already_tell_textures_apart(tmp_path: Path) -> None:

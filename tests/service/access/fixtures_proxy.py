@@ -1,6 +1,7 @@
 """Real reverse proxies in front of the service: Debian's nginx and Caddy."""
 
 import socket
+import ssl
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -76,8 +77,22 @@ def running_caddy(caddy: str, folder: Path, sites: str, port: int) -> Iterator[P
     config = folder / "Caddyfile"
     config.write_text(CADDY_CONFIG.format(folder=folder, sites=sites))
     with _running([caddy, "run", "--adapter", "caddyfile", "--config", str(config)], port):
-        wait_for(lambda: list(folder.glob("certificates/*/*/*.crt")))  # it listens before it has signed one
-        yield folder / "pki/authorities/local/root.crt"
+        authority = folder / "pki/authorities/local/root.crt"
+        wait_for(lambda: _greets(port, authority))  # it listens before it has a certificate to show
+        yield authority
+
+
+def _greets(port: int, authority: Path) -> bool:
+    """Whether a TLS connection to `localhost` comes about."""
+    try:
+        trusted = ssl.create_default_context(cafile=str(authority))
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=5.0) as connection,  # brief: it is asked again
+            trusted.wrap_socket(connection, server_hostname="localhost"),
+        ):
+            return True
+    except OSError:
+        return False
 
 
 @contextmanager
