@@ -1,6 +1,6 @@
-"""The model card; its records are in `al_loop.records.model_card`, where clients of the service read them, too."""
+"""The model card; its records are in `al_loop_records.model_card`, where clients of the service read them, too."""
 
-from al_loop.records.model_card import (
+from al_loop_records.model_card import (
     BACKGROUND,
     IGNORE,
     AddedModel,

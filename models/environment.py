@@ -9,7 +9,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from al_loop.records.runs import Environment as Environment
+from al_loop_records.runs import Environment as Environment
 
 LIBRARIES = (
     "torch",

@@ -28,7 +28,7 @@ ModelsError
 
 from pathlib import Path
 
-from al_loop.records.texts import printable as printable
+from al_loop_records.texts import printable as printable
 
 
 class ModelsError(Exception):

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from al_loop.records.runs import MB as MB
-from al_loop.records.runs import RunLimits as RunLimits
+from al_loop_records.runs import MB as MB
+from al_loop_records.runs import RunLimits as RunLimits
 
 POLL_S = 0.25
 

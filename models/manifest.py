@@ -23,7 +23,7 @@ from typing import Literal
 
 import msgspec
 
-from al_loop.records.model_card import Unlabelled as Unlabelled
+from al_loop_records.model_card import Unlabelled as Unlabelled
 from models.card import BandPolicy, ModelConfig, TaskName, TaskSpec, TrainConfig, TrainingData
 
 SAMPLES_FILE = "samples.parquet"

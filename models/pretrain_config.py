@@ -1,6 +1,6 @@
-"""Settings and summary of a pretraining; the records are in `al_loop.records.pretraining`."""
+"""Settings and summary of a pretraining; the records are in `al_loop_records.pretraining`."""
 
-from al_loop.records.pretraining import (
+from al_loop_records.pretraining import (
     BY_PLACE,
     ENCODER_FILE,
     ENCODER_NAME,

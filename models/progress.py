@@ -20,7 +20,7 @@ from typing import Self
 
 import msgspec
 
-from al_loop.records.runs import ProgressLine as ProgressLine
+from al_loop_records.runs import ProgressLine as ProgressLine
 
 PROGRESS_FILE = "progress.jsonl"
 

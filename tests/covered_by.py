@@ -45,7 +45,7 @@ ROOMS = {  # room: tests of the room as a whole, and how many of its modules hav
     "service": (["tests/service/routes", "tests/service/openapi/test_examples.py"], 8),
     "al_loop/client": (["tests/service/test_cli.py"], 2),
     "al_loop/client/asynchronous": (["tests/al_loop/client/asynchronous/test_http.py"], 3),
-    "al_loop/records": (
+    "al_loop_records": (
         ["tests/models/test_registry.py", "tests/models/test_progress.py", "tests/models/test_compare.py"],
         5,
     ),
@@ -109,7 +109,7 @@ COVERED_BY = {
     "al_loop/store/tables/renewals.py": "tests/al_loop/campaigns/imagery/test_checking.py",
     "al_loop/store/tables/jobs.py": "tests/al_loop/store/tables/test_rounds.py",
     "models/card.py": "tests/models/test_registry.py",
-    "models/pretrain_config.py": "tests/al_loop/records/test_pretraining.py",
+    "models/pretrain_config.py": "tests/al_loop_records/test_pretraining.py",
     "models/errors.py": "tests/models/rasters/test_reading.py",
     "models/geo/footprints.py": "tests/models/geo/test_places.py",
     "models/heads/held_out.py": "tests/al_loop/quality/test_confident_learning.py",

@@ -194,7 +194,9 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
             assert (ROOT / path).exists() or (ROOT / f"{path}.py").exists(), path
 
 
-SOURCES = sorted(path for package in ("models", "al_loop", "service") for path in (ROOT / package).rglob("*.py"))
+SOURCES = sorted(
+    path for package in ("al_loop_records", "models", "al_loop", "service") for path in (ROOT / package).rglob("*.py")
+)
 
 
 def exists(name: str) -> bool:

@@ -32,9 +32,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_wheel_is_typed_and_has_the_files_that_the_packages_read(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {"service/py.typed", "al_loop/py.typed", "models/py.typed"} <= names
+    assert {"service/py.typed", "al_loop/py.typed", "models/py.typed", "al_loop_records/py.typed"} <= names
     assert {"service/page/page.html", "al_loop/store/schema/0001_initial.sql"} <= names
-    assert {name.split("/")[0] for name in names if not name.startswith("al_loop-")} == {"service", "al_loop", "models"}
+    assert {name.split("/")[0] for name in names if not name.startswith("al_loop-")} == {
+        "service",
+        "al_loop",
+        "models",
+        "al_loop_records",
+    }
 
 
 def test_description_for_a_package_index_has_no_link_into_the_repository(wheel: Path) -> None:

@@ -29,9 +29,9 @@ from al_loop.domain.rounds import (
 from al_loop.domain.samples import DuplicateGroup, SampleCounts, SampleView
 from al_loop.domain.scene_predictions import ScenePrediction
 from al_loop.domain.webhooks import Delivery, EventKind
-from al_loop.records.model_card import TaskName, TaskSpec
-from al_loop.records.runs import ProgressLine
 from al_loop.scoring.head_report import HeadReport
+from al_loop_records.model_card import TaskName, TaskSpec
+from al_loop_records.runs import ProgressLine
 
 
 class CurrentModel(msgspec.Struct, frozen=True, kw_only=True):

@@ -38,8 +38,8 @@ from al_loop.domain.retraining import RetrainPolicy
 from al_loop.domain.rounds import AnnotatorProgress, Pretraining
 from al_loop.domain.samples import SampleView
 from al_loop.domain.scaneo_links import BatchView, BoxReport, LinkStatus, OfferedBox, SuggestedBoxes
-from al_loop.records.model_card import ModelCard
-from al_loop.records.runs import ProgressLine
+from al_loop_records.model_card import ModelCard
+from al_loop_records.runs import ProgressLine
 
 if TYPE_CHECKING:
     from al_loop.querying.strategies import StrategyConfig  # loads numpy

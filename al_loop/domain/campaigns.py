@@ -10,7 +10,7 @@ from al_loop.domain.queries import QueryUnit
 from al_loop.domain.retraining import RetrainPolicy
 from al_loop.domain.round_limits import RoundLimits
 from al_loop.domain.samples import RemarkedPath, SampleId, SkippedPath
-from al_loop.records.model_card import (
+from al_loop_records.model_card import (
     Alpha,
     BandPolicy,
     ModelCard,

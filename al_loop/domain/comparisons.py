@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from al_loop.domain.jobs import JobState, StoredJob
-from al_loop.records.comparisons import ModelCosts, TaskComparison
-from al_loop.records.model_card import TaskName
-from al_loop.records.runs import ProgressLine
+from al_loop_records.comparisons import ModelCosts, TaskComparison
+from al_loop_records.model_card import TaskName
+from al_loop_records.runs import ProgressLine
 
 
 class ComparisonState(JobState):

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from al_loop.records.model_card import TaskName
+from al_loop_records.model_card import TaskName
 
 PromotionMode = Literal["automatic", "ask", "shadow"]
 """automatic: what passes the gate serves; ask: it waits for a person; shadow: it answers beside the serving version,

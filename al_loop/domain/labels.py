@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from al_loop.domain.samples import SampleId
-from al_loop.records.model_card import TaskName
+from al_loop_records.model_card import TaskName
 
 LabelSource = Literal["person", "import", "overwrite"]
 """Where a label comes from: someone gave it; a labelled folder; a folder that overrules what people said before it."""

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from al_loop.records.model_card import TaskName
+from al_loop_records.model_card import TaskName
 
 
 class LineageFile(msgspec.Struct, frozen=True, kw_only=True):

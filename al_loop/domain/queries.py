@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from al_loop.records.model_card import TaskName
+from al_loop_records.model_card import TaskName
 
 SKIPS_TO_GIVE_UP = 3
 """After this many annotators have skipped a sample, it is not offered any more."""

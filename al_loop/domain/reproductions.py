@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from al_loop.domain.jobs import JobState, StoredJob
-from al_loop.records.model_card import TaskName
+from al_loop_records.model_card import TaskName
 
 
 class ReproductionState(JobState):

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from al_loop.records.model_card import TaskName
+from al_loop_records.model_card import TaskName
 
 
 class LabelSource(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from al_loop.errors import InvalidValueError
-from al_loop.records.runs import MB, RunLimits
+from al_loop_records.runs import MB, RunLimits
 
 Seconds = Annotated[float, msgspec.Meta(ge=10, le=10**8)]
 

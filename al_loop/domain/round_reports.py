@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from al_loop.records.model_card import OtherMetric, PairedDifference, TaskName
+from al_loop_records.model_card import OtherMetric, PairedDifference, TaskName
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,8 +7,8 @@ import msgspec
 
 from al_loop.domain.jobs import JobState, StoredJob
 from al_loop.domain.retraining import TriggerName
-from al_loop.records.model_card import Evaluation, TaskName
-from al_loop.records.pretraining import PretrainConfig, PretrainSummary
+from al_loop_records.model_card import Evaluation, TaskName
+from al_loop_records.pretraining import PretrainConfig, PretrainSummary
 
 
 class RoundState(JobState):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from al_loop.records.texts import printable
+from al_loop_records.texts import printable
 
 REGISTERED_ALREADY = "registered already"
 LISTED_TWICE = "listed twice in this request"

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from al_loop.domain.labels import AnnotatorName
-from al_loop.records.model_card import TaskName
+from al_loop_records.model_card import TaskName
 
 
 class LinkOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

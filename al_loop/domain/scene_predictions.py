@@ -6,7 +6,7 @@ import msgspec
 
 from al_loop.domain.campaigns import PathText, ShortText
 from al_loop.domain.jobs import JobState, StoredJob
-from al_loop.records.scenes import SceneFormat, SceneResult
+from al_loop_records.scenes import SceneFormat, SceneResult
 
 
 class ScenePredictionState(JobState):

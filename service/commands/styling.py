@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     from al_loop.client.operators import OperatorClient
-    from al_loop.records.scenes import SceneResult
+    from al_loop_records.scenes import SceneResult
 
 WithStyle = Annotated[
     bool, typer.Option("--style/--no-style", help="Write styles of QGIS beside a file for a GIS: .qml and .qlr.")

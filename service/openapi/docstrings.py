@@ -6,7 +6,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-PACKAGES = ("models", "al_loop", "service")
+PACKAGES = ("al_loop_records", "models", "al_loop", "service")
 
 
 def classes_by_name() -> dict[str, type]:

@@ -8,7 +8,7 @@ import msgspec
 from litestar.concurrency import sync_to_thread
 from litestar.response import ServerSentEventMessage
 
-from al_loop.records.runs import ProgressLine
+from al_loop_records.runs import ProgressLine
 
 EVENT_POLL_S = 0.25
 KEEP_ALIVE_S = 15.0

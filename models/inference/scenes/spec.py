@@ -2,8 +2,8 @@
 
 import msgspec
 
-from al_loop.records.scenes import SceneFormat as SceneFormat
-from al_loop.records.scenes import SceneResult as SceneResult
+from al_loop_records.scenes import SceneFormat as SceneFormat
+from al_loop_records.scenes import SceneResult as SceneResult
 from models.card import BandPolicy, TaskName
 
 

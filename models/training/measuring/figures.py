@@ -5,9 +5,9 @@
 
 import msgspec
 
-from al_loop.records.comparisons import BatchTime as BatchTime
-from al_loop.records.comparisons import ModelCosts as ModelCosts
-from al_loop.records.comparisons import TaskComparison as TaskComparison
+from al_loop_records.comparisons import BatchTime as BatchTime
+from al_loop_records.comparisons import ModelCosts as ModelCosts
+from al_loop_records.comparisons import TaskComparison as TaskComparison
 
 SPEC_FILE = "spec.json"
 COMPARISON_FILE = "comparison.json"

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from litestar.response import ServerSentEventMessage
 
-from al_loop.records.runs import ProgressLine
+from al_loop_records.runs import ProgressLine
 from service.requests import job_events
 from service.requests.job_events import Look, follow
 

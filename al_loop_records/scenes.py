@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from al_loop.records.model_card import TaskName
+from al_loop_records.model_card import TaskName
 
 SceneFormat = Literal["tif", "geojson"]
 

@@ -1,6 +1,6 @@
 """Records that all three packages and clients of the service share: what is read and written as JSON.
 
 Stands below everything: loads msgspec and the standard library, and imports nothing outside this
-room. So programs that only talk to the service load neither `models` nor `service`, names that they may use for
+package. So programs that only talk to the service load neither `models` nor `service`, names that they may use for
 their own.
 """

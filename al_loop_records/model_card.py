@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from al_loop.records.pretraining import SHIPPED, PretrainConfig, PretrainSummary
-from al_loop.records.runs import Environment
+from al_loop_records.pretraining import SHIPPED, PretrainConfig, PretrainSummary
+from al_loop_records.runs import Environment
 
 TaskName = str
 """Name of a task, as `models.tasks` lists them."""

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from al_loop.records.model_card import TaskName
+from al_loop_records.model_card import TaskName
 
 
 class BatchTime(msgspec.Struct, frozen=True, kw_only=True):

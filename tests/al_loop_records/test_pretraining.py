@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from al_loop.records.pretraining import PretrainConfig, check_config
+from al_loop_records.pretraining import PretrainConfig, check_config
 
 
 @pytest.mark.parametrize(
