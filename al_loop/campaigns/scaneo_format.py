@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from al_loop_records.json_texts import read_json
 from models.card import TaskName
 
 LABELS_FILE = "spai.json"
@@ -89,10 +90,6 @@ class AnnotationCollection(msgspec.Struct, frozen=True, omit_defaults=True, tag_
     al_loop: Extension | None = None
 
 
-_labels_decoder = msgspec.json.Decoder(LabelList)
-_collection_decoder = msgspec.json.Decoder(AnnotationCollection)
-
-
 @dataclass
 class Answers:
     """The complete answers that one file holds; None: the task was not answered."""
@@ -113,7 +110,8 @@ def read_labels_file(data: bytes) -> LabelList:
     Raises:
         msgspec.DecodeError: Not a label list.
     """
-    return _labels_decoder.decode(data.removeprefix(_BYTE_ORDER_MARK))
+    found: LabelList = read_json(data.removeprefix(_BYTE_ORDER_MARK), LabelList)
+    return found
 
 
 def read_annotations(data: bytes) -> Answers:
@@ -126,7 +124,7 @@ def read_annotations(data: bytes) -> Answers:
     Raises:
         msgspec.DecodeError: Not a SCANEO annotation file.
     """
-    collection = _collection_decoder.decode(data.removeprefix(_BYTE_ORDER_MARK))
+    collection = read_json(data.removeprefix(_BYTE_ORDER_MARK), AnnotationCollection)
     answers = Answers()
     extension = collection.al_loop or Extension()
     regions: list[dict[str, Any]] = []
@@ -165,7 +163,7 @@ def _pairs(properties: Properties, answers: Answers) -> list[tuple[str, str]]:
 def _region(geometry: Geometry | None, label: str | None) -> dict[str, Any]:
     properties: dict[str, Any] = {"label": label} if label is not None else {"label": None, "ignore": True}
     kind = geometry.type if geometry is not None else None
-    coordinates = msgspec.json.decode(geometry.coordinates) if geometry is not None else []
+    coordinates = read_json(geometry.coordinates) if geometry is not None else []
     return {"type": "Feature", "properties": properties, "geometry": {"type": kind, "coordinates": coordinates}}
 
 

@@ -13,16 +13,20 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Literal
+from typing import IO, Literal
 
 import msgspec
 
 from al_loop.errors import ArchiveError
+from al_loop_records.json_texts import read_json
 
 FORMAT = 1
 """Grows when older versions of al-loop could not restore what is written."""
 HEAD, CONTENTS = "backup.json", "digests.json"
 CHUNK = 2**20
+MOST_HEAD_BYTES = 2**24
+MOST_CONTENTS_BYTES = 2**30
+"""Five million files; a few bytes of a compressed stream can claim any number."""
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 Compression = Literal["none", "zstd"]
@@ -49,6 +53,13 @@ class BackupHead(msgspec.Struct, frozen=True, kw_only=True):
     campaigns: list[ArchivedCampaign]
     embeddings: bool
     """Whether embeddings and scores of pools are in it; where they are not, they are made again after restoring."""
+
+
+class _MadeBy(msgspec.Struct, frozen=True):
+    """What the head says in every format."""
+
+    format: int = 0
+    al_loop: str = ""
 
 
 class BackupContents(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,9 +222,9 @@ def _read(members: tarfile.TarFile, into: Path | None) -> Backup:
         if head is None:
             if member.name != HEAD:
                 raise ArchiveError(f"is no backup of al-loop: it does not begin with {HEAD}")
-            head = _checked(content.read())
+            head = _checked(_limited(content, MOST_HEAD_BYTES))
         elif member.name == CONTENTS:
-            told = msgspec.json.decode(content.read(), type=BackupContents)
+            told = read_json(_limited(content, MOST_CONTENTS_BYTES), BackupContents)
             _compare(found, told)
             return Backup(head=head, files=len(found), links=_safe_links(told.links, into), bytes=total)
         else:
@@ -223,11 +234,19 @@ def _read(members: tarfile.TarFile, into: Path | None) -> Backup:
     raise ArchiveError("is not complete: it was cut off")
 
 
+def _limited(content: IO[bytes], most: int) -> bytes:
+    read = content.read(most + 1)
+    if len(read) > most:
+        raise ArchiveError(f"is no backup of al-loop: a list in it has more than {most >> 20} MiB")
+    return read
+
+
 def _checked(encoded: bytes) -> BackupHead:
-    made_by = msgspec.json.decode(encoded, type=dict[str, Any])
-    if made_by.get("format", 0) > FORMAT:
-        raise ArchiveError(f"was made by al-loop {made_by.get('al_loop')}; install that version, or a newer one")
-    return msgspec.json.decode(encoded, type=BackupHead)
+    made_by = read_json(encoded, _MadeBy)
+    if made_by.format > FORMAT:
+        raise ArchiveError(f"was made by al-loop {made_by.al_loop}; install that version, or a newer one")
+    head: BackupHead = read_json(encoded, BackupHead)
+    return head
 
 
 def _safe(name: str) -> str:

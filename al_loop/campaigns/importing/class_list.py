@@ -11,6 +11,7 @@ import msgspec
 
 from al_loop.campaigns.importing.listing import Listing
 from al_loop.errors import InvalidValueError
+from al_loop_records.json_texts import read_json
 from models.card import BACKGROUND, IGNORE
 
 CLASSES_FILE = "classes.json"
@@ -73,8 +74,8 @@ def suggested(values: Sequence[int | str]) -> str:
 
 def _from_json(file: Path) -> ClassCodes:
     try:
-        content = msgspec.json.decode(file.read_bytes())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        content = read_json(file.read_bytes())
+    except (msgspec.DecodeError, OSError) as error:
         raise InvalidValueError("$.directory", f"{file} must be {_FORMS}: {error}") from error
     if isinstance(content, dict) and "classes" in content:
         _check_members(file, content)

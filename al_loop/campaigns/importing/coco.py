@@ -3,6 +3,7 @@
 Outlines are read here, boxes in `al_loop.campaigns.importing.boxes.coco`.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -14,16 +15,22 @@ from al_loop.campaigns.importing.listing import ImageNames, Listing, is_image, s
 from al_loop.campaigns.importing.mask_pairs import features_of, features_plan
 from al_loop.campaigns.importing.plan import ImportPlan, ReportStep
 from al_loop.errors import InvalidValueError
+from al_loop_records.json_texts import read_json
 from models.errors import RasterError
 from models.rasters.reading import read_header
 
 LOOKED_FOR = "COCO annotations (_annotations.coco.json, or annotations/instances_*.json)"
 _MOST_PX = 2**28
+MOST_COORDINATE = 1e9
+"""Of an outline, in pixels."""
+_MOST_BITS = 60
+"""Of a run length as text."""
 
 
 Id = int | str
 """The format says numbers; some tools write texts. 7 and "7" are the same."""
 ANSWERED = "al_loop_answered"
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
 class Category(msgspec.Struct, frozen=True):
@@ -73,9 +80,6 @@ class _Labelled(NamedTuple):
     """Class and segmentation, in the order of the file."""
 
 
-_decoder = msgspec.json.Decoder(CocoFile)
-
-
 def recognises(listing: Listing) -> bool:
     """Whether a JSON file of the folder is named or built like COCO's."""
     return bool(_files(listing))
@@ -86,8 +90,8 @@ def read(listing: Listing, report: ReportStep) -> list[tuple[str, CocoFile]]:
     found, files = [], _files(listing)
     for done, file in enumerate(files, start=1):
         try:
-            found.append((file, _decoder.decode((listing.root / file).read_bytes())))
-        except (msgspec.DecodeError, OSError, UnicodeError) as error:
+            found.append((file, read_json((listing.root / file).read_bytes(), CocoFile)))
+        except (msgspec.DecodeError, OSError) as error:
             listing.fail(file, f"not a COCO file: {error}")
         report("annotation files", done, len(files))
     return found
@@ -149,7 +153,7 @@ def plan(listing: Listing, files: Sequence[tuple[str, CocoFile]]) -> ImportPlan:
 
 
 def _by_id(category: Category) -> tuple[int, str]:
-    return (int(category.id), "") if str(category.id).lstrip("-").isdecimal() else (0, str(category.id))
+    return (int(category.id), "") if _WHOLE.fullmatch(str(category.id)) else (0, str(category.id))
 
 
 def _files(listing: Listing) -> list[str]:
@@ -165,8 +169,8 @@ def _is_coco(listing: Listing, path: str) -> bool:
 
 def _looks_like_coco(listing: Listing, path: str) -> bool:
     try:
-        _decoder.decode((listing.root / path).read_bytes())
-    except (msgspec.DecodeError, OSError, UnicodeError):
+        read_json((listing.root / path).read_bytes(), CocoFile)
+    except (msgspec.DecodeError, OSError):
         return False
     return True
 
@@ -219,7 +223,7 @@ def is_outline(segmentation: object) -> bool:
     if isinstance(segmentation, list):
         return all(
             isinstance(ring, list) and len(ring) >= 6 and len(ring) % 2 == 0
-            and all(isinstance(value, int | float) for value in ring)
+            and all(isinstance(value, int | float) and abs(value) < MOST_COORDINATE for value in ring)
             for ring in segmentation
         )  # fmt: skip
     if not isinstance(segmentation, dict):
@@ -274,6 +278,8 @@ def _counts(counts: str | Sequence[int]) -> Sequence[int]:
             value |= (part & 0x1F) << shift
             more = bool(part & 0x20)
             position, shift = position + 1, shift + 5
+            if shift > _MOST_BITS:
+                raise ValueError("a run length without an end")
             if not more and part & 0x10:
                 value -= 1 << shift
         found.append(value + (found[-2] if len(found) > 2 else 0))

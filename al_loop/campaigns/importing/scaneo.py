@@ -21,6 +21,7 @@ from al_loop.campaigns.scaneo_format import (  # fmt: skip
 from al_loop.domain.campaigns import CampaignSettings
 from al_loop.domain.labels import LabelInput
 from al_loop.errors import InvalidValueError
+from al_loop_records.json_texts import read_json
 from models.card import TaskName, TaskSpec
 
 LOOKED_FOR = "a SCANEO export (spai.json or labels.json, and <image>.geojson beside the images)"
@@ -124,9 +125,9 @@ def _missing_properties(listing: Listing, files: Sequence[str]) -> str:
     """What the first feature has in place of `label` and `task`, as files drawn in a GIS do; empty if it has them."""
     for file in files:
         try:
-            content = msgspec.json.decode((listing.root / file).read_bytes())
+            content = read_json((listing.root / file).read_bytes())
             has = content["features"][0]["properties"]
-        except (msgspec.DecodeError, OSError, LookupError, TypeError, UnicodeError):
+        except (msgspec.DecodeError, OSError, LookupError, TypeError):
             continue
         if isinstance(has, dict) and not has.keys() & {"label", "labels"}:
             return (
@@ -219,7 +220,7 @@ def _label_names(*listings: Listing) -> list[str]:
             file = listing.root / name
             try:
                 return [label.name for label in read_labels_file(file.read_bytes()).labels]
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, OSError) as error:
                 raise InvalidValueError("$.directory", f"{file} is not a list of labels: {error}") from error
     return []
 

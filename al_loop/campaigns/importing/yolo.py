@@ -24,6 +24,7 @@ _BEYOND = 0.01
 _LEAST_NUMBERS = 7
 _NAME_FILES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")
 _REPORT_EVERY = 100
+_CLASS = re.compile(r"[0-9]{1,9}")
 
 Line = tuple[int, list[float]]
 """Index of the class; then an outline (x, y, x, y, ..) or a box (x and y of its centre, width, height), in shares."""
@@ -143,7 +144,9 @@ def _first_line(listing: Listing, file: str) -> bool:
             first = text.readline(10_000).split()
     except (OSError, UnicodeError):
         return False
-    return len(first) >= _BOX_NUMBERS and first[0].isdecimal() and all(_number(part) is not None for part in first)
+    if len(first) < _BOX_NUMBERS or not _CLASS.fullmatch(first[0]):
+        return False
+    return all(_number(part) is not None for part in first)
 
 
 def _read(listing: Listing, file: str) -> tuple[list[Line], str | None]:
@@ -159,7 +162,7 @@ def _read(listing: Listing, file: str) -> tuple[list[Line], str | None]:
             continue
         values = [_number(part) for part in parts[1:]]
         shares = [value for value in values if value is not None and -_BEYOND <= value <= 1 + _BEYOND]
-        if not parts[0].isdecimal() or len(shares) < len(values):
+        if not _CLASS.fullmatch(parts[0]) or len(shares) < len(values):
             large = [value for value in values if value is not None and value > 1 + _BEYOND]
             hint = f"; {large[0]:g} looks like pixels, where shares of width and height are wanted" if large else ""
             return [], f"line {number} is no class followed by numbers from 0 to 1{hint}"

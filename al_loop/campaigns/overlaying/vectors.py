@@ -18,6 +18,7 @@ from al_loop.domain.feature_collections import given_features
 from al_loop.domain.names import same_text
 from al_loop.domain.vertices import area_of, line_of
 from al_loop.errors import InvalidValueError
+from al_loop_records.json_texts import read_json
 from models.errors import NoPlaceError, UnknownCrsError
 from models.geo.placement import reprojected
 from models.rasters.crs import read_crs
@@ -76,8 +77,8 @@ def read_overlays(
     if path.stat().st_size > MOST_BYTES:
         raise InvalidValueError("$.file", f"{path.name} has more than {MOST_BYTES} bytes; cut it to the images' area")
     try:
-        collection = msgspec.json.decode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.DecodeError, UnicodeError) as error:
+        collection = read_json(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+    except (msgspec.DecodeError, OSError) as error:
         raise InvalidValueError("$.file", f"{path.name} is no GeoJSON: {error}") from error
     listed = collection.get("features") if isinstance(collection, dict) else None
     if not isinstance(listed, list) or collection.get("type") != "FeatureCollection":

@@ -9,6 +9,7 @@ import msgspec
 from al_loop.domain.names import as_spelled
 from al_loop.domain.samples import SampleId
 from al_loop.errors import InvalidValueError
+from al_loop_records.json_texts import read_json
 from models.errors import UnknownCrsError, UnusableRasterError
 from models.rasters.crs import read_crs
 from models.rasters.georeference import crs_name
@@ -109,6 +110,6 @@ def _decoded(name: str, text: str | None, kind: Any) -> Any:  # noqa: ANN401  # 
     if text is None:
         raise InvalidValueError(name, f"the form field `{name}` is missing")
     try:
-        return msgspec.json.decode(text, type=kind)
+        return read_json(text, kind)
     except msgspec.MsgspecError as error:
         raise InvalidValueError(name, f"the form field `{name}` is not as it should be: {error}") from error

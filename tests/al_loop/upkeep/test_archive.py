@@ -142,3 +142,25 @@ def test_what_is_no_backup_is_refused_with_the_reason(content: bytes, reason: st
     with pytest.raises(ArchiveError, match=reason):
         read_archive(archive, into)
     assert not (tmp_path / "in" / "outside").exists()
+
+
+@pytest.mark.parametrize("head", [b"[" * 100_000, b'{"format": "two"}', b'{"al_loop": 1}', b"\xff", b"null"])
+def test_odd_head_is_refused_with_the_reason(head: bytes, tmp_path: Path) -> None:
+    archive = tmp_path / "backup"
+    with tarfile.open(archive, "w") as members:
+        info = tarfile.TarInfo("backup.json")
+        info.size = len(head)
+        members.addfile(info, io.BytesIO(head))
+    with pytest.raises(ArchiveError, match="is no backup of al-loop, or is damaged"):
+        read_archive(archive)
+
+
+def test_head_that_claims_gigabytes_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("al_loop.upkeep.archive.MOST_HEAD_BYTES", 1000)
+    archive = tmp_path / "backup"
+    with tarfile.open(archive, "w") as members:
+        info = tarfile.TarInfo("backup.json")
+        info.size = 5000
+        members.addfile(info, io.BytesIO(bytes(5000)))
+    with pytest.raises(ArchiveError, match="is no backup of al-loop: a list in it has more than"):
+        read_archive(archive)

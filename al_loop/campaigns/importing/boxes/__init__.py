@@ -54,7 +54,8 @@ def inside(box: Box, width: int, height: int) -> Box | str:
     """The box with its corners in order, cut at the edges of the image; or why it is none."""
     if not all(map(math.isfinite, box[1:])):
         return "a box with a corner that is no number"
-    (left, right), (top, bottom) = sorted((box.left, box.right)), sorted((box.top, box.bottom))
+    horizontal, vertical = (box.left + 0.0, box.right + 0.0), (box.top + 0.0, box.bottom + 0.0)  # -0 is shown as 0
+    (left, right), (top, bottom) = sorted(horizontal), sorted(vertical)
     shown = f"({left:.6g}, {top:.6g}, {right:.6g}, {bottom:.6g})"
     if left == right or top == bottom:
         return f"the box {shown} has no area"

@@ -8,6 +8,7 @@ import numpy as np
 from al_loop.campaigns.importing.boxes import Box, Boxes, boxes_plan
 from al_loop.campaigns.importing.coco import (
     ANSWERED,
+    MOST_COORDINATE,
     CocoAnnotation,
     CocoFile,
     class_names,
@@ -97,7 +98,7 @@ def _box(entry: CocoAnnotation, name: str) -> Box | str:
     label = None if entry.iscrowd else name
     if entry.bbox is not None:
         numbers = entry.bbox if isinstance(entry.bbox, list) else []
-        if len(numbers) != 4 or not all(type(number) in (int, float) for number in numbers):
+        if len(numbers) != 4 or not all(map(_is_length, numbers)):
             return f"a bbox that is not left, top, width, height: {entry.bbox!r:.80}"
         left, top, width, height = map(float, numbers)
         if width <= 0 or height <= 0:
@@ -115,6 +116,10 @@ def _box(entry: CocoAnnotation, name: str) -> Box | str:
     points = np.array([value for ring in entry.segmentation for value in ring], np.float64).reshape(-1, 2)
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     return Box(label, float(left), float(top), float(right), float(bottom))
+
+
+def _is_length(number: object) -> bool:
+    return type(number) in (int, float) and abs(number) < MOST_COORDINATE  # type: ignore[arg-type]
 
 
 __all__ = ["ANSWERED", "plan"]

@@ -1,5 +1,6 @@
 """What the item of a label says: its task, its classes and its features. Label extension 1.x."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,8 +9,9 @@ import msgspec
 import numpy as np
 
 from al_loop.campaigns.importing.mask_pairs import features_of
-from al_loop.campaigns.importing.stac.items import Asset, StacItem, Unresolved
+from al_loop.campaigns.importing.stac.items import Asset, StacItem, Unresolved, told
 from al_loop.domain.geojson import PIXEL
+from al_loop_records.json_texts import read_json
 from models.card import IGNORE, TaskName
 from models.errors import RasterError
 from models.geo.placement import WGS84
@@ -23,6 +25,23 @@ _TASKS: dict[str, TaskName] = {
     "object-detection": "detection",
 }  # fmt: skip
 """Names in `label:tasks`; those with a hyphen are of the MLM extension."""
+
+
+class _Classes(msgspec.Struct):
+    """An entry of `label:classes`."""
+
+    name: str | None = None
+    classes: list[str | int | float | bool] | None = None
+
+
+class _Code(msgspec.Struct):
+    """An entry of `classification:classes`."""
+
+    value: int
+    name: str | None = None
+
+
+_CODE = re.compile(r"[0-9]{1,3}")
 
 
 class _Feature(msgspec.Struct):
@@ -49,16 +68,13 @@ class StacAnswer(NamedTuple):
     """Classes that occur in it."""
 
 
-_decoder = msgspec.json.Decoder(_Features)
-
-
 def task_of(item: StacItem, wanted: TaskName | None) -> TaskName:
     """The task that an item answers.
 
     Raises:
         Unresolved: It names none that is known, or several and none of them is wanted.
     """
-    said = [str(name) for name in item.properties.get("label:tasks") or ()]
+    said = told(item.properties, "label:tasks", list[str]) or []
     known = list(dict.fromkeys(_TASKS[name] for name in said if name in _TASKS))
     if wanted in known:
         return wanted
@@ -75,12 +91,11 @@ def classes_of(item: StacItem) -> tuple[str | None, list[str]]:
     Raises:
         Unresolved: It has none, or several properties.
     """
-    found = [entry for entry in item.properties.get("label:classes") or () if isinstance(entry, dict)]
+    found = told(item.properties, "label:classes", list[_Classes]) or []
     if len(found) != 1:
-        told = "no classes" if not found else f"classes of {len(found)} properties"
-        raise Unresolved(f"`label:classes` names {told}; one is read")
-    name = found[0].get("name")
-    return None if name is None else str(name), [str(entry) for entry in found[0].get("classes") or ()]
+        how_many = "no classes" if not found else f"classes of {len(found)} properties"
+        raise Unresolved(f"`label:classes` names {how_many}; one is read")
+    return found[0].name, [str(entry) for entry in found[0].classes or ()]
 
 
 def read_answer(item: StacItem, task: TaskName, asset: Asset, file: Path) -> StacAnswer:
@@ -101,8 +116,8 @@ def read_answer(item: StacItem, task: TaskName, asset: Asset, file: Path) -> Sta
 
 def _vector(task: TaskName, prop: str, file: Path) -> StacAnswer:
     try:
-        content = _decoder.decode(file.read_bytes())
-    except (msgspec.DecodeError, OSError, UnicodeError) as error:
+        content = read_json(file.read_bytes(), _Features)
+    except (msgspec.DecodeError, OSError) as error:
         raise Unresolved(f"{file.name} is no FeatureCollection of GeoJSON: {error}") from error
     if content.type != "FeatureCollection":
         raise Unresolved(f"{file.name} is a {content.type or 'file without a type'}, no FeatureCollection")
@@ -136,10 +151,12 @@ def _crs(feature: _Feature, of_all: Any) -> str:  # noqa: ANN401  # as GeoJSON h
 
 def _raster(asset: Asset, classes: Sequence[str], file: Path) -> StacAnswer:
     """Codes of a raster, named by `classification:classes`, or by their numbers in `label:classes`."""
-    said = asset.get("classification:classes") or ()
-    codes = {int(entry["value"]): str(entry.get("name") or entry["value"]) for entry in said}
-    if not codes and all(name.isdecimal() for name in classes):
+    said = told(asset, "classification:classes", list[_Code]) or []
+    codes = {entry.value: entry.name or str(entry.value) for entry in said}
+    if not codes and all(_CODE.fullmatch(name) for name in classes):
         codes = {int(name): name for name in classes if int(name)}
+    if beyond := [code for code in codes if not 0 <= code <= IGNORE]:
+        raise Unresolved(f"{beyond[0]} is no code of a class; they go from 0 to {IGNORE}")
     if not codes:
         raise Unresolved(
             "nothing says which code is which class; a raster of labels needs `classification:classes` in its asset, "

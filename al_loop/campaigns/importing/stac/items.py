@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
+
+import msgspec
 
 from al_loop.campaigns.importing.listing import Listing, is_image
 
@@ -63,8 +65,25 @@ class StacItem:
         return [str(link.get("href", "")) for link in self.links if link.get("rel") == "source"]
 
 
+T = TypeVar("T")
+
+
 class Unresolved(Exception):  # noqa: N818  # no error of the program: a reason that is reported
     """A file that an item names cannot be used; the message says why."""
+
+
+def told(of: Mapping[str, Any], name: str, kind: type[T]) -> T | None:
+    """A member of an item or of an asset; None: it has none.
+
+    Raises:
+        Unresolved: It is not of the type that its specification says.
+    """
+    if (value := of.get(name)) is None:
+        return None
+    try:
+        return msgspec.convert(value, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise Unresolved(f"`{name}` is not as STAC has it: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -174,7 +193,7 @@ def is_labels(asset: Asset) -> bool:
 
 
 def _roles(asset: Asset) -> list[str]:
-    return [str(role) for role in asset.get("roles") or ()]
+    return told(asset, "roles", list[str]) or []
 
 
 def _is_raster(asset: Asset) -> bool:

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from al_loop.campaigns.importing.listing import Listing, is_image
 from al_loop.campaigns.importing.plan import FolderKind, ImportPlan, ReportStep
 from al_loop.campaigns.importing.stac.answers import StacAnswer, classes_of, read_answer, task_of
-from al_loop.campaigns.importing.stac.items import Asset, Files, StacItem, Unresolved, image_asset, label_asset
+from al_loop.campaigns.importing.stac.items import Asset, Files, StacItem, Unresolved, image_asset, label_asset, told
 from al_loop.campaigns.importing.stac.reading import is_catalogue
 from al_loop.domain.campaigns import CampaignSettings
 from al_loop.domain.labels import LabelInput
@@ -182,10 +182,10 @@ def _source(
     near = href if href.startswith("/") else posixpath.normpath(posixpath.join(posixpath.dirname(base), href))
     for name in (near, unquote(near)):
         if name in by_document:
-            return by_document[name], [str(key) for key in link.get("label:assets") or ()]
+            return by_document[name], told(link, "label:assets", list[str]) or []
     for name in (title, href.rpartition("/")[2].removesuffix(".json"), href):
         if name in by_id:
-            return by_id[name], [str(key) for key in link.get("label:assets") or ()]
+            return by_id[name], told(link, "label:assets", list[str]) or []
     raise Unresolved(f"the item of its image, {href}, is not in the folder")
 
 

@@ -2,21 +2,28 @@
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from al_loop.campaigns.importing.listing import Listing, suffix
 from al_loop.campaigns.importing.stac.items import StacItem
+from al_loop_records.json_texts import read_json
 
 LOOKED_FOR = "a STAC catalogue or EOTDL's catalog.parquet with items of labels (Label extension)"
 CATALOG = re.compile(r"catalog(\.v(\d+))?\.parquet")
 _COLUMNS_OF_AN_ITEM = frozenset(
     {"type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "links", "assets", "collection"}
 )
+MOST_ROWS = 2**20
+MOST_TABLE_BYTES = 2**30
+"""Of a table of items in memory."""
+_BATCH_ROWS = 100
 _EMPTY_WKB_BYTES = 9
 """A geometry without a coordinate: byte order, type, count 0."""
 
@@ -33,9 +40,6 @@ class _Document(msgspec.Struct):
     links: list[dict[str, Any]] | None = None
     assets: dict[str, dict[str, Any]] | None = None
     features: list["_Document"] | None = None
-
-
-_decoder = msgspec.json.Decoder(_Document)
 
 
 def read_items(listing: Listing) -> list[StacItem]:
@@ -75,8 +79,8 @@ def _of_document(listing: Listing, path: str) -> Iterator[StacItem]:
         content = (listing.root / path).read_bytes()
         if b"stac_version" not in content:
             return
-        document = _decoder.decode(content)
-    except (msgspec.DecodeError, OSError, UnicodeError) as error:
+        document = read_json(content, _Document)
+    except (msgspec.DecodeError, OSError) as error:
         listing.fail(path, f"not a document of STAC: {error}")
         return
     entries = document.features if document.type == "FeatureCollection" else [document]
@@ -101,31 +105,65 @@ def _has_coordinates(geometry: Mapping[str, Any] | None) -> bool:
 def _of_table(listing: Listing, path: str) -> Iterator[StacItem]:
     """Rows of a table as stac-geoparquet writes it, one an item, its properties as columns."""
     try:
-        table = pq.read_table(listing.root / path)
-        rows = table.to_pylist()
+        rows = list(_rows(listing.root / path))
     except (pa.ArrowException, OSError, ValueError) as error:
-        listing.fail(path, f"damaged, or no table of items: {str(error).splitlines()[0]}")
+        listing.fail(path, f"damaged, or no table of items: {(str(error) or type(error).__name__).splitlines()[0]}")
         return
-    if missing := sorted({"id", "assets"} - set(table.column_names)):
-        listing.fail(path, f"no table of items: it has no column {missing[0]!r}")
-        return
-    for row in rows:
-        links = [_without_nulls(entry) for entry in row.get("links") or ()]
-        own = next((entry.get("href") for entry in links if entry.get("rel") == "self"), None)
-        geometry = row.get("geometry")
-        yield StacItem(
-            item_id=str(row["id"]), document=f"{path}: {row['id']}", folder="", own=own,
-            stac_version=str(row.get("stac_version") or ""), extensions=row.get("stac_extensions") or [],
-            placed=isinstance(geometry, bytes) and len(geometry) > _EMPTY_WKB_BYTES,
-            properties={key: row[key] for key in row.keys() - _COLUMNS_OF_AN_ITEM if row[key] is not None},
-            links=links, assets=_assets(row["assets"]),
-        )  # fmt: skip
+    for number, row in enumerate(rows):
+        try:
+            yield _item_of_row(path, row)
+        except msgspec.ValidationError as error:
+            listing.fail(f"{path}: row {number}", f"not an item of STAC: {error}")
+
+
+def _rows(file: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a table that is read piece by piece, as a few bytes can claim any number of them.
+
+    Raises:
+        ValueError: It has no id or no assets, or is larger than items are.
+    """
+    with pq.ParquetFile(file) as table:
+        if missing := sorted({"id", "assets"} - set(table.schema_arrow.names)):
+            raise ValueError(f"it has no column {missing[0]!r}")
+        if table.metadata.num_rows > MOST_ROWS:
+            raise ValueError(f"it has {table.metadata.num_rows:,} rows, and {MOST_ROWS:,} are read; split it")
+        size = 0
+        for batch in table.iter_batches(batch_size=_BATCH_ROWS):
+            size += sum(map(_bytes_of, batch.columns))
+            if size > MOST_TABLE_BYTES:
+                raise ValueError(f"its rows hold more than {MOST_TABLE_BYTES >> 20} MiB; split it")
+            yield from batch.to_pylist()
+
+
+def _bytes_of(column: pa.Array) -> int:
+    """Bytes of a column as its rows will have them: of a dictionary each value as often as it occurs."""
+    kind = column.type
+    if not pa.types.is_dictionary(kind) or not (
+        pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type)
+    ):
+        return int(column.nbytes)
+    return int(pc.sum(pc.binary_length(column.dictionary).take(column.indices)).as_py() or 0)
+
+
+def _item_of_row(path: str, row: Mapping[str, Any]) -> StacItem:
+    links = [_without_nulls(entry) for entry in msgspec.convert(row.get("links") or [], list[dict[str, Any]])]
+    own = next((entry.get("href") for entry in links if entry.get("rel") == "self"), None)
+    geometry = row.get("geometry")
+    return StacItem(
+        item_id=str(row["id"]), document=f"{path}: {row['id']}", folder="", own=None if own is None else str(own),
+        stac_version=str(row.get("stac_version") or ""),
+        extensions=msgspec.convert(row.get("stac_extensions") or [], list[str]),
+        placed=isinstance(geometry, bytes) and len(geometry) > _EMPTY_WKB_BYTES,
+        properties={key: row[key] for key in row.keys() - _COLUMNS_OF_AN_ITEM if row[key] is not None},
+        links=links, assets=_assets(row["assets"]),
+    )  # fmt: skip
 
 
 def _assets(found: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401  # as the table has them
     """Assets that the item has: the table has a column for the keys of all."""
-    pairs: Iterable[tuple[str, Any]] = found.items() if isinstance(found, dict) else found or ()
-    return {key: _without_nulls(asset) for key, asset in pairs if asset}
+    pairs = dict(msgspec.convert(found, list[tuple[str, Any]])) if isinstance(found, list) else found or {}
+    assets = msgspec.convert(pairs, dict[str, dict[str, Any] | None])
+    return {key: _without_nulls(asset) for key, asset in assets.items() if asset}
 
 
 def _without_nulls(entry: Mapping[str, Any]) -> dict[str, Any]:
