@@ -16,7 +16,7 @@ from al_loop.client.answers import (
     Suggestion,
     TaskClasses,
 )
-from al_loop.domain.campaigns import Campaign, ClassDetails
+from al_loop.domain.campaigns import Campaign, CampaignSettings, ClassDetails
 from al_loop.domain.class_colours import class_colours
 from al_loop.domain.jobs import StoredJob
 from al_loop.domain.predictions import RememberedPrediction
@@ -27,16 +27,18 @@ from al_loop.loop import Loop
 from al_loop.querying.points import with_answers
 from al_loop.serving.suggestions import class_shares, mask_regions, proposed_objects
 from al_loop.training.annotator_progress import next_round_for_annotators
-from models.card import TaskSpec
+from al_loop_records.model_card import Evaluation
+from models.card import ModelCard, TaskSpec
 
 View = TypeVar("View", bound=StoredJob)
+AnyRound = TypeVar("AnyRound", Round, RoundView)
 
 KEYS = "1234567890"
 """Of the first classes in use, on the page."""
 
 
 def campaign_view(loop: Loop, campaign: Campaign, *, told: bool = True) -> CampaignView:
-    """A campaign and how it stands; the size of the test reserve only where it may be `told`."""
+    """A campaign and how it stands; test reserve and gold standard only where they may be `told`."""
     counts = loop.store.campaigns.counts(campaign.campaign_id, loop.clock())
     versions = loop.store.versions.list(campaign.campaign_id)
     last = loop.store.rounds.last(campaign.campaign_id)
@@ -47,7 +49,7 @@ def campaign_view(loop: Loop, campaign: Campaign, *, told: bool = True) -> Campa
         bands=campaign.bands,
         source_bands=campaign.source_bands,
         band_decision=campaign.band_decision,
-        settings=campaign.settings,
+        settings=campaign.settings if told else settings_for_annotator(campaign.settings),
         policy=campaign.policy,
         created_at=campaign.created_at,
         samples=counts if told else counts_for_annotator(counts),
@@ -169,7 +171,9 @@ def _classes(campaign: Campaign, spec: TaskSpec, colours: Mapping[str, str]) -> 
 
 def for_annotator(answer: QueryAnswer, scaneo_url: str | None) -> QueryAnswer:
     """A query's answer without what tells its sources apart."""
-    samples = [msgspec.structs.replace(sample, reason=WHY, scaneo_url=scaneo_url) for sample in answer.samples]
+    samples = [
+        msgspec.structs.replace(sample, reason=WHY, score=None, scaneo_url=scaneo_url) for sample in answer.samples
+    ]
     return msgspec.structs.replace(answer, samples=samples)
 
 
@@ -180,9 +184,30 @@ def leases_for_annotator(loop: Loop, campaign: Campaign, annotator: str, leases:
     if ahead:
         unaided = loop.predictions.unaided.among(campaign, [lease.sample_id for lease in leases])
     return [
-        msgspec.structs.replace(lease, reason=WHY, suggestion=ahead and lease.sample_id not in unaided)
+        msgspec.structs.replace(lease, reason=WHY, score=None, suggestion=ahead and lease.sample_id not in unaided)
         for lease in with_answers(loop.store, campaign, annotator, loop.links.placed(campaign, annotator, leases))
     ]
+
+
+def card_for_annotator(card: ModelCard) -> ModelCard:
+    """A model card that does not tell where the test reserve is."""
+    return msgspec.structs.replace(card, evaluation=_without_places(card.evaluation), data=None)
+
+
+def round_for_annotator(entry: AnyRound) -> AnyRound:
+    """A round that tells neither where the test reserve is nor how many of its samples are labelled."""
+    hidden: dict[str, Any] = {"reserve_labels": None}
+    if entry.evaluation is not None:
+        hidden["evaluation"] = _without_places(entry.evaluation)
+    if isinstance(entry, RoundView) and entry.gate is not None:
+        checks = [check for check in entry.gate.checks if not check.where.startswith("place ")]
+        hidden["gate"] = msgspec.structs.replace(entry.gate, checks=checks)
+    return msgspec.structs.replace(entry, **hidden)
+
+
+def settings_for_annotator(settings: CampaignSettings) -> CampaignSettings:
+    """Settings that do not name the gold-standard samples."""
+    return msgspec.structs.replace(settings, query=msgspec.structs.replace(settings.query, golden=()))
 
 
 def counts_for_annotator(counts: SampleCounts) -> SampleCounts:
@@ -198,6 +223,10 @@ def counts_for_annotator(counts: SampleCounts) -> SampleCounts:
         skipped=counts.skipped,
         partly=counts.partly + counts.reserve_partly,
     )
+
+
+def _without_places(evaluation: Evaluation) -> Evaluation:
+    return msgspec.structs.replace(evaluation, slices=[part for part in evaluation.slices if part.by != "place"])
 
 
 def _current(versions: list[ModelVersion], loaded: str | None) -> CurrentModel | None:

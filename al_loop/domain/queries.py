@@ -124,7 +124,8 @@ class HeldLease(Lease, frozen=True, kw_only=True):
     bounds: list[float] | None
     """left, bottom, right, top in EPSG:4326; None without a CRS."""
     score: float | None
-    """Entropy when it was asked for, of `version`; None: not scored."""
+    """Entropy when it was asked for, of `version`; None: not scored, or told to an annotator, who could see by it which
+    samples were chosen at random."""
     reason: str
     version: str | None
     """Model version that ranked the pool, "features" for image features, None without either."""
@@ -161,7 +162,8 @@ class QuerySample(msgspec.Struct, frozen=True, kw_only=True):
     sample_id: int
     path: str
     score: float | None
-    """Entropy of the version that ranked the pool, largest over tasks; None before it was scored."""
+    """Entropy of the version that ranked the pool, largest over tasks; None before it was scored and in answers to
+    annotators, who could see by it which samples were chosen at random."""
     reason: str
     """In answers to annotators the same for all samples; operators are told why each was chosen."""
     scaneo_url: str | None = None

@@ -1,5 +1,7 @@
 """Samples that look like one: an annotator who sees many of a kind answers them together."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from al_loop.domain.queries import AlikeSample
@@ -10,11 +12,14 @@ from al_loop.store.pool_index import PoolIndex
 from models.arrays import Ids, positions_of
 
 
-def alike(index: PoolIndex, scores: PoolScores, sample_id: int, annotator: str, limit: int) -> list[AlikeSample]:
+def alike(
+    index: PoolIndex, scores: PoolScores, sample_id: int, annotator: str, limit: int, blind: Collection[int] = ()
+) -> list[AlikeSample]:
     """The nearest samples by cosine similarity of embeddings that an annotator may answer, the most alike first.
 
     These are samples of the pool that nobody has on lease, and those that only this annotator has. The test reserve is
-    left out unless it is on lease to them: what it measures would depend on what was labelled before.
+    left out unless it is on lease to them: what it measures would depend on what was labelled before. So are the free
+    samples that are answered without help, or annotators could tell the reserve by what is never listed.
 
     Args:
         index: Says who may answer what.
@@ -22,6 +27,7 @@ def alike(index: PoolIndex, scores: PoolScores, sample_id: int, annotator: str, 
         sample_id: The sample that the others are compared with.
         annotator: For whom.
         limit: How many at most.
+        blind: Samples of the pool that are answered without help.
 
     Raises:
         ConflictError: The sample has no embedding yet.
@@ -29,7 +35,7 @@ def alike(index: PoolIndex, scores: PoolScores, sample_id: int, annotator: str, 
     places, known = positions_of(np.array([sample_id], np.int64), scores.sample_ids)
     if scores.table is None or scores.rows is None or not known.any():
         raise ConflictError(f"sample {sample_id} was not compared with others yet; ask again in a minute")
-    candidates = _answerable(index, annotator)
+    candidates = _answerable(index, annotator, blind)
     candidates = candidates[candidates != sample_id]
     positions, scored = positions_of(candidates, scores.sample_ids)
     candidates = candidates[scored]
@@ -47,9 +53,9 @@ def alike(index: PoolIndex, scores: PoolScores, sample_id: int, annotator: str, 
     ]
 
 
-def _answerable(index: PoolIndex, annotator: str) -> Ids:
+def _answerable(index: PoolIndex, annotator: str, blind: Collection[int]) -> Ids:
     with index.lock:
-        free = index.state == 0
+        free = (index.state == 0) & ~np.isin(index.sample_ids, np.array([*blind], np.int64))
         free[list(index.skipped.get(annotator, ()))] = False
         own = [
             position

@@ -9,6 +9,7 @@ from functools import partial
 import msgspec
 import numpy as np
 
+from al_loop.domain.blind_samples import drawn
 from al_loop.domain.campaign_rules import check_unit
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import (
@@ -195,7 +196,8 @@ class Sampler:
             ConflictError: The sample was not scored yet.
         """
         index = self._store.pool_indexes.of(campaign.campaign_id, now)
-        return alike(index, self._scores.of(campaign), sample_id, annotator, limit)
+        blind = drawn(campaign, index.sample_ids.tolist())
+        return alike(index, self._scores.of(campaign), sample_id, annotator, limit, blind)
 
     def prepare(self, campaign: Campaign, now: datetime | None = None, strategy: StrategyConfig | None = None) -> None:
         """Read samples, scores and embeddings and rank now, so that the next query does not have to wait for it."""

@@ -8,15 +8,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-import numpy as np
-
+from al_loop.domain.blind_samples import drawn
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.reserve import random_keys
 from al_loop.errors import WithheldError
 from al_loop.store import LabelStore
-
-SALT = 0x626C696E64
-"""Makes the draw independent of the others that use the campaign's seed."""
 
 REMEMBERED = 4096
 """Images of prediction requests whose sample is remembered."""
@@ -70,10 +65,3 @@ class UnaidedSamples:
             while len(self._images) > REMEMBERED:
                 self._images.popitem(last=False)
         return known[1]
-
-
-def drawn(campaign: Campaign, sample_ids: Sequence[int]) -> set[int]:
-    """Those of these samples that `assist.blind_share` withholds suggestions from: the same at every call."""
-    ids = np.asarray(sample_ids, np.int64)
-    keys = random_keys(ids, campaign.settings.reserve.seed ^ SALT ^ (campaign.campaign_id << 40))
-    return set(ids[keys / np.float64(2**64) < campaign.settings.assist.blind_share].tolist())

@@ -199,9 +199,10 @@ def follow_round(client: "Client", campaign: str, number: int, out: Console) -> 
             if isinstance(event, ProgressLine):
                 progress.update(bar, completed=event.done, total=event.total or None, numbers=_numbers(event))
             else:
+                entered = last is None or last.state != event.state  # a state is told again as more becomes known
                 last = event
                 progress.update(bar, description=event.state, completed=0, total=None, numbers="")
-                if not out.is_terminal:  # where no bar is drawn, a line for each phase
+                if entered and not out.is_terminal:  # where no bar is drawn, a line for each phase
                     out.print(f"round {number} {event.state}", highlight=False)
     if last is None:
         raise NotFoundError(
@@ -251,7 +252,7 @@ def _started(client: "Client", campaign: str, *, queue: bool, detach: bool) -> R
         number = error.facts.get("number")
         if error.status != 409 or not isinstance(number, int):
             raise
-        words = f"round {number} of campaign {campaign!r} is {error.facts.get('state')} already"
+        words = f"round {number} of campaign {campaign!r} is under way ({error.facts.get('state')})"
         if detach:
             hint = f"follow it with `al-loop round watch {campaign}`, or queue one more with --queue"
             raise ServiceError(error.status, f"{words}; {hint}", error.facts) from error

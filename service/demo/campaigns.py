@@ -72,11 +72,15 @@ class DemoCampaign:
         return counts.labelled + counts.partly
 
     def _explained(self, answer: QueryAnswer) -> list[QuerySample]:
-        """The samples with the reasons that annotators are not told."""
+        """The samples with the reasons and scores that annotators are not told."""
         if answer.query_id is None:
             return []
-        told = {pick.sample_id: pick.reason for pick in self.client.explain_query(self.name, answer.query_id).samples}
-        return [msgspec.structs.replace(sample, reason=told[sample.sample_id]) for sample in answer.samples]
+        told = {pick.sample_id: pick for pick in self.client.explain_query(self.name, answer.query_id).samples}
+        return [
+            msgspec.structs.replace(sample, reason=pick.reason, score=pick.score)
+            for sample in answer.samples
+            for pick in [told[sample.sample_id]]
+        ]
 
     def start_round(self) -> int:
         """Start a round; returns its number."""

@@ -14,16 +14,20 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import ROUND_ENDS, Round
 from al_loop.domain.webhooks import EventKind
 from al_loop.loop import Loop
+from service.views import counts_for_annotator
 
 CONDITIONS = (EventKind.POOL_EXHAUSTED, EventKind.DRIFT_DETECTED, EventKind.LINK_LOST)
 STATES = ("pool", "leased", "labelled", "reserve")
+STATES_TOLD = STATES[:3]
+"""To those who must not know the test reserve: its samples are counted with the others."""
 
 
 class CampaignState(Collector):
     """Reads the loop at each scrape; what a campaign's last change left is kept in memory by the store."""
 
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
+    def __init__(self, loop: Loop, *, reserve: bool = True) -> None:
+        """Without `reserve` nothing is told by which one could see that an answer belongs to the test reserve."""
+        self._loop, self._reserve = loop, reserve
 
     def collect(self) -> Iterator[Metric]:
         """The families, as they are now."""
@@ -50,11 +54,12 @@ class CampaignState(Collector):
         now = self._loop.clock()
         for campaign in campaigns:
             counts = self._loop.store.campaigns.counts(campaign.campaign_id, now)
-            for state in STATES:
-                samples.add_metric([campaign.name, state], getattr(counts, state))
+            shown = counts if self._reserve else counts_for_annotator(counts)
+            for state in STATES if self._reserve else STATES_TOLD:
+                samples.add_metric([campaign.name, state], getattr(shown, state))
             leases.add_metric([campaign.name], counts.leased + counts.reserve_leased)
             labelled.add_metric([campaign.name], counts.reserve_labelled)
-        yield from (samples, leases, labelled)
+        yield from (samples, leases, labelled) if self._reserve else (samples, leases)
 
     def _rounds(self, campaigns: Sequence[Campaign]) -> Iterator[Metric]:
         running = _of_campaign("al_loop_round_running", "Whether a round waits or runs")
@@ -102,7 +107,7 @@ class CampaignState(Collector):
             _add_time(last, campaign, state.last_label_at)
             report = self._loop.refitter.report(campaign)
             _add_time(head, campaign, None if report is None else report.fitted_at)
-        yield from (new, until, last, head)
+        yield from (new, until, last, head) if self._reserve else (last, head)
 
     def _models(self, campaigns: Sequence[Campaign]) -> Metric:
         metric = GaugeMetricFamily(

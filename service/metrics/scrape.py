@@ -10,16 +10,17 @@ from service.metrics.state import ServiceState
 MEDIA_TYPE = CONTENT_TYPE_LATEST.replace("; charset=utf-8", "")  # Litestar adds it
 
 
-def scrape(metrics: Metrics, loop: Loop, *, campaigns: bool = True) -> bytes:
+def scrape(metrics: Metrics, loop: Loop, *, campaigns: bool = True, reserve: bool = True) -> bytes:
     """Everything that was counted, and how the loop stands now, in Prometheus' text format.
 
     Args:
         metrics: Of the app.
         loop: Is read.
         campaigns: Whether to tell of campaigns.
+        reserve: Whether to tell of their test reserve, too.
     """
     state = CollectorRegistry()
     state.register(ServiceState(loop))
     if campaigns:
-        state.register(CampaignState(loop))
+        state.register(CampaignState(loop, reserve=reserve))
     return generate_latest(metrics.registry) + generate_latest(state)

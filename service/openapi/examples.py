@@ -40,7 +40,7 @@ QUERY_ANSWER: dict[str, Any] = {
         {
             "sample_id": 417,
             "path": "north/tile_002.tif",
-            "score": 1.04,
+            "score": None,
             "reason": "next in this campaign",
             "scaneo_url": None,
         }
@@ -132,7 +132,7 @@ LEASES: dict[str, Any] = {
             "width": 256,
             "height": 256,
             "bounds": [2.1, 41.4, 2.2, 41.5],
-            "score": 1.04,
+            "score": None,
             "reason": "next in this campaign",
             "version": "v3",
             "state": "labelled",

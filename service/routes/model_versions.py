@@ -16,7 +16,7 @@ from al_loop.errors import NotFoundError
 from al_loop.loop import Loop
 from al_loop.training.rounds import start_added
 from models.card import ModelCard
-from service.access.tokens import requires
+from service.access.tokens import is_operator, requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.limits.lanes import LANE, OPERATIONS
@@ -24,7 +24,7 @@ from service.openapi.examples import PROMOTE, REJECT, json_body
 from service.requests.parameters import Newest, newest
 from service.requests.uploads import read_form
 from service.schemas import DecisionRequest, PromoteRequest
-from service.views import campaign_view, round_view
+from service.views import campaign_view, card_for_annotator, round_view
 
 
 class ModelVersionController(Controller):
@@ -80,12 +80,20 @@ class ModelVersionController(Controller):
         guards=[requires("annotate")],
         responses=problems(401, 403, 404, 409),
     )
-    def card(self, version: FromPath[str], target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> ModelCard:
+    def card(
+        self,
+        request: Request[Any, Any, Any],
+        version: FromPath[str],
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+    ) -> ModelCard:
         """The model card: bands, classes, normalisation, calibration, measurements, parity, digests, lineage.
 
-        `champion` is the version that serves, `challenger` the one that waits for the last word.
+        `champion` is the version that serves, `challenger` the one that waits for the last word. What tells of
+        the test reserve is for operators: to others, `data` is null and measurements by place are left out.
         """
-        return loop.server.registry(target).card(loop.server.resolve(target, version))
+        card = loop.server.registry(target).card(loop.server.resolve(target, version))
+        return card if is_operator(request) else card_for_annotator(card)
 
     @get(
         "/{version:str}/shadow",

@@ -1,9 +1,9 @@
 """Rounds: start, watch, cancel."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, get, post
+from litestar import Controller, Request, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, PathParameter
@@ -14,14 +14,14 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.round_diffs import RoundDiff
 from al_loop.loop import Loop
 from al_loop.training.round_diff import round_diff
-from service.access.tokens import requires
+from service.access.tokens import is_operator, requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import ROUND, json_body
 from service.requests.job_events import Look, follow
 from service.requests.parameters import LARGEST_ID, Newest, PathId, newest
 from service.schemas import RoundRequest
-from service.views import round_view
+from service.views import round_for_annotator, round_view
 
 
 class RoundController(Controller):
@@ -55,9 +55,20 @@ class RoundController(Controller):
         guards=[requires("annotate")],
         responses=problems(400, 401, 403, 404),
     )
-    def index(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop], limit: Newest = None) -> RoundList:
-        """All rounds, or the newest, oldest first."""
-        return RoundList(rounds=newest(loop.store.rounds.list(target.campaign_id), limit))
+    def index(
+        self,
+        request: Request[Any, Any, Any],
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+        limit: Newest = None,
+    ) -> RoundList:
+        """All rounds, or the newest, oldest first.
+
+        What tells of the test reserve is for operators: to others, `reserve_labels` is null and measurements by place
+        are left out.
+        """
+        rounds = newest(loop.store.rounds.list(target.campaign_id), limit)
+        return RoundList(rounds=rounds if is_operator(request) else [round_for_annotator(entry) for entry in rounds])
 
     @get(
         "/{number:int}",
@@ -66,9 +77,19 @@ class RoundController(Controller):
         guards=[requires("annotate")],
         responses=problems(400, 401, 403, 404),
     )
-    def show(self, number: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> RoundView:
-        """One round: its state, progress while it runs, measurements and verdict; the log's end if it failed."""
-        return round_view(loop, target, loop.store.rounds.get(target.campaign_id, number))
+    def show(
+        self,
+        request: Request[Any, Any, Any],
+        number: PathId,
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+    ) -> RoundView:
+        """One round: its state, progress while it runs, measurements and verdict; the log's end if it failed.
+
+        What tells of the test reserve is for operators, as in the list of rounds.
+        """
+        view = round_view(loop, target, loop.store.rounds.get(target.campaign_id, number))
+        return view if is_operator(request) else round_for_annotator(view)
 
     @get(
         "/{number:int}/events",
@@ -79,6 +100,7 @@ class RoundController(Controller):
     )
     async def events(
         self,
+        request: Request[Any, Any, Any],
         number: PathId,
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
@@ -97,6 +119,7 @@ class RoundController(Controller):
         of the service (`Last-Event-ID`, which browsers send by themselves).
         """
         await sync_to_thread(loop.store.rounds.get, target.campaign_id, number)
+        told = is_operator(request)
         seen = int(last_event_id) if last_event_id is not None and last_event_id.isdecimal() else 0
 
         def look() -> Look:
@@ -105,6 +128,7 @@ class RoundController(Controller):
 
         def states() -> list[bytes]:
             view = round_view(loop, target, loop.store.rounds.get(target.campaign_id, number))
+            view = view if told else round_for_annotator(view)
             return [msgspec.json.encode(msgspec.structs.replace(view, state=event.state)) for event in view.history]
 
         return ServerSentEvent(follow(look, lambda: loop.rounds.progress(target.campaign_id, number), states, seen))

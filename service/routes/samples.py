@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Controller, Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
@@ -76,7 +77,8 @@ class SampleController(Controller):
         """A page of samples, by id.
 
         `search`: a part of the path, capitals or not; `labelled_by`: samples with a current label of this annotator.
-        With `annotator`, and for all but operators, samples of the test reserve have the state that others have.
+        With `annotator`, and for all but operators, samples of the test reserve have the state that others have, and
+        `score` is null.
         """
         told = annotator is None and is_operator(request)
         if sample_state == "reserve" and not told:
@@ -92,6 +94,8 @@ class SampleController(Controller):
             labelled_by=labelled_by and loop.store.annotators.known_spelling(labelled_by),
             tell_reserve=told,
         )
+        if not told:
+            samples = [msgspec.structs.replace(entry, score=None) for entry in samples]
         return SamplePage(samples=samples, next_cursor=write_cursor([entry.sample_id for entry in samples], limit))
 
     @delete(

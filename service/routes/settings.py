@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from litestar import Controller, get, patch, put
+from litestar import Controller, Request, get, patch, put
 from litestar.di import NamedDependency
 
 from al_loop.campaigns.merge import merged
@@ -11,10 +11,11 @@ from al_loop.domain.gate_rules import check_gate
 from al_loop.domain.retraining import PolicyPreview, RetrainPolicy
 from al_loop.domain.schedule import check_policy
 from al_loop.loop import Loop
-from service.access.tokens import requires
+from service.access.tokens import is_operator, requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import POLICY, POLICY_BY_CLOCK, POLICY_CHANGE, SETTINGS, SETTINGS_CHANGE, json_body
+from service.views import settings_for_annotator
 
 
 class SettingsController(Controller):
@@ -92,9 +93,9 @@ class SettingsController(Controller):
         guards=[requires("annotate")],
         responses=problems(401, 403, 404),
     )
-    def settings(self, target: NamedDependency[Campaign]) -> CampaignSettings:
-        """All settings of a campaign."""
-        return target.settings
+    def settings(self, request: Request[Any, Any, Any], target: NamedDependency[Campaign]) -> CampaignSettings:
+        """All settings of a campaign; which samples are gold standard (`query.golden`) is told to operators only."""
+        return target.settings if is_operator(request) else settings_for_annotator(target.settings)
 
     @put(
         "/settings",

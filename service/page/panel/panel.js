@@ -63,7 +63,6 @@ export class PanelView {
   #showWhy(lease) {
     const parts = this.#parts;
     write(parts.reason, lease ? lease.reason ?? "Opened by name." : "No sample is selected.");
-    write(parts.score, lease?.score == null ? "–" : lease.score.toFixed(2));
     write(parts.version, lease?.reason ? chosenBy(lease.version) : "–");
     this.renderTime();
   }

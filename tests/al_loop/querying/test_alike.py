@@ -46,6 +46,13 @@ def test_what_others_hold_what_is_labelled_skipped_or_for_testing_is_left_out() 
     assert [entry.sample_id for entry in found] == [4, 7, 8]
 
 
+def test_free_samples_that_are_answered_blind_are_left_out_so_that_absence_does_not_tell_the_reserve() -> None:
+    index = make_index(8, reserve=(2,))
+    index.hold(4, "ann", NOW + timedelta(hours=1))
+    found = alike(index, scores_at(*range(8)), 1, "ann", 24, blind={3, 4, 6})
+    assert [entry.sample_id for entry in found] == [4, 5, 7, 8]
+
+
 def test_sample_without_an_embedding_is_a_conflict_that_says_so() -> None:
     with pytest.raises(ConflictError, match="sample 6 was not compared with others yet"):
         alike(make_index(), scores_at(0, 1), 6, "ann", 3)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from al_loop.domain.blind_samples import drawn
 from al_loop.loop import utc_now
 from al_loop.scaneo.records import ScaneoAnnotation
-from al_loop.serving.withheld import drawn
 from tests.al_loop.scaneo.fixtures import CLASSES, Team
 
 

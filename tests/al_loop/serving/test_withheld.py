@@ -3,11 +3,12 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from al_loop.domain.blind_samples import drawn
 from al_loop.domain.campaigns import AssistSettings, Campaign, CampaignSettings, ReserveSettings
 from al_loop.domain.queries import Pick
 from al_loop.domain.scaneo_links import Link, LinkOptions
 from al_loop.errors import WithheldError
-from al_loop.serving.withheld import UnaidedSamples, drawn
+from al_loop.serving.withheld import UnaidedSamples
 from al_loop.store import LabelStore
 from tests.al_loop.store.fixtures import NOW, ONE_TASK, open_query
 

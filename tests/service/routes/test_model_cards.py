@@ -13,6 +13,7 @@ from models.card import ModelCard
 from service.app import create_app
 from service.cli import main
 from service.settings import Settings
+from service.views import card_for_annotator
 from tests.data.make_scene import make_scene
 from tests.e2e.campaigns import Http, create, label_all, register, run_round, running_server, write_pool
 
@@ -52,6 +53,10 @@ def test_page_tells_a_stranger_what_the_version_needs_and_what_it_is_worth(
         assert {entry["name"]: entry["training"] > 0 for entry in data["classes"]} == {"dark": True, "bright": True}
         assert sum(entry["training"] + entry["reserve"] for entry in data["classes"]) == 24
         assert data["ground_sampling_m"]["median"] == pytest.approx(10.0, rel=0.1)
+
+        told = card_for_annotator(msgspec.convert(card, ModelCard, strict=False))
+        assert (told.data, {part.by for part in told.evaluation.slices}) == (None, {"class"}), "no word of the reserve"
+        assert {part["by"] for part in card["evaluation"]["slices"]} == {"class", "place"}
 
         page = client.get("/campaigns/demo/models/v1/card.html")
         assert page.status_code == 200, page.text

@@ -7,7 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from al_loop.domain.gate import GateCheck, GateReport
+from al_loop.domain.queries import WHY, Pick, QueryAnswer, QuerySample
+from al_loop.domain.rounds import RoundState
+from models.card import Evaluation, SliceEvaluation
 from service.settings import Settings
+from service.views import for_annotator
+from tests.al_loop.store.fixtures import open_query
 from tests.e2e.campaigns import Http, create, register, write_pool
 from tests.waiting import wait_for
 
@@ -47,6 +53,19 @@ def test_all_samples_of_a_query_have_the_same_reason(campaign: Http) -> None:
     assert {key for lease in leases for key in lease}.isdisjoint({"arm", "source", "reserve", "golden"})
 
 
+def test_scores_are_told_to_operators_only_as_samples_that_were_drawn_at_random_score_low(campaign: Http) -> None:
+    loop, picks = campaign.app.state.loop, [Pick(1, 1.25, "uncertain"), Pick(2, 0.125, "random", "control")]
+    number = loop.store.campaigns.get("demo").campaign_id
+    opened = open_query(loop.store, number, "ann", picks, now=loop.clock())
+    told = campaign.get(f"/campaigns/demo/queries/{opened.query_id}", headers=OPS).json()["samples"]
+    assert [sample["score"] for sample in told] == [1.25, 0.125]
+    leases = campaign.get("/campaigns/demo/leases", params={"annotator": "ann"}).json()["leases"]
+    assert [lease["score"] for lease in leases] == [None, None]
+    samples = [QuerySample(sample_id=pick.sample_id, path="a", score=pick.score, reason=pick.reason) for pick in picks]
+    answer = QueryAnswer(query_id=1, lease_expires_at=None, samples=samples, reason=None, strategy=None, version=None)
+    assert {(sample.score, sample.reason) for sample in for_annotator(answer, None).samples} == {(None, WHY)}
+
+
 def test_operators_are_told_why_each_sample_was_chosen(campaign: Http) -> None:
     answer = ask(campaign)
     url = f"/campaigns/demo/queries/{answer['query_id']}"
@@ -78,6 +97,65 @@ def test_counts_and_states_do_not_tell_annotators_of_the_reserve(campaign: Http)
     assert sum(entry["state"] == "reserve" for entry in every) == 6
     as_annotator = campaign.get("/campaigns/demo/samples", params={"annotator": "ann"}, headers=OPS).json()["samples"]
     assert "reserve" not in {entry["state"] for entry in as_annotator}
+
+
+def test_metrics_move_alike_for_answers_inside_and_outside_the_reserve(campaign: Http) -> None:
+    def of_the_campaign() -> list[str]:
+        lines = campaign.get("/metrics").text.splitlines()
+        return [line for line in lines if line.startswith("al_loop_") and 'campaign="demo"' in line]
+
+    def told(lines: list[str], name: str) -> list[str]:
+        return [line for line in lines if line.startswith(name)]
+
+    ask(campaign, 1)
+    before = of_the_campaign()
+    assert not [line for line in before if "reserve" in line or "new_labels" in line or "until_round" in line]
+    assert told(before, "al_loop_samples") == [
+        f'al_loop_samples{{campaign="demo",state="{state}"}} {count}.0'
+        for state, count in (("pool", 11), ("leased", 1), ("labelled", 0))
+    ]
+    every = campaign.get("/campaigns/demo/samples", headers=OPS).json()["samples"]
+    for place, state in enumerate(("reserve", "pool"), start=1):
+        number = next(entry["sample_id"] for entry in every if entry["state"] == state)
+        label = {"sample_id": number, "task": "classification", "annotator": "ann", "classes": ["dark"]}
+        assert campaign.post("/campaigns/demo/labels", json=label).status_code == 201
+        assert f'al_loop_samples{{campaign="demo",state="labelled"}} {place}.0' in of_the_campaign()
+    assert "al_loop_reserve_labelled" in campaign.get("/metrics", headers=OPS).text
+
+
+def test_gold_standard_is_named_to_operators_only(campaign: Http) -> None:
+    change = {"query": {"golden": ["scene_000.tif"]}}
+    assert campaign.patch("/campaigns/demo/settings", json=change, headers=OPS).status_code == 200
+    for path in ("/campaigns/demo", "/campaigns", "/campaigns/demo/settings"):
+        assert "scene_000.tif" in campaign.get(path, headers=OPS).text
+        assert "scene_000.tif" not in campaign.get(path).text
+
+
+def test_rounds_do_not_tell_annotators_where_the_reserve_is(campaign: Http) -> None:
+    loop = campaign.app.state.loop
+    number = loop.store.campaigns.get("demo").campaign_id
+    measured = Evaluation(
+        candidate=[],
+        slices=[
+            SliceEvaluation(task="classification", by=by, name=name, metric="accuracy", samples=3, value=0.5)
+            for by, name in (("class", "dark"), ("place", "folder:alps"))
+        ],
+    )
+    made = loop.store.rounds.create(number, reason="ops", now=loop.clock())
+    loop.store.rounds.set_state(
+        number, made.number, RoundState.GATE, loop.clock(), version="v1", evaluation=measured, reserve_labels=3
+    )
+    check = GateCheck(check="threshold", outcome="passed", sentence="", where="place folder:alps")
+    report = GateReport(version="v1", promote=False, reason="", checks=[check])
+    loop.store.gate.keep_report(number, made.number, report)
+    loop.store.rounds.set_state(number, made.number, RoundState.REJECTED, loop.clock())
+    for path in ("rounds", "rounds/1", "rounds/1/events"):
+        told, shown = (campaign.get(f"/campaigns/demo/{path}", headers=headers).text for headers in (OPS, ANN))
+        assert "folder:alps" in told
+        assert '"reserve_labels":3' in told
+        assert "folder:alps" not in shown
+        assert '"reserve_labels":null' in shown
+        assert '"dark"' in shown
 
 
 def test_samples_are_found_by_a_part_of_their_name_and_by_who_labelled_them(campaign: Http) -> None:
