@@ -84,7 +84,9 @@ async def check_annotator(request: Request[Any, Any, Any]) -> None:
     identity = identity_of(request)
     if identity is None or identity.name is None or identity.role == "ops":
         return
-    spelled = request.app.state.loop.store.annotators.known_spelling
+    annotators = request.app.state.loop.store.annotators
+    annotators.spelling_of(identity.name)  # whoever types it otherwise first does not decide how it is recorded
+    spelled = annotators.known_spelling
     named = [request.query_params.get(ANNOTATOR)]
     if request.route_handler.parsed_data_field is not None and await request.body():
         body = await request.json()
@@ -92,7 +94,8 @@ async def check_annotator(request: Request[Any, Any, Any]) -> None:
     other = next((name for name in named if name is not None and spelled(name) != spelled(identity.name)), None)
     if other is not None:
         raise PermissionDeniedException(
-            f"This token is {identity.name!r}'s, so it cannot act for {other!r}; send {identity.name!r} as `annotator`."
+            f"This token belongs to {identity.name!r}, so it cannot act for {other!r}; send {identity.name!r} as "
+            "`annotator`."
         )
 
 

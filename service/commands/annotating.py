@@ -1,7 +1,7 @@
 """`al-loop query` and `al-loop label`: ask and answer from the terminal."""
 
 import getpass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -12,8 +12,14 @@ from al_loop.domain.queries import MOST_POINTS_ASKED, POINTS_ASKED, QueryUnit
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
 from service.commands.output import console, print_json, print_tables
 
+if TYPE_CHECKING:
+    from al_loop.client import Client
+
 Annotator = Annotated[
-    str, typer.Option(help="Who asks and answers; the name of your account if left out.", show_default=False)
+    str,
+    typer.Option(
+        help="Who asks and answers; the person of the token, or your account, if left out.", show_default=False
+    ),
 ]
 
 
@@ -35,7 +41,7 @@ def query(
     They are reserved for the annotator for the campaign's time of a lease; nobody else is given them meanwhile.
     """
     with connect(service, token) as client:
-        answer = client.query(campaign, annotator or whoami(), size, unit=unit, points=points)
+        answer = client.query(campaign, annotator or own_name(client), size, unit=unit, points=points)
     if as_json:
         print_json(answer)
         return
@@ -92,7 +98,7 @@ def label(
             sample_id=int(sample) if sample.isdecimal() else None,
             path=None if sample.isdecimal() else sample,
             task=task or _task_answered_with(client.campaign(campaign), "features" if point else "classes"),
-            annotator=annotator or whoami(),
+            annotator=annotator or own_name(client),
             classes=None if point else classes or [],
             features=features,
             crs="pixel" if point else None,
@@ -108,8 +114,10 @@ def label(
         console(stderr=True).print(f"{campaign}: label {ids[0]} recorded; {view.next_round.sentence}", highlight=False)
 
 
-def whoami() -> str:
-    """Name of the account that runs the command."""
+def own_name(client: "Client") -> str:
+    """The person whom the token stands for; without one, the name of the account that runs the command."""
+    if (name := client.whoami().name) is not None:
+        return name
     try:
         return getpass.getuser()
     except OSError as error:  # a container may run as a number without a name

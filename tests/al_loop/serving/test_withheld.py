@@ -3,7 +3,6 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from al_loop.domain.blind_samples import drawn
 from al_loop.domain.campaigns import AssistSettings, Campaign, CampaignSettings, ReserveSettings
 from al_loop.domain.queries import Pick
 from al_loop.domain.scaneo_links import Link, LinkOptions
@@ -18,25 +17,6 @@ NO_RESERVE = ReserveSettings(share=0.0, minimum=0)
 
 def with_share(share: float, **changes: ReserveSettings) -> CampaignSettings:
     return CampaignSettings(assist=AssistSettings(blind_share=share), **changes)
-
-
-def test_share_of_samples_is_drawn_and_stays_the_same(make_campaign: MakeCampaign) -> None:
-    campaign = make_campaign(settings=with_share(0.3))
-    ids = list(range(1, 10_001))
-    chosen = drawn(campaign, ids)
-    assert len(chosen) == pytest.approx(3000, abs=200)
-    assert drawn(campaign, ids[::-1]) == chosen
-    assert chosen < drawn(msgspec.structs.replace(campaign, settings=with_share(0.6)), ids)
-    assert drawn(make_campaign("other", settings=with_share(0.3)), ids) != chosen
-    assert drawn(msgspec.structs.replace(campaign, settings=with_share(0.0)), ids) == set()
-
-
-def test_share_is_independent_of_the_reserve(label_store: LabelStore, make_campaign: MakeCampaign) -> None:
-    campaign = make_campaign(samples=2000, settings=with_share(0.2), tasks=ONE_TASK)
-    label_store.samples.draw_reserve(campaign.campaign_id, NOW)
-    pool, reserve = label_store.queries.available(campaign.campaign_id, NOW)
-    for side in (pool, reserve):
-        assert len(drawn(campaign, side.tolist())) / len(side) == pytest.approx(0.2, abs=0.05)
 
 
 def test_all_of_the_reserve_and_of_the_gold_standard_is_answered_unaided(
