@@ -63,7 +63,9 @@ def create(
     ],
     task: Annotated[
         list[str] | None,
-        typer.Option(help="classification (the default) or segmentation; may be repeated: all have the same classes."),
+        typer.Option(
+            help="classification (the default), segmentation or detection; may be repeated: all have the same classes."
+        ),
     ] = None,
     multi_label: Annotated[bool, typer.Option("--multi-label", help="An image may show several classes.")] = False,
     bands: Annotated[

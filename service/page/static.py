@@ -1,6 +1,9 @@
 """The files of the pages as browsers get them: read once, with an ETag, and never code or data of another site."""
 
+import gzip
 import hashlib
+import re
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -22,6 +25,7 @@ POLICY = (
 HEADERS = {
     "Cache-Control": "no-cache",  # kept, but asked about: after an update no module meets an older one
     "Referrer-Policy": "no-referrer",
+    "Vary": "Accept-Encoding",
     "X-Content-Type-Options": "nosniff",
 }
 ROOT = b"{{root}}"
@@ -40,8 +44,19 @@ def read_files(package: str) -> dict[str, PageFile]:
     return _read(files(package), "")
 
 
+@lru_cache(maxsize=1024)
+def packed(body: bytes) -> bytes:
+    """A body compressed by gzip, at the first request for it."""
+    return gzip.compress(body, mtime=0)
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Whether a client that sent this `Accept-Encoding` reads gzip; not where it does not name it."""
+    return re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted) is not None
+
+
 def answer_file(request: Request[Any, Any, Any], file: PageFile, policy: str = POLICY) -> Response[bytes]:
-    """A file, or 304 where the browser has it.
+    """A file, compressed where the browser can read it, or 304 where the browser has it.
 
     Documents get their links relative to the address that they were asked for at, so that they work below whatever
     path a proxy puts the service at, without being told.
@@ -52,9 +67,12 @@ def answer_file(request: Request[Any, Any, Any], file: PageFile, policy: str = P
         policy: The Content-Security-Policy.
     """
     body = file.body.replace(ROOT, way_to_root(request).encode()) if file.media_type == "text/html" else file.body
-    etag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
-    headers = HEADERS | {"Content-Security-Policy": policy, "ETag": etag}
-    if etag in request.headers.get("if-none-match", ""):
+    digest = hashlib.sha256(body).hexdigest()[:20]
+    headers = HEADERS | {"Content-Security-Policy": policy, "ETag": f'"{digest}"'}
+    if takes_gzip(request.headers.get("accept-encoding", "")):
+        body = packed(body)
+        headers |= {"Content-Encoding": "gzip", "ETag": f'"{digest}-gzip"'}
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(b"", status_code=304, headers=headers, media_type=file.media_type)
     return Response(body, headers=headers, media_type=file.media_type)
 

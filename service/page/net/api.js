@@ -1,6 +1,7 @@
 // Calls of the service. Every failure becomes an ApiError with one plain sentence.
 
 import { recall, remember } from "../core/memory.js";
+import { problemOf } from "./problem.js";
 import { at } from "./root.js";
 
 const TIMEOUT_MS = 30_000;
@@ -58,14 +59,6 @@ export async function send(method, path, body, { key, ...more } = {}) {
     const sentence = await problemOf(response);
     if (response.status !== 401) throw new ApiError(response.status, sentence);
     if (token === recall("token")) await newToken(token ? sentence : "");
-  }
-}
-
-async function problemOf(response) {
-  try {
-    return (await response.json()).detail ?? `The service answered ${response.status}.`;
-  } catch {
-    return `The service answered ${response.status}.`;
   }
 }
 

@@ -1,5 +1,6 @@
 // Questions to the service. A missing, unknown or revoked token is asked for once, whoever asks first.
 
+import { problemOf } from "../net/problem.js";
 import { ROOT } from "../root.js";
 import { askToken } from "./dialogs.js";
 import { recall, remember } from "./storage.js";
@@ -65,12 +66,4 @@ async function newToken(sentence) {
     asking = null;
   });
   await asking;
-}
-
-async function problemOf(response) {
-  try {
-    return (await response.json()).detail ?? `The service answered ${response.status}.`;
-  } catch {
-    return `The service answered ${response.status}.`;
-  }
 }
