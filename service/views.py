@@ -64,7 +64,7 @@ def campaign_view(loop: Loop, campaign: Campaign, *, told: bool = True) -> Campa
         if told
         else next_round_for_annotators(loop.store, campaign, counts, loop.clock()),
         archived=campaign.archived_at is not None,
-        head=loop.refitter.report(campaign),
+        head=loop.refitter.report(campaign) if told else None,
         scoring=loop.scorer.progress(campaign.campaign_id),
         challenger=loop.store.gate.challenger(campaign.campaign_id),
         reserve_drawn=campaign.reserve_drawn_at is not None if told else None,
@@ -169,12 +169,12 @@ def _classes(campaign: Campaign, spec: TaskSpec, colours: Mapping[str, str]) -> 
     return shown
 
 
-def for_annotator(answer: QueryAnswer, scaneo_url: str | None) -> QueryAnswer:
-    """A query's answer without what tells its sources apart."""
+def for_annotator(answer: QueryAnswer, scaneo_url: str | None, *, told: bool = False) -> QueryAnswer:
+    """A query's answer without what tells its sources apart; `ranking` counts labels, so that it must be `told`."""
     samples = [
         msgspec.structs.replace(sample, reason=WHY, score=None, scaneo_url=scaneo_url) for sample in answer.samples
     ]
-    return msgspec.structs.replace(answer, samples=samples)
+    return msgspec.structs.replace(answer, samples=samples, ranking=answer.ranking if told else None)
 
 
 def leases_for_annotator(loop: Loop, campaign: Campaign, annotator: str, leases: list[HeldLease]) -> list[HeldLease]:

@@ -1,16 +1,20 @@
 """`al-loop status`."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from al_loop.client.answers import CampaignView
+from al_loop.client.errors import AccessError
 from al_loop.domain.quality import Savings
 from service.commands.options import DEFAULT_URL, AsJson, Service, Token, connect
 from service.commands.output import console, print_json, print_tables
 from service.commands.rounds import round_table
+
+if TYPE_CHECKING:
+    from al_loop.client import Client
 
 
 def show(
@@ -37,7 +41,7 @@ def show(
                 _print_encoder(client.encoder_problem())
             return
         problem, features = client.encoder_problem(), client.features()
-        view, savings, rounds = client.campaign(campaign), client.savings(campaign), client.rounds(campaign).rounds
+        view, savings, rounds = client.campaign(campaign), _savings(client, campaign), client.rounds(campaign).rounds
     if as_json:
         print_json({"campaign": view, "savings": savings, "rounds": rounds})
         return
@@ -45,10 +49,19 @@ def show(
     _print_notices([view])
     if view.band_decision is not None:
         out.print(f"bands of the files: {bands_told(view)}", highlight=False, markup=False)
-    out.print(saved(savings), highlight=False, markup=False)
+    if savings is not None:
+        out.print(saved(savings), highlight=False, markup=False)
     if features is not None:
         out.print(f"images are described by: {features}", highlight=False, markup=False)
     _print_encoder(problem)
+
+
+def _savings(client: "Client", campaign: str) -> Savings | None:
+    """What the strategy's choice was worth; None: this is told to operators only."""
+    try:
+        return client.savings(campaign)
+    except AccessError:
+        return None
 
 
 def saved(savings: Savings) -> str:

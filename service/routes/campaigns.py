@@ -176,7 +176,7 @@ class CampaignController(Controller):
         opt={LANE: OPERATIONS},
         sync_to_thread=True,
         dependencies=TARGET,
-        guards=[requires("annotate")],
+        guards=[requires("ops")],
         responses=problems(401, 403, 404) | answer(200, Savings, SAVINGS),
     )
     def savings(
@@ -189,6 +189,7 @@ class CampaignController(Controller):
 
         Compares heads on the random control (`settings.query.control_share`) with heads on what the strategy chose, on
         the labelled test reserve. `verdict` is "helps", "no difference yet", "harms" or, with too few labels,
-        "not known yet"; `note` says more. Without `task`: the first that can be answered.
+        "not known yet"; `note` says more. Without `task`: the first that can be answered. For operators, as its counts
+        tell which answers belong to the control and the reserve.
         """
         return loop.savings.savings(target, task)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from litestar import Controller, Response, get, post
+from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
@@ -10,7 +10,7 @@ from al_loop.client.answers import AlikeList, Released
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import ExplainedQuery, QueryAnswer
 from al_loop.loop import Loop
-from service.access.tokens import requires
+from service.access.tokens import is_operator, requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import QUERY, QUERY_ANSWER, RELEASE, answer, json_body
@@ -35,6 +35,7 @@ class QueryController(Controller):
     )
     def create(
         self,
+        request: Request[Any, Any, Any],
         data: Annotated[QueryRequest, json_body(next_five=QUERY)],
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
@@ -42,9 +43,9 @@ class QueryController(Controller):
         """The samples to label next, leased to the annotator until `lease_expires_at`.
 
         Nobody else is offered them meanwhile, but for the share of samples that the campaign wants several answers on.
-        `ranking` says which labels the order knows of. Every sample has the same `reason`: which of them belong to the
-        test reserve or the random control is told to operators, by `GET queries/{query_id}`. An exhausted pool is
-        answered with 200, no samples and the reason.
+        `ranking` says which labels the order knows of; to operators only, as its counts leave the reserve out. Every
+        sample has the same `reason`: which of them belong to the test reserve or the random control is told to
+        operators, by `GET queries/{query_id}`. An exhausted pool is answered with 200, no samples and the reason.
         """
         answer: QueryAnswer = loop.sampler.query(
             target,
@@ -56,7 +57,7 @@ class QueryController(Controller):
             unit=data.unit,
             points=data.points,
         )
-        answer = for_annotator(answer, loop.links.labelling_page(target))
+        answer = for_annotator(answer, loop.links.labelling_page(target), told=is_operator(request))
         return Response[Any](answer, status_code=201 if answer.samples else 200)
 
     @get(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from al_loop.domain.gate import GateCheck, GateReport
 from al_loop.domain.queries import WHY, Pick, QueryAnswer, QuerySample
 from al_loop.domain.rounds import RoundState
+from al_loop.scoring.head_report import HeadReport
 from models.card import Evaluation, SliceEvaluation
 from service.settings import Settings
 from service.views import for_annotator
@@ -121,6 +123,22 @@ def test_metrics_move_alike_for_answers_inside_and_outside_the_reserve(campaign:
         assert campaign.post("/campaigns/demo/labels", json=label).status_code == 201
         assert f'al_loop_samples{{campaign="demo",state="labelled"}} {place}.0' in of_the_campaign()
     assert "al_loop_reserve_labelled" in campaign.get("/metrics", headers=OPS).text
+
+
+def test_counts_that_leave_the_reserve_out_are_for_operators(campaign: Http) -> None:
+    assert ask(campaign, 1)["ranking"] is None
+    assert campaign.get("/campaigns/demo/savings").status_code == 403
+    assert campaign.get("/campaigns/demo/savings", headers=OPS).status_code == 200
+    ranked = campaign.post("/campaigns/demo/queries", json={"annotator": "ann", "query_size": 1}, headers=OPS).json()
+    assert {"labels", "labels_since"} <= set(ranked["ranking"])
+    report = HeadReport(
+        version="head:features", labels=7, samples=12, fitted_at=campaign.app.state.loop.clock(), seconds=1.0,
+        held_out_accuracy=None, trust=None, reserve_accuracy=0.5, model_metric=None, ranks=True,
+    )  # fmt: skip
+    loop = campaign.app.state.loop
+    with patch.object(loop.refitter, "report", lambda _: report):
+        assert campaign.get("/campaigns/demo", headers=OPS).json()["head"]["labels"] == 7
+        assert campaign.get("/campaigns/demo").json()["head"] is None
 
 
 def test_gold_standard_is_named_to_operators_only(campaign: Http) -> None:
