@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import rasterio.warp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.crs import CRS
@@ -154,6 +155,35 @@ def test_coordinates_far_beyond_the_earth_are_given_up_at_once(wide):
 
     assert problem is None
     assert bounds == pytest.approx([0.0, 0.0, 0.0, 0.97], abs=0.01)  # its first column, which lies on Earth
+
+
+def test_sinusoidal_image_far_beyond_the_poles_is_placed_by_few_calls(monkeypatch):
+    """PROJ refused each point beyond them anew, so that the grid over the image took 33,000 calls and four seconds."""
+    calls, transform = [], rasterio.warp.transform
+
+    def counted(*parts):
+        calls.append(len(parts[2]))
+        return transform(*parts)
+
+    monkeypatch.setattr(rasterio.warp, "transform", counted)
+    modis = CRS.from_string("+proj=sinu +R=6371007.181")
+    bounds, problem = location(modis, [-200.0, 3e6, -300.0, 0.0, 3.4e7, 170.0], 173, 173)
+
+    assert problem is None
+    assert bounds == pytest.approx([-0.31, 0.0, 0.0, 0.0], abs=0.02)  # its first row, which lies on Earth
+    assert len(calls) < 100
+
+
+@pytest.mark.parametrize(("definition", "metres"), [("", 1.0), ("+y_0=250000", 1.0), ("+units=km", 1000.0)])
+def test_sinusoidal_points_up_to_the_poles_have_a_place_and_none_beyond_has(definition, metres):
+    crs = CRS.from_string(f"+proj=sinu +R=6371007.181 {definition}")
+    middle = 250_000.0 if definition.startswith("+y_0") else 0.0
+    north = np.array([0.0, 1_000_000.0, 10_007_554.0, 10_021_000.0, 10_100_000.0, 5e7])
+    placed = transform_points(crs, CRS.from_epsg(4326), np.column_stack([0.0 * north, (north + middle) / metres]))
+    there = np.degrees(north / 6371007.181)
+
+    np.testing.assert_allclose(placed[:3, 1], there[:3], atol=0.2)
+    assert not np.isfinite(placed[3:]).any()
 
 
 CRSS = [CRS.from_epsg(code) for code in (4326, 4269, 4807, 3857, 3832, 32660, 32601, 3413, 3031, 3035, 4978, 6933)] + [
