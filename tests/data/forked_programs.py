@@ -1,7 +1,8 @@
 """Starts programs as forks of a process that has torch already: its imports take longer than most tests' trainings.
 
-What the programs do is the same but for the start of their interpreter, which `tests/al_loop/runtime` and every test
-with a service in a process of its own show.
+What the programs do is the same but for the start of their interpreter, which `tests/al_loop/runtime`, the examples and
+the commands that start a service show. Services and machines of a cluster that are processes of their own fork
+theirs from the same process where a test gives them the environment of `forking`.
 """
 
 import functools
@@ -10,9 +11,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from multiprocessing import forkserver
+from multiprocessing import forkserver, popen_forkserver, resource_tracker, spawn
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from al_loop.runtime.background import BACKGROUND_NICE
@@ -20,6 +22,19 @@ from al_loop.runtime.processes import LOG_FILE
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.data.imported_before_forks"])
+
+SERVER, NOTES = "TEST_FORKS", "TEST_FORKS_NOTES"
+"""Environment variables: the address of the process that is forked, and the file that names programs elsewhere."""
+ROOT = Path(__file__).parents[2]
+
+
+class Fork(NamedTuple):
+    """A program of a process that is none of this test run's workers."""
+
+    pid: int
+    parent: int
+    rank: str
+    """Of a worker that trains with others; empty: it trains alone."""
 
 
 class ForkedProgram:
@@ -37,6 +52,9 @@ class ForkedProgram:
         reader.close()
         ready.close()
         self.pid = self._process.pid
+        if notes := os.environ.get(NOTES):
+            with Path(notes).open("a") as file:
+                file.write(f"{self.pid} {os.getpid()} {environment.get('RANK', '')}\n")
         self.stdin = os.fdopen(os.dup(writer.fileno()), "wb")
         writer.close()
         is_ready.poll(60)  # in a process group of its own from here on; an end of the pipe counts too
@@ -56,10 +74,51 @@ class ForkedProgram:
         return code
 
 
+def at_work() -> set[int]:
+    """Programs that this process has started and that still run."""
+    return {child.pid for child in multiprocessing.active_children() if child.pid is not None}
+
+
+def forking(notes: Path) -> dict[str, str]:
+    """Environment variables of a process whose programs are to be forks, too.
+
+    Args:
+        notes: File that gets a line for each; see `forks`.
+    """
+    _begin()
+    path = [str(ROOT / "tests/data/forking"), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    address = str(forkserver._forkserver._forkserver_address)  # type: ignore[attr-defined]
+    return {SERVER: address, NOTES: str(notes), "PYTHONPATH": os.pathsep.join(path)}
+
+
+def forks(notes: Path) -> list[Fork]:
+    """The programs that were forked so far, in the order of their starts."""
+    if not notes.exists():
+        return []
+    lines = [line.split(" ") for line in notes.read_text().splitlines()]
+    return [Fork(int(pid), int(parent), rank) for pid, parent, rank in lines]
+
+
+@functools.cache
+def join(address: str) -> None:
+    """Fork programs of this process, which is no worker of the test run, from the process of one."""
+    server: Any = forkserver._forkserver  # type: ignore[attr-defined]
+    server._forkserver_address, server._forkserver_alive_fd = address, os.pipe()[1]
+    server.ensure_running = resource_tracker.ensure_running
+    told = spawn.get_preparation_data
+
+    def without_main(name: str) -> dict[str, Any]:
+        return {key: value for key, value in told(name).items() if not key.startswith("init_main")}
+
+    popen_forkserver.spawn.get_preparation_data = without_main  # type: ignore[attr-defined]
+
+
 @functools.cache
 def _begin() -> None:
     """Start the process that programs are forked from; it finds this checkout wherever a test works."""
-    with patch.dict(os.environ, PYTHONPATH=str(Path(__file__).parents[2])):
+    if SERVER in os.environ:
+        return  # it was joined
+    with patch.dict(os.environ, PYTHONPATH=str(ROOT)):
         forkserver.ensure_running()
 
 

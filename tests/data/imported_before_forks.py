@@ -12,6 +12,7 @@ import sklearn.linear_model  # noqa: F401
 import torch.export._trace
 import torch.onnx._internal.exporter._core  # noqa: F401
 
+import al_loop.runtime.cluster.driver  # noqa: F401
 import models.pretrain
 import models.score_pool
 import models.train

@@ -26,6 +26,7 @@ from models.scoring.spec import FROZEN
 from service.settings import Settings
 from tests.al_loop.store.fixtures import NOW
 from tests.al_loop.store.tables.test_scores import write_part
+from tests.data.forked_programs import at_work
 from tests.data.tiny_model import make_tiny_onnx
 from tests.e2e.campaigns import Http, create, register, write_pool
 from tests.service.routes.test_pretrainings import embedded, root
@@ -64,13 +65,7 @@ def test_service_without_the_weights_works_and_says_so(http: Http, root: Path) -
     assert (query.status_code, query.json()["ranking"]["version"]) == (201, "features")
 
 
-def children() -> set[int]:
-    """The processes that this one started, and that still run; those of other tests' fixtures among them."""
-    return {int(pid) for listed in Path("/proc/self/task").glob("*/children") for pid in listed.read_text().split()}
-
-
 @pytest.mark.shipped_encoder
-@pytest.mark.usefixtures("real_programs")
 def test_embedding_goes_on_where_it_was_killed(
     label_store: LabelStore, make_campaign: Callable[..., Campaign], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,13 +75,12 @@ def test_embedding_goes_on_where_it_was_killed(
     register_paths(label_store, campaign, write_pool(tmp_path, 10, size=32), NOW)
     campaign = label_store.campaigns.get(campaign.name)
     told: list[tuple[int, int]] = []
-    of_others = children()
 
     def kill_in_the_second_part(line: ProgressLine) -> None:
         if line.phase == "scoring":
             told.append((line.done, line.total))
             if line.done > 4:
-                for pid in children() - of_others:
+                for pid in at_work():
                     os.kill(pid, signal.SIGKILL)
 
     def score(scorer: PoolScorer, on_progress: Callable[[ProgressLine], None]) -> int:

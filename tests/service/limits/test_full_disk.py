@@ -17,6 +17,7 @@ from service.app import create_app
 from service.settings import Settings
 from tests.al_loop.store.fixtures import fill_disk
 from tests.conftest import Http
+from tests.data.forked_programs import at_work
 from tests.e2e.campaigns import BALANCED, QUICK, create, label_all, register, run_round, write_pool
 from tests.waiting import wait_for
 
@@ -76,15 +77,6 @@ def test_full_disk_is_told_refused_and_survived(http: Http, imagery: Path, small
     assert [entry["annotator"] for entry in http.get("/campaigns/demo/labels").json()["labels"]] == stored
 
 
-def trainers() -> list[str]:
-    """Command lines of trainings that run below this process."""
-    children = [
-        number for task in Path("/proc/self/task").iterdir() for number in (task / "children").read_text().split()
-    ]
-    lines = [Path(f"/proc/{number}/cmdline").read_text() for number in children if Path(f"/proc/{number}").exists()]
-    return [line for line in lines if "models.train" in line]
-
-
 @contextmanager
 def full(disk: Path) -> Iterator[str]:
     """No room on the disk; gives what readiness says of it."""
@@ -105,7 +97,6 @@ def read_only(disk: Path) -> Iterator[str]:
         subprocess.run(["umount", "--lazy", data], check=True)
 
 
-@pytest.mark.usefixtures("real_programs")
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
@@ -131,11 +122,11 @@ def test_round_ends_with_a_sentence_when_its_disk_fails_and_the_next_one_goes_on
         return found
 
     wait_for(lambda: round_one()["progress"] is not None)  # a second of training is left
-    assert trainers()
+    assert at_work()
     with broken(small_disk) as problem:
         wait_for(lambda: http.get("/health/ready").status_code == 503)
         assert http.get("/health/ready").json()["store"].endswith(problem)
-        wait_for(lambda: not trainers())
+        wait_for(lambda: not at_work())
         time.sleep(3)  # the service looks at how it ended, and at the disk
         assert http.get("/health/live").status_code == 200
     wait_for(lambda: http.get("/health/ready").status_code == 200)

@@ -1,6 +1,5 @@
 """Encoders without labels over HTTP: made, embedded with, started from, cancelled, cut off, refused."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,10 @@ from models.scoring.embeddings import EmbeddingStore
 from service.app import create_app
 from service.cli import main
 from service.settings import Settings
+from tests.data.forked_programs import at_work
 from tests.data.make_scene import make_scene
 from tests.e2e.campaigns import Http, create, label_all, register, running_server, wait_for_round, write_pool
 from tests.models.pretraining.fixtures import TINY
-from tests.service.routes.test_rounds import children_of
 from tests.waiting import wait_for
 
 SLOW = TINY | {"epochs": 100_000}
@@ -101,7 +100,6 @@ def test_encoder_embeds_the_pool_and_starts_the_next_training(http: Http, root: 
     assert manifest.model.pretrained_file == str(layout.encoders("demo") / "ssl-1" / ENCODER_FILE)
 
 
-@pytest.mark.usefixtures("real_programs")
 def test_second_one_is_refused_and_a_round_waits_until_the_first_is_cancelled(http: Http, root: Path) -> None:
     create(http, root, settings=MODEL)
     register(http)
@@ -115,7 +113,7 @@ def test_second_one_is_refused_and_a_round_waits_until_the_first_is_cancelled(ht
     assert progress["phase"] == "training"
     assert 0 < progress["done"] < progress["total"]
     assert progress["seconds_left"] > 0
-    assert children_of(os.getpid())
+    assert at_work()
 
     assert http.post("/campaigns/demo/rounds", json={}).status_code == 202
     assert http.get("/campaigns/demo/rounds/1").json()["state"] == "queued"

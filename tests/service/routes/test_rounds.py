@@ -21,6 +21,7 @@ from al_loop.client.http import Client
 from al_loop.loop import utc_now
 from service.app import create_app
 from service.settings import Settings
+from tests.data.forked_programs import at_work, forking, forks
 from tests.data.tiny_model import make_tiny_onnx
 from tests.e2e.campaigns import (
     CLASSES,
@@ -37,7 +38,7 @@ from tests.e2e.campaigns import (
 )
 from tests.waiting import PATIENCE_S, wait_for
 
-LABEL_PAUSE_S = 0.005
+LABEL_PAUSE_S = 0.02
 """Seconds between two labels of an annotator who never rests; without, labels take the processor that rounds need."""
 SLOW = {"train": {"epochs": 2000, "batch_size": 8}, "model": {"encoder": "test_resnet"}}
 
@@ -70,7 +71,6 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for task in tasks for child in task.read_text().split()]
 
 
-@pytest.mark.usefixtures("real_programs")
 def test_second_round_is_refused_queued_once_and_the_first_can_be_cancelled(http: Http, root: Path) -> None:
     prepare(http, root, **slow(root))
     assert http.post("/campaigns/demo/rounds", json={}).json()["number"] == 1
@@ -83,7 +83,7 @@ def test_second_round_is_refused_queued_once_and_the_first_can_be_cancelled(http
 
     wait_for(lambda: state_of(http) == "training")
     wait_for(lambda: http.get("/campaigns/demo/rounds/1").json()["progress"] is not None)
-    assert children_of(os.getpid())
+    assert at_work()
     assert http.post("/campaigns/demo/rounds/2/cancel").json()["state"] == "cancelled"
     assert state_of(http) == "training"
     assert http.post("/campaigns/demo/rounds", json={"queue": True}).json()["number"] == 3
@@ -202,59 +202,62 @@ def test_full_disk_fails_the_round_and_nothing_else(full_disk: Path, http: Http,
     assert http.get("/health/ready").status_code == 200
 
 
-def start_process(data: Path, imagery: Path, port: int) -> subprocess.Popen[bytes]:
+def start_process(data: Path, imagery: Path, port: int, **environment: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "service", "--data", str(data), "--imagery", str(imagery), "--port", str(port)]
     once = os.environ | {"AL_LOOP_SCORE_TICK_S": "3600"}  # scores before there is a model are not asked for here
     with (data.parent / "service.log").open("ab") as log:
-        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=Path(__file__).parents[3], env=once)
+        return subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, cwd=Path(__file__).parents[3], env=once | environment
+        )
 
 
-@pytest.mark.parametrize("phase", ["snapshot", "training", "exporting", "scoring"])
-def test_kill_at_a_phase_loses_no_label_and_is_accounted_for(
-    phase: str, imagery: Path, root: Path, tmp_path: Path, free_tcp_port: int
+def test_kills_at_all_phases_lose_no_label_and_the_round_is_accounted_for(
+    imagery: Path, root: Path, tmp_path: Path, free_tcp_port: int
 ) -> None:
-    data = tmp_path / "killed"
+    data, notes = tmp_path / "killed", tmp_path / "programs.txt"
     data.mkdir()
-    process = start_process(data, imagery, free_tcp_port)
     url = f"http://127.0.0.1:{free_tcp_port}"
     acknowledged: list[int] = []
+    order = ["queued", "snapshot", "training", "evaluating", "exporting", "gate", "scoring", "promoted"]
+
+    def keep_labelling(stop: threading.Event) -> None:
+        label = {"task": "classification", "classes": ["dark"]}
+        with httpx.Client(base_url=url, timeout=PATIENCE_S) as writer:
+            while not stop.wait(LABEL_PAUSE_S):
+                scene, number = divmod(len(acknowledged), 900)  # a sample takes 1,000 annotators
+                body = label | {"path": f"scene_{scene:03d}.tif", "annotator": f"annotator {number}"}
+                try:
+                    response = writer.post("/campaigns/demo/labels", json=body)
+                except httpx.HTTPError:
+                    return
+                acknowledged.extend(response.json()["label_ids"])
+
+    process = start_process(data, imagery, free_tcp_port, **forking(notes))
     try:
-        with Client(url) as client:
-            client.wait_until_live()
-        with httpx.Client(base_url=url, timeout=PATIENCE_S) as http:
-            prepare(http, root)
-            http.post("/campaigns/demo/rounds", json={})
-            stop = threading.Event()
-
-            def keep_labelling() -> None:
-                label = {"task": "classification", "classes": ["dark"]}
-                with httpx.Client(base_url=url, timeout=PATIENCE_S) as writer:
-                    while not stop.wait(LABEL_PAUSE_S):
-                        scene, number = divmod(len(acknowledged), 900)  # a sample takes 1,000 annotators
-                        body = label | {"path": f"scene_{scene:03d}.tif", "annotator": f"annotator {number}"}
-                        try:
-                            response = writer.post("/campaigns/demo/labels", json=body)
-                        except httpx.HTTPError:
-                            return
-                        acknowledged.extend(response.json()["label_ids"])
-
-            labelling = threading.Thread(target=keep_labelling)
-            labelling.start()
-            order = ["queued", "snapshot", "training", "evaluating", "exporting", "gate", "scoring", "promoted"]
-            wait_for(lambda: order.index(state_of(http)) >= order.index(phase))
-            children = children_of(process.pid)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            stop.set()
-            labelling.join()
-        wait_for(lambda: not any(Path(f"/proc/{child}/cmdline").exists() for child in children))
-
-        process = start_process(data, imagery, free_tcp_port)
+        for number, phase in enumerate(("snapshot", "training", "exporting", "scoring")):
+            with Client(url) as client, httpx.Client(base_url=url, timeout=PATIENCE_S) as http:
+                client.wait_until_live()
+                if number == 0:
+                    prepare(http, root)
+                    http.post("/campaigns/demo/rounds", json={})
+                stop, known = threading.Event(), len(acknowledged)
+                labelling = threading.Thread(target=keep_labelling, args=(stop,))
+                labelling.start()
+                wait_for(lambda phase=phase, http=http: order.index(state_of(http)) >= order.index(phase))
+                wait_for(lambda known=known: len(acknowledged) > known)
+                children = [program.pid for program in forks(notes) if program.parent == process.pid]
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                stop.set()
+                labelling.join()
+            wait_for(lambda children=children: not any(Path(f"/proc/{child}").exists() for child in children))
+            process = start_process(data, imagery, free_tcp_port, **forking(notes))
         with Client(url) as client, httpx.Client(base_url=url, timeout=PATIENCE_S) as http:
             client.wait_until_live()
             wait_for(lambda: state_of(http) == "promoted")
             entry = http.get("/campaigns/demo/rounds/1").json()
             went_on = [event["detail"] for event in entry["history"] if event["state"] == "queued"][1:]
+            assert went_on
             assert all("the service ended while the round was" in detail for detail in went_on)
             assert set(acknowledged) <= {label["label_id"] for label in all_labels(http)}
             assert http.get("/health/ready").json()["models"] == {"demo": "v1"}

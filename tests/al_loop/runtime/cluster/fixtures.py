@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -16,6 +17,7 @@ from al_loop.runtime.cluster.config import NAMESPACE, RayConfig
 from al_loop.runtime.cluster.executor import RayExecutor
 from al_loop.runtime.executor import Executor
 from models.progress import ProgressLine
+from tests.data.forked_programs import forking, forks
 from tests.waiting import PATIENCE_S
 
 STORE_BYTES = 80_000_000
@@ -29,10 +31,16 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 class Machines:
     """A head and its workers, which may be lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, notes: Path) -> None:
+        """Start them.
+
+        Args:
+            notes: File for the programs of the machines, which are forks; see `forking`.
+        """
         from ray.cluster_utils import Cluster  # here: two seconds
 
         self._head: dict[str, Any] = self._sizes(0) | {"include_dashboard": False, **UNWATCHED}
+        self._notes = notes
         self.cluster = Cluster(initialize_head=True, head_node_args=self._head)
         self.workers: list[Any] = []
         self.refill()
@@ -43,8 +51,9 @@ class Machines:
 
     def refill(self) -> None:
         """Two workers."""
-        while len(self.workers) < 2:
-            self.workers.append(self.cluster.add_node(**self._sizes(1)))
+        with patch.dict(os.environ, forking(self._notes)):
+            while len(self.workers) < 2:
+                self.workers.append(self.cluster.add_node(**self._sizes(1)))
 
     def lose(self, worker: Any) -> None:
         """A worker's machine dies."""
@@ -62,6 +71,10 @@ class Machines:
             for worker in self.workers
             if any(process.process.pid in ancestors for some in worker.all_processes.values() for process in some)
         )
+
+    def worker_of_rank(self, rank: int) -> Any:
+        """The worker with the latest program of a rank."""
+        return self.worker_of(next(fork.parent for fork in reversed(forks(self._notes)) if fork.rank == str(rank)))
 
     def programs(self) -> list[str]:
         """Names of the programs that are at work or wait for a machine."""
@@ -109,11 +122,11 @@ def s3() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def cluster(s3: str) -> Iterator[Machines]:
+def cluster(s3: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     """One for all tests of a process, as it takes ten seconds of processor time to start. It knows where S3 is."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["RAY_memory_monitor_refresh_ms"] = "0"  # noqa: SIM112  # others' memory is no reason to kill ours
-    found = Machines()
+    found = Machines(tmp_path_factory.mktemp("machines") / "programs.txt")
     yield found
     found.cluster.shutdown()
 

@@ -1,13 +1,14 @@
 """One network trained by two machines of a real Ray cluster."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from safetensors import safe_open
 
+from al_loop.runtime.cluster.config import DriverSpec, RayConfig, Training
 from al_loop.runtime.executor import read_output
 from al_loop.runtime.processes import ProcessFailedError, run_supervised
 from models.card import Evaluation, ModelCard, ModelConfig, TrainConfig
@@ -33,19 +34,6 @@ def lay_snapshot(root: Path, **changes: Any) -> Path:
 def value_of(out: Path) -> float:
     [entry] = read_output(out / "evaluation.json", Evaluation).candidate
     return entry.value
-
-
-def program_of_rank(rank: int) -> int | None:
-    """The process of a worker's program."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            variables = (folder / "environ").read_bytes().split(b"\0")
-            command = (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"models.train" in command and f"RANK={rank}".encode() in variables and int(folder.name) != os.getpid():
-            return int(folder.name)
-    return None
 
 
 def test_round_of_two_machines_is_as_good_as_that_of_this_one(
@@ -74,10 +62,8 @@ def test_worker_lost_in_training_costs_what_came_after_the_checkpoint(
     wait_for((checkpoint / CHECKPOINT_FILE).exists)
     with safe_open(checkpoint / CHECKPOINT_FILE, "pt") as file:
         kept = json.loads(file.metadata()["rest"])["step"]
-    second = program_of_rank(1)
-    assert second is not None
     told = len(run.lines)
-    machines.lose(machines.worker_of(second))
+    machines.lose(machines.worker_of_rank(1))
     machines.refill()
     run.end()
     steps = [line.done for line in run.lines[told:] if line.phase == "training"]
@@ -99,8 +85,18 @@ def test_failure_of_all_workers_is_the_sentence_of_one_and_is_not_tried_again(
     assert "\n" not in str(caught.value)
 
 
-def test_quick_round_is_not_shared(machines: Machines, make_executor: MakeExecutor, tmp_path: Path):
-    snapshot = lay_snapshot(tmp_path, train=TrainConfig(device="cpu", candidates="quick"), model=ModelConfig())
-    run = Run(make_executor(machines.address, train_workers=2), "models.train", [str(snapshot)], tmp_path / "out")
-    run.end()
-    assert not read_output(tmp_path / "out" / "card.json", ModelCard).remarks
+def test_quick_round_is_not_shared(tmp_path: Path):
+    from al_loop.runtime.cluster.driver import _together  # here: it imports Ray
+
+    def told(snapshot: Path) -> bytes | None:
+        spec = DriverSpec(
+            config=RayConfig(address="head:6379", data=str(tmp_path), train_workers=2), submission_id="al-loop-1",
+            module="models.train", arguments=[str(snapshot)], directory=str(tmp_path / "out"), version="1",
+        )  # fmt: skip
+        return _together(spec, "jobs/1")
+
+    quick = lay_snapshot(tmp_path, train=TrainConfig(device="cpu", candidates="quick"), model=ModelConfig())
+    assert told(quick) is None
+    deep = told(lay_snapshot(tmp_path))
+    assert deep is not None
+    assert msgspec.json.decode(deep, type=Training).workers == 2

@@ -65,16 +65,14 @@ def test_deepness_refuses_a_task_that_it_does_not_know(tmp_path: Path) -> None:
 
 def test_client_of_eotdl_ingests_a_model(eotdl: Eotdl, tmp_path: Path) -> None:
     out = folder(tmp_path / "made", "v1", eotdl=True, said=Attribution(licence="Apache-2.0"))
-    eotdl.run(f"from eotdl.models import ingest_model; ingest_model({str(out)!r})")
+    staging = f"stage_model('here', path={str(tmp_path / 'staged')!r}, assets=True)"  # at once: it starts for seconds
+    eotdl.run(f"from eotdl.models import ingest_model, stage_model; ingest_model({str(out)!r}); {staging}")
     (entry,) = eotdl.api.entries.values()
     assert entry["metadata"]["license"] == "Apache-2.0"
     names = {name.split("/", 1)[1] for name in eotdl.api.files}
     assert names == {"v1_model.onnx", "v1_card.json", "catalog.v1.parquet"}
     stored = eotdl.api.files["id-0/v1_model.onnx"]
     assert stored == (tmp_path / "made/models/v1/model.onnx").read_bytes()
-    eotdl.run(
-        f"from eotdl.models import stage_model; stage_model('here', path={str(tmp_path / 'staged')!r}, assets=True)"
-    )
     staged = tmp_path / "staged/here/v1_model.onnx"
     session = onnxruntime.InferenceSession(staged.read_bytes(), providers=["CPUExecutionProvider"])
     assert session.get_inputs()[0].name == "image"

@@ -1,6 +1,7 @@
 """Workers that train one network together: their shares of the batches, and a whole run that torchrun starts."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from models.training.data.batches import TrainingBatches
 from models.training.data.dataset import ChipReader, read_samples
 from models.training.data.statistics import estimate_statistics
 from models.training.running.workers import ALONE, Workers, join_workers
+from tests.data.forked_programs import forking
 from tests.models.training.fixtures import CLASSIFICATION, TINY_MODEL, split_of, write_chips, write_snapshot
 
 DEEP = TrainConfig(epochs=20, batch_size=8, device="cpu", candidates="deep")
@@ -94,10 +96,11 @@ def test_two_workers_train_a_model_and_its_card_says_so(tmp_path: Path):
     snapshot, _ = lay(tmp_path)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     ended = subprocess.run(
-        [*torchrun, "-m", "models.train", str(snapshot), "--out", str(tmp_path / "out")],
-        capture_output=True, text=True, timeout=400, check=False,
+        [*torchrun, "-m", "tests.data.fork", "models.train", str(snapshot), "--out", str(tmp_path / "out")],
+        cwd=tmp_path, env=os.environ | forking(tmp_path / "programs.txt"), capture_output=True, text=True, timeout=400,
+        check=False,
     )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode == 0, ended.stderr + (tmp_path / "log.txt").read_text()
     card = json.loads((tmp_path / "out" / "card.json").read_bytes())
     assert card["remarks"] == ["trained by 2 workers, each on its share of batches of 8"]
     assert card["evaluation"]["candidate"][0]["value"] > 0.5  # a third is chance
