@@ -5,8 +5,9 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Request
 from litestar.concurrency import sync_to_thread
 from litestar.config.cors import CORSConfig
 from litestar.types import Middleware
@@ -29,6 +30,7 @@ from service.log import HEADER, RequestLog
 from service.metrics.requests import Metrics, MetricsMiddleware
 from service.openapi.document import openapi_config
 from service.requests.json_bodies import ApiRequest
+from service.requests.parameters import check_not_repeated
 from service.requests.rates import LabelRate
 from service.routes.advice import AdviceController
 from service.routes.agreement import AgreementController
@@ -148,7 +150,7 @@ def build_routes(origins: list[str], max_upload_mb: int, tracing: Sequence[Middl
         dependencies=WORKBENCH,
         lifespan=[_lifespan],
         exception_handlers={Exception: answer_error},
-        before_request=check_annotator,
+        before_request=_check_request,
         middleware=[
             *tracing,
             MetricsMiddleware(),
@@ -164,6 +166,11 @@ def build_routes(origins: list[str], max_upload_mb: int, tracing: Sequence[Middl
         logging_config=None,  # the command line sets logging up; a library must not
         openapi_config=openapi_config(),
     )
+
+
+async def _check_request(request: Request[Any, Any, Any]) -> None:
+    await check_annotator(request)
+    check_not_repeated(request)
 
 
 @asynccontextmanager

@@ -87,7 +87,7 @@ async def check_annotator(request: Request[Any, Any, Any]) -> None:
     annotators = request.app.state.loop.store.annotators
     annotators.spelling_of(identity.name)  # whoever types it otherwise first does not decide how it is recorded
     spelled = annotators.known_spelling
-    named = [request.query_params.get(ANNOTATOR)]
+    named = request.query_params.getall(ANNOTATOR, [])
     if request.route_handler.parsed_data_field is not None and await request.body():
         body = await request.json()
         named += [getattr(entry, ANNOTATOR, None) for entry in (body if isinstance(body, list) else [body])]

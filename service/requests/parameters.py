@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+from litestar import Request
 from litestar.params import PathParameter, QueryParameter
 
 from al_loop.domain.labels import NAME_PATTERN
@@ -27,6 +28,17 @@ Newest = Annotated[
 """For `newest`."""
 Moment = Annotated[str | None, QueryParameter(format="date-time")]
 """For `read_moment`: Litestar would take a number for a time, too."""
+
+
+def check_not_repeated(request: Request[Any, Any, Any]) -> None:
+    """Refuse a parameter of a query that was sent twice: no route takes several, and programs differ in which counts.
+
+    Raises:
+        InvalidValueError: One was.
+    """
+    given = request.query_params
+    if (repeated := next((name for name in given if len(given.getall(name)) > 1), None)) is not None:
+        raise InvalidValueError(repeated[:100], "was sent more than once; send it once")
 
 
 def read_moment(name: str, text: str | None) -> datetime | None:

@@ -116,13 +116,16 @@ def test_commands_act_for_the_person_of_the_token_or_else_for_the_account(office
         ("POST", "/campaigns/demo/leases/skip", {"annotator": "Bert", "sample_ids": [1]}),
         ("GET", "/campaigns/demo/leases?annotator=Bert", None),
         ("DELETE", "/campaigns/demo/labels/1?annotator=Bert", None),
+        ("DELETE", "/campaigns/demo/labels/1?annotator=Anna&annotator=Bert", None),
+        ("DELETE", "/campaigns/demo/labels/1?annotator=Bert&annotator=Anna", None),
     ],
 )
 def test_person_acts_for_nobody_else_on_any_route(office: Office, method: str, path: str, body: Any) -> None:
     answer = office.send("Anna", method, path, json=body)
     assert answer.status_code == 403, answer.text
     assert "'Bert'" in answer.json()["detail"]
-    assert office.send("Bert", method, path, json=body).status_code != 403
+    if "Anna" not in path:
+        assert office.send("Bert", method, path, json=body).status_code != 403
 
 
 def test_shared_tokens_and_operators_name_whom_they_act_for(office: Office) -> None:

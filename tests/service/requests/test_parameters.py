@@ -6,6 +6,7 @@ import pytest
 
 from al_loop.errors import InvalidValueError
 from service.requests.parameters import read_moment
+from tests.e2e.campaigns import Http
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,11 @@ def test_what_is_no_moment_is_refused_with_the_name(text: str) -> None:
 def test_moment_is_read_in_utc() -> None:
     assert read_moment("as_of", "2026-01-31T12:00:00+02:00") == datetime(2026, 1, 31, 10, tzinfo=UTC)
     assert read_moment("as_of", None) is None
+
+
+@pytest.mark.parametrize("query", ["limit=1&limit=2", "limit=null&limit=null", "x=1&limit=2&x=1", "token=a&token=b"])
+def test_parameter_that_is_sent_twice_is_refused_by_name(http: Http, query: str) -> None:
+    answer = http.get(f"/campaigns?{query}")
+    assert answer.status_code == 400
+    assert "was sent more than once" in answer.text
+    assert http.get("/campaigns?other=2").status_code == 200
