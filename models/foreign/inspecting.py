@@ -1,6 +1,6 @@
 """Looks at an ONNX file from elsewhere without running it, and refuses what a service must not run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +14,15 @@ from models.foreign.declaration import ForeignCard, Layout, Meaning
 
 MOST_BYTES = 2**31 - 1
 """Of a file: protobuf takes no more, and nor do uploads."""
+MOST_DEPTH = 100
+"""Of functions that call functions."""
 OPSETS = range(9, 27)
 """Versions of ONNX's operators that are taken; ONNX Runtime has the last word."""
 STANDARD = ("", "ai.onnx")
 WITHOUT_END = ("Loop", "Scan")
 """Operators that may run for any time, depending on their input."""
+MOST_NODES = 2**18
+"""Once functions are put in place of their calls: each that calls the next twice doubles them."""
 MOST_VALUES = 2**28
 """Of one constant or one declared shape: a GiB of float32."""
 DTYPES: dict[int, str] = {
@@ -72,6 +76,7 @@ def inspect(file: Path, card: ForeignCard) -> Inspected:
         model = onnx.load_model_from_string(file.read_bytes())
         functions = bool(model.functions)
         _check_tensors(model)
+        _check_functions(model)
         model = onnx.inliner.inline_local_functions(model) if functions else model
         _check_operators(model)
         onnx.checker.check_model(model)
@@ -198,6 +203,30 @@ def _tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
             if attribute.HasField("t"):
                 yield attribute.t
             yield from attribute.tensors
+
+
+def _check_functions(model: onnx.ModelProto) -> None:
+    """Refuse functions that would grow beyond all bounds when they are put in place of their calls."""
+    bodies = {(entry.domain, entry.name): entry.node for entry in model.functions}
+    sizes: dict[tuple[str, str], int] = {}
+
+    def size(nodes: Iterable[onnx.NodeProto], callers: frozenset[tuple[str, str]]) -> int:
+        if len(callers) > MOST_DEPTH:
+            raise ForeignModelError(f"its functions call each other more than {MOST_DEPTH} deep")
+        total = 0
+        for node in nodes:
+            key = (node.domain, node.op_type)
+            if key in callers:
+                raise ForeignModelError(f"the function {node.op_type!r} calls itself")
+            if key in bodies and key not in sizes:
+                sizes[key] = size(bodies[key], callers | {key})
+            inner = [graph for attribute in node.attribute for graph in (attribute.g, *attribute.graphs) if graph.node]
+            total += sizes.get(key, 1) + sum(size(graph.node, callers) for graph in inner)
+        if total > MOST_NODES:
+            raise ForeignModelError(f"the graph has {total:,} operators with its functions; {MOST_NODES:,} are taken")
+        return total
+
+    size(model.graph.node, frozenset())
 
 
 def _check_tensors(model: onnx.ModelProto) -> None:

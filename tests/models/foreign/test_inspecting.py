@@ -1,6 +1,7 @@
 """Files that a service must not run are refused before anything of them runs, with the reason."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,25 @@ def test_weights_that_are_also_inputs_are_none(tmp_path: Path) -> None:
     model.graph.input.add().CopyFrom(helper.make_tensor_value_info("kernel", FLOAT, np.shape(weight)))
     file.write_bytes(model.SerializeToString())
     assert inspected(file).input == "x"
+
+
+@pytest.mark.parametrize(
+    ("calls", "depth", "reason"),
+    [(2, 60, "operators with its functions"), (1, 150, "more than 100 deep"), (0, 1, "calls itself")],
+)
+def test_functions_that_grow_beyond_bounds(tmp_path: Path, calls: int, depth: int, reason: str) -> None:
+    """A few kilobytes that would become 2^60 operators."""
+    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("f", 1)]
+    functions = []
+    for number in range(depth):
+        inner = "F0" if calls == 0 else f"F{number + 1}" if number + 1 < depth else None
+        domain, kind = ("f", inner) if inner else ("", "Relu")
+        names = ["a", *(f"t{place}" for place in range(max(1, calls) - 1)), "b"]
+        nodes = [helper.make_node(kind, [one], [other], domain=domain) for one, other in pairwise(names)]
+        functions.append(helper.make_function("f", f"F{number}", ["a"], ["b"], nodes, opsets))
+    taken, given = (helper.make_tensor_value_info(name, FLOAT, [None, 3, None, None]) for name in ("image", "mask"))
+    graph = helper.make_graph([helper.make_node("F0", ["image"], ["mask"], domain="f")], "g", [taken], [given])
+    model = helper.make_model(graph, functions=functions, opset_imports=opsets, ir_version=8)
+    file = tmp_path / "model.onnx"
+    file.write_bytes(model.SerializeToString())
+    refused(file, reason)
