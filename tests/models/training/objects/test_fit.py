@@ -15,6 +15,7 @@ from models.manifest import read_manifest
 from models.registry import ModelRegistry
 from models.train import main
 from models.training.incumbent import load_incumbent
+from models.training.objects import fit
 from tests.models.training.fixtures import TINY_MODEL, split_of, write_snapshot
 
 PLACE = {"driver": "GTiff", "crs": "EPSG:32631", "transform": rasterio.Affine(10, 0, 500_000, 0, -10, 0)}
@@ -125,8 +126,10 @@ def test_quick_round_finds_objects_in_chips_and_scenes_and_is_measured(tmp_path:
     ids=["the quick one trained further", "a network of its own"],
 )
 def test_deep_round_with_partial_labels_of_two_tasks_answers_both(
-    tmp_path: Path, model: ModelConfig, recipe: TrainConfig
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: ModelConfig, recipe: TrainConfig
 ) -> None:
+    for name in ("STEPS", "MORE_STEPS"):  # what a quick round finds is measured above
+        monkeypatch.setattr(fit, name, 20)
     folder = snapshot(tmp_path, [CLASSES, DETECTION], model=model, train=recipe)
     card, predictor = trained(folder, tmp_path / "out")
     assert card.parity.differences.keys() == {"embedding", "classification", "detection"}
