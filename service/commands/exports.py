@@ -127,6 +127,8 @@ def _write(
     """Write what the service answers to a file, or unpack it into a folder."""
     check_writable(out)
     check_not_there(out, force)
+    if not out.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {out.absolute().parent}; make it first", param_hint="--out")
     shown = console(stderr=True)
     with connect(service, token) as client, tempfile.TemporaryFile(dir=out.absolute().parent) as file:
         fetch(client, file)

@@ -32,6 +32,11 @@ def test_data_set_is_written_as_a_folder_and_can_be_imported(
     assert (tmp_path / "land.zip").read_bytes()[:2] == b"PK"
 
 
+def test_folder_that_is_missing_is_named(on_land: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert on_land("export", "land", "--format", "geojson", "--out", str(tmp_path / "none" / "a.geojson")) == 2
+    assert f"there is no folder {tmp_path / 'none'}; make it first" in capfd.readouterr().err
+
+
 def test_options_of_data_sets_go_with_their_formats(on_land: Run, tmp_path: Path) -> None:
     assert on_land("export", "land", "--copy", "--out", str(tmp_path / "a.geojson")) == 2
     out = tmp_path / "land"
