@@ -42,7 +42,7 @@ def check_campaign(
         if not least <= len(spec.classes) <= most:
             raise InvalidValueError(
                 f"{path}.classes",
-                f"{spec.task} needs {least} to {most} classes, got {len(spec.classes)}",
+                f"{spec.task} needs at least {least} classes and at most {most}, got {len(spec.classes)}",
             )
         for index, label in enumerate(spec.classes):
             if not label.strip():
