@@ -29,15 +29,19 @@ Newest = Annotated[
 Moment = Annotated[str | None, QueryParameter(format="date-time")]
 """For `read_moment`: Litestar would take a number for a time, too."""
 
+MAY_REPEAT = frozenset({"author"})
+"""Parameters of which a request may have several."""
+
 
 def check_not_repeated(request: Request[Any, Any, Any]) -> None:
-    """Refuse a parameter of a query that was sent twice: no route takes several, and programs differ in which counts.
+    """Refuse a parameter of a query that was sent twice, but those that may be: programs differ in which counts.
 
     Raises:
         InvalidValueError: One was.
     """
     given = request.query_params
-    if (repeated := next((name for name in given if len(given.getall(name)) > 1), None)) is not None:
+    once = (name for name in given if name not in MAY_REPEAT)
+    if (repeated := next((name for name in once if len(given.getall(name)) > 1), None)) is not None:
         raise InvalidValueError(repeated[:100], "was sent more than once; send it once")
 
 
