@@ -7,6 +7,7 @@ fetches `http://` and `/vsicurl/` and opens local paths, and rasterio holds the 
 text: codes are looked up by authority, WKT goes to the WKT parser, and the rest is refused.
 """
 
+import math
 import re
 from functools import lru_cache
 
@@ -120,36 +121,26 @@ def transform_points(source: CRS, target: CRS, points: NDArray[np.float64]) -> N
         if _names_grids(crs.wkt):
             raise NoPlaceError("it names a grid file by its path, which is not looked at")
     finite = (np.abs(points) < _MOST_COORDINATE).all(axis=1)  # neither infinite nor NaN
-    if (reach := _reach_of_sinusoidal(source.wkt)) is not None:
-        south, north = reach
-        finite &= (points[:, 1] >= south) & (points[:, 1] <= north)
+    if source.is_geographic:  # PROJ refuses a latitude beyond a pole each time anew, not 20 times
+        finite &= _is_latitude(source, points[:, 1])
     moved = np.full(points.shape, np.inf)
     moved[finite] = _transform(source, target, points[finite])
     moved[~np.isfinite(moved).all(axis=1)] = np.inf
+    if target.is_geographic:  # where a sinusoidal grid goes on beyond the poles
+        moved[~_is_latitude(target, moved[:, 1])] = np.inf
     return moved
 
 
+def _is_latitude(crs: CRS, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which latitudes of a geographic CRS, in its unit, lie on Earth."""
+    return np.asarray(np.abs(values) * math.degrees(crs.units_factor[1]) <= 90.0 + _LATITUDE_SLACK)
+
+
+_LATITUDE_SLACK = 1e-9
+"""Degrees by which rounding may put a pole beyond itself."""
 _MOST_COORDINATE = 1e12
 """Beyond it nothing lies on Earth, in whatever unit. GDAL brings a longitude of Web Mercator back turn by turn, which
 never ends where a turn is less than the last digit of the coordinate."""
-
-
-_QUARTER_MERIDIAN_M = 10_020_000.0
-"""Equator to pole on any ellipsoid of the Earth, rounded up."""
-
-
-@lru_cache(maxsize=1024)
-def _reach_of_sinusoidal(wkt: str) -> tuple[float, float] | None:
-    """Least and greatest y on Earth, in units of a sinusoidal projection, as that of MODIS is; None of other CRSs.
-
-    Of these alone PROJ reports every point beyond the poles, not 20, so that each would be tried by a call of its own:
-    four seconds for the grid over an image.
-    """
-    if "Sinusoidal" not in wkt:
-        return None
-    crs = CRS.from_wkt(wkt)
-    unit, middle = float(crs.linear_units_factor[1]), float(crs.to_dict().get("y_0", 0.0))
-    return (middle - _QUARTER_MERIDIAN_M) / unit, (middle + _QUARTER_MERIDIAN_M) / unit
 
 
 @lru_cache(maxsize=1024)

@@ -223,9 +223,10 @@ def _is_plausible(
     """
     steps = np.array([[0.0, 0.0], [pixel[0], 0.0], [0.0, pixel[1]]])
     longitude, latitude = np.radians(transform_points(crs, CRS.from_epsg(4326), point + steps)).T
-    across = np.cos(latitude)
-    here, east, north = np.stack([across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)], axis=1)
-    ground = float(np.linalg.norm(np.cross(east - here, north - here))) * _EARTH_RADIUS_M**2
+    with np.errstate(invalid="ignore"):  # a neighbour without a place has no ground
+        across = np.cos(latitude)
+        here, east, north = np.stack([across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)], axis=1)
+        ground = float(np.linalg.norm(np.cross(east - here, north - here))) * _EARTH_RADIUS_M**2
     if not ground >= _LEAST_GROUND * pixel[0] * pixel[1] * crs.linear_units_factor[1] ** 2:
         return False
     area = _area_of_use(crs_name(crs) or "")

@@ -186,6 +186,14 @@ def test_sinusoidal_points_up_to_the_poles_have_a_place_and_none_beyond_has(defi
     assert not np.isfinite(placed[3:]).any()
 
 
+@pytest.mark.filterwarnings("error")
+def test_pixel_whose_neighbour_has_no_place_gives_no_warning():
+    bounds, problem = location(CRS.from_epsg(3035), [16_564_370.0, -214.0, -2.0, 1.0, -1.0, 0.0], 2, 2)
+
+    assert bounds is None
+    assert "outside of what its CRS" in problem
+
+
 CRSS = [CRS.from_epsg(code) for code in (4326, 4269, 4807, 3857, 3832, 32660, 32601, 3413, 3031, 3035, 4978, 6933)] + [
     CRS.from_string(text) for text in (GEOSTATIONARY, "+proj=sinu +R=6371007.181", "+proj=robin", "+proj=moll")
 ]
