@@ -25,6 +25,7 @@ from tests.data.made_once import made_once
 from tests.data.order import longest_first
 from tests.data.ports import free_port
 from tests.data.reused_routes import reusing_routes
+from tests.data.tiers import LONGEST, mark
 from tests.waiting import PATIENCE_S
 
 pytest_plugins = [  # a module before those that import it
@@ -67,43 +68,10 @@ Http = TestClient[Litestar]
 
 START_PROGRAM = processes.start_program
 
-SLOW_FIXTURES = {  # a running service or SCANEO, a browser, a training
-    "start_service", "http", "open_desk", "chromium", "nginx", "scaneo_home", "trained_run", "pretrained_run",
-    "shared_data", "machines", "eotdl_python", "geodeep",
-}  # fmt: skip
-SLOW_FILES = (  # whole runs: trainings, simulations, servers, processes that are killed, examples, pages
-    "tests/e2e", "tests/examples", "tests/service/access", "tests/service/commands", "tests/service/page",
-    "tests/service/routes", "tests/service/test_cli.py", "tests/test_docs.py", "tests/test_packaging.py",
-    "tests/al_loop/runtime/test_processes.py", "tests/al_loop/scoring/test_refit", "tests/al_loop/simulation",
-    "tests/al_loop/campaigns/importing/test_import_to_training.py", "tests/al_loop/store/test_crash.py",
-    "tests/al_loop/store/test_older_data_directory.py", "tests/al_loop/training/test_rounds.py",
-    "tests/models/tasks/test_adding_a_task.py", "tests/models/test_pretrain.py", "tests/models/test_score_pool.py",
-    "tests/models/test_train.py", "tests/models/training/pixels/test_examples.py",
-    "tests/models/training/test_export.py", "tests/models/training/test_incumbent.py",
-    "tests/models/training/test_quick.py", "tests/models/training/running/test_workers.py::test_two_workers",
-    "tests/service/limits/test_network.py",
-    "tests/service/openapi/test_schemathesis.py",
-    # Each more than five seconds of processor time.
-    "tests/al_loop/quality/test_savings.py::test_interval_covers", "tests/al_loop/scoring/test_frozen_encoder.py",
-    "tests/al_loop/store/test_pool_index.py::TestPointIndexMachine",
-    "tests/al_loop/store/test_pool_index.py::TestPoolIndexMachine",
-    "tests/test_architecture.py::test_import_does_not_load",
-)  # fmt: skip
-
-LONGEST = (  # minutes each, together in one worker: what is begun last is waited for, and one Ray cluster is enough
-    ("tests/al_loop/runtime/cluster",),
-    ("tests/service/routes/test_rounds.py", "tests/service/routes/test_comparisons.py", "tests/service/limits"),
-    ("tests/examples", "tests/e2e", "tests/models/training/objects", "tests/models/training/running"),
-    ("tests/service/access", "tests/service/page", "tests/al_loop/simulation"),
-)
-
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark as `slow` what `make test-fast` leaves out, and let each worker begin with some of what takes longest."""
-    for item in items:
-        fixtures = set(getattr(item, "fixturenames", ()))
-        if fixtures & SLOW_FIXTURES or item.nodeid.startswith(SLOW_FILES):
-            item.add_marker("slow")
+    """Mark what `make test-fast` and `make test` leave out; each worker begins with some of what takes longest."""
+    mark(items)
     items[:] = longest_first(items, LONGEST, workers=getattr(config, "workerinput", {}).get("workercount", 1))
 
 

@@ -15,7 +15,14 @@ PICTURES = Path(__file__).parents[3] / "test-artefacts"
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Path of the system's browser."""
-    return program("chromium-headless-shell", "chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", install_s=600)
+    return program(
+        "chromium-headless-shell",
+        "chromium-headless-shell",
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        install_s=600,
+    )
 
 
 @pytest.fixture(scope="session")

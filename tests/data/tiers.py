@@ -1,0 +1,68 @@
+"""Which tests run when: `make test-fast`, `make test`, and all of them in CI by `make test-all`."""
+
+from collections.abc import Iterable
+
+import pytest
+
+SLOW_FIXTURES = {  # a running service or SCANEO, a browser, a training
+    "start_service", "http", "open_desk", "chromium", "nginx", "scaneo_home", "trained_run", "pretrained_run",
+    "shared_data", "machines", "eotdl_python", "geodeep",
+}  # fmt: skip
+SLOW_FILES = (  # whole runs: trainings, simulations, servers, processes that are killed, examples, pages
+    "tests/e2e", "tests/examples", "tests/service/access", "tests/service/commands", "tests/service/page",
+    "tests/service/routes", "tests/service/test_cli.py", "tests/test_docs.py", "tests/test_packaging.py",
+    "tests/al_loop/runtime/test_processes.py", "tests/al_loop/scoring/test_refit", "tests/al_loop/simulation",
+    "tests/al_loop/campaigns/importing/test_import_to_training.py", "tests/al_loop/store/test_crash.py",
+    "tests/al_loop/store/test_older_data_directory.py", "tests/al_loop/training/test_rounds.py",
+    "tests/models/tasks/test_adding_a_task.py", "tests/models/test_pretrain.py", "tests/models/test_score_pool.py",
+    "tests/models/test_train.py", "tests/models/training/pixels/test_examples.py",
+    "tests/models/training/test_export.py", "tests/models/training/test_incumbent.py",
+    "tests/models/training/test_quick.py", "tests/models/training/running/test_workers.py::test_two_workers",
+    "tests/service/limits/test_network.py", "tests/al_loop/runtime/cluster", "tests/models/training/objects",
+    "tests/models/training/networks/test_tuned.py", "tests/models/training/running/test_checkpoints.py",
+    "tests/al_loop/serving/exporting/test_model_folder.py", "tests/models/inference/scenes/test_run.py",
+    # Each more than a second of processor time.
+    "tests/al_loop/campaigns/importing/test_recognise.py::test_any_folder", "tests/models/heads/test_linear_head",
+    "tests/al_loop/campaigns/importing/test_mask_pairs.py::test_any_mask", "tests/deploy/test_alerts.py",
+    "tests/al_loop/campaigns/imagery/test_labelled.py::test_reserve_and_pool_never", "tests/service/test_log.py",
+    "tests/al_loop/campaigns/scenes/test_windowing.py::test_scene_of_too_many",
+    "tests/al_loop/campaigns/test_check_label.py::test_ten_thousand", "tests/al_loop/domain/test_line_places.py",
+    "tests/al_loop/domain/test_geojson.py::test_10_000", "tests/al_loop/quality/test_confident_learning.py",
+    "tests/al_loop/quality/test_savings.py", "tests/al_loop/scoring/test_frozen_encoder.py",
+    "tests/al_loop/store/tables/test_imports.py::test_importing_twice", "tests/al_loop/store/test_pool_index.py::Test",
+    "tests/al_loop/store/test_store_model.py", "tests/al_loop/training/triggers/test_month.py",
+    "tests/models/geo/test_lines.py::test_a_scribble", "tests/models/rasters/test_crs.py::test_rasterio_itself",
+    "tests/test_architecture.py::test_import_does_not_load",
+)  # fmt: skip
+
+THOROUGH = (  # up to minutes each, and of most of them a cheaper test shows the heart
+    "tests/al_loop/runtime/cluster/test_alone.py::test_head_that_is_killed",
+    "tests/al_loop/runtime/cluster/test_blind_machine.py", "tests/al_loop/runtime/cluster/test_restart.py",
+    "tests/al_loop/runtime/cluster/test_program.py::test_pretraining", "tests/al_loop/runtime/cluster/test_shards.py",
+    "tests/al_loop/runtime/cluster/test_together.py", "tests/al_loop/simulation/test_run.py",
+    "tests/al_loop/simulation/fast/test_pixels.py", "tests/e2e/test_scaneo_in_browser.py", "tests/examples",
+    "tests/models/training/objects/test_fit.py::test_deep_round",
+    "tests/models/training/running/test_checkpoints.py::test_training_that_was_cut_off_twice",
+    "tests/models/training/running/test_workers.py::test_two_workers", "tests/service/limits/test_full_disk.py::test_round",
+    "tests/service/openapi/test_schemathesis.py", "tests/service/page/test_layout.py",
+    "tests/service/page/test_start.py::test_page_fits", "tests/service/routes/test_comparisons.py::test_models_trained",
+    "tests/service/routes/test_lineage.py::test_deep_round", "tests/service/routes/test_unusual_input.py::test_classes_beyond",
+    "tests/test_packaging.py::test_wheel_runs",
+)  # fmt: skip
+"""Left out by `make test`, run by CI (`make test-all`)."""
+
+LONGEST = (  # minutes each, together in one worker: what is begun last is waited for, and one Ray cluster is enough
+    ("tests/al_loop/runtime/cluster",),
+    ("tests/service/routes/test_rounds.py", "tests/service/routes/test_comparisons.py", "tests/service/limits"),
+    ("tests/examples", "tests/e2e", "tests/models/training/objects", "tests/models/training/running"),
+    ("tests/service/access", "tests/service/page", "tests/al_loop/simulation"),
+)
+
+
+def mark(items: Iterable[pytest.Item]) -> None:
+    """Mark tests as `slow`, which `make test-fast` leaves out, and as `thorough`, which `make test` leaves out, too."""
+    for item in items:
+        if item.nodeid.startswith(THOROUGH):
+            item.add_marker("thorough")
+        if item.nodeid.startswith(SLOW_FILES + THOROUGH) or set(getattr(item, "fixturenames", ())) & SLOW_FIXTURES:
+            item.add_marker("slow")
