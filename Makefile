@@ -8,13 +8,15 @@ DATA ?=
 SEED ?= 1
 EXAMPLES ?= 20
 OUT ?= demo-out
+TESTS ?=
+WORKERS ?= 4
 LOCK := --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --quiet
 
 # Bytecode saves ten seconds at each start of a training process.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help vendor venv demo test test-fast test-only collect lint format types docs bench fuzz cli-docs async-client wheel lock clean
+.PHONY: help vendor venv demo test test-all test-fast test-only collect lint format types docs bench fuzz cli-docs async-client wheel lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,15 +34,18 @@ venv: $(VENV)/installed ## Make .venv with everything pinned in requirements*.lo
 demo: venv ## Run the whole loop with a simulated annotator (DATA=dir: on a labelled folder).
 	$(BIN)/python -m service.demo $(if $(DATA),--data $(DATA)) --out $(OUT)
 
-test: venv ## Lint, type check, documentation and all tests.
+test: venv ## Lint, type check, documentation and tests, but for those that take minutes (TESTS=all: these, too).
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint types docs collect
 	@$(MAKE) --no-print-directory test-only
+
+test-all: ## All that CI runs.
+	@$(MAKE) --no-print-directory test TESTS=all
 
 test-fast: lint ## Lint, and the tests that start no service, browser or training.
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow"
 
-test-only: venv ## The tests alone.
-	$(BIN)/python -m pytest -q -n 4 --dist worksteal
+test-only: venv ## The tests alone (TESTS=all: all of them).
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(if $(filter all,$(TESTS)),,-m "not thorough")
 
 collect: venv # Each worker of a first run would compile tests and packages anew, all at the same time.
 	@$(BIN)/python -m pytest -q --collect-only > $(VENV)/collected.txt 2>&1 || { cat $(VENV)/collected.txt; exit 1; }

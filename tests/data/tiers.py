@@ -43,11 +43,11 @@ THOROUGH = (  # up to minutes each, and of most of them a cheaper test shows the
     "tests/al_loop/simulation/fast/test_pixels.py", "tests/e2e/test_scaneo_in_browser.py", "tests/examples",
     "tests/models/training/objects/test_fit.py::test_deep_round",
     "tests/models/training/running/test_checkpoints.py::test_training_that_was_cut_off_twice",
-    "tests/models/training/running/test_workers.py::test_two_workers", "tests/service/limits/test_full_disk.py::test_round",
-    "tests/service/openapi/test_schemathesis.py", "tests/service/page/test_layout.py",
+    "tests/models/training/running/test_workers.py::test_two_workers", "tests/service/openapi/test_schemathesis.py",
+    "tests/service/limits/test_full_disk.py::test_round", "tests/service/page/test_layout.py",
     "tests/service/page/test_start.py::test_page_fits", "tests/service/routes/test_comparisons.py::test_models_trained",
-    "tests/service/routes/test_lineage.py::test_deep_round", "tests/service/routes/test_unusual_input.py::test_classes_beyond",
-    "tests/test_packaging.py::test_wheel_runs",
+    "tests/service/routes/test_lineage.py::test_deep_round", "tests/test_packaging.py::test_wheel_runs",
+    "tests/service/routes/test_unusual_input.py::test_classes_beyond",
 )  # fmt: skip
 """Left out by `make test`, run by CI (`make test-all`)."""
 

@@ -15,14 +15,8 @@ PICTURES = Path(__file__).parents[3] / "test-artefacts"
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Path of the system's browser."""
-    return program(
-        "chromium-headless-shell",
-        "chromium-headless-shell",
-        "chromium",
-        "chromium-browser",
-        "google-chrome",
-        install_s=600,
-    )
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")  # the first is the lightest
+    return program("chromium-headless-shell", *names, install_s=600)
 
 
 @pytest.fixture(scope="session")
