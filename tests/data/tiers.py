@@ -33,6 +33,17 @@ SLOW_FILES = (  # whole runs: trainings, simulations, servers, processes that ar
     "tests/al_loop/store/test_store_model.py", "tests/al_loop/training/triggers/test_month.py",
     "tests/models/geo/test_lines.py::test_a_scribble", "tests/models/rasters/test_crs.py::test_rasterio_itself",
     "tests/test_architecture.py::test_import_does_not_load",
+    # Together a minute of processor time.
+    "tests/al_loop/campaigns/exporting/test_boxes.py", "tests/al_loop/campaigns/imagery/test_checking.py",
+    "tests/al_loop/campaigns/imagery/test_copies.py", "tests/al_loop/campaigns/overlaying/test_plan.py",
+    "tests/al_loop/campaigns/scenes/test_windowing.py", "tests/al_loop/client/test_operators.py",
+    "tests/al_loop/querying/test_sampler_skips.py", "tests/al_loop/querying/test_sampler_spread.py",
+    "tests/al_loop/runtime/test_executor.py", "tests/al_loop/scoring/test_served_probabilities.py",
+    "tests/al_loop/serving/test_model_server.py", "tests/al_loop/store/test_migrations.py",
+    "tests/al_loop/test_scheduler.py", "tests/al_loop/training/test_snapshot.py",
+    "tests/al_loop/upkeep/test_backup.py", "tests/models/pictures/test_levels.py",
+    "tests/models/tasks/detection/test_matching.py", "tests/models/test_metrics.py",
+    "tests/models/training/running/test_workers.py",
 )  # fmt: skip
 
 THOROUGH = (  # up to minutes each, and of most of them a cheaper test shows the heart
