@@ -22,6 +22,8 @@ _GRID_POINTS = 129
 """Points along each axis where an image reaches beyond what its CRS covers, as a full disk does into space."""
 _MOST_OVERSHOOT_DEG = 5.0
 """A global grid may reach one pixel beyond the poles, and no further than this."""
+_ROUNDING = 1e-6
+"""Share of a pixel by which sums of its size differ from what they stand for, as float32 grids' do."""
 _MOST_LONGITUDE_DEG = 360.0
 """Largest longitude of an image's middle: -180..180 and 0..360 are both in use."""
 _FAR = 1.001e7
@@ -82,7 +84,7 @@ def location(crs: CRS | None, transform: list[float] | None, width: int, height:
     Edges are densified before they are reprojected. Left > right means that the raster crosses the date line; a raster
     around a pole spans all longitudes. A rotated raster is bounded by its envelope in its own CRS. Of a raster that
     reaches beyond what its CRS covers (the full disk of a geostationary satellite), the part that has a place counts.
-    Degrees that reach less than a pixel beyond a pole are cut off there, and longitudes from 180 to 360 are wrapped.
+    Degrees that reach up to a pixel beyond a pole are cut off there, and longitudes from 180 to 360 are wrapped.
 
     Args:
         crs: CRS of the raster.
@@ -131,15 +133,15 @@ def _of_degrees(crs: CRS, envelope: tuple[float, float, float, float], pixel: tu
     left, bottom, right, top = (value * unit for value in envelope)
     across, down = (min(side * unit, _MOST_OVERSHOOT_DEG) for side in pixel)
     if (
-        bottom < -90.0 - down
-        or top > 90.0 + down
+        not _is_within(bottom, top, 90.0, down)
         or right - left > 360.0 + 2 * across
         or abs(left + right) / 2 > _MOST_LONGITUDE_DEG
     ):
+        cause = _guess((left, bottom, right, top), pixel[1] * unit)
         return Location(
             None,
             f"its coordinates ({left:.8g} to {right:.8g}, {bottom:.8g} to {top:.8g}) are no degrees of longitude and "
-            f"latitude, which its CRS {_short(crs)} says they are; perhaps they are metres: give it its true CRS",
+            f"latitude, which its CRS {_short(crs)} says they are; {cause}",
         )
     bottom, top = max(bottom, -90.0), min(top, 90.0)
     everywhere = right - left >= 360.0
@@ -152,6 +154,32 @@ def _of_degrees(crs: CRS, envelope: tuple[float, float, float, float], pixel: tu
     if not np.isfinite(placed).all():
         return Location(None, f"its coordinates cannot be brought to longitude and latitude from its CRS {_short(crs)}")
     return Location(_around(placed), None)
+
+
+def _is_within(low: float, high: float, most: float, beyond: float) -> bool:
+    """Whether a range of degrees ends at +-`most`, or up to `beyond` further, whatever the rounding of its sums."""
+    return max(-low, high) - most <= beyond * (1.0 + _ROUNDING)
+
+
+def _guess(envelope: tuple[float, float, float, float], down: float) -> str:
+    """What is wrong with coordinates that are no longitudes and latitudes, and what to do about it.
+
+    Args:
+        envelope: Left, bottom, right, top as if in degrees.
+        down: Height of a pixel in the same unit.
+    """
+    left, bottom, right, top = envelope
+    beyond = max(-bottom, top) - 90.0
+    if max(map(abs, envelope)) > 2 * _MOST_LONGITUDE_DEG:
+        return "perhaps they are metres: give it its true CRS"
+    if _is_within(left, right, 90.0, 0.0) and _MOST_OVERSHOOT_DEG < beyond <= 90.0:
+        return "perhaps longitude and latitude are swapped: correct its transform"
+    if 0 < beyond < 90.0:
+        return (
+            f"they pass a pole by {beyond:.4g} degrees, {beyond / down:.4g} rows, where one row is cut off: correct "
+            "its transform or, if they are metres, give it its true CRS"
+        )
+    return "correct its transform or give it its true CRS"
 
 
 def _of_projected(

@@ -78,7 +78,10 @@ NORTH_UP = [10.0, 0.0, 500_000.0, 0.0, -10.0, 4_650_000.0]
         (CRS.from_wkt(MARS), [0.001, 0.0, 10.0, 0.0, -0.001, 20.0], "'Mars 2000' has no way"),
         (CRS.from_wkt(MOON), [0.001, 0.0, 10.0, 0.0, -0.001, 20.0], "'Moon' has no way"),
         (CRS.from_epsg(4326), NORTH_UP, "perhaps they are metres"),
-        (CRS.from_epsg(4326), [10.0, 0.0, 0.0, 0.0, -10.0, 90.0], "perhaps they are metres"),
+        (CRS.from_epsg(4326), [10.0, 0.0, 0.0, 0.0, -10.0, 90.0], "give it its true CRS"),
+        (CRS.from_epsg(4326), [0.05, 0.0, 10.0, 0.0, -0.05, 90.1], "pass a pole by 0.1 degrees, 2 rows,"),
+        (CRS.from_epsg(4326), [0.05, 0.0, 10.0, 0.0, 0.05, -90.15], "pass a pole by 0.15 degrees, 3 rows,"),
+        (CRS.from_epsg(4326), [0.1, 0.0, 41.0, 0.0, -0.1, 129.5], "perhaps longitude and latitude are swapped"),
         (CRS.from_epsg(4269), NORTH_UP, "perhaps they are metres"),
         (CRS.from_epsg(4326), [0.1, 0.0, 500.0, 0.0, -0.1, 40.0], "are no degrees"),
         (CRS.from_epsg(32630), [10.0, 0.0, 5e7, 0.0, -10.0, 5e7], "outside of what its CRS EPSG:32630 covers"),
@@ -129,6 +132,22 @@ def test_longitudes_are_wrapped_and_overshoots_cut_off(crs, transform, size, exp
 
     assert problem is None
     assert bounds == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize("rows", [181, 361, 721, 1801, 2161, 3601])
+@pytest.mark.parametrize("beyond", [0.5, 1.0], ids=["pixel centres on the poles", "a whole pixel"])
+@pytest.mark.parametrize("left", [-180.0, 0.0])
+@pytest.mark.parametrize("south_up", [False, True])
+def test_global_grid_that_passes_the_poles_by_up_to_a_pixel_is_cut_there(rows, beyond, left, south_up):
+    """As of ERA5, 721 rows of a quarter of a degree: the outermost pixel centres are the poles."""
+    side = 180.0 / (rows - 1)
+    for step in (side, float(np.float32(side))):  # some write their steps with 7 digits
+        up = step if south_up else -step
+        top = math.copysign(90.0 + beyond * step, -up)
+        transform = [step, 0.0, left - step / 2, 0.0, up, top]
+        found = location(CRS.from_epsg(4326), transform, 2 * (rows - 1), rows)
+        assert found.problem is None
+        assert found.bounds == pytest.approx([-180.0, -90.0, 180.0, 90.0], abs=side)
 
 
 def test_vertical_part_of_a_crs_does_not_matter():
