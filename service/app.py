@@ -30,7 +30,7 @@ from service.log import HEADER, RequestLog
 from service.metrics.requests import Metrics, MetricsMiddleware
 from service.openapi.document import openapi_config
 from service.requests.json_bodies import ApiRequest
-from service.requests.parameters import check_not_repeated
+from service.requests.parameters import check_no_null, check_not_repeated
 from service.requests.rates import LabelRate
 from service.routes.advice import AdviceController
 from service.routes.agreement import AgreementController
@@ -171,6 +171,7 @@ def build_routes(origins: list[str], max_upload_mb: int, tracing: Sequence[Middl
 async def _check_request(request: Request[Any, Any, Any]) -> None:
     await check_annotator(request)
     check_not_repeated(request)
+    check_no_null(request)
 
 
 @asynccontextmanager

@@ -133,6 +133,10 @@ def decide(files: Sequence[FileBands], settings: CampaignSettings, bands: Sequen
         counted = [RGB_BANDS if file.expandable else count for file, count in zip(files, counted, strict=True)]
     source_bands = Counter(counted).most_common(1)[0][0]
     alpha = any(file.stored > source_bands == count for file, count in zip(files, counted, strict=True))
+    overruled = [file for file in files if file.is_uncertain and file.stored == source_bands + 1]
+    if settings.alpha == "auto" and overruled and not alpha:  # `layout_of` believes them, as they do not fit otherwise
+        alpha = True
+        why = f"most files have {source_bands} bands, so band {source_bands + 1} of those that declare it is alpha"
     decision = BandDecision(alpha=alpha, rgb=bool(rgb8) and source_bands == RGB_BANDS, reason=why)
     return DecidedBands(source_bands, decision)
 

@@ -117,10 +117,37 @@ def _problem(description: str) -> Document:
     return {"description": description, "content": {PROBLEM_JSON: {"schema": schema}}}
 
 
+def _never_null(parameter: Document) -> None:
+    """A parameter that may be left out is no JSON: its text is never null."""
+    schema = parameter.get("schema", {})
+    values = [choice for choice in schema.get("oneOf", []) if choice != {"type": "null"}]
+    if len(values) == 1:
+        del schema["oneOf"]
+        schema |= values[0] | schema
+    if isinstance(kinds := schema.get("type"), list):
+        kinds = [kind for kind in kinds if kind != "null"]
+        schema["type"] = kinds[0] if len(kinds) == 1 else kinds
+    if "enum" in schema:
+        schema["enum"] = [value for value in schema["enum"] if value is not None]
+
+
+def _correct(operation: Document, path: str) -> None:
+    """Correct what Litestar says of every route: the form of its refusals, and bodies that may be missing."""
+    body = operation.get("requestBody", {})
+    kinds = [content.get("schema", {}).get("oneOf", []) for content in body.get("content", {}).values()]
+    if any({"type": "null"} in kind for kind in kinds):
+        body["required"] = False
+    of_litestar = operation["responses"].get("400", {}).get("content", {}).get("application/json", {})
+    if "status_code" in of_litestar.get("schema", {}).get("properties", {}) and not path.startswith("/v2"):
+        operation["responses"]["400"] = _problem("Bad request syntax or unsupported method")
+
+
 def _describe(operation: Document, method: str, path: str) -> None:
     for parameter in operation.get("parameters", []):
         if not parameter.get("description") and parameter["name"] in PARAMETERS:
             parameter["description"] = PARAMETERS[parameter["name"]]
+        _never_null(parameter)
+    _correct(operation, path)
     first = SENTENCE.match(operation.get("description", ""))
     if first:
         operation["summary"] = " ".join(first[1].split()) + (", by its version" if "/versions/" in path else "")

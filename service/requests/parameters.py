@@ -45,6 +45,21 @@ def check_not_repeated(request: Request[Any, Any, Any]) -> None:
         raise InvalidValueError(repeated[:100], "was sent more than once; send it once")
 
 
+def check_no_null(request: Request[Any, Any, Any]) -> None:
+    """Refuse the text `null` for a parameter of a query that is no text; Litestar takes it for one that was not sent.
+
+    Raises:
+        InvalidValueError: It was sent.
+    """
+    given = {name for name, text in request.query_params.multi_items() if text.lower() == "null"}
+    if not given:
+        return
+    for name, field in request.route_handler.parsed_fn_signature.parameters.items():
+        sent = getattr(field.kwarg_definition, "name", None) or name
+        if sent in given and field.is_optional and not field.has_inner_subclass_of(str):
+            raise InvalidValueError(sent, "'null' is no value; leave the parameter out")
+
+
 def read_moment(name: str, text: str | None) -> datetime | None:
     """A time of a query in UTC; None if none was sent.
 

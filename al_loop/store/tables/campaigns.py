@@ -28,6 +28,8 @@ from al_loop.store.sample_rows import ANSWERED, GIVEN_UP, LABELLED, LEASED, STAT
 from models.card import TaskSpec
 from models.scoring.spec import FEATURES, FROZEN
 
+NEVER_SEEN_NS = -1
+"""No file's modification time."""
 JSON_COLUMNS = ("tasks", "settings", "policy", "class_details", "band_decision")
 
 Campaigns = list[Campaign]
@@ -316,6 +318,7 @@ def _with_directory(connection: DuckDBPyConnection, campaign: Campaign) -> Campa
 
 
 def _set_bands(connection: DuckDBPyConnection, campaign_id: int, bands: NewBands) -> None:
+    """Store a decision; each file is looked at again at its next use, as it may have other bands by it or fit now."""
     source_bands, decision = bands
     execute(
         connection,
@@ -327,8 +330,10 @@ def _set_bands(connection: DuckDBPyConnection, campaign_id: int, bands: NewBands
     ).fetchall()
     execute(
         connection,
-        "UPDATE samples SET band_count = $source_bands WHERE campaign_id = $campaign_id",
+        """UPDATE samples SET band_count = $source_bands, modified_ns = $never, problem_ns = NULL
+        WHERE campaign_id = $campaign_id""",
         source_bands=source_bands,
+        never=NEVER_SEEN_NS,
         campaign_id=campaign_id,
     ).fetchall()
 

@@ -63,6 +63,18 @@ def test_what_is_known_otherwise_decides_before_pixels_do(tmp_path):
     assert decided(tmp_path).source_bands == 4
 
 
+def test_alpha_of_some_files_is_told_where_most_have_three_bands(tmp_path):
+    write_tagged(tmp_path, "noise", "hard")
+    for number in range(4):
+        write(tmp_path / f"rgb-{number}.tif", RGB)
+    write(tmp_path / "nir.tif", with_fourth(ALPHAS["noise"]), photometric="RGB")
+
+    source_bands, decision = decided(tmp_path)
+    assert (source_bands, decision.alpha) == (3, True)
+    assert decision.reason == "most files have 3 bands, so band 4 of those that declare it is alpha"
+    assert not decided(tmp_path, CampaignSettings(alpha="none")).decision.alpha
+
+
 def test_settings_name_the_last_band_alpha(tmp_path):
     write(tmp_path / "0.tif", with_fourth(ALPHAS["hard"], "uint16"))
     write(tmp_path / "1.tif", with_fourth(ALPHAS["hard"], "uint16"))

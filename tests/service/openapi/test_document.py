@@ -60,6 +60,21 @@ def test_every_parameter_is_described(document: Document) -> None:
     assert missing == []
 
 
+def test_parameters_are_never_null_and_refusals_are_problems(document: Document) -> None:
+    for name, operation in operations(document):
+        for entry in operation.get("parameters", []):
+            assert "null" not in str(entry["schema"]), (name, entry["name"])
+        if "400" in operation["responses"] and "/v2" not in name:
+            assert "problem" in str(operation["responses"]["400"]) or "$ref" in operation["responses"]["400"], name
+
+
+def test_body_that_may_be_missing_is_not_required(document: Document) -> None:
+    bodies = {name: operation["requestBody"] for name, operation in operations(document) if "requestBody" in operation}
+    assert not bodies["POST /webhooks/{webhook_id}/rotate"]["required"]
+    assert not bodies["POST /campaigns/{campaign}/rounds"]["required"]
+    assert bodies["POST /campaigns"]["required"]
+
+
 def test_summary_of_every_route_is_a_phrase_of_its_own_and_no_name_of_a_function(document: Document) -> None:
     summaries = [operation["summary"] for _, operation in operations(document)]
     assert [text for text in summaries if len(text.split()) < 2 or len(text) > 160 or text.endswith(".")] == []

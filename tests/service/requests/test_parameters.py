@@ -29,3 +29,13 @@ def test_parameter_that_is_sent_twice_is_refused_by_name(http: Http, query: str)
     assert answer.status_code == 400
     assert "was sent more than once" in answer.text
     assert http.get("/campaigns?other=2").status_code == 200
+
+
+@pytest.mark.parametrize("query", ["limit=null", "limit=NULL", "state=null"])
+def test_null_is_no_value_of_a_parameter_that_is_no_text(http: Http, query: str) -> None:
+    http.post("/campaigns", json={"name": "demo", "root": ".", "tasks": [{"task": "segmentation", "classes": ["a"]}]})
+    for path in ("rounds", "models", "samples"):
+        if query.startswith("limit") or path == "samples":
+            answer = http.get(f"/campaigns/demo/{path}?{query}")
+            assert answer.status_code == 400, answer.text
+    assert http.get("/campaigns/demo/samples?annotator=null").status_code == 200

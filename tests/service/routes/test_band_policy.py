@@ -68,6 +68,29 @@ def test_near_infrared_is_data_in_every_file_and_a_setting_says_otherwise(http: 
     assert opaque(http, "hard.tif").all()
 
 
+def test_images_that_do_not_fit_a_changed_setting_are_left_out_until_they_fit_again(http: Http, imagery: Path) -> None:
+    for number in range(3):
+        write(imagery / f"rgb-{number}.tif", RGB)
+    write(imagery / "rgba.tif", with_fourth(ALPHAS["hard"]), photometric="RGB", alpha="YES")
+    grey = np.stack([RGB[0], ALPHAS["hard"].astype(np.uint8)])
+    write(imagery / "grey.tif", grey, alpha="YES")
+    create(http, imagery)
+    assert register(http)["registered"] == 5
+    np.testing.assert_array_equal(opaque(http, "rgba.tif"), ALPHAS["hard"] > 0)
+
+    assert http.patch("/campaigns/demo/settings", json={"alpha": "none"}).status_code == 200
+    register(http)  # looks at all files, as a round does before it trains
+    (notice,) = [line for line in view_of(http)["notices"] if "left out" in line]
+    assert notice.startswith("2 images are damaged or gone")
+    assert "grey.tif (2 bands; the rasters of this campaign have 3)" in notice
+    assert "rgba.tif (4 bands; the rasters of this campaign have 3)" in notice
+
+    assert http.patch("/campaigns/demo/settings", json={"alpha": "auto"}).status_code == 200
+    register(http)
+    assert not [line for line in view_of(http)["notices"] if "left out" in line]
+    np.testing.assert_array_equal(opaque(http, "grey.tif"), ALPHAS["hard"] > 0)
+
+
 def test_alpha_that_would_take_a_band_away_is_refused(http: Http, imagery: Path) -> None:
     write(imagery / "a.tif", with_fourth(ALPHAS["noise"]))
     create(http, imagery, bands=[4, 1])
