@@ -20,6 +20,12 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
+def windowed_chromium() -> str:
+    """Path of a browser with settings of its own, which the headless shell has not."""
+    return program("chromium", "chromium", "chromium-browser", "google-chrome", install_s=600)
+
+
+@pytest.fixture(scope="session")
 def browser(chromium: str) -> Iterator[Browser]:
     """One browser for all tests."""
     with sync_playwright() as playwright:

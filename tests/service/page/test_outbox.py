@@ -199,7 +199,7 @@ def test_without_storage_answers_wait_in_memory_and_the_page_says_so(desk: Desk,
 
 
 def test_answers_are_sent_where_the_browser_is_set_to_block_all_site_data(
-    desk: Desk, browser: Browser, chromium: str, tmp_path: Path
+    desk: Desk, browser: Browser, windowed_chromium: str, tmp_path: Path
 ) -> None:
     """By Chromium's own setting, which denies locks as well as storage."""
     preferences = tmp_path / "profile/Default/Preferences"
@@ -208,7 +208,7 @@ def test_answers_are_sent_where_the_browser_is_set_to_block_all_site_data(
     preferences.write_text(json.dumps(blocked))
     asked = [sample["sample_id"] for sample in desk.ask(query_size=3)]
     context = browser.browser_type.launch_persistent_context(
-        tmp_path / "profile", executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        tmp_path / "profile", executable_path=windowed_chromium, args=["--no-sandbox", "--disable-gpu"]
     )
     errors: list[str] = []
     context.set_default_timeout(PATIENCE_MS)
