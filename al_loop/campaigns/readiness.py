@@ -4,10 +4,13 @@ from datetime import datetime
 
 from al_loop.campaigns.notices import counted
 from al_loop.domain.campaigns import Campaign
-from al_loop.errors import NotEnoughLabelsError
+from al_loop.errors import NotEnoughLabelsError, StoreFullError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
 from models.tasks import task_of
+
+NO_ROOM_TO_DRAW = "the test reserve cannot be drawn, as the data directory's disk is full"
+"""Holds until there is room again, whatever else changes."""
 
 
 def readiness(store: LabelStore, campaign: Campaign, now: datetime) -> NotEnoughLabelsError | None:
@@ -46,6 +49,14 @@ def readiness(store: LabelStore, campaign: Campaign, now: datetime) -> NotEnough
     labelled = [spec for spec in campaign.tasks if store.labels.answered(campaign.campaign_id, spec.task)]
     reasons = [reason for spec in labelled if (reason := _one_class_only(store, campaign, spec))]
     return NotEnoughLabelsError("; ".join(reasons), len(reasons)) if reasons else None
+
+
+def readiness_to_show(store: LabelStore, campaign: Campaign, now: datetime) -> NotEnoughLabelsError | None:
+    """`readiness` for whoever only looks: on a full disk, that the test reserve cannot be drawn is the reason."""
+    try:
+        return readiness(store, campaign, now)
+    except StoreFullError:
+        return NotEnoughLabelsError(NO_ROOM_TO_DRAW, 1)
 
 
 def _one_class_only(store: LabelStore, campaign: Campaign, spec: TaskSpec) -> str | None:

@@ -12,6 +12,7 @@ from al_loop.domain.labels import CheckedLabel, Label, LabelSource, RequestKey
 from al_loop.errors import ConflictError, LeasedError, NotFoundError
 from al_loop.store.rows import Row, among, among_ids, execute, select
 from al_loop.store.tables.imports import counted, decide_all
+from al_loop.store.tables.renewals import LeasedAnswer, doubt_answers
 from al_loop.store.tables.requests import keep_answer
 
 EVENT_COLUMNS = {
@@ -71,20 +72,27 @@ def append_all(connection: DuckDBPyConnection, appends: Sequence[Append]) -> lis
     labels = [label for entries in sent for label, decided in entries if decided.there is None]
     sources = [decided.source for entries in sent for _, decided in entries if decided.there is None]
     answered = [_answered_lease(label, leases) for label, leases in _leases_of(connection, labels)]
-    ids = iter(
-        _append(
-            connection,
-            [
-                {
-                    **{name: getattr(label, name, None) for name in EVENT_COLUMNS},
-                    "features": None if label.features is None else msgspec.json.encode(label.features).decode(),
-                    "query_id": None if lease is None else lease["query_id"],
-                    "source": source,
-                }
-                for label, lease, source in zip(labels, answered, sources, strict=True)
-            ],
-        )
+    stored_ids = _append(
+        connection,
+        [
+            {
+                **{name: getattr(label, name, None) for name in EVENT_COLUMNS},
+                "features": None if label.features is None else msgspec.json.encode(label.features).decode(),
+                "query_id": None if lease is None else lease["query_id"],
+                "source": source,
+            }
+            for label, lease, source in zip(labels, answered, sources, strict=True)
+        ],
     )
+    doubt_answers(
+        connection,
+        [
+            LeasedAnswer(label_id, label.sample_id, lease["leased_at"])
+            for label_id, label, lease in zip(stored_ids, labels, answered, strict=True)
+            if lease is not None and lease["end_reason"] != "labelled" and label.crs in (None, "pixel")
+        ],
+    )
+    ids = iter(stored_ids)
     done = _done(connection, [label for label, lease in zip(labels, answered, strict=True) if lease is not None])
     running = {
         (label.sample_id, label.annotator): lease
@@ -223,8 +231,9 @@ def _leases_of(connection: DuckDBPyConnection, labels: Sequence[CheckedLabel]) -
     sample_ids = sorted({label.sample_id for label in labels})
     rows = select(
         connection,
-        f"""SELECT lease_id, query_id, sample_id, annotator, expires_at, ended_at, end_reason, arm, unit FROM leases
-        WHERE {among("sample_id", sample_ids)} AND (ended_at IS NULL OR end_reason IN ('labelled', 'expired'))""",
+        f"""SELECT lease_id, query_id, sample_id, annotator, leased_at, expires_at, ended_at, end_reason, arm, unit
+        FROM leases WHERE {among("sample_id", sample_ids)}
+        AND (ended_at IS NULL OR end_reason IN ('labelled', 'expired'))""",
         **among_ids(sample_ids),
     )
     leases: dict[int, list[Row]] = {}

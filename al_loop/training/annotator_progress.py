@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 
-from al_loop.campaigns.readiness import readiness
+from al_loop.campaigns.readiness import readiness_to_show
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import AnnotatorProgress, ModelScore, NextRound, ScorePoint
 from al_loop.domain.samples import SampleCounts
@@ -72,7 +72,7 @@ def next_round_for_annotators(store: LabelStore, campaign: Campaign, counts: Sam
     rounds = foreground(store.rounds.list(number))
     if rounds and not rounds[-1].state.is_end:
         return NextRound(sentence=f"round {rounds[-1].number} is under way")
-    problem = readiness(store, campaign, now)
+    problem = readiness_to_show(store, campaign, now)
     short = problem is not None and _is_short(campaign, counts)
     if problem is not None and not short:
         return NextRound(sentence=TOO_FEW_IMAGES if _is_small(campaign, counts) else problem.reason)

@@ -1,6 +1,6 @@
 """What is written when the file of a sample changed: its header, its problem, doubts about its labels."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from al_loop.domain.samples import SampleHeader
-from al_loop.store.rows import Row, execute, select
+from al_loop.store.rows import Row, among, among_ids, execute, select
 from al_loop.store.sample_rows import INCOMING
 
 RENEWED = (
@@ -36,6 +36,14 @@ class RenewedFile(NamedTuple):
     """Whether it is the same image, and files beside it changed or may have: where it lies, which pixels count."""
     lost: Collection[int] = ()
     """Ids of labels in world coordinates that lie outside of it."""
+
+
+class LeasedAnswer(NamedTuple):
+    """A label in pixels or of classes that answers a lease."""
+
+    label_id: int
+    sample_id: int
+    leased_at: datetime
 
 
 def renew(connection: DuckDBPyConnection, campaign_id: int, renewals: Mapping[int, RenewedFile]) -> None:
@@ -163,6 +171,35 @@ def _doubt(
         replaced=f"the image was replaced on {now:%Y-%m-%d}",
         moved=f"the image was replaced on {now:%Y-%m-%d} by one that lies elsewhere",
     )
+
+
+def doubt_answers(connection: DuckDBPyConnection, answers: Sequence[LeasedAnswer]) -> None:
+    """Put labels in doubt whose image was replaced after it was handed out: their annotators may have seen the old one.
+
+    Once the image that was handed out is back, there is no doubt.
+    """
+    if not answers:
+        return
+    sample_ids = sorted({answer.sample_id for answer in answers})
+    replaced = select(
+        connection,
+        f"""SELECT sample_id, replaced_at, digest FROM replaced_images WHERE {among("sample_id", sample_ids)}
+        ORDER BY replaced_at""",
+        **among_ids(sample_ids),
+    )
+    for answer in answers:
+        since = (row for row in replaced if row["sample_id"] == answer.sample_id)
+        first = next((row for row in since if row["replaced_at"] > answer.leased_at), None)
+        if first is not None:
+            execute(
+                connection,
+                """INSERT INTO doubted_labels SELECT campaign_id, sample_id, $label_id, $digest, $reason FROM samples
+                WHERE sample_id = $sample_id AND digest IS DISTINCT FROM $digest""",
+                label_id=answer.label_id,
+                sample_id=answer.sample_id,
+                digest=first["digest"],
+                reason=f"the image was replaced on {first['replaced_at']:%Y-%m-%d}, while it was being labelled",
+            )
 
 
 def _believe(connection: DuckDBPyConnection, bound: Mapping[str, int], renewal: RenewedFile) -> None:

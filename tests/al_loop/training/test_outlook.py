@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import Campaign, CampaignSettings, ReserveSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
+from al_loop.errors import StoreFullError
 from al_loop.store import LabelStore
 from al_loop.training.outlook import RoundOutlook
 from tests.al_loop.store.fixtures import NOW
@@ -26,6 +29,24 @@ def test_sentence_follows_labels_and_policy_and_asking_draws_no_reserve(
     assert "1 of 5 new labels" in outlook.of(campaign).sentence
     label_store.campaigns.set_policy(campaign.campaign_id, RetrainPolicy(new_labels=9))
     assert "1 of 9 new labels" in outlook.of(label_store.campaigns.get("demo")).sentence
+
+
+def test_full_disk_before_the_reserve_is_drawn_is_told_only_while_it_is_full(
+    label_store: LabelStore, make_campaign: MakeCampaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = make_campaign(samples=20, policy=RetrainPolicy(new_labels=15))
+    spec = campaign.tasks[0]
+    given = LabelInput(path="img_00000.png", task=spec.task, annotator="ann", classes=[spec.classes[0]])
+    record_labels(label_store, campaign, [given], NOW)
+    outlook = RoundOutlook(label_store, lambda: NOW)
+    with monkeypatch.context() as full:
+
+        def refuse(*_: object) -> int:
+            raise StoreFullError("no space left on device")
+
+        full.setattr(label_store.samples, "draw_reserve", refuse)
+        assert "cannot be drawn, as the data directory's disk is full" in outlook.of(campaign).sentence
+    assert "full" not in outlook.of(campaign).sentence
 
 
 def test_labels_that_came_before_the_reserve_was_drawn_count_only_outside_of_it(

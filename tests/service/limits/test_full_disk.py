@@ -67,6 +67,8 @@ def test_full_disk_is_told_refused_and_survived(http: Http, imagery: Path, small
     assert not probe["ready"]
     assert probe["store"].endswith("is full: free space, and everything goes on by itself")
     assert http.get("/health/live").status_code == 200
+    assert http.get("/campaigns/demo").status_code == 200
+    assert http.get("/campaigns/demo/progress", params={"annotator": "before"}).status_code == 200
     assert http.get("/campaigns/demo/labels").status_code == 200
     assert http.get("/campaigns/demo/samples/1/thumbnail.png").status_code == 200
     assert sorted(labels_after_a_kill(small_disk / "data", tmp_path / "killed")) == sorted(stored)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +16,7 @@ from rasterio.crs import CRS
 
 from al_loop.campaigns.imagery import checking
 from al_loop.campaigns.imagery.checking import check_images
+from al_loop.campaigns.labelling import record_labels
 from al_loop.campaigns.notices import campaign_notices
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.labels import LabelInput
@@ -89,6 +91,32 @@ def test_labels_in_pixels_and_classes_of_a_replaced_image_are_in_doubt_until_ans
     assert any(line.startswith("2 labels in doubt, as the image was replaced") for line in notices(label_store))
     record(wet("a.tif"))
     assert [doubt.label_id for doubt in label_store.images.open_doubts(coast.campaign_id)] == [drawn]
+
+
+def test_answer_to_an_image_that_was_replaced_while_it_was_leased_is_in_doubt(
+    label_store: LabelStore, coast: Campaign, coast_root: Path, add_scenes: Add
+) -> None:
+    """Which of the two its annotator saw is not known; a scan in between had taken the new one for known."""
+    first = write_scene(coast_root / "a.tif").read_bytes()
+    write_scene(coast_root / "b.tif", 10, left_of(1))
+    numbers = add_scenes("a.tif", "b.tif")
+    open_query(label_store, coast.campaign_id, "anna", numbers)
+    replace(coast_root / "a.tif", shore=50)
+    check_images(label_store, coast, NOW + timedelta(minutes=5))
+    given = [
+        wet("a.tif"),
+        wet("b.tif"),
+        label_shore("a.tif", left_of(0)),
+        msgspec.structs.replace(drawn_label(drawn_square("water", 1, 1, 20)), annotator="bert", override_lease=True),
+    ]
+    classed, *_ = record_labels(label_store, coast, given, NOW + timedelta(minutes=9))
+    assert label_store.images.doubted(coast.campaign_id) == {classed.label_id}
+    (doubt,) = label_store.images.open_doubts(coast.campaign_id)
+    assert doubt.reason == "the image was replaced on 2026-03-01, while it was being labelled"
+    (coast_root / "a.tif").write_bytes(first)
+    move(coast_root / "a.tif", 9)
+    check_images(label_store, coast, LATER)
+    assert classed.label_id not in label_store.images.doubted(coast.campaign_id)
 
 
 def test_image_that_is_put_back_takes_its_labels_out_of_doubt(
