@@ -170,9 +170,10 @@ def _classes(campaign: Campaign, spec: TaskSpec, colours: Mapping[str, str]) -> 
 
 
 def for_annotator(answer: QueryAnswer, scaneo_url: str | None, *, told: bool = False) -> QueryAnswer:
-    """A query's answer without what tells its sources apart; `ranking` counts labels, so that it must be `told`."""
+    """A query's answer without what tells its sources apart; scores and `ranking` only where they may be `told`."""
     samples = [
-        msgspec.structs.replace(sample, reason=WHY, score=None, scaneo_url=scaneo_url) for sample in answer.samples
+        msgspec.structs.replace(sample, reason=WHY, score=sample.score if told else None, scaneo_url=scaneo_url)
+        for sample in answer.samples
     ]
     return msgspec.structs.replace(answer, samples=samples, ranking=answer.ranking if told else None)
 

@@ -43,9 +43,10 @@ class QueryController(Controller):
         """The samples to label next, leased to the annotator until `lease_expires_at`.
 
         Nobody else is offered them meanwhile, but for the share of samples that the campaign wants several answers on.
-        `ranking` says which labels the order knows of; to operators only, as its counts leave the reserve out. Every
-        sample has the same `reason`: which of them belong to the test reserve or the random control is told to
-        operators, by `GET queries/{query_id}`. An exhausted pool is answered with 200, no samples and the reason.
+        `ranking` says which labels the order knows of; to operators only, as its counts leave the reserve out, and so
+        is the `score` of a sample. Every sample has the same `reason`: which of them belong to the test reserve or the
+        random control is told to operators, by `GET queries/{query_id}`. An exhausted pool is answered with 200, no
+        samples and the reason.
         """
         answer: QueryAnswer = loop.sampler.query(
             target,

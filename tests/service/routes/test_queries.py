@@ -66,6 +66,7 @@ def test_scores_are_told_to_operators_only_as_samples_that_were_drawn_at_random_
     samples = [QuerySample(sample_id=pick.sample_id, path="a", score=pick.score, reason=pick.reason) for pick in picks]
     answer = QueryAnswer(query_id=1, lease_expires_at=None, samples=samples, reason=None, strategy=None, version=None)
     assert {(sample.score, sample.reason) for sample in for_annotator(answer, None).samples} == {(None, WHY)}
+    assert [sample.score for sample in for_annotator(answer, None, told=True).samples] == [1.25, 0.125]
 
 
 def test_operators_are_told_why_each_sample_was_chosen(campaign: Http) -> None:
