@@ -1,4 +1,4 @@
-"""Which samples are answered without help although nothing is measured with them, so that its absence tells nothing."""
+"""Which samples are answered without help although nothing is measured with them, so that its absence tells little."""
 
 from collections.abc import Sequence
 

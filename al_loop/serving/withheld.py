@@ -1,7 +1,7 @@
 """Which samples are answered unaided: without suggestions, acceptance and pictures of the model's uncertainty.
 
 All of the test reserve, gold-standard samples and open re-annotations, or what is measured with them would lean towards
-the model; and a share of all others, so that a missing suggestion tells nobody which sample is for testing.
+the model; and a share of all others, so that a missing suggestion does not tell which sample is for testing.
 """
 
 from collections import OrderedDict

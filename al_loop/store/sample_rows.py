@@ -11,6 +11,7 @@ from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
 from al_loop.domain.campaigns import BandDecision, CampaignSettings
+from al_loop.domain.labels import GOLD_STANDARD_ANNOTATOR
 from al_loop.domain.queries import SKIPS_TO_GIVE_UP
 from al_loop.domain.reserve import assign_blocks, default_block_m, draw_blocks, later_side
 from al_loop.domain.samples import LISTED_TWICE, REGISTERED_ALREADY, Registration, SampleHeader, SkippedPath
@@ -241,11 +242,16 @@ ANSWERED = "SELECT sample_id FROM current_labels WHERE campaign_id = $campaign_i
 """Samples with an answer to any task."""
 LABELLED = f"{ANSWERED} GROUP BY sample_id HAVING {EVERY_TASK}"
 """Samples with an answer to every task, by one annotator or several."""
+LABELLED_BY_PEOPLE = f"{ANSWERED} AND annotator <> '{GOLD_STANDARD_ANNOTATOR}' GROUP BY sample_id HAVING {EVERY_TASK}"
+"""The same without known answers of gold-standard samples."""
 LEASED = "SELECT sample_id FROM leases WHERE campaign_id = $campaign_id AND ended_at IS NULL AND expires_at > $now"
 STATE = f"""CASE WHEN reserve AND $tell_reserve THEN 'reserve'
-    WHEN sample_id IN ({LABELLED}) THEN 'labelled'
+    WHEN sample_id IN ({LABELLED}) AND ($tell_reserve OR sample_id IN ({LABELLED_BY_PEOPLE})) THEN 'labelled'
     WHEN sample_id IN ({LEASED}) THEN 'leased'
     ELSE 'pool' END"""
-"""Expression over `samples`: reserve (where `$tell_reserve`) before labelled before leased before pool."""
+"""Expression over `samples`: reserve (where `$tell_reserve`) before labelled before leased before pool.
+
+Where it is not told, nor is what only a known answer labels.
+"""
 GIVEN_UP = f"""SELECT sample_id FROM skips WHERE campaign_id = $campaign_id
     GROUP BY sample_id HAVING count(DISTINCT annotator) >= {SKIPS_TO_GIVE_UP}"""

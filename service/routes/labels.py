@@ -15,9 +15,9 @@ from al_loop.campaigns.labelling import record_counted, touched_notices, width_n
 from al_loop.client.answers import LabelPage, RecordedLabels
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.imports import ImportCounts
-from al_loop.domain.labels import MOST_LABELS, Label, LabelInput
+from al_loop.domain.labels import GOLD_STANDARD_ANNOTATOR, MOST_LABELS, Label, LabelInput
 from al_loop.loop import Loop
-from service.access.tokens import identity_of, requires
+from service.access.tokens import identity_of, is_operator, requires
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET, IdempotencyKey, request_key
 from service.errors import problems
@@ -85,6 +85,7 @@ class LabelController(Controller):
     @get("/labels", operation_id="listLabels", sync_to_thread=True, responses=problems(400, 401, 403, 404))
     def page(
         self,
+        request: Request[Any, Any, Any],
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
         as_of: Moment = None,
@@ -97,7 +98,8 @@ class LabelController(Controller):
         """The current labels, or those that were current at `as_of` (RFC 3339 with a time zone).
 
         `annotator`: only labels of this one; `search`: only samples with this part in their path, capitals or not;
-        `order=newest`: the last label first, as for the history of an annotator.
+        `order=newest`: the last label first, as for the history of an annotator. The known answers of gold-standard
+        samples, which are labels of the annotator `golden`, are for operators.
         """
         labels = loop.store.labels.current(
             target.campaign_id,
@@ -107,6 +109,7 @@ class LabelController(Controller):
             annotator=annotator and loop.store.annotators.known_spelling(annotator),
             search=search,
             newest_first=order == "newest",
+            gold_standard=is_operator(request),
         )
         return LabelPage(labels=labels, next_cursor=write_cursor([label.label_id for label in labels], limit))
 
@@ -116,10 +119,18 @@ class LabelController(Controller):
         sync_to_thread=True,
         responses=problems(400, 401, 403, 404),
     )
-    def history(self, sample_id: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> list[Label]:
-        """Every label event of one sample, oldest first, retractions included."""
+    def history(
+        self,
+        sample_id: PathId,
+        request: Request[Any, Any, Any],
+        target: NamedDependency[Campaign],
+        loop: NamedDependency[Loop],
+    ) -> list[Label]:
+        """Every label event of one sample, oldest first, retractions included; known answers only for operators."""
         loop.store.samples.get(target.campaign_id, sample_id)
-        return loop.store.labels.history(target.campaign_id, sample_id)
+        events = loop.store.labels.history(target.campaign_id, sample_id)
+        told = is_operator(request)
+        return [event for event in events if told or event.annotator != GOLD_STANDARD_ANNOTATOR]
 
     @delete(
         "/labels/{label_id:int}",
@@ -156,6 +167,7 @@ class LabelController(Controller):
     )
     def export(
         self,
+        request: Request[Any, Any, Any],
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
         export_format: Annotated[ExportFormat, QueryParameter(name="format")],
@@ -181,13 +193,14 @@ class LabelController(Controller):
         Boxes of a detection task also as one COCO file, or as YOLO text files (zip). `stac` and `eotdl` are a zip with
         a STAC catalogue: an item an image, whose file is named by its path on this machine (`images=reference`) or
         copied into the zip, and an item an answer, with the Label extension. `eotdl` adds the README that its client
-        asks for, with `author`, `licence` (SPDX identifier) and `source` (address that the images are from).
+        asks for, with `author`, `licence` (SPDX identifier) and `source` (address that the images are from). Known
+        answers of gold-standard samples are in it for operators only.
         """
         name = target.name + FILE_ENDINGS[export_format]
         said = Attribution(authors=tuple(author or ()), licence=licence, source=source)
         options = DataSetOptions(copy_images=images == "copy", said=said)
         return Stream(
-            export_campaign(loop.store, target, export_format, options),
+            export_campaign(loop.store, target, export_format, options, gold_standard=is_operator(request)),
             media_type=MEDIA_TYPES[export_format],
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )

@@ -11,6 +11,7 @@ from litestar.response import Stream
 from al_loop.campaigns.register import register_paths, register_scan
 from al_loop.client.answers import SamplePage
 from al_loop.domain.campaigns import Campaign, RegistrationReport
+from al_loop.domain.labels import GOLD_STANDARD_ANNOTATOR
 from al_loop.domain.samples import SampleState
 from al_loop.errors import InvalidValueError
 from al_loop.loop import Loop
@@ -77,12 +78,15 @@ class SampleController(Controller):
         """A page of samples, by id.
 
         `search`: a part of the path, capitals or not; `labelled_by`: samples with a current label of this annotator.
-        With `annotator`, and for all but operators, samples of the test reserve have the state that others have, and
-        `score` is null.
+        With `annotator`, and for all but operators, samples of the test reserve have the state that others have,
+        known answers of gold-standard samples do not count, and `score` is null.
         """
         told = annotator is None and is_operator(request)
         if sample_state == "reserve" and not told:
             raise InvalidValueError("state", "which samples belong to the test reserve is told to operators only")
+        labelled_by = labelled_by and loop.store.annotators.known_spelling(labelled_by)
+        if labelled_by == GOLD_STANDARD_ANNOTATOR and not told:
+            raise InvalidValueError("labelled_by", "which samples have a known answer is told to operators only")
         samples = loop.store.samples.page(
             target.campaign_id,
             state=sample_state,
@@ -91,7 +95,7 @@ class SampleController(Controller):
             version=target.current_version,
             now=loop.clock(),
             search=search,
-            labelled_by=labelled_by and loop.store.annotators.known_spelling(labelled_by),
+            labelled_by=labelled_by,
             tell_reserve=told,
         )
         if not told:

@@ -17,14 +17,21 @@ _OF_SCENES: tuple[ExportFormat, ...] = ("scaneo", "geojson", "stac", "eotdl")
 
 
 def export_campaign(
-    store: LabelStore, campaign: Campaign, export_format: ExportFormat, options: DataSetOptions | None = None
+    store: LabelStore,
+    campaign: Campaign,
+    export_format: ExportFormat,
+    options: DataSetOptions | None = None,
+    *,
+    gold_standard: bool = True,
 ) -> Iterator[bytes]:
     """The current labels as blocks of bytes; the file is complete before the first block is given out.
+
+    Without `gold_standard` known answers are left out, as annotators are not told which samples have one.
 
     Raises:
         InvalidValueError: The campaign has no labels of the kind that the format holds, or a wrong option.
     """
-    labels = list(_current(store, campaign))
+    labels = list(_current(store, campaign, gold_standard))
     samples = store.samples.get_many(campaign.campaign_id, {label.sample_id for label in labels})
     headers: dict[int, SampleHeader] = {**samples}
     if export_format in _OF_SCENES:  # the others have a row, or an image, for each answer
@@ -39,9 +46,9 @@ def export_campaign(
     return _blocks(target)
 
 
-def _current(store: LabelStore, campaign: Campaign) -> Iterator[Label]:
+def _current(store: LabelStore, campaign: Campaign, gold_standard: bool) -> Iterator[Label]:
     after = 0
-    while page := store.labels.current(campaign.campaign_id, as_of=None, limit=PAGE, after=after):
+    while page := store.labels.current(campaign.campaign_id, limit=PAGE, after=after, gold_standard=gold_standard):
         yield from page
         after = page[-1].label_id
 

@@ -10,7 +10,7 @@ import numpy as np
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
-from al_loop.domain.labels import CheckedLabel, Label, RequestKey
+from al_loop.domain.labels import GOLD_STANDARD_ANNOTATOR, CheckedLabel, Label, RequestKey
 from al_loop.domain.queries import SourceLabel
 from al_loop.errors import CrowdedError
 from al_loop.store.database import Database
@@ -161,6 +161,7 @@ class LabelTable:
         annotator: str | None = None,
         search: str = "",
         newest_first: bool = False,
+        gold_standard: bool = True,
     ) -> list[Label]:
         """Current labels by id: one of each (sample, task, annotator) that has one.
 
@@ -173,6 +174,7 @@ class LabelTable:
             annotator: Only labels of this one; None: all.
             search: A part of the sample's path, capitals or not.
             newest_first: Descending ids.
+            gold_standard: Whether known answers are among them, the labels of `GOLD_STANDARD_ANNOTATOR`.
         """
         rows = self._database.read(
             f"""SELECT newest.*, path FROM (
@@ -182,6 +184,7 @@ class LabelTable:
             ) newest JOIN samples USING (sample_id)
             WHERE (label_id > $after AND NOT $newest_first OR $newest_first AND (label_id < $after OR $after = 0))
             AND ($annotator IS NULL OR annotator = $annotator) AND contains(lower(path), lower($search))
+            AND annotator IS DISTINCT FROM $hidden
             ORDER BY label_id {"DESC" if newest_first else "ASC"}
             LIMIT coalesce($limit, 9223372036854775807)""",
             campaign_id=campaign_id,
@@ -192,6 +195,7 @@ class LabelTable:
             annotator=annotator,
             search=search,
             newest_first=newest_first,
+            hidden=None if gold_standard else GOLD_STANDARD_ANNOTATOR,
         )
         return [to_label(row) for row in rows]
 

@@ -150,6 +150,32 @@ def test_gold_standard_is_named_to_operators_only(campaign: Http) -> None:
         assert "scene_000.tif" not in campaign.get(path).text
 
 
+def test_known_answers_are_for_operators_so_that_annotators_cannot_tell_which_samples_check_them(
+    campaign: Http,
+) -> None:
+    change = {"query": {"golden": ["scene_000.tif"]}}
+    assert campaign.patch("/campaigns/demo/settings", json=change, headers=OPS).status_code == 200
+    numbers = {entry["path"]: entry["sample_id"] for entry in campaign.get("/campaigns/demo/samples").json()["samples"]}
+    number = numbers["scene_000.tif"]
+    for sample_id, annotator in ((number, "golden"), (numbers["scene_001.tif"], "ann")):
+        body = {"sample_id": sample_id, "task": "classification", "annotator": annotator, "classes": ["dark"]}
+        assert campaign.post("/campaigns/demo/labels", json=body, headers=OPS).status_code == 201
+    routes = ("labels", f"samples/{number}/labels", "samples?state=labelled", "export?format=geojson")
+    for path in routes:
+        assert "scene_000.tif" in campaign.get(f"/campaigns/demo/{path}", headers=OPS).text
+        told = campaign.get(f"/campaigns/demo/{path}")
+        assert told.status_code == 200
+        assert "scene_000.tif" not in told.text
+        assert ("scene_001.tif" in told.text) == (path != routes[1])
+    assert campaign.get("/campaigns/demo/labels?annotator=golden").json()["labels"] == []
+    assert campaign.get("/campaigns/demo/samples?labelled_by=Golden").status_code == 400
+    states = {entry["path"]: entry["state"] for entry in campaign.get("/campaigns/demo/samples").json()["samples"]}
+    assert (states["scene_000.tif"], states["scene_001.tif"]) == ("pool", "labelled")
+    answer = {"sample_id": number, "task": "classification", "annotator": "ann", "classes": ["dark"]}
+    assert campaign.post("/campaigns/demo/labels", json=answer).status_code == 201
+    assert "scene_000.tif" in campaign.get("/campaigns/demo/samples?state=labelled").text
+
+
 def test_rounds_do_not_tell_annotators_where_the_reserve_is(campaign: Http) -> None:
     loop = campaign.app.state.loop
     number = loop.store.campaigns.get("demo").campaign_id
