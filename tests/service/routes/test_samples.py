@@ -38,6 +38,17 @@ def scenes(folder: Path) -> None:
     make_scene(folder / "dateline.tif", width=120, height=100, **DATE_LINE)
 
 
+def turned_scenes(folder: Path) -> None:
+    """Scenes whose rows do not run from north to south: at the pole, rotated, from south to north."""
+    make_scene(folder / "polar.tif", crs="EPSG:3413", origin=(-20_000.0, 15_000.0), gsd_m=500, width=80, height=60)
+    for name, transform in (
+        ("rotated.tif", rasterio.Affine(8.0, 6.0, 500_000.0, 6.0, -8.0, 4_600_000.0)),
+        ("south-up.tif", rasterio.Affine(10.0, 0.0, 500_000.0, 0.0, 10.0, 4_600_000.0)),
+    ):
+        with rasterio.open(make_scene(folder / name, width=70, height=48), "r+") as dataset:
+            dataset.transform = transform
+
+
 def samples_of(http: Http) -> dict[str, int]:
     listed = http.get("/campaigns/demo/samples").json()["samples"]
     return {sample["path"]: sample["sample_id"] for sample in listed}
@@ -54,6 +65,7 @@ def png(content: bytes) -> np.ndarray:
 @pytest.mark.parametrize("tasks", [("segmentation",), ("classification",)])
 def test_uncertainty_lies_on_the_image_and_regions_on_earth(serve_scenes: Serve, imagery: Path, tasks: Any) -> None:
     scenes(imagery)
+    turned_scenes(imagery)
     http = serve_scenes(tasks)
     for path, sample_id in samples_of(http).items():
         answer = fetch(http, sample_id, "uncertainty.tif")
@@ -121,7 +133,8 @@ def check_regions(path: str, collection: dict[str, Any], http: Http) -> None:
         assert feature["properties"]["area_m2"] > 0
         for part in getattr(geometry, "geoms", [geometry]):
             assert part.exterior.is_ccw
-            assert part.bounds[2] - part.bounds[0] < 1  # nothing runs around the Earth
+            if path != "polar.tif":
+                assert part.bounds[2] - part.bounds[0] < 1  # nothing runs around the Earth
 
 
 @pytest.mark.parametrize("tasks", [("segmentation",), ("classification",)])
