@@ -35,9 +35,13 @@ export function drawingActions(api, getTools) {
   const sayThinned = ({ thinned }) => toast(`This outline had very many corners; it was smoothed by at most ${thinned} px.`);
   const usualTool = () => (isBoxed(activeTask()) ? "box" : "brush");
   const paint = () => state.paint ?? classesOf(activeTask())[0]?.name;
+  let given = null; // the tool that came with a class: its own key, pressed next, keeps it
 
   return {
-    area: (area) => act((drawing) => drawing.add(area, paint())),
+    area: (area) => {
+      given = null;
+      act((drawing) => drawing.add(area, paint()));
+    },
     erase: (area) => act((drawing) => drawing.erase(area)),
     reshape: (id, area) => act((drawing) => drawing.reshape(id, area)),
     choose: (column, row) => {
@@ -66,7 +70,9 @@ export function drawingActions(api, getTools) {
     },
     tool: (name) => {
       if (!drawn() || (isBoxed(activeTask()) && name !== "box")) return;
-      change({ tool: state.tool === name ? null : name });
+      const kept = given === name;
+      given = null;
+      change({ tool: state.tool === name && !kept ? null : name });
     },
     fill: () => act((drawing) => drawing.fill(paint())),
     deleteRegion: () => act((drawing) => {
@@ -77,7 +83,9 @@ export function drawingActions(api, getTools) {
     }),
     /** Paint with a class; a chosen region becomes that class. */
     paint: (name) => {
-      change({ paint: name, tool: state.tool ?? (getTools().chosen === null ? usualTool() : null) });
+      const tool = state.tool ?? (getTools().chosen === null ? usualTool() : null);
+      given = state.tool === null ? tool : given;
+      change({ paint: name, tool });
       act((drawing) => {
         const { chosen } = getTools();
         const region = drawing.regions.find((one) => one.id === chosen);

@@ -128,7 +128,8 @@ def test_box_is_dragged_or_clicked_at_two_corners_and_the_picture_stays_where_it
 
 def test_brush_eraser_polygon_undo_and_redo(desk: Desk) -> None:
     page = desk.page
-    page.keyboard.press("d")
+    page.keyboard.press("1")  # takes up the brush
+    page.keyboard.press("d")  # keeps it
     drag(page, (10, 32), (54, 32))
     expect(page.locator(".legend-bar li")).to_have_count(2)
     stroked = shares(page)
