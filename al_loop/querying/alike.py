@@ -39,10 +39,8 @@ def alike(
     candidates = candidates[candidates != sample_id]
     positions, scored = positions_of(candidates, scores.sample_ids)
     candidates = candidates[scored]
-    similarity = _cosine(
-        scores.table[scores.rows[positions]].astype(np.float32),
-        scores.table[scores.rows[places[0]]].astype(np.float32),
-    )
+    vectors = scores.table[scores.rows[positions]].astype(np.float32)
+    similarity = _cosine(vectors, scores.table[scores.rows[places[0]]].astype(np.float32))
     best = np.argsort(-similarity, kind="stable")[:limit]
     sample_ids = candidates[best].tolist()
     return [
@@ -57,12 +55,8 @@ def _answerable(index: PoolIndex, annotator: str, blind: Collection[int]) -> Ids
     with index.lock:
         free = (index.state == 0) & ~np.isin(index.sample_ids, np.array([*blind], np.int64))
         free[list(index.skipped.get(annotator, ()))] = False
-        own = [
-            position
-            for position, held in index.holders.items()
-            if held.keys() == {annotator} and index.state[position] & LEASED
-        ]
-        free[own] = True
+        held = index.holders.items()
+        free[[at for at, by in held if by.keys() == {annotator} and index.state[at] & LEASED]] = True
         return np.asarray(index.sample_ids[free])
 
 
