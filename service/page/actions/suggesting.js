@@ -7,6 +7,7 @@ import { activeTask, change, isDrawn, isPointed, openLeases, state, selectedLeas
 import { drawingOf, kindOf, setDrawing } from "../draw/actions.js";
 
 const AHEAD = 2;
+const SLOW_MS = 500;
 
 /** Actions about suggestions; `fetch` gets those that come with the lease. */
 export function suggestingActions(api, pictures) {
@@ -30,12 +31,16 @@ export function suggestingActions(api, pictures) {
       const lease = selectedLease();
       if (!lease) return;
       if (isPointed(lease)) return void toast("Points are answered without a suggestion.");
+      const isThere = () => state.selected === lease.sample_id; // who has moved on is told nothing of the image before
+      const waiting = setTimeout(() => isThere() && toast("The model is being asked."), SLOW_MS);
       try {
         await ask(lease);
-        if (isDrawn(activeTask())) change({ overlay: "suggestion" });
+        if (isThere() && isDrawn(activeTask())) change({ overlay: "suggestion" });
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        toast(error.isOffline ? "No suggestion now: the service does not answer." : error.message, "problem");
+        if (isThere()) toast(error.isOffline ? "No suggestion now: the service does not answer." : error.message, "problem");
+      } finally {
+        clearTimeout(waiting);
       }
     },
 

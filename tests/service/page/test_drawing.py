@@ -193,6 +193,7 @@ def test_all_background_is_confirmed_first(desk: Desk) -> None:
     page.keyboard.press("n")
     expect(page.get_by_role("dialog")).to_contain_text("saved as background")
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
     assert desk.labels() == []
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()
@@ -266,6 +267,32 @@ def test_regions_of_a_suggestion_are_edited_and_saved_as_ones_own(desk: Desk) ->
     page.keyboard.press("Enter")
     expect(page.locator(".finished")).to_be_visible()
     assert {name: area.area for name, area in areas(only_label(desk)).items()} == {"field": pytest.approx(2048)}
+
+
+def test_slow_suggestion_is_announced_and_leaves_the_next_image_alone(desk: Desk) -> None:
+    page, waiting = desk.page, []
+    desk.ask(query_size=1)
+    page.route(
+        re.compile(r"/campaigns/demo$"),
+        lambda route: route.fulfill(json=route.fetch().json() | {"current_model": {"version": "v1"}}),
+    )
+    page.route(re.compile(r"/learning-curve"), lambda route: route.fulfill(json={"points": []}))
+    page.route(re.compile(r"/suggest\?"), lambda route: waiting.append(route))
+    desk.open()
+    expect(page.get_by_role("button", name="Suggest g")).to_be_enabled()
+    page.keyboard.press("g")
+    expect(page.locator("#toasts")).to_contain_text("The model is being asked.")
+    page.keyboard.press("j")
+    expect(page.locator(".rank")).to_contain_text("2 of 2")
+    regions = {"type": "FeatureCollection", "features": []}
+    waiting[0].fulfill(
+        json=[{"prediction_id": 7, "task": "segmentation", "shares": {"field": 0.5}, "regions": regions}]
+    )
+    page.keyboard.press("k")
+    expect(page.locator("[data-part=suggestion]")).to_contain_text("field 50 %")
+    page.keyboard.press("j")
+    expect(page.locator(".rank")).to_contain_text("2 of 2")
+    expect(page.locator(".note")).to_be_hidden()
 
 
 def test_polygon_of_50000_corners_is_smoothed_and_saved(desk: Desk) -> None:
