@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import hypothesis
 import pytest
+from _pytest.assertion.rewrite import AssertionRewritingHook
 from litestar import Litestar
 from litestar.testing import TestClient
 
@@ -67,6 +68,13 @@ SHARED = Path(os.environ.get("AL_LOOP_SHARED", ROOT.parent / "shared" / "data"))
 Http = TestClient[Litestar]
 
 START_PROGRAM = processes.start_program
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Empty the loader of test modules at the end: PyTorch keeps some, and with them all bindings would leak."""
+    for finder in sys.meta_path:
+        if isinstance(finder, AssertionRewritingHook):
+            config.add_cleanup(vars(finder).clear)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
