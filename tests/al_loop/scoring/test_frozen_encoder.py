@@ -72,7 +72,7 @@ def test_embedding_goes_on_where_it_was_killed(
     monkeypatch.setattr("al_loop.scoring.pool_scorer.PART_SAMPLES", 4)
     layout = DataLayout(tmp_path / "data")
     campaign = make_campaign(tasks=[TaskSpec(task="classification", classes=["dark", "bright"])])
-    register_paths(label_store, campaign, write_pool(tmp_path, 10, size=32), NOW)
+    register_paths(label_store, campaign, write_pool(tmp_path, 30, size=32), NOW)
     campaign = label_store.campaigns.get(campaign.name)
     told: list[tuple[int, int]] = []
 
@@ -92,7 +92,9 @@ def test_embedding_goes_on_where_it_was_killed(
         score(PoolScorer(label_store, layout, lambda: NOW, threads=1), kill_in_the_second_part)
     embeddings = EmbeddingStore(layout.scores(campaign.folder))
     first = embeddings.load(FROZEN)
-    assert (len(first.sample_ids), told[-1][1]) == (4, 10)
+    kept = len(first.sample_ids)
+    assert kept in range(4, 30, 4)  # whole parts; the program may be further when the kill reaches it
+    assert told[-1][1] == 30
     told.clear()
     sentences: list[str] = []
 
@@ -102,12 +104,12 @@ def test_embedding_goes_on_where_it_was_killed(
         sentences.append("" if shown is None else shown.sentence)
 
     scorer = PoolScorer(label_store, layout, lambda: NOW, threads=1)  # knows what a restart knows
-    assert score(scorer, listen) == 6
-    assert told[-1] == (6, 6)
-    assert "10 of 10 images described by imagenet-1" in sentences[-1]
+    assert score(scorer, listen) == 30 - kept
+    assert told[-1] == (30 - kept, 30 - kept)
+    assert "30 of 30 images described by imagenet-1" in sentences[-1]
     assert scorer.progress(campaign.campaign_id) is None
     after = embeddings.load(FROZEN)
-    assert len(after.sample_ids) == len(set(after.sample_ids.tolist())) == 10
+    assert len(after.sample_ids) == len(set(after.sample_ids.tolist())) == 30
     np.testing.assert_array_equal(after.values[np.isin(after.sample_ids, first.sample_ids)], first.values)
 
 
