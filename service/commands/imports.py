@@ -44,7 +44,9 @@ if TYPE_CHECKING:
 __all__ = ["print_skipped"]
 
 T = TypeVar("T")
-Layout = Literal["scaneo", "class-folders", "masks", "coco", "yolo", "voc", "table", "stac", "eotdl"]
+Layout = Literal[
+    "scaneo", "class-folders", "masks", "coco", "yolo", "voc", "cvat", "label-studio", "table", "stac", "eotdl"
+]
 PATHS_A_REQUEST = 500
 LABELS_A_REQUEST = 200
 LABEL_BYTES_A_REQUEST = 8_000_000

@@ -10,7 +10,9 @@ from al_loop.domain.labels import IMPORT_ANNOTATOR, LabelInput
 from al_loop.domain.samples import SkippedPath
 from models.card import TaskName, TaskSpec
 
-FolderKind = Literal["scaneo", "class-folders", "mask-pairs", "coco", "yolo", "voc", "table", "stac", "eotdl"]
+FolderKind = Literal[
+    "scaneo", "class-folders", "mask-pairs", "coco", "yolo", "voc", "cvat", "label-studio", "table", "stac", "eotdl"
+]
 
 ReportStep = Callable[[str, int, int], None]
 """Called with (what is being read, done, total) while a large folder is planned."""

@@ -8,13 +8,14 @@ from al_loop.campaigns.importing import class_folders, coco, label_table, mask_p
 from al_loop.campaigns.importing.boxes import DETECTION, voc
 from al_loop.campaigns.importing.boxes import coco as coco_boxes
 from al_loop.campaigns.importing.boxes import yolo as yolo_boxes
+from al_loop.campaigns.importing.labelling_tools import cvat, label_studio
 from al_loop.campaigns.importing.listing import Listing, is_image, list_folder
 from al_loop.campaigns.importing.plan import FolderKind, ImportPlan, ReportStep, ignore_steps
 from al_loop.errors import InvalidValueError
 from models.card import TaskName
 
-_NAMED_CODES = ("mask-pairs", "yolo", "voc")
-"""Kinds whose codes `classes` can name."""
+_NAMED_CODES = ("mask-pairs", "yolo", "voc", "label-studio")
+"""Kinds whose classes `classes` can name."""
 _SHOWN_FOLDERS = 12
 
 
@@ -30,10 +31,10 @@ def plan_import(
     """Recognise a labelled folder and plan its import; nothing is written.
 
     Tried in this order: items of labels in STAC, or in EOTDL's `catalog.parquet`; a SCANEO export (`spai.json`, or
-    `labels.json` of its older format, with one GeoJSON an image), COCO, YOLO, images with masks, Pascal VOC, a table of
-    labels, class folders `<class>/<image>`. Folders that may be two of them are refused. COCO and YOLO files with
-    outlines are segmentation, those with boxes only detection; where some objects have an outline and some only a box,
-    `task` has to say which.
+    `labels.json` of its older format, with one GeoJSON an image), COCO, YOLO, CVAT, Label Studio, images with masks,
+    Pascal VOC, a table of labels, class folders `<class>/<image>`. Folders that may be two of them are refused. Files
+    with outlines are segmentation, those with boxes only detection; where some objects have an outline and some only a
+    box, `task` has to say which.
 
     Args:
         directory: Folder with the labels, and with the images unless `images` is given.
@@ -80,6 +81,12 @@ def plan_import(
         case "voc":
             _checked(listing, voc.recognises(listing), voc.LOOKED_FOR)
             return _answering(voc.plan(listing, report, classes), task)
+        case "cvat":
+            _checked(listing, cvat.recognises(listing), cvat.LOOKED_FOR)
+            return _answering(cvat.plan(listing, report, task), task)
+        case "label-studio":
+            _checked(listing, label_studio.recognises(listing), label_studio.LOOKED_FOR)
+            return _answering(label_studio.plan(listing, report, task, classes), task)
         case "mask-pairs":
             _checked(listing, mask_pairs.recognises(listing), mask_pairs.LOOKED_FOR)
             return _answering(mask_pairs.plan(listing, report, classes), task)
@@ -94,7 +101,7 @@ def _no_classes(classes: Sequence[str] | None, kind: FolderKind) -> None:
     """Refuse names of classes that nothing would be done with."""
     if classes is not None:
         raise InvalidValueError(
-            "$.classes", f"{kind} names its classes itself; --classes is for masks, YOLO and Pascal VOC"
+            "$.classes", f"{kind} names its classes itself; --classes is for masks, YOLO, Pascal VOC and Label Studio"
         )
 
 
@@ -107,13 +114,17 @@ def _recognised(listing: Listing, task: TaskName | None) -> FolderKind | None:
         of_objects.append("coco")
     if yolo.recognises(listing):
         of_objects.append("yolo")
+    if cvat.recognises(listing):
+        of_objects.append("cvat")
+    if label_studio.recognises(listing):
+        of_objects.append("label-studio")
     masks = mask_pairs.recognises(listing)
     if len(found := [*of_objects, *(boxes if not masks or task == DETECTION else [])]) > 1:
         told = " or ".join(f"--layout {kind}" for kind in found)
         raise InvalidValueError(
             "$.directory", f"{listing.root} is ambiguous: it holds {' and '.join(found)}; say {told}"
         )
-    if "coco" in of_objects or (task == DETECTION and found):
+    if {"coco", "cvat", "label-studio"} & set(of_objects) or (task == DETECTION and found):
         return found[0]
     if masks:
         return "mask-pairs"
@@ -174,7 +185,7 @@ def _unknown(listing: Listing) -> str:
     images = [path for path in listing.files if is_image(path)]
     folders = Counter(path.rpartition("/")[0] or "." for path in images)
     shown = ", ".join(f"{folder}/ ({count})" for folder, count in sorted(folders.items())[:_SHOWN_FOLDERS])
-    kinds = (stac, scaneo, coco, yolo, voc, mask_pairs, label_table, class_folders)
+    kinds = (stac, scaneo, coco, yolo, voc, cvat, label_studio, mask_pairs, label_table, class_folders)
     return (
         f"{listing.root} is no labelled folder that we know ({len(listing.files)} files, {len(images)} of them images"
         + (f": {shown}" if images else "")

@@ -1,0 +1,1 @@
+"""Exports of labelling tools, CVAT and Label Studio: tags of images, outlines, masks and boxes, in pixels."""
