@@ -29,6 +29,8 @@ class OverlayOptions(msgspec.Struct, frozen=True, kw_only=True):
     named: str | None = None
     width_m: float | None = None
     crs: str | None = None
+    layer: str | None = None
+    class_column: str | None = None
     empty: bool = False
     annotator: str
     source: LabelSource = "import"
@@ -59,6 +61,8 @@ def make_plan(client: "OperatorClient", options: OverlayOptions) -> "OverlayPlan
         width_m=options.width_m,
         crs=options.crs,
         empty=options.empty,
+        layer=options.layer,
+        class_column=options.class_column,
         policy=_policy(view, view.settings),
     )
 

@@ -62,14 +62,16 @@ NOTHING_LEFT = (
 def run(
     directory: Annotated[
         Path,
-        typer.Argument(help="Labelled folder, see `al-loop import` in the documentation; with --over a GeoJSON file."),
+        typer.Argument(
+            help="Labelled folder, see `al-loop import` in the documentation; with --over .geojson, .gpkg or .shp."
+        ),
     ],
     campaign: Annotated[
         str | None, typer.Option(help="Name of the campaign, which is created if there is none.")
     ] = None,
     over: Annotated[
         str | None,
-        typer.Option(help="Campaign that lines and areas of a GeoJSON file are laid over, by place.", metavar="NAME"),
+        typer.Option(help="Campaign that lines and areas of another data set are laid over, by place.", metavar="NAME"),
     ] = None,
     named: Annotated[
         str | None, typer.Option("--class", help="With --over: class of all features; else each says its own.")
@@ -80,6 +82,11 @@ def run(
     ] = None,
     crs: Annotated[
         str | None, typer.Option(help="With --over: CRS of the file, such as EPSG:25831, where it does not say it.")
+    ] = None,
+    layer: Annotated[str | None, typer.Option(help="With --over: layer of a GeoPackage that has several.")] = None,
+    class_column: Annotated[
+        str | None,
+        typer.Option(help="With --over: property or column that names the class; else `label` or `class`."),
     ] = None,
     empty: Annotated[
         bool,
@@ -135,14 +142,14 @@ def run(
         if campaign is not None:
             raise InvalidValueError("--campaign", "the images are those of --over; say one of the two")
         options = OverlayOptions(
-            file=directory, campaign=over, named=named, width_m=width, crs=crs, empty=empty, annotator=annotator,
-            source=source,
+            file=directory, campaign=over, named=named, width_m=width, crs=crs, layer=layer, class_column=class_column,
+            empty=empty, annotator=annotator, source=source,
         )  # fmt: skip
         return _lay_over(options, dry_run=dry_run, quiet=quiet, service=service, token=token)
     if campaign is None:
         raise InvalidValueError("--campaign", "say the name of the campaign, or --over a campaign that exists")
-    if named is not None or width is not None or crs is not None or empty:
-        raise InvalidValueError("--over", "--class, --width, --crs and --empty go with --over")
+    if empty or any(given is not None for given in (named, width, crs, layer, class_column)):
+        raise InvalidValueError("--over", "--class, --class-column, --layer, --width, --crs and --empty go with --over")
     from al_loop.campaigns.importing import plan_import  # here: it loads rasterio
 
     out = console(stderr=True)

@@ -81,12 +81,14 @@ def plan_overlay(
     width_m: float | None = None,
     crs: str | None = None,
     empty: bool = False,
+    layer: str | None = None,
+    class_column: str | None = None,
     policy: BandPolicy = BandPolicy(),  # noqa: B008  # immutable
 ) -> OverlayPlan:
     """Read a data set and match it with images; nothing is written.
 
     Args:
-        file: GeoJSON of lines and polygons.
+        file: GeoJSON, GeoPackage or Shapefile of lines and polygons.
         root: Of the campaign's images.
         paths: Of its samples, relative to `root`.
         spec: A task that is answered for each pixel.
@@ -96,6 +98,8 @@ def plan_overlay(
         width_m: Width of lines that say none, in metres; None: as `settings` has it.
         crs: Of the coordinates; None: as the file says.
         empty: Whether images inside the extent without any of the data are labelled as empty.
+        layer: Of a GeoPackage with several.
+        class_column: Property or column that names the class.
         policy: How the images are read.
 
     Raises:
@@ -103,11 +107,13 @@ def plan_overlay(
     """
     if named is not None and named not in spec.classes:
         raise InvalidValueError("$.class", f"no class {named!r} of {spec.task}; it is one of {spec.classes}")
-    if named is None and len(spec.classes) == 1:
+    if named is None and class_column is None and len(spec.classes) == 1:
         named = spec.classes[0]
     if not root.is_dir():
         raise InvalidValueError("$.over", f"the images of the campaign lie in {root}, which cannot be read from here")
-    read = read_overlays(file, spec.classes, named=named, width_m=width_m, crs=crs)
+    read = read_overlays(
+        file, spec.classes, named=named, width_m=width_m, crs=crs, layer=layer, class_column=class_column
+    )
     headers: list[SampleHeader] = []
     unread: list[SkippedPath] = []
     for path in paths:

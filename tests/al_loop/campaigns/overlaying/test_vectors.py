@@ -26,7 +26,9 @@ def test_class_and_width_come_from_the_properties_or_from_the_caller(tmp_path: P
         {"label": "road", "width_m": 12},
         {"label": "track", "width_m": 5},
     ]
-    assert list(read.left_out) == ["no class: neither `label` nor `class` in its properties; say --class"]
+    assert list(read.left_out) == [
+        "no class: neither `label` nor `class` in its properties; say --class or --class-column"
+    ]
     named = read_overlays(path, ["road", "track"], named="track")
     assert [entry.properties for entry in named.features] == [
         {"label": "track", "width_m": 12}, {"label": "track"}, {"label": "track"},
