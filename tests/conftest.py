@@ -35,6 +35,7 @@ pytest_plugins = [  # a module before those that import it
     "tests.models.deepness.fixtures",
     "tests.al_loop.campaigns.importing.fixtures",
     "tests.al_loop.campaigns.imagery.fixtures",
+    "tests.al_loop.campaigns.scenes.fixtures",
     "tests.al_loop.campaigns.exporting.fixtures_eotdl",
     "tests.models.training.fixtures",
     "tests.al_loop.querying.fixtures",
