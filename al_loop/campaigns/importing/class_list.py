@@ -36,6 +36,8 @@ class ClassCodes:
     says_ignore: bool = False
     """Whether the file says itself what 255 means."""
     source: str = CLASSES_FILE
+    nearest: bool = False
+    """Whether each channel of a colour is 0 or 255, whichever is nearer."""
 
     def one_is_white(self) -> "ClassCodes":
         """The same for masks of 0 and 255 only: white is the one class."""
@@ -86,7 +88,7 @@ def _from_json(file: Path) -> ClassCodes:
     if isinstance(content, list) and content and all(isinstance(name, str) for name in content):
         return listed(content, file.name, says_ignore=says_ignore)
     if isinstance(content, dict) and content:
-        return _mapped(file, content)
+        return mapped(file, content)
     raise InvalidValueError("$.directory", f"{file} must be {_FORMS}")
 
 
@@ -99,8 +101,16 @@ def _check_members(file: Path, content: dict[str, Any]) -> None:
         )
 
 
-def _mapped(file: Path, content: dict[str, Any]) -> ClassCodes:
-    """Classes with codes or colours, in the order of the file."""
+def mapped(file: Path, content: dict[str, Any]) -> ClassCodes:
+    """Classes with codes or colours, in the order of the file.
+
+    Args:
+        file: Where they come from, for errors.
+        content: Class -> code 0 to 255, `#rrggbb` or [r, g, b].
+
+    Raises:
+        InvalidValueError: Neither codes for all nor colours for all, or one of them twice.
+    """
     names: list[str] = []
     codes: dict[int, int] = {}
     colours: dict[int, int] = {}
@@ -139,4 +149,4 @@ def _from_label_map(file: Path) -> ClassCodes:
         name, _, rest = line.partition(":")
         if line.strip() and not line.startswith("#"):
             content[name] = [int(part) for part in rest.split(":")[0].split(",") if part.strip().isdigit()]
-    return _mapped(file, content)
+    return mapped(file, content)

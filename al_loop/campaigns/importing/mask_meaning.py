@@ -35,7 +35,8 @@ class MaskValues(NamedTuple):
     def code_of(self, meaning: ClassCodes) -> dict[int, int]:
         """Value -> code of those values that have a meaning."""
         if self.coloured:
-            return {value: meaning.colours[value] for value in self.values if value in meaning.colours}
+            colours = {value: nearest_pure(value) if meaning.nearest else value for value in self.values}
+            return {value: meaning.colours[colour] for value, colour in colours.items() if colour in meaning.colours}
         if meaning.colours and self.palette:
             colours = {value: self.palette.get(value, -1) for value in self.values}
             return {value: meaning.colours[colour] for value, colour in colours.items() if colour in meaning.colours}
@@ -64,6 +65,11 @@ class MaskValues(NamedTuple):
         values, places = np.unique(pixels.values, return_inverse=True)
         codes = np.array([code_of[int(value)] for value in values], np.uint8)
         return codes[places].reshape(pixels.values.shape)
+
+
+def nearest_pure(colour: int) -> int:
+    """The colour 0xRRGGBB with each channel 0 or 255, whichever is nearer: from 128 on it is 255."""
+    return sum(0xFF << shift for shift in (0, 8, 16) if (colour >> shift) & 0xFF >= 128)
 
 
 def meaning_of(named: ClassCodes | None, masks: Sequence[MaskValues]) -> tuple[ClassCodes, list[str]]:

@@ -18,6 +18,8 @@ from al_loop.campaigns.importing.layout import IMAGE_ENDINGS, MASK_ENDINGS, plac
 from al_loop.campaigns.importing.listing import Listing, is_image
 from al_loop.campaigns.importing.mask_meaning import MaskValues, meaning_of
 from al_loop.campaigns.importing.plan import FolderKind, ImportPlan, ReportStep
+from al_loop.campaigns.importing.published import published_meaning
+from al_loop.campaigns.importing.published.class_tables import is_class_table, read_class_tables
 from al_loop.domain.campaigns import CampaignSettings, ReserveSettings
 from al_loop.domain.labels import LabelInput
 from al_loop.errors import InvalidValueError
@@ -56,9 +58,10 @@ def recognises(listing: Listing) -> bool:
 def plan(listing: Listing, report: ReportStep, classes: Sequence[str] | None = None) -> ImportPlan:
     """Plan a segmentation campaign; images without a mask join the pool unlabelled. Every mask is read once.
 
-    Class names come from `classes` (codes 1, 2, ..), from `classes.json` (also colours) or from CVAT's `labelmap.txt`;
-    without them classes are named "1" to "K". Where the images have no CRS and their names end in numbers
-    (`tile3_001`), the stem is taken for a place, so that parts of one tile never lie on both sides of the test reserve.
+    Class names come from `classes` (codes 1, 2, ..), from `classes.json` (also colours), from CVAT's `labelmap.txt`,
+    from tables (`class_dict.csv`, `_classes.csv`), or for LoveDA and DeepGlobe from what was published; without them
+    classes are named "1" to "K". Where the images have no CRS and their names end in numbers (`tile3_001`), the stem is
+    taken for a place, so that parts of one tile never lie on both sides of the test reserve.
 
     Args:
         listing: The folder.
@@ -70,17 +73,19 @@ def plan(listing: Listing, report: ReportStep, classes: Sequence[str] | None = N
     """
     sides = _sides(listing.files)
     for path in listing.files:
-        if not is_image(path) and path not in (CLASSES_FILE, LABEL_MAP_FILE):
+        if not is_image(path) and path not in (CLASSES_FILE, LABEL_MAP_FILE) and not is_class_table(path):
             listing.skip(path, "not an image (.tif, .tiff, .jpg, .jpeg, .png)")
     for path in sides.orphans:
         listing.fail(path, "mask without an image, or a second mask")
     for path in sides.previews:
         listing.skip(path, "in a folder of previews or of instances")
-    named = read_class_list(listing) if classes is None else listed(classes, "--classes")
+    files = read_class_list(listing) or read_class_tables(listing) if classes is None else None
+    named = files if classes is None else listed(classes, "--classes")
     values = _read_values(listing, sides.masks, report)
     if not values:
         raise InvalidValueError("$.directory", f"no mask in {listing.root} can be used: {listing.why()}")
-    meaning, notes = meaning_of(named, list(values.values()))
+    pairs = {path: sides.masks[path] for path in values}
+    meaning, notes = published_meaning(named, pairs, list(values.values())) or meaning_of(named, list(values.values()))
     usable = _usable(listing, sides.masks, values, meaning)
     if not usable:
         raise InvalidValueError("$.directory", f"no mask in {listing.root} can be used: {listing.why()}")
