@@ -22,11 +22,10 @@ from al_loop.domain.jobs import StoredJob
 from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.queries import WHY, HeldLease, QueryAnswer
 from al_loop.domain.rounds import CurvePoint, ModelVersion, Pretraining, PretrainingState, Round, RoundState
-from al_loop.domain.samples import SampleCounts
 from al_loop.loop import Loop
 from al_loop.querying.points import with_answers
 from al_loop.serving.suggestions import class_shares, mask_regions, proposed_objects
-from al_loop.training.annotator_progress import next_round_for_annotators
+from al_loop.training.annotator_progress import next_round_for_annotators, told_counts
 from al_loop_records.model_card import Evaluation
 from models.card import ModelCard, TaskSpec
 
@@ -37,9 +36,10 @@ KEYS = "1234567890"
 """Of the first classes in use, on the page."""
 
 
-def campaign_view(loop: Loop, campaign: Campaign, *, told: bool = True) -> CampaignView:
-    """A campaign and how it stands; test reserve and gold standard only where they may be `told`."""
-    counts = loop.store.campaigns.counts(campaign.campaign_id, loop.clock())
+def campaign_view(loop: Loop, campaign: Campaign, *, told: bool = True, person: str | None = None) -> CampaignView:
+    """A campaign and how it stands; test reserve and gold standard only where they may be `told`; else for `person`."""
+    store, now = loop.store, loop.clock()
+    counts = store.campaigns.counts(campaign.campaign_id, now) if told else told_counts(store, campaign, person, now)
     versions = loop.store.versions.list(campaign.campaign_id)
     last = loop.store.rounds.last(campaign.campaign_id)
     return CampaignView(
@@ -52,7 +52,7 @@ def campaign_view(loop: Loop, campaign: Campaign, *, told: bool = True) -> Campa
         settings=campaign.settings if told else settings_for_annotator(campaign.settings),
         policy=campaign.policy,
         created_at=campaign.created_at,
-        samples=counts if told else counts_for_annotator(counts),
+        samples=counts,
         current_model=_current(versions, loop.server.serving_version(campaign)),
         last_round=None
         if last is None
@@ -60,9 +60,7 @@ def campaign_view(loop: Loop, campaign: Campaign, *, told: bool = True) -> Campa
             number=last.number, state=last.state, verdict=last.verdict, error=last.error, choice=last.choice
         ),
         notices=loop.notices(campaign),
-        next_round=loop.outlook.of(campaign)
-        if told
-        else next_round_for_annotators(loop.store, campaign, counts, loop.clock()),
+        next_round=loop.outlook.of(campaign) if told else next_round_for_annotators(store, campaign, person, now),
         archived=campaign.archived_at is not None,
         head=loop.refitter.report(campaign) if told else None,
         scoring=loop.scorer.progress(campaign.campaign_id),
@@ -209,21 +207,6 @@ def round_for_annotator(entry: AnyRound) -> AnyRound:
 def settings_for_annotator(settings: CampaignSettings) -> CampaignSettings:
     """Settings that do not name the gold-standard samples."""
     return msgspec.structs.replace(settings, query=msgspec.structs.replace(settings.query, golden=()))
-
-
-def counts_for_annotator(counts: SampleCounts) -> SampleCounts:
-    """Counts that do not tell the test reserve: its samples are counted with the others."""
-    reserve_open = counts.reserve - counts.reserve_labelled - counts.reserve_leased
-    return SampleCounts(
-        pool=counts.pool + reserve_open,
-        leased=counts.leased + counts.reserve_leased,
-        labelled=counts.labelled + counts.reserve_labelled,
-        reserve=0,
-        reserve_labelled=0,
-        total=counts.total - counts.golden,
-        skipped=counts.skipped,
-        partly=counts.partly + counts.reserve_partly,
-    )
 
 
 def _without_places(evaluation: Evaluation) -> Evaluation:

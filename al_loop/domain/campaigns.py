@@ -48,9 +48,9 @@ class AssistSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     min_area_px: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 8
     """Connected regions of a suggested mask smaller than this are merged into their largest neighbour; 1: none."""
-    blind_share: Annotated[float, msgspec.Meta(ge=0.0, le=0.9)] = 0.2
-    """Share of samples that get no suggestion, the same at every request: anchoring can be measured, and a missing
-    suggestion does not tell annotators that a sample belongs to the test reserve, which never gets one."""
+    blind_share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
+    """Share of samples outside the test reserve without suggestions, always the same ones: anchoring can be measured,
+    and a missing suggestion at most doubles the odds of the test reserve, which has none. 1: no suggestions."""
     automatic: bool = False
     """Whether annotators are shown suggestions without asking: their page fetches them with the leases."""
 

@@ -369,7 +369,7 @@ class Sampler:
             )
         unlabelled = counts.total - counts.golden - counts.labelled - counts.reserve_labelled
         if unlabelled == 0:
-            return f"all {counts.total - counts.golden} samples are labelled"
+            return f"all {counts.total} samples are labelled"
         if unlabelled == counts.skipped:
             return (
                 f"{unlabelled} samples have no label, and {SKIPS_TO_GIVE_UP} people each could not tell what they show"

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
 from al_loop.campaigns.readiness import readiness_to_show
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import AnnotatorProgress, ModelScore, NextRound, ScorePoint
@@ -34,18 +36,18 @@ def annotator_progress(
         notices: Trouble to pass on.
     """
     number = campaign.campaign_id
-    counts = store.campaigns.counts(number, now)
+    counts = told_counts(store, campaign, annotator, now)
     tally = store.labels.tally(number, annotator, since)
     first = campaign.tasks[0].task
     curve = [point for point in store.rounds.curve(number) if point.task == first]
     serving = next((point for point in reversed(curve) if point.version == campaign.current_version), None)
     return AnnotatorProgress(
-        answered=tally.answered,
+        answered=counts.labelled,
         answered_by_you=tally.own,
         today_by_you=tally.own_since,
         open_for_you=len(store.queries.leases(number, now, annotator)),
-        left_in_pool=max(0, counts.total - tally.answered),
-        next_round=next_round_for_annotators(store, campaign, counts, now),
+        left_in_pool=counts.total - counts.labelled,
+        next_round=next_round_for_annotators(store, campaign, annotator, now),
         model=None
         if serving is None
         else ModelScore(
@@ -60,15 +62,48 @@ def annotator_progress(
     )
 
 
-def next_round_for_annotators(store: LabelStore, campaign: Campaign, counts: SampleCounts, now: datetime) -> NextRound:
+def told_counts(store: LabelStore, campaign: Campaign, annotator: str | None, now: datetime) -> SampleCounts:
+    """Samples by state, with those of the test reserve and of the gold standard counted like all others.
+
+    A gold-standard sample is as this annotator left it, so that each answer moves the same counts whatever it was
+    asked for. Those that are left when all others are labelled count as labelled, as nobody waits for them.
+
+    Args:
+        store: Where the labels are.
+        campaign: Which.
+        annotator: Who is told; None: nobody whose name is known, and what any annotator answered counts.
+        now: Decides which leases run.
+    """
+    counts = store.campaigns.counts(campaign.campaign_id, now)
+    told = SampleCounts(
+        pool=counts.pool + counts.reserve - counts.reserve_labelled - counts.reserve_leased,
+        leased=counts.leased + counts.reserve_leased,
+        labelled=counts.labelled + counts.reserve_labelled,
+        reserve=0,
+        reserve_labelled=0,
+        total=counts.total,
+        skipped=counts.skipped,
+        partly=counts.partly + counts.reserve_partly,
+    )
+    if counts.golden == 0:
+        return told
+    known = store.campaigns.gold_standard_counts(campaign.campaign_id, now, annotator)
+    if told.pool + told.leased + known.leased == 0:
+        return msgspec.structs.replace(told, labelled=counts.total)
+    summed = ("pool", "leased", "labelled", "skipped", "partly")
+    return msgspec.structs.replace(told, **{name: getattr(told, name) + getattr(known, name) for name in summed})
+
+
+def next_round_for_annotators(store: LabelStore, campaign: Campaign, annotator: str | None, now: datetime) -> NextRound:
     """How far it is to the next round, where answers of the test reserve count like all others.
 
     A round waits for a number of labels outside the reserve. Annotators are told about how many that is with those of
-    the reserve among them; the count stays below that number until the round can start.
+    the reserve among them; the count stays below that number until the round can start. `annotator`: see `told_counts`.
     """
     if campaign.archived_at is not None:
         return NextRound(sentence="archived: no rounds start")
     number, policy = campaign.campaign_id, campaign.policy
+    counts = store.campaigns.counts(number, now)
     rounds = foreground(store.rounds.list(number))
     if rounds and not rounds[-1].state.is_end:
         return NextRound(sentence=f"round {rounds[-1].number} is under way")
@@ -79,16 +114,13 @@ def next_round_for_annotators(store: LabelStore, campaign: Campaign, counts: Sam
     least = policy.min_labels + policy.min_reserve_labels
     if policy.new_labels is not None:
         event = last_counted_snapshot(rounds)
-        new, needed = store.labels.new_samples_since(number, event, every=True), policy.new_labels
+        new, needed = store.labels.new_samples_since(number, event, every=True, person=annotator), policy.new_labels
         ready = not short and store.labels.new_samples_since(number, event) >= needed
         outside = 1 - counts.reserve / max(1, counts.total)
         needed = max(math.ceil(needed / outside), 0 if rounds else least)
     elif short:
-        new, needed, ready = (
-            counts.labelled + counts.partly + counts.reserve_labelled + counts.reserve_partly,
-            least,
-            False,
-        )
+        told = told_counts(store, campaign, annotator, now)
+        new, needed, ready = told.labelled + told.partly, least, False
     elif policy.interval_s is not None or policy.cron is not None:
         return NextRound(sentence="the next round starts by itself, at set times, once there are new labels")
     elif policy.new_labels_share is not None or policy.expected_gain is not None or policy.drift is not None:

@@ -72,6 +72,16 @@ def may_see_campaigns(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
     return not tokens.required or (found is not None and RANK[found.role] >= RANK["annotate"])
 
 
+def person_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
+    """The person of the token, as labels have the name; None: no tokens are set, or the token is of an account."""
+    tokens: Tokens = connection.app.state.tokens
+    found = tokens.find(_bearer(connection) or "") if tokens.required else None
+    if found is None or found.name is None:
+        return None
+    name: str = connection.app.state.loop.store.annotators.known_spelling(found.name)
+    return name
+
+
 async def check_annotator(request: Request[Any, Any, Any]) -> None:
     """Refuse to let a person act under another name: labels carry the name of the token.
 

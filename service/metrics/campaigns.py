@@ -14,7 +14,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import ROUND_ENDS, Round
 from al_loop.domain.webhooks import EventKind
 from al_loop.loop import Loop
-from service.views import counts_for_annotator
+from al_loop.training.annotator_progress import told_counts
 
 CONDITIONS = (EventKind.POOL_EXHAUSTED, EventKind.DRIFT_DETECTED, EventKind.LINK_LOST)
 STATES = ("pool", "leased", "labelled", "reserve")
@@ -25,9 +25,9 @@ STATES_TOLD = STATES[:3]
 class CampaignState(Collector):
     """Reads the loop at each scrape; what a campaign's last change left is kept in memory by the store."""
 
-    def __init__(self, loop: Loop, *, reserve: bool = True) -> None:
-        """Without `reserve` nothing is told by which one could see that an answer belongs to the test reserve."""
-        self._loop, self._reserve = loop, reserve
+    def __init__(self, loop: Loop, *, reserve: bool = True, person: str | None = None) -> None:
+        """Without `reserve` `person` is told nothing that shows which answers belong to the test reserve."""
+        self._loop, self._reserve, self._person = loop, reserve, person
 
     def collect(self) -> Iterator[Metric]:
         """The families, as they are now."""
@@ -54,10 +54,10 @@ class CampaignState(Collector):
         now = self._loop.clock()
         for campaign in campaigns:
             counts = self._loop.store.campaigns.counts(campaign.campaign_id, now)
-            shown = counts if self._reserve else counts_for_annotator(counts)
+            shown = counts if self._reserve else told_counts(self._loop.store, campaign, self._person, now)
             for state in STATES if self._reserve else STATES_TOLD:
                 samples.add_metric([campaign.name, state], getattr(shown, state))
-            leases.add_metric([campaign.name], counts.leased + counts.reserve_leased)
+            leases.add_metric([campaign.name], shown.leased + shown.reserve_leased)
             labelled.add_metric([campaign.name], counts.reserve_labelled)
         yield from (samples, leases, labelled) if self._reserve else (samples, leases)
 
@@ -107,7 +107,7 @@ class CampaignState(Collector):
             _add_time(last, campaign, state.last_label_at)
             report = self._loop.refitter.report(campaign)
             _add_time(head, campaign, None if report is None else report.fitted_at)
-        yield from (new, until, last, head) if self._reserve else (last, head)
+        yield from (new, until, last, head) if self._reserve else (last,)  # heads learn from no answer of the reserve
 
     def _models(self, campaigns: Sequence[Campaign]) -> Metric:
         metric = GaugeMetricFamily(

@@ -19,7 +19,7 @@ from al_loop.domain.quality import Savings
 from al_loop.domain.round_limits import check_limits
 from al_loop.errors import InvalidValueError
 from al_loop.loop import Loop
-from service.access.tokens import is_operator, requires
+from service.access.tokens import is_operator, person_of, requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.limits.lanes import LANE, OPERATIONS
@@ -63,11 +63,12 @@ class CampaignController(Controller):
     ) -> list[CampaignView]:
         """All campaigns and how they stand; with `archived` true those that were put away, too.
 
-        The test reserve is counted with the other samples but for operators.
+        Test reserve and gold standard are counted with the other samples but for operators; gold-standard samples as
+        the person of the token left them.
         """
-        told = is_operator(request)
+        told, person = is_operator(request), person_of(request)
         shown = [entry for entry in loop.store.campaigns.list() if archived or entry.archived_at is None]
-        return [campaign_view(loop, campaign, told=told) for campaign in shown]
+        return [campaign_view(loop, campaign, told=told, person=person) for campaign in shown]
 
     @get(
         "/{campaign:str}",
@@ -82,9 +83,10 @@ class CampaignController(Controller):
     ) -> CampaignView:
         """One campaign: counts of samples by state, the serving model, the last round.
 
-        The test reserve is counted with the other samples but for operators.
+        Test reserve and gold standard are counted with the other samples but for operators; gold-standard samples as
+        the person of the token left them.
         """
-        return campaign_view(loop, target, told=is_operator(request))
+        return campaign_view(loop, target, told=is_operator(request), person=person_of(request))
 
     @patch(
         "/{campaign:str}",

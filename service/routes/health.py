@@ -12,7 +12,7 @@ from al_loop.domain.rounds import RoundState
 from al_loop.errors import NotInstalledError
 from al_loop.loop import Loop
 from al_loop.training.installed import check_can_train, embedding_problem, installed_features
-from service.access.tokens import is_operator, may_see_campaigns
+from service.access.tokens import is_operator, may_see_campaigns, person_of
 from service.limits.lanes import HEALTH, LANE
 from service.metrics.requests import Metrics
 from service.metrics.scrape import MEDIA_TYPE, scrape
@@ -147,8 +147,11 @@ class HealthController(Controller):
     def metrics(self, request: Request[Any, Any, Any], loop: NamedDependency[Loop], state: State) -> Response[bytes]:
         """Prometheus metrics. Where tokens are set, those of campaigns are for those who send one only.
 
-        What tells of the test reserve, new labels for the next round among it, needs a token of the role `ops`.
+        What tells of the test reserve, new labels for the next round among it, needs a token of the role `ops`; to
+        others samples are counted as `getCampaign` does.
         """
         gauges: Metrics = state.metrics
         seen, told = may_see_campaigns(request), is_operator(request)
-        return Response(scrape(gauges, loop, campaigns=seen, reserve=told), media_type=MEDIA_TYPE)
+        return Response(
+            scrape(gauges, loop, campaigns=seen, reserve=told, person=person_of(request)), media_type=MEDIA_TYPE
+        )

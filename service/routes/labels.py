@@ -17,7 +17,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.imports import ImportCounts
 from al_loop.domain.labels import GOLD_STANDARD_ANNOTATOR, MOST_LABELS, Label, LabelInput
 from al_loop.loop import Loop
-from service.access.tokens import identity_of, is_operator, requires
+from service.access.tokens import identity_of, is_operator, person_of, requires
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET, IdempotencyKey, request_key
 from service.errors import problems
@@ -99,7 +99,7 @@ class LabelController(Controller):
 
         `annotator`: only labels of this one; `search`: only samples with this part in their path, capitals or not;
         `order=newest`: the last label first, as for the history of an annotator. The known answers of gold-standard
-        samples, which are labels of the annotator `golden`, are for operators.
+        samples, which are labels of the annotator `golden`, are for operators, and so is what others answered to these.
         """
         labels = loop.store.labels.current(
             target.campaign_id,
@@ -110,6 +110,7 @@ class LabelController(Controller):
             search=search,
             newest_first=order == "newest",
             gold_standard=is_operator(request),
+            person=person_of(request),
         )
         return LabelPage(labels=labels, next_cursor=write_cursor([label.label_id for label in labels], limit))
 
@@ -129,8 +130,13 @@ class LabelController(Controller):
         """Every label event of one sample, oldest first, retractions included; known answers only for operators."""
         loop.store.samples.get(target.campaign_id, sample_id)
         events = loop.store.labels.history(target.campaign_id, sample_id)
-        told = is_operator(request)
-        return [event for event in events if told or event.annotator != GOLD_STANDARD_ANNOTATOR]
+        if is_operator(request):
+            return events
+        person, path = person_of(request), loop.store.samples.get(target.campaign_id, sample_id).path
+        alone = person if path in target.settings.query.golden else None
+        return [
+            event for event in events if event.annotator != GOLD_STANDARD_ANNOTATOR and alone in (None, event.annotator)
+        ]
 
     @delete(
         "/labels/{label_id:int}",
@@ -200,7 +206,14 @@ class LabelController(Controller):
         said = Attribution(authors=tuple(author or ()), licence=licence, source=source)
         options = DataSetOptions(copy_images=images == "copy", said=said)
         return Stream(
-            export_campaign(loop.store, target, export_format, options, gold_standard=is_operator(request)),
+            export_campaign(
+                loop.store,
+                target,
+                export_format,
+                options,
+                gold_standard=is_operator(request),
+                person=person_of(request),
+            ),
             media_type=MEDIA_TYPES[export_format],
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )

@@ -15,7 +15,7 @@ from al_loop.domain.labels import GOLD_STANDARD_ANNOTATOR
 from al_loop.domain.samples import SampleState
 from al_loop.errors import InvalidValueError
 from al_loop.loop import Loop
-from service.access.tokens import is_operator, requires
+from service.access.tokens import is_operator, person_of, requires
 from service.cursors import read_cursor, write_cursor
 from service.dependencies import TARGET
 from service.errors import problems
@@ -79,7 +79,8 @@ class SampleController(Controller):
 
         `search`: a part of the path, capitals or not; `labelled_by`: samples with a current label of this annotator.
         With `annotator`, and for all but operators, samples of the test reserve have the state that others have,
-        known answers of gold-standard samples do not count, and `score` is null.
+        gold-standard samples have the state in which `annotator` or the person of the token left them, and `score` is
+        null.
         """
         told = annotator is None and is_operator(request)
         if sample_state == "reserve" and not told:
@@ -97,6 +98,7 @@ class SampleController(Controller):
             search=search,
             labelled_by=labelled_by,
             tell_reserve=told,
+            person=loop.store.annotators.known_spelling(annotator) if annotator else person_of(request),
         )
         if not told:
             samples = [msgspec.structs.replace(entry, score=None) for entry in samples]

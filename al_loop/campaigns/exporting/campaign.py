@@ -23,15 +23,17 @@ def export_campaign(
     options: DataSetOptions | None = None,
     *,
     gold_standard: bool = True,
+    person: str | None = None,
 ) -> Iterator[bytes]:
     """The current labels as blocks of bytes; the file is complete before the first block is given out.
 
-    Without `gold_standard` known answers are left out, as annotators are not told which samples have one.
+    Without `gold_standard` known answers are left out, as annotators are not told which samples have one, and for a
+    `person` what others answered to these.
 
     Raises:
         InvalidValueError: The campaign has no labels of the kind that the format holds, or a wrong option.
     """
-    labels = list(_current(store, campaign, gold_standard))
+    labels = list(_current(store, campaign, gold_standard, person))
     samples = store.samples.get_many(campaign.campaign_id, {label.sample_id for label in labels})
     headers: dict[int, SampleHeader] = {**samples}
     if export_format in _OF_SCENES:  # the others have a row, or an image, for each answer
@@ -46,9 +48,9 @@ def export_campaign(
     return _blocks(target)
 
 
-def _current(store: LabelStore, campaign: Campaign, gold_standard: bool) -> Iterator[Label]:
-    after = 0
-    while page := store.labels.current(campaign.campaign_id, limit=PAGE, after=after, gold_standard=gold_standard):
+def _current(store: LabelStore, campaign: Campaign, gold_standard: bool, person: str | None) -> Iterator[Label]:
+    after, number = 0, campaign.campaign_id
+    while page := store.labels.current(number, limit=PAGE, after=after, gold_standard=gold_standard, person=person):
         yield from page
         after = page[-1].label_id
 

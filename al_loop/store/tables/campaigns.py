@@ -24,7 +24,7 @@ from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundEr
 from al_loop.store.database import Database
 from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.rows import Row, execute, read_stored, select
-from al_loop.store.sample_rows import ANSWERED, GIVEN_UP, LABELLED, LEASED, STATE
+from al_loop.store.sample_rows import ANSWERED, BY_THEM, GIVEN_UP, LABELLED, LEASED, STATE
 from models.card import TaskSpec
 from models.scoring.spec import FEATURES, FROZEN
 
@@ -276,6 +276,7 @@ class CampaignTable:
             campaign_id=campaign_id,
             now=now,
             tell_reserve=True,
+            person=None,
         )
         samples = {row["state"]: row["samples"] for row in rows}
         labelled = {row["state"]: row["labelled"] for row in rows}
@@ -294,6 +295,27 @@ class CampaignTable:
             reserve_leased=of_reserve.get("leased", 0),
             unusable=sum(row["unusable"] for row in rows),
         )
+
+    def gold_standard_counts(self, campaign_id: int, now: datetime, person: str | None) -> SampleCounts:
+        """Gold-standard samples by state, as one person left them, or all people; known answers do not count.
+
+        Args:
+            campaign_id: The campaign.
+            now: Decides which leases run.
+            person: Whose answers and leases count; None: those of all annotators.
+        """
+        (row,) = self._database.read(
+            f"""SELECT count(*) AS total, count(*) FILTER (state = 'pool') AS pool,
+                count(*) FILTER (state = 'leased') AS leased, count(*) FILTER (state = 'labelled') AS labelled,
+                count(*) FILTER (state <> 'labelled' AND sample_id IN ({ANSWERED} AND {BY_THEM})) AS partly,
+                count(*) FILTER (state <> 'labelled' AND sample_id IN ({GIVEN_UP})) AS skipped
+            FROM (SELECT sample_id, {STATE} AS state FROM samples WHERE campaign_id = $campaign_id AND golden)""",
+            campaign_id=campaign_id,
+            now=now,
+            tell_reserve=False,
+            person=person,
+        )
+        return SampleCounts(reserve=0, reserve_labelled=0, **row)
 
 
 def _with_directory(connection: DuckDBPyConnection, campaign: Campaign) -> Campaign:

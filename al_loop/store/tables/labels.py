@@ -17,7 +17,7 @@ from al_loop.store.database import Database
 from al_loop.store.label_rows import Append, Appended, append_all, append_retraction, to_label
 from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.rows import among, among_ids
-from al_loop.store.sample_rows import LABELLED
+from al_loop.store.sample_rows import BY_THEM
 from models.card import TaskName
 
 NEWEST = """QUALIFY row_number() OVER (PARTITION BY sample_id, task, annotator ORDER BY label_id DESC) = 1
@@ -36,13 +36,11 @@ MOST_ANNOTATORS = 1_000
 
 
 class Tally(NamedTuple):
-    """Samples that are answered."""
+    """Samples with a current label of one annotator, for any task."""
 
-    answered: int
-    """Every task, by anybody."""
     own: int
-    """Any task, by one annotator."""
     own_since: int
+    """Since a time."""
 
 
 class LabelTable:
@@ -162,6 +160,7 @@ class LabelTable:
         search: str = "",
         newest_first: bool = False,
         gold_standard: bool = True,
+        person: str | None = None,
     ) -> list[Label]:
         """Current labels by id: one of each (sample, task, annotator) that has one.
 
@@ -175,6 +174,7 @@ class LabelTable:
             search: A part of the sample's path, capitals or not.
             newest_first: Descending ids.
             gold_standard: Whether known answers are among them, the labels of `GOLD_STANDARD_ANNOTATOR`.
+            person: Without known answers, whose labels of gold-standard samples are among them; None: all people's.
         """
         rows = self._database.read(
             f"""SELECT newest.*, path FROM (
@@ -184,7 +184,7 @@ class LabelTable:
             ) newest JOIN samples USING (sample_id)
             WHERE (label_id > $after AND NOT $newest_first OR $newest_first AND (label_id < $after OR $after = 0))
             AND ($annotator IS NULL OR annotator = $annotator) AND contains(lower(path), lower($search))
-            AND annotator IS DISTINCT FROM $hidden
+            AND ($told OR NOT golden AND annotator <> '{GOLD_STANDARD_ANNOTATOR}' OR golden AND {BY_THEM})
             ORDER BY label_id {"DESC" if newest_first else "ASC"}
             LIMIT coalesce($limit, 9223372036854775807)""",
             campaign_id=campaign_id,
@@ -195,7 +195,8 @@ class LabelTable:
             annotator=annotator,
             search=search,
             newest_first=newest_first,
-            hidden=None if gold_standard else GOLD_STANDARD_ANNOTATOR,
+            told=gold_standard,
+            person=person,
         )
         return [to_label(row) for row in rows]
 
@@ -217,26 +218,30 @@ class LabelTable:
         )
         return int(rows[0]["newest"])
 
-    def new_samples_since(self, campaign_id: int, label_event_id: int | None, *, every: bool = False) -> int:
+    def new_samples_since(
+        self, campaign_id: int, label_event_id: int | None, *, every: bool = False, person: str | None = None
+    ) -> int:
         """Samples for training with a current label that is newer than an event (None: any label).
 
-        With `every` samples of all kinds count: what annotators are told must not tell the test reserve.
+        With `every` samples of all kinds count: what annotators are told must not tell the test reserve. Of
+        gold-standard samples those count that `person` answered; None: that any annotator did.
         """
         rows = self._database.read(
-            """SELECT count(DISTINCT l.sample_id) AS samples
+            f"""SELECT count(DISTINCT l.sample_id) AS samples
             FROM current_labels l JOIN samples s USING (sample_id)
-            WHERE l.campaign_id = $campaign_id AND ($every OR NOT s.reserve AND NOT s.golden)
-            AND label_id > $label_event_id""",
+            WHERE l.campaign_id = $campaign_id AND ($every AND (NOT s.golden OR {BY_THEM})
+                OR NOT s.reserve AND NOT s.golden) AND label_id > $label_event_id""",
             campaign_id=campaign_id,
             every=every,
+            person=person,
             label_event_id=label_event_id or 0,
         )
         return int(rows[0]["samples"])
 
     def tally(self, campaign_id: int, annotator: str, since: datetime) -> Tally:
-        """How many samples are answered, and how many by one annotator, in all and since a time."""
+        """How many samples one annotator answered, in all and since a time."""
         rows = self._database.read(
-            f"""SELECT (SELECT count(*) FROM ({LABELLED})) AS answered, count(DISTINCT sample_id) AS own,
+            """SELECT count(DISTINCT sample_id) AS own,
                 count(DISTINCT sample_id) FILTER (recorded_at >= $since) AS own_since
             FROM current_labels WHERE campaign_id = $campaign_id AND annotator = $annotator""",
             campaign_id=campaign_id,

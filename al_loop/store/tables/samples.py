@@ -202,6 +202,7 @@ class SampleTable:
         search: str = "",
         labelled_by: str | None = None,
         tell_reserve: bool = True,
+        person: str | None = None,
     ) -> list[SampleView]:
         """Samples with ids above `after`, by id.
 
@@ -215,6 +216,7 @@ class SampleTable:
             search: A part of the path, capitals or not.
             labelled_by: Only samples with a current label of this annotator; None: all.
             tell_reserve: Whether samples of the test reserve have a state of their own.
+            person: Where it is not told, who is shown gold-standard samples as if nobody else had seen them.
         """
         if state is not None and state not in get_args(SampleState):
             raise InvalidValueError("$.state", f"{state!r} is none of {', '.join(get_args(SampleState))}")
@@ -223,7 +225,8 @@ class SampleTable:
                 SELECT *, {STATE} AS state FROM samples
                 WHERE campaign_id = $campaign_id AND sample_id > $after AND ($state IS NULL OR {STATE} = $state)
                 AND contains(lower(path), lower($search)) AND ($labelled_by IS NULL OR sample_id IN (
-                    {ANSWERED} AND annotator = $labelled_by))
+                    {ANSWERED} AND annotator = $labelled_by)
+                    AND ($tell_reserve OR NOT golden OR coalesce($person, $labelled_by) = $labelled_by))
                 ORDER BY sample_id LIMIT $limit)
             SELECT page.*, (SELECT max(entropy) FROM scores WHERE scores.campaign_id = page.campaign_id
                 AND scores.sample_id = page.sample_id AND scores.version = $version AND task <> '') AS score
@@ -237,6 +240,7 @@ class SampleTable:
             search=search,
             labelled_by=labelled_by,
             tell_reserve=tell_reserve,
+            person=person,
         )
         return [msgspec.convert(row, SampleView) for row in rows]
 

@@ -38,7 +38,9 @@ export function suggestingActions(api, pictures) {
         if (isThere() && isDrawn(activeTask())) change({ overlay: "suggestion" });
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        if (isThere()) toast(error.isOffline ? "No suggestion now: the service does not answer." : error.message, "problem");
+        const isMeant = error.status === 409; // withheld on purpose, or no model yet: nothing is wrong
+        const text = error.isOffline ? "No suggestion now: the service does not answer." : error.message;
+        if (isThere()) toast(text, isMeant ? "done" : "problem");
       } finally {
         clearTimeout(waiting);
       }

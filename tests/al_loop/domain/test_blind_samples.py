@@ -24,6 +24,7 @@ def test_share_of_samples_is_drawn_and_stays_the_same(make_campaign: MakeCampaig
     assert chosen < drawn(msgspec.structs.replace(campaign, settings=with_share(0.6)), ids)
     assert drawn(make_campaign("other", settings=with_share(0.3)), ids) != chosen
     assert drawn(msgspec.structs.replace(campaign, settings=with_share(0.0)), ids) == set()
+    assert drawn(msgspec.structs.replace(campaign, settings=with_share(1.0)), ids) == set(ids)
 
 
 def test_share_is_independent_of_the_reserve(label_store: LabelStore, make_campaign: MakeCampaign) -> None:

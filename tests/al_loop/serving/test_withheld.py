@@ -36,6 +36,21 @@ def test_all_of_the_reserve_and_of_the_gold_standard_is_answered_unaided(
     assert unaided.among(campaign, pool.tolist()) == {int(pool[0])}
 
 
+def test_missing_suggestion_at_most_doubles_the_odds_of_the_reserve_and_four_of_ten_samples_have_one(
+    label_store: LabelStore, make_campaign: MakeCampaign
+) -> None:
+    campaign = make_campaign(samples=2000, settings=CampaignSettings(), tasks=ONE_TASK)
+    number = campaign.campaign_id
+    label_store.samples.draw_reserve(number, NOW)
+    pool, reserve = (set(ids.tolist()) for ids in label_store.queries.available(number, NOW))
+    unaided = UnaidedSamples(label_store, lambda: NOW).among(campaign, [*pool, *reserve])
+    assert reserve < unaided
+    odds, odds_without = len(reserve) / len(pool), len(reserve) / len(unaided & pool)
+    assert odds_without / odds == pytest.approx(2, abs=0.15)
+    assert len(unaided & pool) > 1.8 * len(reserve), "most samples without a suggestion are ordinary ones"
+    assert len(pool - unaided) / 2000 == pytest.approx(0.4, abs=0.03)
+
+
 def test_sample_is_answered_unaided_while_it_is_re_annotated(
     label_store: LabelStore, make_campaign: MakeCampaign
 ) -> None:

@@ -69,3 +69,14 @@ def test_suggested_class_is_marked_and_no_box_lies_over_the_image(desk: Desk) ->
     page.keyboard.press("v")
     expect(page.locator(".legend-bar")).to_be_hidden()
     expect(page.get_by_role("button", name="Image", exact=True)).to_have_attribute("aria-pressed", "true")
+
+
+def test_suggestion_that_is_withheld_on_purpose_is_no_trouble(desk: Desk) -> None:
+    change = desk.http.patch("/campaigns/demo/settings", json={"assist": {"blind_share": 1.0}})
+    assert change.status_code == 200, change.text
+    desk.ask(query_size=1)
+    page = desk.open()
+    desk.wait_for_picture()
+    page.keyboard.press("g")
+    expect(page.locator("#toasts .done")).to_contain_text("on purpose: please label it unaided")
+    expect(page.locator("#toasts .problem")).to_have_count(0)

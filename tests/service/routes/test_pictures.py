@@ -14,6 +14,7 @@ from PIL import Image
 from service.settings import Settings
 from tests.conftest import Http
 from tests.data.make_scene import make_scene
+from tests.e2e.campaigns import AIDED
 
 TILE = 256
 
@@ -255,7 +256,7 @@ def test_one_stretch_for_the_campaign_keeps_dark_images_dark(http: Http, imagery
 
 def test_bad_parameters_of_a_picture_are_refused(http: Http, imagery: Path) -> None:
     make_scene(imagery / "a.tif")
-    (sample_id,) = campaign(http, imagery).values()
+    (sample_id,) = campaign(http, imagery, settings=AIDED).values()
     for query in ("gamma=0", "gamma=nan", "stretch=loud"):
         for what in ("tiles/0/0/0.png", "thumbnail.png"):
             assert http.get(f"/campaigns/demo/samples/{sample_id}/{what}?{query}").status_code == 400, query
