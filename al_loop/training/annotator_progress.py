@@ -103,11 +103,11 @@ def next_round_for_annotators(store: LabelStore, campaign: Campaign, annotator: 
     if campaign.archived_at is not None:
         return NextRound(sentence="archived: no rounds start")
     number, policy = campaign.campaign_id, campaign.policy
-    counts = store.campaigns.counts(number, now)
     rounds = foreground(store.rounds.list(number))
     if rounds and not rounds[-1].state.is_end:
         return NextRound(sentence=f"round {rounds[-1].number} is under way")
     problem = readiness_to_show(store, campaign, now)
+    counts = store.campaigns.counts(number, now)  # the test reserve is drawn by now
     short = problem is not None and _is_short(campaign, counts)
     if problem is not None and not short:
         return NextRound(sentence=TOO_FEW_IMAGES if _is_small(campaign, counts) else problem.reason)

@@ -49,6 +49,12 @@ def test_answers_are_counted_for_everybody_and_for_one(label_store: LabelStore, 
     assert (tomorrow.answered_by_you, tomorrow.today_by_you) == (2, 0)
 
 
+def test_campaign_whose_reserve_nobody_drew_yet_has_not_too_few_images(
+    label_store: LabelStore, campaign: Campaign
+) -> None:
+    assert progress(label_store, campaign).next_round.sentence == "0 of about 12 new labels until the next round"
+
+
 @pytest.mark.parametrize("side", [0, 1])
 def test_answer_of_the_reserve_moves_the_same_figures_as_any_other(
     label_store: LabelStore, campaign: Campaign, side: int
