@@ -171,7 +171,7 @@ def _drawing(listing: Listing, path: str, results: Sequence[Mapping[str, Any]]) 
     shapes: list[Shape] = []
     size: tuple[int, int] | None = None
     named = {
-        result.get("id"): names_of(value)
+        str(result.get("id")): names_of(value)
         for result in results
         if result.get("type") == "labels" and isinstance(value := result.get("value"), dict)
     }
@@ -181,14 +181,16 @@ def _drawing(listing: Listing, path: str, results: Sequence[Mapping[str, Any]]) 
             continue
         if kind == "choices" and "x" not in value and "points" not in value:
             choices = value.get("choices")
-            tags.update((name.strip(), None) for name in choices or [] if isinstance(name, str) and name.strip())
+            if not isinstance(choices, list) or not all(isinstance(name, str) for name in choices):
+                raise BadShapeError("choices that are no list of names")
+            tags.update((name.strip(), None) for name in choices if name.strip())
         elif is_region(kind):
             if result.get("image_rotation") not in (None, 0):
                 raise BadShapeError(f"drawn on the image turned by {result.get('image_rotation')!r:.20} degrees")
             size = size or _size(result) or size_of(listing, path)
             if size is None:
                 return None
-            classes = names_of(value) or named.get(result.get("id"), [])
+            classes = names_of(value) or named.get(str(result.get("id")), [])
             if len(classes) != 1:
                 raise BadShapeError(f"a region of {len(classes)} classes{': ' if classes else ''}{', '.join(classes)}")
             shapes.append(shape_of(kind, value, classes[0], size))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from al_loop.campaigns.importing.coco import MOST_COORDINATE
 from al_loop.campaigns.importing.labelling_tools.brush import decode_brush
 from al_loop.campaigns.importing.labelling_tools.shapes import (
     BadShapeError,
@@ -112,4 +113,5 @@ def _number(value: Mapping[str, Any], member: str, without: float | None = None)
 
 
 def _is_number(found: object) -> bool:
-    return type(found) in (int, float)
+    """Whether it is a number that a share of an image can be; longer ones do not fit a float."""
+    return type(found) in (int, float) and abs(found) < MOST_COORDINATE  # type: ignore[arg-type]

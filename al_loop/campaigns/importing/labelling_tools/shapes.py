@@ -139,10 +139,11 @@ def mask_runs(left: int, top: int, width: int, height: int, counts: NDArray[np.i
     """A mask, checked.
 
     Raises:
-        BadShapeError: Too large, or runs that do not add up to its size.
+        BadShapeError: Too large, at no place, or runs that do not add up to its size.
     """
     if width <= 0 or height <= 0 or width * height > MOST_PX:
         raise BadShapeError(f"a mask of {width} x {height} px")
+    _place(left, top)
     if counts.size == 0 or (counts < 0).any() or (counts > MOST_PX).any() or int(counts.sum()) != width * height:
         raise BadShapeError(f"run lengths that do not add up to {width} x {height} px")
     return MaskRuns(left, top, width, height, counts)

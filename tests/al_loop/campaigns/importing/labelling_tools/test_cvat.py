@@ -93,6 +93,7 @@ def test_tracks_of_a_video_are_refused_with_what_to_do(tmp_path: Path) -> None:
         ('<mask label="ship" rle="4" left="0" top="0" width="99999" height="99999"/>', "a mask of 99999 x 99999 px"),
         ('<mask label="ship" rle="99999999999999999999" left="0" top="0" width="2" height="2"/>', "no whole numbers"),
         ('<mask label="ship" rle="" left="0.5" top="0" width="2" height="2"/>', "its left is no whole number"),
+        ('<mask label="ship" rle="0,4" left="1e300" top="0" width="2" height="2"/>', "is no place in an image"),
         ('<cuboid label="ship" xtl1="1"/>', "neither a box nor an outline"),
         ('<polyline label="ship" points="1,1;3,3"/>', "a LineString has no box"),
     ],
