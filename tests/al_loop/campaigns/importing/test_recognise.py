@@ -259,3 +259,54 @@ def test_any_folder_is_planned_or_refused_and_no_class_is_made_of_a_layouts_fold
     assert not any(is_role(name) for spec in plan.tasks for name in spec.classes)
     assert {label.path for label in labels} <= set(plan.paths)
     assert len({(label.path, label.task) for label in labels}) == len(labels)
+
+
+ROBOFLOW = {
+    "yolo": ("yolo", "detection", ["ship"], 3),
+    "coco": ("coco", "detection", ["ship"], 3),
+    "voc": ("voc", "detection", ["ship"], 3),
+    "multi": ("table", "classification", ["ship", "buoy"], 3),
+    "folders": ("class-folders", "classification", ["buoy", "ship"], 6),
+}
+
+
+@pytest.mark.parametrize("kind", ROBOFLOW)
+def test_splits_of_roboflow_are_put_together_in_each_of_its_formats(tmp_path: Path, kind: str) -> None:
+    name = "a_jpg.rf.1f"
+    (tmp_path / "README.roboflow.txt").write_text("exported")
+    for split in ("train", "valid", "test"):
+        folder = tmp_path / split
+        write_raster(folder / {"yolo": f"images/{name}.jpg", "folders": f"ship/{name}.jpg"}.get(kind, f"{name}.jpg"))
+        match kind:
+            case "yolo":
+                (folder / "labels").mkdir()
+                (folder / f"labels/{name}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+                (tmp_path / "data.yaml").write_text("nc: 1\nnames: ['ship']\nroboflow:\n  workspace: w\n")
+            case "coco":
+                box = {"id": 0, "image_id": 0, "category_id": 1, "bbox": [1, 1, 3, 3], "segmentation": []}
+                write_json(
+                    folder / "_annotations.coco.json",
+                    {
+                        "images": [{"id": 0, "file_name": f"{name}.jpg", "width": 10, "height": 8}],
+                        "categories": [
+                            {"id": 0, "name": "ships", "supercategory": "none"},
+                            {"id": 1, "name": "ship", "supercategory": "ships"},
+                        ],
+                        "annotations": [box],
+                    },
+                )
+            case "voc":
+                sides = "<xmin>1</xmin><ymin>1</ymin><xmax>4</xmax><ymax>4</ymax>"
+                (folder / f"{name}.xml").write_text(
+                    f"<annotation><filename>{name}.jpg</filename><object><name>ship</name><bndbox>{sides}</bndbox>"
+                    "</object></annotation>"
+                )
+            case "multi":
+                (folder / "_classes.csv").write_text(f"filename, ship, buoy\n{name}.jpg, 1, 0\n")
+            case _:
+                write_raster(folder / f"buoy/b_{name}.jpg")
+    plan = plan_import(tmp_path)
+    told = (plan.kind, plan.tasks[0].task, plan.tasks[0].classes, len(list(plan.labels())))
+    assert told == ROBOFLOW[kind]
+    assert plan.problems == []
+    assert any("splits of the folder were put together" in note for note in plan.notes)
