@@ -47,8 +47,10 @@ test-fast: lint ## Lint, and the tests that start no service, browser or trainin
 test-only: venv ## The tests alone (TESTS=all: all of them).
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(if $(filter all,$(TESTS)),,-m "not thorough")
 
-collect: venv # Each worker of a first run would compile tests and packages anew, all at the same time.
-	@$(BIN)/python -m pytest -q --collect-only > $(VENV)/collected.txt 2>&1 || { cat $(VENV)/collected.txt; exit 1; }
+collect: $(VENV)/collected.txt
+
+$(VENV)/collected.txt: $(VENV)/installed # Each worker of a first run would compile the tests anew, all at the same time.
+	@$(BIN)/python -m pytest -q --collect-only > $@ 2>&1 || { cat $@; rm $@; exit 1; }
 
 lint: venv ## ruff (lint and format) and typos.
 	$(BIN)/ruff check .

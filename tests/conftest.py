@@ -3,16 +3,18 @@
 import functools
 import gc
 import os
+import shlex
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import httpx
 import hypothesis
 import pytest
 from _pytest.assertion.rewrite import AssertionRewritingHook
+from execnet import XSpec
 from litestar import Litestar
 from litestar.testing import TestClient
 
@@ -21,7 +23,7 @@ from al_loop.runtime import processes
 from service.app import create_app
 from service.settings import Settings
 from tests.data.empty_store import lay_empty_store
-from tests.data.forked_programs import ForkedProgram
+from tests.data.forked_programs import SERVER, ForkedProgram, begin
 from tests.data.made_once import made_once
 from tests.data.order import longest_first
 from tests.data.ports import free_port
@@ -76,6 +78,14 @@ def pytest_configure(config: pytest.Config) -> None:
     for finder in sys.meta_path:
         if isinstance(finder, AssertionRewritingHook):
             config.add_cleanup(vars(finder).clear)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: Sequence[XSpec]) -> None:
+    """Workers are forks of a process that has imported what tests import; see `tests/data/forked_worker.py`."""
+    os.environ[SERVER] = begin()
+    for spec in specs:
+        spec.python = shlex.join([sys.executable, str(ROOT / "tests/data/forked_worker.py")])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -2,7 +2,8 @@
 
 What the programs do is the same but for the start of their interpreter, which `tests/al_loop/runtime`, the examples and
 the commands that start a service show. Services and machines of a cluster that are processes of their own fork
-theirs from the same process where a test gives them the environment of `forking`.
+theirs from the same process where a test gives them the environment of `forking`. With pytest-xdist the workers are
+forks of it, too, see `forked_worker.py`.
 """
 
 import functools
@@ -41,7 +42,7 @@ class ForkedProgram:
     """What `run_supervised` asks of a `subprocess.Popen`."""
 
     def __init__(self, program: list[str], directory: Path, environment: Mapping[str, str]) -> None:
-        _begin()
+        begin()
         (directory / LOG_FILE).open("ab").close()  # fails here, where it cannot be written
         reader, writer = CONTEXT.Pipe(duplex=False)
         is_ready, ready = CONTEXT.Pipe(duplex=False)
@@ -79,15 +80,26 @@ def at_work() -> set[int]:
     return {child.pid for child in multiprocessing.active_children() if child.pid is not None}
 
 
+def begin() -> str:
+    """Start the process that programs are forked from, if it is not there yet, and name its address.
+
+    It finds this checkout wherever a test works.
+    """
+    server: Any = forkserver._forkserver  # type: ignore[attr-defined]
+    if server._forkserver_address is None:
+        with patch.dict(os.environ, PYTHONPATH=str(ROOT)):
+            forkserver.ensure_running()
+    return str(server._forkserver_address)
+
+
 def forking(notes: Path) -> dict[str, str]:
     """Environment variables of a process whose programs are to be forks, too.
 
     Args:
         notes: File that gets a line for each; see `forks`.
     """
-    _begin()
+    address = begin()
     path = [str(ROOT / "tests/data/forking"), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    address = str(forkserver._forkserver._forkserver_address)  # type: ignore[attr-defined]
     return {SERVER: address, NOTES: str(notes), "PYTHONPATH": os.pathsep.join(path)}
 
 
@@ -113,15 +125,6 @@ def join(address: str) -> None:
     popen_forkserver.spawn.get_preparation_data = without_main  # type: ignore[attr-defined]
 
 
-@functools.cache
-def _begin() -> None:
-    """Start the process that programs are forked from; it finds this checkout wherever a test works."""
-    if SERVER in os.environ:
-        return  # it was joined
-    with patch.dict(os.environ, PYTHONPATH=str(ROOT)):
-        forkserver.ensure_running()
-
-
 def _run(
     program: list[str], directory: Path, environment: dict[str, str], parent: Connection, ready: Connection
 ) -> None:
@@ -137,6 +140,10 @@ def _run(
     sys.stdin = open(0, closefd=False)  # noqa: SIM115  # a file descriptor, for as long as the process lives
     sys.argv = ["-c", *program]
     ready.send_bytes(b"ready")
+    import models.training.export
     from models.progress import run_followed
+    from tests.data.exported_once import exporting_once
+
+    models.training.export.export_onnx = exporting_once(models.training.export.export_onnx)
 
     run_followed()

@@ -1,4 +1,4 @@
-"""What programs import, for `forked_programs`: read once by the process that they are forked from.
+"""What programs and tests import, for `forked_programs`: read once by the process that they are forked from.
 
 Nothing that starts a thread, which a fork would lack.
 """
@@ -12,14 +12,14 @@ import sklearn.linear_model  # noqa: F401
 import torch.export._trace
 import torch.onnx._internal.exporter._core  # noqa: F401
 
+import al_loop.client
+import al_loop.loop
 import al_loop.runtime.cluster.driver  # noqa: F401
 import models.pretrain
 import models.score_pool
 import models.train
 import models.training.export
-import models.training.networks.deep
-from tests.data.exported_once import exporting_once
-
-models.training.export.export_onnx = exporting_once(models.training.export.export_onnx)  # which each program imports
+import models.training.networks.deep  # noqa: F401
+import service.app  # noqa: F401
 
 gc.freeze()  # the collector of a fork would copy all of it
