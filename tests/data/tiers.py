@@ -49,9 +49,11 @@ SLOW_FILES = (  # whole runs: trainings, simulations, servers, processes that ar
 THOROUGH = (  # up to minutes each, and of most of them a cheaper test shows the heart
     "tests/al_loop/runtime/cluster/test_alone.py::test_head_that_is_killed",
     "tests/al_loop/runtime/cluster/test_blind_machine.py", "tests/al_loop/runtime/cluster/test_restart.py",
-    "tests/al_loop/runtime/cluster/test_program.py::test_pretraining", "tests/al_loop/runtime/cluster/test_shards.py",
+    "tests/al_loop/runtime/cluster/test_driver.py::test_stop_of_the_service",
+    "tests/al_loop/runtime/cluster/test_program.py", "tests/al_loop/runtime/cluster/test_shards.py",
     "tests/al_loop/runtime/cluster/test_together.py", "tests/al_loop/simulation/test_run.py",
-    "tests/al_loop/simulation/fast/test_pixels.py", "tests/e2e/test_scaneo_in_browser.py", "tests/examples",
+    "tests/al_loop/simulation/fast/test_pixels.py", "tests/e2e/test_loop.py",
+    "tests/e2e/test_scaneo_in_browser.py", "tests/examples",
     "tests/models/training/objects/test_fit.py::test_deep_round",
     "tests/models/training/running/test_checkpoints.py::test_training_that_was_cut_off_twice",
     "tests/models/training/running/test_workers.py::test_two_workers", "tests/service/openapi/test_schemathesis.py",
