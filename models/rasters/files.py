@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import rasterio
 from rasterio.env import Env
@@ -23,7 +23,14 @@ from models.rasters.opening.directories import MAX_PAGES, check_directories
 from models.rasters.opening.endings import is_whole
 from models.rasters.opening.faults import translated_errors
 from models.rasters.opening.metadata import check_png_texts
-from models.rasters.opening.sidecars import TIFF_SIGNATURES, check_self_contained, sibling_mode, stamp
+from models.rasters.opening.sidecars import (
+    TIFF_SIGNATURES,
+    Stamp,
+    check_self_contained,
+    checked_sidecars,
+    sibling_mode,
+    stamp,
+)
 from models.rasters.tiling import Window
 from models.rasters.windows.locator import source_of, window_path
 from models.rasters.windows.view import SharedFile, dropped_on_error, keep_file, kept_file, key_of, view_of
@@ -33,7 +40,7 @@ __all__ = [
     "driver_of",
     "open_bytes",
     "open_file",
-    "open_with_remarks",
+    "open_noted",
     "resolve_inside",
     "translated_errors",
 ]
@@ -134,15 +141,23 @@ def open_file(path: Path, name: str, *, overview_level: int | None = None) -> It
         UnreadableRasterError: No such file, empty, truncated, not of an allowed format, or it names another file; and
             whatever GDAL says of it while it is open.
     """
-    with open_with_remarks(path, name, overview_level=overview_level) as (dataset, _):
-        yield dataset
+    with open_noted(path, name, overview_level=overview_level) as opened:
+        yield opened.dataset
+
+
+class Opened(NamedTuple):
+    """A raster that is open, and what was noted of its file on the way."""
+
+    dataset: DatasetReader
+    remarks: list[str]
+    """What somebody who looks at the file should know, such as pages that are not read."""
+    stamp: Stamp
+    """As it was before it was opened."""
 
 
 @contextmanager
-def open_with_remarks(
-    path: Path, name: str, *, overview_level: int | None = None
-) -> Iterator[tuple[DatasetReader, list[str]]]:
-    """As `open_file`, and what somebody who looks at the file should know, such as pages that are not read.
+def open_noted(path: Path, name: str, *, overview_level: int | None = None) -> Iterator[Opened]:
+    """As `open_file`, with what was noted of the file.
 
     A window of a file answers as a raster of its own; the file stays open for this thread's next window of it.
     """
@@ -159,25 +174,27 @@ def open_with_remarks(
                 yield opened
             return
         driver, remarks = _look_at(path, name)
-        options = _GDAL_OPTIONS | {"GDAL_DISABLE_READDIR_ON_OPEN": sibling_mode(path, name)}
+        sidecars = checked_sidecars(path, name)
+        noted = stamp(path, sidecars)
+        options = _GDAL_OPTIONS | {"GDAL_DISABLE_READDIR_ON_OPEN": sibling_mode(sidecars)}
         if overview_level is not None:
             with Env(**options), rasterio.open(path, driver=driver) as dataset:
                 check_self_contained(dataset, name)  # before GDAL looks for its overviews
         levels = {} if overview_level is None else {"overview_level": overview_level}
         with Env(**options), rasterio.open(path, driver=driver, **levels) as dataset:
             check_self_contained(dataset, name)
-            yield dataset, remarks
+            yield Opened(dataset, remarks, noted)
 
 
 @contextmanager
-def _open_window(path: Path, window: Window, name: str) -> Iterator[tuple[DatasetReader, list[str]]]:
+def _open_window(path: Path, window: Window, name: str) -> Iterator[Opened]:
     """A window of a file, which is looked at once for all windows that this thread reads one after the other."""
     before = stamp(path)
     key = key_of(path, before, _GDAL_OPTIONS)
     shared = kept_file(key)
     if shared is None:
         driver, remarks = _look_at(path, name)
-        options = _GDAL_OPTIONS | {"GDAL_DISABLE_READDIR_ON_OPEN": sibling_mode(path, name)}
+        options = _GDAL_OPTIONS | {"GDAL_DISABLE_READDIR_ON_OPEN": sibling_mode(checked_sidecars(path, name))}
         with ExitStack() as stack:
             with Env(**options):
                 dataset = stack.enter_context(rasterio.open(path, driver=driver, sharing=False))
@@ -185,7 +202,7 @@ def _open_window(path: Path, window: Window, name: str) -> Iterator[tuple[Datase
             shared = SharedFile(key, dataset, remarks, stack.pop_all())
         keep_file(shared)
     with Env(**_GDAL_OPTIONS), dropped_on_error():
-        yield view_of(shared.dataset, window, name), shared.remarks
+        yield Opened(view_of(shared.dataset, window, name), shared.remarks, before)
 
 
 @contextmanager

@@ -29,11 +29,11 @@ from models.rasters.bands import (
 from models.rasters.files import (
     open_bytes,
     open_file,
-    open_with_remarks,
+    open_noted,
     resolve_inside,
 )
 from models.rasters.georeference import Location, crs_name, location, transform_values
-from models.rasters.opening.sidecars import Stamp, stamp
+from models.rasters.opening.sidecars import Stamp
 from models.rasters.opening.sizes import check_size, one_of_few
 from models.rasters.pixels import StoredPixels, read_stored, read_values, to_float
 from models.rasters.windows.locator import file_of
@@ -112,11 +112,11 @@ def read_header(
         RasterTooLargeError: The header claims more than `max_bytes`.
     """
     name = name or path.name
-    with open_with_remarks(path, name) as (dataset, remarks):
+    with open_noted(path, name) as (dataset, remarks, noted):
         check_size(dataset, name, max_bytes=max_bytes)
         _check_blocks_present(dataset, name, file_of(path).stat().st_size)
         layout = layout_of(dataset, policy)
-        header = _header(dataset, layout, stamp(path), with_bounds=True)
+        header = _header(dataset, layout, noted, with_bounds=True)
         remarks = remarks if layout.remark is None else [*remarks, layout.remark]
         return msgspec.structs.replace(header, remarks=remarks)
 
@@ -266,9 +266,9 @@ def read_file(
         OverloadedError: Too many large images are being decoded.
     """
     name = name or path.name
-    with open_file(path, name) as dataset:
+    with open_noted(path, name) as (dataset, _, noted):
         check_size(dataset, name, max_bytes=max_bytes, max_values=max_values)
-        return _upload(dataset, name, policy, stamp(path))
+        return _upload(dataset, name, policy, noted)
 
 
 def pixel_hash(path: Path, name: str | None = None) -> str:

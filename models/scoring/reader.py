@@ -95,7 +95,6 @@ def read_for_features(path: Path, bands: Sequence[int], policy: BandPolicy = AS_
         UnusableRasterError: It has no such band.
     """
     content = None
-    modified_ns = stamp(path).modified_ns
     try:
         file = read_file(path, max_values=MAX_SIDE_PX**2 * 16, policy=policy)
         content, modified_ns = file.content_hash, file.header.modified_ns
@@ -103,6 +102,7 @@ def read_for_features(path: Path, bands: Sequence[int], policy: BandPolicy = AS_
         if max(height, width) <= MAX_SIDE_PX:
             return ReducedImage(file.read(bands), content, modified_ns)
     except RasterTooLargeError as error:
+        modified_ns = stamp(path).modified_ns
         height, width = error.height, error.width
     scale = MAX_SIDE_PX / max(height, width)
     if scale >= 1:  # few pixels, but too many bands to be read whole

@@ -85,24 +85,30 @@ def sidecars_in(folder: str | Path) -> set[str]:
         return set()
 
 
-def sibling_mode(path: Path, name: str, depth: int = 0) -> str:
-    """Value of `GDAL_DISABLE_READDIR_ON_OPEN`: EMPTY_DIR if nothing is beside the raster, else TRUE.
-
-    With TRUE, GDAL asks for each name that it knows, in lower and in upper case; FALSE would list the folder each time,
-    which takes time in the square of its files.
+def checked_sidecars(path: Path, name: str, depth: int = 0) -> set[str]:
+    """Names of the files beside a raster that may be read with it.
 
     Raises:
         UnreadableRasterError: A sidecar is not what it claims to be, leads elsewhere, or is too large.
     """
-    mode = "EMPTY_DIR"
+    found = set()
     for sidecar, kind in _candidates(str(path)):
         if _is_beside(sidecar, path, kind, name):
-            mode = "TRUE"
+            found.add(sidecar.rpartition(os.sep)[2])
             if kind in _RASTERS:
                 _check_raster(Path(sidecar), kind, name, depth)
             elif kind == ".aux.xml":
                 _check_xml(Path(sidecar), name)
-    return mode
+    return found
+
+
+def sibling_mode(sidecars: set[str]) -> str:
+    """Value of `GDAL_DISABLE_READDIR_ON_OPEN`: EMPTY_DIR if nothing is beside the raster, else TRUE.
+
+    With TRUE, GDAL asks for each name that it knows, in lower and in upper case; FALSE would list the folder each time,
+    which takes time in the square of its files.
+    """
+    return "TRUE" if sidecars else "EMPTY_DIR"
 
 
 def check_self_contained(dataset: DatasetReader, name: str) -> None:
@@ -161,7 +167,7 @@ def _check_raster(sidecar: Path, kind: str, name: str, depth: int) -> None:
     if depth == _DEPTH:
         raise UnreadableRasterError(name, f"the {kind} file beside it has files of its own beside it; remove them")
     with (
-        Env(GDAL_DISABLE_READDIR_ON_OPEN=sibling_mode(sidecar, name, depth + 1)),
+        Env(GDAL_DISABLE_READDIR_ON_OPEN=sibling_mode(checked_sidecars(sidecar, name, depth + 1))),
         rasterio.open(sidecar, driver="GTiff") as dataset,
     ):
         check_self_contained(dataset, name)

@@ -11,7 +11,7 @@ from rasterio.crs import CRS
 
 from models.errors import UnreadableRasterError
 from models.rasters.files import open_file
-from models.rasters.opening.sidecars import sibling_mode, sidecars_in, stamp
+from models.rasters.opening.sidecars import checked_sidecars, sidecars_in, stamp
 from models.rasters.reading import read_header, read_raster
 from tests.data.make_scene import make_hostile, make_scene
 
@@ -146,7 +146,7 @@ def test_huge_world_file_is_refused(tmp_path: Path) -> None:
 
 def test_name_that_leaves_no_room_for_a_sidecar_is_fine(tmp_path: Path) -> None:
     path = grey(tmp_path / ("l" * 251 + ".tif"))
-    assert sibling_mode(path, "a") == "EMPTY_DIR"
+    assert checked_sidecars(path, "a") == set()
     assert read_header(path).width == 64
 
 
