@@ -3,6 +3,7 @@
 Nothing that starts a thread, which a fork would lack.
 """
 
+import atexit
 import gc
 
 import networkx  # noqa: F401
@@ -23,3 +24,4 @@ import models.training.networks.deep  # noqa: F401
 import service.app  # noqa: F401
 
 gc.freeze()  # the collector of a fork would copy all of it
+atexit.register(gc.unfreeze)  # at its own end, or all bindings would be told to have leaked
