@@ -11,6 +11,9 @@ import { givenTo, placesOf, pointFeatures } from "./pointing.js";
 
 const MOST_UNDO = 50;
 
+/** What of a drawing is sent: all of it where boxes are asked for, or where masks have every pixel that an area touches. */
+const asAsked = (spec) => ({ slivers: isBoxed(spec) || Boolean(state.campaign?.settings.all_touched) });
+
 /** The actions that answer; `outbox` keeps them, `drawing` are the actions of the drawing, `pointing` keeps points. */
 export function answeringActions(campaign, outbox, drawing, pointing) {
   const memory = `undo.${campaign}`;
@@ -38,7 +41,7 @@ export function answeringActions(campaign, outbox, drawing, pointing) {
     if (!drawn.isTouched && drawn.regions.length && state.suggestions.get(lease.sample_id)?.shown) return accept(lease);
     const names = [...new Set(drawn.regions.map((region) => region.label))];
     const said = isBoxed(spec) ? boxesText(drawn.features().features) : names.length ? answerText(names) : "all background";
-    answer(lease, { task: spec.task, features: drawn.features(), crs: "pixel" }, said);
+    answer(lease, { task: spec.task, features: drawn.features(asAsked(spec)), crs: "pixel" }, said);
   }
 
   /** Answer the point that is asked, with null to leave it out; the last one of a sample sends the answer. */
@@ -68,7 +71,7 @@ export function answeringActions(campaign, outbox, drawing, pointing) {
     const spec = activeTask();
     const ids = (suggestion?.given ?? []).filter((one) => one.task === spec.task).map((one) => one.prediction_id);
     if (!suggestion || (suggestion.given && !ids.length)) return toast("There is no suggestion for this image. Press g to ask for one.", "problem");
-    const features = isDrawn(spec) ? drawingOf(lease).features() : undefined;
+    const features = isDrawn(spec) ? drawingOf(lease).features(asAsked(spec)) : undefined;
     const label = { task: spec.task, classes: features ? undefined : suggestion.top ?? [], features };
     return answer(lease, label, "suggestion accepted", { kind: "accept", shown: ids.length ? ids : null });
   }

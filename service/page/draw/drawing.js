@@ -1,7 +1,7 @@
 // What is drawn on one image: regions of classes that never overlap, with undo and redo. A drawing is never changed; each
 // act gives a new one, so that going back is free.
 
-import { areaOf, difference, intersection, mayTouch, rectangle, simplified, union, verticesOf } from "./geometry.js";
+import { areaOf, difference, holdsCentre, intersection, mayTouch, rectangle, simplified, union, verticesOf } from "./geometry.js";
 
 const MOST_VERTICES = 20_000; // of one region: more than any outline needs, and what keeps the page quick
 const MOST_STEPS = 100;
@@ -93,9 +93,14 @@ export class Drawing {
     return shares;
   }
 
-  /** As a FeatureCollection in pixel coordinates. */
-  features() {
-    const features = this.regions.map(({ label, area }) => ({
+  /**
+   * As a FeatureCollection in pixel coordinates. Without `slivers`, what covers the centre of no pixel is left out: two areas drawn side
+   * by side leave such rests, which nobody sees; if all of it is so small, it is kept, and the service says what is wrong.
+   */
+  features({ slivers = false } = {}) {
+    const parts = this.regions.map(({ label, area }) => ({ label, area: slivers ? area : area.filter(holdsCentre) }));
+    const seen = parts.filter(({ area }) => area.length);
+    const features = (seen.length ? seen : this.regions).map(({ label, area }) => ({
       type: "Feature",
       properties: label === null ? { label, ignore: true } : { label },
       geometry: area.length === 1 ? { type: "Polygon", coordinates: area[0] } : { type: "MultiPolygon", coordinates: area },

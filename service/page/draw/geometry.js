@@ -68,6 +68,28 @@ export function areaOf(area) {
   return area.reduce((sum, [outer, ...holes]) => sum + ringArea(outer) - holes.reduce((cut, hole) => cut + ringArea(hole), 0), 0);
 }
 
+/** Whether a polygon covers the centre of a pixel: what covers none is no part of any mask. */
+export function holdsCentre(polygon) {
+  const [left, top, right, bottom] = boundsOf([polygon]);
+  if (Math.floor(right + 0.5) === Math.floor(left + 0.5)) return false; // between two columns of centres
+  for (let y = Math.floor(top + 0.5) + 0.5; y < bottom; y += 1) {
+    const crossings = polygon.flatMap((ring) => crossingsAt(ring, y)).sort((one, other) => one - other);
+    for (let i = 0; i + 1 < crossings.length; i += 2) {
+      if (Math.ceil(crossings[i] - 0.5) + 0.5 <= crossings[i + 1]) return true;
+    }
+  }
+  return false;
+}
+
+function crossingsAt(ring, y) {
+  const found = [];
+  for (let i = 1; i < ring.length; i += 1) {
+    const [[x0, y0], [x1, y1]] = [ring[i - 1], ring[i]];
+    if (y0 <= y !== y1 <= y) found.push(x0 + ((y - y0) / (y1 - y0)) * (x1 - x0));
+  }
+  return found;
+}
+
 /** Number of vertices. */
 export const verticesOf = (area) => area.flat().reduce((sum, ring) => sum + ring.length, 0);
 

@@ -174,6 +174,28 @@ def test_rest_is_filled_and_a_region_is_chosen_relabelled_and_deleted(desk: Desk
     assert areas(only_label(desk))["water"].area == pytest.approx(64 * 64 - 16 * 16, rel=0.02)
 
 
+def test_rest_that_covers_the_centre_of_no_pixel_is_not_sent_as_it_would_be_refused(
+    desk: Desk,
+) -> None:
+    """Of a rest of .8 px between two rows of centres nothing is sent, of one of .8 px across a row of them all is."""
+    sent = desk.page.evaluate("""async () => {
+        const { Drawing } = await import(new URL("../page/draw/drawing.js", location.href));
+        const { rectangle } = await import(new URL("../page/draw/geometry.js", location.href));
+        const empty = new Drawing({ width: 64, height: 64 });
+        return [[39.6, 40.4], [40.1, 40.9]].map(([top, bottom]) => {
+            const drawn = empty.add(rectangle(0, 0, 64, 64), "field")
+                .erase(rectangle(4, top, 30, bottom)).fill("water");
+            const tiny = empty.add(rectangle(4, top, 30, bottom), "water");
+            return [drawn.features(), drawn.features({ slivers: true }), tiny.features()].map(({ features }) =>
+                features.map(({ properties }) => properties.label));
+        });
+    }""")
+    assert sent == [
+        [["field"], ["field", "water"], ["water"]],
+        [["field", "water"], ["field", "water"], ["water"]],
+    ]
+
+
 def test_click_on_a_thing_outlines_it(desk: Desk) -> None:
     page = desk.page
     page.keyboard.press("q")
