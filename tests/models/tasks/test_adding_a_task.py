@@ -12,7 +12,7 @@ import models.tasks
 from al_loop.campaigns.create import CampaignRequest, TaskRequest, create_campaign
 from al_loop.campaigns.labelling import record_labels
 from al_loop.campaigns.layout import DataLayout
-from al_loop.domain.campaigns import Campaign, CampaignSettings, ReserveSettings, RetrainPolicy
+from al_loop.domain.campaigns import AssistSettings, Campaign, CampaignSettings, ReserveSettings, RetrainPolicy
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.samples import SampleHeader
 from al_loop.errors import InvalidValueError
@@ -63,6 +63,7 @@ def campaign(store: LabelStore, imagery: Path) -> Campaign:
         root=str(imagery),
         settings=CampaignSettings(
             reserve=ReserveSettings(share=0.3, minimum=8),
+            assist=AssistSettings(blind_share=0.0),
             model=TINY_MODEL,
             train=TrainConfig(max_steps=60, batch_size=8, device="cpu"),
         ),

@@ -11,6 +11,7 @@ import shapely.geometry
 from playwright.sync_api import Page, Route, expect
 
 from tests.service.page.fixtures_annotators import Desk
+from tests.waiting import wait_for
 
 SEGMENTATION = [{"task": "segmentation", "classes": ["field", "water"]}]
 SIDE_PX = 64
@@ -73,7 +74,7 @@ def areas(label: dict[str, Any]) -> dict[str, Any]:
 
 
 def only_label(desk: Desk) -> dict[str, Any]:
-    (label,) = desk.labels()
+    (label,) = wait_for(desk.labels)  # behind a question, an answer begins to wait only some time after the click
     assert label["crs"] == "pixel"
     return label
 
