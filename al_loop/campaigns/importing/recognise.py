@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from al_loop.campaigns.importing import class_folders, coco, label_table, mask_pairs, scaneo, stac, yolo
-from al_loop.campaigns.importing.boxes import DETECTION, voc
+from al_loop.campaigns.importing.boxes import DETECTION, voc, wants_boxes
 from al_loop.campaigns.importing.boxes import coco as coco_boxes
 from al_loop.campaigns.importing.boxes import yolo as yolo_boxes
 from al_loop.campaigns.importing.labelling_tools import cvat, label_studio
@@ -70,12 +70,12 @@ def plan_import(
         case "coco":
             _checked(listing, coco.recognises(listing), coco.LOOKED_FOR)
             files = coco.read(listing, report)
-            if _wants_boxes(listing, task, *coco.counts(files)):
+            if wants_boxes(listing, task, *coco.counts(files)):
                 return coco_boxes.plan(listing, files)
             return _answering(coco.plan(listing, files), task)
         case "yolo":
             folder = yolo.read(listing, report, classes)
-            if _wants_boxes(listing, task, *folder.counts()):
+            if wants_boxes(listing, task, *folder.counts()):
                 return yolo_boxes.plan(listing, folder)
             return _answering(yolo.plan(listing, folder), task)
         case "voc":
@@ -142,24 +142,6 @@ def _recognised(listing: Listing, task: TaskName | None) -> FolderKind | None:
     if folders:
         return "class-folders"
     return "table" if table else None
-
-
-def _wants_boxes(listing: Listing, task: TaskName | None, outlines: int, boxes: int) -> bool:
-    """Whether objects are read as boxes.
-
-    Raises:
-        InvalidValueError: Some objects have an outline and some only a box, and nobody said what is wanted.
-    """
-    if task is not None:
-        return task == DETECTION
-    if outlines and boxes:
-        raise InvalidValueError(
-            "$.task",
-            f"{listing.root} is ambiguous: {outlines} objects have an outline and {boxes} only a box; say --task "
-            "detection for boxes, where an outline counts by its bounds, or --task segmentation for the outlines, "
-            "which leaves out images with boxes",
-        )
-    return boxes > 0
 
 
 def _answering(plan: ImportPlan, task: TaskName | None) -> ImportPlan:

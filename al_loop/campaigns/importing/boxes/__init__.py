@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from al_loop.campaigns.importing.listing import Listing
 from al_loop.campaigns.importing.mask_pairs import features_plan
 from al_loop.campaigns.importing.plan import FolderKind, ImportPlan
+from al_loop.errors import InvalidValueError
+from models.card import TaskName
 from models.errors import RasterError
 from models.rasters.reading import read_header
 
@@ -38,6 +40,24 @@ class Boxes(NamedTuple):
     """Width and height that the file says; None: it says none, or 0."""
     shares: bool = False
     """Whether corners are shares of the image's width and height instead of pixels."""
+
+
+def wants_boxes(listing: Listing, task: TaskName | None, outlines: int, boxes: int) -> bool:
+    """Whether objects are read as boxes.
+
+    Raises:
+        InvalidValueError: Some objects have an outline and some only a box, and nobody said what is wanted.
+    """
+    if task is not None:
+        return task == DETECTION
+    if outlines and boxes:
+        raise InvalidValueError(
+            "$.task",
+            f"{listing.root} is ambiguous: {outlines} objects have an outline and {boxes} only a box; say --task "
+            "detection for boxes, where an outline counts by its bounds, or --task segmentation for the outlines, "
+            "which leaves out images with boxes",
+        )
+    return boxes > 0
 
 
 def size_of(listing: Listing, path: str) -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from al_loop.campaigns.importing.boxes import DETECTION, Box, features_of_boxes, inside, size_of
+from al_loop.campaigns.importing.boxes import DETECTION, Box, features_of_boxes, inside, size_of, wants_boxes
 from al_loop.campaigns.importing.labelling_tools.shapes import Shape
 from al_loop.campaigns.importing.layout import splits_note
 from al_loop.campaigns.importing.listing import Listing
@@ -144,17 +144,9 @@ def _drawn_task(listing: Listing, drawings: Mapping[str, Drawing], task: TaskNam
         return None if task == CLASSIFICATION else task
     shapes = [shape for drawing in drawings.values() for shape in drawing.shapes or ()]
     boxes = sum(shape.is_box for shape in shapes)
-    outlines = len(shapes) - boxes
-    if outlines and boxes:
-        raise InvalidValueError(
-            "$.task",
-            f"{listing.root} is ambiguous: {outlines} objects have an outline and {boxes} only a box; say --task "
-            "detection for boxes, where an outline counts by its bounds, or --task segmentation for the outlines, "
-            "which leaves out images with boxes",
-        )
     if not shapes:
         return None
-    return DETECTION if boxes else SEGMENTATION
+    return DETECTION if wants_boxes(listing, None, len(shapes) - boxes, boxes) else SEGMENTATION
 
 
 def _boxes(listing: Listing, path: str, shapes: Sequence[Shape]) -> list[Box] | None:
