@@ -335,11 +335,16 @@ def _stored_line(
 
 
 def _repaired(area: Area, at: str) -> Area:
+    """The area without rings that touch or overlap themselves, as drawing tools make them; it covers the same.
+
+    Holes are cut from outer rings. GEOS's other way to repair takes all rings as lines, and fills what lies between
+    parts that touch at two places.
+    """
     if shapely.is_valid(area):
         if area.area == 0:
             raise InvalidValueError(at, "the area is empty")
         return area
-    fixed = polygons_only(shapely.make_valid(area))
+    fixed = polygons_only(shapely.make_valid(area, method="structure", keep_collapsed=False))
     whole = sum(abs(part.area) for part in shapely.get_parts(area))
     if fixed.area == 0:
         raise InvalidValueError(at, "the area is empty")

@@ -7,6 +7,7 @@ import { recall, remember } from "../core/memory.js";
 import { goOn, select } from "../core/selection.js";
 import { activeTask, change, classesOf, drawnOn, isBoxed, isDrawn, isPainted, isPointed, leaseOf, selectedLease, state, stateOf, tasks, togglesOf } from "../core/state.js";
 import { drawingOf } from "../draw/actions.js";
+import { forgetRefusal, keepRefusal, refusal } from "./refusing.js";
 import { givenTo, placesOf, pointFeatures } from "./pointing.js";
 
 const MOST_UNDO = 50;
@@ -20,6 +21,7 @@ export function answeringActions(campaign, outbox, drawing, pointing) {
   change({ undo: recall(memory, [], true) });
 
   function note(lease, entry, key) {
+    forgetRefusal(lease.sample_id);
     const { kind, given } = entry;
     const undo = { sample_id: lease.sample_id, path: lease.path, key, kind, given, at: Date.now(), tasks: (entry.labels ?? []).map((label) => label.task) };
     change({ undo: [...state.undo, undo].slice(-MOST_UNDO) });
@@ -202,7 +204,9 @@ export function answeringActions(campaign, outbox, drawing, pointing) {
     refused: (entry, error) => {
       change({ undo: state.undo.filter((one) => one.key !== entry.key) });
       remember(memory, state.undo, true);
-      toast(`${fileName(entry.path ?? "")}: not saved. ${error.message}`, "problem");
+      const said = refusal(entry, error);
+      keepRefusal(entry, said);
+      toast(`${fileName(entry.path ?? "")}: not saved. ${said}`, "problem");
     },
   };
   return actions;

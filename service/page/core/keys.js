@@ -37,7 +37,7 @@ export const KEYS = [
   { group: "Draw", drawing: true },
   { keys: ["d"], does: "brush", action: "brush" },
   { keys: ["e"], does: "eraser", action: "eraser" },
-  { keys: ["p"], does: "polygon", action: "polygon" },
+  { keys: ["p"], does: "polygon; hold Shift and drag to draw it freehand", action: "polygon" },
   { keys: ["x"], does: "box", action: "box" },
   { keys: ["q"], does: "click a thing to outline it", action: "trace" },
   { keys: ["i"], does: "fill the rest of the image with the class", action: "fill" },

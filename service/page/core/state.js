@@ -37,6 +37,7 @@ export const state = {
   pointed: new Map(), // sample_id -> answers of its points so far: see actions/pointing.js
   whole: false, // whether all of the image is shown while one of its points is asked
   suggestions: new Map(), // sample_id -> { text, shown, top }: what was suggested, ids of the predictions shown
+  refused: new Map(), // sample_id -> why the service did not take the last answer
   undo: [], // what can be taken back, newest last
   clockOffset: 0, // service's time minus ours, ms
   progress: null, // as the service counts it

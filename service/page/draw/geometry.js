@@ -5,6 +5,7 @@ import { clipper } from "../vendor/openlayers/openlayers.js";
 
 const UNITS = 256; // of Clipper's whole numbers in one pixel
 const SMALLEST_PX = 0.5; // areas below this are slips of the hand
+const EDGE_PX = 1 / 1024; // what lies nearer to an edge counts as on it
 
 /** The union of areas. */
 export const union = (...areas) => clip(clipper.ClipType.ctUnion, areas.flat(), []);
@@ -68,14 +69,14 @@ export function areaOf(area) {
   return area.reduce((sum, [outer, ...holes]) => sum + ringArea(outer) - holes.reduce((cut, hole) => cut + ringArea(hole), 0), 0);
 }
 
-/** Whether a polygon covers the centre of a pixel: what covers none is no part of any mask. */
+/** Whether a polygon covers the centre of a pixel, and not by its edge alone: what covers none is no part of any mask. */
 export function holdsCentre(polygon) {
   const [left, top, right, bottom] = boundsOf([polygon]);
   if (Math.floor(right + 0.5) === Math.floor(left + 0.5)) return false; // between two columns of centres
   for (let y = Math.floor(top + 0.5) + 0.5; y < bottom; y += 1) {
     const crossings = polygon.flatMap((ring) => crossingsAt(ring, y)).sort((one, other) => one - other);
     for (let i = 0; i + 1 < crossings.length; i += 2) {
-      if (Math.ceil(crossings[i] - 0.5) + 0.5 <= crossings[i + 1]) return true;
+      if (Math.floor(crossings[i] + EDGE_PX + 0.5) + 0.5 < crossings[i + 1] - EDGE_PX) return true;
     }
   }
   return false;

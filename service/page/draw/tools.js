@@ -6,6 +6,7 @@ import { Box } from "./box.js";
 import { Brush } from "./brush.js";
 import { Regions, toArea } from "./regions.js";
 
+const SNAP_PX = 8; // on the screen
 export const TOOLS = ["polygon", "brush", "erase", "box", "trace"];
 
 /** Tools over `image`; `act` is told what was done: area(area), erase(area), outline(column, row), reshape(id, area). */
@@ -87,15 +88,15 @@ export class Tools {
     if (this.#tool === "polygon") {
       const draw = new Draw({ type: "Polygon", style: this.#regions.sketch(), stopClick: true });
       draw.on("drawend", ({ feature }) => this.#act.area(toArea(feature.getGeometry())));
-      return [draw, new Snap({ source, pixelTolerance: 8 })];
+      return [draw, snapTo(source)];
     }
-    if (this.#tool === "box") return [this.#box.interaction, new Snap({ source, pixelTolerance: 8 })];
+    if (this.#tool === "box") return [this.#box.interaction, snapTo(source)];
     if (this.#tool === "brush" || this.#tool === "erase") return [this.#brush.interaction];
     const chosen = this.#isAllowed && !this.#tool ? this.#regions.chosenFeature() : null;
     if (!chosen) return [];
     const modify = new Modify({ features: new Collection([chosen]), style: this.#regions.sketch(), pixelTolerance: 12 });
     modify.on("modifyend", () => this.#act.reshape(this.#regions.chosen, toArea(chosen.getGeometry())));
-    return [modify, new Snap({ source, pixelTolerance: 8 })];
+    return [modify, snapTo(source)];
   }
 
   #onClick({ coordinate: [x, y] }) {
@@ -104,4 +105,12 @@ export class Tools {
     if (this.#tool === "trace") this.#act.outline(x, -y);
     else if (!this.#tool) this.#act.choose(x, -y);
   }
+}
+
+/** Corners go to those of other regions nearby; not while Shift is held, with which outlines are drawn freehand. */
+function snapTo(source) {
+  const snap = new Snap({ source, pixelTolerance: SNAP_PX });
+  const handle = snap.handleEvent;
+  snap.handleEvent = (event) => Boolean(event.originalEvent?.shiftKey) || handle.call(snap, event);
+  return snap;
 }

@@ -78,6 +78,7 @@ export class ListView {
 
   #stateText(lease, now) {
     if (now !== "open") return WORDS[now];
+    if (state.refused.has(lease.sample_id)) return "not saved";
     if (msLeft(lease) < SOON_MS) return timeLeft(msLeft(lease));
     if (lease.points?.length) {
       const given = givenTo(lease).length;

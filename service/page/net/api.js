@@ -8,9 +8,10 @@ const TIMEOUT_MS = 30_000;
 
 /** The service refused (`status`), or did not answer (`status` 0). */
 export class ApiError extends Error {
-  constructor(status, message) {
+  constructor(status, message, path = null) {
     super(message);
     this.status = status;
+    this.path = path; // in what was sent, if the service names one
   }
 
   get isOffline() {
@@ -56,8 +57,8 @@ export async function send(method, path, body, { key, ...more } = {}) {
       throw new ApiError(0, "The service does not answer.");
     }
     if (response.ok) return response;
-    const sentence = await problemOf(response);
-    if (response.status !== 401) throw new ApiError(response.status, sentence);
+    const { sentence, path: place } = await problemOf(response);
+    if (response.status !== 401) throw new ApiError(response.status, sentence, place);
     if (token === recall("token")) await newToken(token ? sentence : "");
   }
 }

@@ -2,15 +2,18 @@
 
 const GATEWAY = [502, 503, 504]; // of a proxy, where the service behind it is away
 
-/** The sentence of the service, or one on its status where the answer has none. */
+/**
+ * {sentence, path}: what the service says, or a sentence on its status where the answer has none; and the place in what was sent
+ * that it is about, such as `$[0].features.features[2].geometry`, or null.
+ */
 export async function problemOf(response) {
   try {
-    const { detail } = await response.json();
-    if (detail) return detail;
+    const { detail, reason, path } = await response.json();
+    if (typeof reason === "string" && typeof path === "string") return { sentence: reason, path };
+    if (detail) return { sentence: detail, path: null };
   } catch {
     // no JSON: not from the service
   }
-  return GATEWAY.includes(response.status)
-    ? "The service does not answer. It may be restarting."
-    : `The service answered ${response.status}.`;
+  const isAway = GATEWAY.includes(response.status);
+  return { sentence: isAway ? "The service does not answer. It may be restarting." : `The service answered ${response.status}.`, path: null };
 }

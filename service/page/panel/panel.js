@@ -48,6 +48,7 @@ export class PanelView {
     const what = strokes ? "Undo stroke" : points?.length ? "Undo point" : last ? `Undo ${fileName(last.path)}` : "Undo";
     write(parts.undoText, what);
     parts.undo.title = what;
+    this.#showRefusal(lease);
     this.#showQueue();
   }
 
@@ -132,6 +133,12 @@ export class PanelView {
     const next = state.progress?.next_round?.sentence ?? state.campaign?.next_round?.sentence;
     const none = next ? `There is no model yet: ${next}.` : "There is no model yet: the first comes with enough labels.";
     write(parts.suggestionText, suggestion?.text ?? (model ? "The model can propose an answer." : none));
+  }
+
+  #showRefusal(lease) {
+    const said = lease && state.refused.get(lease.sample_id);
+    show(this.#parts.refused, Boolean(said));
+    write(this.#parts.refused, said ? `Not saved. ${said}` : "");
   }
 
   #showQueue() {

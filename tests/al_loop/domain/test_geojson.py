@@ -137,6 +137,24 @@ def test_small_self_crossing_is_repaired() -> None:
     assert to_pixels(only_area(stored), crs, UTM_NORTH).area == pytest.approx(1600, rel=0.01)
 
 
+def test_areas_that_touch_themselves_as_drawing_tools_leave_them_are_stored_with_what_they_cover() -> None:
+    bay = [[10, 10], [30, 10], [30, 20], [20, 25], [30, 30], [30, 40], [10, 40], [10, 10]]
+    arms = [[30, 20], [40, 15], [40, 35], [30, 30], [40, 26], [40, 24], [30, 20]]  # its tips lie on its own back
+    drawn = collection()
+    drawn["features"] = [
+        {
+            "type": "Feature",
+            "properties": {"label": "road"},
+            "geometry": {"type": "MultiPolygon", "coordinates": [[bay], [arms]]},
+        }
+    ]
+    stored, crs = read_features(drawn, UTM_NORTH, CLASSES, crs="pixel", at=AT)
+    covered = to_pixels(only_area(stored), crs, UTM_NORTH)
+    assert shapely.is_valid(covered)
+    assert covered.area == pytest.approx(shapely.Polygon(bay).area + shapely.Polygon(arms).area)
+    assert not covered.contains(shapely.Point(32, 25))
+
+
 BOWTIE = [[[0, 0], [10, 10], [10, 0], [0, 10], [0, 0]]]
 
 

@@ -10,6 +10,7 @@ import shapely
 import shapely.geometry
 from playwright.sync_api import Page, Route, expect
 
+from al_loop.domain.geojson import covers_a_centre
 from tests.service.page.fixtures_annotators import Desk
 from tests.waiting import wait_for
 
@@ -195,6 +196,78 @@ def test_rest_that_covers_the_centre_of_no_pixel_is_not_sent_as_it_would_be_refu
         [["field"], ["field", "water"], ["water"]],
         [["field", "water"], ["field", "water"], ["water"]],
     ]
+    on_an_edge = [
+        [303.77734375, 39.6484375],
+        [295.70703125, 44.58984375],
+        [236.33203125, 81.9375],
+        [303, 40],
+        [325, 30],
+        [303.77734375, 39.6484375],
+    ]
+    beside_it = [[x + 0.03, y] for x, y in on_an_edge]
+    holds = desk.page.evaluate(
+        """async (rings) => {
+        const { holdsCentre } = await import(new URL("../page/draw/geometry.js", location.href));
+        return rings.map((ring) => holdsCentre([ring]));
+    }""",
+        [on_an_edge, beside_it],
+    )
+    covers = [covers_a_centre(shapely.MultiPolygon([shapely.Polygon(ring)])) for ring in (on_an_edge, beside_it)]
+    assert holds == covers == [False, True]
+
+
+def test_refused_drawing_is_kept_and_says_which_area_is_meant_in_plain_words(desk: Desk) -> None:
+    page = desk.page
+    page.keyboard.press("1")
+    box(page, 40, 40, 60, 60)
+    page.keyboard.press("2")
+    box(page, 8, 8, 40, 24)
+    problem = {
+        "reason": "the polygon crosses itself",
+        "path": "$[0].features.features[1].geometry",
+        "detail": "x - at `$`",
+    }
+    page.route("**/labels", lambda route: route.fulfill(status=400, json=problem))
+    page.keyboard.press("Enter")
+    said = 'The polygon crosses itself. This is about "water" around column 24, row 16.'
+    expect(page.locator("#toasts")).to_contain_text(f"not saved. {said}")
+    row = page.locator(".list .row").first
+    expect(row).to_contain_text("not saved")
+    row.click()
+    expect(page.locator(".refused")).to_have_text(f"Not saved. {said}")
+    expect(page.locator(".legend-bar")).to_contain_text("13 %")
+    page.unroute("**/labels")
+    page.keyboard.press("Enter")
+    assert set(areas(only_label(desk))) == {"field", "water"}
+    row.click()
+    expect(page.locator(".refused")).to_be_hidden()
+
+
+def test_outline_drawn_freehand_stays_where_the_hand_was_beside_other_regions(desk: Desk) -> None:
+    page = desk.page
+    page.keyboard.press("1")
+    box(page, 8, 8, 40, 24)
+    page.keyboard.press("2")
+    page.keyboard.press("p")
+    corners = [(8, 24.4), (18, 24.4), (18.3, 24.5), (18.6, 24.4), (40, 24.4), (40, 50), (8, 50), (8, 30)]
+    page.evaluate(FREEHAND, [on_screen(page, *corner) for corner in corners])
+    page.keyboard.press("Enter")
+    drawn, wanted = areas(only_label(desk))["water"], shapely.Polygon(corners)
+    assert drawn.intersection(wanted).area / drawn.union(wanted).area > 0.99
+    assert drawn.bounds[1] > 24.2
+
+
+FREEHAND = """(places) => {
+    const canvas = document.querySelector(".map canvas");
+    const fire = (kind, [clientX, clientY], buttons) => canvas.dispatchEvent(new PointerEvent(kind, {
+        clientX, clientY, buttons, shiftKey: true, bubbles: true, cancelable: true,
+        pointerId: 1, isPrimary: true, pointerType: "mouse",
+    }));
+    fire("pointermove", places[0], 0);
+    fire("pointerdown", places[0], 1);
+    for (const place of places.slice(1)) fire("pointermove", place, 1);
+    fire("pointerup", places.at(-1), 0);
+}"""  # with Shift held; a browser joins the moves of a frame
 
 
 def test_click_on_a_thing_outlines_it(desk: Desk) -> None:

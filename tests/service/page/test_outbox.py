@@ -273,6 +273,6 @@ def test_refused_answer_is_said_and_the_sample_is_open_again(desk: Desk) -> None
     problem = {"status": 404, "title": "Not Found", "detail": "there is no sample 1: it was removed"}
     page.route(LABELS, lambda route: route.fulfill(status=404, json=problem))
     page.keyboard.press("1")
-    expect(page.locator("#toasts")).to_contain_text("not saved. there is no sample 1: it was removed")
+    expect(page.locator("#toasts")).to_contain_text("not saved. There is no sample 1: it was removed")
     expect(page.locator(f'{ROW}[data-state="open"]')).to_have_count(2)
     expect(page.locator(".queue")).to_be_hidden()
