@@ -18,8 +18,9 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from service.settings import Settings
 
 HEADER = "X-Request-Id"
-NOISY = ("rasterio", "httpx", "httpcore", "apscheduler", "botocore")
-"""httpx would write down every request to SCANEO, APScheduler every tick, botocore where it found a key."""
+NOISY = ("rasterio", "httpx", "httpcore", "apscheduler", "botocore", "numexpr")
+"""httpx would write down every request to SCANEO, APScheduler every tick, botocore where it found a key, NumExpr how
+many threads it uses."""
 GIVEN_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 TOKEN = re.compile(r"((?:^|[&?])token=)[^&]*", re.IGNORECASE)
 

@@ -335,11 +335,7 @@ def _stored_line(
 
 
 def _repaired(area: Area, at: str) -> Area:
-    """The area without rings that touch or overlap themselves, as drawing tools make them; it covers the same.
-
-    Holes are cut from outer rings. GEOS's other way to repair takes all rings as lines, and fills what lies between
-    parts that touch at two places.
-    """
+    """The area without rings that touch themselves; GEOS's other method fills what lies between parts that touch."""
     if shapely.is_valid(area):
         if area.area == 0:
             raise InvalidValueError(at, "the area is empty")

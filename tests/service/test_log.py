@@ -68,6 +68,12 @@ def test_exception_is_inside_its_line(settings: Settings, stream: Written) -> No
     assert "ValueError: two\nlines" in json.loads(line)["exception"]
 
 
+def test_libraries_that_tell_of_their_own_set_up_are_not_heard(settings: Settings, stream: Written) -> None:
+    set_up_logging(settings)
+    logging.getLogger("numexpr.utils").info("NumExpr defaulting to 2 threads.")
+    assert stream.getvalue() == ""
+
+
 NO_IDS = ["", "a b", "x" * 65, "a\r\nb: c", "é"]
 
 

@@ -7,7 +7,6 @@ import { Brush } from "./brush.js";
 import { Regions, toArea } from "./regions.js";
 
 const SNAP_PX = 8; // on the screen
-export const TOOLS = ["polygon", "brush", "erase", "box", "trace"];
 
 /** Tools over `image`; `act` is told what was done: area(area), erase(area), outline(column, row), reshape(id, area). */
 export class Tools {

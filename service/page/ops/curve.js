@@ -1,6 +1,7 @@
 // The learning curve: the metric of each round with its interval against labels, beside what random choice would give.
 
 import { element, facts, nothing, share } from "./parts.js";
+import { ticks } from "./ticks.js";
 
 const WIDTH = 720;
 const HEIGHT = 280;
@@ -8,6 +9,8 @@ const LEFT = 48;
 const BOTTOM = 30;
 const TOP = 12;
 const RIGHT = 16;
+const [MOST_ROWS, MOST_COLUMNS] = [6, 6];
+const MANY_ROUNDS = 40; // whose points would hide one another
 const SVG = "http://www.w3.org/2000/svg";
 
 /** One drawing a task. */
@@ -34,28 +37,28 @@ function advised(advice) {
 function drawing(points, savings) {
   const random = savings?.random_accuracy_at_same_labels ?? null;
   const values = points.flatMap((point) => [point.low, point.high]).concat(random ? [random.low, random.high] : []);
-  const low = Math.max(0, Math.min(...values) - 0.02);
-  const high = Math.min(1, Math.max(...values) + 0.02);
-  const most = Math.max(...points.map((point) => point.labels), savings?.labels ?? 0, 1);
+  const rows = ticks(Math.min(...values), Math.max(...values), MOST_ROWS);
+  const columns = ticks(0, Math.max(...points.map((point) => point.labels), savings?.labels ?? 0, 1), MOST_COLUMNS, 1);
+  const [low, high, most] = [rows.at(0), rows.at(-1), columns.at(-1)];
   const x = (labels) => LEFT + ((WIDTH - LEFT - RIGHT) * labels) / most;
   const y = (value) => TOP + ((HEIGHT - TOP - BOTTOM) * (high - value)) / (high - low || 1);
   const { metric, task } = points[0];
   const last = points.at(-1);
   const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "curve" });
   svg.setAttribute("aria-label", `${task}: ${metric.replaceAll("_", " ")} ${share(last.value)} at ${last.labels} labels, ${points.length} rounds`);
-  for (let step = 0; step <= 4; step += 1) {
-    const value = low + ((high - low) * step) / 4;
-    svg.append(shape("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value), class: "grid" }), text(LEFT - 6, y(value) + 4, share(value), "end"));
-    const labels = Math.round((most * step) / 4);
-    svg.append(text(x(labels), HEIGHT - 8, labels.toLocaleString("en"), step === 4 ? "end" : "middle"));
+  const digits = Math.max(...rows.map((value) => String(value).split(".")[1]?.length ?? 0));
+  for (const value of rows) {
+    svg.append(shape("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value), class: "grid" }), text(LEFT - 6, y(value) + 4, value.toFixed(digits).replace(/^0\./, "."), "end"));
   }
+  for (const labels of columns) svg.append(text(x(labels), HEIGHT - 8, labels.toLocaleString("en"), labels === most ? "end" : "middle"));
+  const radius = points.length > MANY_ROUNDS ? 2.5 : 4;
   for (const point of points) {
     svg.append(shape("line", { x1: x(point.labels), x2: x(point.labels), y1: y(point.low), y2: y(point.high), class: "interval" }));
   }
   const served = points.filter((point) => point.promoted);
   svg.append(shape("polyline", { points: served.map((point) => `${x(point.labels)},${y(point.value)}`).join(" "), class: "served" }));
   for (const point of points) {
-    const dot = shape("circle", { cx: x(point.labels), cy: y(point.value), r: 4, class: point.promoted ? "promoted" : "rejected" });
+    const dot = shape("circle", { cx: x(point.labels), cy: y(point.value), r: radius, class: point.promoted ? "promoted" : "rejected" });
     const told = shape("title", {});
     told.textContent = `round ${point.round_number}, ${point.version}: ${share(point.value)} (${share(point.low)} to ${share(point.high)}) at ${point.labels} labels${point.promoted ? "" : ", not promoted"}`;
     dot.append(told);

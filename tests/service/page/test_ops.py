@@ -150,6 +150,22 @@ def test_annotators_see_how_it_stands_and_not_who_did_what(start: Start, page: P
     expect(page.locator("#audit")).to_contain_text("for tokens of the role ops")
     page.get_by_role("button", name="Train now").click()
     expect(page.locator("#said")).to_contain_text("ops")
+    assert page.evaluate(TICKS, [[0.236, 0.943, 0.01], [0.531, 0.531, 0.01], [0.98, 1, 0.01]]) == [
+        [0.2, 0.4, 0.6, 0.8, 1],
+        [0.53, 0.54],
+        [0.98, 0.99, 1],
+    ]
+    assert page.evaluate(TICKS, [[0, 1, 1], [0, 11, 1], [0, 1234, 1]]) == [
+        [0, 1],
+        [0, 5, 10, 15],
+        [0, 250, 500, 750, 1000, 1250],
+    ]
+
+
+TICKS = """async (axes) => {
+    const { ticks } = await import(new URL("../page/ops/ticks.js", location.href));
+    return axes.map(([low, high, least]) => ticks(low, high, 6, least));
+}"""
 
 
 def test_pages_fit_three_widths_in_both_schemes_and_are_readable_for_everybody(
