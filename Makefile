@@ -42,10 +42,10 @@ test-all: ## All that CI runs.
 	@$(MAKE) --no-print-directory test TESTS=all
 
 test-fast: lint ## Lint, and the tests that start no service, browser or training.
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow" --hypothesis-profile=part
 
 test-only: venv ## The tests alone (TESTS=all: all of them).
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(if $(filter all,$(TESTS)),,-m "not thorough")
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(if $(filter all,$(TESTS)),,-m "not thorough" --hypothesis-profile=part)
 
 collect: $(VENV)/collected.txt
 

@@ -23,6 +23,7 @@ from al_loop.runtime import processes
 from service.app import create_app
 from service.settings import Settings
 from tests.data.empty_store import lay_empty_store
+from tests.data.examples import FULL, PART
 from tests.data.forked_programs import SERVER, ForkedProgram, begin
 from tests.data.made_once import made_once
 from tests.data.order import longest_first
@@ -58,12 +59,14 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # children would compile torch 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers share the cores, and threads of a training wait for each other
 
 hypothesis.settings.register_profile(
-    "busy",
+    "full",
+    max_examples=FULL,
     deadline=None,  # tests run side by side on few cores: how long one example takes says nothing
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
     derandomize="AL_LOOP_REQUIRE_SHARED" in os.environ,  # in CI a commit has one outcome
 )
-hypothesis.settings.load_profile("busy")
+hypothesis.settings.register_profile("part", hypothesis.settings.get_profile("full"), max_examples=PART)
+hypothesis.settings.load_profile("full")
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("AL_LOOP_SHARED", ROOT.parent / "shared" / "data"))

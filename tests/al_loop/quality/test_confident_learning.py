@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from al_loop.quality.confident_learning import class_thresholds, confident_classes, find_label_errors
 from al_loop.quality.label_errors import judge_answers
 from models.card import TaskSpec
+from tests.data.examples import examples
 
 GIVEN = np.array([0, 0, 0, 1, 1, 1])
 PROBABILITIES = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8], [0.3, 0.7], [0.85, 0.15]])
@@ -51,7 +52,7 @@ def test_what_does_not_fit_is_refused(labels: np.ndarray, probabilities: np.ndar
         find_label_errors(labels, probabilities)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(seed=st.integers(0, 2**32 - 1), examples=st.integers(1, 60), classes=st.integers(2, 6))
 def test_suspects_contradict_their_label_and_move_with_their_rows(seed: int, examples: int, classes: int) -> None:
     rng = np.random.default_rng(seed)

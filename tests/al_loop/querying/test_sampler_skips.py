@@ -21,6 +21,7 @@ from models.card import TaskSpec
 from models.scoring.embeddings import EmbeddingStore
 from tests.al_loop.store.fixtures import CLASSES, NOW, every_answer, plain_headers
 from tests.data.empty_store import lay_empty_store
+from tests.data.examples import examples
 
 NO_RESERVE = CampaignSettings(
     query=QuerySettings(control_share=0), reserve=ReserveSettings(share=0, minimum=0), lease_s=60
@@ -94,7 +95,7 @@ def test_empty_answer_says_who_may_still_be_asked(
     assert sampler.query(campaign, annotator="dan", query_size=2, now=NOW).reason == "all 2 samples are labelled"
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(
     turns=st.lists(
         st.tuples(st.sampled_from(PEOPLE), st.integers(1, 6), st.lists(st.booleans(), min_size=6, max_size=6)),

@@ -24,6 +24,7 @@ from models.card import TaskSpec
 from models.scoring.embeddings import EmbeddingStore
 from tests.al_loop.store.fixtures import CLASSES, NOW, make_header
 from tests.data.empty_store import lay_empty_store
+from tests.data.examples import examples
 
 PEOPLE = st.sampled_from(["ann", "bob", "cleo", "dan"])
 PLACES = st.integers(0, 30)
@@ -231,6 +232,6 @@ class PointIndexMachine(PoolIndexMachine):
 
 
 TestPointIndexMachine = PointIndexMachine.TestCase
-TestPointIndexMachine.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
+TestPointIndexMachine.settings = settings(max_examples=examples(12), stateful_step_count=20, deadline=None)
 TestPoolIndexMachine = PoolIndexMachine.TestCase
-TestPoolIndexMachine.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
+TestPoolIndexMachine.settings = settings(max_examples=examples(12), stateful_step_count=20, deadline=None)

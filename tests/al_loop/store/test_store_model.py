@@ -17,6 +17,7 @@ from al_loop.store import LabelStore
 from models.card import TaskSpec
 from tests.al_loop.store.fixtures import CLASSES, NOW, open_query, plain_headers
 from tests.data.empty_store import lay_empty_store
+from tests.data.examples import examples
 
 SAMPLES = st.integers(1, 5)
 ANNOTATORS = st.sampled_from(["ann", "bob", "eve"])
@@ -128,4 +129,4 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 TestStoreMachine = StoreMachine.TestCase
-TestStoreMachine.settings = settings(max_examples=8, stateful_step_count=15, deadline=None)
+TestStoreMachine.settings = settings(max_examples=examples(8), stateful_step_count=15, deadline=None)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from models.heads.linear_head import Head, fit_ensemble, fit_head
 from models.heads.scores import bald, head_scores
+from tests.data.examples import examples
 
 
 def clusters(count: int, classes: int = 3, size: int = 8, *, seed: int = 0, spread: float = 0.15):
@@ -29,7 +30,7 @@ def test_separable_classes_are_learned_from_a_few_labels():
 
 
 @given(count=st.integers(1, 40), seed=st.integers(0, 50))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_probabilities_are_a_distribution_and_equal_labels_give_equal_heads(count, seed):
     embeddings, targets = clusters(count, seed=seed)
     first, again = (fit_head(embeddings, targets, rng=np.random.default_rng(seed)) for _ in range(2))

@@ -10,6 +10,7 @@ from models.heads.linear_head import Head, fit_ensemble, fit_head
 from models.heads.losses import is_learnable, separation
 from models.heads.scores import bald, head_scores
 from models.tasks.uncertainty import all_scores
+from tests.data.examples import examples
 
 
 def halves(count: int, classes: int = 3, size: int = 8, *, seed: int = 0):
@@ -34,7 +35,7 @@ def test_every_combination_of_classes_is_learned():
 
 
 @given(count=st.integers(1, 40), classes=st.integers(1, 4), seed=st.integers(0, 50))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_probabilities_lie_in_zero_to_one_whatever_the_labels(count, classes, seed):
     embeddings, targets = halves(count, classes, seed=seed)
     probabilities = fitted(embeddings, targets).probabilities(embeddings)

@@ -14,6 +14,7 @@ from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
 from models.rasters.reading import open_upload, read_file, read_header, read_raster
+from tests.data.examples import examples
 
 TYPES = {
     "GTiff": ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"],
@@ -82,7 +83,7 @@ def write(path: Path, profile: dict[str, Any], values: np.ndarray, marked: str |
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(rasters())
 def test_values_and_masks_are_those_of_gdal(made: tuple[dict[str, Any], np.ndarray, str | None]) -> None:
     profile, values, marked = made

@@ -19,6 +19,7 @@ from models.errors import UnusableRasterError
 from models.rasters.bands import data_share, filled, invalid_pixels
 from models.rasters.files import allow_missing_georeference
 from models.rasters.reading import bands_of, open_upload, read_header, read_raster
+from tests.data.examples import examples
 
 RGB8 = BandPolicy(source_bands=3, expand=True)
 ANY = BandPolicy(nodata="any")
@@ -245,7 +246,7 @@ def test_transparent_pixel_is_invalid_beside_a_nodata_value_too(tmp_path):
     np.testing.assert_array_equal(valid_here(path), ALPHAS["hard"] > 0)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     dtype=st.sampled_from(["uint8", "int8", "uint16", "int16", "uint32", "float32", "float64"]),
     bands=st.integers(1, 6),

@@ -12,6 +12,7 @@ from rasterio.crs import CRS
 from models.rasters.crs import transform_points
 from models.rasters.georeference import location
 from models.rasters.reading import read_header
+from tests.data.examples import examples
 from tests.data.make_scene import make_scene
 
 
@@ -221,7 +222,7 @@ numbers = st.one_of(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(crs=st.sampled_from(CRSS), transform=st.lists(numbers, min_size=6, max_size=6), size=st.integers(1, 5000))
 def test_bounds_are_on_earth_or_there_is_a_reason(crs, transform, size):
     bounds, problem = location(crs, transform, size, size)

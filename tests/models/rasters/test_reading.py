@@ -9,6 +9,7 @@ from models.card import BandPolicy
 from models.errors import RasterTooLargeError, UnusableRasterError
 from models.rasters.masks import encode_codes
 from models.rasters.reading import open_upload, read_file, read_header, read_raster
+from tests.data.examples import examples
 from tests.data.make_scene import make_scene
 
 LAEA = CRS.from_string("+proj=laea +lat_0=50 +lon_0=9.3 +x_0=4321000 +y_0=3210000 +ellps=GRS80 +units=m").to_wkt()
@@ -128,7 +129,7 @@ def test_size_limit_is_checked_from_the_header(tmp_path):
     assert open_upload(path.read_bytes(), max_bytes=limit + 1).read([1]).shape == (1, 48, 64)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.integers(1, 70), st.integers(1, 70), st.sampled_from([None, "EPSG:32633", "EPSG:4326", LAEA]))
 def test_codes_come_back_with_size_and_place(height, width, crs):
     codes = np.random.default_rng(height).integers(0, 256, (height, width), np.uint8)

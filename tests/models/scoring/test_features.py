@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.scoring.features import feature_size, image_features
+from tests.data.examples import examples
 
 
 @pytest.mark.parametrize("bands", [1, 3, 4, 13])
@@ -33,7 +34,7 @@ def test_band_relations_are_known():
 
 
 @given(seed=st.integers(0, 1000), pad=st.integers(1, 12))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_features_ignore_nodata(seed, pad):
     image = np.random.default_rng(seed).random((3, 16, 16)).astype(np.float32)
     padded = np.pad(image, ((0, 0), (0, pad), (0, pad)), constant_values=np.nan)

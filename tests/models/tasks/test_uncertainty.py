@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from models.errors import AllNodataError
 from models.tasks import uncertainty as acquisition
 from models.tasks.region_means import RegionMeans
+from tests.data.examples import examples
 
 FUNCTIONS = [acquisition.least_confidence, acquisition.margin, acquisition.entropy]
 ROWS = np.array([[1.0, 0.0, 0.0], [0.5, 0.3, 0.2], [1 / 3, 1 / 3, 1 / 3]], np.float32)
@@ -52,7 +53,7 @@ def test_scores_of_a_single_class_are_zero():
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 @given(data=st.data(), maps=st.booleans())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_scores_permute_with_rows_and_stay_in_range(function, data, maps):
     rows = data.draw(probabilities(maps))
     order = np.array(data.draw(st.permutations(range(len(rows)))))
@@ -68,7 +69,7 @@ def test_scores_permute_with_rows_and_stay_in_range(function, data, maps):
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 @given(rows=probabilities(), multi_label=st.booleans())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_scores_do_not_depend_on_class_order(function, rows, multi_label):
     reordered = function(rows[:, ::-1], multi_label=multi_label)
     np.testing.assert_allclose(reordered, function(rows, multi_label=multi_label), atol=1e-5)
@@ -76,7 +77,7 @@ def test_scores_do_not_depend_on_class_order(function, rows, multi_label):
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_map_scores_ignore_nodata(function, data):
     """A whole column of cells without data changes nothing in the others."""
     height = data.draw(st.integers(8, 20))
@@ -126,7 +127,7 @@ def test_nearly_empty_cell_does_not_rank_the_sample():
 
 
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_region_means_are_the_same_window_by_window(data):
     height, width, step = (data.draw(st.integers(1, 40)) for _ in range(3))
     seed = data.draw(st.integers(0, 1000))

@@ -97,7 +97,7 @@ def test_odd_bodies_are_the_callers_mistake_on_every_route(demo: Http) -> None:
     assert bad == []
 
 
-@examples(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_labels_with_any_one_field_changed_are_no_fault(demo: Http, data: st.DataObject) -> None:
     anything = st.recursive(

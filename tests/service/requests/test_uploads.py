@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from service.settings import Settings
+from tests.data.examples import examples
 from tests.data.make_scene import make_scene
 from tests.e2e.campaigns import Http, encoded, serve_tiny
 
@@ -149,7 +150,7 @@ PIECES = st.one_of(
 TYPES = st.sampled_from([FORM, FORM + "; boundary=x", "multipart/form-data; boundary=", "multipart/mixed", "image/png"])
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pieces=st.lists(PIECES, max_size=6), content_type=TYPES, task=st.sampled_from([*TASKS, "detection"]))
 @example(pieces=[part(b"9" * 5000, b'form-data; name="sample_id"'), END], content_type=FORM, task="sam")
 def test_no_form_is_a_fault_of_the_service(served: Http, pieces: list[bytes], content_type: str, task: str) -> None:

@@ -20,6 +20,7 @@ from al_loop.errors import InvalidValueError
 from models.card import TaskSpec
 from tests.al_loop.campaigns.exporting.test_round_trip import campaign, headers, stored
 from tests.al_loop.campaigns.importing.fixtures import write_raster
+from tests.data.examples import examples
 
 CLASSES = ["ship", "captain's boat"]
 TASKS = [TaskSpec(task="detection", classes=CLASSES)]
@@ -92,7 +93,7 @@ def test_export_comes_back_as_the_same_boxes(tmp_path: Path, export_format: Expo
 
 
 @pytest.mark.parametrize("export_format", ["coco", "yolo"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(corners=st.lists(st.tuples(*[st.integers(0, 10**6)] * 4), min_size=1, max_size=5))
 def test_second_round_trip_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, export_format: ExportFormat, corners: list[tuple[int, ...]]

@@ -19,6 +19,7 @@ from models.rasters.reading import content_hash
 from tests.al_loop.campaigns.imagery.fixtures import TASKS, write_scene
 from tests.al_loop.campaigns.imagery.test_copies import write_picture
 from tests.al_loop.store.fixtures import NOW
+from tests.data.examples import examples
 
 Add = Callable[..., list[int]]
 
@@ -59,7 +60,7 @@ def test_doubled_samples_of_an_older_directory_are_noticed(
     assert [copy.path for copy in group] == ["a.tif", "b.tif"]
 
 
-@settings(max_examples=12, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(12), suppress_health_check=list(HealthCheck))
 @given(
     images=st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["png", "tif", "copy"])), min_size=4, max_size=14),
     drawn_after=st.integers(0, 14),

@@ -20,6 +20,7 @@ from tests.al_loop.campaigns.importing.boxes.test_voc import folder as voc_folde
 from tests.al_loop.campaigns.importing.fixtures import annotation, collection, square, write_json, write_raster
 from tests.al_loop.campaigns.importing.stac.folders import label_item, write_folder
 from tests.al_loop.campaigns.importing.test_coco import SQUARE, coco, outline
+from tests.data.examples import examples
 
 DEEP = "deep"
 ODD = [
@@ -102,7 +103,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def test_odd_member_is_refused_or_told_and_hinders_no_other_image(folders: dict[str, Path], name: str) -> None:
     kind, root = KINDS[name], folders[name]
 
-    @settings(max_examples=40)
+    @settings(max_examples=examples(40))
     @given(st.data())
     def check(data: st.DataObject) -> None:
         file = root / data.draw(st.sampled_from(kind.spoiled))

@@ -14,6 +14,7 @@ from al_loop.campaigns.importing.layout import is_role
 from al_loop.errors import AlLoopError, InvalidValueError, UnsupportedError
 from tests.al_loop.campaigns.importing.fixtures import collection, square, write_json, write_raster
 from tests.al_loop.campaigns.importing.test_mask_meaning import MASK, WHITE, image, painted
+from tests.data.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -235,7 +236,7 @@ FILES: dict[str, Callable[[Path], object]] = {
 }
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     tree=st.sets(st.tuples(FOLDERS, FOLDERS, st.sampled_from(sorted(FILES))), max_size=9),
     classes=st.sampled_from([None, ["field"]]),

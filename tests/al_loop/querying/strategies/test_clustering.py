@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from al_loop.querying.strategies.clustering import k_means
+from tests.data.examples import examples
 
 
 def test_plain_clusters_are_found():
@@ -16,7 +17,7 @@ def test_plain_clusters_are_found():
 
 
 @given(count=st.integers(1, 30), clusters=st.integers(1, 40), values=st.integers(1, 3), seed=st.integers(0, 99))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_every_point_has_a_cluster_and_twins_the_same(count, clusters, values, seed):
     points = np.random.default_rng(seed).integers(0, values, (count, 2)).astype(np.float32)
     found = k_means(points, clusters, np.random.default_rng(seed))

@@ -27,6 +27,7 @@ from al_loop.querying.strategies import (
 from al_loop.querying.strategies.selection import highest
 from al_loop.scoring.pool_scores import Candidates
 from models.errors import NonFiniteScoresError
+from tests.data.examples import examples
 
 ALL = typing.get_args(StrategyConfig)
 USING_SCORES = [Auto, Bald, ClaspPE, Entropy, LeastConfidence, Margin, Power, UHerding]
@@ -75,7 +76,7 @@ def make_pool(
     covered=st.integers(0, 5),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_selection_is_a_unique_subset_equal_for_equal_seeds(
     strategy, count, query_size, scores, embeddings, probabilities, strata, covered, seed
 ):
@@ -259,7 +260,7 @@ def test_option_out_of_range_is_refused(text):
 
 
 @given(values=st.lists(st.integers(0, 5), min_size=1, max_size=40), data=st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_highest_returns_the_largest_values_in_order(values, data):
     array = np.array(values, np.float32)
     size = data.draw(st.integers(1, len(values)))

@@ -6,6 +6,7 @@ from hypothesis.extra import numpy as npst
 
 from al_loop.serving.sam.pixel_features import pixel_features
 from al_loop.serving.sam.region_growing import grow
+from tests.data.examples import examples
 
 
 def two_lakes():
@@ -62,7 +63,7 @@ def test_invalid_pixels_belong_to_no_region():
     assert not (region & ~valid).any()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     values=npst.arrays(np.float32, (2, 12, 17), elements=st.sampled_from([0.0, 1.0, 500.0, -3.0, 1e30, np.nan])),
     column=st.floats(0, 16.99),

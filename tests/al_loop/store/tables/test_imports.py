@@ -17,6 +17,7 @@ from al_loop.store import LabelStore
 from models.card import TaskSpec
 from tests.al_loop.store.fixtures import NOW, ONE_TASK, drawn_label, drawn_square, make_header, open_query
 from tests.data.empty_store import lay_empty_store
+from tests.data.examples import examples
 
 CREATE: dict[str, Any] = {
     "tasks": ONE_TASK, "root": "/", "bands": None, "settings": CampaignSettings(), "policy": RetrainPolicy(),
@@ -162,7 +163,7 @@ STEP = st.tuples(
 )  # fmt: skip
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(steps=st.lists(STEP, max_size=12))
 def test_importing_twice_is_importing_once_and_sql_agrees_with_python(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str, LabelSource | Literal["retract"]]]

@@ -12,6 +12,7 @@ from al_loop.domain.schedule import quiet_end
 from al_loop.training.triggers.decision import preview
 from al_loop.training.triggers.policy import counted, failed_round, last_counted_snapshot
 from al_loop.training.triggers.state import PastTimes, RetrainState
+from tests.data.examples import examples
 
 START = datetime(2026, 10, 24, 18, tzinfo=UTC)  # the clocks of Berlin are put back in this night
 TRAINING = timedelta(minutes=2)
@@ -125,7 +126,7 @@ policies = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(policy=policies, happened=st.lists(events, max_size=14))
 def test_whatever_happens_rounds_keep_to_the_policy_and_labels_are_not_forgotten(policy, happened):
     campaign = Campaign(policy)

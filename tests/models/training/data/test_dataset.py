@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from models.card import IGNORE, BandPolicy, Nodata, TrainConfig
 from models.manifest import Manifest
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, pad_batch, read_samples
+from tests.data.examples import examples
 from tests.data.make_scene import make_scene
 from tests.models.training.fixtures import CLASSIFICATION, SEGMENTATION, write_snapshot
 
@@ -68,7 +69,7 @@ def test_codes_are_ignored_where_the_image_is_invalid(tmp_path: Path) -> None:
     np.testing.assert_array_equal(chip.maps["segmentation"] == 255, invalid)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_crops_from_memory_and_from_disk_are_the_same(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     root = tmp_path_factory.mktemp("crop")
