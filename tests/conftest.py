@@ -131,21 +131,21 @@ def forked_programs() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def exported_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Networks that are equal are exported once, here and in forked programs; see `real_exports`."""
+def traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Networks of equal structure are traced once, here and in forked programs; see `real_exports`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TEST_EXPORTS", str(made_once(tmp_path_factory, "exports", lambda folder: None)))
+        patch.setenv("TEST_EXPORTS", str(made_once(tmp_path_factory, "graphs", lambda folder: None)))
         for module in ("models.train", "models.pretrain"):
             if module in sys.modules:  # where no test trains in this process, nothing here loads torch
-                from tests.data.exported_once import exporting_once
+                from tests.data.traced_once import tracing_once
 
-                patch.setattr(f"{module}.export_onnx", exporting_once(sys.modules[module].export_onnx))
+                patch.setattr(f"{module}.export_onnx", tracing_once(sys.modules[module].export_onnx))
         yield
 
 
 @pytest.fixture
 def real_exports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each network of this test is exported, as in production."""
+    """Each network of this test is traced and simplified, as in production."""
     monkeypatch.delenv("TEST_EXPORTS")
 
 

@@ -142,8 +142,8 @@ def _run(
     ready.send_bytes(b"ready")
     import models.training.export
     from models.progress import run_followed
-    from tests.data.exported_once import exporting_once
+    from tests.data.traced_once import tracing_once
 
-    models.training.export.export_onnx = exporting_once(models.training.export.export_onnx)
+    models.training.export.export_onnx = tracing_once(models.training.export.export_onnx)
 
     run_followed()

@@ -10,7 +10,7 @@ from models.errors import ExportParityError
 from models.training.calibration import CalibratedNetwork
 from models.training.export import TOLERANCE, check_parity, export_onnx
 from models.training.networks.architectures import build
-from tests.data.exported_once import digest_of
+from tests.data.traced_once import FOLDER, structure_of, tracing_once
 
 STATISTICS = BandStatistics(low=[0.0, 0.0], high=[3000.0, 3000.0], mean=[0.5, 0.5], std=[0.3, 0.3], samples=1)
 TASKS = [TaskSpec(task="classification", classes=["a", "b", "c"], multi_label=True)]
@@ -79,16 +79,26 @@ def test_answer_that_is_not_finite_is_refused(
         weight.copy_(kept)
 
 
-def test_only_equal_networks_share_a_graph_in_the_tests_of_trainings() -> None:
+def test_graph_of_another_network_answers_with_the_weights_that_are_filled_in(
+    chips: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def made(temperature: float = 1.7, classes: tuple[str, ...] = ("a", "b", "c"), seed: int = 0) -> CalibratedNetwork:
         torch.manual_seed(seed)
         tasks = [TaskSpec(task="classification", classes=list(classes))]
         network = build(ModelConfig(encoder="test_resnet", embedding_size=8), tasks, STATISTICS)
         return CalibratedNetwork(network, tasks, {"classification": temperature})
 
-    moved = made()
-    next(buffer for name, buffer in moved.named_buffers() if name.endswith("running_mean"))[0] += 1e-6
-    others = [made(temperature=1.8), made(classes=("a", "b", "d")), made(seed=1), moved]
-    assert digest_of(made(), 2) == digest_of(made(), 2)
-    assert len({digest_of(network, 2) for network in (made(), *others)}) == 1 + len(others)
-    assert digest_of(made(), 3) != digest_of(made(), 2)
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    export = tracing_once(export_onnx)
+    moved = made(seed=2)
+    for name, buffer in moved.named_buffers():
+        if name.endswith("running_mean"):
+            buffer += 0.1
+    for network in (made(), made(temperature=0.4, seed=1), moved):
+        export(network, 2, tmp_path / "filled")
+        check_parity(network, tmp_path / "filled", chips)
+        assert isinstance(network.temperature["classification"], float)
+    assert len(list(tmp_path.glob("*.onnx"))) == 1
+    with pytest.raises(ExportParityError):
+        check_parity(made(), tmp_path / "filled", chips)
+    assert structure_of(made(classes=("a", "b")), 2) != structure_of(made(), 2) != structure_of(made(), 3)

@@ -125,6 +125,7 @@ def test_quick_round_finds_objects_in_chips_and_scenes_and_is_measured(tmp_path:
     ],
     ids=["the quick one trained further", "a network of its own"],
 )
+@pytest.mark.usefixtures("real_exports")
 def test_deep_round_with_partial_labels_of_two_tasks_answers_both(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: ModelConfig, recipe: TrainConfig
 ) -> None:
