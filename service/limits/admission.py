@@ -20,7 +20,7 @@ from litestar.types import (
 )
 
 from models.inference.wanted import unwanted_once
-from service.limits.lanes import ANSWERS, EXPORTS, LANE, PICTURES, PREDICTIONS, SCENES, STORE, Lanes, in_lane, use_lane
+from service.limits.lanes import EXPORTS, LANE, PICTURES, PREDICTIONS, SCENES, STORE, Lanes, begin_answer
 
 DROPPED = (PREDICTIONS, SCENES, PICTURES, EXPORTS)
 """Lanes whose work is worth nothing once the client has gone; whatever changes the store is carried out."""
@@ -35,12 +35,11 @@ class AdmissionMiddleware(ASGIMiddleware):
         """Pass the request on in its lane.
 
         Raises:
-            OverloadedError: The lane is full.
+            OverloadedError: The lane is full and stayed so.
         """
         lanes: Lanes = scope["litestar_app"].state.lanes
         name = scope["route_handler"].opt.get(LANE, STORE)
-        lanes.check(name)
-        with in_lane(name):
+        async with lanes.place(name):
             if name in DROPPED:
                 await _until_client_goes(scope, receive, send, next_app)
             else:
@@ -52,7 +51,7 @@ def _then_answers(send: Send) -> Send:
 
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
-            use_lane(ANSWERS)
+            begin_answer()
         await send(message)
 
     return wrapped

@@ -1,22 +1,22 @@
 """Threads and a queue for each kind of work, so that one kind with too much to do does not stop the others.
 
-Whatever a route does outside the event loop runs in the lane that its `opt` names. A queue that is full refuses at
-once, which costs a client a moment; a queue without an end would cost every client the time of all that wait.
+Whatever a route does outside the event loop runs in the lane that its `opt` names. While the queue of a lane is full,
+further requests wait unread for a second, and are refused then. A queue without an end would cost every client
+the time of all that wait; clients that are refused at once ask again at once, and what that takes is missing to others.
 """
 
 import os
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from litestar.concurrency import sync_to_thread
 
-from models.errors import OverloadedError, RasterTooLargeError
+from models.errors import RasterTooLargeError
+from service.limits.lane import Lane, LaneSize, Place
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,19 +36,8 @@ ANSWERS = "answers"
 MOST_SMALL_VALUES = 2**22
 """Width x height x bands of an image that is answered beside others: 1,024 px a side with four bands."""
 
-_SMOOTHING = 0.1
 _current: ContextVar[str] = ContextVar("lane", default=STORE)
-
-
-class LaneSize(NamedTuple):
-    """How much of one kind of work there may be."""
-
-    waits: str
-    """What waits there, as refusals call it."""
-    threads: int
-    """Done side by side."""
-    queue: int | None
-    """Further calls that may wait; None: all."""
+_place: ContextVar[Place | None] = ContextVar("place", default=None)
 
 
 def lane_sizes() -> dict[str, LaneSize]:
@@ -78,9 +67,12 @@ def in_lane(name: str) -> Iterator[None]:
         _current.reset(before)
 
 
-def use_lane(name: str) -> None:
-    """As `in_lane`, up to the end of the task or of the `in_lane` around it."""
-    _current.set(name)
+def begin_answer() -> None:
+    """Give back the place that the task has in a lane; what it still calls runs where nothing is refused."""
+    place = _place.get()
+    if place is not None:
+        place.give_back()
+    _current.set(ANSWERS)
 
 
 async def small_first(predict: Callable[..., T]) -> T:
@@ -107,15 +99,28 @@ class Lanes(ThreadPoolExecutor):
             sizes: By name; default: `lane_sizes`.
         """
         super().__init__(max_workers=1)  # has no work of its own
-        self._lanes = {name: _Lane(name, size) for name, size in (sizes or lane_sizes()).items()}
+        self._lanes = {name: Lane(name, size) for name, size in (sizes or lane_sizes()).items()}
 
-    def check(self, name: str) -> None:
-        """Refuse work for which there is no room now, before anything is spent on it.
+    @asynccontextmanager
+    async def place(self, name: str) -> AsyncIterator[None]:
+        """Wait for a place in a lane, before anything is spent on a request; first come, first served.
+
+        The calls of the block have it up to `begin_answer`. If there is none within `lane.KEPT_S` it is lost, as a
+        body that comes slowly would keep others out.
 
         Raises:
-            OverloadedError: The queue of the lane is full.
+            OverloadedError: There was none within `lane.PATIENCE_S`.
         """
-        self._lanes[name].check()
+        lane = self._lanes[name]
+        await lane.wait_for_room()
+        place = Place(lane)
+        before = _place.set(place)
+        try:
+            with in_lane(name):
+                yield
+        finally:
+            place.give_back()
+            _place.reset(before)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a call in the lane of the present task.
@@ -125,51 +130,13 @@ class Lanes(ThreadPoolExecutor):
         Raises:
             OverloadedError: The queue of the lane is full.
         """
-        return self._lanes[_current.get()].submit(partial(fn, *args, **kwargs))
+        lane, place = self._lanes[_current.get()], _place.get()
+        return lane.submit(
+            partial(fn, *args, **kwargs), counted=place is not None and place.lane is lane and place.keep()
+        )
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Finish what was submitted and end the threads."""
         for lane in self._lanes.values():
             lane.pool.shutdown(wait, cancel_futures=cancel_futures)
         super().shutdown(wait, cancel_futures=cancel_futures)
-
-
-class _Lane:
-    """Some threads, and how many calls they have before them."""
-
-    def __init__(self, name: str, size: LaneSize) -> None:
-        self.pool = ThreadPoolExecutor(size.threads, thread_name_prefix=name)
-        self._size = size
-        self._most = None if size.queue is None else size.threads + size.queue
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._seconds = 0.0
-        """Of a call, a moving mean."""
-
-    def check(self) -> None:
-        if self._most is not None and self._inside >= self._most:
-            waiting = self._inside - self._size.threads
-            raise OverloadedError(waiting, self._inside * self._seconds / self._size.threads, self._size.waits)
-
-    def submit(self, call: Callable[[], T]) -> Future[T]:
-        with self._lock:
-            self.check()
-            self._inside += 1
-        try:
-            future = self.pool.submit(self._timed, call)
-        except BaseException:
-            self._leave(None)
-            raise
-        future.add_done_callback(self._leave)
-        return future
-
-    def _timed(self, call: Callable[[], T]) -> T:
-        started = time.perf_counter()
-        try:
-            return call()
-        finally:
-            self._seconds += _SMOOTHING * (time.perf_counter() - started - self._seconds)
-
-    def _leave(self, _: Future[Any] | None) -> None:
-        with self._lock:
-            self._inside -= 1

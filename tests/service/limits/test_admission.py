@@ -17,7 +17,8 @@ from models.errors import NotWantedError
 from models.inference.wanted import check_wanted
 from service.errors import answer_error
 from service.limits.admission import AdmissionMiddleware
-from service.limits.lanes import ANSWERS, HEALTH, LANE, PREDICTIONS, STORE, Lanes, LaneSize
+from service.limits.lane import LaneSize
+from service.limits.lanes import ANSWERS, HEALTH, LANE, PREDICTIONS, STORE, Lanes
 from service.metrics.requests import Metrics, MetricsMiddleware
 from tests.waiting import PATIENCE_S, wait_for
 
@@ -139,6 +140,19 @@ def test_full_lane_answers_503_with_retry_after_before_the_body_has_come(
     assert first.recv(4096).startswith(b"HTTP/1.1 201 ")
     assert second.recv(4096).startswith(b"HTTP/1.1 201 ")
     assert work.ended == ["first", "second"]
+
+
+def test_request_waits_for_room_and_is_answered_then(connect: Callable[[], socket.socket], work: Work) -> None:
+    first, second, third = (connect() for _ in range(3))
+    post_to(first, "/predictions", "first")
+    wait_for(lambda: work.begun == ["first"])
+    post_to(second, "/predictions", "second")
+    post_to(third, "/predictions", "third")
+    time.sleep(0.05)  # far less than it waits
+    work.free.set()
+    for connection in (first, second, third):
+        assert connection.recv(4096).startswith(b"HTTP/1.1 201 ")
+    assert sorted(work.ended) == ["first", "second", "third"]
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])

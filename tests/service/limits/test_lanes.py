@@ -9,35 +9,22 @@ import pytest
 from litestar.concurrency import sync_to_thread
 
 from models.errors import OverloadedError, RasterTooLargeError
-from service.limits.lanes import PREDICTIONS, SCENES, STORE, Lanes, LaneSize, in_lane, lane_sizes, small_first
+from service.limits.lanes import (
+    PREDICTIONS,
+    SCENES,
+    STORE,
+    Lanes,
+    in_lane,
+    lane_sizes,
+    small_first,
+)
+from tests.service.limits.lanes_of_three import SIZES, blocked, request, run
 from tests.waiting import PATIENCE_S
 
-SIZES = {
-    STORE: LaneSize("requests", 1, 1),
-    PREDICTIONS: LaneSize("predictions", 1, 2),
-    SCENES: LaneSize("predictions of large images", 1, 1),
-}
 
-
-def run(work: object) -> Lanes:
-    """Run a coroutine function in a loop whose default executor has small lanes."""
-
-    async def main() -> Lanes:
-        lanes = Lanes(SIZES)
-        asyncio.get_running_loop().set_default_executor(lanes)
-        await work(lanes)  # type: ignore[operator]
-        return lanes
-
-    with ThreadPoolExecutor(1) as pool:  # the thread of the tests may have a loop of the browser
-        return pool.submit(asyncio.run, main()).result()
-
-
-def blocked(name: str, until: threading.Event, count: int) -> list[asyncio.Task[bool]]:
-    async def wait() -> bool:
-        with in_lane(name):
-            return await sync_to_thread(until.wait, PATIENCE_S)
-
-    return [asyncio.create_task(wait()) for _ in range(count)]
+@pytest.fixture(autouse=True)
+def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.limits.lane.PATIENCE_S", 0.1)
 
 
 def test_full_lane_refuses_and_says_when_to_come_back() -> None:
@@ -46,13 +33,13 @@ def test_full_lane_refuses_and_says_when_to_come_back() -> None:
         tasks = blocked(PREDICTIONS, done, 3)
         await asyncio.sleep(0.05)
         with pytest.raises(OverloadedError, match="2 predictions are waiting already; try again in 1 s") as refused:
-            lanes.check(PREDICTIONS)
+            await request(lanes)
         assert refused.value.retry_after_s >= 1
         with in_lane(PREDICTIONS), pytest.raises(OverloadedError):
             await sync_to_thread(done.is_set)
         done.set()
         assert await asyncio.gather(*tasks) == [True] * 3
-        lanes.check(PREDICTIONS)
+        assert await request(lanes) == 7
 
     run(work)
 
@@ -76,12 +63,13 @@ def test_call_that_nobody_waits_for_is_never_run_and_makes_room() -> None:
             waiting = [asyncio.create_task(sync_to_thread(ran.set)) for _ in range(2)]
         await asyncio.sleep(0.05)
         with pytest.raises(OverloadedError):
-            lanes.check(PREDICTIONS)
+            await request(lanes)
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
-        lanes.check(PREDICTIONS)
+        further = asyncio.create_task(request(lanes))
         done.set()
+        assert await further == 7
         await asyncio.gather(*tasks)
         with in_lane(PREDICTIONS):
             await sync_to_thread(int)
