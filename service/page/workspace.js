@@ -113,6 +113,7 @@ export function showWorkspace(app, campaign, annotator, isNamed) {
     tools.show(lease && draws() ? drawnOn(lease.sample_id) : null, colours, fill);
     tools.brush.colour = colours.get(state.paint ?? spec?.classes[0]) ?? "#ffffff";
     tools.take(state.tool, Boolean(lease) && draws(), lease?.sample_id);
+    show(parts.deleteRegion, tools.chosen !== null);
     classes.render();
     panel.render();
     legend.render();
