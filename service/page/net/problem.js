@@ -2,18 +2,20 @@
 
 const GATEWAY = [502, 503, 504]; // of a proxy, where the service behind it is away
 
+const PLACE = / - at `[^`]*`/g;
+
 /**
- * {sentence, path}: what the service says, or a sentence on its status where the answer has none; and the place in what was sent
- * that it is about, such as `$[0].features.features[2].geometry`, or null.
+ * {sentence, whole, path}: what the service says, or a sentence on its status where the answer has none; the same with the place in
+ * what was sent that it is about; and that place, such as `$[0].features.features[2].geometry`, or null.
  */
 export async function problemOf(response) {
   try {
-    const { detail, reason, path } = await response.json();
-    if (typeof reason === "string" && typeof path === "string") return { sentence: reason, path };
-    if (detail) return { sentence: detail, path: null };
+    const { detail, path = null } = await response.json();
+    if (detail) return { sentence: detail.replace(PLACE, ""), whole: detail, path };
   } catch {
     // no JSON: not from the service
   }
   const isAway = GATEWAY.includes(response.status);
-  return { sentence: isAway ? "The service does not answer. It may be restarting." : `The service answered ${response.status}.`, path: null };
+  const sentence = isAway ? "The service does not answer. It may be restarting." : `The service answered ${response.status}.`;
+  return { sentence, whole: sentence, path: null };
 }

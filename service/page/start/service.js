@@ -53,7 +53,7 @@ async function send(method, path, body, also = []) {
       throw new ServiceError(0, "The service does not answer. This page tries again by itself.");
     }
     if (response.ok || also.includes(response.status)) return response;
-    const { sentence } = await problemOf(response);
+    const { whole: sentence } = await problemOf(response);
     if (response.status !== 401) throw new ServiceError(response.status, sentence);
     if (token === given) await newToken(token ? sentence : "");
   }

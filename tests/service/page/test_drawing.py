@@ -225,11 +225,8 @@ def test_refused_drawing_is_kept_and_says_which_area_is_meant_in_plain_words(des
     box(page, 40, 40, 60, 60)
     page.keyboard.press("2")
     box(page, 8, 8, 40, 24)
-    problem = {
-        "reason": "the polygon crosses itself",
-        "path": "$[0].features.features[1].geometry",
-        "detail": "x - at `$`",
-    }
+    place = "$[0].features.features[1].geometry"
+    problem = {"path": place, "detail": f"the polygon crosses itself - at `{place}`"}
     page.route("**/labels", lambda route: route.fulfill(status=400, json=problem))
     page.keyboard.press("Enter")
     said = 'The polygon crosses itself. This is about "water" around column 24, row 16.'
