@@ -41,7 +41,11 @@ def plan_candidates(manifest: Manifest, tasks: Sequence[TaskSpec], labels: int) 
     if not starts_trained(manifest.model):
         return Plan(["quick"], "a deep network would start from random weights")
     least = least_for_deep(tasks)
-    return Plan(["quick"], f"a deep network is tried in the background from {least} labels, there are {labels}")
+    return Plan(
+        ["quick"],
+        f"a deep network is tried in the background from {least} training labels; there are {labels}, without those "
+        "that calibrate",
+    )
 
 
 def fixed(model: ModelConfig, recipe: TrainConfig) -> str | None:

@@ -44,7 +44,8 @@ def examine(
         print_tables(table)
     wrong = [finding for finding in findings if finding.verdict == "wrong"]
     if not as_json:
-        console(stderr=True).print(f"{len(wrong)} things are wrong" if wrong else "nothing is wrong", highlight=False)
+        said = {0: "nothing is wrong", 1: "1 thing is wrong"}.get(len(wrong), f"{len(wrong)} things are wrong")
+        console(stderr=True).print(said, highlight=False)
     return ExitCode.FAILED if wrong else ExitCode.DONE
 
 

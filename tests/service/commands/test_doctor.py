@@ -21,4 +21,4 @@ def test_what_is_wrong_is_counted_and_shown_with_its_remedy(tmp_path: Path, capf
     told = capfd.readouterr()
     assert "al-loop restore" in told.out
     assert "no al-loop service answers" in told.out
-    assert "1 things are wrong" in told.err
+    assert "1 thing is wrong" in told.err
