@@ -384,11 +384,18 @@ def test_slow_suggestion_is_announced_and_leaves_the_next_image_alone(desk: Desk
     waiting[0].fulfill(
         json=[{"prediction_id": 7, "task": "segmentation", "shares": {"field": 0.5}, "regions": regions}]
     )
+    wait_for(lambda: page.evaluate(SUGGESTED))  # it has come while the next image is shown
     page.keyboard.press("k")
     expect(page.locator("[data-part=suggestion]")).to_contain_text("field 50 %")
     page.keyboard.press("j")
     expect(page.locator(".rank")).to_contain_text("2 of 2")
     expect(page.locator(".note")).to_be_hidden()
+
+
+SUGGESTED = """async () => {
+    const { state } = await import(new URL("../page/core/state.js", location.href));
+    return state.suggestions.size;
+}"""
 
 
 def test_polygon_of_50000_corners_is_smoothed_and_saved(desk: Desk) -> None:
