@@ -78,12 +78,12 @@ def test_line_that_crosses_itself_covers_each_pixel_once() -> None:
     assert outlines.area == pixels(eight, 1.0).sum()
 
 
-def test_a_scribble_of_100_000_vertices_is_painted() -> None:
+def test_a_scribble_of_20_000_vertices_is_painted() -> None:
     rng = np.random.default_rng(0)
-    scribble = LineString(rng.uniform(0, 256, (100_000, 2)))
+    scribble = LineString(rng.uniform(0, 256, (20_000, 2)))
     started = time.process_time()
     assert pixels(scribble, 1.0, (256, 256)).mean() > 0.99
-    assert time.process_time() - started < 120  # seconds of one core; noding all crossings would take hours
+    assert time.process_time() - started < 60  # seconds of one core; noding all crossings would take hours
 
 
 @given(
