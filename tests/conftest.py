@@ -221,9 +221,12 @@ def imagery(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(tmp_path: Path, imagery: Path) -> Settings:
-    """Settings of a service in a temporary directory, ticking fast; its store is there already, and empty."""
+    """Settings of a service in a temporary directory; its store is there already, and empty.
+
+    It looks at changes each second: looking more often is a tenth of what a test of a route costs.
+    """
     lay_empty_store(DataLayout(tmp_path / "data").database)
-    return Settings(data=tmp_path / "data", imagery=str(imagery), retrain_tick_s=0.2, score_tick_s=0.2)
+    return Settings(data=tmp_path / "data", imagery=str(imagery), retrain_tick_s=1.0, score_tick_s=1.0)
 
 
 @pytest.fixture

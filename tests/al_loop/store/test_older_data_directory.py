@@ -39,7 +39,7 @@ def older(tmp_path: Path) -> Path:
 @pytest.fixture
 def settings(older: Path) -> Settings:
     """Of a service on the older directory."""
-    return Settings(data=older / "data", imagery=str(older / "imagery"), retrain_tick_s=0.2, score_tick_s=0.2)
+    return Settings(data=older / "data", imagery=str(older / "imagery"), retrain_tick_s=1.0, score_tick_s=1.0)
 
 
 def get(http: Http, name: str, rest: str = "") -> Any:
