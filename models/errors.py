@@ -18,6 +18,7 @@ ModelsError
         UnreadableSampleError       a sample whose file broke; the run goes on without it
         ShippedWeightsError         the weights of the default encoder are missing here, or are not what they should be
     ExportParityError           the ONNX file and torch disagree
+    SuperResolutionError        images that are no pair, or a model of super-resolution that cannot be made or used
     PromptableModelError        the operator's promptable ONNX file is not what it has to be
     ScoringError                samples that cannot be scored or ranked
         AllNodataError              rows of probabilities without a valid pixel
@@ -111,6 +112,10 @@ class CorruptVersionError(RegistryError):
 
 class ForeignModelError(ModelsError, ValueError):
     """An ONNX file from elsewhere, or what is said about it, that cannot be taken; the message says what to do."""
+
+
+class SuperResolutionError(ModelsError, ValueError):
+    """Images that are no pair, or a model of super-resolution that cannot be made or used; the message says which."""
 
 
 class UnknownCrsError(ModelsError, ValueError):
