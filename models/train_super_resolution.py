@@ -46,7 +46,7 @@ from models.train import leave_sentence, pick_device
 from models.training.data.statistics import estimate_statistics
 
 PARITY_IMAGES = 3
-MEASURED_PX = 512
+MEASURED_PX = 256
 """Side of the coarse part of a held-out image that is measured, from its upper left corner."""
 EXAMPLES_FILE = "examples.png"
 _EXAMPLES = 6

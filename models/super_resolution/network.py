@@ -103,7 +103,7 @@ class SuperResolutionNetwork(nn.Module):
         self, statistics: BandStatistics, factor: int, mtf: float, *, channels: int = 48, blocks: int = 6
     ) -> None:
         super().__init__()
-        low, high = torch.tensor(statistics.low), torch.tensor(statistics.high)
+        low, high = (torch.tensor(side, dtype=torch.float32) for side in (statistics.low, statistics.high))
         self.register_buffer("low", low.view(1, -1, 1, 1))
         self.register_buffer("span", (high - low).view(1, -1, 1, 1))
         self.factor = factor
