@@ -25,6 +25,7 @@ from models.limits import OUT_OF_MEMORY, RunLimits, hold_to, is_out_of_memory
 from models.progress import Progress
 from models.super_resolution.card import (
     CARD_FILE,
+    EXAMPLES_FILE,
     ONNX_FILE,
     PAIRS_FILE,
     PairEntry,
@@ -48,7 +49,6 @@ from models.training.data.statistics import estimate_statistics
 PARITY_IMAGES = 3
 MEASURED_PX = 256
 """Side of the coarse part of a held-out image that is measured, from its upper left corner."""
-EXAMPLES_FILE = "examples.png"
 _EXAMPLES = 6
 
 
@@ -75,7 +75,10 @@ def train_super_resolution(
     device = pick_device(config.device)
     training = [entry for entry in pairs.pairs if entry.split == "train"]
     if not training or len(training) == len(pairs.pairs):
-        raise SuperResolutionError(f"{folder / PAIRS_FILE} has pairs to train on, and others held out, in no two places")
+        raise SuperResolutionError(
+            f"{folder / PAIRS_FILE} needs pairs to train on and pairs that are held out; it has {len(training)} of "
+            f"{len(pairs.pairs)} to train on"
+        )
     statistics = estimate_statistics(
         [str(folder / "low" / f"{entry.name}.tif") for entry in training], range(1, len(pairs.bands) + 1)
     )
@@ -137,7 +140,9 @@ def _read(folder: Path, pairs: PairSet, entry: PairEntry) -> tuple[Floats, Float
     try:
         return read_pair(folder, entry, len(pairs.bands))
     except RasterError as error:
-        raise SuperResolutionError(f"pair {entry.name} of {folder} cannot be read: {error}; make the pairs again") from error
+        raise SuperResolutionError(
+            f"pair {entry.name} of {folder} cannot be read: {error}; make the pairs again"
+        ) from error
 
 
 def _measured(
@@ -206,8 +211,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.out, f"out of memory: {said}; choose a smaller --batch-size or --patch", OUT_OF_MEMORY
         )
     return 0
-
-
 
 
 if __name__ == "__main__":

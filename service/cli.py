@@ -35,6 +35,7 @@ from service.commands import (
     settings,
     simulate,
     status,
+    super_resolution,
     upkeep,
     webhooks,
 )
@@ -240,6 +241,30 @@ _add(
 )
 _add(app, "pretrain", pretrainings.run, "pretrain fields --minutes 20 --watch", panel=TRAINING)
 
+resolution = _add_group(
+    "super-resolution", "Make pairs of low and high resolution, train a model on them, look at its measures.", TRAINING
+)
+_add(
+    resolution,
+    "pairs",
+    super_resolution.pairs,
+    "super-resolution pairs ./fine --out ./pairs --factor 2 --dry-run",
+    "super-resolution pairs ./aerial --low ./sentinel-2 --out ./pairs --bands 4,3,2 --high-bands 1,2,3",
+)
+_add(
+    resolution,
+    "train",
+    super_resolution.train,
+    "super-resolution train ./pairs --out ./twice --minutes 10",
+)
+_add(resolution, "show", super_resolution.show, "super-resolution show ./twice")
+_add(
+    app,
+    "super-resolve",
+    super_resolution.resolve,
+    "super-resolve scene.tif --model ./twice --out scene-2x.tif",
+    panel=TRAINING,
+)
 model = _add_group(
     "model", "List model versions, promote, reject, roll back and pin, and see how a challenger does.", TRAINING
 )

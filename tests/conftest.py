@@ -36,6 +36,7 @@ pytest_plugins = [  # a module before those that import it
     "tests.al_loop.store.fixtures",
     "tests.models.rasters.fixtures",
     "tests.models.deepness.fixtures",
+    "tests.models.super_resolution.fixtures",
     "tests.al_loop.campaigns.importing.fixtures",
     "tests.al_loop.campaigns.imagery.fixtures",
     "tests.al_loop.campaigns.scenes.fixtures",

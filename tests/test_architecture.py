@@ -20,8 +20,8 @@ ROOMS = {  # from the ground up: a room may import itself and what stands before
         "errors", "tracing", "arrays", "progress", "files", "limits", "pretrain_config", "environment", "card",
         "manifest", "metrics", "registry", "rasters", "pictures", "geo", "synthetic", "tasks", "deepness", "inference",
         "scoring", "heads", "encoders",
-        "training", "pretraining", "foreign",
-        "score_pool", "predict_scene", "train", "add_model", "pretrain", "compare",
+        "training", "pretraining", "super_resolution", "foreign",
+        "score_pool", "predict_scene", "train", "add_model", "pretrain", "train_super_resolution", "compare",
     ],
     "al_loop": [
         "errors", "domain", "runtime", "store", "campaigns", "scoring", "querying", "serving", "training",

@@ -151,6 +151,9 @@ class ViewSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Above 1 lifts dark parts, of views without a colour map; null: 1.5, but 1 for 8-bit images of three bands."""
     limits: Annotated[tuple[LowHigh, ...], msgspec.Meta(max_length=MOST_BANDS)] | None = None
     """Limits of each band of the files, or one pair for all, instead of percentiles over a sample of the pool."""
+    super_resolution: Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)] | None = None
+    """Folder of a model that `al-loop super-resolution train` made, on the service's machine: adds a view of what it
+    makes up from the pixels, marked as synthetic. Null: none."""
 
 
 class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

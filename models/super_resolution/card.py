@@ -13,6 +13,7 @@ from models.super_resolution.pairing import Histogram
 PAIRS_FILE = "pairs.json"
 CARD_FILE = "card.json"
 ONNX_FILE = "model.onnx"
+EXAMPLES_FILE = "examples.png"
 OUTPUT = "image_hr"
 """Of the graph; its input is `image`, as that of other models."""
 Split = Literal["train", "test"]

@@ -40,8 +40,8 @@ def check_mtf(mtf: float, factor: int) -> None:
     most = area_mtf(factor)
     if not LEAST_MTF <= mtf <= most:
         raise SuperResolutionError(
-            f"an MTF of {mtf:g} at Nyquist cannot be: for a factor of {factor} it lies from {LEAST_MTF:g} to {most:.3f}, "
-            "which is that of the mean over a pixel alone"
+            f"an MTF of {mtf:g} at Nyquist cannot be: for a factor of {factor} it lies from {LEAST_MTF:g} to "
+            f"{most:.3f}, which is that of the mean over a pixel alone"
         )
 
 

@@ -48,9 +48,7 @@ def compare(models: Sequence[Measured], others: Sequence[Measured], places: Sequ
     return rows
 
 
-def report_of(
-    models: Sequence[Measured], bicubic: Sequence[Measured], places: Sequence[str]
-) -> SuperResolutionReport:
+def report_of(models: Sequence[Measured], bicubic: Sequence[Measured], places: Sequence[str]) -> SuperResolutionReport:
     """What a card says: the measures, and whether the model may be served."""
     rows = compare(models, bicubic, places)
     gain = next(row for row in rows if row.name == "psnr")

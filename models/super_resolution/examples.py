@@ -63,7 +63,7 @@ def _pictures(example: Example) -> list[NDArray[np.uint8]]:
     row, column = ((size - side) // 2 for size in example.low.shape[1:])
     cuts = []
     for image, scale in ((example.low, 1), (example.bicubic, factor), (example.made, factor), (example.truth, factor)):
-        order = [0, 1, 2] if len(image) == 3 else [2, 1, 0] if len(image) > 3 else [0, 0, 0]  # noqa: PLR2004  # RGB
+        order = [0, 1, 2] if len(image) == 3 else [2, 1, 0] if len(image) > 3 else [0, 0, 0]  # RGB
         rows = slice(row * scale, (row + side) * scale)
         cuts.append(image[order][:, rows, column * scale : (column + side) * scale])
     seen = cuts[-1][np.isfinite(cuts[-1])]

@@ -213,8 +213,8 @@ def _places(
                 leaders[second] = first
     if len(known) < len(pairs):
         notes.append(
-            f"{len(pairs) - len(known)} pairs have no place on Earth, and each counts as a place of its own; if some are "
-            "neighbours, say which with --place, or the held-out ones are no fair test"
+            f"{len(pairs) - len(known)} pairs have no place on Earth, and each counts as a place of its own; if some "
+            "are neighbours, say which with --place, or the held-out ones are no fair test"
         )
     return [pairs[leader(index)].name for index in range(len(pairs))]
 

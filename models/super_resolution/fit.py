@@ -44,9 +44,7 @@ class Fitting(NamedTuple):
 class Patches:
     """Random patches of pairs, turned and mirrored alike."""
 
-    def __init__(
-        self, pairs: Sequence[tuple[Floats, Floats]], factor: int, config: SuperResolutionConfig
-    ) -> None:
+    def __init__(self, pairs: Sequence[tuple[Floats, Floats]], factor: int, config: SuperResolutionConfig) -> None:
         """Take pairs of scaled values, (C, H, W) and (C, f H, f W), NaN where invalid."""
         self._pairs, self._factor, self._config = pairs, factor, config
         self._side = min(config.patch_px, *(min(low.shape[1:]) for low, _ in pairs))
@@ -163,7 +161,7 @@ def fit_network(
         )
         if not wanted.any():
             empty += 1
-            if empty > 100:  # noqa: PLR2004
+            if empty > 100:
                 raise TrainingDataError("100 batches in a row held no valid pixel; look at the nodata of the pairs")
             continue
         empty = 0

@@ -7,14 +7,16 @@ point-spread function instead of a triangle, not shifted onto the truth, and dis
 scaled values. Its constants changed between versions, so figures compare models here, not with published tables.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.arrays import Floats
 from models.super_resolution.degrading import degraded
+
+Image: TypeAlias = NDArray[np.floating]
+"""Values (C, H, W), NaN where invalid."""
 
 MOST_DB = 100.0
 """PSNR of equal images."""
@@ -63,13 +65,13 @@ class Scale(NamedTuple):
     low: NDArray[np.float64]
     high: NDArray[np.float64]
 
-    def __call__(self, image: Floats) -> NDArray[np.float64]:
+    def __call__(self, image: Image) -> NDArray[np.float64]:
         """Values (C, H, W) as shares of the range."""
         scaled: NDArray[np.float64] = (image - self.low[:, None, None]) / (self.high - self.low)[:, None, None]
         return scaled
 
 
-def measure(made: Floats, truth: Floats, image: Floats, scale: Scale, factor: int, mtf: float) -> Measured:
+def measure(made: Image, truth: Image, image: Image, scale: Scale, factor: int, mtf: float) -> Measured:
     """Compare an enlarged image with the truth and with what it was made from.
 
     Args:
@@ -98,34 +100,34 @@ def measure(made: Floats, truth: Floats, image: Floats, scale: Scale, factor: in
     )
 
 
-def psnr(made: Floats, truth: Floats) -> float:
-    """Peak signal to noise ratio in dB of scaled values, whose peak is 1; pixels that are NaN in either are left out."""
+def psnr(made: Image, truth: Image) -> float:
+    """Peak signal to noise ratio in dB of scaled values, whose peak is 1; pixels that are NaN in one are left out."""
     error = _mean((made - truth) ** 2)
     return min(MOST_DB, float(-10.0 * np.log10(error))) if error > 0 else MOST_DB
 
 
-def ssim(made: Floats, truth: Floats) -> float:
+def ssim(made: Image, truth: Image) -> float:
     """Mean structural similarity of scaled values with a Gaussian window of 1.5 px; NaN below 11 px a side."""
     from skimage.metrics import structural_similarity  # here: it loads scipy's filters, and serving needs none of this
 
     if min(made.shape[1:]) < LEAST_SSIM_PX:
         return float("nan")
     known = np.isfinite(made) & np.isfinite(truth)
-    _, maps = structural_similarity(
+    _, maps = structural_similarity(  # type: ignore[no-untyped-call]
         np.where(known, made, 0.0), np.where(known, truth, 0.0), data_range=1.0, channel_axis=0, full=True,
         gaussian_weights=True, sigma=_SSIM_SIGMA, use_sample_covariance=False,
     )  # fmt: skip
     return _mean(maps[known])
 
 
-def spectral_angle(one: Floats, other: Floats) -> NDArray[np.float64]:
+def spectral_angle(one: Image, other: Image) -> NDArray[np.float64]:
     """Angle in degrees (H, W) between the spectra of two images (C, H, W); NaN where a value is missing."""
     lengths = np.linalg.norm(one, axis=0) * np.linalg.norm(other, axis=0)
     cosine = (one * other).sum(axis=0) / np.where(lengths > _SMALLEST, lengths, np.nan)
     return np.asarray(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
 
 
-def linearly_enlarged(image: Floats, factor: int) -> NDArray[np.float64]:
+def linearly_enlarged(image: Image, factor: int) -> NDArray[np.float64]:
     """An image (C, H, W) enlarged by bilinear interpolation between centres of pixels; it goes on beyond its edges."""
 
     def along(values: NDArray[np.floating], axis: int) -> NDArray[np.float64]:
@@ -139,7 +141,7 @@ def linearly_enlarged(image: Floats, factor: int) -> NDArray[np.float64]:
     return along(along(image, 1), 2)
 
 
-def histogram_matched(image: Floats, to: Floats) -> NDArray[np.float64]:
+def histogram_matched(image: Image, to: Image) -> NDArray[np.float64]:
     """Values of an image mapped so that each band has the histogram of `to`, over pixels that both know."""
     matched = np.array(image, np.float64)
     for band, (values, wanted) in enumerate(zip(image, to, strict=True)):
@@ -151,7 +153,7 @@ def histogram_matched(image: Floats, to: Floats) -> NDArray[np.float64]:
 
 
 def correctness(
-    made: Floats, truth: Floats, enlarged: Floats, *, quantile: float = LEAST_CHANGE_QUANTILE
+    made: Image, truth: Image, enlarged: Image, *, quantile: float = LEAST_CHANGE_QUANTILE
 ) -> tuple[float, float, float]:
     """Shares of improvement, omission and hallucination, which sum to 1.
 
@@ -193,7 +195,7 @@ def correctness(
     return float(shares[0]), float(shares[1]), float(shares[2])
 
 
-def shift_between(reference: Floats, moved: Floats) -> tuple[float, float]:
+def shift_between(reference: Image, moved: Image) -> tuple[float, float]:
     """Rows and columns by which `moved` has to be shifted to lie on `reference`, in pixels to a twentieth.
 
     Phase correlation with an up-sampled peak (Guizar-Sicairos et al. 2008, doi 10.1364/OL.33.000156) of the means of
@@ -205,11 +207,12 @@ def shift_between(reference: Floats, moved: Floats) -> tuple[float, float]:
     if min(plane.std() for plane in planes) < _SMALLEST:
         return 0.0, 0.0
     window = np.outer(*(np.hanning(size + 2)[1:-1] for size in planes[0].shape))
-    found, _, _ = phase_cross_correlation(*(plane * window for plane in planes), upsample_factor=20)
+    first, second = (plane * window for plane in planes)
+    found, _, _ = phase_cross_correlation(first, second, upsample_factor=20)  # type: ignore[no-untyped-call]
     return float(found[0]), float(found[1])
 
 
-def _plane(image: Floats) -> NDArray[np.float64]:
+def _plane(image: Image) -> NDArray[np.float64]:
     """Mean over bands of standardised values (H, W); 0 where a value is missing."""
     known = np.isfinite(image).all(axis=0)
     if not known.any():

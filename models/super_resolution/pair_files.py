@@ -128,18 +128,14 @@ def _make(pair: PlannedPair, out: Path, options: PairOptions) -> tuple[PairEntry
     shift, correlation, margin = (0.0, 0.0), None, 0
     low, high = cut.low, cut.high
     if pair.low is not None:
-        paired = pair_up(
-            low, high, pair.name, mtf=options.mtf, histogram=options.histogram, register=options.register
-        )
+        paired = pair_up(low, high, pair.name, mtf=options.mtf, histogram=options.histogram, register=options.register)
         low, high, shift, correlation, margin = paired
     factor = high.shape[1] // low.shape[1]
     transform = None if cut.transform is None else Affine(*cut.transform) * Affine.translation(margin, margin)
     for side, image, size in (("low", low, 1), ("high", high, factor)):
         placed = None if transform is None else list(transform * Affine.scale(1 / size))[:6]
         _write(out / side / f"{pair.name}.tif", image, cut.crs, placed)
-    entry = PairEntry(
-        name=pair.name, place=pair.place, split="train", shift=shift, correlation=correlation, cut=margin
-    )
+    entry = PairEntry(name=pair.name, place=pair.place, split="train", shift=shift, correlation=correlation, cut=margin)
     return entry, (factor, len(low), cut.source_bands)
 
 
@@ -201,7 +197,7 @@ def _cut(pair: PlannedPair, low_path: Path, options: PairOptions) -> _Cut:
         dst_crs=crs_of(coarse.crs),
         src_nodata=np.nan,
         dst_nodata=np.nan,
-        resampling=Resampling.average if finer > 1.5 else Resampling.cubic,  # noqa: PLR2004  # of much finer pixels
+        resampling=Resampling.average if finer > 1.5 else Resampling.cubic,  # of much finer pixels
     )
     return _Cut(low, high, coarse.crs, list(transform)[:6], coarse.band_count)
 
@@ -229,9 +225,7 @@ def _check_wanted(factor: int, options: PairOptions, name: str) -> None:
         raise SuperResolutionError(f"{name}: the fine image has {factor} times the pixels, not {options.factor}")
 
 
-def _shared(
-    coarse: RasterHeader, fine: RasterHeader, low: Sequence[float], high: Sequence[float], name: str
-) -> Window:
+def _shared(coarse: RasterHeader, fine: RasterHeader, low: Sequence[float], high: Sequence[float], name: str) -> Window:
     """Whole coarse pixels that both images show."""
     to_low = ~Affine(*low) * Affine(*high)
     corners = [to_low * corner for corner in ((0, 0), (fine.width, fine.height))]
@@ -247,9 +241,7 @@ def _shared(
 def _write(path: Path, image: Floats, crs: str | None, transform: Sequence[float] | None) -> None:
     path.unlink(missing_ok=True)
     names = [f"band {number}" for number in range(1, len(image) + 1)]
-    with open_cog(
-        path, *image.shape[1:], crs=crs, transform=transform, description=names, unit="", tags={}
-    ) as writer:
+    with open_cog(path, *image.shape[1:], crs=crs, transform=transform, description=names, unit="", tags={}) as writer:
         writer.write(Window(0, 0, image.shape[2], image.shape[1]), image)
 
 

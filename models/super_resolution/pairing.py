@@ -74,8 +74,8 @@ def pair_up(
         raise SuperResolutionError(f"no histogram match {histogram!r}; there are {', '.join(get_args(Histogram))}")
     if len(low) != len(high):
         raise SuperResolutionError(
-            f"{name}: {len(low)} bands in the coarse image and {len(high)} in the fine one; choose the same with --bands "
-            "and --high-bands"
+            f"{name}: {len(low)} bands in the coarse image and {len(high)} in the fine one; choose the same with "
+            "--bands and --high-bands"
         )
     factor = factor_of(low.shape[1:], high.shape[1:], name)
     if min(low.shape[1:]) < LEAST_SIDE_PX:
@@ -112,9 +112,7 @@ def _check_varied(image: Floats, name: str) -> None:
         raise SuperResolutionError(f"{name} is constant in band {band}: nothing can be learned from it")
 
 
-def _shifted(
-    low: Floats, high: Floats, shift: tuple[float, float], factor: int, cut: int
-) -> tuple[Floats, Floats]:
+def _shifted(low: Floats, high: Floats, shift: tuple[float, float], factor: int, cut: int) -> tuple[Floats, Floats]:
     """Both without the edges that the shift brings in; what invalid pixels reach becomes invalid."""
     from scipy.ndimage import shift as moved  # here: serving needs none of this
 
@@ -124,7 +122,7 @@ def _shifted(
     for plane, valid in zip(high, known, strict=True):
         filled = np.where(valid, plane, plane[valid].mean() if valid.any() else 0.0)
         values = moved(filled.astype(np.float64), by, order=3, mode="nearest")
-        clear = moved(valid.astype(np.float64), by, order=1, mode="nearest") > 0.999  # noqa: PLR2004  # all but rounding
+        clear = moved(valid.astype(np.float64), by, order=1, mode="nearest") > 0.999  # all but rounding
         planes.append(np.where(clear, values, np.nan))
     inner = slice(cut, -cut or None)
     wide = slice(cut * factor, -cut * factor or None)

@@ -162,9 +162,9 @@ function describe(api) {
     ]);
     change({ classes: new Map(classes), guidelines });
   });
-  ask(api.views, ({ views, default: usual, stretch = "campaign", gamma = 1 }) => {
+  ask(api.views, ({ views, default: usual, stretch = "campaign", gamma = 1, synthetic = null }) => {
     const known = views.some((one) => one.name === state.view);
-    change({ views, view: known ? state.view : usual, usualStretch: stretch, usualGamma: gamma });
+    change({ views, view: known ? state.view : usual, usualStretch: stretch, usualGamma: gamma, synthetic });
   });
 }
 

@@ -24,6 +24,8 @@ from service.routes.predictions import MODEL_VERSION
 
 TILE_NAME = re.compile(r"([0-9]{1,9})\.png")
 MAX_AGE_S = 600
+SYNTHETIC = "X-Synthetic"
+"""Header of pictures whose pixels a model made up."""
 
 
 class PictureController(Controller):
@@ -44,7 +46,8 @@ class PictureController(Controller):
     def views(self, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> ViewList:
         """How the samples can be looked at: true colour, infrared, indices; the first is the default.
 
-        They come from `settings.view`, or are derived from the number and names of the bands.
+        They come from `settings.view`, or are derived from the number and names of the bands. `synthetic` names the
+        view that a model of super-resolution makes, if `settings.view.super_resolution` names one.
         """
         return loop.pictures.views(target)
 
@@ -71,7 +74,8 @@ class PictureController(Controller):
         """A tile of 256 px in the sample's own pixel space, y down from the top left corner.
 
         At the largest zoom a pixel is one of the image, each lower zoom halves it, and at 0 the whole image is in one
-        tile. Transparent beyond the image and where it has no data; a tile wholly beyond it is a 404.
+        tile. Transparent beyond the image and where it has no data; a tile wholly beyond it is a 404. The view
+        `super-resolved` has one or two zooms more, whose pixels a model made up: `X-Synthetic` says so in its answer.
         """
         y = TILE_NAME.fullmatch(row)
         if y is None:
@@ -174,6 +178,8 @@ def png(request: Request[Any, Any, Any], drawn: Drawn) -> Response[bytes]:
     headers = {"ETag": drawn.etag, "Cache-Control": f"private, max-age={MAX_AGE_S}"}
     if drawn.version is not None:
         headers[MODEL_VERSION] = drawn.version
+    if drawn.synthetic is not None:
+        headers[SYNTHETIC] = drawn.synthetic
     if drawn.etag in request.headers.get("if-none-match", ""):
         return Response(b"", status_code=304, headers=headers, media_type="image/png")
     return Response(drawn.body(), headers=headers, media_type="image/png")

@@ -69,7 +69,8 @@ def main() -> None:
     for name in options.set or ["dubai_seg", "eurosat_ms"]:
         fine = read_fine(options.data / name, options.factor)
         places = sorted({image.place for image in fine})
-        print(f"== {name}: {len(fine)} images of {len(places)} places, {options.factor}x, MTF {DEFAULT_MTF:g}", flush=True)
+        kind = f"{options.factor}x, MTF {DEFAULT_MTF:g}"
+        print(f"== {name}: {len(fine)} images of {len(places)} places, {kind}", flush=True)
         order = np.random.default_rng(0).permutation(len(places))
         folds = [{places[index] for index in order[part::2]} for part in range(2)]
         measured: dict[str, list[Measured]] = {}
@@ -242,7 +243,8 @@ def classify(answers: dict[str, dict[str, Floats]], labels: dict[str, str], seed
     for way, found in right.items():
         difference = found.mean(axis=0) - right["bicubic"].mean(axis=0)
         low, high = metrics.interval(weights @ difference / weights.sum(axis=1), float(difference.mean()))
-        print(f"  {way:16}{found.mean():.3f}  {100 * difference.mean():+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]")
+        points = f"{100 * difference.mean():+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
+        print(f"  {way:16}{found.mean():.3f}  {points}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,13 @@ from al_loop.errors import NotFoundError
 from al_loop.serving.pictures.default_views import default_views
 from al_loop.serving.pictures.pool_pixels import PoolPixelStore
 from al_loop.serving.pictures.scene_copies import SceneCopies
+from al_loop.serving.pictures.super_resolved import (
+    MOST_WHOLE_PX,
+    VIEW,
+    SuperResolvers,
+    SyntheticView,
+    resolved_window,
+)
 from al_loop.store import LabelStore
 from models.card import BandPolicy
 from models.pictures.colours import (
@@ -70,6 +77,8 @@ class ViewList(msgspec.Struct, frozen=True, kw_only=True):
     """Of views without a colour map, unless a request says otherwise."""
     editable: bool
     """Whether they were derived from the bands, or come from the campaign's settings."""
+    synthetic: SyntheticView | None = None
+    """The view that a model of super-resolution makes, if the settings name one: a picture, never a measurement."""
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -83,11 +92,14 @@ class Shown(msgspec.Struct, frozen=True):
     """Whether they hold for each image, too."""
     policy: BandPolicy = BandPolicy()
     """How the bands of the files are read."""
+    synthetic: SyntheticView | None = None
+    """Of a view that a model makes; None: it shows the image."""
 
     @property
     def key(self) -> Hashable:
         """Equal for equal pictures of an unchanged image."""
-        return (self.recipe, self.gamma, self.limits, self.fixed, self.policy)
+        made = None if self.synthetic is None else self.synthetic.version
+        return (self.recipe, self.gamma, self.limits, self.fixed, self.policy, made)
 
 
 class Painter:
@@ -97,6 +109,7 @@ class Painter:
         self._layout = layout
         self._pool_pixels = PoolPixelStore(store, lambda campaign: layout.pictures(campaign.folder))
         self.copies = SceneCopies(layout)
+        self._resolvers = SuperResolvers()
         self._remembered: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = Lock()
 
@@ -111,6 +124,7 @@ class Painter:
             stretch=settings.stretch,
             gamma=self._gamma(campaign),
             editable=not settings.views,
+            synthetic=self._resolvers.described(campaign),
         )
 
     def shown(self, campaign: Campaign, choice: ViewChoice) -> Shown:
@@ -122,12 +136,16 @@ class Painter:
         views = self._views(campaign)
         view = next((view for view in views if choice.view in (None, view.name)), None)
         if view is None:
-            raise NotFoundError("view", choice.view, f"there are {', '.join(view.name for view in views) or 'none'}")
+            synthetic = self._resolvers.described(campaign) if choice.view == VIEW else None
+            why = f"; {synthetic.problem}" if synthetic is not None and synthetic.problem else ""
+            known = ", ".join(view.name for view in views) or "none"
+            raise NotFoundError("view", choice.view, f"there are {known}{why}")
         stretch = choice.stretch or campaign.settings.view.stretch
         recipe = Recipe(view.bands or (), view.expression, view.colormap)
         gamma = 1.0 if view.colormap is not None else choice.gamma or self._gamma(campaign)
         fixed = stretch == "campaign" or view.limits is not None
-        return Shown(recipe, gamma, self._campaign_limits(campaign, view), fixed, campaign.band_policy)
+        made = self._resolvers.described(campaign) if view.name == VIEW else None
+        return Shown(recipe, gamma, self._campaign_limits(campaign, view), fixed, campaign.band_policy, made)
 
     def forget(self, campaign_id: int) -> None:
         """Drop what is held in memory of a campaign."""
@@ -155,14 +173,19 @@ class Painter:
     def tile(self, campaign: Campaign, sample: Sample, path: Path, shown: Shown, z: int, x: int, y: int) -> Picture:
         """RGBA (256, 256, 4) of a part of a sample; transparent beyond it and where it has no data.
 
+        A super-resolved view has further zooms, in which a model makes the pixels.
+
         Raises:
             NotFoundError: The sample does not reach there.
             RasterError, UnusableRasterError: The file is gone or damaged, or lacks a band of the view.
         """
         levels = self.levels(campaign, sample, path)
-        window, factor = tile_window(levels, z, x, y)
-        copies = self.copies.of(campaign, sample, path, levels) if factor > 2 else None
-        values = read_reduced(path, sample.path, shown.recipe.read_bands, levels, factor, window, copies)
+        if shown.synthetic is not None and z > levels.max_zoom:
+            values = self._made_tile(campaign, path, shown, levels, z, x, y)
+        else:
+            window, factor = tile_window(levels, z, x, y)
+            copies = self.copies.of(campaign, sample, path, levels) if factor > 2 else None
+            values = read_reduced(path, sample.path, shown.recipe.read_bands, levels, factor, window, copies)
         limits = shown.limits if shown.fixed else self._image_limits(campaign, sample, path, shown)
         drawn = coloured(channels(values, shown.recipe), limits, gamma=shown.gamma, colormap=shown.recipe.colormap)
         tile = np.zeros((TILE_PX, TILE_PX, 4), np.uint8)
@@ -175,7 +198,9 @@ class Painter:
         Raises:
             RasterError, UnusableRasterError: As `tile`.
         """
-        values = self._read_whole(campaign, sample, path, shown.recipe, size_px)
+        values = self._made_whole(campaign, sample, path, shown, size_px)
+        if values is None:
+            values = self._read_whole(campaign, sample, path, shown.recipe, size_px)
         shown_values = channels(values, shown.recipe)
         limits = shown.limits if shown.fixed else self._image_limits(campaign, sample, path, shown)
         return coloured(shown_values, limits, gamma=shown.gamma, colormap=shown.recipe.colormap)
@@ -194,7 +219,45 @@ class Painter:
         values = read_reduced(path, sample.path, recipe.read_bands, levels, factor, window, copies)
         return values if longer <= size_px else fitted(values, size_px)
 
+    def _made_tile(
+        self, campaign: Campaign, path: Path, shown: Shown, levels: Levels, z: int, x: int, y: int
+    ) -> NDArray[np.float32]:
+        """The bands of a recipe of a super-resolved tile, below the zoom that shows the image 1:1."""
+        model, made = self._resolvers.of(campaign), shown.synthetic
+        most = levels.max_zoom + (made.extra_zooms if made is not None else 0)
+        if model is None or z > most:
+            raise NotFoundError("zoom", z, f"there are 0 to {most}")
+        times: int = 2 ** (z - levels.max_zoom)
+        side = TILE_PX // times
+        column, row = x * side, y * side
+        if not (0 <= column < levels.width and 0 <= row < levels.height):
+            raise NotFoundError("tile", f"{z}/{x}/{y}", "the image does not reach there")
+        window = Window(column, row, min(side, levels.width - column), min(side, levels.height - row))
+        size = levels.height, levels.width
+        values = resolved_window(model, path, campaign, size, window, model.factor // times)
+        return values[[model.card.bands.index(band) for band in shown.recipe.read_bands]]
+
+    def _made_whole(
+        self, campaign: Campaign, sample: Sample, path: Path, shown: Shown, size_px: int
+    ) -> NDArray[np.float32] | None:
+        """A whole sample super-resolved, at most `size_px`; None: the image itself is to be shown."""
+        if shown.synthetic is None:
+            return None
+        model, levels = self._resolvers.of(campaign), self.levels(campaign, sample, path)
+        longer = max(levels.height, levels.width)
+        if model is None or longer > min(MOST_WHOLE_PX, size_px - 1):
+            return None
+        size = levels.height, levels.width
+        values = resolved_window(model, path, campaign, size, Window(0, 0, levels.width, levels.height), 1)
+        own = values[[model.card.bands.index(band) for band in shown.recipe.read_bands]]
+        return own if model.factor * longer <= size_px else fitted(own, size_px)
+
     def _views(self, campaign: Campaign) -> list[View]:
+        views = self._own_views(campaign)
+        made = self._resolvers.view(campaign, views)
+        return views if made is None else [*(view for view in views if view.name != VIEW), made]
+
+    def _own_views(self, campaign: Campaign) -> list[View]:
         if campaign.settings.view.views:
             return list(campaign.settings.view.views)
         if campaign.source_bands is None:

@@ -29,6 +29,7 @@ from al_loop.serving.pictures.drawing import (
     with_heat,
 )
 from al_loop.serving.pictures.painter import Painter, ViewChoice, ViewList
+from al_loop.serving.pictures.super_resolved import SyntheticView
 from al_loop.serving.pictures.surroundings import Surroundings, search_box, surroundings
 from al_loop.serving.sample_files import file_of, named_if_gone
 from al_loop.serving.uncertainty.maps import coarse_uncertainty, mapped_task
@@ -59,6 +60,8 @@ class Drawn(NamedTuple):
     """`body` would wait for this first: reduced copies that are being made."""
     version: str | None = None
     """The model version whose answer it shows, if any."""
+    synthetic: str | None = None
+    """What to say of a picture whose pixels a model made up; None: it shows the image."""
 
 
 class PictureService:
@@ -90,7 +93,9 @@ class PictureService:
         key = ("tile", campaign.campaign_id, sample_id, now, shown.key, z, x, y)
         drawn = self._drawn(key, sample, path, lambda: self._painter.tile(campaign, sample, path, shown, z, x, y))
         with named_if_gone(sample, path):
-            return drawn._replace(waits_for=self._painter.begun(campaign, sample, path, z))
+            return drawn._replace(
+                waits_for=self._painter.begun(campaign, sample, path, z), synthetic=_words_of(shown.synthetic)
+            )
 
     def surroundings(self, campaign: Campaign, sample_id: int) -> Surroundings:
         """A sample's zooms, place, date and neighbours; begins to make what its tiles need.
@@ -208,7 +213,11 @@ class PictureService:
 
         drawn = self._drawn((*key,), sample, path, draw)
         with named_if_gone(sample, path):
-            return drawn._replace(waits_for=self._painter.begun(campaign, sample, path), version=version)
+            return drawn._replace(
+                waits_for=self._painter.begun(campaign, sample, path),
+                version=version,
+                synthetic=_words_of(shown.synthetic),
+            )
 
     def _drawn(self, key: Hashable, sample: Sample, path: Path, draw: Callable[[], Picture]) -> Drawn:
         def body() -> bytes:
@@ -232,6 +241,10 @@ class PictureService:
             hint = "run the model on it in SCANEO or by a prediction route"
             raise NotFoundError("suggestion for sample", sample.sample_id, hint)
         return shown
+
+
+def _words_of(made: SyntheticView | None) -> str | None:
+    return None if made is None else made.words
 
 
 def _uncertainty_of(

@@ -21,6 +21,7 @@ export const state = {
   overlaid: false, // whether a picture of the model lies over the image
   views: [], // ways to see the images: [{name, title, key}]
   view: null, // name of the one shown
+  synthetic: null, // the view whose pixels a model makes up: {name, extra_zooms, words}, or null
   stretch: null, // "image", "campaign" or null: as the campaign has it
   usualStretch: "campaign", // how the campaign has it
   gamma: null, // chosen here, or null: as the campaign has it

@@ -126,12 +126,12 @@ export class ImageMap {
     this.#overlay.setOpacity(opacity);
   }
 
-  /** Tiles with `maxZoom` zooms below the whole image; null: none. */
-  tiles(maxZoom) {
+  /** Tiles with `maxZoom` zooms below the whole image, and `further` ones whose pixels are finer; null: none. */
+  tiles(maxZoom, further = 0) {
     if (maxZoom === null) return this.#tiles.setSource(null);
     const [width, height] = this.#size;
     const extent = [0, -height, width, 0];
-    const resolutions = Array.from({ length: maxZoom + 1 }, (_, z) => 2 ** (maxZoom - z));
+    const resolutions = Array.from({ length: maxZoom + further + 1 }, (_, z) => 2 ** (maxZoom - z));
     const source = new TileImage({
       projection: this.#projection,
       tileGrid: new TileGrid({ extent, origin: [0, 0], resolutions, tileSize: TILE_PX }),

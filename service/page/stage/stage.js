@@ -117,7 +117,7 @@ export class StageView {
       const url = await this.#pictures.get(lease.sample_id, LARGE_PX, look, true);
       if (this.#shown !== wanted) return;
       this.#thumb(lease, url, isSharp);
-      if (needsTiles(lease)) this.#image.tiles(zoomsOf(lease));
+      if (needsTiles(lease)) this.#image.tiles(zoomsOf(lease), madeZooms());
       this.#ahead(look);
       const facts = await this.facts(lease.sample_id);
       if (this.#sample !== lease.sample_id || !facts) return;
@@ -238,7 +238,11 @@ export class StageView {
 }
 
 /** Whether one picture does not show all there is of an image. */
-const needsTiles = ({ width, height }) => Math.max(width, height) > LARGE_PX || state.gamma !== null;
+/** Zooms beyond 1:1 that the view on screen has, whose pixels a model makes up. */
+const madeZooms = () => (state.synthetic && state.view === state.synthetic.name ? state.synthetic.extra_zooms : 0);
+
+const needsTiles = ({ width, height }) =>
+  Math.max(width, height) * 2 ** madeZooms() > LARGE_PX || state.gamma !== null;
 
 /** First and last tile along a side of `length` px that a window of `width` px around a place touches. */
 function tilesAcross(place, width, length) {

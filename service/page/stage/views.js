@@ -1,6 +1,7 @@
 // The choice of band combinations, brightness and gamma above the image.
 
 import { element, show, write } from "../core/dom.js";
+import { capital } from "../core/format.js";
 import { state } from "../core/state.js";
 
 /** The controls of how the image is seen. */
@@ -14,7 +15,10 @@ export class ViewsView {
   }
 
   render() {
-    const { viewChoice, stretch, gamma } = this.#parts;
+    const { viewChoice, stretch, gamma, synthetic } = this.#parts;
+    const isMade = state.synthetic !== null && state.view === state.synthetic.name && state.views.length > 0;
+    show(synthetic, isMade);
+    write(synthetic, isMade ? capital(state.synthetic.words) : "");
     if (this.#of !== state.views) {
       this.#of = state.views;
       viewChoice.replaceChildren(...state.views.map(({ name, title, key }) => {

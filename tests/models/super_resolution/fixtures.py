@@ -1,0 +1,65 @@
+"""Pairs and a model of super-resolution, made once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from numpy.typing import NDArray
+from rasterio.transform import from_origin
+
+from models.progress import Progress
+from models.rasters.files import allow_missing_georeference
+from models.super_resolution.card import SuperResolutionConfig
+from models.super_resolution.finding import plan_pairs
+from models.super_resolution.pair_files import PairOptions, make_pairs
+from models.train_super_resolution import train_super_resolution
+
+
+def land(seed: int, side: int = 48, bands: int = 3) -> NDArray[np.float32]:
+    """Fields with sharp borders and a little texture, (bands, side, side), about 0 to 200."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:side, :side]
+    image = np.zeros((bands, side, side))
+    for _ in range(12):
+        angle, place = rng.uniform(0, np.pi), rng.uniform(0, side)
+        beyond = np.cos(angle) * rows + np.sin(angle) * columns > place
+        image += rng.uniform(-40, 40, (bands, 1, 1)) * beyond
+    return (image - image.min() + rng.normal(0, 1, image.shape)).astype(np.float32)
+
+
+def write_raster(
+    path: Path, image: NDArray[np.float32], *, pixel: float = 10.0, corner: tuple[float, float] | None = (500_000, 4e6),
+    epsg: int = 32630,
+) -> Path:  # fmt: skip
+    """A float32 GeoTIFF, NaN = nodata; without a place where `corner` is None."""
+    place = {} if corner is None else {"crs": f"EPSG:{epsg}", "transform": from_origin(*corner, pixel, pixel)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    allow_missing_georeference()
+    with rasterio.open(
+        path, "w", driver="GTiff", width=image.shape[2], height=image.shape[1], count=len(image), dtype="float32",
+        nodata=np.nan, **place,
+    ) as file:  # fmt: skip
+        file.write(image)
+    return path
+
+
+@pytest.fixture(scope="session")
+def pair_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six pairs, 2x, made from images of 48 px at places far apart; two places are held out."""
+    home = tmp_path_factory.mktemp("pairs")
+    for number in range(6):
+        write_raster(home / "fine" / f"t{number}.tif", land(number), corner=(500_000 + 10_000 * number, 4e6))
+    made = home / "pairs"
+    make_pairs(plan_pairs(home / "fine", None), made, PairOptions(factor=2, held_out=0.34))
+    return made
+
+
+@pytest.fixture(scope="session")
+def super_model(pair_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a tiny model of three bands, 2x, trained for three steps."""
+    out = tmp_path_factory.mktemp("super-model")
+    config = SuperResolutionConfig(channels=4, blocks=1, steps=3, batch_size=2, patch_px=16)
+    with Progress(out) as progress:
+        train_super_resolution(pair_folder, out, config, progress)
+    return out
