@@ -42,7 +42,7 @@ from models.super_resolution.exporting import check_super_parity, export_super_r
 from models.super_resolution.fit import Patches, fit_network, held_part, run_key
 from models.super_resolution.measures import Measured, Scale, measure
 from models.super_resolution.network import SuperResolutionNetwork, parameter_count, reach_px
-from models.super_resolution.pair_files import read_pair
+from models.super_resolution.pairs.pair_files import read_pair
 from models.train import leave_sentence, pick_device
 from models.training.data.statistics import estimate_statistics
 
@@ -58,7 +58,7 @@ def train_super_resolution(
     """Train, measure and export.
 
     Args:
-        folder: Of pairs, as `models.super_resolution.pair_files.make_pairs` leaves it.
+        folder: Of pairs, as `models.super_resolution.pairs.pair_files.make_pairs` leaves it.
         out: Existing folder for the results.
         config: The recipe.
         progress: Called during the phases `training`, `evaluating` and `exporting`.

@@ -151,9 +151,8 @@ class ViewSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Above 1 lifts dark parts, of views without a colour map; null: 1.5, but 1 for 8-bit images of three bands."""
     limits: Annotated[tuple[LowHigh, ...], msgspec.Meta(max_length=MOST_BANDS)] | None = None
     """Limits of each band of the files, or one pair for all, instead of percentiles over a sample of the pool."""
-    super_resolution: Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)] | None = None
-    """Folder of a model that `al-loop super-resolution train` made, on the service's machine: adds a view of what it
-    makes up from the pixels, marked as synthetic. Null: none."""
+    super_resolution: PathText | None = None
+    """Folder of a model of `al-loop super-resolution train` on the service's machine: adds a view, marked synthetic."""
 
 
 class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -187,11 +186,9 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Which pixels are invalid: all: where all bands hold their nodata value, as GDAL's dataset mask has it; any:
     where one of the bands that are read does, or is NaN. Models keep the rule that they were trained by."""
     windows: WindowSettings | None = None
-    """How scenes are cut into samples when they are registered; null: every file is one sample. A scene that is
-    registered stays as it is cut."""
+    """How scenes are cut into samples when they are registered, for good; null: every file is one sample."""
     all_touched: bool = False
-    """Whether an area drawn so small that it covers the centre of no pixel is stored as the pixels that it touches;
-    false: it is refused."""
+    """Whether an area that covers the centre of no pixel is stored as the pixels that it touches; false: refused."""
     lines: LineSettings = msgspec.field(default_factory=LineSettings)  # holds a dict, so it cannot be hashed
     """How wide labels are that are drawn as lines."""
 

@@ -8,7 +8,7 @@ import msgspec
 from models.card import BandPolicy, BandStatistics, ParityReport
 from models.errors import SuperResolutionError
 from models.super_resolution.degrading import DEFAULT_MTF
-from models.super_resolution.pairing import Histogram
+from models.super_resolution.pairs.pairing import Histogram
 
 PAIRS_FILE = "pairs.json"
 CARD_FILE = "card.json"

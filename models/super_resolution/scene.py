@@ -69,7 +69,7 @@ def resolve_scene(
     header = read_header(scene, scene.name, policy=card.reading)
     resolver.check_bands(header.band_count, scene.name)
     if header.crs is not None and header.transform is not None:
-        transform = list(Affine(*header.transform) * Affine.scale(1 / card.factor))[:6]
+        transform = list(Affine(*header.transform) @ Affine.scale(1 / card.factor))[:6]
     else:
         transform = None
     before = stamp(scene)

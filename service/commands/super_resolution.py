@@ -18,7 +18,7 @@ from service.commands.output import ExitCode, console, exit_for, print_json, pri
 if TYPE_CHECKING:
     from models.progress import ProgressLine
     from models.super_resolution.card import SuperResolutionReport
-    from models.super_resolution.finding import PairPlan
+    from models.super_resolution.pairs.finding import PairPlan
 
 ModelFolder = Annotated[Path, typer.Argument(help="Folder that `super-resolution train` made.", file_okay=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON to standard output.")]
@@ -76,8 +76,8 @@ def pairs(
 
     check_can_super_resolve()
     from models.super_resolution.card import PAIRS_FILE
-    from models.super_resolution.finding import plan_pairs
-    from models.super_resolution.pair_files import PairOptions, make_pairs
+    from models.super_resolution.pairs.finding import plan_pairs
+    from models.super_resolution.pairs.pair_files import PairOptions, make_pairs
 
     if factor == 3:  # between the bounds that Typer checks
         raise typer.BadParameter("the factor is 3; it is 2 or 4", param_hint="--factor")

@@ -6,7 +6,7 @@ import pytest
 
 SLOW_FIXTURES = {  # a running service or SCANEO, a browser, a training
     "start_service", "http", "open_desk", "chromium", "nginx", "scaneo_home", "trained_run", "pretrained_run",
-    "shared_data", "machines", "eotdl_python", "geodeep",
+    "shared_data", "machines", "eotdl_python", "geodeep", "super_model",
 }  # fmt: skip
 SLOW_FILES = (  # whole runs: trainings, simulations, servers, processes that are killed, examples, pages
     "tests/e2e", "tests/examples", "tests/service/access", "tests/service/commands", "tests/service/page",
@@ -21,6 +21,9 @@ SLOW_FILES = (  # whole runs: trainings, simulations, servers, processes that ar
     "tests/service/limits/test_network.py", "tests/al_loop/runtime/cluster", "tests/models/training/objects",
     "tests/models/training/networks/test_tuned.py", "tests/models/training/running/test_checkpoints.py",
     "tests/al_loop/serving/exporting/test_model_folder.py", "tests/models/inference/scenes/test_run.py",
+    "tests/models/test_train_super_resolution.py", "tests/models/super_resolution/test_exporting.py",
+    "tests/models/super_resolution/test_resolver.py", "tests/models/super_resolution/test_scene.py",
+    "tests/al_loop/serving/pictures/test_super_resolved.py",
     # Each more than a second of processor time.
     "tests/al_loop/campaigns/importing/test_recognise.py::test_any_folder", "tests/models/heads/test_linear_head",
     "tests/al_loop/campaigns/importing/test_mask_pairs.py::test_any_mask", "tests/deploy/test_alerts.py",

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import rasterio
 from numpy.typing import NDArray
-from rasterio.transform import from_origin
+from rasterio.transform import Affine
 
 from models.progress import Progress
 from models.rasters.files import allow_missing_georeference
 from models.super_resolution.card import SuperResolutionConfig
-from models.super_resolution.finding import plan_pairs
-from models.super_resolution.pair_files import PairOptions, make_pairs
+from models.super_resolution.pairs.finding import plan_pairs
+from models.super_resolution.pairs.pair_files import PairOptions, make_pairs
 from models.train_super_resolution import train_super_resolution
+from tests.data.made_once import made_once
 
 
 def land(seed: int, side: int = 48, bands: int = 3) -> NDArray[np.float32]:
@@ -33,7 +34,11 @@ def write_raster(
     epsg: int = 32630,
 ) -> Path:  # fmt: skip
     """A float32 GeoTIFF, NaN = nodata; without a place where `corner` is None."""
-    place = {} if corner is None else {"crs": f"EPSG:{epsg}", "transform": from_origin(*corner, pixel, pixel)}
+    place = (
+        {}
+        if corner is None
+        else {"crs": f"EPSG:{epsg}", "transform": Affine(pixel, 0, corner[0], 0, -pixel, corner[1])}
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     allow_missing_georeference()
     with rasterio.open(
@@ -47,19 +52,22 @@ def write_raster(
 @pytest.fixture(scope="session")
 def pair_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six pairs, 2x, made from images of 48 px at places far apart; two places are held out."""
-    home = tmp_path_factory.mktemp("pairs")
-    for number in range(6):
-        write_raster(home / "fine" / f"t{number}.tif", land(number), corner=(500_000 + 10_000 * number, 4e6))
-    made = home / "pairs"
-    make_pairs(plan_pairs(home / "fine", None), made, PairOptions(factor=2, held_out=0.34))
-    return made
+
+    def make(home: Path) -> None:
+        for number in range(6):
+            write_raster(home / "fine" / f"t{number}.tif", land(number), corner=(500_000 + 10_000 * number, 4e6))
+        make_pairs(plan_pairs(home / "fine", None), home / "pairs", PairOptions(factor=2, held_out=0.34))
+
+    return made_once(tmp_path_factory, "super-resolution-pairs", make) / "pairs"
 
 
 @pytest.fixture(scope="session")
 def super_model(pair_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a tiny model of three bands, 2x, trained for three steps."""
-    out = tmp_path_factory.mktemp("super-model")
-    config = SuperResolutionConfig(channels=4, blocks=1, steps=3, batch_size=2, patch_px=16)
-    with Progress(out) as progress:
-        train_super_resolution(pair_folder, out, config, progress)
-    return out
+
+    def make(out: Path) -> None:
+        config = SuperResolutionConfig(channels=4, blocks=1, steps=3, batch_size=2, patch_px=16)
+        with Progress(out) as progress:
+            train_super_resolution(pair_folder, out, config, progress)
+
+    return made_once(tmp_path_factory, "super-resolution-model", make)

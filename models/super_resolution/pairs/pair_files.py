@@ -19,8 +19,8 @@ from models.rasters.reading import RasterHeader, read_header, read_raster
 from models.rasters.tiling import Window
 from models.super_resolution.card import PAIRS_FILE, PairEntry, PairSet, Split
 from models.super_resolution.degrading import FACTORS, check_mtf, degraded
-from models.super_resolution.finding import PairPlan, PlannedPair
-from models.super_resolution.pairing import LEAST_SIDE_PX, Histogram, factor_of, pair_up
+from models.super_resolution.pairs.finding import PairPlan, PlannedPair
+from models.super_resolution.pairs.pairing import LEAST_SIDE_PX, Histogram, factor_of, pair_up
 
 LEAST_PAIRS = 4
 _RATIO_TOLERANCE = 0.03
@@ -61,7 +61,7 @@ def make_pairs(
     """Write the pairs of a plan.
 
     Args:
-        plan: Of `models.super_resolution.finding.plan_pairs`.
+        plan: Of `models.super_resolution.pairs.finding.plan_pairs`.
         out: Folder to make; `pairs.json` appears once all pairs are there.
         options: How.
         report: Called with pairs done, all pairs, and a remark.
@@ -131,9 +131,9 @@ def _make(pair: PlannedPair, out: Path, options: PairOptions) -> tuple[PairEntry
         paired = pair_up(low, high, pair.name, mtf=options.mtf, histogram=options.histogram, register=options.register)
         low, high, shift, correlation, margin = paired
     factor = high.shape[1] // low.shape[1]
-    transform = None if cut.transform is None else Affine(*cut.transform) * Affine.translation(margin, margin)
+    transform = None if cut.transform is None else Affine(*cut.transform) @ Affine.translation(margin, margin)
     for side, image, size in (("low", low, 1), ("high", high, factor)):
-        placed = None if transform is None else list(transform * Affine.scale(1 / size))[:6]
+        placed = None if transform is None else list(transform @ Affine.scale(1 / size))[:6]
         _write(out / side / f"{pair.name}.tif", image, cut.crs, placed)
     entry = PairEntry(name=pair.name, place=pair.place, split="train", shift=shift, correlation=correlation, cut=margin)
     return entry, (factor, len(low), cut.source_bands)
@@ -150,7 +150,7 @@ def _made(pair: PlannedPair, options: PairOptions) -> _Cut:
         )
     high = read_raster(Path(pair.high), bands, window=(0, 0, width, height), name=pair.name)
     _check_known(high, pair.name)
-    transform = None if header.transform is None else list(Affine(*header.transform) * Affine.scale(factor))[:6]
+    transform = None if header.transform is None else list(Affine(*header.transform) @ Affine.scale(factor))[:6]
     return _Cut(degraded(high, factor, options.mtf), high, header.crs, transform, header.band_count)
 
 
@@ -184,7 +184,7 @@ def _cut(pair: PlannedPair, low_path: Path, options: PairOptions) -> _Cut:
         )
     factor = _factor(coarse.transform, fine.transform, options, pair.name)
     window = _shared(coarse, fine, coarse.transform, fine.transform, pair.name)
-    transform = Affine(*coarse.transform) * Affine.translation(window.column, window.row)
+    transform = Affine(*coarse.transform) @ Affine.translation(window.column, window.row)
     low = read_raster(low_path, bands, window=window, name=pair.name)
     high = np.full((len(high_bands), window.height * factor, window.width * factor), np.nan, np.float32)
     finer = abs(coarse.transform[0]) / abs(fine.transform[0]) / factor
@@ -193,7 +193,7 @@ def _cut(pair: PlannedPair, low_path: Path, options: PairOptions) -> _Cut:
         high,
         src_transform=Affine(*fine.transform),
         src_crs=crs_of(fine.crs),
-        dst_transform=transform * Affine.scale(1 / factor),
+        dst_transform=transform @ Affine.scale(1 / factor),
         dst_crs=crs_of(coarse.crs),
         src_nodata=np.nan,
         dst_nodata=np.nan,
@@ -227,8 +227,8 @@ def _check_wanted(factor: int, options: PairOptions, name: str) -> None:
 
 def _shared(coarse: RasterHeader, fine: RasterHeader, low: Sequence[float], high: Sequence[float], name: str) -> Window:
     """Whole coarse pixels that both images show."""
-    to_low = ~Affine(*low) * Affine(*high)
-    corners = [to_low * corner for corner in ((0, 0), (fine.width, fine.height))]
+    to_low = ~Affine(*low) @ Affine(*high)
+    corners = [to_low @ corner for corner in ((0, 0), (fine.width, fine.height))]
     columns, rows = (sorted(corner[axis] for corner in corners) for axis in (0, 1))
     left, top = (max(0, int(np.ceil(edge - _GRID_TOLERANCE))) for edge in (columns[0], rows[0]))
     right = min(coarse.width, int(np.floor(columns[1] + _GRID_TOLERANCE)))

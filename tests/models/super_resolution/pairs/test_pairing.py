@@ -3,7 +3,7 @@ import pytest
 
 from models.errors import SuperResolutionError
 from models.super_resolution.degrading import degraded
-from models.super_resolution.pairing import factor_of, pair_up
+from models.super_resolution.pairs.pairing import factor_of, pair_up
 from tests.models.super_resolution.fixtures import land
 
 BIG = land(7, 128)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import SuperResolutionError
-from models.super_resolution.finding import plan_pairs
+from models.super_resolution.pairs.finding import plan_pairs
 from tests.models.super_resolution.fixtures import land, write_raster
 
 
@@ -51,7 +51,7 @@ def test_footprints_match_whatever_the_names_and_overlapping_pairs_are_one_place
         "z.tif": (700_000.0, 4e6),
         "far.tif": (800_000.0, 4e6),
     }
-    fine = folder(tmp_path / "hr", {name: corner for name, corner in corners.items()}, 32, 5)
+    fine = folder(tmp_path / "hr", corners, 32, 5)
     coarse = folder(tmp_path / "lr", {"scene.tif": (499_900.0, 4_000_100.0), "other.tif": (700_000.0, 4e6)}, 60)
     plan = plan_pairs(fine, coarse)
     assert plan.matched_by == "footprint"

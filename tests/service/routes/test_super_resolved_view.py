@@ -1,0 +1,55 @@
+"""The view that a model of super-resolution makes, over HTTP."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tests.conftest import Http
+from tests.models.super_resolution.fixtures import land, write_raster
+from tests.service.routes.test_pictures import campaign, picture
+
+
+def test_super_resolved_view_is_marked_and_has_finer_tiles(http: Http, imagery: Path, super_model: Path) -> None:
+    write_raster(imagery / "a.tif", land(5, 60))
+    (sample_id,) = campaign(http, imagery).values()
+    base = f"/campaigns/demo/samples/{sample_id}"
+    assert http.get("/campaigns/demo/views").json()["synthetic"] is None
+    refused = http.get(f"{base}/tiles/1/0/0.png?view=super-resolved")
+    assert refused.status_code == 404
+
+    changed = http.patch("/campaigns/demo/settings", json={"view": {"super_resolution": str(super_model)}})
+    assert changed.status_code == 200, changed.text
+    views = http.get("/campaigns/demo/views").json()
+    assert views["views"][-1]["title"] == "Super-resolved 2x (synthetic)"
+    assert views["default"] != "super-resolved"
+    words = views["synthetic"]["words"]
+    assert words.endswith("synthetic, not a measurement")
+
+    made = http.get(f"{base}/tiles/1/0/0.png?view=super-resolved")
+    assert made.status_code == 200, made.text
+    assert made.headers["x-synthetic"] == words
+    assert (picture(made.content)[:120, :120, 3] == 255).all()
+    assert (picture(made.content)[120:, :, 3] == 0).all()
+    whole = http.get(f"{base}/thumbnail.png?view=super-resolved&size=256")
+    assert picture(whole.content).shape == (120, 120, 4)
+    np.testing.assert_array_equal(picture(whole.content), picture(made.content)[:120, :120])
+    assert whole.headers["x-synthetic"] == words
+
+    plain = http.get(f"{base}/tiles/0/0/0.png?view=true-colour")
+    shown = http.get(f"{base}/tiles/0/0/0.png?view=super-resolved")
+    np.testing.assert_array_equal(picture(plain.content), picture(shown.content))  # up to 1:1 it is the image
+    assert "x-synthetic" not in plain.headers
+    for beyond in ("2/0/0", "1/1/0"):
+        assert http.get(f"{base}/tiles/{beyond}.png?view=super-resolved").status_code == 404
+    assert http.get(f"{base}/tiles/1/0/0.png?view=true-colour").status_code == 404
+
+
+def test_model_that_is_gone_takes_the_view_with_it_and_says_so(http: Http, imagery: Path, tmp_path: Path) -> None:
+    write_raster(imagery / "a.tif", land(5, 60))
+    (sample_id,) = campaign(http, imagery, settings={"view": {"super_resolution": str(tmp_path / "gone")}}).values()
+    views = http.get("/campaigns/demo/views").json()
+    assert "holds no readable card.json" in views["synthetic"]["problem"]
+    assert "super-resolved" not in [view["name"] for view in views["views"]]
+    refused = http.get(f"/campaigns/demo/samples/{sample_id}/tiles/0/0/0.png?view=super-resolved")
+    assert refused.status_code == 404
+    assert "holds no readable card.json" in refused.text
