@@ -249,15 +249,14 @@ BY_THEM = f"(annotator = $person OR $person IS NULL AND annotator <> '{GOLD_STAN
 each of them is asked about it, and an answer that moves nothing would tell it."""
 LABELLED_BY_THEM = f"{ANSWERED} AND {BY_THEM} GROUP BY sample_id HAVING {EVERY_TASK}"
 LEASED = "SELECT sample_id FROM leases WHERE campaign_id = $campaign_id AND ended_at IS NULL AND expires_at > $now"
-STATE = f"""CASE WHEN reserve AND $tell_reserve THEN 'reserve'
-    WHEN sample_id IN ({LABELLED}) AND ($tell_reserve OR sample_id IN ({LABELLED_BY_PEOPLE})
-        AND (NOT golden OR sample_id IN ({LABELLED_BY_THEM}))) THEN 'labelled'
-    WHEN sample_id IN ({LEASED}) AND ($tell_reserve OR NOT golden OR sample_id IN ({LEASED} AND {BY_THEM}))
-        THEN 'leased'
+STATE = f"""CASE WHEN reserve THEN 'reserve' WHEN sample_id IN ({LABELLED}) THEN 'labelled'
+    WHEN sample_id IN ({LEASED}) THEN 'leased' ELSE 'pool' END"""
+"""Expression over `samples`: reserve before labelled before leased before pool."""
+STATE_TO_ANNOTATORS = f"""CASE
+    WHEN sample_id IN ({LABELLED_BY_PEOPLE}) AND (NOT golden OR sample_id IN ({LABELLED_BY_THEM})) THEN 'labelled'
+    WHEN sample_id IN ({LEASED}) AND (NOT golden OR sample_id IN ({LEASED} AND {BY_THEM})) THEN 'leased'
     ELSE 'pool' END"""
-"""Expression over `samples`: reserve (where `$tell_reserve`) before labelled before leased before pool.
-
-Where it is not told, nor is what only a known answer labels, and a gold-standard sample is as `$person` left it.
-"""
+"""The same as annotators are told it: the reserve has no state of its own, what only a known answer labels is not
+labelled, and a gold-standard sample is as `$person` left it."""
 GIVEN_UP = f"""SELECT sample_id FROM skips WHERE campaign_id = $campaign_id
     GROUP BY sample_id HAVING count(DISTINCT annotator) >= {SKIPS_TO_GIVE_UP}"""

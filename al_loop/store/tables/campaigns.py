@@ -24,7 +24,7 @@ from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundEr
 from al_loop.store.database import Database
 from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.rows import Row, execute, read_stored, select
-from al_loop.store.sample_rows import ANSWERED, BY_THEM, GIVEN_UP, LABELLED, LEASED, STATE
+from al_loop.store.sample_rows import ANSWERED, BY_THEM, GIVEN_UP, LABELLED, LEASED, STATE, STATE_TO_ANNOTATORS
 from models.card import TaskSpec
 from models.scoring.spec import FEATURES, FROZEN
 
@@ -275,8 +275,6 @@ class CampaignTable:
             FROM samples WHERE campaign_id = $campaign_id GROUP BY state""",
             campaign_id=campaign_id,
             now=now,
-            tell_reserve=True,
-            person=None,
         )
         samples = {row["state"]: row["samples"] for row in rows}
         labelled = {row["state"]: row["labelled"] for row in rows}
@@ -309,10 +307,10 @@ class CampaignTable:
                 count(*) FILTER (state = 'leased') AS leased, count(*) FILTER (state = 'labelled') AS labelled,
                 count(*) FILTER (state <> 'labelled' AND sample_id IN ({ANSWERED} AND {BY_THEM})) AS partly,
                 count(*) FILTER (state <> 'labelled' AND sample_id IN ({GIVEN_UP})) AS skipped
-            FROM (SELECT sample_id, {STATE} AS state FROM samples WHERE campaign_id = $campaign_id AND golden)""",
+            FROM (SELECT sample_id, {STATE_TO_ANNOTATORS} AS state FROM samples
+            WHERE campaign_id = $campaign_id AND golden)""",
             campaign_id=campaign_id,
             now=now,
-            tell_reserve=False,
             person=person,
         )
         return SampleCounts(reserve=0, reserve_labelled=0, **row)

@@ -15,8 +15,8 @@ from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.store.database import Database
 from al_loop.store.header_cache import HeaderCache
 from al_loop.store.pool_indexes import PoolIndexes
-from al_loop.store.rows import INLINE, Row, among, among_ids, among_texts, among_texts_given
-from al_loop.store.sample_rows import ANSWERED, STATE, draw, register
+from al_loop.store.rows import INLINE, Parameter, Row, among, among_ids, among_texts, among_texts_given
+from al_loop.store.sample_rows import ANSWERED, STATE, STATE_TO_ANNOTATORS, draw, register
 from al_loop.store.tables.scores import HASH_COLUMNS, replace_pixel_hashes
 from models.geo.footprints import Footprints
 
@@ -220,27 +220,32 @@ class SampleTable:
         """
         if state is not None and state not in get_args(SampleState):
             raise InvalidValueError("$.state", f"{state!r} is none of {', '.join(get_args(SampleState))}")
+        asked: dict[str, Parameter] = {"campaign_id": campaign_id, "after": after, "limit": limit, "now": now}
+        found = "SELECT * FROM samples WHERE campaign_id = $campaign_id AND sample_id > $after"
+        if search:
+            found += " AND contains(lower(path), lower($search))"
+            asked["search"] = search
+        if labelled_by is not None:
+            found += f" AND sample_id IN ({ANSWERED} AND annotator = $labelled_by)"
+            asked["labelled_by"] = labelled_by
+            if not tell_reserve and person not in (None, labelled_by):
+                found += " AND NOT golden"
+        if not tell_reserve:
+            asked["person"] = person
+        with_state = f"SELECT *, {STATE if tell_reserve else STATE_TO_ANNOTATORS} AS state FROM"
+        page = "ORDER BY sample_id LIMIT $limit"
+        if state is None:  # states of the page's samples only
+            page = f"{with_state} samples WHERE sample_id IN (SELECT sample_id FROM ({found} {page}))"
+        else:
+            page = f"SELECT * FROM ({with_state} ({found})) WHERE state = $state {page}"
+            asked["state"] = state
         rows = self._database.read(
-            f"""WITH page AS (
-                SELECT *, {STATE} AS state FROM samples
-                WHERE campaign_id = $campaign_id AND sample_id > $after AND ($state IS NULL OR {STATE} = $state)
-                AND contains(lower(path), lower($search)) AND ($labelled_by IS NULL OR sample_id IN (
-                    {ANSWERED} AND annotator = $labelled_by)
-                    AND ($tell_reserve OR NOT golden OR coalesce($person, $labelled_by) = $labelled_by))
-                ORDER BY sample_id LIMIT $limit)
+            f"""WITH page AS ({page})
             SELECT page.*, (SELECT max(entropy) FROM scores WHERE scores.campaign_id = page.campaign_id
                 AND scores.sample_id = page.sample_id AND scores.version = $version AND task <> '') AS score
             FROM page ORDER BY sample_id""",
-            campaign_id=campaign_id,
-            after=after,
-            state=state,
-            limit=limit,
             version=version,
-            now=now,
-            search=search,
-            labelled_by=labelled_by,
-            tell_reserve=tell_reserve,
-            person=person,
+            **asked,
         )
         return [msgspec.convert(row, SampleView) for row in rows]
 
