@@ -211,8 +211,13 @@ def start_process(data: Path, imagery: Path, port: int, **environment: str) -> s
         )
 
 
-def test_kills_at_all_phases_lose_no_label_and_the_round_is_accounted_for(
-    imagery: Path, root: Path, tmp_path: Path, free_tcp_port: int
+@pytest.mark.parametrize(
+    "phases",
+    [("training",), ("snapshot", "training", "exporting", "scoring")],
+    ids=["training", "one phase after the other"],
+)
+def test_kills_lose_no_label_and_the_round_is_accounted_for(
+    imagery: Path, root: Path, tmp_path: Path, free_tcp_port: int, phases: tuple[str, ...]
 ) -> None:
     data, notes = tmp_path / "killed", tmp_path / "programs.txt"
     data.mkdir()
@@ -234,7 +239,7 @@ def test_kills_at_all_phases_lose_no_label_and_the_round_is_accounted_for(
 
     process = start_process(data, imagery, free_tcp_port, **forking(notes))
     try:
-        for number, phase in enumerate(("snapshot", "training", "exporting", "scoring")):
+        for number, phase in enumerate(phases):
             with Client(url) as client, httpx.Client(base_url=url, timeout=PATIENCE_S) as http:
                 client.wait_until_live()
                 if number == 0:
