@@ -6,7 +6,7 @@ import { ticks } from "./ticks.js";
 const WIDTH = 720;
 const HEIGHT = 280;
 const LEFT = 48;
-const BOTTOM = 30;
+const BOTTOM = 38;
 const TOP = 12;
 const RIGHT = 16;
 const [MOST_ROWS, MOST_COLUMNS] = [6, 6];

@@ -38,7 +38,7 @@ export function measured({ metric, value, low, high }) {
 /** Three digits, as tables of results have them. */
 export const share = (value) => value.toFixed(3).replace(/^(-?)0\./, "$1.");
 
-/** A table; cells are text or elements. Its box scrolls where the page is narrow. */
+/** A table; cells are text or elements. Its box scrolls where there is no room, and on a phone each row is a list. */
 export function table(label, columns, rows) {
   const made = element("table");
   made.setAttribute("aria-label", label);
@@ -52,8 +52,9 @@ export function table(label, columns, rows) {
   const body = made.createTBody();
   for (const row of rows) {
     const line = element("tr", row.kind ?? "");
-    for (const cell of row.cells ?? row) {
+    for (const [index, cell] of (row.cells ?? row).entries()) {
       const box = element("td");
+      box.dataset.column = columns[index] ?? ""; // where the page is narrow, each cell is a line with its name
       box.append(cell ?? "");
       line.append(box);
     }

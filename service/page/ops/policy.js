@@ -25,7 +25,7 @@ function triggers(preview) {
     kind: one.on ? "" : "off",
     cells: [NAMES[one.trigger] ?? one.trigger.replaceAll("_", " "), one.on ? (one.holds ? element("strong", "live", "asks for a round") : "on") : "off", one.sentence, when(one.at)],
   }));
-  return table("Triggers", ["trigger", "", "what it looks at", "at the earliest"], rows);
+  return table("Triggers", ["trigger", "state", "what it looks at", "at the earliest"], rows);
 }
 
 /** The policy as lines of JSON values: an operator sees all fields, also those that came after this page. */

@@ -183,12 +183,19 @@ def test_pages_fit_three_widths_in_both_schemes_and_are_readable_for_everybody(
         for width, height in ((390, 844), (820, 1180), (1366, 768)):
             page.set_viewport_size({"width": width, "height": height})
             assert page.evaluate("document.documentElement.scrollWidth") == width
+            assert page.evaluate(CUT_OFF) == []
             for scheme in SCHEMES:
                 page.emulate_media(color_scheme=scheme)
                 assert page.evaluate(CONTRASTS) == []
                 page.screenshot(path=pictures / f"{path.replace('/', '-')}-{width}-{scheme}.png", full_page=True)
         assert page.evaluate(UNNAMED) == []
     assert said == []
+
+
+CUT_OFF = """() => [...document.querySelectorAll("main button")].filter((button) => {
+    const { right, width } = button.getBoundingClientRect();
+    return width && right > innerWidth;
+}).map((button) => button.textContent)"""  # also in a box that scrolls: nobody looks for a button there
 
 
 def test_version_is_pinned_by_button_and_the_log_of_a_round_is_saved(start: Start, page: Page, imagery: Path) -> None:
