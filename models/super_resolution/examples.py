@@ -33,8 +33,8 @@ def examples_png(examples: Sequence[Example], bands: Sequence[int]) -> bytes:
 
     Args:
         examples: At least one.
-        bands: 1-based bands of the images; the first three are red, green and blue of three bands, of more bands those
-            that Sentinel-2 orders as blue, green, red.
+        bands: 1-based bands of the source that the images have. The first three are shown as red, green and blue; of
+            more than three in ascending order, as files of sensors have them, they are blue, green and red.
     """
     width = 4 * CELL_PX
     sheet = Image.new("RGB", (width, len(examples) * (CELL_PX + _HEAD_PX)), "white")
@@ -48,7 +48,7 @@ def examples_png(examples: Sequence[Example], bands: Sequence[int]) -> bytes:
             f"super-resolved (synthetic), {example.psnr:.2f} dB",
             "truth",
         )
-        for column, (title, picture) in enumerate(zip(titles, _pictures(example), strict=True)):
+        for column, (title, picture) in enumerate(zip(titles, _pictures(example, bands), strict=True)):
             pen.text((column * CELL_PX + 4, top + 4), title, fill="black", font=font)
             cell = Image.fromarray(picture).resize((CELL_PX - 4, CELL_PX - 4), Image.Resampling.NEAREST)
             sheet.paste(cell, (column * CELL_PX + 2, top + _HEAD_PX))
@@ -57,13 +57,13 @@ def examples_png(examples: Sequence[Example], bands: Sequence[int]) -> bytes:
     return buffer.getvalue()
 
 
-def _pictures(example: Example) -> list[NDArray[np.uint8]]:
+def _pictures(example: Example, bands: Sequence[int]) -> list[NDArray[np.uint8]]:
     factor = example.truth.shape[1] // example.low.shape[1]
     side = min(_SHOWN_PX // factor, *example.low.shape[1:])
     row, column = ((size - side) // 2 for size in example.low.shape[1:])
+    order = [0, 0, 0] if len(bands) < 3 else [2, 1, 0] if len(bands) > 3 and list(bands) == sorted(bands) else [0, 1, 2]
     cuts = []
     for image, scale in ((example.low, 1), (example.bicubic, factor), (example.made, factor), (example.truth, factor)):
-        order = [0, 1, 2] if len(image) == 3 else [2, 1, 0] if len(image) > 3 else [0, 0, 0]  # RGB
         rows = slice(row * scale, (row + side) * scale)
         cuts.append(image[order][:, rows, column * scale : (column + side) * scale])
     seen = cuts[-1][np.isfinite(cuts[-1])]
