@@ -106,6 +106,8 @@ class Job(Generic[Owner, State]):
         self.begun = False
         self.entered: list[tuple[str, int]] = []
         """States with when they were entered, in ns since 1970."""
+        self.said = ""
+        """What the log says of it last; a state that is stored again with what became known is no news."""
         self._store = store
 
     @property
@@ -376,5 +378,7 @@ class JobRunner(Generic[Owner, Record, State]):
         level = logging.WARNING if fields.get("error") else logging.INFO
         said = detail or fields.get("verdict")
         why = f": {said}" if said else ""
-        logger.log(level, "campaign %s: %s %d %s%s", job.owner.name, self._kind.noun, job.number, state, why)
+        if job.said != f"{state}{why}":
+            logger.log(level, "campaign %s: %s %d %s%s", job.owner.name, self._kind.noun, job.number, state, why)
+        job.said = f"{state}{why}"
         self._records.set_state(job.owner.campaign_id, job.number, state, self._clock(), detail=detail, **fields)
