@@ -57,7 +57,6 @@ class Kind(JobKind[Campaign, Round, RoundState]):
 
     def carry_out(self, job: Job[Campaign, RoundState]) -> None:
         job.enter(RoundState.SNAPSHOT)
-        job.enter(RoundState.SNAPSHOT, labels=1)  # the same with what became known, as rounds do
         out = self.directory(job.owner, job.number)
         run_program(
             self.executor, CHILD, [self.ending], out, on_phase=job.phases(PHASES), on_progress=job.note,
