@@ -8,7 +8,7 @@ import msgspec
 from al_loop.domain.campaigns import Campaign
 from al_loop.errors import ConflictError
 from al_loop.store import LabelStore
-from al_loop.training.lineage.reproducing import link_or_copy
+from al_loop.training.lineage.laying import link_or_copy
 from models.card import TaskName, TaskSpec
 from models.manifest import SAMPLES_FILE, Manifest, write_manifest
 

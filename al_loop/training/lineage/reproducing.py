@@ -3,15 +3,10 @@
 Nothing of it is published or served. It takes one of the places that rounds run in.
 """
 
-import hashlib
-import os
 import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
-
-import msgspec
 
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
@@ -25,11 +20,10 @@ from al_loop.runtime.slots import TrainingSlots
 from al_loop.store import LabelStore
 from al_loop.training.installed import check_can_train
 from al_loop.training.lineage.comparing import MODEL_FILES, compare, not_there
-from al_loop.training.snapshot import write_rows
-from al_loop.training.snapshots.rows import labelled_rows
+from al_loop.training.lineage.laying import lay_snapshot, sealed_manifest, sha256_of
 from models.card import ModelCard
 from models.errors import RegistryError
-from models.manifest import MANIFEST_FILE, SAMPLES_FILE, Manifest, read_manifest
+from models.manifest import read_manifest
 from models.registry import CARD_FILE, ModelRegistry
 from models.training.data.dataset import read_samples
 from models.training.data.left_out import LeftOut, read_left_out
@@ -164,64 +158,6 @@ class ReproductionKind(JobKind[Campaign, Reproduction, ReproductionState]):
         return {found.sample_id for place in places for found in read_left_out(place)}
 
 
-class LaidSnapshot(NamedTuple):
-    """What a training is to see again."""
-
-    problem: str | None
-    """Why it cannot, in one sentence."""
-    labels_rebuilt: bool
-    """Whether the labels were put together from their events."""
-
-
-def lay_snapshot(
-    store: LabelStore, layout: DataLayout, campaign: Campaign, entry: Round, directory: Path
-) -> LaidSnapshot:
-    """Lay the snapshot of a round again: its own file of labels, or the labels as of its manifest.
-
-    The version that served then is left out of the manifest: it is measured against, and changes nothing of the model.
-
-    Args:
-        store: Where the label events are.
-        layout: Where rounds lie.
-        campaign: Whose round.
-        entry: The round.
-        directory: Made; must not exist.
-    """
-    data = sealed_manifest(layout, campaign, entry)
-    if data is None:
-        return LaidSnapshot(f"not reproduced: the manifest of round {entry.number} was removed or changed", False)
-    manifest = msgspec.json.decode(data, type=Manifest)
-    directory.mkdir(parents=True)
-    own = layout.round(campaign.folder, entry.number) / "snapshot" / SAMPLES_FILE
-    rebuilt = not own.is_file() or sha256_of(own) != manifest.samples_sha256
-    if rebuilt:
-        names = [spec.task for spec in manifest.tasks]
-        rows = labelled_rows(store, campaign, up_to=manifest.label_event_id, tasks=names).rows
-        if write_rows(directory, rows) != manifest.samples_sha256:
-            return LaidSnapshot(
-                f"not reproduced: the file of labels of round {entry.number} is gone, and label events up to "
-                f"{manifest.label_event_id} no longer give the same: images or labels were removed, replaced or put in "
-                "doubt since",
-                True,
-            )
-    else:
-        link_or_copy(own, directory / SAMPLES_FILE)
-    alone = msgspec.structs.replace(manifest, incumbent_onnx=None, incumbent_version=None)
-    (directory / MANIFEST_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(alone), indent=1))
-    return LaidSnapshot(None, rebuilt)
-
-
-def sealed_manifest(layout: DataLayout, campaign: Campaign, entry: Round) -> bytes | None:
-    """The manifest of a round as it was written, from its snapshot or its version; None: neither has it any more."""
-    for place in (
-        layout.round(campaign.folder, entry.number) / "snapshot" / MANIFEST_FILE,
-        layout.models(campaign.folder) / str(entry.version) / MANIFEST_FILE,
-    ):
-        if place.is_file() and sha256_of(place) == entry.manifest_sha256:
-            return place.read_bytes()
-    return None
-
-
 def changed_images(directory: Path, left_out_then: set[int]) -> list[str]:
     """Images of a snapshot that are not what they were, each with the reason; those that were left out then are not.
 
@@ -239,17 +175,3 @@ def remove_large_files(directory: Path) -> None:
     shutil.rmtree(directory / "snapshot", ignore_errors=True)
     for name in MODEL_FILES:
         (directory / "training" / name).unlink(missing_ok=True)
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """The same file under a second name, or a copy where the file system has no such thing."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
-def sha256_of(path: Path) -> str:
-    """Digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
