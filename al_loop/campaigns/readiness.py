@@ -4,6 +4,7 @@ from datetime import datetime
 
 from al_loop.campaigns.notices import counted
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.samples import SampleCounts
 from al_loop.errors import NotEnoughLabelsError, StoreFullError
 from al_loop.store import LabelStore
 from models.card import TaskSpec
@@ -11,6 +12,8 @@ from models.tasks import task_of
 
 NO_ROOM_TO_DRAW = "the test reserve cannot be drawn, as the data directory's disk is full"
 """Holds until there is room again, whatever else changes."""
+TOO_FEW_IMAGES = "too few images to train on; whoever runs the campaign can add more"
+"""What annotators are told where no number of labels is enough: see `has_too_few_images`."""
 
 
 def readiness(store: LabelStore, campaign: Campaign, now: datetime) -> NotEnoughLabelsError | None:
@@ -57,6 +60,11 @@ def readiness_to_show(store: LabelStore, campaign: Campaign, now: datetime) -> N
         return readiness(store, campaign, now)
     except StoreFullError:
         return NotEnoughLabelsError(NO_ROOM_TO_DRAW, 1)
+
+
+def has_too_few_images(campaign: Campaign, counts: SampleCounts) -> bool:
+    """Whether the reserve of so few images cannot hold the labels that a round needs."""
+    return counts.total == 0 or counts.reserve < campaign.policy.min_reserve_labels
 
 
 def _one_class_only(store: LabelStore, campaign: Campaign, spec: TaskSpec) -> str | None:

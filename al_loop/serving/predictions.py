@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from al_loop.campaigns.readiness import readiness
+from al_loop.campaigns.notices import counted
+from al_loop.campaigns.readiness import TOO_FEW_IMAGES, has_too_few_images, readiness
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.predictions import RememberedPrediction, ShownPrediction
 from al_loop.errors import ConflictError, NoModelError, NotFoundError, WithheldError
@@ -167,8 +168,14 @@ class PredictionService:
         try:
             return self._server.batcher(campaign).pin()
         except NoModelError as error:
-            problem = readiness(self._store, campaign, self._clock())
-            hint = "start a training round" if problem is None else f"label {problem.missing} more images"
+            now = self._clock()
+            problem = readiness(self._store, campaign, now)
+            if problem is None:
+                hint = "start a training round"
+            elif has_too_few_images(campaign, self._store.campaigns.counts(campaign.campaign_id, now)):
+                hint = TOO_FEW_IMAGES
+            else:
+                hint = f"label {counted(problem.missing, 'more image')}"
             raise NoModelError(f"No trained model for this campaign yet: {hint}.") from error
 
     def _answer(

@@ -6,14 +6,12 @@ from datetime import datetime
 
 import msgspec
 
-from al_loop.campaigns.readiness import readiness_to_show
+from al_loop.campaigns.readiness import TOO_FEW_IMAGES, has_too_few_images, readiness_to_show
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import AnnotatorProgress, ModelScore, NextRound, ScorePoint
 from al_loop.domain.samples import SampleCounts
 from al_loop.store import LabelStore
 from al_loop.training.triggers.policy import foreground, last_counted_snapshot
-
-TOO_FEW_IMAGES = "too few images to train on; whoever runs the campaign can add more"
 
 
 def annotator_progress(
@@ -110,7 +108,7 @@ def next_round_for_annotators(store: LabelStore, campaign: Campaign, annotator: 
     counts = store.campaigns.counts(number, now)  # the test reserve is drawn by now
     short = problem is not None and _is_short(campaign, counts)
     if problem is not None and not short:
-        return NextRound(sentence=TOO_FEW_IMAGES if _is_small(campaign, counts) else problem.reason)
+        return NextRound(sentence=TOO_FEW_IMAGES if has_too_few_images(campaign, counts) else problem.reason)
     least = policy.min_labels + policy.min_reserve_labels
     if policy.new_labels is not None:
         event = last_counted_snapshot(rounds)
@@ -133,15 +131,10 @@ def next_round_for_annotators(store: LabelStore, campaign: Campaign, annotator: 
     )
 
 
-def _is_small(campaign: Campaign, counts: SampleCounts) -> bool:
-    """Whether the reserve of so few images cannot hold the labels that a round needs."""
-    return counts.total == 0 or counts.reserve < campaign.policy.min_reserve_labels
-
-
 def _is_short(campaign: Campaign, counts: SampleCounts) -> bool:
     """Whether more labels are all that the first round needs."""
     policy = campaign.policy
     train, test = counts.labelled + counts.partly, counts.reserve_labelled + counts.reserve_partly
-    if _is_small(campaign, counts):
+    if has_too_few_images(campaign, counts):
         return False
     return train < policy.min_labels or test < policy.min_reserve_labels

@@ -32,7 +32,8 @@ export function suggestingActions(api, pictures) {
       if (!lease) return;
       if (isPointed(lease)) return void toast("Points are answered without a suggestion.");
       const isThere = () => state.selected === lease.sample_id; // who has moved on is told nothing of the image before
-      const waiting = setTimeout(() => isThere() && toast("The model is being asked."), SLOW_MS);
+      let takeAway = () => {};
+      const waiting = setTimeout(() => isThere() && (takeAway = toast("The model is being asked.")), SLOW_MS);
       try {
         await ask(lease);
         if (isThere() && isDrawn(activeTask())) change({ overlay: "suggestion" });
@@ -43,6 +44,7 @@ export function suggestingActions(api, pictures) {
         if (isThere()) toast(text, isMeant ? "done" : "problem");
       } finally {
         clearTimeout(waiting);
+        takeAway(); // it has answered
       }
     },
 

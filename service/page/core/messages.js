@@ -6,7 +6,7 @@ const TOAST_MS = 4000;
 const MOST_TOASTS = 2;
 const LEFT_MS = 1000;
 
-/** Say one sentence for a few seconds. `kind`: "done" or "problem". */
+/** Say one sentence for a few seconds. `kind`: "done" or "problem". Returns what takes it away sooner. */
 export function toast(text, kind = "done") {
   const area = document.getElementById("toasts");
   const made = element("p", `toast ${kind}`, text);
@@ -15,6 +15,7 @@ export function toast(text, kind = "done") {
   area.append(made);
   while (area.children.length > MOST_TOASTS) area.firstElementChild.remove();
   setTimeout(() => made.remove(), kind === "problem" ? 2 * TOAST_MS : TOAST_MS);
+  return () => made.remove();
 }
 
 /** Drop what was said before this tab was left; what is said on leaving it is read in the other one, or not at all. */

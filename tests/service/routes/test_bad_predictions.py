@@ -11,7 +11,7 @@ from litestar.testing import TestClient
 from service.app import create_app
 from service.settings import Settings
 from tests.data.make_scene import make_hostile
-from tests.e2e.campaigns import Http, create, label_all, running_server
+from tests.e2e.campaigns import FAST_POLICY, Http, create, label_all, register, running_server
 from tests.service.routes.bad_input import refused
 from tests.waiting import PATIENCE_S
 
@@ -31,6 +31,17 @@ def test_prediction_without_a_model_says_what_to_label(http: Http, campaign: str
     response = http.post(f"/campaigns/{campaign}/predictions/classification", files=files)
     assert response.status_code == 409
     assert response.text == "No trained model for this campaign yet: label 8 more images."
+
+
+def test_prediction_and_progress_say_alike_that_there_are_too_few_images(http: Http, root: Path) -> None:
+    create(http, root, policy=FAST_POLICY | {"min_reserve_labels": 12})
+    register(http)
+    files = {"image": (root / "scene_000.tif").read_bytes()}
+    response = http.post("/campaigns/demo/predictions/classification", files=files)
+    told = http.get("/campaigns/demo/progress", params={"annotator": "ann"}).json()["next_round"]["sentence"]
+    assert response.status_code == 409
+    assert told.startswith("too few images to train on")
+    assert response.text == f"No trained model for this campaign yet: {told}."
 
 
 def test_prediction_problem_is_json_on_request(http: Http, campaign: str, root: Path) -> None:
