@@ -44,7 +44,7 @@ class Candidates:
     """Class probabilities of every scored sample of the campaign, shape (S, K); None: no classification scores."""
     stratum_table: NDArray[np.floating] | None = None
     """Segmentation: uncertainty among the regions of each predicted class (code 0 = background first), shape (S, K+1),
-    NaN where a sample has no such region; None: no segmentation scores."""
+    detection: among the boxes of each class, shape (S, K); NaN where a sample has none; None: scores of neither."""
     score_rows: NDArray[np.int64] | None = None
     """Row of `probability_table` and `stratum_table` of each candidate, shape (N,)."""
     covered_score_rows: NDArray[np.int64] | None = None

@@ -10,6 +10,7 @@ from al_loop.client.answers import AlikeList, Released
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.queries import ExplainedQuery, QueryAnswer
 from al_loop.loop import Loop
+from al_loop.querying.class_names import with_class_names
 from service.access.tokens import is_operator, requires
 from service.dependencies import TARGET
 from service.errors import problems
@@ -72,7 +73,7 @@ class QueryController(Controller):
         self, query_id: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]
     ) -> ExplainedQuery:
         """Why each sample of a query was chosen; annotators are not told, or they would answer these differently."""
-        return loop.store.queries.explained(target.campaign_id, query_id)
+        return with_class_names(loop.store.queries.explained(target.campaign_id, query_id), target)
 
     @get(
         "/samples/{sample_id:int}/alike",

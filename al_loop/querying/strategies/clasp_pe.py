@@ -51,7 +51,10 @@ class ClaspPE(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return float(self.first_beta * (self.last_beta / self.first_beta) ** min(labels / self.schedule_labels, 1))
 
     def select(self, pool: Candidates, query_size: int, rng: np.random.Generator) -> Selection:
-        """Choose in turns by class; utilities are the entropies within the class that a pick stands for."""
+        """Choose in turns by class; utilities are the entropies within the class that a pick stands for.
+
+        Reasons say its number; `with_class_names` tells people its name.
+        """
         size = size_of(pool, query_size)
         strata = _strata(pool, size, rng)
         if strata is None:
@@ -61,12 +64,12 @@ class ClaspPE(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         candidates, classes = strata
         beta = self.beta(pool.labelled_count)
         queues = [_queue(column, beta, size, rng) for column in classes]
-        what = "regions predicted as" if pool.stratum_table is not None else "predicted as"
+        what, first = ("regions predicted as", 0) if pool.stratum_table is not None else ("images predicted as", 1)
         picks, utilities, reasons = [], [], []
         for pick, code in _in_turns(queues, size, rng):
             picks.append(pick)
             utilities.append(classes[code][pick])
-            reasons.append(f"uncertain among {what} class {_name(pool, code)}: entropy {utilities[-1]:.2f}")
+            reasons.append(f"uncertain among {what} class number {first + code}: entropy {utilities[-1]:.2f}")
         if len(picks) < size:  # samples without any region of a class
             rest = rng.permutation(np.setdiff1d(np.arange(len(candidates)), picks))[: size - len(picks)]
             picks += rest.tolist()
@@ -75,12 +78,6 @@ class ClaspPE(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return Selection(
             indices=candidates[np.array(picks)], utilities=np.array(utilities, np.float32), reasons=reasons
         )
-
-
-def _name(pool: Candidates, code: int) -> str:
-    if pool.stratum_table is None:
-        return f"number {code + 1}"
-    return "background" if code == 0 else f"number {code}"
 
 
 def _strata(

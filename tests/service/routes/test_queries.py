@@ -16,7 +16,7 @@ from models.card import Evaluation, SliceEvaluation
 from service.settings import Settings
 from service.views import for_annotator
 from tests.al_loop.store.fixtures import open_query
-from tests.e2e.campaigns import Http, create, register, write_pool
+from tests.e2e.campaigns import CLASSES, Http, create, register, write_pool
 from tests.waiting import wait_for
 
 TOKENS = "annotate=annotator-token,ops=operator-token"
@@ -67,6 +67,19 @@ def test_scores_are_told_to_operators_only_as_samples_that_were_drawn_at_random_
     answer = QueryAnswer(query_id=1, lease_expires_at=None, samples=samples, reason=None, strategy=None, version=None)
     assert {(sample.score, sample.reason) for sample in for_annotator(answer, None).samples} == {(None, WHY)}
     assert [sample.score for sample in for_annotator(answer, None, told=True).samples] == [1.25, 0.125]
+
+
+def test_reason_names_a_class_as_it_is_called_now(campaign: Http) -> None:
+    loop = campaign.app.state.loop
+    number, pick = (
+        loop.store.campaigns.get("demo").campaign_id,
+        Pick(1, 0.5, "uncertain among images predicted as class number 1"),
+    )
+    opened = open_query(loop.store, number, "ann", [pick], now=loop.clock())
+    url = f"/campaigns/demo/classes/classification/{CLASSES[0]}"
+    campaign.patch(url, json={"name": "renamed"}, headers=OPS).raise_for_status()
+    told = campaign.get(f"/campaigns/demo/queries/{opened.query_id}", headers=OPS).json()["samples"]
+    assert [sample["reason"] for sample in told] == ["uncertain among images predicted as renamed"]
 
 
 def test_operators_are_told_why_each_sample_was_chosen(campaign: Http) -> None:

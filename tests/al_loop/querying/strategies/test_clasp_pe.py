@@ -44,7 +44,7 @@ def test_clasp_pe_serves_rare_predicted_classes_of_a_segmentation():
     named = [reason.split(":")[0] for reason in selection.reasons]
     counts = [named.count(f"uncertain among regions predicted as class {what}") for what in ("number 1", "number 2")]
     assert counts == [4, 4]
-    assert named.count("uncertain among regions predicted as class background") == 4
+    assert named.count("uncertain among regions predicted as class number 0") == 4
 
 
 def test_clasp_pe_noise_fades_with_labels():
