@@ -254,13 +254,15 @@ class Loop:
         """Replace a campaign's settings; where images are read by other bands then, what was made of them is dropped.
 
         Raises:
-            InvalidValueError: A value breaks a rule or contradicts the images, or no image can be read to tell its
-                bands.
+            InvalidValueError: A value breaks a rule, contradicts the images or names a model that cannot be used, or no
+                image can be read to tell its bands.
         """
         check_limits(settings.limits, self.disk.total_bytes)
         bands = decide_again(self.store, campaign, settings)
+        count = campaign.source_bands if bands is None else bands.source_bands
         if bands is not None or settings.reading != campaign.settings.reading:  # what was stored before goes on
-            check_bands(settings, campaign.source_bands if bands is None else bands.source_bands, "$")
+            check_bands(settings, count, "$")
+        self.pictures.check_settings(campaign, settings, count)
         self.store.campaigns.set_settings(campaign.campaign_id, settings, bands)
         old = campaign.settings
         if bands is not None or old.reading != settings.reading:
@@ -343,7 +345,7 @@ class Loop:
     def notices(self, campaign: Campaign) -> list[str]:
         """What an operator should know of a campaign, a line each, the most pressing first."""
         cluster = [] if self.cluster is None or campaign.archived_at is not None else self.cluster.state.notices
-        return [*cluster, *campaign_notices(self.store, campaign)]
+        return [*cluster, *self.pictures.notices(campaign), *campaign_notices(self.store, campaign)]
 
     def backup(self, *, embeddings: bool = False, compression: Compression = "none") -> BackupStream:
         """The present state of the data directory as an archive; see `take_backup`."""

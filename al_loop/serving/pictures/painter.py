@@ -127,6 +127,10 @@ class Painter:
             synthetic=self._resolvers.described(campaign),
         )
 
+    def synthetic_problem(self, campaign: Campaign) -> str | None:
+        """See `SuperResolvers.problem`."""
+        return self._resolvers.problem(campaign)
+
     def shown(self, campaign: Campaign, choice: ViewChoice) -> Shown:
         """What a choice means for a campaign.
 

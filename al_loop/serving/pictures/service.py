@@ -6,16 +6,17 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.box_outcomes import proposed_boxes
-from al_loop.domain.campaigns import Campaign
+from al_loop.domain.campaigns import Campaign, CampaignSettings
 from al_loop.domain.class_colours import class_colours, rgb
 from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.samples import Sample
-from al_loop.errors import NotFoundError
+from al_loop.errors import InvalidValueError, NotFoundError
 from al_loop.serving.model_server import ModelServer
 from al_loop.serving.pictures.cache import PictureCache
 from al_loop.serving.pictures.drawing import (
@@ -29,7 +30,7 @@ from al_loop.serving.pictures.drawing import (
     with_heat,
 )
 from al_loop.serving.pictures.painter import Painter, ViewChoice, ViewList
-from al_loop.serving.pictures.super_resolved import SyntheticView
+from al_loop.serving.pictures.super_resolved import VIEW, SyntheticView
 from al_loop.serving.pictures.surroundings import Surroundings, search_box, surroundings
 from al_loop.serving.sample_files import file_of, named_if_gone
 from al_loop.serving.uncertainty.maps import coarse_uncertainty, mapped_task
@@ -80,6 +81,29 @@ class PictureService:
     def views(self, campaign: Campaign) -> ViewList:
         """How the campaign's samples can be looked at."""
         return self._painter.views(campaign)
+
+    def check_settings(self, campaign: Campaign, settings: CampaignSettings, source_bands: int | None) -> None:
+        """Refuse a model of super-resolution that cannot be used; one that was named before may stay.
+
+        Args:
+            campaign: As it is.
+            settings: As they shall be.
+            source_bands: Bands of the images then; None: not known yet.
+
+        Raises:
+            InvalidValueError: The model is missing, changed, not better than bicubic, or of other bands.
+        """
+        if settings.view.super_resolution == campaign.settings.view.super_resolution:
+            return
+        changed = msgspec.structs.replace(campaign, settings=settings, source_bands=source_bands)
+        problem = self._painter.synthetic_problem(changed)
+        if problem is not None:
+            raise InvalidValueError("$.view.super_resolution", problem)
+
+    def notices(self, campaign: Campaign) -> list[str]:
+        """What an operator should know of a campaign's views."""
+        problem = None if campaign.archived_at is not None else self._painter.synthetic_problem(campaign)
+        return [] if problem is None else [f"the view {VIEW!r} is not shown: {problem}"]
 
     def tile(self, campaign: Campaign, sample_id: int, z: int, x: int, y: int, choice: ViewChoice) -> Drawn:
         """PNG of 256 px of a sample at a zoom, in its own pixel space; transparent beyond it and where it has no data.

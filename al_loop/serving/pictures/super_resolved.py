@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 VIEW = "super-resolved"
 MOST_WHOLE_PX = 512
 """Pictures of a whole sample are super-resolved up to this longer side; tiles are of any."""
-_LOADED_AT_ONCE = 4
+_LOADED_AT_ONCE = 16
+"""Networks of some megabytes at most; more than there are campaigns with one, as every look at a campaign asks."""
 
 
 class SyntheticView(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +57,11 @@ class SuperResolvers:
         """The model of a campaign's settings; None: there is none, or it cannot be used."""
         found = self._find(campaign)
         return found if isinstance(found, SuperResolver) else None
+
+    def problem(self, campaign: Campaign) -> str | None:
+        """Why the model that the settings name cannot be used; None: it can, or they name none."""
+        found = self._find(campaign)
+        return found if isinstance(found, str) else None
 
     def described(self, campaign: Campaign) -> SyntheticView | None:
         """What is said of it; None: the settings name none."""

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.conftest import Http
 from tests.models.super_resolution.fixtures import land, write_raster
+from tests.models.super_resolution.test_resolver import copied
+from tests.service.routes.bad_input import refused
 from tests.service.routes.test_pictures import campaign, picture
 
 
@@ -14,8 +17,8 @@ def test_super_resolved_view_is_marked_and_has_finer_tiles(http: Http, imagery: 
     (sample_id,) = campaign(http, imagery).values()
     base = f"/campaigns/demo/samples/{sample_id}"
     assert http.get("/campaigns/demo/views").json()["synthetic"] is None
-    refused = http.get(f"{base}/tiles/1/0/0.png?view=super-resolved")
-    assert refused.status_code == 404
+    missing = http.get(f"{base}/tiles/1/0/0.png?view=super-resolved")
+    assert missing.status_code == 404
 
     changed = http.patch("/campaigns/demo/settings", json={"view": {"super_resolution": str(super_model)}})
     assert changed.status_code == 200, changed.text
@@ -48,8 +51,32 @@ def test_model_that_is_gone_takes_the_view_with_it_and_says_so(http: Http, image
     write_raster(imagery / "a.tif", land(5, 60))
     (sample_id,) = campaign(http, imagery, settings={"view": {"super_resolution": str(tmp_path / "gone")}}).values()
     views = http.get("/campaigns/demo/views").json()
-    assert "holds no readable card.json" in views["synthetic"]["problem"]
+    problem = views["synthetic"]["problem"]
+    assert "holds no readable card.json" in problem
+    assert f"the view 'super-resolved' is not shown: {problem}" in http.get("/campaigns/demo").json()["notices"]
+    other = http.patch("/campaigns/demo/settings", json={"view": {"stretch": "image"}})
+    assert other.status_code == 200, "what was stored before goes on"
     assert "super-resolved" not in [view["name"] for view in views["views"]]
-    refused = http.get(f"/campaigns/demo/samples/{sample_id}/tiles/0/0/0.png?view=super-resolved")
-    assert refused.status_code == 404
-    assert "holds no readable card.json" in refused.text
+    missing = http.get(f"/campaigns/demo/samples/{sample_id}/tiles/0/0/0.png?view=super-resolved")
+    assert missing.status_code == 404
+    assert "holds no readable card.json" in missing.text
+
+
+@pytest.mark.parametrize("kind", ["gone", "worse", "changed", "other bands"])
+def test_folder_without_a_usable_model_is_refused_with_the_reason(
+    http: Http, imagery: Path, super_model: Path, tmp_path: Path, kind: str
+) -> None:
+    folder, bands = tmp_path / "model", 4 if kind == "other bands" else 3
+    write_raster(imagery / "a.tif", np.resize(land(5, 60), (bands, 60, 60)))
+    campaign(http, imagery)
+    if kind != "gone":
+        copied(super_model, folder, better=kind != "worse")
+    if kind == "changed":
+        (folder / "model.onnx").write_bytes(b"another")
+    said = {
+        "gone": "holds no readable card.json", "worse": "better was not shown",
+        "changed": "is not the file that its card describes", "other bands": "was trained on images of 3 bands",
+    }[kind]  # fmt: skip
+    answer = http.patch("/campaigns/demo/settings", json={"view": {"super_resolution": str(folder)}})
+    refused(answer, 400, said, "$.view.super_resolution")
+    assert http.get("/campaigns/demo/settings").json()["view"]["super_resolution"] is None
