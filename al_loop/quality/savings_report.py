@@ -15,6 +15,7 @@ from al_loop.errors import NotFoundError
 from al_loop.quality.savings import Evidence, Fit, Guess, missing, not_known, savings
 from al_loop.scoring.pool_scores import PoolScores
 from al_loop.store import LabelStore
+from al_loop_records.metric_names import metric_name
 from models.arrays import Matrix, positions_of
 from models.card import TaskSpec
 from models.scoring.embedding_space import fit_space
@@ -97,10 +98,10 @@ class SavingsReporter:
             first, last = points[0], points[-1]
             interval = f"(95 % {last.low:.3f} to {last.high:.3f}) with {last.labels} labels, from all sources"
             if len(points) == 1:
-                note += f"; the only round so far has {last.metric} {last.value:.3f} {interval}"
+                note += f"; the only round so far has {metric_name(last.metric)} {last.value:.3f} {interval}"
             else:
                 note += (
-                    f"; the rounds went from {first.metric} {first.value:.3f} with {first.labels} labels "
+                    f"; the rounds went from {metric_name(first.metric)} {first.value:.3f} with {first.labels} labels "
                     f"to {last.value:.3f} {interval}"
                 )
         metric = points[-1].metric if points else "accuracy"

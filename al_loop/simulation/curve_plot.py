@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from al_loop.simulation.curves import CurveRuns, LearningCurves, values_of
+from al_loop_records.metric_names import metric_name
 
 Theme = Literal["light", "dark"]
 DPI = 150
@@ -68,7 +69,7 @@ def _dress(axes: Axes, curves: LearningCurves, title: str, theme: Theme) -> None
     ink, grid = _INK[theme], _GRID[theme]
     axes.set_facecolor(_PAPER[theme])
     axes.set_xlabel(f"{curves.counted_in} spent", color=ink)
-    axes.set_ylabel(f"test {curves.metric.replace('_', ' ')}", color=ink)
+    axes.set_ylabel(f"test {metric_name(curves.metric)}", color=ink)
     if title:
         axes.set_title(title, color=ink, loc="left", fontsize=11)
     axes.tick_params(colors=ink, length=0)

@@ -4,6 +4,7 @@ from rich.console import Group
 from rich.table import Table
 
 from al_loop.simulation.curves import CurveRuns, CurveValue, Interval, LearningCurves, values_of
+from al_loop_records.metric_names import metric_name
 
 BASELINE = "random"
 
@@ -23,7 +24,7 @@ def curve_table(curves: LearningCurves) -> Group:
 def _part(curves: LearningCurves, names: list[str]) -> Table:
     values = {name: values_of(curves.strategies[name], len(curves.labels)) for name in names}
     seeds = max((len(curves.strategies[name].runs) for name in names), default=0)
-    table = Table(title=f"test {curves.metric} (mean and 95 % interval of {seeds} seeds)")
+    table = Table(title=f"test {metric_name(curves.metric)} (mean and 95 % interval of {seeds} seeds)")
     table.add_column(curves.counted_in, justify="right")
     for name in names:
         table.add_column(name, justify="right")

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from al_loop.domain.comparisons import ComparisonRequest, ComparisonResult, ComparisonState, ComparisonView
+from al_loop_records.metric_names import metric_name
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Quiet, Service, Token, check_writable, connect
 from service.commands.output import ExitCode, console, print_json, print_tables
 
@@ -95,7 +96,13 @@ def _print(result: ComparisonResult) -> None:
         between = "" if entry.low is None or entry.high is None else f"{entry.low:+.3f} to {entry.high:+.3f}"
         means = (f"{sum(values) / len(values):.3f}" for values in (entry.alone, entry.joint))
         quality.add_row(
-            entry.task, entry.metric, str(entry.samples), str(entry.places), *means, f"{entry.difference:+.3f}", between
+            entry.task,
+            metric_name(entry.metric),
+            str(entry.samples),
+            str(entry.places),
+            *means,
+            f"{entry.difference:+.3f}",
+            between,
         )
     images = [batch.images for batch in result.models[-1].batches]
     costs = Table("model", "kind", "training", "ONNX", *(f"time of {count}" for count in images), "memory")

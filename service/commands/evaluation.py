@@ -9,6 +9,7 @@ from rich.table import Table
 
 from al_loop.domain.round_reports import Measured, RoundReport, SliceReport
 from al_loop.errors import NotFoundError
+from al_loop_records.metric_names import metric_name
 from service.commands.options import (
     DEFAULT_URL,
     AsJson,
@@ -82,7 +83,7 @@ def _print(answer: RoundReport) -> None:
     for sentence in [*answer.notices, *leakage, *(one.sentence for task in answer.tasks for one in task.needed)]:
         out.print(f"  {sentence}", highlight=False)
     for task in answer.tasks:
-        headline = f"{task.task}: {task.metric} {task.value:.3f} [{task.low:.3f}, {task.high:.3f}]"
+        headline = f"{task.task}: {metric_name(task.metric)} {task.value:.3f} [{task.low:.3f}, {task.high:.3f}]"
         print_tables(
             _table(f"{headline}, by class", "class", task.classes),
             *([_table("by place", "place", task.places[:SHOWN_PLACES])] if task.places else []),

@@ -11,6 +11,7 @@ from rich.table import Table
 from al_loop.client.answers import CampaignView, CurrentModel
 from al_loop.domain.rounds import CurvePoint
 from al_loop.errors import NotFoundError
+from al_loop_records.metric_names import metric_name
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Quiet, Service, Token, connect
 from service.commands.output import ExitCode, console, print_json, print_tables
 from service.commands.rounds import follow
@@ -136,7 +137,9 @@ def card(
     measured = Table("task", "class", "metric", "value", "95 %", "baseline")
     for entry in found.evaluation.candidate:
         interval = f"{entry.low:.3f} to {entry.high:.3f}"
-        measured.add_row(entry.task, "", entry.metric, f"{entry.value:.3f}", interval, f"{entry.baseline:.3f}")
+        measured.add_row(
+            entry.task, "", metric_name(entry.metric), f"{entry.value:.3f}", interval, f"{entry.baseline:.3f}"
+        )
         for label, share in entry.per_class.items():
             measured.add_row(entry.task, label, "", "none in the reserve" if share is None else f"{share:.3f}", "", "")
     print_tables(table, measured)
@@ -213,7 +216,9 @@ def shadow(
         difference = "" if entry.difference is None else f"{entry.difference:+.3f}"
         if entry.low is not None and entry.high is not None:
             difference += f" [{entry.low:+.3f}, {entry.high:+.3f}]"
-        table.add_row(entry.task, entry.metric, str(entry.samples), str(entry.unaided), *values, difference)
+        table.add_row(
+            entry.task, metric_name(entry.metric), str(entry.samples), str(entry.unaided), *values, difference
+        )
     print_tables(*([table] if report.judgements else []))
     out = console(stderr=True)
     out.print(report.sentence, highlight=False, markup=False)
@@ -281,7 +286,7 @@ def prune(
 def _measured(points: Sequence[CurvePoint], version: str) -> str:
     """Its metrics in brackets, or nothing."""
     metrics = [
-        f"{point.metric} {point.value:.3f} [{point.low:.3f}, {point.high:.3f}]"
+        f"{metric_name(point.metric)} {point.value:.3f} [{point.low:.3f}, {point.high:.3f}]"
         for point in points
         if point.version == version
     ]

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from al_loop_records.metric_names import metric_name
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
 from service.commands.output import console, print_json, print_tables
 from service.commands.status import saved
@@ -28,7 +29,7 @@ def curve(campaign: CampaignName, as_json: AsJson = False, service: Service = DE
             str(point.round_number),
             str(point.labels),
             point.task,
-            point.metric,
+            metric_name(point.metric),
             f"{point.value:.3f}",
             f"{point.low:.3f} to {point.high:.3f}",
             point.version,

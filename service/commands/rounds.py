@@ -13,6 +13,7 @@ from al_loop.client.errors import ServiceError
 from al_loop.domain.durations import duration
 from al_loop.domain.rounds import Round, RoundState
 from al_loop.errors import NotFoundError
+from al_loop_records.metric_names import METRIC_NAMES, metric_name
 from models.progress import ProgressLine
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Quiet, Service, Token, connect
 from service.commands.output import ExitCode, console, print_json, print_tables
@@ -178,7 +179,8 @@ def diff(
     for entry in answer.metrics:
         moved = "" if entry.first is None or entry.second is None else f"{entry.second - entry.first:+.3f}"
         shown = ("" if value is None else f"{value:.3f}" for value in (entry.first, entry.second))
-        metrics.add_row(f"{entry.task} {entry.metric}", *shown, moved)
+        # of a class it is "of" and its name, which stays as it is spelled
+        metrics.add_row(f"{entry.task} {METRIC_NAMES.get(entry.metric, entry.metric)}", *shown, moved)
     print_tables(data, *([settings] if answer.settings else []), metrics)
 
 
@@ -226,7 +228,7 @@ def round_table(rounds: list[Round]) -> Table:
             f"{entry.state} (background)" if entry.background else entry.state,
             str(entry.labels or ""),
             str(entry.reserve_labels or ""),
-            "\n".join(f"{m.metric} {m.value:.3f} [{m.low:.3f}, {m.high:.3f}]" for m in metrics),
+            "\n".join(f"{metric_name(m.metric)} {m.value:.3f} [{m.low:.3f}, {m.high:.3f}]" for m in metrics),
             "; ".join([entry.error or entry.verdict or entry.reason, *([entry.choice] if entry.choice else [])]),
         )
     return table

@@ -17,6 +17,7 @@ from al_loop.serving.pictures.rendering import BACKGROUND_COLOUR, IGNORE_COLOUR,
 from al_loop.simulation.comparing import shown_differences
 from al_loop.simulation.curve_plot import curve_png
 from al_loop.simulation.curves import CurveRuns, LearningCurves
+from al_loop_records.metric_names import metric_name
 from models.tasks import task_of
 from service.demo.campaigns import DemoCampaign, seconds_of
 from service.demo.report import (
@@ -62,7 +63,9 @@ def curves_of(arms: list[DemoCampaign]) -> LearningCurves:
 
 def print_curves(console: Console, curves: LearningCurves) -> None:
     """The learning curve of each arm beside the others."""
-    table = Table("labels", *curves.strategies, title=f"{curves.metric} on the test reserve [95 % interval]")
+    table = Table(
+        "labels", *curves.strategies, title=f"{metric_name(curves.metric)} on the test reserve [95 % interval]"
+    )
     for row, labels in enumerate(curves.labels):
         cells = []
         for curve in curves.strategies.values():

@@ -5,6 +5,7 @@ from html import escape
 
 from al_loop.domain.round_reports import Measured
 from al_loop.domain.version_cards import CardTask, VersionCard
+from al_loop_records.metric_names import metric_name
 from models.card import TrainingData
 from service.report.document import document
 from service.report.map import extent_told, map_svg
@@ -132,7 +133,7 @@ def _places(data: TrainingData | None) -> list[Block]:
 
 
 def _task(task: CardTask) -> list[Block]:
-    metric, unit = task.metric.replace("_", " "), task.class_metric.replace("_", " ")
+    metric, unit = metric_name(task.metric), metric_name(task.class_metric)
     if task.value is None:
         blocks: list[Block] = [Paragraph("Not measured: the labelled test reserve shows no class of it.")]
     else:

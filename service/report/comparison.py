@@ -4,6 +4,7 @@ import base64
 from html import escape
 
 from al_loop.domain.comparisons import ComparisonResult, ModelComparison
+from al_loop_records.metric_names import metric_name
 from models.training.measuring.figures import JOINT, ModelCosts, TaskComparison
 from service.report.document import document
 
@@ -55,7 +56,7 @@ def _qualities(result: ComparisonResult) -> str:
 def _quality(entry: TaskComparison) -> str:
     between = "no interval" if entry.low is None or entry.high is None else _points(entry.low, entry.high)
     return (
-        f"<tr><td>{escape(entry.task)}</td><td>{escape(entry.metric.replace('_', ' '))}</td><td>{entry.samples:,}</td>"
+        f"<tr><td>{escape(entry.task)}</td><td>{escape(metric_name(entry.metric))}</td><td>{entry.samples:,}</td>"
         f"<td>{entry.places:,}</td><td>{_by_seed(entry.alone)}</td><td>{_by_seed(entry.joint)}</td>"
         f"<td>{100 * entry.difference:+.1f} <small>{between}</small></td></tr>"
     )

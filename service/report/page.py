@@ -6,6 +6,7 @@ from html import escape
 
 from al_loop.domain.round_reports import ChosenLabels, Mistake, RoundReport, SliceReport, TaskReport
 from al_loop.serving.pictures.mistakes import CaptionedPicture
+from al_loop_records.metric_names import metric_name
 from models.card import OtherMetric
 from models.tasks import kind_of
 from service.report.charts import confusion_table, measured, reliability_svg, reliability_table
@@ -15,13 +16,6 @@ SHOWN_PLACES = 12
 
 PicturesOf = Callable[[str, Mistake], Sequence[CaptionedPicture]]
 """Task and mistake -> its pictures."""
-
-
-OTHER_NAMES = {
-    "f1_1px": "F1 within 1 px", "f1_2px": "F1 within 2 px", "cldice": "clDice", "ap50": "average precision at IoU .5",
-    "map30": "mean average precision at IoU .3", "map50_95": "mean average precision at IoU .5 to .95",
-}  # fmt: skip
-"""Of what is measured besides, for people."""
 
 
 def render(report: RoundReport, pictures: PicturesOf) -> str:
@@ -51,7 +45,7 @@ def _before_reading(report: RoundReport) -> str:
 
 
 def _task(task: TaskReport, pictures: PicturesOf) -> str:
-    metric = task.metric.replace("_", " ")
+    metric = metric_name(task.metric)
     kind = kind_of(task.task)
     unit, counted = ("pixels", "Pixels") if kind.per_pixel else ("answers", "Images")
     if kind.finds_objects:
@@ -97,7 +91,7 @@ def _others(others: Sequence[OtherMetric]) -> str:
     if not others:
         return ""
     rows = "".join(
-        f"<tr><td>{escape(entry.of_class or 'all')}</td><td>{escape(OTHER_NAMES.get(entry.name, entry.name))}</td>"
+        f"<tr><td>{escape(entry.of_class or 'all')}</td><td>{escape(metric_name(entry.name))}</td>"
         f"<td>{entry.value:.3f} <small>{entry.low:.3f} to {entry.high:.3f}</small></td></tr>"
         for entry in sorted(others, key=lambda entry: entry.of_class or "")
     )

@@ -33,6 +33,7 @@ from al_loop.domain.campaigns import Campaign
 from al_loop.domain.class_colours import class_colours
 from al_loop.errors import InvalidValueError, NotInstalledError
 from al_loop.serving.exporting.sample_run import SampleRun
+from al_loop_records.metric_names import metric_name
 from models.card import ModelCard, TaskName
 from models.deepness.metadata import task_for_gis
 from models.errors import UnknownTaskError
@@ -164,7 +165,8 @@ def _told(campaign: Campaign, cards: Sequence[ModelCard]) -> str:
         ]
         for entry in card.evaluation.candidate:
             interval = f"{entry.low:.3f} to {entry.high:.3f}"
-            parts.append(f"* {entry.task}: {entry.metric} {entry.value:.3f} ({interval}), {entry.samples} test images")
+            measured = f"{metric_name(entry.metric)} {entry.value:.3f} ({interval})"
+            parts.append(f"* {entry.task}: {measured}, {entry.samples} test images")
     return "\n".join(parts)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from al_loop.domain.comparisons import ComparisonRequest, ComparisonResult, TaskLabels
+from al_loop_records.metric_names import metric_name
 from models.card import TaskSpec
 from models.manifest import SAMPLES_FILE
 from models.training.measuring.figures import JOINT, MeasuredComparison, ModelCosts, TaskComparison
@@ -67,7 +68,7 @@ def told(entry: TaskComparison) -> str:
     """One task in a sentence."""
     means = [sum(values) / len(values) for values in (entry.joint, entry.alone)]
     start = (
-        f"{entry.task}: the joint model has {means[0]:.3f} {entry.metric.replace('_', ' ')}, its own model "
+        f"{entry.task}: the joint model has {means[0]:.3f} {metric_name(entry.metric)}, its own model "
         f"{means[1]:.3f}; the difference is {100 * entry.difference:+.1f} points"
     )
     if entry.low is None or entry.high is None:

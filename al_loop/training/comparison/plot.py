@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from al_loop.domain.comparisons import ComparisonResult
+from al_loop_records.metric_names import metric_name
 
 DPI = 150
 INK, GRID, ACCENT, SOFT = "#1d2733", "#dfe4ea", "#1f77d0", "#7a828c"
@@ -41,7 +42,7 @@ def _draw_qualities(axes: Axes, result: ComparisonResult) -> None:
         axes.plot(seeds, [row] * len(seeds), "|", color=SOFT, markersize=9)
         axes.plot([100 * entry.difference], [row], "o", color=ACCENT, markersize=8)
     axes.axvline(0, color=INK, linewidth=1)
-    _dress(axes, [f"{entry.task}\n({entry.metric.replace('_', ' ')})" for entry in result.tasks])
+    _dress(axes, [f"{entry.task}\n({metric_name(entry.metric)})" for entry in result.tasks])
     axes.set_xlabel("joint - alone, points; 95 % interval, bars: seeds", color=INK)
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from al_loop.domain.gate import EACH, ChangeThreshold, GateCheck, GateSettings, GateThreshold, ValueThreshold
 from al_loop.domain.gate_rules import ECE, metric_of, metrics_of
+from al_loop_records.metric_names import metric_name
 from models.card import Evaluation, ParityReport, TaskName
 from models.tasks import Task
 
@@ -159,7 +160,7 @@ def _checked(threshold: GateThreshold, entry: MeasuredSlice) -> GateCheck:
             failures += [] if _change_holds(change, entry.value, entry.before, lower=lower) else ["change"]
     few = entry.samples < threshold.min_examples
     skipped = few or (entry.before is None and threshold.value_threshold is None)
-    said = f"{entry.task} {entry.metric}{f' of {entry.where}' if entry.where else ''} {entry.value:.3f}"
+    said = f"{entry.task} {metric_name(entry.metric)}{f' of {entry.where}' if entry.where else ''} {entry.value:.3f}"
     if entry.before is not None:
         said += f", {entry.value - entry.before:+.3f} against what serves,"
     said += f" on {entry.samples} reserve samples; asked: {' and '.join(demands)}"
@@ -187,7 +188,7 @@ def _not_measured(threshold: GateThreshold, task: TaskName, metric: str) -> Gate
     return GateCheck(
         check="threshold",
         outcome="not asked",
-        sentence=f"{task} {metric}{f' of {where}' if where else ''}: no labelled reserve sample shows it",
+        sentence=f"{task} {metric_name(metric)}{f' of {where}' if where else ''}: no labelled reserve sample shows it",
         task=task,
         metric=metric,
         where=where,

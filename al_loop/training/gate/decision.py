@@ -11,6 +11,7 @@ from al_loop.training.gate.checks import (
     parity_check,
     threshold_checks,
 )
+from al_loop_records.metric_names import metric_name
 from models.card import Evaluation, ParityReport, TaskEvaluation, TaskName
 from models.metrics import binomial_interval
 from models.tasks import Task
@@ -144,7 +145,7 @@ def missing_reserve_labels(entry: TaskEvaluation) -> int | None:
 
 
 def _measured(entry: TaskEvaluation) -> str:
-    return f"{entry.task} {entry.metric} {entry.value:.3f} [{entry.low:.3f}, {entry.high:.3f}]"
+    return f"{entry.task} {metric_name(entry.metric)} {entry.value:.3f} [{entry.low:.3f}, {entry.high:.3f}]"
 
 
 def _no_better_than_chance(entry: TaskEvaluation, more: int) -> str:

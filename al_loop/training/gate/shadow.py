@@ -19,6 +19,7 @@ from al_loop.domain.painting import painted
 from al_loop.domain.samples import SampleHeader
 from al_loop.serving.shadow.answering import ShadowCounts
 from al_loop.store.tables.shadow_answers import JudgedAnswer
+from al_loop_records.metric_names import metric_name
 from models.card import IGNORE, TaskName
 from models.metrics import mask_iou, mean_mask_iou, percentile_interval, resampled_means
 from models.tasks import task_of
@@ -102,7 +103,7 @@ def shadow_report(
     full = [entry for entry in judgements if entry.samples >= settings.labels]
     promote = all((entry.difference or 0.0) >= -tolerance for entry in full) if full else None
     figures = [
-        f"{entry.task} {entry.metric} {entry.challenger:.3f} against {entry.champion:.3f}, "
+        f"{entry.task} {metric_name(entry.metric)} {entry.challenger:.3f} against {entry.champion:.3f}, "
         f"{entry.difference:+.3f} [{entry.low:+.3f}, {entry.high:+.3f}] on {entry.samples} samples"
         if entry.low is not None and entry.high is not None
         else f"{entry.task}: {entry.samples} of {settings.labels} samples labelled"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from al_loop.domain.reproductions import FileDigest, RepeatedMetric, ReproductionResult
+from al_loop_records.metric_names import metric_name
 from models.card import Evaluation, ModelCard
 from models.environment import environment_differences
 from models.registry import ONNX_FILE
@@ -105,7 +106,8 @@ def _within(entry: RepeatedMetric, tolerance: float) -> bool:
 
 def _told(metrics: Sequence[RepeatedMetric]) -> str:
     told = [
-        f"{entry.task} {entry.metric} {entry.then:.3f} then, {'none' if entry.now is None else f'{entry.now:.3f}'} now"
+        f"{entry.task} {metric_name(entry.metric)} {entry.then:.3f} then, "
+        f"{'none' if entry.now is None else f'{entry.now:.3f}'} now"
         for entry in metrics
     ]
     return ", ".join(told) or "nothing was measured then"

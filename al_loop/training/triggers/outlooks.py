@@ -7,6 +7,7 @@ from al_loop.domain.retraining import RetrainPolicy, TriggerName, TriggerOutlook
 from al_loop.domain.schedule import local, next_cron
 from al_loop.training.triggers.learning_curve import LEAST_POINTS, TaskCurve, fit_curve
 from al_loop.training.triggers.state import RetrainState
+from al_loop_records.metric_names import metric_name
 
 CURVE_GROWTH = 0.5
 """Share by which labels grow from round to round until the learning curve has points enough to be fitted."""
@@ -116,8 +117,8 @@ def _projection(curve: TaskCurve, state: RetrainState, threshold: float, now: da
     gain, noise = fit.gain(start, end)
     holds = gain >= threshold and gain > noise
     said = (
-        f"{curve.metric} of {curve.task} is projected to rise by {gain:.4f} (noise {noise:.4f}) from {start} to {end} "
-        f"labels; {threshold:g} is asked for"
+        f"{metric_name(curve.metric)} of {curve.task} is projected to rise by {gain:.4f} (noise {noise:.4f}) "
+        f"from {start} to {end} labels; {threshold:g} is asked for"
     )
     a, b, c = (float(value) for value in fit.parameters)
     figures: dict[str, float | None] = {

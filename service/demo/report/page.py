@@ -8,6 +8,7 @@ import msgspec
 
 from al_loop.simulation.comparing import shown_differences
 from al_loop.simulation.curve_plot import curve_png
+from al_loop_records.metric_names import metric_name
 from service.demo.report.data import Fact, ReportData
 from service.demo.report.pictures import data_uri, picture
 from service.demo.report.sections import (
@@ -17,7 +18,6 @@ from service.demo.report.sections import (
     strips_section,
     timings_section,
 )
-from service.demo.report.words import metric_name
 
 
 def render(data: ReportData) -> str:

@@ -2,9 +2,9 @@
 
 from html import escape
 
+from al_loop_records.metric_names import metric_name
 from service.demo.report.data import AskedRound, AskedSample, PictureStrip, ReportData, RoundRow
 from service.demo.report.pictures import picture
-from service.demo.report.words import metric_name
 
 _NOTHING = '<span class="none">–</span>'
 _SCORE_SCALE = (

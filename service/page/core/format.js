@@ -20,6 +20,16 @@ export function counted(count, noun) {
   return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 }
 
+const METRIC_NAMES = {
+  miou: "mean IoU", iou: "IoU", macro_f1: "macro F1", f1: "F1", map50: "mAP50",
+  map30: "mean average precision at IoU .3", map50_95: "mean average precision at IoU .5 to .95",
+  ap50: "average precision at IoU .5", ece: "expected calibration error",
+  f1_1px: "F1 within 1 px", f1_2px: "F1 within 2 px", cldice: "clDice",
+};
+
+/** A metric as people call it, as `al_loop_records/metric_names.py` has it: "miou" is "mean IoU". */
+export const metricName = (metric) => METRIC_NAMES[metric] ?? metric.replaceAll("_", " ");
+
 /** A list of class names as an answer: "forest, water" or "nothing". */
 export function answerText(classes) {
   return classes?.length ? classes.join(", ") : "nothing here";

@@ -1,7 +1,7 @@
 // The top line: how far the campaign is, which model serves, what the running round does.
 
 import { fill, write } from "./dom.js";
-import { timeLeft } from "./format.js";
+import { metricName, timeLeft } from "./format.js";
 import { state } from "./state.js";
 
 /** Show the top line. */
@@ -39,8 +39,8 @@ function modelText() {
 function measures(version) {
   const points = state.curve.filter((point) => point.version === version);
   return points.map(({ task, metric, value, low, high }) => {
-    const name = points.length > 1 ? `${task} ${metric}` : metric;
-    return `${name.replaceAll("_", " ")} ${value.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
+    const name = metricName(metric);
+    return `${points.length > 1 ? `${task} ${name}` : name} ${value.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
   });
 }
 

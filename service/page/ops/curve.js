@@ -1,5 +1,6 @@
 // The learning curve: the metric of each round with its interval against labels, beside what random choice would give.
 
+import { metricName } from "../core/format.js";
 import { element, facts, nothing, share } from "./parts.js";
 import { ticks } from "./ticks.js";
 
@@ -45,7 +46,7 @@ function drawing(points, savings) {
   const { metric, task } = points[0];
   const last = points.at(-1);
   const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "curve" });
-  svg.setAttribute("aria-label", `${task}: ${metric.replaceAll("_", " ")} ${share(last.value)} at ${last.labels} labels, ${points.length} rounds`);
+  svg.setAttribute("aria-label", `${task}: ${metricName(metric)} ${share(last.value)} at ${last.labels} labels, ${points.length} rounds`);
   const digits = Math.max(...rows.map((value) => String(value).split(".")[1]?.length ?? 0));
   for (const value of rows) {
     svg.append(shape("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value), class: "grid" }), text(LEFT - 6, y(value) + 4, value.toFixed(digits).replace(/^0\./, "."), "end"));
@@ -74,7 +75,7 @@ function drawing(points, savings) {
     svg.append(dot);
   }
   const figure = element("figure");
-  const caption = element("figcaption", "soft", `${task}: ${metric.replaceAll("_", " ")} on the test reserve against labels, 95 % intervals. Filled: promoted.${random ? " Square: random choice, by light heads." : ""}`);
+  const caption = element("figcaption", "soft", `${task}: ${metricName(metric)} on the test reserve against labels, 95 % intervals. Filled: promoted.${random ? " Square: random choice, by light heads." : ""}`);
   figure.append(svg, caption);
   return figure;
 }

@@ -1,5 +1,6 @@
 // The challenger that waits for the last word, and what the gate decided about the newest round.
 
+import { metricName } from "../core/format.js";
 import { change } from "../start/service.js";
 import { button, confirmed, element, facts, nothing, share, table, when } from "./parts.js";
 
@@ -40,7 +41,7 @@ function waiting({ base, campaign, refresh }, challenger, shadow) {
 
 function judgements({ version, champion, judgements: entries }) {
   const rows = entries.map((one) => [
-    one.task, one.metric, `${count(one.samples)} (${count(one.unaided)} unaided)`, share(one.champion), share(one.challenger), changed(one.difference, one.low, one.high),
+    one.task, metricName(one.metric), `${count(one.samples)} (${count(one.unaided)} unaided)`, share(one.champion), share(one.challenger), changed(one.difference, one.low, one.high),
   ]);
   return table("Champion and challenger", ["task", "metric", "labels", champion ?? "champion", version, "difference"], rows);
 }

@@ -1,5 +1,6 @@
 // Tables, facts, buttons and times, as all sections of the ops page show them.
 
+import { metricName } from "../core/format.js";
 import { element } from "../start/cards.js";
 import { ServiceError } from "../start/service.js";
 
@@ -32,7 +33,7 @@ export function inWords(seconds) {
 
 /** "accuracy .917 (.800 to .979)". */
 export function measured({ metric, value, low, high }) {
-  return `${metric.replaceAll("_", " ")} ${share(value)} (${share(low)} to ${share(high)})`;
+  return `${metricName(metric)} ${share(value)} (${share(low)} to ${share(high)})`;
 }
 
 /** Three digits, as tables of results have them. */

@@ -1,5 +1,6 @@
 // Model versions: what they measured, which serves, and promotion, rollback and comparison by button.
 
+import { metricName } from "../core/format.js";
 import { ask, change } from "../start/service.js";
 import { cardButton, reportButton } from "./report.js";
 import { button, confirmed, element, inWords, measured, nothing, share, table, when } from "./parts.js";
@@ -80,7 +81,7 @@ function comparison(first, second) {
     ["encoder", first.model.encoder, second.model.encoder],
   ];
   const figures = (card) => new Map((card.evaluation?.candidate ?? []).flatMap((task) => [
-    [`${task.task}: ${task.metric}`, task.value],
+    [`${task.task}: ${metricName(task.metric)}`, task.value],
     ...Object.entries(task.per_class ?? {}).map(([name, value]) => [`${task.task}: ${name}`, value]),
   ]));
   const [one, two] = [figures(first), figures(second)];

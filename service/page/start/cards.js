@@ -1,5 +1,6 @@
 // One card a campaign: how far it is, what waits for whom, the model, the last round and the next one.
 
+import { metricName } from "../core/format.js";
 import { ROOT } from "../root.js";
 import { strip } from "./pictures.js";
 
@@ -106,6 +107,6 @@ function measured(model, curve = []) {
   const points = curve.filter((point) => point.version === model.version);
   return points.map(({ metric, value, low, high }) => {
     const range = `${low.toFixed(2)} to ${high.toFixed(2)}`;
-    return `${metric.replaceAll("_", " ")} ${value.toFixed(2)} (${range})`;
+    return `${metricName(metric)} ${value.toFixed(2)} (${range})`;
   });
 }

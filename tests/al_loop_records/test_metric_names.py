@@ -1,0 +1,19 @@
+import re
+from pathlib import Path
+
+from al_loop_records.metric_names import METRIC_NAMES, metric_name
+
+PAGE = Path(__file__).parents[2] / "service/page/core/format.js"
+
+
+def test_metrics_are_called_by_their_usual_names() -> None:
+    assert metric_name("miou") == "mean IoU"
+    assert metric_name("macro_f1") == "macro F1"
+    assert metric_name("accuracy") == "accuracy"
+    assert metric_name("balanced_accuracy") == "balanced accuracy"
+
+
+def test_pages_call_metrics_by_the_same_names() -> None:
+    found = re.search(r"METRIC_NAMES = \{(.*?)\};", PAGE.read_text(), re.DOTALL)
+    assert found is not None
+    assert dict(re.findall(r'(\w+): "([^"]+)"', found[1])) == METRIC_NAMES
