@@ -33,7 +33,8 @@ class RetrainPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """When a round starts by itself and what it promotes. The first trigger that holds starts it."""
 
     new_labels: Annotated[int, msgspec.Meta(ge=1, le=10**9)] | None = 50
-    """Start after this many samples were newly labelled since the last snapshot; None: never by count."""
+    """Start after this many samples were newly labelled since the last snapshot, or once no sample is left to label, if
+    a tenth as many labels are new; None: never by count."""
     new_labels_share: Annotated[float, msgspec.Meta(gt=0, le=100)] | None = None
     """Start once newly labelled samples are this share of those that the last snapshot had; None: never by share."""
     interval_s: Annotated[float, msgspec.Meta(ge=10, le=10**9)] | None = None

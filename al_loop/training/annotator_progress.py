@@ -116,6 +116,9 @@ def next_round_for_annotators(store: LabelStore, campaign: Campaign, annotator: 
         ready = not short and store.labels.new_samples_since(number, event) >= needed
         outside = 1 - counts.reserve / max(1, counts.total)
         needed = max(math.ceil(needed / outside), 0 if rounds else least)
+        told = told_counts(store, campaign, annotator, now)
+        left = max(0, told.total - told.labelled - told.partly)
+        needed, ready = min(needed, max(1, left + new)), ready or left == 0  # as many as there are images
     elif short:
         told = told_counts(store, campaign, annotator, now)
         new, needed, ready = told.labelled + told.partly, least, False

@@ -9,6 +9,7 @@ from al_loop.campaigns.readiness import NO_ROOM_TO_DRAW, readiness_to_show
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.retraining import PolicyPreview
 from al_loop.domain.rounds import NextRound, Round, RoundState
+from al_loop.domain.samples import SampleCounts
 from al_loop.store import LabelStore
 from al_loop.training.installed import can_train
 from al_loop.training.triggers.decision import next_round, preview
@@ -73,21 +74,26 @@ class RoundOutlook:
         """
         number = campaign.campaign_id
         last, counts = self._store.rounds.last(number), self._store.campaigns.counts(number, now)
+        left = (
+            None
+            if not counts.total
+            else max(0, counts.pool + counts.leased - counts.partly - counts.skipped - counts.unusable)
+        )
         key = (
             self._store.campaign_version(number), campaign.policy, campaign.archived_at,
             None if last is None else (last.number, last.state), self._store.drift.report(number),
-            counts.total, counts.labelled, counts.partly,
+            counts.total, counts.labelled, counts.partly, left,
             counts.reserve, counts.reserve_labelled, counts.reserve_partly,
         )  # fmt: skip
         kept, version = self._kept.get(number), self._store.changes.version(number)
         if kept is None or kept[0] != key or (fresh and kept[1] != version):
             labelled = counts.labelled + counts.partly + counts.reserve_labelled + counts.reserve_partly > 0
-            kept = key, version, self._read(campaign, now, labelled=labelled)
+            kept = key, version, self._read(campaign, now, labelled=labelled, left=left)
             if kept[2].missing != NO_ROOM_TO_DRAW:
                 self._kept[number] = kept
         return self._in_the_past(campaign, kept[2], now)
 
-    def _read(self, campaign: Campaign, now: datetime, *, labelled: bool) -> RetrainState:
+    def _read(self, campaign: Campaign, now: datetime, *, labelled: bool, left: int | None) -> RetrainState:
         store, number = self._store, campaign.campaign_id
         rounds = store.rounds.list(number)
         entries = counted(rounds)
@@ -101,6 +107,7 @@ class RoundOutlook:
         report = store.drift.report(number) if campaign.policy.drift is not None else None
         return RetrainState(
             new_samples=store.labels.new_samples_since(number, event),
+            left=left,
             known_samples=next((entry.labels for entry in reversed(entries) if entry.labels), 0),
             last_label_at=store.labels.last_recorded_at(number),
             first_new_at=store.new_labels.first_new_at(number, event),
@@ -128,6 +135,12 @@ class RoundOutlook:
         if debounced is not None:
             debounced = min(debounced, now)
         return msgspec.structs.replace(state, **times, failed=failed, debounced_since=debounced)
+
+
+def _left(counts: SampleCounts) -> int | None:
+    """Samples outside the reserve that can still be labelled; None: none was registered yet."""
+    done = counts.partly + counts.skipped + counts.unusable
+    return max(0, counts.pool + counts.leased - done) if counts.total else None
 
 
 def _used_up(store: LabelStore, campaign: Campaign, rounds: list[Round], newest: Round | None) -> int | None:

@@ -6,7 +6,7 @@ from al_loop.domain.retraining import PolicyPreview, RetrainPolicy, TriggerOutlo
 from al_loop.domain.rounds import NextRound
 from al_loop.domain.schedule import local, quiet_end
 from al_loop.errors import InvalidValueError
-from al_loop.training.triggers.outlooks import outlooks
+from al_loop.training.triggers.outlooks import labels_needed, outlooks
 from al_loop.training.triggers.state import RetrainState, settled_at
 
 
@@ -67,7 +67,8 @@ def _preview(state: RetrainState, policy: RetrainPolicy, now: datetime) -> Polic
 
 def next_round(answer: PolicyPreview, state: RetrainState, policy: RetrainPolicy) -> NextRound:
     """A preview in one sentence, as status and the pages show it."""
-    return NextRound(new_labels=state.new_samples, needed=policy.new_labels, sentence=answer.sentence)
+    needed = None if policy.new_labels is None else labels_needed(state, policy.new_labels)
+    return NextRound(new_labels=state.new_samples, needed=needed, sentence=answer.sentence)
 
 
 def _stopped(state: RetrainState) -> str | None:
@@ -81,7 +82,7 @@ def _stopped_in_words(stopped: str | None, state: RetrainState, policy: RetrainP
     """It, and how far it is to the next round where only labels are missing."""
     if stopped is None or stopped != state.missing or policy.new_labels is None:
         return stopped
-    return f"{stopped}; {_count(state, policy.new_labels)}"
+    return f"{stopped}; {_count(state, labels_needed(state, policy.new_labels))}"
 
 
 def _first(
@@ -124,7 +125,7 @@ def _sentence(
             when = f"{local(starts_at, policy)} ({_by(first)})"
             if policy.new_labels is None:
                 return f"{state.new_samples} new labels; the next round starts at {when}"
-            return f"{_count(state, policy.new_labels)}, or at {when}"
+            return f"{_count(state, labels_needed(state, policy.new_labels))}, or at {when}"
         begun = f"{state.new_samples} new labels ({_by(first)})"
     elif first.trigger == "new_labels":
         begun = f"{state.new_samples} new labels"
@@ -139,7 +140,7 @@ def _undated(triggers: list[TriggerOutlook], state: RetrainState, policy: Retrai
     """No trigger would start a round if nothing changed."""
     on = [entry for entry in triggers if entry.on and entry.trigger != "retry"]
     if policy.new_labels is not None:
-        return _count(state, policy.new_labels)
+        return _count(state, labels_needed(state, policy.new_labels))
     if not on:
         return f"{state.new_samples} new labels since the last round; rounds start by hand only"
     return "; ".join(f"{_by(entry)}: {entry.sentence}" for entry in on)

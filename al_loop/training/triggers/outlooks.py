@@ -12,6 +12,16 @@ from al_loop_records.metric_names import metric_name
 CURVE_GROWTH = 0.5
 """Share by which labels grow from round to round until the learning curve has points enough to be fitted."""
 
+SMALLEST_REST = 0.1
+"""Of `new_labels`: where no more images are left to label, so many new labels are worth a round."""
+
+
+def labels_needed(state: RetrainState, new_labels: int) -> int:
+    """New labels that start a round: as many as the policy says, or fewer where the campaign has no more images."""
+    if state.left is None:
+        return new_labels
+    return min(new_labels, max(state.new_samples + state.left, math.ceil(SMALLEST_REST * new_labels)))
+
 
 def outlooks(state: RetrainState, policy: RetrainPolicy, now: datetime) -> list[TriggerOutlook]:
     """What every trigger says, in the order in which they are asked.
@@ -66,7 +76,7 @@ def _retry(state: RetrainState, policy: RetrainPolicy, now: datetime) -> Trigger
 def _new_labels(state: RetrainState, policy: RetrainPolicy, now: datetime) -> TriggerOutlook:
     if policy.new_labels is None:
         return _off("new_labels")
-    return _count("new_labels", state.new_samples, policy.new_labels, now)
+    return _count("new_labels", state.new_samples, labels_needed(state, policy.new_labels), now)
 
 
 def _share(state: RetrainState, policy: RetrainPolicy, now: datetime) -> TriggerOutlook:

@@ -15,6 +15,8 @@ class RetrainState(msgspec.Struct, frozen=True, kw_only=True):
 
     new_samples: int
     """Samples outside the reserve that were newly labelled since the last snapshot that counts."""
+    left: int | None = None
+    """Samples outside the reserve that can still be labelled; None: as many as anybody wants."""
     known_samples: int = 0
     """Labelled samples outside the reserve that the last snapshot had; 0: there was none."""
     last_label_at: datetime | None = None

@@ -20,7 +20,7 @@ def test_sentence_follows_labels_and_policy_and_asking_draws_no_reserve(
 ) -> None:
     settings = CampaignSettings(reserve=ReserveSettings(share=0.0, minimum=0))
     policy = RetrainPolicy(new_labels=5, min_labels=2, min_reserve_labels=2)
-    campaign = make_campaign(samples=4, settings=settings, policy=policy)
+    campaign = make_campaign(samples=20, settings=settings, policy=policy)
     outlook = RoundOutlook(label_store, lambda: NOW)
     assert outlook.of(campaign).sentence == "0 of 5 new labels until the next round"
     name = campaign.tasks[0].classes[0]
@@ -29,6 +29,27 @@ def test_sentence_follows_labels_and_policy_and_asking_draws_no_reserve(
     assert "1 of 5 new labels" in outlook.of(campaign).sentence
     label_store.campaigns.set_policy(campaign.campaign_id, RetrainPolicy(new_labels=9))
     assert "1 of 9 new labels" in outlook.of(label_store.campaigns.get("demo")).sentence
+
+
+def test_round_of_a_campaign_with_few_images_starts_once_all_are_labelled(
+    label_store: LabelStore, make_campaign: MakeCampaign
+) -> None:
+    settings = CampaignSettings(reserve=ReserveSettings(share=0.5, minimum=0, block_by="sample"))
+    policy = RetrainPolicy(new_labels=50, min_labels=2, min_reserve_labels=2)
+    campaign = make_campaign(samples=20, settings=settings, policy=policy)
+    label_store.samples.draw_reserve(campaign.campaign_id, NOW)
+    task, classes = campaign.tasks[0].task, campaign.tasks[0].classes
+    outlook = RoundOutlook(label_store, lambda: NOW)
+    outside = 20 - label_store.campaigns.counts(campaign.campaign_id, NOW).reserve
+    said = []
+    for number in range(20):
+        given = LabelInput(path=f"img_{number:05d}.png", task=task, annotator="ann", classes=[classes[number % 2]])
+        record_labels(label_store, campaign, [given], NOW)
+        answer = outlook.of(campaign)
+        said.append((answer.new_labels, answer.needed))
+    assert {needed for _, needed in said} == {outside}
+    assert said[-1] == (outside, outside)
+    assert "new labels: the next round starts" in outlook.of(campaign).sentence
 
 
 def test_full_disk_before_the_reserve_is_drawn_is_told_only_while_it_is_full(

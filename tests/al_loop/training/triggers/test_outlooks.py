@@ -15,6 +15,24 @@ def says(trigger: str, now_state: RetrainState, **policy: object) -> TriggerOutl
     return next(entry for entry in found if entry.trigger == trigger)
 
 
+@pytest.mark.parametrize(
+    ("new", "left", "holds", "needed"),
+    [
+        (12, 33, False, 45),
+        (45, 0, True, 45),
+        (44, 1, False, 45),
+        (4, 0, False, 5),
+        (5, 0, True, 5),
+        (40, 900, False, 50),
+    ],
+)
+def test_count_asks_for_no_more_labels_than_there_are_images(
+    new: int, left: int | None, holds: bool, needed: int
+) -> None:
+    entry = says("new_labels", state(new_samples=new, left=left), new_labels=50)
+    assert (entry.holds, entry.figures) == (holds, {"new_labels": new, "needed": needed})
+
+
 def test_share_counts_new_labels_against_those_of_the_last_snapshot() -> None:
     assert not says("new_labels_share", state(new_samples=19), new_labels_share=0.2).holds
     entry = says("new_labels_share", state(new_samples=20), new_labels_share=0.2)
