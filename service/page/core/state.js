@@ -139,3 +139,6 @@ export function nextTask(lease) {
 export function togglesOf(lease) {
   return state.toggles.get(lease.sample_id) ?? answerOf(lease, "classification")?.classes ?? [];
 }
+
+/** Zooms beyond 1:1 that the view on screen has, whose pixels a model makes up. */
+export const madeZooms = () => (state.synthetic && state.view === state.synthetic.name ? state.synthetic.extra_zooms : 0);

@@ -2,7 +2,7 @@
 
 const GATEWAY = [502, 503, 504]; // of a proxy, where the service behind it is away
 
-const PLACE = / - at `[^`]*`/g;
+const PLACE = new RegExp(" - at `[^`]*`", "g");
 
 /**
  * {sentence, whole, path}: what the service says, or a sentence on its status where the answer has none; the same with the place in

@@ -3,7 +3,7 @@
 import { ApiError } from "../net/api.js";
 import { show, write } from "../core/dom.js";
 import { capital, fileName } from "../core/format.js";
-import { change, drawnOn, draws, openLeases, selectedLease, shownOverlay, state } from "../core/state.js";
+import { change, drawnOn, draws, madeZooms, openLeases, selectedLease, shownOverlay, state } from "../core/state.js";
 import { ending } from "./ending.js";
 import { ImageMap, TILE_PX } from "./map.js";
 import { PlaceView } from "./place.js";
@@ -238,11 +238,7 @@ export class StageView {
 }
 
 /** Whether one picture does not show all there is of an image. */
-/** Zooms beyond 1:1 that the view on screen has, whose pixels a model makes up. */
-const madeZooms = () => (state.synthetic && state.view === state.synthetic.name ? state.synthetic.extra_zooms : 0);
-
-const needsTiles = ({ width, height }) =>
-  Math.max(width, height) * 2 ** madeZooms() > LARGE_PX || state.gamma !== null;
+const needsTiles = ({ width, height }) => Math.max(width, height) * 2 ** madeZooms() > LARGE_PX || state.gamma !== null;
 
 /** First and last tile along a side of `length` px that a window of `width` px around a place touches. */
 function tilesAcross(place, width, length) {
