@@ -267,8 +267,9 @@ def _show_plan(plan: "PairPlan") -> None:
     print_tables(table)
     said = console(stderr=True)
     more = len(plan.pairs) - _SHOWN
+    how = "made from the fine images" if plan.matched_by == "made" else f"matched by {plan.matched_by}"
     said.print(
-        f"{len(plan.pairs)} pairs of {len({pair.place for pair in plan.pairs})} places, matched by {plan.matched_by}"
+        f"{len(plan.pairs)} pairs of {len({pair.place for pair in plan.pairs})} places, {how}"
         + (f"; {more} of them are not listed" if more > 0 else ""),
         highlight=False,
     )

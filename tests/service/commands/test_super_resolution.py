@@ -25,7 +25,7 @@ def test_plan_is_printed_before_anything_is_written(tmp_path: Path, capsys: pyte
     assert main(command) == 3  # carried out in part: one file cannot be read
     said = capsys.readouterr()
     assert "t0\tt0\tmade from the fine one" in said.out
-    assert "4 pairs of 4 places, matched by made" in said.err
+    assert "4 pairs of 4 places, made from the fine images" in said.err
     assert "broken.tif" in said.err
     assert main([*command, "--json"]) == 3
     assert len(json.loads(capsys.readouterr().out)["pairs"]) == 4
