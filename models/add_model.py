@@ -6,7 +6,6 @@ the test reserve of a snapshot as trained models are. Leaves what a training lea
 """
 
 import argparse
-import errno
 import hashlib
 import os
 import sys
@@ -21,17 +20,18 @@ from numpy.typing import NDArray
 
 from models.card import AddedModel, ModelCard, ModelConfig, ParityReport, TaskSpec
 from models.environment import present_environment
-from models.errors import ForeignModelError, ModelsError
+from models.errors import ForeignModelError
 from models.files import write_atomically
 from models.foreign.declaration import read_foreign_card
 from models.foreign.inspecting import inspect
 from models.foreign.trial import try_out
 from models.foreign.wrapping import Wrapped, wrap
-from models.limits import OUT_OF_MEMORY, RunLimits, hold_to, is_out_of_memory
+from models.known_faults import carry_out, leave_sentence
+from models.limits import RunLimits, hold_to
 from models.manifest import MANIFEST_FILE, read_manifest
 from models.progress import Progress
 from models.registry import CARD_FILE, ONNX_FILE
-from models.train import compared, counts_of, labelled_of, leave_sentence, some_chips
+from models.train import compared, counts_of, labelled_of, some_chips
 from models.training.data.dataset import ChipReader, read_samples
 from models.training.data.left_out import LeftOut
 from models.training.data.statistics import estimate_statistics
@@ -183,20 +183,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     limits = msgspec.json.decode(options.limits, type=RunLimits)
     hold_to(limits, options.out, lambda sentence, code: os._exit(leave_sentence(options.out, sentence, code)))
-    try:
+
+    def work() -> None:
         with Progress(options.out, supervised=options.supervised) as progress:
             add(options.snapshot, options.file, options.card, options.out, progress)
-    except ModelsError as error:
-        return leave_sentence(options.out, str(error))
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        return leave_sentence(options.out, f"the disk is full: {error}; free some space and add the model again")
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        return leave_sentence(options.out, f"out of memory: {str(error)[:300]}", OUT_OF_MEMORY)
-    return 0
+
+    return carry_out(options.out, work, then="add the model again")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from models.card import BandStatistics, Evaluation, ModelCard, ModelConfig, ParityReport, TrainConfig
 from models.encoders.pool_look import look_at_pool
 from models.errors import ModelsError, RasterError, TrainingDataError, UnusableRasterError
+from models.known_faults import leave_sentence
 from models.pretrain_config import (
     ENCODER_FILE,
     SUMMARY_FILE,
@@ -38,7 +39,7 @@ from models.progress import Progress
 from models.rasters.reading import read_header, read_raster
 from models.registry import CARD_FILE, ONNX_FILE
 from models.scoring.spec import FROZEN
-from models.train import leave_sentence, pick_device
+from models.train import pick_device
 from models.training.data.statistics import estimate_statistics
 from models.training.data.stride import STRIDE_PX
 from models.training.export import check_parity, export_onnx

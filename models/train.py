@@ -7,7 +7,6 @@ Known failures leave one sentence in `DIR/error.txt` and exit code 2; anything e
 """
 
 import argparse
-import errno
 import os
 import sys
 import time
@@ -22,8 +21,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models.card import CandidateKind, ModelCard, TaskName, TaskSpec
-from models.errors import ModelsError, TrainingDataError, UnreadableSampleError
-from models.limits import OUT_OF_MEMORY, RunLimits, hold_to, is_out_of_memory
+from models.errors import TrainingDataError, UnreadableSampleError
+from models.known_faults import carry_out, leave_sentence
+from models.limits import RunLimits, hold_to
 from models.manifest import Manifest, read_manifest
 from models.progress import Progress
 from models.registry import CARD_FILE, ONNX_FILE
@@ -50,9 +50,6 @@ if TYPE_CHECKING:
     from models.training.networks.deep import Deep
 
 PARITY_CHIPS = 3
-
-KNOWN_FAILURE = 2
-"""Exit code of a failure with a sentence in `error.txt`."""
 
 
 def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | None = None, halvings: int = 0) -> None:
@@ -274,25 +271,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         torch.set_num_threads(limits.threads)
     if limits.gpu_share < 1 and torch.cuda.is_available():
         torch.cuda.set_per_process_memory_fraction(limits.gpu_share)
-    try:
+
+    def work() -> None:
         with Progress(options.out, supervised=options.supervised) as progress:
             if options.again is None:
                 train(options.snapshot, options.out, progress, options.checkpoint, options.halvings)
             else:
                 candidate, incumbent = options.again
                 measure_again(options.snapshot, candidate, incumbent, options.out, progress)
-    except ModelsError as error:
-        return leave_sentence(options.out, str(error))
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        return leave_sentence(options.out, f"the disk is full: {error}; free some space and start the round again")
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        said = str(error).splitlines()[0] if str(error) else "the process could get no more"
-        return leave_sentence(options.out, f"out of memory: {said}", OUT_OF_MEMORY)
-    return 0
+
+    return carry_out(options.out, work, then="start the round again")
 
 
 def labelled_of(samples: Sequence[LabelledSample], tasks: Sequence[TaskSpec]) -> list[LabelledSample]:
@@ -324,16 +312,6 @@ def some_chips(samples: Sequence[LabelledSample], reader: ChipReader) -> list[ND
         if len(chips) == PARITY_CHIPS:
             break
     return chips
-
-
-def leave_sentence(out: Path, sentence: str, code: int = KNOWN_FAILURE) -> int:
-    """Leave the sentence where the parent looks; on a full disk only stderr takes it. Returns the exit code."""
-    print(sentence, file=sys.stderr)
-    try:
-        (out / "error.txt").write_text(sentence + "\n", encoding="utf-8")
-    except OSError as error:
-        print(f"error.txt could not be written: {error}", file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

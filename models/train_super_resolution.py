@@ -6,7 +6,6 @@ sentence in `DIR/error.txt` and exit code 2; anything else is a traceback.
 """
 
 import argparse
-import errno
 import hashlib
 import os
 import sys
@@ -19,9 +18,10 @@ import numpy as np
 import torch
 
 from models.arrays import Floats
-from models.errors import ModelsError, RasterError, SuperResolutionError
+from models.errors import RasterError, SuperResolutionError
 from models.files import write_atomically
-from models.limits import OUT_OF_MEMORY, RunLimits, hold_to, is_out_of_memory
+from models.known_faults import carry_out, leave_sentence
+from models.limits import RunLimits, hold_to
 from models.progress import Progress
 from models.super_resolution.card import (
     CARD_FILE,
@@ -43,7 +43,7 @@ from models.super_resolution.fit import Patches, fit_network, held_part, run_key
 from models.super_resolution.measures import Measured, Scale, measure
 from models.super_resolution.network import SuperResolutionNetwork, parameter_count, reach_px
 from models.super_resolution.pairs.pair_files import read_pair
-from models.train import leave_sentence, pick_device
+from models.train import pick_device
 from models.training.data.statistics import estimate_statistics
 
 PARITY_IMAGES = 3
@@ -194,23 +194,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if limits.threads is not None:
         torch.set_num_threads(limits.threads)
     config = msgspec.json.decode(options.config, type=SuperResolutionConfig)
-    try:
+
+    def work() -> None:
         with Progress(options.out, supervised=options.supervised) as progress:
             train_super_resolution(options.pairs, options.out, config, progress, options.checkpoint)
-    except ModelsError as error:
-        return leave_sentence(options.out, str(error))
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        return leave_sentence(options.out, f"the disk is full: {error}; free some space and give the same command")
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        said = str(error).splitlines()[0] if str(error) else "the process could get no more"
-        return leave_sentence(
-            options.out, f"out of memory: {said}; choose a smaller --batch-size or --patch", OUT_OF_MEMORY
-        )
-    return 0
+
+    return carry_out(
+        options.out, work, then="give the same command", memory_remedy="; choose a smaller --batch-size or --patch"
+    )
 
 
 if __name__ == "__main__":

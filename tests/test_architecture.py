@@ -19,9 +19,9 @@ ROOMS = {  # from the ground up: a room may import itself and what stands before
         "runs", "texts", "json_texts", "pretraining", "model_card", "scenes", "comparisons", "metric_names",
     ],
     "models": [
-        "errors", "tracing", "arrays", "progress", "files", "limits", "pretrain_config", "environment", "card",
-        "manifest", "metrics", "registry", "rasters", "pictures", "geo", "synthetic", "tasks", "deepness", "inference",
-        "scoring", "heads", "encoders",
+        "errors", "tracing", "arrays", "progress", "files", "limits", "known_faults", "pretrain_config", "environment",
+        "card", "manifest", "metrics", "registry", "rasters", "pictures", "geo", "synthetic", "tasks", "deepness",
+        "inference", "scoring", "heads", "encoders",
         "training", "pretraining", "super_resolution", "foreign",
         "score_pool", "predict_scene", "train", "add_model", "pretrain", "train_super_resolution", "compare",
     ],

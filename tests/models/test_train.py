@@ -10,11 +10,12 @@ import pytest
 
 from models.card import Evaluation, ModelCard
 from models.inference.predictor import Predictor
+from models.known_faults import KNOWN_FAILURE
 from models.manifest import Manifest, read_manifest, write_manifest
 from models.progress import PROGRESS_FILE
 from models.rasters.reading import read_raster
 from models.registry import ONNX_FILE, ModelRegistry
-from models.train import KNOWN_FAILURE, main
+from models.train import main
 from models.training.data.dataset import read_samples
 from tests.models.training.fixtures import CLASSIFICATION, TINY_MODEL, TrainedRun, split_of, write_chips, write_snapshot
 
