@@ -28,15 +28,9 @@ def readiness(store: LabelStore, campaign: Campaign, now: datetime) -> NotEnough
     """
     store.samples.draw_reserve(campaign.campaign_id, now)
     counts = store.campaigns.counts(campaign.campaign_id, now)
+    if (few := lack_of_images(campaign, counts)) is not None:
+        return few
     needed, needed_reserve = campaign.policy.min_labels, campaign.policy.min_reserve_labels
-    if counts.total == 0:
-        return NotEnoughLabelsError("register samples first; the campaign has none", needed + needed_reserve)
-    if counts.reserve < needed_reserve:
-        return NotEnoughLabelsError(
-            f"the test reserve holds {counted(counts.reserve, 'sample')}, a round needs {needed_reserve} labelled "
-            "ones; register more samples, choose smaller blocks (`reserve.block_by`) or lower `min_reserve_labels`",
-            needed_reserve - counts.reserve_labelled,
-        )
     left_out = store.images.left_out(campaign.campaign_id)
     wanted = {
         "for training": (counts.labelled + counts.partly - left_out.training, needed),
@@ -62,9 +56,29 @@ def readiness_to_show(store: LabelStore, campaign: Campaign, now: datetime) -> N
         return NotEnoughLabelsError(NO_ROOM_TO_DRAW, 1)
 
 
+def lack_of_images(campaign: Campaign, counts: SampleCounts, *, drawn: bool = True) -> NotEnoughLabelsError | None:
+    """Why no number of labels would be enough, or None. `drawn`: whether the test reserve was drawn already."""
+    needed, needed_reserve = campaign.policy.min_labels, campaign.policy.min_reserve_labels
+    if counts.total == 0:
+        return NotEnoughLabelsError("register samples first; the campaign has none", needed + needed_reserve)
+    if drawn and counts.reserve < needed_reserve:
+        return NotEnoughLabelsError(
+            f"the test reserve holds {counted(counts.reserve, 'sample')}, a round needs {needed_reserve} labelled "
+            "ones; register more samples, choose smaller blocks (`reserve.block_by`) or lower `min_reserve_labels`",
+            needed_reserve - counts.reserve_labelled,
+        )
+    if counts.total < needed + needed_reserve:
+        return NotEnoughLabelsError(
+            f"a round needs {needed + needed_reserve} labelled samples, and the campaign has {counts.total}; register "
+            "more, or lower `min_labels` and `min_reserve_labels`",
+            needed + needed_reserve - counts.labelled - counts.reserve_labelled,
+        )
+    return None
+
+
 def has_too_few_images(campaign: Campaign, counts: SampleCounts) -> bool:
-    """Whether the reserve of so few images cannot hold the labels that a round needs."""
-    return counts.total == 0 or counts.reserve < campaign.policy.min_reserve_labels
+    """Whether no number of labels of these images is enough for a round; the test reserve was drawn already."""
+    return lack_of_images(campaign, counts) is not None
 
 
 def _one_class_only(store: LabelStore, campaign: Campaign, spec: TaskSpec) -> str | None:

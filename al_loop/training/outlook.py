@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from al_loop.campaigns.readiness import NO_ROOM_TO_DRAW, readiness_to_show
+from al_loop.campaigns.readiness import NO_ROOM_TO_DRAW, lack_of_images, readiness_to_show
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.retraining import PolicyPreview
 from al_loop.domain.rounds import NextRound, Round, RoundState
@@ -88,19 +88,25 @@ class RoundOutlook:
         kept, version = self._kept.get(number), self._store.changes.version(number)
         if kept is None or kept[0] != key or (fresh and kept[1] != version):
             labelled = counts.labelled + counts.partly + counts.reserve_labelled + counts.reserve_partly > 0
-            kept = key, version, self._read(campaign, now, labelled=labelled, left=left)
+            kept = key, version, self._read(campaign, counts, now, labelled=labelled, left=left)
             if kept[2].missing != NO_ROOM_TO_DRAW:
                 self._kept[number] = kept
         return self._in_the_past(campaign, kept[2], now)
 
-    def _read(self, campaign: Campaign, now: datetime, *, labelled: bool, left: int | None) -> RetrainState:
+    def _read(
+        self, campaign: Campaign, counts: SampleCounts, now: datetime, *, labelled: bool, left: int | None
+    ) -> RetrainState:
         store, number = self._store, campaign.campaign_id
         rounds = store.rounds.list(number)
         entries = counted(rounds)
         newest = entries[-1] if entries else None
         event = _used_up(store, campaign, rounds, newest)
         running = store.rounds.active(number)
-        lack = readiness_to_show(store, campaign, now) if labelled and campaign.archived_at is None else None
+        lack = None
+        if campaign.archived_at is None and labelled:
+            lack = readiness_to_show(store, campaign, now)
+        elif campaign.archived_at is None and counts.total:  # looking draws no test reserve
+            lack = lack_of_images(campaign, counts, drawn=counts.reserve > 0)
         missing = None if lack is None else str(lack)
         if not can_train():
             missing = "no rounds start: this installation cannot train (see /health/ready)"

@@ -52,6 +52,16 @@ def test_round_of_a_campaign_with_few_images_starts_once_all_are_labelled(
     assert "new labels: the next round starts" in outlook.of(campaign).sentence
 
 
+def test_operators_are_told_at_once_that_images_are_too_few_for_a_round(
+    label_store: LabelStore, make_campaign: MakeCampaign
+) -> None:
+    campaign = make_campaign(samples=6)
+    outlook = RoundOutlook(label_store, lambda: NOW)
+    assert outlook.of(campaign).sentence.startswith("a round needs 15 labelled samples, and the campaign has 6;")
+    label_store.samples.draw_reserve(campaign.campaign_id, NOW)
+    assert outlook.of(campaign).sentence.startswith("the test reserve holds 3 samples, a round needs 5 labelled ones;")
+
+
 def test_full_disk_before_the_reserve_is_drawn_is_told_only_while_it_is_full(
     label_store: LabelStore, make_campaign: MakeCampaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
