@@ -13,6 +13,7 @@ from al_loop import errors as loop
 from al_loop.runtime.disk import FULL, UNWRITABLE
 from al_loop.serving.replica import WriterUnreachableError
 from models import errors as models
+from service.requests.parameters import refused_parameter
 from service.settings import SettingsError
 
 logger = logging.getLogger(__name__)
@@ -111,9 +112,9 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     if isinstance(error, MethodNotAllowedException) and _only_a_model(request):
         error = NotFoundException()
     if isinstance(error, HTTPException):
-        status, detail = error.status_code, _detail(error)
+        status, detail = error.status_code, _detail(request, error)
         headers.update(error.headers or {})
-        fields = _fields(error)
+        fields = _fields(request, error)
         if fields:
             facts["errors"] = fields
     else:
@@ -164,7 +165,7 @@ def _opt(request: Request[Any, Any, Any], key: str) -> bool:
     return handler is not None and bool(handler.opt.get(key))
 
 
-def _fields(error: HTTPException) -> list[dict[str, str]]:
+def _fields(request: Request[Any, Any, Any], error: HTTPException) -> list[dict[str, str]]:
     """JSON path of each field, or name of each parameter, that failed validation, and what is wrong."""
     if not isinstance(error.extra, list):
         return []
@@ -177,12 +178,14 @@ def _fields(error: HTTPException) -> list[dict[str, str]]:
         message = str(entry.get("message", ""))
         if key == "data":  # a body that there is was decoded before (`service.requests.json_bodies`)
             key, message = "$", "the body is missing; it has to be JSON"
+        elif key:
+            key, message = refused_parameter(request, key, message)
         fields.append({"path": key or "$", "message": message})
     return fields
 
 
-def _detail(error: HTTPException) -> str:
-    fields = _fields(error)
+def _detail(request: Request[Any, Any, Any], error: HTTPException) -> str:
+    fields = _fields(request, error)
     if fields:
         return "; ".join(f"{entry['message']} - at `{entry['path']}`" for entry in fields)
     return str(error.detail)

@@ -58,7 +58,7 @@ export function showWorkspace(app, campaign, annotator, isNamed) {
   const tools = new Tools(stage.image, drawing);
   const answering = answeringActions(campaign, outbox, drawing, new Pointing(`${campaign}.${annotator}`));
   const suggesting = suggestingActions(api, pictures);
-  const working = workingActions(api, sync, () => stage);
+  const working = workingActions(api, sync, () => stage, () => finder.tab("yours"));
   const classes = new ClassesView(parts, pictures, answering.chooseName);
   const alike = new AlikeView(api, pictures, answering.labelAll);
   const finder = new FinderView(parts, api, pictures);

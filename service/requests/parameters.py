@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from enum import Enum
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from litestar import Request
@@ -58,6 +59,35 @@ def check_no_null(request: Request[Any, Any, Any]) -> None:
         sent = getattr(field.kwarg_definition, "name", None) or name
         if sent in given and field.is_optional and not field.has_inner_subclass_of(str):
             raise InvalidValueError(sent, "'null' is no value; leave the parameter out")
+
+
+def refused_parameter(request: Request[Any, Any, Any], key: str, reason: str) -> tuple[str, str]:
+    """Name of a refused parameter as it is sent, and what is wrong; of a choice, what there is to choose from.
+
+    Args:
+        request: It was refused.
+        key: Name of the parameter in the handler.
+        reason: Of the validation.
+    """
+    handler = request.scope.get("route_handler")
+    field = handler.parsed_fn_signature.parameters.get(key) if handler is not None else None
+    if field is None:
+        return key, reason
+    name = getattr(field.kwarg_definition, "name", None) or key
+    choices = sorted(str(value) for value in _choices(field.raw))
+    if reason.startswith("Invalid enum value") and choices:
+        return name, f"{reason.removeprefix('Invalid enum value ')} is none of {', '.join(choices)}"
+    return name, reason
+
+
+def _choices(annotation: object) -> set[object]:
+    """Values of the literals and enumerations in a type."""
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return {member.value for member in annotation}
+    if get_origin(annotation) is Literal:
+        return set(get_args(annotation))
+    annotation = getattr(annotation, "__value__", annotation)
+    return set().union(*(_choices(part) for part in get_args(annotation)), set())
 
 
 def read_moment(name: str, text: str | None) -> datetime | None:

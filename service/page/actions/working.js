@@ -9,8 +9,8 @@ import { activeTask, change, draws, isPointed, selectedLease, shownOverlay, stat
 
 const OVERLAYS = ["none", "uncertainty", "suggestion"];
 
-/** The actions; `sync` fetches news, `stage` shows the image. */
-export function workingActions(api, sync, getStage) {
+/** The actions; `sync` fetches news, `getStage` gives what shows the image, `onNew` is called when there are new samples. */
+export function workingActions(api, sync, getStage, onNew) {
   let busy = false;
 
   /** Run one request at a time; trouble becomes one sentence. */
@@ -30,7 +30,10 @@ export function workingActions(api, sync, getStage) {
   async function show({ samples, reason }) {
     change({ exhausted: samples.length ? null : reason });
     await sync.refresh();
-    if (samples.length) select(samples[0].sample_id);
+    if (samples.length) {
+      onNew();
+      select(samples[0].sample_id);
+    }
     toast(samples.length ? `${counted(samples.length, "new sample")} for you` : `Nothing to get: ${reason}.`);
   }
 

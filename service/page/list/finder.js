@@ -16,6 +16,7 @@ const TYPING_MS = 250;
 export class FinderView {
   #parts;
   #api;
+  #tab = "yours";
   #timer = null;
   #asked = 0;
   #watcher;
@@ -36,18 +37,21 @@ export class FinderView {
     });
   }
 
-  /** "yours": leased samples; "history": what one has answered, newest first. */
+  /** "yours": leased samples; "history": what one has answered, newest first. Ends a search. */
   tab(name) {
-    for (const button of this.#parts.tabs.children) button.setAttribute("aria-pressed", String(button.dataset.tab === name));
-    show(this.#parts.rows, name === "yours");
-    show(this.#parts.found, name === "history");
-    if (name === "history") this.#look();
+    this.#tab = name;
+    this.#parts.search.value = "";
+    this.#look();
   }
 
   async #look() {
     const text = this.#parts.search.value.trim();
-    if (text && this.#parts.found.hidden) return this.tab("history");
+    const isFound = Boolean(text) || this.#tab === "history";
+    for (const button of this.#parts.tabs.children) button.setAttribute("aria-pressed", String(!text && button.dataset.tab === this.#tab));
+    show(this.#parts.rows, !isFound);
+    show(this.#parts.found, isFound);
     const asked = ++this.#asked;
+    if (!isFound) return undefined;
     try {
       const rows = text ? (await this.#api.search(text)).samples.map(found) : await this.#history();
       if (asked !== this.#asked) return undefined;

@@ -3,6 +3,7 @@
 import { ApiError } from "../net/api.js";
 import { show, write } from "../core/dom.js";
 import { capital, fileName } from "../core/format.js";
+import { toast } from "../core/messages.js";
 import { change, drawnOn, draws, madeZooms, openLeases, selectedLease, shownOverlay, state } from "../core/state.js";
 import { ending } from "./ending.js";
 import { ImageMap, TILE_PX } from "./map.js";
@@ -198,7 +199,9 @@ export class StageView {
     }
     this.#image.fit([-0.7 * width, -1.7 * height, 1.7 * width, 0.7 * height], 150);
     const facts = await this.facts(lease.sample_id);
-    if (facts) await this.#surround(facts);
+    if (!facts) return;
+    if (!facts.neighbours?.length) toast("No other image of this campaign lies around this one.");
+    await this.#surround(facts);
   }
 
   /** Draw opacity of overlays anew. */

@@ -63,6 +63,13 @@ def test_any_sample_is_found_by_a_part_of_its_name_and_labelled(desk: Desk) -> N
     assert [(label["path"], label["classes"]) for label in labels] == [(wanted, ["bright"])]
     page.get_by_label("Find an image by name").fill("no such image")
     expect(page.locator("[data-part=found]")).to_contain_text("No sample has this in its name")
+    page.get_by_label("Find an image by name").fill("")  # back to where one was
+    expect(page.locator("[data-part=rows]")).to_be_visible()
+    page.get_by_role("button", name="History").click()
+    expect(page.locator("[data-part=found] .row")).to_have_text(re.compile(wanted))
+    page.get_by_role("button", name="Get 10 more").click()  # new samples are shown, not the history
+    expect(page.locator("[data-part=rows] .row[aria-current]")).to_be_visible()
+    expect(page.locator("[data-part=found]")).to_be_hidden()
 
 
 def test_look_alikes_get_one_class_together_and_are_taken_back_together(desk: Desk, pictures: Path) -> None:
@@ -103,6 +110,14 @@ def test_comment_and_flag_reach_whoever_looks_after_the_campaign(desk: Desk) -> 
     )  # fmt: skip
     page.keyboard.press(";")
     expect(page.locator("#comment-list")).to_contain_text("anna: shadow of a cloud?")
+
+
+def test_image_that_has_nothing_around_it_says_so(desk: Desk) -> None:
+    page = desk.page
+    page.route(re.compile(r"/view$"), lambda route: route.fulfill(json=route.fetch().json() | {"neighbours": []}))
+    begin(desk, size=1)
+    page.keyboard.press("y")
+    expect(page.locator("#toasts")).to_contain_text("No other image of this campaign lies around this one")
 
 
 def test_skip_takes_a_reason_or_is_given_up(desk: Desk) -> None:

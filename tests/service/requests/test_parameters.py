@@ -39,3 +39,17 @@ def test_null_is_no_value_of_a_parameter_that_is_no_text(http: Http, query: str)
             answer = http.get(f"/campaigns/demo/{path}?{query}")
             assert answer.status_code == 400, answer.text
     assert http.get("/campaigns/demo/samples?annotator=null").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("samples?state=done", "'done' is none of labelled, leased, pool, reserve - at `state`"),
+        ("export?format=doc", "'doc' is none of coco, "),
+    ],
+)
+def test_choice_that_is_unknown_is_refused_with_its_name_and_the_choices(http: Http, path: str, sentence: str) -> None:
+    http.post("/campaigns", json={"name": "demo", "root": ".", "tasks": [{"task": "segmentation", "classes": ["a"]}]})
+    answer = http.get(f"/campaigns/demo/{path}")
+    assert answer.status_code == 400
+    assert sentence in answer.json()["detail"]
