@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models.errors import OverloadedError
 from models.inference.image_model import ImageModel, Outputs
 from models.inference.predictor import Predictor
+from models.inference.turns import given_away
 from models.tracing import span
 
 OnBatch = Callable[[Sequence[str], int, float], None]
@@ -74,6 +75,8 @@ class Batcher:
     def run(self, predictor: Predictor, images: NDArray[np.float32]) -> Outputs:
         """Run images (N, C, H, W) of one call on `predictor`, together with other callers' where that is possible.
 
+        Another thread has the caller's turn meanwhile, see `models.inference.turns`.
+
         Raises:
             OverloadedError: Too many images are waiting.
             RuntimeError: The batcher is closed.
@@ -90,10 +93,11 @@ class Batcher:
             else:
                 self._queue.append(job)
                 self._waiting += len(images)
-        if not leads:
-            job.wait()
-        if not job.is_answered:
-            self._lead(job)
+        with given_away():
+            if not leads:
+                job.wait()
+            if not job.is_answered:
+                self._lead(job)
         return job.result()
 
     def _lead(self, first: "_Job") -> None:

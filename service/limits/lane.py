@@ -6,10 +6,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, NamedTuple, TypeVar
 
 from models.errors import OverloadedError
+from models.inference.turns import Turns
 
 T = TypeVar("T")
 
@@ -31,6 +32,8 @@ class LaneSize(NamedTuple):
     """Done side by side."""
     queue: int | None
     """Further calls that may wait; None: all."""
+    turns: int | None = None
+    """How many of the threads work in the interpreter at once, the others being in a model; None: all."""
 
 
 class Lane:
@@ -39,6 +42,7 @@ class Lane:
     def __init__(self, name: str, size: LaneSize) -> None:
         self.pool = ThreadPoolExecutor(size.threads, thread_name_prefix=name)
         self._size = size
+        self._turns = None if size.turns is None else Turns(size.turns)
         self._most = None if size.queue is None else size.threads + size.queue
         self._waiting: deque[asyncio.Future[None]] = deque()
         """Requests that wait for room."""
@@ -92,7 +96,8 @@ class Lane:
     def _timed(self, call: Callable[[], T]) -> T:
         started = time.perf_counter()
         try:
-            return call()
+            with self._turns.taken() if self._turns else nullcontext():
+                return call()
         finally:
             self._seconds += _SMOOTHING * (time.perf_counter() - started - self._seconds)
 

@@ -45,9 +45,9 @@ def lane_sizes() -> dict[str, LaneSize]:
     cores = os.cpu_count() or 2
     return {
         STORE: LaneSize("requests", 4, 256),  # labels, queries, leases: milliseconds each
-        # Of small images. A core is left to the event loop and to labels: on two cores a second thread answered no more
-        # images, and labels waited half as long again for the interpreter.
-        PREDICTIONS: LaneSize("predictions", max(1, cores - 1), 64),
+        # Of small images. A core is left to the event loop and to labels, but for the image that is in the model: with
+        # two threads that both wanted the interpreter, labels waited half as long again on two cores.
+        PREDICTIONS: LaneSize("predictions", max(2, cores), 64, turns=max(1, cores - 1)),
         SCENES: LaneSize("predictions of whole scenes", 1, 8),  # and uncertainty; minutes on all cores
         PICTURES: LaneSize("pictures", max(2, cores), 128),  # a page asks for a screen full of tiles at once
         EXPORTS: LaneSize("exports", 1, 16),  # seconds each

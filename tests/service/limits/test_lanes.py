@@ -9,6 +9,8 @@ import pytest
 from litestar.concurrency import sync_to_thread
 
 from models.errors import OverloadedError, RasterTooLargeError
+from models.inference.turns import given_away
+from service.limits.lane import LaneSize
 from service.limits.lanes import (
     PREDICTIONS,
     SCENES,
@@ -123,7 +125,23 @@ def test_every_lane_but_that_of_begun_answers_is_bounded() -> None:
     assert [name for name, size in lane_sizes().items() if size.queue is None] == ["answers"]
 
 
-@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (8, 7)])
-def test_predictions_leave_a_core_to_labels(monkeypatch: pytest.MonkeyPatch, cores: int, threads: int) -> None:
+@pytest.mark.parametrize(("cores", "turns"), [(1, 1), (2, 1), (8, 7)])
+def test_predictions_leave_a_core_to_labels_but_for_the_image_that_is_in_the_model(
+    monkeypatch: pytest.MonkeyPatch, cores: int, turns: int
+) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: cores)
-    assert lane_sizes()[PREDICTIONS].threads == threads
+    size = lane_sizes()[PREDICTIONS]
+    assert (size.turns, size.threads) == (turns, turns + 1)
+
+
+def test_next_image_is_read_while_one_is_in_the_model() -> None:
+    read = threading.Event()
+
+    def in_model() -> bool:
+        with given_away():
+            return read.wait(PATIENCE_S)
+
+    with Lanes(SIZES | {PREDICTIONS: LaneSize("predictions", 2, 2, turns=1)}) as lanes, in_lane(PREDICTIONS):
+        first = lanes.submit(in_model)
+        lanes.submit(read.set).result(PATIENCE_S)
+        assert first.result(PATIENCE_S)

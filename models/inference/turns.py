@@ -1,0 +1,49 @@
+"""Turns at the interpreter: while the image of one thread is in a model, another thread reads or writes one.
+
+Python runs one thread at a time, and each further thread that wants to run makes all others wait longer for it. A graph
+runs without the interpreter. So a pool that has one thread more than it has turns keeps a core busy with graphs, and
+others wait no longer for the interpreter than beside a single thread.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_local = threading.local()
+
+
+class Turns:
+    """A number of turns, and the threads that wait for one."""
+
+    def __init__(self, count: int) -> None:
+        """Let `count` threads have a turn at once."""
+        self._free = threading.Semaphore(count)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Wait for a turn and have it during the block, but for what runs in `given_away`. Not to be nested."""
+        with self._free:
+            _local.turns = self
+            try:
+                yield
+            finally:
+                _local.turns = None
+
+    @contextmanager
+    def _without(self) -> Iterator[None]:
+        self._free.release()
+        try:
+            yield
+        finally:
+            self._free.acquire()
+
+
+@contextmanager
+def given_away() -> Iterator[None]:
+    """Let another thread have this thread's turn during the block; nothing happens in a thread that has none."""
+    turns: Turns | None = getattr(_local, "turns", None)
+    if turns is None:
+        yield
+        return
+    with turns._without():
+        yield
