@@ -27,7 +27,8 @@ def requires(role: Role, *, in_query: bool = False) -> Guard:
         in_query: Whether `?token=` is accepted as well as `Authorization: Bearer`; SCANEO can send nothing but a URL.
     """
 
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        # Asynchronous, as Litestar hands any other one to a thread, where it would wait for a place in the lane.
         tokens: Tokens = connection.app.state.tokens
         connection.state.needed_role = role
         about_request(campaign=connection.path_params.get("campaign"))

@@ -5,7 +5,8 @@ On the real service with a small convolutional network of both tasks:
 - the peak of predictions a second with 8 clients, and twice that rate over 64, 256 (more than the queue holds) and 600
   connections (more than may be open), in turns of three seconds (a machine that is shared by others changes its speed
   by a third within a minute), both beside labels and probes: answers a second against the peak, what was refused, and
-  how long labels and readiness take. Answers after the end of a turn are not counted;
+  how long labels and readiness take. Answers after the end of a turn are not counted. The connections stay open over
+  the turns; what it costs the others when all of them are opened at one moment is measured before;
 - six scenes of 2,048 px at once: how long readiness and a label take;
 - 200 exports at once: how long a label takes;
 - 600 connections that ask again at once, whatever they are told: what is refused, and how long a label takes;
@@ -111,7 +112,7 @@ class Probe:
         """Probe while the block runs."""
         tasks = [
             asyncio.create_task(self._repeat("label", self._label, 0.05)),
-            asyncio.create_task(self._repeat("ready", lambda: get("/health/ready"), 0.2)),
+            asyncio.create_task(self._repeat("ready", lambda: get("/health/ready"), 0.05)),
             asyncio.create_task(self._repeat("live", lambda: get("/health/live"), 0.2)),
         ]
         try:
@@ -166,14 +167,13 @@ async def closed_loop(port: int, request: bytes, clients: int, seconds: float) -
     return statuses[200] / seconds, statuses
 
 
-async def open_loop(port: int, request: bytes, rate: float, connections: int, seconds: float) -> Counter[str]:
-    """Ask at a rate, however long answers take, over some connections."""
+async def open_loop(callers: Sequence[Caller], request: bytes, rate: float, seconds: float) -> Counter[str]:
+    """Ask at a rate, however long answers take."""
     due: asyncio.Queue[None] = asyncio.Queue()
     counts: Counter[str] = Counter()
     end = time.perf_counter() + seconds
 
-    async def one() -> None:
-        caller = Caller(port)
+    async def one(caller: Caller) -> None:
         while time.perf_counter() < end:
             try:
                 await asyncio.wait_for(due.get(), 0.5)
@@ -185,7 +185,6 @@ async def open_loop(port: int, request: bytes, rate: float, connections: int, se
                 break
             counts[str(status)] += 1
             counts["retry-after"] += b"retry-after" in head
-        caller.close()
 
     async def ask() -> None:
         started, sent = time.perf_counter(), 0
@@ -195,7 +194,7 @@ async def open_loop(port: int, request: bytes, rate: float, connections: int, se
                 sent += 1
             await asyncio.sleep(0.01)
 
-    await asyncio.gather(ask(), *(one() for _ in range(connections)))
+    await asyncio.gather(ask(), *(one(caller) for caller in callers))
     counts["not sent"] = due.qsize()
     return counts
 
@@ -242,15 +241,19 @@ async def overload(port: int, process_id: int, request: bytes, connections: int,
     """Goodput at twice the peak, in turns with the peak; gives the median peak."""
     peaks, goods = [], []
     counts: Counter[str] = Counter()
+    callers = [Caller(port) for _ in range(connections)]
+    await crowd(port, f"{connections} connections opened at one moment", [request] * connections, callers)
     before, probe = Probe(port), Probe(port)
     for _ in range(max(2, round(seconds / TURN_S))):
         async with before.running():
             peak, _ = await closed_loop(port, request, 8, TURN_S)
         async with probe.running():
-            turn = await open_loop(port, request, 2 * peak, connections, TURN_S)
+            turn = await open_loop(callers, request, 2 * peak, TURN_S)
         peaks.append(peak)
         goods.append(turn["200"] / TURN_S)
         counts += turn
+    for caller in callers:
+        caller.close()
     ratios = np.divide(goods, peaks)
     print(f"peak of 8 clients: median {np.median(peaks):.0f}/s ({min(peaks):.0f} to {max(peaks):.0f})")
     print("  ", before.summary())
@@ -262,11 +265,13 @@ async def overload(port: int, process_id: int, request: bytes, connections: int,
     return float(np.median(peaks))
 
 
-async def crowd(port: int, name: str, requests: Sequence[bytes]) -> None:
-    """Send requests at once and say how they and the probes fared."""
+async def crowd(port: int, name: str, requests: Sequence[bytes], callers: Sequence[Caller] = ()) -> None:
+    """Send requests at once, over connections of their own by default, and say how they and the probes fared."""
+    callers = callers or [Caller(port) for _ in requests]
     async with Probe(port).running() as probe:
         started = time.perf_counter()
-        answers = await asyncio.gather(*(Caller(port).call(request) for request in requests))
+        calls = [caller.call(request) for caller, request in zip(callers, requests, strict=True)]
+        answers = await asyncio.gather(*calls)
         took = time.perf_counter() - started
         await asyncio.sleep(0.3)
     print(f"{name}: {dict(Counter(status for status, _ in answers))} in {took:.1f} s |", probe.summary(), flush=True)
