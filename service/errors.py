@@ -96,7 +96,9 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
 
 
 def status_of(error: Exception) -> int:
-    """HTTP status of a domain error; 500 for an error without an entry in `STATUS`."""
+    """HTTP status that an error is answered with; 500 for one that is neither HTTP's nor has an entry in `STATUS`."""
+    if isinstance(error, HTTPException):
+        return error.status_code
     for kind in type(error).__mro__:
         if kind in STATUS:
             return STATUS[kind]
@@ -111,14 +113,15 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     facts: dict[str, Any] = {}
     if isinstance(error, MethodNotAllowedException) and _only_a_model(request):
         error = NotFoundException()
+    status = status_of(error)
     if isinstance(error, HTTPException):
-        status, detail = error.status_code, _detail(request, error)
+        detail = _detail(request, error)
         headers.update(error.headers or {})
         fields = _fields(request, error)
         if fields:
             facts["errors"] = fields
     else:
-        status, detail = status_of(error), str(error)
+        detail = str(error)
         facts = {key: value for key, value in vars(error).items() if isinstance(value, str | int | float | list | dict)}
     if isinstance(error, OSError) and status in DISK_SENTENCES:
         logger.warning("%s %s: %s", request.method, request.scope["path"], error)

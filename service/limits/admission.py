@@ -43,24 +43,44 @@ class AdmissionMiddleware(ASGIMiddleware):
             if name in DROPPED:
                 await _until_client_goes(scope, receive, send, next_app)
             else:
-                await next_app(scope, receive, _then_answers(send))
+                exchange = _Exchange(receive, send)
+                await next_app(scope, cast("Receive", exchange.receive), exchange.send)
 
 
-def _then_answers(send: Send) -> Send:
-    """`send` that lets what comes after the beginning of an answer run where nothing is refused any more."""
+class _Exchange:
+    """The two ends of a request.
 
-    async def wrapped(message: Message) -> None:
+    A body that breaks off is the client's doing, not a fault of the service. What comes after the beginning of an
+    answer runs where nothing is refused any more.
+    """
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive, self._send = receive, send
+        self._begun = False
+        """The answer has begun, and nobody waits for the rest of the body."""
+
+    async def receive(self) -> HTTPReceiveMessage:
+        """The next part of the body.
+
+        Raises:
+            ClientException: The client went before the whole body had come.
+        """
+        message = cast("HTTPReceiveMessage", await self._receive())
+        if message["type"] == "http.disconnect" and not self._begun:
+            raise ClientException("the connection ended before the whole body had come")
+        return message
+
+    async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            self._begun = True
             begin_answer()
-        await send(message)
-
-    return wrapped
+        await self._send(message)
 
 
 async def _until_client_goes(scope: Scope, receive: Receive, send: Send, app: ASGIApp) -> None:
     """Answer a request; when its client goes first, what waits is dropped and what runs ends at its next look."""
     gone = threading.Event()
-    connection = _Connection(scope, receive, _then_answers(send))
+    connection = _Connection(scope, receive, send)
     with unwanted_once(gone):
         answer = asyncio.create_task(_run(app, scope, connection))
         watch = asyncio.create_task(connection.wait_until_gone())
@@ -82,14 +102,14 @@ async def _run(app: ASGIApp, scope: Scope, connection: "_Connection") -> None:
     await app(scope, cast("Receive", connection.receive), connection.send)
 
 
-class _Connection:
-    """The two ends of a request, and whether its client is still there.
+class _Connection(_Exchange):
+    """Knows whether its client is still there.
 
     Only one may wait for what comes: the handler up to the end of the body, after that `wait_until_gone`.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._receive, self._send = receive, send
+        super().__init__(receive, send)
         names = {name for name, _ in scope["headers"]}
         self._whole = asyncio.Event()
         """The body was received."""
@@ -108,9 +128,7 @@ class _Connection:
                 return HTTPRequestEvent(type="http.request", body=b"", more_body=False)
             await self._gone.wait()
             return HTTPDisconnectEvent(type="http.disconnect")
-        message = cast("HTTPReceiveMessage", await self._receive())
-        if message["type"] == "http.disconnect":
-            raise ClientException("the connection ended before the whole body had come")
+        message = await super().receive()
         if not message.get("more_body"):
             self._whole.set()
         return message
@@ -118,7 +136,7 @@ class _Connection:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.body" and not message.get("more_body"):
             self.answered = True
-        await self._send(message)
+        await super().send(message)
 
     async def wait_until_gone(self) -> None:
         await self._whole.wait()

@@ -17,6 +17,7 @@ from prometheus_client import (
 )
 
 from al_loop import __version__
+from service.errors import status_of
 
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 REFUSALS = {
@@ -28,6 +29,8 @@ REFUSALS = {
     507: "disk_full",
 }
 """Reasons by the status that says them."""
+GONE = 499
+"""Nobody was there any more to be answered."""
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a third of all series, which nobody asks for
 
@@ -89,7 +92,7 @@ class MetricsMiddleware(ASGIMiddleware):
         """Pass the request on and note how it was answered."""
         metrics: Metrics = scope["litestar_app"].state.metrics
         started = perf_counter()
-        status = 499  # nobody was there any more to be answered
+        status = GONE
 
         async def record_status(message: Message) -> None:
             nonlocal status
@@ -99,6 +102,9 @@ class MetricsMiddleware(ASGIMiddleware):
 
         try:
             await next_app(scope, receive, record_status)
+        except Exception as error:  # refused before the routes, which is answered further out; or an answer broke off
+            status = status_of(error) if status == GONE else 500
+            raise
         except BaseException:
             status = 500
             raise

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,6 +12,7 @@ import uvicorn
 from litestar import Litestar, Request, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.params import FromQuery
+from litestar.response import Stream
 
 from models.errors import NotWantedError
 from models.inference.wanted import check_wanted
@@ -75,12 +76,25 @@ def app(work: Work) -> Litestar:
     def label(name: FromQuery[str]) -> str:
         return work.do(name)
 
+    @post("/notes")
+    async def note(request: Request) -> str:
+        return (await request.body()).decode()
+
+    @get("/streams", opt={LANE: PREDICTIONS})
+    async def stream() -> Stream:
+        async def lines() -> AsyncIterator[str]:
+            for _ in range(10_000):
+                yield "line\n"
+                await asyncio.sleep(0.01)
+
+        return Stream(lines)
+
     async def start(app: Litestar) -> None:
         app.state.lanes, app.state.metrics = Lanes(SIZES), Metrics()
         asyncio.get_running_loop().set_default_executor(app.state.lanes)
 
     return Litestar(
-        [predict, waits, live, label], openapi_config=None, on_startup=[start],
+        [predict, waits, live, label, note, stream], openapi_config=None, on_startup=[start],
         exception_handlers={Exception: answer_error}, middleware=[MetricsMiddleware(), AdmissionMiddleware()],
     )  # fmt: skip
 
@@ -117,6 +131,13 @@ def inside(app: Litestar) -> int:
     return number
 
 
+def counted(app: Litestar, method: str, route: str, status: int) -> float | None:
+    """Requests that were answered so, as the metrics say."""
+    metrics: Metrics = app.state.metrics
+    labels = {"method": method, "route": route, "status": str(status)}
+    return metrics.registry.get_sample_value("http_requests_total", labels)
+
+
 def test_full_lane_answers_503_with_retry_after_before_the_body_has_come(
     connect: Callable[[], socket.socket], work: Work, app: Litestar
 ) -> None:
@@ -140,6 +161,9 @@ def test_full_lane_answers_503_with_retry_after_before_the_body_has_come(
     assert first.recv(4096).startswith(b"HTTP/1.1 201 ")
     assert second.recv(4096).startswith(b"HTTP/1.1 201 ")
     assert work.ended == ["first", "second"]
+    assert counted(app, "POST", "/predictions", 503) == 1
+    refusals = app.state.metrics.registry.get_sample_value("al_loop_rejections_total", {"reason": "overloaded"})
+    assert refusals == 1
 
 
 def test_request_waits_for_room_and_is_answered_then(connect: Callable[[], socket.socket], work: Work) -> None:
@@ -175,10 +199,7 @@ def test_request_of_a_client_that_went_is_never_begun(
     assert first.recv(4096).startswith(b"HTTP/1.1 201 ")
     assert third.recv(4096).startswith(b"HTTP/1.1 201 ")
     assert work.begun == ["first", "third"]
-    metrics: Metrics = app.state.metrics
-    assert metrics.registry.get_sample_value(
-        "http_requests_total", {"method": method, "route": "/predictions", "status": "499"}
-    ) == 1  # fmt: skip
+    assert counted(app, method, "/predictions", 499) == 1
 
 
 def test_work_whose_client_went_ends_at_its_next_look(connect: Callable[[], socket.socket], work: Work) -> None:
@@ -201,17 +222,24 @@ def test_change_of_the_store_is_carried_out_although_its_client_went(
     wait_for(lambda: work.ended == ["label"])
 
 
+@pytest.mark.parametrize("route", ["/predictions", "/notes"])
 def test_connection_that_ends_within_a_body_is_no_error_of_the_service(
+    connect: Callable[[], socket.socket], app: Litestar, caplog: pytest.LogCaptureFixture, route: str
+) -> None:
+    first = connect()
+    first.sendall(LONG_BODY.replace(b"/predictions", route.encode()))
+    time.sleep(0.1)
+    first.close()
+    wait_for(lambda: counted(app, "POST", route, 400))
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_stream_whose_client_never_sent_the_body_it_promised_ends_without_an_error(
     connect: Callable[[], socket.socket], app: Litestar, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = connect()
-    first.sendall(LONG_BODY)
-    time.sleep(0.1)
+    first.sendall(b"GET /streams HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx")
+    assert first.recv(4096).startswith(b"HTTP/1.1 200 ")
     first.close()
-    metrics: Metrics = app.state.metrics
-    wait_for(
-        lambda: metrics.registry.get_sample_value(
-            "http_requests_total", {"method": "POST", "route": "/predictions", "status": "400"}
-        )
-    )
+    wait_for(lambda: counted(app, "GET", "/streams", 200))
     assert not [record for record in caplog.records if record.levelname == "ERROR"]

@@ -17,6 +17,15 @@ def test_requests_are_counted_by_template(http: Http) -> None:
     assert sum(name == "al_loop_build_info" for name, _ in samples) == 1
 
 
+def test_what_is_refused_before_the_routes_is_counted_by_the_status_of_its_answer(http: Http) -> None:
+    assert http.get("/campaigns", headers={"Host": "evil.example"}).status_code == 403
+    assert http.post("/campaigns", content=b"{}", headers={"Content-Type": "text/plain"}).status_code == 415
+    samples = read(http.get("/metrics").text)
+    for method, status in (("GET", "403"), ("POST", "415")):
+        assert value(samples, "http_requests_total", method=method, route="/campaigns", status=status) == 1
+    assert not any(("status", "500") in labels for _, labels in samples)
+
+
 def test_refusals_and_runs_of_models_are_counted() -> None:
     metrics = Metrics()
     for status in (200, 404, 413, 503, 503, 431):
