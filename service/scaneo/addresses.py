@@ -1,14 +1,14 @@
 """Which addresses a campaign may be linked to: the service sends requests there, so not wherever somebody likes."""
 
 import socket
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import httpx
 
 from al_loop.errors import InvalidValueError
 
-METADATA = {ip_address("fd00:ec2::254"), ip_address("100.100.100.200")}
-"""Metadata services of clouds beside the link-local 169.254.169.254."""
+METADATA = {ip_address(text) for text in ("fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16")}
+"""Metadata services of clouds beside the link-local 169.254.169.254: AWS, Alibaba, Oracle, Azure."""
 
 
 class ForbiddenHostError(Exception):
@@ -18,8 +18,10 @@ class ForbiddenHostError(Exception):
         super().__init__(f"{host} is a link-local address; set AL_LOOP_SCANEO_LINK_LOCAL=true if SCANEO is there")
 
 
-_HOLD_IPV4 = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
-"""NAT64, and the old way to write IPv4 addresses as IPv6 ones."""
+_HOLD_IPV4 = tuple(IPv6Network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96"))
+"""NAT64 of the world and of a network's own (RFC 6052, 8215), translated ones (RFC 2765), and the old way to write IPv4
+addresses as IPv6 ones."""
+_GLOBAL_UNICAST, _PROTOCOL_ASSIGNMENTS = IPv6Network("2000::/3"), IPv4Network("192.0.0.0/24")
 
 
 def check_address(field: str, url: str) -> httpx.URL:
@@ -33,7 +35,7 @@ def check_address(field: str, url: str) -> httpx.URL:
         parsed.host.encode("idna")  # as sockets do: no part of a name is empty or too long
     except (httpx.InvalidURL, ValueError) as error:
         raise InvalidValueError(field, f"no address of a service: {error}") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo or (parsed.port or 0) > 65535:
+    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo or not _is_port(parsed.port):
         raise InvalidValueError(field, "no address such as http://localhost:8000")
     return parsed
 
@@ -72,6 +74,16 @@ def checked_hosts(host: str, port: int, *, link_local: bool) -> list[str]:
     return [text for text, _ in found]
 
 
+def is_public(place: IPv4Address | IPv6Address) -> bool:
+    """Whether an address is one of the Internet: no inner, local, reserved or translated one, and no cloud's metadata.
+
+    Stricter than `is_global` of Python 3.11, which takes whatever has no entry in IANA's registries for global.
+    """
+    if place in METADATA or place in _PROTOCOL_ASSIGNMENTS or place.is_multicast or not place.is_global:
+        return False
+    return isinstance(place, IPv4Address) or place in _GLOBAL_UNICAST
+
+
 def look_up(host: str, port: int) -> list[tuple[str, IPv4Address | IPv6Address]]:
     """The addresses of a host, in the order in which to try them, each with the one that it stands for.
 
@@ -84,6 +96,10 @@ def look_up(host: str, port: int) -> list[tuple[str, IPv4Address | IPv6Address]]
         raise OSError(f"{host!r} is no host name") from error
     hosts = dict.fromkeys(str(place[0]) for *_, place in found)
     return [(text, _behind(ip_address(text.partition("%")[0]))) for text in hosts]
+
+
+def _is_port(port: int | None) -> bool:
+    return port is None or 0 < port < 2**16
 
 
 def _behind(place: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 import httpx
 
 from al_loop.errors import InvalidValueError
-from service.scaneo.addresses import check_address, look_up
+from service.scaneo.addresses import check_address, is_public, look_up
 from service.settings import Settings
 
 
@@ -51,7 +51,7 @@ class WebhookTargets:
         for _, meant in found:
             if port == self._port and _is_here(meant):
                 raise ForbiddenTargetError("this is the address of the service itself")
-            if meant.is_multicast or not (meant.is_global or any(meant in network for network in self._networks)):
+            if meant.is_multicast or not (is_public(meant) or any(meant in network for network in self._networks)):
                 raise ForbiddenTargetError(
                     f"{host} is not a public address; name its network in AL_LOOP_WEBHOOK_NETWORKS to allow it"
                 )

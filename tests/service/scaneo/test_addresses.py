@@ -12,6 +12,7 @@ from tests.e2e.campaigns import Http
     [
         "http://[::1", "http://" + "a" * 300, "http://a\r\nb", "http://xn--", "http://", "ftp://a", "http://a:99999",
         "http://user:secret@a", "http://a..b",
+        "http://host:0", "http://host:-1",
     ],
 )  # fmt: skip
 def test_malformed_address_is_refused(url: str) -> None:
@@ -24,7 +25,8 @@ def test_malformed_address_is_refused(url: str) -> None:
     [
         "http://169.254.169.254/latest", "http://[fe80::1]:8000", "http://[::ffff:169.254.169.254]", "http://224.0.0.1",
         "http://[64:ff9b::169.254.169.254]", "http://[2002:a9fe:a9fe::1]", "http://[::169.254.169.254]",
-        "http://2852039166", "http://0xa9fea9fe",
+        "http://2852039166", "http://0xa9fea9fe", "http://[64:ff9b:1::a9fe:a9fe]", "http://[::ffff:0:169.254.169.254]",
+        "http://192.0.0.192", "http://168.63.129.16",
     ],
 )  # fmt: skip
 def test_metadata_service_is_refused(url: str) -> None:
