@@ -82,6 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for finder in sys.meta_path:
         if isinstance(finder, AssertionRewritingHook):
             config.add_cleanup(vars(finder).clear)
+    config.add_cleanup(gc.unfreeze)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -99,13 +100,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over the modules of all tests, which took it longer than many a test."""
+    """Let the garbage collector pass over the modules of all tests, which took it longer than many a test.
+
+    It sees them again when the interpreter ends, after pytest has run it five times.
+    """
     gc.freeze()
-
-
-def pytest_sessionfinish() -> None:
-    """Let it see them again: the interpreter ends."""
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

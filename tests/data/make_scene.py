@@ -1,5 +1,6 @@
 """Seeded rasters and models of a few kilobytes for tests: good ones in a real CRS, and hostile ones."""
 
+import hashlib
 import os
 import struct
 from collections.abc import Callable
@@ -27,6 +28,10 @@ HostileKind = Literal[
     "complex",
     "fifo",
 ]
+
+KEPT_BYTES = 256 * 1024
+_WRITTEN: dict[Any, bytes] = {}
+"""Plain GeoTIFFs by what is in them: tests ask for the same few thousands of times, and GDAL writes one in 1 ms."""
 
 _VRT = """<VRTDataset rasterXSize="32" rasterYSize="32"><VRTRasterBand dataType="Byte" band="1"><SimpleSource>
 <SourceFilename relativeToVRT="{relative}">{source}</SourceFilename><SourceBand>1</SourceBand>
@@ -83,6 +88,21 @@ def make_scene(
         opaque = np.iinfo(dtype).max if np.issubdtype(np.dtype(dtype), np.integer) else 1
         data = np.concatenate([data, (valid[None] > 0).astype(dtype) * np.array(opaque, dtype)])
     path.parent.mkdir(parents=True, exist_ok=True)
+    if creation or data.nbytes > KEPT_BYTES or os.path.lexists(path):  # GDAL takes away what lies there, or beside it
+        _write(path, data, valid, profile, nodata_as)
+        return path
+    key = (*profile.items(), nodata_as, data.shape, hashlib.sha256(data.tobytes()).digest())
+    if key not in _WRITTEN:
+        _write(path, data, valid, profile, nodata_as)
+        _WRITTEN[key] = path.read_bytes()
+    else:
+        path.write_bytes(_WRITTEN[key])
+    return path
+
+
+def _write(
+    path: Path, data: NDArray[Any], valid: NDArray[np.uint8], profile: dict[str, Any], nodata_as: NodataAs | None
+) -> None:
     allow_missing_georeference()
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", count=len(data), **profile) as dataset:
         if nodata_as == "alpha" and profile["driver"] == "GTiff":  # must come before the pixels
@@ -91,7 +111,6 @@ def make_scene(
         dataset.write(data)
         if nodata_as == "mask":
             dataset.write_mask(valid)
-    return path
 
 
 def make_hostile(kind: HostileKind, path: Path) -> Path:

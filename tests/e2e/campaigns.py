@@ -1,5 +1,6 @@
 """Small campaigns for tests of the service: scenes whose class can be seen, and an annotator who knows the truth."""
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ import rasterio
 import uvicorn
 from litestar import Litestar
 from litestar.testing import TestClient
+from numpy.typing import NDArray
 
 from al_loop.campaigns.layout import DataLayout
 from al_loop.loop import utc_now
@@ -43,14 +45,19 @@ def write_pool(root: Path, count: int, *, size: int = 64) -> list[str]:
     """
     names = []
     for number in range(count):
-        rng = np.random.default_rng(number)
-        level = 2500.0 if number % 2 else 900.0
-        data = np.full((3, size, size), level) + rng.normal(0, 120, (3, size, size))
-        data[1, :, size // 2 :] += 1500
         name = f"scene_{number:03d}.tif"
-        make_scene(root / name, width=size, height=size, content=data, origin=(500_000.0 + 2000 * number, 4_600_000.0))
+        origin = (500_000.0 + 2000 * number, 4_600_000.0)
+        make_scene(root / name, width=size, height=size, content=_pixels(number, size), origin=origin)
         names.append(name)
     return names
+
+
+@functools.lru_cache(maxsize=200)
+def _pixels(number: int, size: int) -> NDArray[np.float64]:
+    rng = np.random.default_rng(number)
+    data = np.full((3, size, size), 2500.0 if number % 2 else 900.0) + rng.normal(0, 120, (3, size, size))
+    data[1, :, size // 2 :] += 1500
+    return data
 
 
 def truth(path: str) -> str:

@@ -67,6 +67,22 @@ def test_pages_and_their_calls_work_below_the_path(public: str, page: Page) -> N
         page.get_by_role("link", name="demo").click()
         expect(page).to_have_url(re.compile(f"{public}annotate/demo.annotator=anna"))
     assert leases.value.ok
+    assert failed == []
+    schema = httpx.get(f"{public}schema", follow_redirects=True)
+    assert str(schema.url) == f"{public}docs"
+    for link in re.findall('(?:src|href)="([^"]*)"', schema.text):
+        assert urljoin(str(schema.url), link).startswith(public)
+        assert httpx.get(urljoin(str(schema.url), link)).status_code == 200
+    (server,) = httpx.get(f"{public}schema/openapi.json").json()["servers"]
+    assert urljoin(f"{public}schema/openapi.json", server["url"]) == public
+
+
+@pytest.mark.parametrize("public", ["taken off, nothing said"], indirect=True)
+def test_documentation_of_the_api_tries_requests_out_below_the_path(public: str, page: Page) -> None:
+    """In one of the ways: it has the same links in all of them."""
+    failed: list[str] = []
+    page.on("response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None)
+    page.on("pageerror", lambda error: failed.append(str(error)))
     page.goto(f"{public}schema")
     expect(page).to_have_url(f"{public}docs")
     page.locator("#operations-tag-campaigns").click()

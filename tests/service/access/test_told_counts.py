@@ -29,6 +29,7 @@ class Desk:
 
     def __init__(self, http: Http, secrets: dict[str, str]) -> None:
         self.http, self.secrets = http, secrets
+        self._last: dict[str, dict[str, float]] = {}
         self.store = http.app.state.loop.store
         self.number = self.store.campaigns.get("demo").campaign_id
         samples = self.send("Max", "GET", f"{CAMPAIGN}/samples").json()["samples"]
@@ -71,12 +72,13 @@ class Desk:
 
     def moved(self, who: str, sample_id: int, source: QuerySource) -> tuple[dict[str, float], dict[str, float]]:
         """What a query and then an answer change in what one person is told."""
-        before = self.counters(who)
+        before = self._last[who] if who in self._last else self.counters(who)
         annotator = "Anna" if who == "shared" else who
         open_query(self.store, self.number, annotator, [Pick(sample_id, None, "", source)], now=utc_now())
         leased = self.counters(who)
         self.label(who, sample_id, annotator)
         after = self.counters(who)
+        self._last = {who: after}  # nothing happens until the next sample; what happened changed what others are told
         assert before.keys() == leased.keys() == after.keys()
         steps = ((before, leased), (leased, after))
         first, second = (
