@@ -16,7 +16,7 @@ LOCK := --universal --generate-hashes --python-version 3.11 --no-header --no-ann
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help vendor venv demo test test-all test-fast test-only collect lint format types docs bench fuzz cli-docs async-client wheel lock clean
+.PHONY: help vendor venv demo test test-all test-fast test-only lint format types docs bench fuzz cli-docs async-client wheel lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,8 +35,8 @@ demo: venv ## Run the whole loop with a simulated annotator (DATA=dir: on a labe
 	$(BIN)/python -m service.demo $(if $(DATA),--data $(DATA)) --out $(OUT)
 
 test: venv ## Lint, type check, documentation and tests, but for those that take minutes (TESTS=all: these, too).
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint types docs collect
-	@$(MAKE) --no-print-directory test-only
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory --jobs 3 types docs test-only
 
 test-all: ## All that CI runs.
 	@$(MAKE) --no-print-directory test TESTS=all
@@ -46,11 +46,6 @@ test-fast: lint ## Lint, and the tests that start no service, browser or trainin
 
 test-only: venv ## The tests alone (TESTS=all: all of them).
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(if $(filter all,$(TESTS)),,-m "not thorough" --hypothesis-profile=part)
-
-collect: $(VENV)/collected.txt
-
-$(VENV)/collected.txt: $(VENV)/installed # Each worker of a first run would compile the tests anew, all at the same time.
-	@$(BIN)/python -m pytest -q --collect-only > $@ 2>&1 || { cat $@; rm $@; exit 1; }
 
 lint: venv ## ruff (lint and format) and typos.
 	$(BIN)/ruff check .

@@ -29,6 +29,7 @@ from tests.data.made_once import made_once
 from tests.data.order import longest_first
 from tests.data.ports import free_port
 from tests.data.reused_routes import reusing_routes
+from tests.data.rewritten_once import rewrite_once
 from tests.data.tiers import LONGEST, mark
 from tests.waiting import PATIENCE_S
 
@@ -86,11 +87,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_setupnodes(specs: Sequence[XSpec]) -> None:
+def pytest_xdist_setupnodes(config: pytest.Config, specs: Sequence[XSpec]) -> None:
     """Workers are forks of a process that has imported what tests import; see `tests/data/forked_worker.py`."""
     os.environ[SERVER] = begin()
     for spec in specs:
         spec.python = shlex.join([sys.executable, str(ROOT / "tests/data/forked_worker.py")])
+    rewrite_once(config)  # while the other process imports
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

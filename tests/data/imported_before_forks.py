@@ -15,10 +15,12 @@ import torch.onnx._internal.exporter._core  # noqa: F401
 
 import al_loop.client
 import al_loop.loop
-import al_loop.runtime.cluster.driver  # noqa: F401
+import al_loop.runtime.cluster.driver
+import al_loop.simulation.run  # noqa: F401
 import models.pretrain
 import models.score_pool
 import models.train
+import models.train_super_resolution
 import models.training.export
 import models.training.networks.deep  # noqa: F401
 import service.app  # noqa: F401

@@ -13,7 +13,6 @@ from models.rasters.files import allow_missing_georeference
 from models.super_resolution.card import SuperResolutionConfig
 from models.super_resolution.pairs.finding import plan_pairs
 from models.super_resolution.pairs.pair_files import PairOptions, make_pairs
-from models.train_super_resolution import train_super_resolution
 from tests.data.made_once import made_once
 
 
@@ -64,6 +63,7 @@ def pair_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def super_model(pair_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a tiny model of three bands, 2x, trained for three steps."""
+    from models.train_super_resolution import train_super_resolution  # as in `trained_run`
 
     def make(out: Path) -> None:
         config = SuperResolutionConfig(channels=4, blocks=1, steps=3, batch_size=2, patch_px=16)
