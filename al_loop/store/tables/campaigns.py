@@ -24,7 +24,7 @@ from al_loop.errors import DuplicateCampaignError, InvalidValueError, NotFoundEr
 from al_loop.store.database import Database
 from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.rows import Row, execute, read_stored, select
-from al_loop.store.sample_rows import ANSWERED, BY_THEM, GIVEN_UP, LABELLED, LEASED, STATE, STATE_TO_ANNOTATORS
+from al_loop.store.sample_rows import ANSWERED, BY_THEM, GIVEN_UP, LABELLED, LEASED, STATE_TO_ANNOTATORS
 from models.card import TaskSpec
 from models.scoring.spec import FEATURES, FROZEN
 
@@ -266,13 +266,19 @@ class CampaignTable:
 
     def _counts(self, campaign_id: int, now: datetime) -> SampleCounts:
         rows = self._database.read(
-            f"""SELECT CASE WHEN golden THEN 'golden' ELSE {STATE} END AS state, count(*) AS samples,
-                count(*) FILTER (sample_id IN ({LABELLED})) AS labelled,
-                count(*) FILTER (sample_id IN ({ANSWERED}) AND sample_id NOT IN ({LABELLED})) AS partly,
-                count(*) FILTER (sample_id IN ({LEASED}) AND sample_id NOT IN ({LABELLED})) AS leased,
-                count(*) FILTER (sample_id IN ({GIVEN_UP}) AND sample_id NOT IN ({LABELLED})) AS skipped,
-                count(*) FILTER (file_problem IS NOT NULL) AS unusable
-            FROM samples WHERE campaign_id = $campaign_id GROUP BY state""",
+            f"""WITH known AS (
+                SELECT reserve, golden, file_problem IS NOT NULL AS broken, sample_id IN ({LABELLED}) AS is_labelled,
+                    sample_id IN ({ANSWERED}) AS is_answered, sample_id IN ({LEASED}) AS is_leased,
+                    sample_id IN ({GIVEN_UP}) AS is_given_up
+                FROM samples WHERE campaign_id = $campaign_id)
+            SELECT CASE WHEN golden THEN 'golden' WHEN reserve THEN 'reserve' WHEN is_labelled THEN 'labelled'
+                    WHEN is_leased THEN 'leased' ELSE 'pool' END AS state,
+                count(*) AS samples, count(*) FILTER (is_labelled) AS labelled,
+                count(*) FILTER (is_answered AND NOT is_labelled) AS partly,
+                count(*) FILTER (is_leased AND NOT is_labelled) AS leased,
+                count(*) FILTER (is_given_up AND NOT is_labelled) AS skipped,
+                count(*) FILTER (broken) AS unusable
+            FROM known GROUP BY state""",
             campaign_id=campaign_id,
             now=now,
         )

@@ -26,19 +26,9 @@ def geodeep() -> "GeoDeep":
     """The library; without a network the test skips."""
     if not (HOME / "installed").exists():
         shutil.rmtree(HOME, ignore_errors=True)
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-deps",
-            "--target",
-        ]
         try:
-            asked = [*pip, str(HOME), f"geodeep=={RELEASE}"]
-            subprocess.run(asked, check=True, capture_output=True, timeout=INSTALL_S)
+            install = [sys.executable, "-m", "uv", "pip", "install", "--no-deps", "--target", str(HOME)]
+            subprocess.run([*install, f"geodeep=={RELEASE}"], check=True, capture_output=True, timeout=INSTALL_S)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
             pytest.skip(f"GeoDeep {RELEASE} could not be installed: {getattr(error, 'stderr', None) or error}")
         (HOME / "installed").touch()
