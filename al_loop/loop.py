@@ -3,11 +3,12 @@
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from al_loop.campaigns.bands import decide_again
 from al_loop.campaigns.deletion import describe_deletion, remove_files
@@ -29,6 +30,7 @@ from al_loop.querying.sampler import Sampler
 from al_loop.runtime.cluster.executor import RayExecutor
 from al_loop.runtime.disk import DataDisk
 from al_loop.runtime.executor import Executor
+from al_loop.runtime.jobs import JobRunner
 from al_loop.runtime.processes import run_supervised
 from al_loop.runtime.slots import TrainingSlots
 from al_loop.runtime.tick_errors import TickErrors
@@ -173,6 +175,10 @@ class Loop:
         self.reproductions = ReproductionRunner(self.store, self.layout, slots, clock, executor=executor)
         self.scene_predictions = ScenePredictionRunner(self.store, self.layout, self.server, clock, threads=threads)
         self.comparisons = ComparisonRunner(self.store, self.layout, slots, clock, executor=executor)
+        self._runners: Sequence[JobRunner[Campaign, Any, Any]] = (
+            self.pretrainings, self.rounds, self.reproductions, self.scene_predictions, self.comparisons,
+        )  # fmt: skip
+        """In the order in which their jobs are taken up again."""
         self.scores = CurrentScores(self.store, self._embeddings)
         points = UncertainPoints(self.store, self.server, SpreadPoints(self.store))
         self.sampler = Sampler(self.store, self.scores, points=points)
@@ -226,11 +232,8 @@ class Loop:
         self.server.start(clock())  # before rounds go on, which are compared with what serves
         for campaign in self.store.campaigns.list():
             renew_frozen_encoder(self.store, self.layout, campaign)
-            self.pretrainings.recover(campaign)
-            self.rounds.recover(campaign)
-            self.reproductions.recover(campaign)
-            self.scene_predictions.recover(campaign)
-            self.comparisons.recover(campaign)
+            for runner in self._runners:
+                runner.recover(campaign)
 
     def start(self) -> None:
         """Begin to start rounds by policy, to score new samples, to rank ahead and to watch links."""
@@ -283,13 +286,7 @@ class Loop:
 
     def deletion(self, campaign: Campaign) -> Deletion:
         """What `delete` would remove."""
-        running = [f"round {entry.number}" for entry in self.store.rounds.unfinished(campaign.campaign_id)]
-        repeated = self.store.reproductions.unfinished(campaign.campaign_id)
-        running += [f"reproduction {entry.number}" for entry in repeated]
-        running += [f"comparison {entry.number}" for entry in self.store.comparisons.unfinished(campaign.campaign_id)]
-        running += [f"pretraining {entry.number}" for entry in self.store.pretrainings.unfinished(campaign.campaign_id)]
-        scenes = self.store.scene_predictions.unfinished(campaign.campaign_id)
-        running += [f"scene prediction {entry.number}" for entry in scenes]
+        running = [job for runner in self._runners for job in runner.unfinished(campaign).values()]
         return describe_deletion(self.store, self.layout, campaign, running)
 
     def delete(self, campaign: Campaign) -> Deletion:
@@ -360,11 +357,9 @@ class Loop:
         self.links.close()
         self.scheduler.close()
         self.sampler.close()
-        self.rounds.close()  # before the pretrainer, whose place a waiting round would take otherwise
-        self.pretrainings.close()
-        self.reproductions.close()
-        self.scene_predictions.close()
-        self.comparisons.close()
+        self.rounds.close()  # before pretrainings, whose places waiting rounds would take otherwise
+        for runner in self._runners:
+            runner.close()
         self.predictions.close()
         self.shadow.close()
         self.pictures.close()
@@ -379,17 +374,10 @@ class Loop:
             )
 
     def _cancel_jobs(self, campaign: Campaign) -> None:
-        unfinished = (
-            (self.rounds, self.store.rounds.unfinished(campaign.campaign_id)),
-            (self.pretrainings, self.store.pretrainings.unfinished(campaign.campaign_id)),
-            (self.reproductions, self.store.reproductions.unfinished(campaign.campaign_id)),
-            (self.scene_predictions, self.store.scene_predictions.unfinished(campaign.campaign_id)),
-            (self.comparisons, self.store.comparisons.unfinished(campaign.campaign_id)),
-        )
-        for runner, jobs in unfinished:
-            for entry in jobs:
+        for runner in self._runners:
+            for number in runner.unfinished(campaign):
                 with suppress(ConflictError):  # it ended meanwhile
-                    runner.cancel(campaign, entry.number)
+                    runner.cancel(campaign, number)
 
     def _is_worse_than_random(self, campaign: Campaign) -> bool:
         return should_fall_back(self.savings.savings(campaign))

@@ -228,6 +228,11 @@ class JobRunner(Generic[Owner, Record, State]):
                 self._end(job, self._kind.states("cancelled"), "cancelled while it was queued")
         return self._records.get(owner.campaign_id, number)
 
+    def unfinished(self, owner: Owner) -> dict[int, str]:
+        """Jobs of an owner that wait or run, by number: each in words, such as "round 3"."""
+        numbers = [record.number for record in self._records.unfinished(owner.campaign_id)]
+        return {number: f"{self._kind.noun} {number}" for number in numbers}
+
     def progress(self, campaign_id: int, number: int) -> ProgressLine | None:
         """The newest line of progress of a job that runs in this process."""
         job = self._jobs.get((campaign_id, number))

@@ -157,6 +157,10 @@ class RoundRunner(JobRunner[Campaign, Round, RoundState]):
         background = self._label_store.rounds.get(owner.campaign_id, number).background
         return self._deep.cancel(owner, number) if background else super().cancel(owner, number)
 
+    def unfinished(self, owner: Campaign) -> dict[int, str]:
+        """As `JobRunner.unfinished`, with rounds in the background."""
+        return super().unfinished(owner) | self._deep.unfinished(owner)
+
     def progress(self, campaign_id: int, number: int) -> ProgressLine | None:
         """The newest line of progress of a round that runs in this process, with the time left to the round's end."""
         line = super().progress(campaign_id, number) or self._deep.progress(campaign_id, number)

@@ -39,8 +39,10 @@ def test_deep_round_that_runs_is_cancelled_by_its_number(service: Service) -> No
     deep = service.rounds.start(service.campaign, "worth it", background=True)
     number = service.campaign.campaign_id
     wait_for(lambda: service.store.rounds.get(number, deep.number).state is RoundState.SNAPSHOT)
+    assert service.rounds.unfinished(service.campaign) == {deep.number: f"round {deep.number}"}
     service.rounds.cancel(service.campaign, deep.number)
     wait_for(lambda: service.store.rounds.get(number, deep.number).state is RoundState.CANCELLED)
+    assert not service.rounds.unfinished(service.campaign)
     service.replay.background_goes_on.set()
 
 
