@@ -39,7 +39,7 @@ from service.commands import (
     upkeep,
     webhooks,
 )
-from service.commands.output import MEANINGS, ExitCode, in_plain_words
+from service.commands.output import MEANINGS, ExitCode, in_plain_words, write
 from service.settings import SettingsError
 
 SERVICE, CAMPAIGNS, TRAINING, QUALITY, SCANEO = "Service", "Campaigns", "Training", "Quality", "SCANEO"
@@ -354,5 +354,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _refuse(sentence: str, code: ExitCode) -> int:
-    sys.stderr.write(f"al-loop: {sentence}\n")
+    write(f"al-loop: {sentence}", stderr=True)
     return int(code)

@@ -15,6 +15,7 @@ from time import perf_counter
 from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from al_loop_records.texts import visible
 from service.settings import Settings
 
 HEADER = "X-Request-Id"
@@ -50,7 +51,8 @@ class TextLines(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the name is the library's
         """One line, without the exception."""
         request = _request_id.get()
-        return super().formatMessage(record) + (f" [{request}]" if request else "")
+        line = visible(super().formatMessage(record), line=True)
+        return line + (f" [{request}]" if request else "")
 
 
 class JsonLines(logging.Formatter):

@@ -69,17 +69,18 @@ def read_crs(text: str) -> CRS:
             GDAL marks EPSG:3857.
 
     Raises:
-        UnknownCrsError: It is anything else (a PROJ string, PROJJSON, a path, a URL), or PROJ does not know it.
+        UnknownCrsError: It is anything else (a PROJ string, PROJJSON, a path, a URL), PROJ does not know it, or it is
+            no CRS of a map.
     """
     if len(text) > MAX_CRS_CHARACTERS:
         raise UnknownCrsError(text, f"it has {len(text)} characters, more than {MAX_CRS_CHARACTERS}")
     try:
         if code := _CODE.fullmatch(text) or _URN.fullmatch(text):
-            return _by_authority(text, code[1].upper(), code[2])
+            return _on_a_map(text, _by_authority(text, code[1].upper(), code[2]))
         if _WKT.match(text):
             if found := _FILES_IN_WKT.search(_WEB_MERCATOR.sub("", text)):
                 raise UnknownCrsError(text, f"{found[0]!r} in it may name a file, which is not looked at")
-            return CRS.from_wkt(text)
+            return _on_a_map(text, CRS.from_wkt(text))
     except CRSError as error:
         raise UnknownCrsError(text, "") from error
     raise UnknownCrsError(text, "")
@@ -161,6 +162,13 @@ def _transform(source: CRS, target: CRS, points: NDArray[np.float64]) -> NDArray
             return np.full((1, 2), np.inf)
         half = len(points) // 2
         return np.concatenate([_transform(source, target, points[:half]), _transform(source, target, points[half:])])
+
+
+def _on_a_map(text: str, crs: CRS) -> CRS:
+    """Refuse what has no two coordinates on a map; GDAL would take heights for longitudes."""
+    if not crs.is_geographic and not crs.is_projected and crs.to_wkt().startswith(("VERT_CS", "GEOCCS")):
+        raise UnknownCrsError(text, "it is of heights, or of coordinates from the middle of the Earth, not of a map")
+    return crs
 
 
 def _by_authority(text: str, authority: str, code: str) -> CRS:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError  # what `transform_bounds` raises; rasterio has no public name for it
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
+from rasterio.io import DatasetReader
 
 from models.errors import NoPlaceError
 from models.rasters.crs import transform_points
@@ -108,6 +109,21 @@ def location(crs: CRS | None, transform: list[float] | None, width: int, height:
         return _of_projected(crs, envelope, pixel, transform, (width, height))
     except (NoPlaceError, CRSError) as error:
         return Location(None, f"its CRS {_short(crs)} has no way to longitude and latitude: {error}")
+
+
+def placed_otherwise(dataset: DatasetReader) -> str | None:
+    """Why a raster without a transform has no place here though it says one, in one sentence; None: it says none.
+
+    Scenes of radar and raw scenes of optical satellites come so.
+    """
+    points, _ = dataset.gcps
+    if points:
+        means = f"{len(points)} ground control points"
+    elif dataset.tags(ns="RPC"):
+        means = "rational polynomials (RPC)"
+    else:
+        return None
+    return f"it is placed by {means} instead of a transform; warp it onto a grid first, as `gdalwarp` does"
 
 
 def turn_length(crs: CRS) -> float | None:

@@ -32,7 +32,7 @@ from models.rasters.files import (
     open_noted,
     resolve_inside,
 )
-from models.rasters.georeference import Location, crs_name, location, transform_values
+from models.rasters.georeference import Location, crs_name, location, placed_otherwise, transform_values
 from models.rasters.opening.sidecars import Stamp
 from models.rasters.opening.sizes import check_size, one_of_few
 from models.rasters.pixels import StoredPixels, read_stored, read_values, to_float
@@ -93,7 +93,7 @@ class RasterHeader(msgspec.Struct, frozen=True, kw_only=True):
     remarks: list[str] = []
     """What somebody who registers the file should know: how a palette is read, pages that are not; [] for an upload."""
     place_problem: str | None = None
-    """Why there are no bounds though there is a CRS and a transform, in one sentence; not computed for uploads."""
+    """Why there are no bounds though the file says where it lies, in one sentence; not computed for uploads."""
 
 
 def read_header(
@@ -343,6 +343,8 @@ def _header(dataset: DatasetReader, layout: BandLayout, file: Stamp, *, with_bou
     transform = transform_values(dataset.transform)
     crs = dataset.crs
     place = location(crs, transform, dataset.width, dataset.height) if with_bounds else Location(None, None)
+    if with_bounds and transform is None:
+        place = Location(None, placed_otherwise(dataset))
     return RasterHeader(
         width=dataset.width,
         height=dataset.height,

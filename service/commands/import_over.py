@@ -1,6 +1,5 @@
 """`al-loop import LINES.geojson --over CAMPAIGN`: labels of another data set, by place."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from al_loop.domain.labels import LabelSource
 from al_loop.errors import InvalidValueError
 from models.card import BandPolicy
 from service.commands.import_report import ImportReport, print_skipped
-from service.commands.output import ExitCode, exit_for
+from service.commands.output import ExitCode, exit_for, write
 
 if TYPE_CHECKING:
     from al_loop.campaigns.overlaying.plan import OverlayPlan
@@ -87,7 +86,7 @@ def record_plan(
 def print_overlay_plan(plan: "OverlayPlan") -> None:
     """Write to stdout what would be recorded."""
     lines = [*plan.sentences(), *(f"{entry.path}: {entry.reason}" for entry in plan.unread[:10])]
-    sys.stdout.write("\n".join([*lines, "nothing was recorded (--dry-run)"]) + "\n")
+    write("\n".join([*lines, "nothing was recorded (--dry-run)"]))
 
 
 def print_overlay_report(out: Console, plan: "OverlayPlan", campaign: str, report: ImportReport) -> ExitCode:

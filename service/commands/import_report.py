@@ -1,6 +1,5 @@
 """What an import did, and what it would do: the lines that `al-loop import` prints."""
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from rich.console import Console
 
 from al_loop.domain.imports import ImportCounts
 from al_loop.domain.samples import SkippedPath
-from service.commands.output import ExitCode, exit_for
+from service.commands.output import ExitCode, exit_for, write
 
 if TYPE_CHECKING:
     from al_loop.campaigns.importing import ImportPlan
@@ -98,7 +97,7 @@ def print_plan(plan: "ImportPlan") -> None:
     lines += [f"note: {note}" for note in plan.notes]
     lines += skipped_lines(plan.skipped)
     lines.append("nothing was created or recorded (--dry-run)")
-    sys.stdout.write("\n".join(lines) + "\n")
+    write("\n".join(lines))
 
 
 def print_skipped(out: Console, skipped: Sequence[SkippedPath]) -> None:

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator
 from enum import IntEnum
 
 import msgspec
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segment
 from rich.table import Table
+
+from al_loop_records.texts import visible, visible_in_json
 
 
 class ExitCode(IntEnum):
@@ -56,7 +59,21 @@ def console(*, stderr: bool = False, quiet: bool = False) -> Console:
         quiet: Write nothing at all; for progress that nobody wants to see.
     """
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, quiet=quiet, markup=False, width=None if stream.isatty() else PIPED_WIDTH)
+    return _SafeConsole(stderr=stderr, quiet=quiet, markup=False, width=None if stream.isatty() else PIPED_WIDTH)
+
+
+class _SafeConsole(Console):
+    """Shows control characters in names and sentences, which a terminal would obey."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """As `Console`; what rich itself sends to move the cursor is no text."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+def write(text: str, *, stderr: bool = False) -> None:
+    """Write text and a line feed as it is, but for control characters, which are shown."""
+    (sys.stderr if stderr else sys.stdout).write(visible(text) + "\n")
 
 
 def print_tables(*tables: Table | Group) -> None:
@@ -84,7 +101,7 @@ def _tab_separated(table: Table) -> str:
     rows = list(zip(*(column.cells for column in table.columns), strict=True))
     if table.show_header:
         rows.insert(0, tuple(column.header for column in table.columns))
-    lines = ["\t".join(" ".join(str(cell).split()) for cell in row) for row in rows]
+    lines = ["\t".join(visible(" ".join(str(cell).split())) for cell in row) for row in rows]
     if table.title:
         lines.insert(0, f"# {table.title}")
     return "".join(f"{line}\n" for line in lines)
@@ -113,4 +130,5 @@ def in_plain_words(sentence: str) -> str:
 
 def print_json(answer: object) -> None:
     """Write Structs as indented JSON, in the words of the HTTP interface."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode() + "\n")
+    text = msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()
+    sys.stdout.write(visible_in_json(text) + "\n")

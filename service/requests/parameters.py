@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from litestar import Request
@@ -44,6 +45,16 @@ def check_not_repeated(request: Request[Any, Any, Any]) -> None:
     once = (name for name in given if name not in MAY_REPEAT)
     if (repeated := next((name for name in once if len(given.getall(name)) > 1), None)) is not None:
         raise InvalidValueError(repeated[:100], "was sent more than once; send it once")
+
+
+def end_of_path(request: Request[Any, Any, Any], after: str) -> str | None:
+    """What follows `after` in the path as it was sent; None where that is written in another way.
+
+    Routing takes double slashes, `/.` and slashes at an end for a single one or none, which names may hold.
+    """
+    sent: bytes = request.scope.get("raw_path") or b""
+    _, found, rest = sent.partition(b"?")[0].partition(after.encode())
+    return unquote_to_bytes(rest).decode(errors="replace") if found else None
 
 
 def check_no_null(request: Request[Any, Any, Any]) -> None:

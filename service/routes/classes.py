@@ -1,9 +1,9 @@
 """Classes of a campaign and the guidelines to them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Controller, get, patch, post, put
+from litestar import Controller, Request, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -15,6 +15,7 @@ from service.access.tokens import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import CLASS, CLASS_CHANGE, GUIDELINES, json_body
+from service.requests.parameters import end_of_path
 from service.views import class_list
 
 
@@ -67,13 +68,15 @@ class ClassController(Controller):
         data: Annotated[ClassChange, json_body(rename=CLASS_CHANGE)],
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
+        request: Request[Any, Any, Any],
     ) -> ClassList:
         """Rename, describe, colour or retire a class. Fields that are left out stay as they are.
 
         A renamed class keeps its labels, also in their history. A retired one can no longer be given and is left out of
         training; labels of it stay, and `retired` false brings it back. Models that serve go on.
         """
-        change_class(loop.store, target, task, str(name).removeprefix("/"), data)
+        sent = end_of_path(request, f"/campaigns/{target.name}/classes/{task}/")
+        change_class(loop.store, target, task, str(name).removeprefix("/") if sent is None else sent, data)
         return class_list(loop.store.campaigns.get(target.name))
 
     @put(

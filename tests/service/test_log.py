@@ -170,3 +170,10 @@ def test_line_about_a_campaign_names_it(settings: Settings, stream: Written) -> 
     logging.getLogger("al_loop").info("opening")
     first, second = (json.loads(line) for line in stream.getvalue().splitlines())
     assert (first["campaign"], "campaign" in second) == ("demo", False)
+
+
+def test_name_with_line_feeds_stays_in_its_line(settings: Settings, stream: Written) -> None:
+    set_up_logging(settings)
+    logging.getLogger("al_loop").warning("skipped %s", "a\n2026-01-01 ERROR forged\x1b[2J.tif")
+    (line,) = stream.getvalue().splitlines()
+    assert line.endswith(r"skipped a\n2026-01-01 ERROR forged\x1b[2J.tif")

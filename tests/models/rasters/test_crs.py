@@ -157,3 +157,10 @@ def test_free_text_reaches_rasterio_nowhere(package: str) -> None:
         if f"{call}(" in line
     ]
     assert found == []
+
+
+@pytest.mark.parametrize("text", ["EPSG:5773", "urn:ogc:def:crs:EPSG::4978", CRS.from_epsg(4978).to_wkt()])
+def test_crs_of_heights_or_of_the_middle_of_the_earth_is_none_of_a_map(text: str) -> None:
+    with pytest.raises(UnknownCrsError, match="not of a map"):
+        read_crs(text)
+    assert read_crs("EPSG:7415").is_projected  # with heights beside x and y

@@ -4,10 +4,13 @@ import math
 
 import numpy as np
 import pytest
+import rasterio
 import rasterio.warp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
+from rasterio.rpc import RPC
 
 from models.rasters.crs import transform_points
 from models.rasters.georeference import location
@@ -262,3 +265,17 @@ def test_image_beside_its_utm_zone_is_placed_as_exactly_as_one_in_it() -> None:
         assert bounds is not None
         assert 7.7 < bounds[0] < bounds[2] < 7.9
         assert 41.4 < bounds[1] < bounds[3] < 41.5
+
+
+def test_scene_placed_by_points_or_polynomials_says_so(tmp_path):
+    corners = [GroundControlPoint(y, x, -3 + x / 1e4, 42 - y / 1e4) for x in (0, 8) for y in (0, 8)]
+    numbers = dict.fromkeys(("line_num_coeff", "line_den_coeff", "samp_num_coeff", "samp_den_coeff"), [1.0] * 20)
+    offsets = {f"{name}_{kind}": 1.0 for name in ("height", "lat", "long", "line", "samp") for kind in ("off", "scale")}
+    placed = {"points.tif": {"gcps": corners, "crs": "EPSG:4326"}, "rpc.tif": {"rpcs": RPC(**numbers, **offsets)}}
+    for name, place in placed.items():
+        with rasterio.open(tmp_path / name, "w", "GTiff", 8, 8, 1, dtype="uint8", **place):
+            pass
+    reasons = {name: read_header(tmp_path / name).place_problem or "" for name in placed}
+    assert "4 ground control points instead of a transform; warp it" in reasons["points.tif"]
+    assert "rational polynomials (RPC)" in reasons["rpc.tif"]
+    assert read_header(tmp_path / "points.tif").bounds is None

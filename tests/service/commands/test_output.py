@@ -1,13 +1,14 @@
 """Tables for people and for programs."""
 
 import io
+import re
 import sys
 
 import pytest
 from rich.console import Group
 from rich.table import Table
 
-from service.commands.output import in_plain_words, print_tables
+from service.commands.output import console, in_plain_words, print_json, print_tables, write
 from tests.service.commands.fixtures import Run
 
 
@@ -64,3 +65,20 @@ def test_field_is_named_but_for_the_folder_that_was_typed() -> None:
     assert in_plain_words("the classes have no names - at `$.directory`") == "the classes have no names"
     assert in_plain_words("at most 100 characters - at `$.name`") == "at most 100 characters (name)"
     assert in_plain_words("the body is empty - at `$`") == "the body is empty"
+
+
+@pytest.mark.parametrize("in_terminal", [True, False])
+def test_names_of_files_cannot_command_the_terminal(in_terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "\x1b]0;title\x07\x1b[2Ja\u202e.tif"
+    out = io.StringIO()
+    monkeypatch.setattr(out, "isatty", lambda: in_terminal)
+    monkeypatch.setattr(sys, "stdout", out)
+    table = Table("path")
+    table.add_row(name)
+    print_tables(table)
+    console().print(f"skipped {name}: damaged", highlight=False)
+    write(f"skipped {name}")
+    print_json({"path": name})
+    written = out.getvalue()
+    assert not re.search(r"\x1b[]\[](?:0;|2J)|\x07|\u202e", written)
+    assert written.count(r"\x1b]0") == 3

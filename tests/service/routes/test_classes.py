@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -73,6 +74,16 @@ def test_names_of_200_characters_and_right_to_left_are_classes(http: Http, campa
     assert http.patch(f"{campaign}/classes/classification/100%20%25", json={"retired": True}).status_code == 200
     assert classes(http)["a/b"]["colour"] == "#abcdef"
     assert classes(http)["100 %"]["retired"] is True
+
+
+def test_class_is_changed_by_its_name_however_many_slashes_that_has(http: Http, campaign: str) -> None:
+    names = ["scrub", "/scrub", "scrub/", "bare//rock", "bare/rock", "a/./b", "a/b", "../x", "50%", "wer?", "is=1//2"]
+    for name in names:
+        assert http.post(f"{campaign}/classes", json={"task": "classification", "name": name}).status_code == 201
+    for name in names:
+        path = f"{campaign}/classes/classification/{quote(name, safe='')}"
+        assert http.patch(path, json={"description": f"of {name}"}).status_code == 200
+    assert {name: classes(http)[name]["description"] for name in names} == {name: f"of {name}" for name in names}
 
 
 def test_mask_task_takes_254_classes_and_no_more(http: Http, imagery: Path) -> None:
