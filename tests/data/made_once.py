@@ -1,6 +1,7 @@
 """What takes long to make is made by one worker of a test run and read by all of them."""
 
 import fcntl
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,3 +26,20 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             make(directory)
             done.write_text(str(directory))
     return Path(done.read_text())
+
+
+def installed_once(home: Path, install: Callable[[Path], None]) -> Path:
+    """A directory that `install` fills once a checkout, however many workers ask; later runs find it.
+
+    Args:
+        home: The directory.
+        install: Fills it; where it failed or was cut off, the next worker that asks begins anew.
+    """
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with home.with_name(f"{home.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "installed").exists():
+            shutil.rmtree(home, ignore_errors=True)
+            install(home)
+            (home / "installed").touch()
+    return home

@@ -2,13 +2,14 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.data.made_once import installed_once
 
 RELEASE = "0.9.13"
 HOME = Path(__file__).parents[3] / ".cache" / f"geodeep-{RELEASE}"
@@ -24,15 +25,16 @@ print(json.dumps(found.tolist() if hasattr(found, "tolist") else found))
 @pytest.fixture(scope="session")
 def geodeep() -> "GeoDeep":
     """The library; without a network the test skips."""
-    if not (HOME / "installed").exists():
-        shutil.rmtree(HOME, ignore_errors=True)
-        try:
-            install = [sys.executable, "-m", "uv", "pip", "install", "--no-deps", "--target", str(HOME)]
-            subprocess.run([*install, f"geodeep=={RELEASE}"], check=True, capture_output=True, timeout=INSTALL_S)
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
-            pytest.skip(f"GeoDeep {RELEASE} could not be installed: {getattr(error, 'stderr', None) or error}")
-        (HOME / "installed").touch()
+    try:
+        installed_once(HOME, _install)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
+        pytest.skip(f"GeoDeep {RELEASE} could not be installed: {getattr(error, 'stderr', None) or error}")
     return GeoDeep()
+
+
+def _install(home: Path) -> None:
+    install = [sys.executable, "-m", "uv", "pip", "install", "--no-deps", "--target", str(home)]
+    subprocess.run([*install, f"geodeep=={RELEASE}"], check=True, capture_output=True, timeout=INSTALL_S)
 
 
 class GeoDeep:

@@ -15,6 +15,7 @@ import pytest
 
 from al_loop.scaneo.records import ScaneoAnnotation, ScaneoLabel
 from service.scaneo.client import ScaneoClient
+from tests.data.made_once import installed_once
 from tests.data.ports import free_port
 from tests.waiting import PATIENCE_S, wait_for
 
@@ -31,14 +32,13 @@ INSTALL_S = 600
 @pytest.fixture(scope="session")
 def scaneo_home() -> Path:
     """The virtual environment with SCANEO; without a network the test skips, or fails where it has to run."""
-    if not (HOME / "installed").exists():
-        try:
-            _install(HOME)
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
-            reason = f"SCANEO {RELEASE} could not be installed: {getattr(error, 'stderr', None) or error}"
-            if os.environ.get("AL_LOOP_REQUIRE_SHARED") == "1":
-                pytest.fail(reason)
-            pytest.skip(reason)
+    try:
+        installed_once(HOME, _install)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
+        reason = f"SCANEO {RELEASE} could not be installed: {getattr(error, 'stderr', None) or error}"
+        if os.environ.get("AL_LOOP_REQUIRE_SHARED") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
     return HOME
 
 
@@ -146,9 +146,7 @@ class AnnotatingClient(ScaneoClient):
 
 
 def _install(home: Path) -> None:
-    """Make the environment; a half-made one is made anew."""
-    shutil.rmtree(home, ignore_errors=True)
-    home.parent.mkdir(parents=True, exist_ok=True)
+    """Make the environment."""
     uv = Path(sys.executable).parent / "uv"
     modern = _works("python3.12")
     _run(str(uv), "venv", "--quiet", "--python", "python3.12" if modern else sys.executable, str(home))
@@ -162,7 +160,6 @@ def _install(home: Path) -> None:
         _run(*install, *NEEDED_ON_3_11)
         site = next((home / "lib").glob("python3*/site-packages"))
         shutil.unpack_archive(next(wheels.glob("*.whl")), site, "zip")
-    (home / "installed").touch()
 
 
 def _works(python: str) -> bool:

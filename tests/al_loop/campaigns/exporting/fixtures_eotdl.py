@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.eotdl_api import EotdlApi
+from tests.data.made_once import installed_once
 
 RELEASE = "2026.6.29"
 HOME = Path(__file__).parents[4] / ".cache" / f"eotdl-{RELEASE}"
@@ -34,21 +35,21 @@ def python_3_12() -> str | None:
 @pytest.fixture(scope="session")
 def eotdl_python() -> Path:
     """The interpreter of the environment; without Python 3.12 the test skips, as CI need not have one."""
-    python = HOME / "bin/python"
-    if not (HOME / "installed").exists():
-        found = python_3_12()
-        if found is None:
-            pytest.skip("eotdl needs Python 3.12, and this machine has none")
-        shutil.rmtree(HOME, ignore_errors=True)
-        try:
-            uv = [sys.executable, "-m", "uv"]  # pip took half a minute of a processor
-            subprocess.run([*uv, "venv", "--python", found, str(HOME)], check=True, capture_output=True)
-            install = [*uv, "pip", "install", "--python", str(python), f"eotdl=={RELEASE}"]
-            subprocess.run(install, check=True, capture_output=True, timeout=INSTALL_S)
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
-            pytest.skip(f"eotdl {RELEASE} could not be installed: {getattr(error, 'stderr', None) or error}")
-        (HOME / "installed").touch()
-    return python
+    try:
+        installed_once(HOME, _install)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
+        pytest.skip(f"eotdl {RELEASE} could not be installed: {getattr(error, 'stderr', None) or error}")
+    return HOME / "bin/python"
+
+
+def _install(home: Path) -> None:
+    found = python_3_12()
+    if found is None:
+        pytest.skip("eotdl needs Python 3.12, and this machine has none")
+    uv = [sys.executable, "-m", "uv"]  # pip took half a minute of a processor
+    subprocess.run([*uv, "venv", "--python", found, str(home)], check=True, capture_output=True)
+    install = [*uv, "pip", "install", "--python", str(home / "bin/python"), f"eotdl=={RELEASE}"]
+    subprocess.run(install, check=True, capture_output=True, timeout=INSTALL_S)
 
 
 class Eotdl:
