@@ -1,6 +1,7 @@
 """The command line `al-loop`: the service, and everything an operator does with a running one."""
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -11,6 +12,7 @@ import typer
 from al_loop import __version__
 from al_loop.client.errors import ClientError, ForeignAnswerError, NoAnswerError, ServiceError
 from al_loop.errors import AlLoopError
+from al_loop.runtime.disk import FULL, UNWRITABLE
 from service.commands import (
     agreement,
     annotating,
@@ -332,6 +334,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = ["--help"]
     try:
         code: int | None = app(args=arguments, prog_name="al-loop", standalone_mode=False)
+        sys.stdout.flush()
     except typer.TyperException as error:
         command = getattr(getattr(error, "ctx", None), "command_path", "al-loop")
         return _refuse(f"{error.format_message().rstrip('.')}; see `{command} --help`", ExitCode.REFUSED)
@@ -344,10 +347,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _refuse(words, ExitCode.REFUSED)
     except (AlLoopError, ClientError, SettingsError) as error:
         return _refuse(in_plain_words(str(error)), ExitCode.REFUSED)
+    except BrokenPipeError:  # whoever reads what is printed, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is written at the end
+        return ExitCode.FAILED
     except OSError as error:
-        if error.filename is None:  # not about a file, so not foreseen
-            raise
-        return _refuse(f"{error.filename}: {error.strerror}", ExitCode.REFUSED)
+        if error.filename is not None:
+            return _refuse(f"{error.filename}: {error.strerror}", ExitCode.REFUSED)
+        if error.errno in FULL | UNWRITABLE:
+            return _refuse(f"what this command makes cannot be written: {error.strerror}", ExitCode.REFUSED)
+        raise  # not about a file, so not foreseen
     if code == ExitCode.STOPPED:
         return _refuse("stopped", ExitCode.STOPPED)
     return ExitCode.DONE if code is None else int(code)

@@ -1,8 +1,11 @@
 """The command line against a real service: import, status, round with progress, export, promote."""
 
 import json
+import os
 import re
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -106,6 +109,24 @@ def test_cancelled_round_has_the_exit_code_of_what_did_not_end_well(
 def test_known_error_is_one_sentence_without_a_traceback(al_loop: Run, capfd: pytest.CaptureFixture[str]) -> None:
     assert al_loop("status", "nobody") == 2
     assert capfd.readouterr().err == "al-loop: no campaign 'nobody'\n"
+
+
+def test_full_disk_below_the_output_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with suppress(OSError), Path("/dev/full").open("w") as full:  # what is left is written again when it is closed
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(["--version"]) == 2
+    assert capfd.readouterr().err == "al-loop: what this command makes cannot be written: No space left on device\n"
+
+
+def test_reader_that_had_enough_is_no_error(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        assert main(["--version"]) == 1
+    assert capfd.readouterr().err == ""
 
 
 def test_scaneo_command_without_a_service_names_the_remedy(capfd: pytest.CaptureFixture[str]) -> None:
