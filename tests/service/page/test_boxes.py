@@ -12,7 +12,7 @@ from service.settings import Settings
 from tests.data.tiny_model import BOXES
 from tests.e2e.campaigns import Http, running_server, serve_tiny, write_pool
 from tests.service.page.fixtures_annotators import Desk
-from tests.service.page.test_drawing import click, drag, only_label
+from tests.service.page.fixtures_drawing import click, drag, only_label
 
 CLASSES = ["ship", "buoy"]
 SHIP, BUOY = (tuple(row) for row in BOXES[:2, :4].tolist())

@@ -3,85 +3,19 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import shapely
-import shapely.geometry
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import expect
 
 from al_loop.domain.geojson import covers_a_centre
 from tests.service.page.fixtures_annotators import Desk
-from tests.waiting import wait_for
-
-SEGMENTATION = [{"task": "segmentation", "classes": ["field", "water"]}]
-SIDE_PX = 64
+from tests.service.page.fixtures_drawing import areas, box, click, drag, drawing_desk, on_screen, only_label, shares
 
 
 @pytest.fixture
 def desk(open_desk: Callable[[], Desk], imagery: Path) -> Desk:
-    """A desk with one scene to draw on."""
-    made = open_desk()
-    made.create(imagery / "pool", tasks=SEGMENTATION)
-    made.ask(query_size=1)
-    made.open()
-    made.wait_for_picture()
-    return made
-
-
-def place_of(page: Page) -> tuple[float, float, float]:
-    """Left and top of the image on the screen, and screen px of one image px."""
-    box = page.locator(".map").bounding_box()
-    assert box is not None
-    scale = (min(box["width"], box["height"]) - 28) / SIDE_PX
-    left = box["x"] + (box["width"] - SIDE_PX * scale) / 2
-    return left, box["y"] + (box["height"] - SIDE_PX * scale) / 2, scale
-
-
-def on_screen(page: Page, column: float, row: float) -> tuple[float, float]:
-    left, top, scale = place_of(page)
-    return left + column * scale, top + row * scale
-
-
-def drag(page: Page, *points: tuple[float, float]) -> None:
-    page.mouse.move(*on_screen(page, *points[0]))
-    page.mouse.down()
-    for point in points[1:]:
-        page.mouse.move(*on_screen(page, *point), steps=8)
-    page.mouse.up()
-
-
-def click(page: Page, column: float, row: float) -> None:
-    page.mouse.move(*on_screen(page, column, row))
-    page.mouse.down()
-    page.mouse.up()
-    page.wait_for_timeout(300)  # OpenLayers waits for the second click of a double one
-
-
-def box(page: Page, left: float, top: float, right: float, bottom: float) -> None:
-    page.keyboard.press("x")
-    click(page, left, top)
-    click(page, right, bottom)
-    page.keyboard.press("x")
-
-
-def areas(label: dict[str, Any]) -> dict[str, Any]:
-    """The drawn area of each class in px."""
-    found: dict[str, Any] = {}
-    for feature in label["features"]["features"]:
-        name = feature["properties"]["label"]
-        found[name] = shapely.union(found.get(name, shapely.Polygon()), shapely.geometry.shape(feature["geometry"]))
-    return found
-
-
-def only_label(desk: Desk) -> dict[str, Any]:
-    (label,) = wait_for(desk.labels)  # behind a question, an answer begins to wait only some time after the click
-    assert label["crs"] == "pixel"
-    return label
-
-
-def shares(page: Page) -> str:
-    return " ".join(page.locator(".legend-bar li").all_inner_texts()).replace("\n", " ")
+    return drawing_desk(open_desk, imagery)
 
 
 def test_classes_are_listed_and_boxes_are_saved_as_drawn(desk: Desk, pictures: Path) -> None:
@@ -270,20 +204,6 @@ FREEHAND = """(places) => {
 }"""  # with Shift held; a browser joins the moves of a frame
 
 
-def test_click_on_a_thing_outlines_it(desk: Desk) -> None:
-    page = desk.page
-    page.keyboard.press("q")
-    with page.expect_response("**/predictions/sam") as answer:
-        click(page, 48, 32)
-    assert answer.value.status == 200
-    expect(page.locator(".legend-bar li").first).to_contain_text("field")
-    page.keyboard.press("Enter")
-    expect(page.locator(".finished")).to_be_visible()
-    field = areas(only_label(desk))["field"]
-    right = shapely.box(32, 0, 64, 64)
-    assert field.intersection(right).area / field.union(right).area > 0.9
-
-
 def test_all_background_is_confirmed_first(desk: Desk) -> None:
     page = desk.page
     page.keyboard.press("n")
@@ -330,91 +250,3 @@ def test_drawing_survives_moving_and_the_overlay_is_hidden_while_held(desk: Desk
     page.keyboard.up("h")
     page.wait_for_timeout(200)
     assert page.locator(".map").screenshot() == shown
-
-
-def test_regions_of_a_suggestion_are_edited_and_saved_as_ones_own(desk: Desk) -> None:
-    """The model's side is played by the test."""
-    page = desk.page
-    ring = [[0, 0], [32, 0], [32, 64], [0, 64], [0, 0]]
-    far = [[40, 40], [60, 40], [60, 60], [40, 60], [40, 40]]
-    features = [
-        {"type": "Feature", "properties": {"label": name}, "geometry": {"type": "Polygon", "coordinates": [corners]}}
-        for name, corners in (("field", ring), ("water", far))
-    ]
-    suggestion = {
-        "prediction_id": 7, "task": "segmentation", "shares": {"field": 0.5, "water": 0.1},
-        "regions": {"type": "FeatureCollection", "features": features},
-    }  # fmt: skip
-
-    def with_model(route: Route) -> None:
-        route.fulfill(json=route.fetch().json() | {"current_model": {"version": "v1"}})
-
-    page.route(re.compile(r"/campaigns/demo$"), with_model)
-    page.route(re.compile(r"/learning-curve"), lambda route: route.fulfill(json={"points": []}))
-    page.route(re.compile(r"/suggest\?"), lambda route: route.fulfill(json=[suggestion]))
-    desk.open()
-    expect(page.get_by_role("button", name="Suggest g")).to_be_enabled()
-    page.keyboard.press("g")
-    expect(page.locator("[data-part=suggestion]")).to_contain_text("field 50 % · water 10 %")
-    expect(page.locator(".legend-bar li")).to_have_count(3)
-    click(page, 50, 50)
-    page.keyboard.press("Delete")
-    expect(page.locator(".legend-bar li")).to_have_count(2)
-    page.keyboard.press("Enter")
-    expect(page.locator(".finished")).to_be_visible()
-    assert {name: area.area for name, area in areas(only_label(desk)).items()} == {"field": pytest.approx(2048)}
-
-
-def test_slow_suggestion_is_announced_and_leaves_the_next_image_alone(desk: Desk) -> None:
-    page, waiting = desk.page, []
-    desk.ask(query_size=1)
-    page.route(
-        re.compile(r"/campaigns/demo$"),
-        lambda route: route.fulfill(json=route.fetch().json() | {"current_model": {"version": "v1"}}),
-    )
-    page.route(re.compile(r"/learning-curve"), lambda route: route.fulfill(json={"points": []}))
-    page.route(re.compile(r"/suggest\?"), lambda route: waiting.append(route))
-    desk.open()
-    expect(page.get_by_role("button", name="Suggest g")).to_be_enabled()
-    page.keyboard.press("g")
-    expect(page.locator("#toasts")).to_contain_text("The model is being asked.")
-    page.keyboard.press("j")
-    expect(page.locator(".rank")).to_contain_text("2 of 2")
-    regions = {"type": "FeatureCollection", "features": []}
-    waiting[0].fulfill(
-        json=[{"prediction_id": 7, "task": "segmentation", "shares": {"field": 0.5}, "regions": regions}]
-    )
-    wait_for(lambda: page.evaluate(SUGGESTED))  # it has come while the next image is shown
-    toasts = expect(page.locator("#toasts"))
-    toasts.not_to_contain_text("being asked", timeout=1_500)  # brief: after 4 s it would go by itself
-    page.keyboard.press("k")
-    expect(page.locator("[data-part=suggestion]")).to_contain_text("field 50 %")
-    page.keyboard.press("j")
-    expect(page.locator(".rank")).to_contain_text("2 of 2")
-    expect(page.locator(".note")).to_be_hidden()
-
-
-SUGGESTED = """async () => {
-    const { state } = await import(new URL("../page/core/state.js", location.href));
-    return state.suggestions.size;
-}"""
-
-
-def test_polygon_of_50000_corners_is_smoothed_and_saved(desk: Desk) -> None:
-    """An outline with very many corners, as a suggestion brings it; it is joined with a stroke and saved."""
-    page = desk.page
-    corners = [[2 + 60 * i / 25_000, 4 + (i % 2) * 0.2] for i in range(25_000)]
-    corners += [[62 - 60 * i / 25_000, 60 - (i % 2) * 0.2] for i in range(25_000)]
-    geometry = {"type": "Polygon", "coordinates": [[*corners, corners[0]]]}
-    page.route(
-        re.compile(r"/predictions/sam"), lambda route: route.fulfill(json={"type": "Feature", "geometry": geometry})
-    )
-    page.keyboard.press("q")
-    click(page, 32, 32)
-    expect(page.locator("#toasts")).to_contain_text("very many corners")
-    page.keyboard.press("Enter")
-    expect(page.locator(".finished")).to_be_visible()
-    (feature,) = only_label(desk)["features"]["features"]
-    shape = shapely.geometry.shape(feature["geometry"])
-    assert shapely.count_coordinates(shape) < 20_000
-    assert shape.area == pytest.approx(60 * 56, rel=0.02)
