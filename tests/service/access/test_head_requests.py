@@ -3,26 +3,34 @@
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 from urllib.parse import urlsplit
 
 import pytest
 from litestar import Litestar, get
 from litestar.response import Stream
+from litestar.testing import TestClient
 
+from al_loop.campaigns.layout import DataLayout
 from service.access.head_requests import HeadRequests
+from service.app import create_app
+from service.settings import Settings
+from tests.data.empty_store import lay_empty_store
 from tests.e2e.campaigns import Http, create, register, running_server, write_pool
 from tests.waiting import PATIENCE_S
 
 
-@pytest.fixture
-def home(http: Http, imagery: Path) -> Http:
-    """A service with a campaign of one image."""
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Http]:
+    """A service with a campaign of one image, which is only read."""
+    data, imagery = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("imagery")
+    lay_empty_store(DataLayout(data).database)
     write_pool(imagery, 1)
-    create(http, imagery)
-    register(http)
-    return http
+    settings = Settings(data=data, imagery=str(imagery), score_tick_s=3600.0, retrain_tick_s=3600.0)
+    with TestClient(create_app(settings), base_url="http://127.0.0.1", raise_server_exceptions=False) as http:
+        create(http, imagery)
+        register(http)
+        yield http
 
 
 @pytest.mark.parametrize(

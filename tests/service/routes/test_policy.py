@@ -67,14 +67,14 @@ def test_every_field_is_kept_and_changed_alone(http: Http, imagery: Path) -> Non
     ],
 )
 def test_nonsense_is_a_mistake_of_the_client_that_names_the_field(
-    http: Http, imagery: Path, sent: dict[str, object], field: str
+    still_http: Http, still_campaign: str, sent: dict[str, object], field: str
 ) -> None:
-    create(http, imagery)
-    before = http.get("/campaigns/demo/policy").json()
-    for answer in (http.put("/campaigns/demo/policy", json=sent), http.patch("/campaigns/demo/policy", json=sent)):
+    policy = f"/campaigns/{still_campaign}/policy"
+    before = still_http.get(policy).json()
+    for answer in (still_http.put(policy, json=sent), still_http.patch(policy, json=sent)):
         assert answer.status_code == 400, answer.text
         assert field in answer.text
-    assert http.get("/campaigns/demo/policy").json() == before
+    assert still_http.get(policy).json() == before
 
 
 def test_preview_says_when_and_why_the_next_round_would_start(http: Http, imagery: Path) -> None:

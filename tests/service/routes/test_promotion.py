@@ -19,10 +19,20 @@ ABOVE = {"value_threshold": {"lower_bound": 0.5}}
 
 
 @pytest.fixture
-def http(start_service: Callable[[], Http], settings: Settings, imagery: Path) -> Http:
+def http(start_service: Callable[[], Http], imagery: Path) -> Http:
     """`demo` with v1 and v2, which serves, and v3, which is a challenger that waits for a person."""
+    return with_challenger(start_service(), imagery)
+
+
+@pytest.fixture(scope="module")
+def unmoved(still_http: Http, still_imagery: Path) -> Http:
+    """As `http`, for requests that are refused."""
+    return with_challenger(still_http, still_imagery)
+
+
+def with_challenger(http: Http, imagery: Path) -> Http:
     write_pool(imagery, 4, size=32)
-    http = start_service()
+    settings: Settings = http.app.state.settings
     create(http, imagery)
     register(http)
     loop: Loop = http.app.state.loop
@@ -100,11 +110,11 @@ def test_rollback_is_one_call_and_says_when_there_is_nothing_to_go_back_to(http:
         ("rollback", {"reason": 5}, 400, "$.reason"),
     ],
 )
-def test_mistakes_are_refused_with_the_reason(http: Http, path: str, body: Any, status: int, said: str) -> None:
-    refused = http.post(f"{MODELS}/{path}", json=body)
+def test_mistakes_are_refused_with_the_reason(unmoved: Http, path: str, body: Any, status: int, said: str) -> None:
+    refused = unmoved.post(f"{MODELS}/{path}", json=body)
     assert refused.status_code == status
     assert said in refused.text
-    assert current(http) == "v2"
+    assert current(unmoved) == "v2"
 
 
 def test_corrupt_version_is_refused_with_the_reason(http: Http, settings: Settings) -> None:
@@ -155,12 +165,12 @@ def test_gate_and_mode_are_set_by_the_policy(http: Http) -> None:
         ({"gate": {"most_latency_ratio": -2}}, "$.gate.most_latency_ratio"),
     ],
 )
-def test_nonsense_in_the_policy_is_a_400_that_says_where(http: Http, policy: dict[str, Any], path: str) -> None:
+def test_nonsense_in_the_policy_is_a_400_that_says_where(unmoved: Http, policy: dict[str, Any], path: str) -> None:
     for method in ("PATCH", "PUT"):
-        refused = http.request(method, "/campaigns/demo/policy", json=policy)
+        refused = unmoved.request(method, "/campaigns/demo/policy", json=policy)
         assert refused.status_code == 400
         assert path in refused.json()["detail"]
-    assert http.get("/campaigns/demo/policy").json()["promotion"] == "automatic"
+    assert unmoved.get("/campaigns/demo/policy").json()["promotion"] == "automatic"
 
 
 def test_nonsense_is_refused_where_a_campaign_is_made(http: Http, imagery: Path) -> None:

@@ -82,13 +82,15 @@ def test_pruning_is_previewed_carried_out_and_audited(http: Http, loop: Loop) ->
         ({"gpu": 1}, "there is no `gpu` here"),
     ],
 )
-def test_nonsense_limits_are_refused_in_words(http: Http, loop: Loop, limits: dict[str, Any], said: str) -> None:
-    answer = http.patch("/campaigns/demo/settings", json={"limits": limits})
+def test_nonsense_limits_are_refused_in_words(
+    still_http: Http, still_campaign: str, limits: dict[str, Any], said: str
+) -> None:
+    answer = still_http.patch(f"/campaigns/{still_campaign}/settings", json={"limits": limits})
     assert answer.status_code == 400
     assert said in answer.json()["detail"]
     assert "limits" in answer.text
-    body = {"name": "other", "tasks": [{"task": "classification", "classes": ["a", "b"]}], "root": "demo"}
-    assert http.post("/campaigns", json=body | {"settings": {"limits": limits}}).status_code == 400
+    body = {"name": "other", "tasks": [{"task": "classification", "classes": ["a", "b"]}], "root": "pool"}
+    assert still_http.post("/campaigns", json=body | {"settings": {"limits": limits}}).status_code == 400
 
 
 def test_retention_that_keeps_next_to_nothing_is_refused(http: Http, loop: Loop) -> None:
