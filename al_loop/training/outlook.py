@@ -102,12 +102,12 @@ class RoundOutlook:
         newest = entries[-1] if entries else None
         event = _used_up(store, campaign, rounds, newest)
         running = store.rounds.active(number)
-        lack = None
+        lack = few = None
+        if campaign.archived_at is None and counts.total:  # looking draws no test reserve
+            few = lack_of_images(campaign, counts, drawn=counts.reserve > 0)
         if campaign.archived_at is None and labelled:
             lack = readiness_to_show(store, campaign, now)
-        elif campaign.archived_at is None and counts.total:  # looking draws no test reserve
-            lack = lack_of_images(campaign, counts, drawn=counts.reserve > 0)
-        missing = None if lack is None else str(lack)
+        missing = None if (lack or few) is None else str(lack or few)
         if not can_train():
             missing = "no rounds start: this installation cannot train (see /health/ready)"
         report = store.drift.report(number) if campaign.policy.drift is not None else None
@@ -122,6 +122,7 @@ class RoundOutlook:
             archived=campaign.archived_at is not None,
             running=None if running is None else f"round {running.number} is under way ({running.state})",
             missing=missing,
+            few_images=few is not None,
             failed=failed_round(rounds),
             curves=curves_of(rounds) if campaign.policy.expected_gain is not None else (),
             drift=report,

@@ -25,7 +25,7 @@ from al_loop.domain.retraining import RetrainPolicy
 from service.commands.background import ensure_service, stop_service
 from service.commands.imports import import_plan, progress_bars
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
-from service.commands.output import console, exit_for, print_json
+from service.commands.output import console, counted, exit_for, print_json
 from service.settings import Settings, is_loopback
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def example(
     out = console(stderr=True)
     with out.status("writing images"):
         plan = _generated(directory, scenes)
-    out.print(f"{len(plan.paths)} images in {directory}", highlight=False, soft_wrap=True)
+    out.print(f"{counted(len(plan.paths), 'image')} in {directory}", highlight=False, soft_wrap=True)
     _start(service, token, [directory, Path.cwd()], data)
     with connect(service, token) as client:
         if name not in [view.name for view in client.campaigns()]:
@@ -314,7 +314,7 @@ def _say(name: str, report: RegistrationReport) -> None:
     known = f", {report.known} were registered before" if report.known else ""
     removed = f", {report.removed} were removed from the campaign" if report.removed else ""
     skipped = f", {report.skipped_count} skipped" if report.skipped_count else ""
-    out.print(f"{name}: {report.registered} images registered{known}{removed}{skipped}", highlight=False)
+    out.print(f"{name}: {counted(report.registered, 'image')} registered{known}{removed}{skipped}", highlight=False)
     for entry in report.skipped[:NAMED_SKIPS]:
         out.print(f"  skipped {entry.path}: {entry.reason}", highlight=False)
     if report.skipped_count > NAMED_SKIPS:

@@ -34,7 +34,7 @@ from service.commands.options import (
     Token,
     connect,
 )
-from service.commands.output import ExitCode, console, exit_for
+from service.commands.output import ExitCode, console, counted, exit_for
 
 if TYPE_CHECKING:
     from al_loop.campaigns.importing import ImportPlan
@@ -185,7 +185,11 @@ def run(
         return ExitCode.REFUSED
     out.print(f"{campaign}: {view.next_round.sentence}", highlight=False)
     pool = view.samples.pool + view.samples.leased
-    left = f"{pool} images are left to label (al-loop open {campaign})" if pool else NOTHING_LEFT
+    left = (
+        f"{counted(pool, 'image')} {'is' if pool == 1 else 'are'} left to label (al-loop open {campaign})"
+        if pool
+        else NOTHING_LEFT
+    )
     out.print(f"{campaign}: {left}", highlight=False)
     return report.exit_code(plan)
 

@@ -35,6 +35,11 @@ MEANINGS = {
 }
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """A number and its noun: "1 image", "2 images"."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def exit_for(done: int, skipped: int) -> ExitCode:
     """How a command ended that takes many files.
 

@@ -13,7 +13,7 @@ from al_loop.domain.queries import MOST_POINTS_ASKED, POINTS_ASKED, QueryUnit
 from al_loop.domain.scaneo_links import BatchView, LinkStatus, OfferedBox
 from al_loop.errors import InvalidValueError
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Service, Token, connect
-from service.commands.output import console, print_json, print_tables
+from service.commands.output import console, counted, print_json, print_tables
 
 
 def connect_campaign(
@@ -124,7 +124,7 @@ def batch(
         print_json(made)
     elif isinstance(made, BatchView):
         console().print(
-            f"{made.name}: {made.samples} images, the most useful first\n{made.url}",
+            f"{made.name}: {counted(made.samples, 'image')}, the most useful first\n{made.url}",
             highlight=False,
             markup=False,
             soft_wrap=True,
@@ -200,7 +200,7 @@ def suggest(
         print_json(report)
         return
     out = console()
-    out.print(f"{report.boxes} boxes drawn in {report.images} images", highlight=False)
+    out.print(f"{counted(report.boxes, 'box', 'boxes')} drawn in {counted(report.images, 'image')}", highlight=False)
     for entry in report.left_out[:20]:
         out.print(f"  {entry.path}: {entry.problem}", style="yellow", highlight=False, markup=False)
 

@@ -80,7 +80,7 @@ def _stopped(state: RetrainState) -> str | None:
 
 def _stopped_in_words(stopped: str | None, state: RetrainState, policy: RetrainPolicy) -> str | None:
     """It, and how far it is to the next round where only labels are missing."""
-    if stopped is None or stopped != state.missing or policy.new_labels is None:
+    if stopped is None or stopped != state.missing or state.few_images or policy.new_labels is None:
         return stopped
     return f"{stopped}; {_count(state, labels_needed(state, policy.new_labels))}"
 

@@ -31,6 +31,8 @@ class RetrainState(msgspec.Struct, frozen=True, kw_only=True):
     """A round that has not ended, in words; None: there is none."""
     missing: str | None = None
     """Why no round can train, in words; None: one can."""
+    few_images: bool = False
+    """Whether it is the images that are too few, so that no count of labels leads to a round."""
     failed: FailedRound | None = None
     curves: tuple[TaskCurve, ...] = ()
     drift: DriftReport | None = None

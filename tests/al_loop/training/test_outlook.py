@@ -57,9 +57,13 @@ def test_operators_are_told_at_once_that_images_are_too_few_for_a_round(
 ) -> None:
     campaign = make_campaign(samples=6)
     outlook = RoundOutlook(label_store, lambda: NOW)
-    assert outlook.of(campaign).sentence.startswith("a round needs 15 labelled samples, and the campaign has 6;")
+    said = outlook.of(campaign).sentence
+    assert said.startswith("a round needs 15 labelled samples, and the campaign has 6;")
+    assert "new labels until" not in said  # no number of labels leads to a round
     label_store.samples.draw_reserve(campaign.campaign_id, NOW)
-    assert outlook.of(campaign).sentence.startswith("the test reserve holds 3 samples, a round needs 5 labelled ones;")
+    said = outlook.of(campaign).sentence
+    assert said.startswith("the test reserve holds 3 samples, a round needs 5 labelled ones;")
+    assert "new labels until" not in said
 
 
 def test_full_disk_before_the_reserve_is_drawn_is_told_only_while_it_is_full(

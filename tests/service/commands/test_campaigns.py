@@ -79,7 +79,7 @@ def test_rescan_counts_what_is_known_and_blames_nobody(url: str, pool: Path, cap
     capfd.readouterr()
     assert main(["add", "land", "--service", url]) == 0
     said = capfd.readouterr().err
-    assert said == "land: 1 images registered, 6 were registered before\n"
+    assert said == "land: 1 image registered, 6 were registered before\n"
 
 
 def test_files_that_are_skipped_are_named_listed_and_told_by_the_exit_code(

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Group
 from rich.table import Table
 
-from service.commands.output import console, in_plain_words, print_json, print_tables, write
+from service.commands.output import console, counted, in_plain_words, print_json, print_tables, write
 from tests.service.commands.fixtures import Run
 
 
@@ -82,3 +82,8 @@ def test_names_of_files_cannot_command_the_terminal(in_terminal: bool, monkeypat
     written = out.getvalue()
     assert not re.search(r"\x1b[]\[](?:0;|2J)|\x07|\u202e", written)
     assert written.count(r"\x1b]0") == 3
+
+
+def test_one_thing_is_counted_in_the_singular() -> None:
+    assert [counted(count, "box", "boxes") for count in (0, 1, 2)] == ["0 boxes", "1 box", "2 boxes"]
+    assert [counted(count, "image") for count in (1, 2)] == ["1 image", "2 images"]
