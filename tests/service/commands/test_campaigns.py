@@ -62,11 +62,14 @@ def test_folder_without_labels_becomes_a_campaign_that_is_labelled_in_the_termin
     listed = capfd.readouterr().out
     [first, _] = re.findall(r"(\d+)\t(scene_\d+\.tif)", listed)
     assert main(["label", "land", first[0], "dark", "--annotator", "anna", "--service", url]) == 0
-    assert "until the next round" in capfd.readouterr().err
+    assert "the test reserve holds 3 samples, a round needs 5 labelled ones" in capfd.readouterr().err
     assert main(["label", "land", first[1], "bright", "--annotator", "anna", "--service", url]) == 0
     assert main(["status", "land", "--service", url]) == 0
     shown = capfd.readouterr()
-    assert re.search(r" of [56] new labels until the next round", shown.out)  # there are no 50 images
+    assert "the test reserve holds 3 samples, a round needs 5 labelled ones" in shown.out  # there are six images
+    assert main(["policy", "set", "land", "min_labels=2", "min_reserve_labels=2", "--service", url]) == 0
+    assert main(["policy", "preview", "land", "--service", url]) == 0
+    assert re.search(r"[0-2] of [56] new labels until the next round", capfd.readouterr().out)  # there are no 50 images
     assert "drawn by" not in shown.out
     assert "images are described by: none" in shown.out
     assert "the encoder with ImageNet weights is not used: left out by the tests" in shown.err

@@ -43,7 +43,14 @@ def test_only_what_changed_is_printed_with_its_old_value(on_land: Run, capfd: py
 
 
 def test_preview_of_a_policy_is_a_sentence_and_its_triggers(on_land: Run, capfd: pytest.CaptureFixture[str]) -> None:
-    changes = ["new_labels=30", "cron=0 3 * * *", "timezone=Europe/Berlin", 'quiet_hours=["08:00-18:00"]']
+    changes = [
+        "min_labels=2",
+        "min_reserve_labels=2",
+        "new_labels=30",
+        "cron=0 3 * * *",
+        "timezone=Europe/Berlin",
+        'quiet_hours=["08:00-18:00"]',
+    ]
     assert on_land("policy", "set", "land", *changes) == 0
     capfd.readouterr()
     assert on_land("policy", "preview", "land") == 0
