@@ -76,7 +76,6 @@ COVERED_BY = {
     "al_loop/training/lineage/reproducing.py": "tests/service/routes/test_lineage.py",
     "al_loop/training/lineage/tracing.py": "tests/service/routes/test_lineage.py",
     "al_loop/serving/pictures/mistakes.py": "tests/service/routes/test_reports.py",
-    "service/report/charts.py": "tests/service/routes/test_reports.py",
     "service/report/page.py": "tests/service/routes/test_reports.py",
     "service/commands/evaluation.py": "tests/service/routes/test_reports.py",
     "service/commands/lineage.py": "tests/service/routes/test_lineage.py",

@@ -13,13 +13,15 @@ COUNTS = 60
 BOTTOM = 40
 MOST_CLASSES = 25
 """Of a matrix that is drawn; of larger ones the most frequent confusions are listed."""
+FEW_COLUMNS = 5
+"""Of a matrix whose names stand side by side; of wider ones they are written upwards, so that all columns are seen."""
 MOST_CONFUSIONS = 30
 SHADES = 10
 
 
 def reliability_svg(bins: Sequence[ReliabilityBin], unit: str) -> str:
     """Correctness against confidence with 95 % intervals, and below it how many answers each bin holds."""
-    width, height = LEFT + SIDE + 16, TOP + SIDE + 14 + COUNTS + BOTTOM
+    width, height = LEFT + SIDE + 24, TOP + SIDE + 14 + COUNTS + BOTTOM
     most = max((entry.count for entry in bins), default=1)
     parts = [
         f'<svg class="reliability" viewBox="0 0 {width} {height}" role="img" '
@@ -80,7 +82,8 @@ def confusion_table(confusion: Confusion) -> str:
         )
         rows.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
     whole_table = f"<tr><th>true, answered</th>{head}</tr>{''.join(rows)}"
-    return f'<div class="scroll"><table class="confusion">{whole_table}</table></div>'
+    upright = " upright" if len(confusion.columns) > FEW_COLUMNS else ""
+    return f'<div class="scroll"><table class="confusion{upright}">{whole_table}</table></div>'
 
 
 def measured(value: float | None, low: float | None, high: float | None) -> str:
