@@ -12,7 +12,7 @@ from models.card import ParityReport
 from models.errors import ExportParityError
 from models.super_resolution.card import OUTPUT
 from models.super_resolution.network import SuperResolutionNetwork
-from models.training.export import OPSET
+from models.training.export import write_graph
 
 TOLERANCE = 1e-4
 """Largest difference, as a share of the band's range."""
@@ -28,24 +28,7 @@ def export_super_resolution(network: SuperResolutionNetwork, bands: int, path: P
     network = network.cpu().eval()
     batch = torch.export.Dim("batch", min=1, max=_MOST_BATCH)
     rows, columns = (torch.export.Dim(name, min=LEAST_SIDE_PX, max=MOST_SIDE_PX) for name in ("rows", "columns"))
-    with torch.no_grad():
-        program = torch.onnx.export(
-            network,
-            (torch.zeros(2, bands, 16, 24),),
-            input_names=["image"],
-            output_names=[OUTPUT],
-            dynamic_shapes=({0: batch, 2: rows, 3: columns},),
-            opset_version=OPSET,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-    if program is None:  # the signature allows it for the older exporter
-        raise RuntimeError("torch.onnx.export returned no program")
-    graph = program.model.graph
-    for part in (graph, *graph):  # the exporter's notes: paths of this machine
-        part.metadata_props.clear()
-    program.save(path, external_data=False)
+    write_graph(network, torch.zeros(2, bands, 16, 24), {0: batch, 2: rows, 3: columns}, [OUTPUT], path)
 
 
 def check_super_parity(network: SuperResolutionNetwork, path: Path, images: Sequence[Floats]) -> ParityReport:

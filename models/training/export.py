@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -40,12 +41,28 @@ def export_onnx(network: nn.Module, bands: int, path: Path) -> None:
     example = torch.zeros(2, bands, 2 * STRIDE_PX, 3 * STRIDE_PX)
     with torch.no_grad():
         outputs = list(network(example))
+    write_graph(network, example, {0: batch, 2: STRIDE_PX * rows, 3: STRIDE_PX * columns}, outputs, path)
+
+
+def write_graph(
+    network: nn.Module, example: torch.Tensor, shape: dict[int, Any], outputs: Sequence[str], path: Path
+) -> None:
+    """Write a network as one ONNX file with its weights, the same bytes on every machine.
+
+    Args:
+        network: On the CPU, for evaluation, with one input.
+        example: An input (N, C, H, W), which is called `image` in the file.
+        shape: Dimensions of the input that may have other sizes: `torch.export.Dim` by index.
+        outputs: Names of its outputs.
+        path: The file.
+    """
+    with torch.no_grad():
         program = torch.onnx.export(
             network,
             (example,),
             input_names=["image"],
-            output_names=outputs,
-            dynamic_shapes=({0: batch, 2: STRIDE_PX * rows, 3: STRIDE_PX * columns},),
+            output_names=list(outputs),
+            dynamic_shapes=(shape,),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,
