@@ -22,11 +22,13 @@ from al_loop.store.tables.renewals import FileProblem, RenewedFile
 from models.errors import RasterError
 from models.rasters.opening.digests import quick_digest
 from models.rasters.opening.sidecars import sidecars_in, stamp
-from models.rasters.reading import read_header, resolve_inside
+from models.rasters.reading import RasterHeader, content_hash, read_header, resolve_inside
 
 THREADS = min(8, 2 * (os.cpu_count() or 1))
 _MANY = 200
 """Files of one folder from which on it is listed once."""
+MOST_VALUES = 2**25
+"""Width x height x bands of an image whose pixels are read to see whether they changed; of more, the file decides."""
 BATCH = 1_000
 """Changed files whose changes are stored in one commit."""
 
@@ -105,6 +107,7 @@ def _look(store: LabelStore, campaign: Campaign, state: FileState) -> RenewedFil
         file = resolve_inside(Path(campaign.root), state.path)
         header = read_header(file, name=state.path, policy=campaign.band_policy)
         digest = quick_digest(file, state.path)
+        rewritten = state.digest is not None and digest != state.digest and _has_same_pixels(store, state, header, file)
     except RasterError as error:
         return _problem(state, str(error).removeprefix(f"{state.path}: "))
     if campaign.source_bands is not None and header.band_count != campaign.source_bands:
@@ -112,9 +115,17 @@ def _look(store: LabelStore, campaign: Campaign, state: FileState) -> RenewedFil
         return _problem(state, f"{header.band_count} bands; the rasters of this campaign have {wanted}")
     renewed = SampleHeader(path=state.path, digest=digest, **msgspec.structs.asdict(header))
     resized = header.file_bytes != state.file_bytes  # of the modification time alone, backups make a new one
-    replaced = resized if state.digest is None else digest != state.digest
-    beside = not replaced and (resized or header.file_bytes != file.stat().st_size)
+    replaced = resized if state.digest is None else digest != state.digest and not rewritten
+    beside = rewritten or (not replaced and (resized or header.file_bytes != file.stat().st_size))
     return RenewedFile(renewed, replaced, beside, _lost(store, campaign, state, renewed) if replaced or beside else ())
+
+
+def _has_same_pixels(store: LabelStore, state: FileState, header: RasterHeader, file: Path) -> bool:
+    """Whether an image was only written again, compressed or tagged in another way: its pixels were hashed before."""
+    if header.width * header.height * header.band_count > MOST_VALUES:
+        return False
+    before = store.copies.content_of(state.sample_id, state.modified_ns)
+    return before is not None and content_hash(file, state.path) == before
 
 
 def _problem(state: FileState, reason: str) -> FileProblem | None:

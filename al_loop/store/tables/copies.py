@@ -87,6 +87,16 @@ class CopyTable:
         )
         return [row["sample_id"] for row in rows]
 
+    def content_of(self, sample_id: int, modified_ns: int) -> str | None:
+        """Hash of a sample's pixels, when its file was modified last at this time; None: they were not read then."""
+        rows = self._database.read(
+            """SELECT content_hash FROM image_contents
+            WHERE sample_id = $sample_id AND modified_ns = $modified_ns LIMIT 1""",
+            sample_id=sample_id,
+            modified_ns=modified_ns,
+        )
+        return str(rows[0]["content_hash"]) if rows else None
+
     def set_contents(self, campaign_id: int, rows: Sequence[tuple[int, str, int]]) -> None:
         """Remember the pixels of samples, and bring copies together: (sample id, content hash, modified in ns)."""
         if rows:

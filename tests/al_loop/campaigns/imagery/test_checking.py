@@ -16,6 +16,7 @@ from rasterio.crs import CRS
 
 from al_loop.campaigns.imagery import checking
 from al_loop.campaigns.imagery.checking import check_images
+from al_loop.campaigns.imagery.copies import read_contents
 from al_loop.campaigns.labelling import record_labels
 from al_loop.campaigns.notices import campaign_notices
 from al_loop.domain.campaigns import Campaign
@@ -170,6 +171,24 @@ def test_touched_file_changes_nothing(
     assert label_store.images.doubted(coast.campaign_id) == set()
     assert notices(label_store) == []
     assert label_store.samples.get(coast.campaign_id, number).modified_ns == (coast_root / "a.tif").stat().st_mtime_ns
+
+
+def test_image_that_is_only_compressed_anew_keeps_its_labels(
+    label_store: LabelStore, coast: Campaign, coast_root: Path, add_scenes: Add, record: Add
+) -> None:
+    path = write_scene(coast_root / "a.tif")
+    (number,) = add_scenes("a.tif")
+    read_contents(label_store, coast, label_store.samples.get_many(coast.campaign_id, [number]), NOW)
+    record(wet("a.tif"))
+    with rasterio.open(path) as dataset:
+        profile, values = dataset.profile, dataset.read()
+    for changed, doubted in ((0, 0), (1, 1)):  # the same pixels, then one of another value
+        values[0, 0, 0] += changed
+        with rasterio.open(path, "w", **profile | {"compress": "deflate", "predictor": 1 + changed}) as dataset:
+            dataset.write(values)
+        move(path, seconds=5 + changed)
+        assert check_images(label_store, coast, LATER) == [number]
+        assert len(label_store.images.doubted(coast.campaign_id)) == doubted
 
 
 def test_header_of_an_image_of_another_size_and_crs_is_renewed_in_store_and_cache(
