@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,7 @@ def modules(package: str) -> Iterator[tuple[str, Path]]:
         yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), file
 
 
+@cache
 def imported(file: Path) -> set[str]:
     """Dotted names that a file imports; `from a.b import c` gives `a.b.c`, so that modules are told from names."""
     names: set[str] = set()

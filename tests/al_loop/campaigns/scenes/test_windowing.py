@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+import rasterio
 
 from al_loop.campaigns.register import register_paths, register_scan
 from al_loop.campaigns.scenes import windowing
@@ -106,8 +107,12 @@ def test_scene_of_too_many_windows_is_skipped_and_told_what_to_do(
     label_store: LabelStore, campaign: Campaign, tmp_path: Path
 ) -> None:
     make_scene(tmp_path / "a.tif", width=64, height=64)
-    make_scene(tmp_path / "wide.tif", width=40_000, height=10_000, bands=3, dtype="uint8", content="constant",
-               tiled=True, sparse_ok=True, compress="deflate")  # fmt: skip
+    place = {"crs": "EPSG:32631", "transform": rasterio.Affine(10, 0, 500_000, 0, -10, 4_600_000)}
+    with rasterio.open(
+        tmp_path / "wide.tif", "w", driver="GTiff", width=40_000, height=10_000, count=3, dtype="uint8", tiled=True,
+        sparse_ok=True, **place,
+    ):  # fmt: skip
+        pass  # without pixels, which would be a gigabyte
     report = register_paths(label_store, campaign, ["a.tif", "wide.tif"], NOW, WindowSettings(size_px=64))
     assert report.registered == 1
     assert report.skipped[0].reason.startswith(
