@@ -37,7 +37,11 @@ export function workingActions(api, sync, getStage, onNew) {
     toast(samples.length ? `${counted(samples.length, "new sample")} for you` : `Nothing to get: ${reason}.`);
   }
 
-  const gamma = (factor) => change({ gamma: Math.min(3, Math.max(0.3, Number(((state.gamma ?? state.usualGamma) * factor).toFixed(2)))) });
+  const gamma = (factor) => {
+    const wanted = Math.min(3, Math.max(0.3, (state.gamma ?? state.usualGamma) * factor));
+    const isUsual = Math.abs(wanted - state.usualGamma) < 0.005; // as many steps back as forth: the campaign's own again
+    change({ gamma: isUsual ? null : Number(wanted.toFixed(4)) });
+  };
   const look = (by) => {
     const at = state.views.findIndex((one) => one.name === state.view);
     if (state.views.length) actions.view(state.views.at((Math.max(0, at) + by) % state.views.length).name);
