@@ -6,6 +6,8 @@ Nothing that starts a thread, which a fork would lack.
 import atexit
 import gc
 
+import litestar.plugins.opentelemetry
+import litestar.plugins.pydantic  # noqa: F401  # as building routes does
 import networkx  # noqa: F401
 import onnxscript.function_libs.torch_lib.ops  # noqa: F401
 import pyarrow.dataset  # noqa: F401

@@ -45,9 +45,9 @@ def test_answers_are_those_of_the_routes_of_the_campaign(served: Http, tmp_path:
     ],
 )
 def test_errors_are_one_sentence_and_pages_are_not_there(
-    served: Http, method: str, path: str, status: int, reason: str
+    still_http: Http, still_campaign: str, method: str, path: str, status: int, reason: str
 ) -> None:
-    answer = served.request(method, path, files={"image": ("image", b"x")} if method == "POST" else None)
+    answer = still_http.request(method, path, files={"image": ("image", b"x")} if method == "POST" else None)
     assert answer.status_code == status, answer.text
     assert reason in answer.text
     assert method == "GET" or answer.headers["content-type"].startswith("text/plain")

@@ -2,15 +2,12 @@
 
 import io
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import onnxruntime
 import pytest
 
-from al_loop.campaigns.layout import DataLayout
 from al_loop.loop import Loop
-from service.settings import Settings
 from tests.data.stac_validation import validate_folder
 from tests.data.tiny_model import make_tiny_onnx
 from tests.e2e.campaigns import Http, create, register, write_pool
@@ -18,17 +15,17 @@ from tests.e2e.campaigns import Http, create, register, write_pool
 EXPORT = "/campaigns/demo/models/{}/export"
 
 
-@pytest.fixture
-def http(start_service: Callable[[], Http], settings: Settings, imagery: Path) -> Http:
-    """`demo` with v1, and v2, which serves."""
-    write_pool(imagery, 2, size=32)
-    http = start_service()
-    create(http, imagery)
+@pytest.fixture(scope="module")
+def http(still_http: Http, still_imagery: Path) -> Http:
+    """`demo` with v1, and v2, which serves; nothing here changes them."""
+    http = still_http
+    write_pool(still_imagery, 2, size=32)
+    create(http, still_imagery)
     register(http)
     loop: Loop = http.app.state.loop
     campaign = loop.store.campaigns.get("demo")
     for turn in (1, 2):
-        make_tiny_onnx(DataLayout(settings.data).models("demo"), version=f"v{turn}", campaign="demo", bias=float(turn))
+        make_tiny_onnx(loop.layout.models("demo"), version=f"v{turn}", campaign="demo", bias=float(turn))
         loop.store.versions.add(campaign.campaign_id, f"v{turn}", turn, loop.clock())
         loop.server.promote(campaign, f"v{turn}", "better", loop.clock, person=False)
     return http
