@@ -89,7 +89,7 @@ def report_data(
     return ReportData(
         title="al-loop demo",
         subtitle=f"{len(plan.paths)} images in {data.name} ({FOLDERS[plan.kind]}), a simulated annotator, "
-        f"{len(first.rounds)} rounds with each strategy",
+        f"{len(first.rounds)} round{'' if len(first.rounds) == 1 else 's'} with each strategy",
         created_at=datetime.now(UTC),
         facts=[
             Fact(name="images", value=f"{counts.total:,}"),

@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 from PIL import Image
+from playwright.sync_api import Page
 
 from al_loop.simulation.curves import CurveRuns, LearningCurves
 from service.demo.report import (
@@ -137,3 +139,10 @@ def test_report_ends_with_what_to_do_next(tmp_path: Path) -> None:
     text = parsed(write_report(tmp_path, full_data())).text
     assert "What now?" in text
     assert "al-loop create x ./my<images>" in text
+
+
+def test_report_is_no_wider_than_a_phone(page: Page, tmp_path: Path) -> None:
+    timing = Timing(name="demo-random round 1, while the other strategy trained, too", seconds=208.0)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(write_report(tmp_path, msgspec.structs.replace(full_data(), timings=[timing])).as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
