@@ -57,7 +57,7 @@ class ModelCardController(Controller):
         self, version: FromPath[str], target: NamedDependency[Campaign], loop: NamedDependency[Loop]
     ) -> Response[str]:
         """The same as Markdown; the map is told by its extent."""
-        return Response(card_markdown(self._card(loop, target, version)), media_type="text/markdown; charset=utf-8")
+        return Response(card_markdown(self._card(loop, target, version)), media_type="text/markdown")
 
     def _card(self, loop: Loop, target: Campaign, version: str) -> VersionCard:
         return version_card(loop.store, loop.layout, target, loop.server.resolve(target, version))

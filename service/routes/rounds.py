@@ -150,7 +150,7 @@ class RoundController(Controller):
         operation_id="downloadRoundLog",
         guards=[requires("ops")],
         responses=problems(400, 401, 403, 404),
-        media_type="text/plain; charset=utf-8",
+        media_type="text/plain",
     )
     async def download_log(
         self, number: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]

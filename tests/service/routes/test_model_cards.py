@@ -58,6 +58,8 @@ def test_page_tells_a_stranger_what_the_version_needs_and_what_it_is_worth(
         assert (told.data, {part.by for part in told.evaluation.slices}) == (None, {"class"}), "no word of the reserve"
         assert {part["by"] for part in card["evaluation"]["slices"]} == {"class", "place"}
 
+        markdown = client.get("/campaigns/demo/models/v1/card.md")
+        assert (markdown.status_code, markdown.headers["content-type"]) == (200, "text/markdown; charset=utf-8")
         page = client.get("/campaigns/demo/models/v1/card.html")
         assert page.status_code == 200, page.text
         assert "unsafe-inline" not in page.headers["content-security-policy"]

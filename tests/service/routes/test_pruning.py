@@ -105,6 +105,7 @@ def test_log_of_a_round_is_downloaded_as_it_was_written(http: Http, loop: Loop) 
         run.mkdir(parents=True)
         (run / "log.txt").write_bytes(content)
     answer = http.get("/campaigns/demo/rounds/3/log.txt")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["content-disposition"] == 'attachment; filename="demo-round-3.log"'
     assert answer.content == b"--- attempt 1 of 2 ---\n\x00\xff one\n--- attempt 2 of 2 ---\ntwo\n"
     assert http.get("/campaigns/demo/rounds/3/log").json()["lines"] == ["two"]
