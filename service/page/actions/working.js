@@ -115,7 +115,9 @@ export function workingActions(api, sync, getStage, onNew) {
     zoomOut: () => getStage().image.zoom(-1),
     actual: () => (isPointed(selectedLease()) ? change({ whole: !state.whole }) : getStage().image.toggleActualSize()),
     fit: () => getStage().image.fit(undefined, 150),
-    around: () => getStage().around(),
+    around: async () => {
+      if (await getStage().around()) toast("No other image of this campaign lies around this one.");
+    },
     hide: () => getStage().image.showOver(false),
     unhide: () => getStage().image.showOver(true),
     fullScreen: () => {

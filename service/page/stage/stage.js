@@ -3,7 +3,6 @@
 import { ApiError } from "../net/api.js";
 import { show, write } from "../core/dom.js";
 import { capital, fileName } from "../core/format.js";
-import { toast } from "../core/messages.js";
 import { change, drawnOn, draws, madeZooms, openLeases, selectedLease, shownOverlay, state } from "../core/state.js";
 import { ending } from "./ending.js";
 import { ImageMap, TILE_PX } from "./map.js";
@@ -185,23 +184,21 @@ export class StageView {
     if (sample === this.#sample) this.#image.surround(found.filter((one) => one.value).map((one) => one.value));
   }
 
-  /** Show what lies around the image, or only the image. */
+  /** Show what lies around the image, or only the image; gives true where nothing does. */
   async around() {
     const lease = selectedLease();
-    if (!lease) return;
+    if (!lease) return false;
     change({ around: !state.around });
     const [width, height] = this.#image.size;
     this.#surrounded = null;
     if (!state.around) {
       this.#image.surround([]);
       this.#image.fit();
-      return;
+      return false;
     }
     this.#image.fit([-0.7 * width, -1.7 * height, 1.7 * width, 0.7 * height], 150);
     const facts = await this.facts(lease.sample_id);
-    if (!facts) return;
-    if (!facts.neighbours?.length) toast("No other image of this campaign lies around this one.");
-    await this.#surround(facts);
+    return facts && this.#surround(facts).then(() => !facts.neighbours?.length);
   }
 
   /** Draw opacity of overlays anew. */
