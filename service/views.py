@@ -16,7 +16,7 @@ from al_loop.client.answers import (
     Suggestion,
     TaskClasses,
 )
-from al_loop.domain.campaigns import Campaign, CampaignSettings, ClassDetails
+from al_loop.domain.campaigns import Campaign, CampaignSettings, ClassDetails, ReserveSettings
 from al_loop.domain.class_colours import class_colours
 from al_loop.domain.jobs import StoredJob
 from al_loop.domain.predictions import RememberedPrediction
@@ -205,8 +205,12 @@ def round_for_annotator(entry: AnyRound) -> AnyRound:
 
 
 def settings_for_annotator(settings: CampaignSettings) -> CampaignSettings:
-    """Settings that do not name the gold-standard samples."""
-    return msgspec.structs.replace(settings, query=msgspec.structs.replace(settings.query, golden=()))
+    """Settings that do not name the gold-standard samples, nor the seed with which the test reserve is drawn anew."""
+    return msgspec.structs.replace(
+        settings,
+        query=msgspec.structs.replace(settings.query, golden=()),
+        reserve=msgspec.structs.replace(settings.reserve, seed=ReserveSettings().seed),
+    )
 
 
 def _without_places(evaluation: Evaluation) -> Evaluation:

@@ -21,7 +21,8 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SHARED = "shared-annotate"
 GOLDEN = [f"scene_{number:03d}.tif" for number in range(6)]
 CAMPAIGN = "/campaigns/demo"
-CHOICES = {"reserve": {"share": 0.3, "minimum": 4, "block_by": "sample"}, "query": {"golden": GOLDEN}}
+SEED = 4711
+CHOICES = {"reserve": {"share": 0.3, "minimum": 4, "block_by": "sample", "seed": SEED}, "query": {"golden": GOLDEN}}
 
 
 class Desk:
@@ -132,6 +133,15 @@ def test_counts_move_alike_whatever_a_sample_was_asked_for_and_whoever_answered_
     assert desk.moved("Bert", again, "golden") == first, "Anna answered this one before"
     history = desk.send("Bert", "GET", f"{CAMPAIGN}/samples/{again}/labels").json()
     assert {entry["annotator"] for entry in history} == {"Bert"}
+
+
+def test_annotators_are_not_told_by_which_seed_the_reserve_was_drawn_nor_the_gold_standard(desk: Desk) -> None:
+    for path in (CAMPAIGN, f"{CAMPAIGN}/settings"):
+        for person, seed, golden in (("Max", SEED, GOLDEN), ("Anna", 0, []), ("shared", 0, [])):
+            told = desk.send(person, "GET", path).json()
+            settings = told.get("settings", told)
+            assert (settings["reserve"]["seed"], settings["query"]["golden"]) == (seed, golden)
+            assert settings["reserve"]["share"] == CHOICES["reserve"]["share"]
 
 
 def test_counts_of_a_shared_token_move_alike_for_the_first_answer(desk: Desk) -> None:
