@@ -87,6 +87,7 @@ def make_scene(
     if nodata_as == "alpha":
         opaque = np.iinfo(dtype).max if np.issubdtype(np.dtype(dtype), np.integer) else 1
         data = np.concatenate([data, (valid[None] > 0).astype(dtype) * np.array(opaque, dtype)])
+    allow_missing_georeference()
     path.parent.mkdir(parents=True, exist_ok=True)
     if creation or data.nbytes > KEPT_BYTES or os.path.lexists(path):  # GDAL takes away what lies there, or beside it
         _write(path, data, valid, profile, nodata_as)
@@ -103,7 +104,6 @@ def make_scene(
 def _write(
     path: Path, data: NDArray[Any], valid: NDArray[np.uint8], profile: dict[str, Any], nodata_as: NodataAs | None
 ) -> None:
-    allow_missing_georeference()
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", count=len(data), **profile) as dataset:
         if nodata_as == "alpha" and profile["driver"] == "GTiff":  # must come before the pixels
             grey = [ColorInterp.gray] + [ColorInterp.undefined] * (len(data) - 2)
