@@ -65,6 +65,17 @@ THOROUGH = (  # up to minutes each, and of most of them a cheaper test shows the
     "tests/service/routes/test_lineage.py::test_deep_round", "tests/test_packaging.py::test_wheel_runs",
     "tests/service/routes/test_unusual_input.py::test_classes_beyond",
     "tests/service/routes/test_rounds.py::test_kills_lose_no_label_and_the_round_is_accounted_for[one phase",
+    "tests/models/test_compare.py::test_equal_models", "tests/models/test_pretrain.py::test_pairs_of_one_kind",
+    "tests/models/test_pretrain.py::test_partner_that_vanished", "tests/models/test_pretrain.py::test_bands_are_taken",
+    "tests/models/training/networks/test_tuned.py::test_run_trains_heads",
+    "tests/al_loop/runtime/cluster/test_driver.py::test_program_goes_on_on_another_machine",
+    "tests/al_loop/runtime/cluster/test_driver.py::test_cancelled_program_that_waits",
+    "tests/al_loop/runtime/cluster/test_driver.py::test_cancelled_program_ends_although",
+    "tests/al_loop/serving/exporting/test_model_folder.py::test_client_of_eotdl",
+    "tests/service/openapi/test_document.py::test_route_is_tried_out",
+    "tests/service/requests/test_odd_requests.py::test_odd_bodies",
+    "tests/service/routes/test_campaigns.py::test_campaign_with_a_model",
+    "tests/service/routes/test_classes.py::test_model_serves_on",
 )  # fmt: skip
 """Left out by `make test`, run by CI (`make test-all`)."""
 
