@@ -65,7 +65,7 @@ THOROUGH = (  # up to minutes each, and of most of them a cheaper test shows the
     "tests/service/routes/test_lineage.py::test_deep_round", "tests/test_packaging.py::test_wheel_runs",
     "tests/service/routes/test_unusual_input.py::test_classes_beyond",
     "tests/service/routes/test_rounds.py::test_kills_lose_no_label_and_the_round_is_accounted_for[one phase",
-    "tests/models/test_compare.py::test_equal_models", "tests/models/test_pretrain.py::test_pairs_of_one_kind",
+    "tests/models/test_compare.py", "tests/models/test_pretrain.py::test_pairs_of_one_kind",
     "tests/models/test_pretrain.py::test_partner_that_vanished", "tests/models/test_pretrain.py::test_bands_are_taken",
     "tests/models/training/networks/test_tuned.py::test_run_trains_heads",
     "tests/al_loop/runtime/cluster/test_driver.py::test_program_goes_on_on_another_machine",
