@@ -21,8 +21,8 @@ ROOMS = {  # from the ground up: a room may import itself and what stands before
     ],
     "models": [
         "errors", "tracing", "arrays", "progress", "files", "limits", "known_faults", "pretrain_config", "environment",
-        "card", "manifest", "metrics", "registry", "rasters", "pictures", "geo", "synthetic", "tasks", "deepness",
-        "inference", "scoring", "heads", "encoders",
+        "gdal", "card", "manifest", "metrics", "registry", "rasters", "pictures", "geo", "synthetic", "tasks",
+        "deepness", "inference", "scoring", "heads", "encoders",
         "training", "pretraining", "super_resolution", "foreign",
         "score_pool", "predict_scene", "train", "add_model", "pretrain", "train_super_resolution", "compare",
     ],

@@ -16,7 +16,6 @@ import numpy as np
 import rasterio.features
 import shapely
 from numpy.typing import NDArray
-from rasterio.env import Env
 
 from al_loop.campaigns.classes import former_names
 from al_loop.domain.campaigns import Campaign
@@ -26,6 +25,7 @@ from al_loop.domain.samples import Sample
 from models.arrays import Codes
 from models.card import BACKGROUND, IGNORE, TaskSpec
 from models.errors import RasterError, UnusableRasterError
+from models.gdal import gdal_settings
 from models.inference.image_model import ImageModel, TilePrediction
 from models.rasters.files import allow_missing_georeference
 from models.rasters.reading import read_raster, resolve_inside
@@ -156,7 +156,7 @@ def _interior(regions: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 def _outline(cut: NDArray[np.bool_], column: int, row: int) -> shapely.MultiPolygon:
     allow_missing_georeference()
-    with Env():
+    with gdal_settings():
         rings = [
             geometry["coordinates"]
             for geometry, _ in rasterio.features.shapes(cut.astype(np.uint8), mask=cut, connectivity=4)

@@ -10,11 +10,11 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.env import Env
 from rasterio.errors import CRSError
 from shapely import LineString, MultiLineString, MultiPolygon
 
 from models.errors import NoPlaceError
+from models.gdal import gdal_settings
 from models.geo.placement import EDGE_PX, locate, pixels_to_crs
 from models.rasters.crs import crs_of
 from models.rasters.files import allow_missing_georeference
@@ -124,7 +124,7 @@ def covered_pixels(
         return MultiPolygon()
     codes = np.zeros((height, width), np.uint8)
     allow_missing_georeference()
-    with Env():
+    with gdal_settings():
         frame = Affine.translation(column, row)
         for part in lines:
             stripes = _stripes(_thinned(shapely.get_coordinates(part)), breadth, to_ground, to_pixels)

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.env import Env
 from rasterio.io import DatasetWriter
 from rasterio.windows import Window as RasterWindow
 
 from models.card import BandPolicy
+from models.gdal import gdal_settings
 from models.pictures.levels import COPY_FACTORS, TILE_PX, block_means, copy_file, reduced_shape
 from models.rasters.bands import AS_DECLARED, BandLayout, layout_of
 from models.rasters.files import allow_missing_georeference, open_file
@@ -46,7 +46,7 @@ def write_copies(path: Path, name: str, folder: Path, policy: BandPolicy = AS_DE
     def read(row: int) -> NDArray[np.float32]:
         return _strip(path, name, layout, policy, row)
 
-    with Env(), ExitStack() as stack, ThreadPoolExecutor(_THREADS, thread_name_prefix="copies") as pool:
+    with gdal_settings(), ExitStack() as stack, ThreadPoolExecutor(_THREADS, thread_name_prefix="copies") as pool:
         copies = {f: stack.enter_context(_new(copy_file(folder, f), count, *s, f)) for f, s in wanted}
         for first in range(0, len(rows), _THREADS):  # so few at once that memory does not grow with the scene
             some = rows[first : first + _THREADS]

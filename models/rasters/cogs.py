@@ -13,11 +13,11 @@ from typing import Any, Literal
 import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
-from rasterio.env import Env
 from rasterio.io import DatasetWriter
 from rasterio.transform import Affine
 from rasterio.windows import Window as RasterWindow
 
+from models.gdal import gdal_settings
 from models.rasters.crs import crs_of
 from models.rasters.files import allow_missing_georeference
 from models.rasters.opening.faults import GDAL_ERRORS
@@ -102,7 +102,7 @@ def open_cog(
     """
     descriptions = [description] if isinstance(description, str) else list(description)
     allow_missing_georeference()
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder, _full_disk_told(Path(folder)), Env():
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder, _full_disk_told(Path(folder)), gdal_settings():
         draft = Path(folder) / "values.tif"
         with rasterio.open(
             draft,

@@ -19,6 +19,7 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
 
 from models.errors import NoPlaceError, UnknownCrsError
+from models.gdal import gdal_settings
 
 MAX_CRS_CHARACTERS = 10_000
 """The WKT2 of EPSG's longest CRS has about half as many."""
@@ -153,7 +154,8 @@ def _transform(source: CRS, target: CRS, points: NDArray[np.float64]) -> NDArray
     if not len(points):
         return points
     try:
-        return np.column_stack(rasterio.warp.transform(source, target, points[:, 0], points[:, 1])[:2])
+        with gdal_settings():
+            return np.column_stack(rasterio.warp.transform(source, target, points[:, 0], points[:, 1])[:2])
     except (CPLE_NotSupportedError, CRSError) as error:
         reason = "PROJ knows no way between the two" if "operations" in str(error) else str(error)
         raise NoPlaceError(reason) from error

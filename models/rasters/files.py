@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import rasterio
-from rasterio.env import Env
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader, MemoryFile
 
 from models.errors import MissingRasterError, PathOutsideRootError, UnreadableRasterError, printable
+from models.gdal import gdal_settings
 from models.rasters.opening.directories import MAX_PAGES, check_directories
 from models.rasters.opening.endings import is_whole
 from models.rasters.opening.faults import translated_errors
@@ -178,10 +178,10 @@ def open_noted(path: Path, name: str, *, overview_level: int | None = None) -> I
         noted = stamp(path, sidecars)
         options = _GDAL_OPTIONS | {"GDAL_DISABLE_READDIR_ON_OPEN": sibling_mode(sidecars)}
         if overview_level is not None:
-            with Env(**options), rasterio.open(path, driver=driver) as dataset:
+            with gdal_settings(**options), rasterio.open(path, driver=driver) as dataset:
                 check_self_contained(dataset, name)  # before GDAL looks for its overviews
         levels = {} if overview_level is None else {"overview_level": overview_level}
-        with Env(**options), rasterio.open(path, driver=driver, **levels) as dataset:
+        with gdal_settings(**options), rasterio.open(path, driver=driver, **levels) as dataset:
             check_self_contained(dataset, name)
             yield Opened(dataset, remarks, noted)
 
@@ -196,12 +196,12 @@ def _open_window(path: Path, window: Window, name: str) -> Iterator[Opened]:
         driver, remarks = _look_at(path, name)
         options = _GDAL_OPTIONS | {"GDAL_DISABLE_READDIR_ON_OPEN": sibling_mode(checked_sidecars(path, name))}
         with ExitStack() as stack:
-            with Env(**options):
+            with gdal_settings(**options):
                 dataset = stack.enter_context(rasterio.open(path, driver=driver, sharing=False))
             check_self_contained(dataset, name)
             shared = SharedFile(key, dataset, remarks, stack.pop_all())
         keep_file(shared)
-    with Env(**_GDAL_OPTIONS), dropped_on_error():
+    with gdal_settings(**_GDAL_OPTIONS), dropped_on_error():
         yield Opened(view_of(shared.dataset, window, name), shared.remarks, before)
 
 
@@ -216,7 +216,7 @@ def open_bytes(data: bytes, name: str) -> Iterator[DatasetReader]:
     with translated_errors(name):
         driver, _ = _check(io.BytesIO(data), name)
         with (
-            Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", **_GDAL_OPTIONS),
+            gdal_settings(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", **_GDAL_OPTIONS),
             MemoryFile(data, filename="image.tif") as memory,
             memory.open(driver=driver) as dataset,
         ):

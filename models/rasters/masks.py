@@ -11,10 +11,10 @@ import rasterio.features
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.env import Env
 from rasterio.io import MemoryFile
 
 from models.errors import UnreadableRasterError
+from models.gdal import gdal_settings
 from models.rasters.crs import crs_of
 from models.rasters.files import allow_missing_georeference, open_file
 from models.rasters.opening.sizes import check_size
@@ -38,7 +38,7 @@ def polygons_to_codes(
     codes = np.full((height, width), fill, np.uint8)
     if shapes and codes.size:
         allow_missing_georeference()
-        with Env():
+        with gdal_settings():
             rasterio.features.rasterize(shapes, out=codes)
     return codes
 
@@ -54,7 +54,7 @@ def codes_to_polygons(codes: NDArray[np.uint8]) -> list[tuple[int, shapely.Polyg
     """
     parts: dict[int, list[shapely.Polygon]] = {}
     allow_missing_georeference()
-    with Env():
+    with gdal_settings():
         for geometry, code in rasterio.features.shapes(codes, mask=codes != 0, connectivity=4):
             rings = geometry["coordinates"]
             parts.setdefault(int(code), []).append(shapely.Polygon(rings[0], rings[1:]))
@@ -80,7 +80,7 @@ def touched_pixels(polygons: Sequence[bytes], *, centres: bool, first: bool = Fa
     allow_missing_georeference()
     for start in range(top, max(bottom, top + 1), _ROWS_AT_ONCE):
         shape = (min(_ROWS_AT_ONCE, max(bottom, top + 1) - start), max(right - left, 1))
-        with Env():
+        with gdal_settings():
             covered = rasterio.features.rasterize(
                 [area], shape, transform=Affine.translation(left, start), all_touched=not centres, dtype=np.uint8
             )
@@ -135,7 +135,7 @@ def encode_codes(codes: NDArray[np.uint8], crs: str | None, transform: Sequence[
     """
     height, width = codes.shape
     allow_missing_georeference()
-    with Env(), MemoryFile() as memory:
+    with gdal_settings(), MemoryFile() as memory:
         with memory.open(
             driver="GTiff",
             width=width,

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.env import Env
 from rasterio.transform import Affine
 
 from models.card import IGNORE
+from models.gdal import gdal_settings
 from models.synthetic.land import CLASSES, Land, make_land
 
 __all__ = ["CLASSES", "SyntheticChip", "write_scenes"]
@@ -119,5 +119,5 @@ def _write(
         "nodata": nodata,
         "compress": "deflate",
     }
-    with Env(), rasterio.open(path, "w", **profile) as dataset:
+    with gdal_settings(), rasterio.open(path, "w", **profile) as dataset:
         dataset.write(data)

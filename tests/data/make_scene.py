@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
+from models.gdal import gdal_settings
 from models.rasters.files import allow_missing_georeference
 
 NodataAs = Literal["value", "mask", "alpha"]
@@ -104,7 +105,7 @@ def make_scene(
 def _write(
     path: Path, data: NDArray[Any], valid: NDArray[np.uint8], profile: dict[str, Any], nodata_as: NodataAs | None
 ) -> None:
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", count=len(data), **profile) as dataset:
+    with gdal_settings(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", count=len(data), **profile) as dataset:
         if nodata_as == "alpha" and profile["driver"] == "GTiff":  # must come before the pixels
             grey = [ColorInterp.gray] + [ColorInterp.undefined] * (len(data) - 2)
             dataset.colorinterp = [*grey, ColorInterp.alpha]

@@ -12,11 +12,11 @@ import numpy as np
 import rasterio.features
 import shapely
 from numpy.typing import NDArray
-from rasterio.env import Env
 from shapely.geometry import mapping
 
 from models.arrays import Floats
 from models.files import STAGING_PREFIX, sync_directory, write_atomically
+from models.gdal import gdal_settings
 from models.geo.placement import WGS84, place
 from models.rasters.cogs import BLOCK_PX, open_cog
 from models.rasters.files import allow_missing_georeference
@@ -86,7 +86,7 @@ def write_cells(
 def code_features(codes: NDArray[np.uint8], classes: Sequence[str], where: Place) -> Iterator[Feature]:
     """One feature a connected area of a class, its pixels' outline; background is left out."""
     allow_missing_georeference()
-    with Env():
+    with gdal_settings():
         for geometry, code in rasterio.features.shapes(codes, mask=codes, connectivity=4):
             rings = geometry["coordinates"]
             yield placed_feature(shapely.Polygon(rings[0], rings[1:]), {"class": classes[int(code) - 1]}, where)

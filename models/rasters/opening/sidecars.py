@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import rasterio
-from rasterio.env import Env
 from rasterio.io import DatasetReader
 
 from models.errors import UnreadableRasterError
+from models.gdal import gdal_settings
 from models.rasters.crs import names_grid_file
 from models.rasters.opening.directories import GRID_FILE, check_directories
 from models.rasters.opening.metadata import check_xml
@@ -167,7 +167,7 @@ def _check_raster(sidecar: Path, kind: str, name: str, depth: int) -> None:
     if depth == _DEPTH:
         raise UnreadableRasterError(name, f"the {kind} file beside it has files of its own beside it; remove them")
     with (
-        Env(GDAL_DISABLE_READDIR_ON_OPEN=sibling_mode(checked_sidecars(sidecar, name, depth + 1))),
+        gdal_settings(GDAL_DISABLE_READDIR_ON_OPEN=sibling_mode(checked_sidecars(sidecar, name, depth + 1))),
         rasterio.open(sidecar, driver="GTiff") as dataset,
     ):
         check_self_contained(dataset, name)

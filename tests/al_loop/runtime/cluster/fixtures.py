@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -101,38 +102,53 @@ class Machines:
 
 
 @pytest.fixture(scope="session")
-def s3() -> Iterator[str]:
-    """Address of an S3 server with the bucket `al-loop`, which the environment names."""
+def s3_access() -> Iterator[dict[str, str]]:
+    """Variables that name an S3 server with the bucket `al-loop`; not set for long, as they change how others work."""
     import fsspec
     from moto.server import ThreadedMotoServer  # here: half a second
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }.items():  # fmt: skip
-            patch.setenv(name, value)
+    found = {
+        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }  # fmt: skip
+    with set_for_a_while(found):
         fsspec.filesystem("s3").mkdir("al-loop")
-        yield "s3://al-loop/artefacts"
-        fsspec.get_filesystem_class("s3").clear_instance_cache()
+    yield found
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
     server.stop()
 
 
+@contextmanager
+def set_for_a_while(variables: dict[str, str]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture
+def s3(s3_access: dict[str, str]) -> Iterator[str]:
+    """Where artefacts are on an S3 server, which the environment names during the test."""
+    with set_for_a_while(s3_access):
+        yield "s3://al-loop/artefacts"
+
+
 @pytest.fixture(scope="session")
-def cluster(s3: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+def cluster(s3_access: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     """One for all tests of a process, as it takes ten seconds of processor time to start. It knows where S3 is."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["RAY_memory_monitor_refresh_ms"] = "0"  # noqa: SIM112  # others' memory is no reason to kill ours
-    found = Machines(tmp_path_factory.mktemp("machines") / "programs.txt")
+    with set_for_a_while(s3_access):
+        found = Machines(tmp_path_factory.mktemp("machines") / "programs.txt")
     yield found
     found.cluster.shutdown()
 
 
 @pytest.fixture
-def machines(cluster: Machines) -> Machines:
+def machines(cluster: Machines, s3: str) -> Machines:
     """The cluster, with both of its workers whatever the test before has lost."""
     cluster.refill()
     return cluster
