@@ -2,7 +2,7 @@
 
 Python runs one thread at a time, and each further thread that wants to run makes all others wait longer for it. A graph
 runs without the interpreter. So a pool that has one thread more than it has turns keeps a core busy with graphs, and
-others wait no longer for the interpreter than beside a single thread.
+others wait for the interpreter as beside a single thread that never pauses.
 """
 
 import threading
