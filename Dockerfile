@@ -27,6 +27,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY service service
 COPY al_loop al_loop
 COPY models models
+COPY al_loop_app al_loop_app
 COPY al_loop_records al_loop_records
 USER 10001
 EXPOSE 8090

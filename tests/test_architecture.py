@@ -51,6 +51,7 @@ NEVER = [  # importing the first must not load the second
     (("service.app",), {"torch", "scipy.optimize", "ray", "fsspec"}),
     (("al_loop.client",), {"duckdb", "onnxruntime", "torch", "numpy", "models", "service"}),
     (("al_loop_records",), {"httpx", "numpy", "models", "service"}),
+    (("al_loop_app",), {"httpx", "numpy", "models", "service", "al_loop"}),
 ]
 
 EXEMPT = {  # from what `BANNED` says: room, and what it may import all the same

@@ -195,7 +195,9 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
 
 
 SOURCES = sorted(
-    path for package in ("al_loop_records", "models", "al_loop", "service") for path in (ROOT / package).rglob("*.py")
+    path
+    for package in ("al_loop_app", "al_loop_records", "models", "al_loop", "service")
+    for path in (ROOT / package).rglob("*.py")
 )
 
 

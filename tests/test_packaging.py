@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from al_loop_app import find_packages
 from tests.waiting import PATIENCE_S, wait_for
 
 ROOT = Path(__file__).parent.parent
@@ -32,14 +33,39 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_wheel_is_typed_and_has_the_files_that_the_packages_read(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {"service/py.typed", "al_loop/py.typed", "models/py.typed", "al_loop_records/py.typed"} <= names
-    assert {"service/page/page.html", "al_loop/store/schema/0001_initial.sql"} <= names
-    assert {name.split("/")[0] for name in names if not name.startswith("al_loop-")} == {
-        "service",
-        "al_loop",
-        "models",
-        "al_loop_records",
-    }
+    packages = ("al_loop", "al_loop_records", "al_loop_app", "al_loop_app/models", "al_loop_app/service")
+    assert {f"{package}/py.typed" for package in packages} <= names
+    assert {"al_loop_app/service/page/page.html", "al_loop/store/schema/0001_initial.sql"} <= names
+
+
+def test_wheel_installs_no_name_that_other_packages_have(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    installed = {name.split("/")[0] for name in names if not name.startswith("al_loop-")}
+    assert installed == {"al_loop", "al_loop_app", "al_loop_records"}
+
+
+def test_only_programs_of_al_loop_find_its_models_and_service(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    (tmp_path / "models.py").write_text("whose = 'of another package'\n")
+    said = _python(tmp_path, "import al_loop.client, models; print(models.whose)")
+    assert said == ["of another package"]
+    said = _python(
+        tmp_path,
+        "import os, subprocess, sys",
+        "from al_loop_app import find_packages",
+        "find_packages(), find_packages()",
+        "import models, service",
+        "print(models.__file__, os.environ['PYTHONPATH'], sep='\\n', flush=True)",
+        "subprocess.run([sys.executable, '-P', '-c', 'import models; print(models.__file__)'], check=True)",
+    )
+    app = tmp_path / "al_loop_app"
+    assert said == [f"{app}/models/__init__.py", f"{app}:{tmp_path}", f"{app}/models/__init__.py"]
+
+
+def test_in_a_clone_nothing_is_looked_for_elsewhere() -> None:
+    before = sys.path.copy()
+    find_packages()
+    assert sys.path == before
 
 
 def test_description_for_a_package_index_has_no_link_into_the_repository(wheel: Path) -> None:
@@ -55,6 +81,9 @@ def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None
     install = [*UV, "pip", "install", "-q", "--python", str(python)]
     subprocess.run([*install, "--require-hashes", "-r", str(ROOT / "requirements-serve.lock")], check=True)
     subprocess.run([*install, "--no-deps", str(wheel)], check=True)
+    (site,) = (tmp_path / "env" / "lib").glob("python*/site-packages")
+    for name in ("models", "service"):  # of other packages
+        (site / f"{name}.py").write_text("raise AssertionError('no module of al-loop')\n")
     command = python.parent / "al-loop"
     said = subprocess.run([command, "--version"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
     assert said.strip() == f"al-loop {_metadata(wheel)['Version']}"
@@ -70,6 +99,13 @@ def test_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None
             assert "<title>" in _answer(f"{url}/", service).text
         finally:
             service.terminate()
+
+
+def _python(folder: Path, *lines: str) -> list[str]:
+    """What a program prints that finds packages in the folder."""
+    command = [sys.executable, "-P", "-c", "\n".join(lines)]
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
 def _metadata(wheel: Path) -> Message:

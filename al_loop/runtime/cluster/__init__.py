@@ -5,3 +5,7 @@ cluster; where Ray's client ends the driver because the cluster is gone, labels 
 
     RayExecutor (service)  ->  driver (subprocess)  ->  RemoteProgram (detached actor)  ->  program (its subprocess)
 """
+
+from al_loop_app import find_packages
+
+find_packages()  # the cluster's workers are none of our programs, and import this first
