@@ -13,6 +13,16 @@ METRIC_NAMES: Mapping[str, str] = MappingProxyType(
 )  # fmt: skip
 """Those whose usual name is another one; `service/page/core/format.js` has the same."""
 
+CLASS_METRICS: Mapping[str, str] = MappingProxyType(
+    {"accuracy": "recall", "macro_f1": "f1", "miou": "iou", "map50": "ap50"}
+)
+"""What is measured of a class where its task is measured by this; `service/page/core/format.js` has the same."""
+
+
+def class_metric(metric: str) -> str:
+    """What is measured of one class, as people call it, by the metric of its task: of "miou" "IoU"."""
+    return metric_name(CLASS_METRICS.get(metric, metric))
+
 
 def metric_name(metric: str) -> str:
     """A metric as people call it: "miou" is "mean IoU"; of one that is not known, the words."""

@@ -12,7 +12,12 @@ from al_loop.domain.webhooks import EventKind
 from al_loop.querying.strategies import StrategyConfig
 
 QuerySize = Annotated[int, msgspec.Meta(ge=1, le=1000)]
-Address = Annotated[str, msgspec.Meta(pattern="^https?://", max_length=2_000)]
+Address = Annotated[
+    str,
+    msgspec.Meta(
+        pattern="^https?://", max_length=2_000, extra={"words": "an address that begins with http:// or https://"}
+    ),
+]
 
 
 class SamplesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from al_loop.domain.refusals import in_words
 from al_loop.errors import InvalidValueError
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -32,7 +33,8 @@ def merged(current: S, patch: dict[str, Any]) -> S:
         unknown = UNKNOWN.fullmatch(reason)
         if unknown is not None:
             reason = _no_such(unknown[1], tuple(_names(msgspec.to_builtins(current))))
-        raise InvalidValueError(path.rstrip("`") or "$", reason) from error
+        path = path.rstrip("`") or "$"
+        raise InvalidValueError(path, in_words(type(current), path, reason)) from error
 
 
 def _no_such(name: str, known: tuple[str, ...]) -> str:

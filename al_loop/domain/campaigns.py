@@ -124,7 +124,13 @@ LowHigh = tuple[float, float]
 class View(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One way to look at images: one or three bands, or one or three formulas over bands."""
 
-    name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,39}$")]
+    name: Annotated[
+        str,
+        msgspec.Meta(
+            pattern="^[a-z0-9][a-z0-9-]{0,39}$",
+            extra={"words": "1 to 40 small letters, digits and hyphens, the first no hyphen"},
+        ),
+    ]
     """Stands in addresses."""
     title: Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
     """What the page calls it."""
@@ -204,7 +210,7 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 ClassName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-Colour = Annotated[str, msgspec.Meta(pattern="^#[0-9a-fA-F]{6}$")]
+Colour = Annotated[str, msgspec.Meta(pattern="^#[0-9a-fA-F]{6}$", extra={"words": "a colour such as #1f78b4"})]
 """`#rrggbb`."""
 Description = Annotated[str, msgspec.Meta(max_length=2_000)]
 

@@ -53,7 +53,15 @@ class CheckedLabel(msgspec.Struct, frozen=True, kw_only=True):
 
 NAME_PATTERN = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
 """No control characters, and more than spaces."""
-AnnotatorName = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=NAME_PATTERN)]
+AnnotatorName = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=200,
+        pattern=NAME_PATTERN,
+        extra={"words": "a name of more than spaces, without control characters"},
+    ),
+]
 GivenName = Annotated[str, msgspec.Meta(max_length=200)]
 MOST_LABELS = 10_000
 """Labels of one request."""

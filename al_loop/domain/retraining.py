@@ -9,7 +9,9 @@ from al_loop.domain.gate import GateSettings, PromotionMode, ShadowSettings
 from al_loop.domain.retention import Retention
 
 CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
-QuietWindow = Annotated[str, msgspec.Meta(pattern=f"^{CLOCK}-({CLOCK}|24:00)$")]
+QuietWindow = Annotated[
+    str, msgspec.Meta(pattern=f"^{CLOCK}-({CLOCK}|24:00)$", extra={"words": "times of the day such as 22:00-06:00"})
+]
 """`22:00-06:00`: from the first time to the second, on the next day where that is earlier."""
 Auc = Annotated[float, msgspec.Meta(gt=0.5, le=1.0)]
 

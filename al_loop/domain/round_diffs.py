@@ -21,7 +21,9 @@ class MetricChange(msgspec.Struct, frozen=True, kw_only=True):
 
     task: TaskName
     metric: str
-    """As the task names it; of one of its classes, such as "of water"."""
+    """As the task names it, such as `miou`; of one of its classes, such as `recall` or `iou`."""
+    of_class: str | None = None
+    """The class that it is of; null: the whole task."""
     first: float | None
     second: float | None
 
@@ -46,9 +48,13 @@ class RoundDiff(msgspec.Struct, frozen=True, kw_only=True):
     """Model versions that they made."""
     labels: tuple[int | None, int | None]
     """Labelled samples outside the test reserve that they were trained on."""
+    reserve: tuple[int | None, int | None]
+    """Labelled samples of the test reserve that they were measured on."""
+    verdicts: tuple[str | None, str | None]
+    """What the gate decided about each, by the same reserve samples as the version that served then."""
     sources: list[LabelSource]
     """Who recorded labels between their snapshots."""
     settings: list[SettingChange]
     """Settings, code and packages of the training that differ; empty where one of them made no version."""
     metrics: list[MetricChange]
-    """Of each task, then of its classes; they are not paired, as the reserve may have grown."""
+    """Of each task, then of its classes; they are not paired, as the reserve may have grown: `reserve`."""

@@ -11,6 +11,7 @@ from al_loop.domain.rounds import Round
 from al_loop.store import LabelStore
 from models.card import ModelCard, TaskEvaluation
 from models.registry import ModelRegistry
+from models.tasks import task_of
 
 CONFIGURATION = (
     "tasks",
@@ -47,9 +48,11 @@ def round_diff(store: LabelStore, registry: ModelRegistry, campaign: Campaign, f
         second=second,
         versions=(one.version, other.version),
         labels=(one.labels, other.labels),
+        reserve=(one.reserve_labels, other.reserve_labels),
+        verdicts=(one.verdict, other.verdict),
         sources=store.new_labels.by_annotator(campaign.campaign_id, after=ends[0], up_to=ends[1]),
         settings=_settings(registry, one, other),
-        metrics=list(_metrics(one, other)),
+        metrics=list(_metrics(campaign, one, other)),
     )
 
 
@@ -81,8 +84,9 @@ def _flat(card: ModelCard) -> dict[str, Any]:
     return found
 
 
-def _metrics(one: Round, other: Round) -> Iterator[MetricChange]:
+def _metrics(campaign: Campaign, one: Round, other: Round) -> Iterator[MetricChange]:
     known = [{result.task: result for result in _results(entry)} for entry in (one, other)]
+    of_class = {spec.task: task_of(spec).metric.of_class for spec in campaign.tasks}
     for task in dict.fromkeys([*known[0], *known[1]]):
         pair = [results.get(task) for results in known]
         present = [result for result in pair if result is not None]
@@ -90,7 +94,7 @@ def _metrics(one: Round, other: Round) -> Iterator[MetricChange]:
         yield MetricChange(task=task, metric=present[0].metric, first=values[0], second=values[1])
         for name in dict.fromkeys(name for result in present for name in result.per_class):
             values = [None if result is None else result.per_class.get(name) for result in pair]
-            yield MetricChange(task=task, metric=f"of {name}", first=values[0], second=values[1])
+            yield MetricChange(task=task, metric=of_class[task], of_class=name, first=values[0], second=values[1])
 
 
 def _results(entry: Round) -> list[TaskEvaluation]:

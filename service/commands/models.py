@@ -11,7 +11,7 @@ from rich.table import Table
 from al_loop.client.answers import CampaignView, CurrentModel
 from al_loop.domain.rounds import CurvePoint
 from al_loop.errors import NotFoundError
-from al_loop_records.metric_names import metric_name
+from al_loop_records.metric_names import class_metric, metric_name
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Quiet, Service, Token, connect
 from service.commands.output import ExitCode, console, print_json, print_tables
 from service.commands.rounds import follow
@@ -141,7 +141,14 @@ def card(
             entry.task, "", metric_name(entry.metric), f"{entry.value:.3f}", interval, f"{entry.baseline:.3f}"
         )
         for label, share in entry.per_class.items():
-            measured.add_row(entry.task, label, "", "none in the reserve" if share is None else f"{share:.3f}", "", "")
+            measured.add_row(
+                entry.task,
+                label,
+                class_metric(entry.metric),
+                "none in the reserve" if share is None else f"{share:.3f}",
+                "",
+                "",
+            )
     print_tables(table, measured)
 
 

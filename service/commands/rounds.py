@@ -13,7 +13,7 @@ from al_loop.client.errors import ServiceError
 from al_loop.domain.durations import duration
 from al_loop.domain.rounds import Round, RoundState
 from al_loop.errors import NotFoundError
-from al_loop_records.metric_names import METRIC_NAMES, metric_name
+from al_loop_records.metric_names import metric_name
 from models.progress import ProgressLine
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Quiet, Service, Token, connect
 from service.commands.output import ExitCode, console, print_json, print_tables
@@ -170,17 +170,20 @@ def diff(
     data = Table("data", *names, title="labels")
     data.add_row("version", *(version or "none" for version in answer.versions))
     data.add_row("labelled samples", *(str(count or 0) for count in answer.labels))
+    data.add_row("reserve samples measured on", *(str(count or 0) for count in answer.reserve))
     for source in answer.sources:
-        data.add_row(f"by {source.annotator}, {source.task}", "", f"{source.events} labels between them")
+        data.add_row(f"labels in between by {source.annotator}, {source.task}", "", f"{source.events}")
+    data.add_row("verdict", *(verdict or "none" for verdict in answer.verdicts))
     settings = Table("setting", *names, title="configuration")
     for change in answer.settings:
         settings.add_row(change.name, str(change.first), str(change.second))
-    metrics = Table("metric", *names, "change", title="test reserve")
+    paired = "the labels of both may differ: changes are not paired, verdicts are"
+    metrics = Table("metric", *names, "change", title=f"test reserve ({paired})")
     for entry in answer.metrics:
         moved = "" if entry.first is None or entry.second is None else f"{entry.second - entry.first:+.3f}"
         shown = ("" if value is None else f"{value:.3f}" for value in (entry.first, entry.second))
-        # of a class it is "of" and its name, which stays as it is spelled
-        metrics.add_row(f"{entry.task} {METRIC_NAMES.get(entry.metric, entry.metric)}", *shown, moved)
+        of_class = f" of {entry.of_class}" if entry.of_class else ""
+        metrics.add_row(f"{entry.task} {metric_name(entry.metric)}{of_class}", *shown, moved)
     print_tables(data, *([settings] if answer.settings else []), metrics)
 
 

@@ -12,6 +12,7 @@ import msgspec
 from litestar import Request
 from litestar.exceptions import ValidationException
 
+from al_loop.domain.refusals import in_words
 from al_loop.querying.strategies import removal
 from al_loop.store.tables.annotators import AnnotatorTable
 
@@ -20,8 +21,6 @@ MOST_DEPTH = 64
 TOO_DEEP = f"objects and lists are nested more than {MOST_DEPTH} deep"
 STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 """Also one without its end, so that no part of the text is looked at twice."""
-LENGTH = re.compile(r"Expected `(str|array)` of length (<=|>=) (\d+)")
-"""How msgspec says that a text or a list is too long or too short."""
 PEELED = 3
 OPEN = ord("[")
 AS_LISTS = bytes.maketrans(b"{}", b"[]")
@@ -59,7 +58,7 @@ def decode(body: bytes, kind: Any) -> Any:  # noqa: ANN401  # any type that msgs
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `")
         path = path.removesuffix("`") or "$"
-        raise _refusal(path, _removed(path, reason) or _plain(reason)) from error
+        raise _refusal(path, _removed(path, reason) or in_words(kind, path, reason)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _refusal("$", f"the body is no JSON: {error}") from error
     except RecursionError as error:  # open brackets without their ends
@@ -80,16 +79,6 @@ def with_spelling(body: Any, annotators: AnnotatorTable) -> Any:  # noqa: ANN401
 def _removed(path: str, reason: str) -> str | None:
     """A better reason where a client asks for a strategy of an earlier version."""
     return removal(reason.removeprefix("Invalid value ").strip("'")) if path == "$.strategy.type" else None
-
-
-def _plain(reason: str) -> str:
-    """What msgspec says of a length, for people."""
-    wrong = LENGTH.fullmatch(reason)
-    if wrong is None:
-        return reason
-    kind, sign, length = wrong.groups()
-    noun = {"str": "character", "array": "item"}[kind]
-    return f"at {'most' if sign == '<=' else 'least'} {length} {noun}{'' if length == '1' else 's'}"
 
 
 def is_deeper_than(most: int, body: bytes) -> bool:

@@ -10,7 +10,15 @@ from al_loop.errors import InvalidValueError
 README_FILE = "README.md"
 EOTDL_PAGE = "https://www.eotdl.com"
 
-Line = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Line = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=500,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        extra={"words": "one line without control characters"},
+    ),
+]
 
 
 class Attribution(msgspec.Struct, frozen=True, kw_only=True):

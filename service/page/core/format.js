@@ -30,6 +30,11 @@ const METRIC_NAMES = {
 /** A metric as people call it, as `al_loop_records/metric_names.py` has it: "miou" is "mean IoU". */
 export const metricName = (metric) => METRIC_NAMES[metric] ?? metric.replaceAll("_", " ");
 
+const CLASS_METRICS = { accuracy: "recall", macro_f1: "f1", miou: "iou", map50: "ap50" };
+
+/** What is measured of one class where a task is measured by a metric: of "miou" "IoU". */
+export const classMetric = (metric) => metricName(CLASS_METRICS[metric] ?? metric);
+
 /** A list of class names as an answer: "forest, water" or "nothing". */
 export function answerText(classes) {
   return classes?.length ? classes.join(", ") : "nothing here";

@@ -1,6 +1,6 @@
 // Model versions: what they measured, which serves, and promotion, rollback and comparison by button.
 
-import { metricName } from "../core/format.js";
+import { classMetric, metricName } from "../core/format.js";
 import { ask, change } from "../start/service.js";
 import { cardButton, reportButton } from "./report.js";
 import { button, confirmed, element, inWords, measured, nothing, share, table, when } from "./parts.js";
@@ -79,17 +79,21 @@ function comparison(first, second) {
     ["labels", first.labels.toLocaleString("en"), second.labels.toLocaleString("en")],
     ["training took", inWords(first.seconds), inWords(second.seconds)],
     ["encoder", first.model.encoder, second.model.encoder],
+    ["samples of the test reserve", reserve(first), reserve(second)],
   ];
   const figures = (card) => new Map((card.evaluation?.candidate ?? []).flatMap((task) => [
     [`${task.task}: ${metricName(task.metric)}`, task.value],
-    ...Object.entries(task.per_class ?? {}).map(([name, value]) => [`${task.task}: ${name}`, value]),
+    ...Object.entries(task.per_class ?? {}).map(([name, value]) => [`${task.task}: ${classMetric(task.metric)} of ${name}`, value]),
   ]));
   const [one, two] = [figures(first), figures(second)];
   for (const name of new Set([...one.keys(), ...two.keys()])) {
     const [a, b] = [one.get(name), two.get(name)];
-    rows.push([name.replaceAll("_", " "), shown(a), a != null && b != null ? `${shown(b)} (${b >= a ? "+" : "−"}${share(Math.abs(b - a))})` : shown(b)]);
+    rows.push([name, shown(a), a != null && b != null ? `${shown(b)} (${b >= a ? "+" : "−"}${share(Math.abs(b - a))})` : shown(b)]);
   }
   return table(`${first.version} and ${second.version}`, ["", first.version, second.version], rows);
 }
+
+/** Of how many samples the figures of a card are: those of two versions may differ, as the reserve is labelled on. */
+const reserve = (card) => (card.evaluation?.candidate ?? []).map((task) => task.samples.toLocaleString("en")).join(", ");
 
 const shown = (value) => (value == null ? "–" : typeof value === "number" ? share(value) : JSON.stringify(value));

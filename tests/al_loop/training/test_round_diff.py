@@ -27,6 +27,7 @@ def add_round(store: LabelStore, campaign: Campaign, version: str | None, value:
     number = store.rounds.create(campaign.campaign_id, reason="ops", now=NOW).number
     store.rounds.set_state(
         campaign.campaign_id, number, RoundState.REJECTED, NOW, version=version, labels=labels, evaluation=measured,
+        reserve_labels=29 + number, verdict="better",
         label_event_id=store.labels.newest_event(campaign.campaign_id),
     )  # fmt: skip
     return number
@@ -57,6 +58,11 @@ def test_labels_settings_and_metrics_of_two_rounds(
     assert [(entry.annotator, entry.events) for entry in found.sources] == [("bo", 2), ("ann", 1)]
     assert [(entry.name, entry.first, entry.second) for entry in found.settings] == [("tile_px", 128, 256)]
     assert (found.metrics[0].first, found.metrics[0].second) == (0.8, 0.9)
+    assert {(entry.metric, entry.of_class) for entry in found.metrics[1:]} == {
+        ("recall", name) for name in EVALUATION.candidate[0].per_class
+    }
+    assert found.reserve == (30, 31)
+    assert found.verdicts == ("better", "better")
     assert len(found.metrics) == 1 + len(EVALUATION.candidate[0].per_class)
     back = round_diff(label_store, registry, campaign, second, first)
     assert back.sources == found.sources

@@ -114,7 +114,9 @@ def test_two_versions_are_compared(start: Start, page: Page, imagery: Path) -> N
     page.get_by_role("button", name="Compare").first.click()
     expect(page.locator("#versions")).to_contain_text("Choose a second version to compare with v2.")
     page.get_by_role("button", name="Compare", exact=True).first.click()
-    expect(page.get_by_role("table", name="v1 and v2")).to_contain_text("training took")
+    compared = page.get_by_role("table", name="v1 and v2")
+    expect(compared).to_contain_text("training took")
+    expect(compared).to_contain_text("samples of the test reserve")
 
 
 def test_policy_is_changed_and_nonsense_is_refused_with_the_reason(start: Start, page: Page, imagery: Path) -> None:

@@ -27,5 +27,8 @@ def test_two_rounds_are_compared_and_unknown_ones_are_not_found(
         assert (answer["first"], answer["second"], answer["sources"]) == (1, 2, [])
         assert http.get("/campaigns/demo/rounds/1/diff/9").status_code == 404
         assert main(["round", "diff", "demo", "1", "2", "--service", url]) == 0
-        assert "round 1\tround 2" in capfd.readouterr().out
+        shown = capfd.readouterr().out
+        assert "round 1\tround 2" in shown
+        assert "reserve samples measured on\t" in shown
+        assert "changes are not paired" in shown
         assert main(["round", "diff", "demo", "1", "9", "--service", url]) == 2
