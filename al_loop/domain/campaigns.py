@@ -124,13 +124,7 @@ LowHigh = tuple[float, float]
 class View(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One way to look at images: one or three bands, or one or three formulas over bands."""
 
-    name: Annotated[
-        str,
-        msgspec.Meta(
-            pattern="^[a-z0-9][a-z0-9-]{0,39}$",
-            extra={"words": "1 to 40 small letters, digits and hyphens, the first no hyphen"},
-        ),
-    ]
+    name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,39}$", extra={"words": "a name such as ndvi"})]
     """Stands in addresses."""
     title: Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
     """What the page calls it."""

@@ -17,7 +17,7 @@ export function policySection({ base, campaign, refresh }, preview) {
 }
 
 function waits({ waits_for: waiting }) {
-  return waiting.length ? [facts([["waits for", waiting.join("; "), "bad"]])] : [];
+  return waiting.length ? [facts([["waits for", waiting.join("; ")]])] : [];
 }
 
 function triggers(preview) {

@@ -46,4 +46,4 @@ def test_address_name_and_kind_of_event_are_refused_in_words() -> None:
         "'none' is none of drift.detected,"
     )
     named = said(CampaignSettings, {"view": {"views": [{"name": "My View", "title": "x", "bands": [1]}]}})
-    assert named == "expected 1 to 40 small letters, digits and hyphens, the first no hyphen"
+    assert named == "expected a name such as ndvi"
