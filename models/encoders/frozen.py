@@ -144,10 +144,13 @@ class FrozenFeatures(nn.Module):
         In standard deviations from the pool's mean, where a stage sees values between the pool's percentiles alone: a
         small object may be much brighter than that. Missing values are 0.
         """
-        missing = torch.isnan(image)
-        standard = torch.where(missing, 0.0, (image - self.average) / self.deviation).clamp(-BAND_CLIP, BAND_CLIP)
-        side = self.stage_strides[0]
+        standard, side = self.standard_bands(image), self.stage_strides[0]
         return torch.cat([F.avg_pool2d(standard, side), F.max_pool2d(standard, side)], dim=1)
+
+    def standard_bands(self, image: Tensor) -> Tensor:
+        """The bands as `band_maps` pools them, at each pixel, (N, C, H, W)."""
+        missing = torch.isnan(image)
+        return torch.where(missing, 0.0, (image - self.average) / self.deviation).clamp(-BAND_CLIP, BAND_CLIP)
 
     def _filled(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Raw values with the pool's mean where they are missing, and valid (N, 1, H, W) of 0 and 1."""

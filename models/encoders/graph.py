@@ -23,6 +23,9 @@ IR_VERSION = 10
 
 INPUT, EMBEDDING = "image", "embedding"
 
+STANDARD_BANDS = "standard_bands"
+"""Name of the value of `FrozenFeatures.standard_bands` in the graph."""
+
 BANDS = "band_maps"
 """Name of the value of `FrozenFeatures.band_maps` in the graph."""
 
@@ -30,7 +33,8 @@ BANDS = "band_maps"
 def frozen_graph(network: FrozenFeatures, *, band_maps: bool = False) -> onnx.ModelProto:
     """The graph of `FrozenFeatures.forward`: input `image`, float32 (N, C, H, W), and output `embedding` (N, D).
 
-    Its stages are values named by `stage_name`, for nodes that are added to it, and if asked for there is `BANDS`.
+    Its stages are values named by `stage_name`, for nodes that are added to it, and if asked for there are `BANDS` and
+    `STANDARD_BANDS`.
     """
     graph = _Graph()
     if band_maps:
@@ -171,7 +175,7 @@ def _band_maps(graph: _Graph, network: FrozenFeatures) -> None:
     standard = graph.add("Sub", [INPUT, graph.constant(network.average.numpy())])
     standard = graph.add("Div", [standard, graph.constant(network.deviation.numpy())])
     standard = graph.add("Where", [graph.add("IsNaN", [INPUT]), graph.number(0), standard])
-    standard = graph.add("Clip", [standard, graph.number(-BAND_CLIP), graph.number(BAND_CLIP)])
+    standard = graph.add("Clip", [standard, graph.number(-BAND_CLIP), graph.number(BAND_CLIP)], name=STANDARD_BANDS)
     sides = [network.stage_strides[0]] * 2
     pooled = [graph.add(kind, [standard], kernel_shape=sides, strides=sides) for kind in ("AveragePool", "MaxPool")]
     graph.add("Concat", pooled, name=BANDS, axis=1)

@@ -59,7 +59,8 @@ class TaskNetwork(Protocol):
     def quick_head(self, task: Task, shape: EncoderShape) -> Any:  # noqa: ANN401  # a module with `standardise`
         """For a task that finds objects: the head that is fitted in seconds on frozen features.
 
-        A module as of `head`, with a method `standardise` that is told mean and deviation of each stage's channels.
+        A module as of `head`, with a method `standardise` that is told mean and deviation of each stage's channels,
+        and a method `see_outlines` that is shown bands (C, H, W) in standard deviations and the truth of each image.
         """
         ...
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from models.arrays import Matrix
 from models.card import IGNORE, BandStatistics, TaskName, TaskSpec
 from models.encoders.frozen import FrozenFeatures, scale_for
-from models.encoders.graph import BANDS, EMBEDDING, frozen_graph, stage_name
+from models.encoders.graph import BANDS, EMBEDDING, STANDARD_BANDS, frozen_graph, stage_name
 from models.encoders.multispectral import feature_source
 from models.encoders.session import describe_by
 from models.encoders.stages import CHANNELS, STAGES
@@ -336,7 +336,9 @@ def export_quick(
     for name, task in tasks_of(tasks).items():
         head: Any = network.heads[name]
         if task.finds_objects:
-            found = network_of(task).add_nodes(graph, head, "image", [BANDS, *stages], temperature[name])
+            found = network_of(task).add_nodes(
+                graph, head, "image", [STANDARD_BANDS, BANDS, *stages], temperature[name]
+            )
             graph.node.append(helper.make_node("Identity", [found], [name]))
             graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", None, None]))
             continue

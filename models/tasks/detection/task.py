@@ -196,7 +196,7 @@ class Detection(Task, frozen=True, kw_only=True, tag="detection"):
 
         scores, right = [np.empty(0, np.float32)], [np.empty(0, np.bool_)]
         for truth, maps in zip(truths, logits, strict=True):
-            answer = decode(torch.from_numpy(maps[None]))[0].numpy()
+            answer = decode(torch.from_numpy(maps[None]), classes=len(self.classes))[0].numpy()
             ranked, found = matching.matched(truth, answer[answer[:, SCORE] >= LEAST_CALIBRATED])
             scores.append(ranked[:, SCORE])
             right.append(found[:, matching.IOU_50])

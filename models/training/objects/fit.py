@@ -18,7 +18,7 @@ from models.training.calibration import CalibratedNetwork, calibrate
 from models.training.data.dataset import ChipReader, LabelledSample
 from models.training.data.label_counts import Counts
 from models.training.evaluate import metric_value
-from models.training.objects.stages import KeptStages, keep_stages
+from models.training.objects.stages import KeptStages, keep_stages, seen_stages
 from models.training.tallies import TILE_PX, tally
 from models.training.torch_inference import torch_infer
 
@@ -67,7 +67,7 @@ def encoded_images(
 ) -> EncodedImages:
     """What a head sees of raw images (N, C, H, W): the bands as they are before the encoder's stages."""
     missing = torch.isnan(image).to(torch.float32).amin(dim=1, keepdim=True)
-    seen = [features.band_maps(image), *stages]
+    seen = seen_stages(features, image, stages)
     return EncodedImages(seen, embedding, image.shape[-2], image.shape[-1], 1.0 - missing)
 
 
@@ -98,8 +98,9 @@ def fit_object_heads(
     network = network_of(task)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        channels = [2 * features.average.shape[1], *CHANNELS]
-        strides = [features.stage_strides[0], *features.stage_strides]
+        bands = features.average.shape[1]
+        channels = [bands if features.scale > 1 else 0, 2 * bands, *CHANNELS]
+        strides = [1, features.stage_strides[0], *features.stage_strides]
         shape = EncoderShape(channels, strides, features.embedding_size, 0.0, features.scale)
         head = network.quick_head(task, shape)
     loss = network.loss(task, counts[spec.task])
@@ -107,6 +108,7 @@ def fit_object_heads(
     if not len(trained):
         raise TrainingDataError("no training image can be read any more")
     head.standardise(*trained.moments())
+    head.see_outlines(trained.looks())
     _fit(head, loss, trained, task, STEPS, RATE, rng)
     joined = ObjectNetwork(features, spec.task, head)
     device = torch.device("cpu")

@@ -35,7 +35,7 @@ class KeptChip(NamedTuple):
     """One view of a window."""
 
     stages: list[Tensor]
-    """(C_i, H / s_i, W / s_i) each, float16: the bands, then the encoder's."""
+    """(C_i, H / s_i, W / s_i) each, float16, see `seen_stages`."""
     valid: Tensor
     """(1, H, W) of 0 and 1, bool."""
     truth: Floats
@@ -69,12 +69,16 @@ class KeptStages:
         chips = [chip for alike in self._by_size.values() for chip in alike]
         means, deviations = [], []
         for parts in zip(*(chip.stages for chip in chips), strict=True):
-            count = sum(part[0].numel() for part in parts)
+            count = sum(part.shape[1] * part.shape[2] for part in parts)
             mean = torch.stack([part.double().sum(dim=(1, 2)) for part in parts]).sum(dim=0) / count
             square = torch.stack([part.double().square().sum(dim=(1, 2)) for part in parts]).sum(dim=0) / count
             means.append(mean.float())
             deviations.append((square - mean.square()).clamp(min=0).sqrt().clamp(min=LEAST_DEVIATION).float())
         return means, deviations
+
+    def looks(self) -> Iterator[tuple[Tensor, Floats]]:
+        """The first stage, the bands at each pixel (C, H, W), and the truth, of each."""
+        return ((chip.stages[0], chip.truth) for alike in self._by_size.values() for chip in alike)
 
     def batches(self, task: Task, rng: np.random.Generator) -> Iterator[tuple[EncodedImages, Tensor]]:
         """Without end: what a head sees, and the truth as `Task.batch` makes it."""
@@ -127,9 +131,18 @@ def keep_stages(
     return kept
 
 
+def seen_stages(features: FrozenFeatures, image: Tensor, stages: Sequence[Tensor]) -> list[Tensor]:
+    """What a head sees: the bands at each pixel, the bands under cells of the finest stage, and the encoder's stages.
+
+    Bands at each pixel show where small objects end; they have no channels where images are read as they are.
+    """
+    fine = features.standard_bands(image) if features.scale > 1 else image[:, :0]
+    return [fine, features.band_maps(image), *stages]
+
+
 def _kept(task: Task, features: FrozenFeatures, chip: Chip) -> KeptChip:
     image = torch.from_numpy(pad_batch([chip], STRIDE_PX, [])[0])
     with torch.inference_mode():
-        stages = [features.band_maps(image), *features.stage_maps(image)]
+        stages = seen_stages(features, image, features.stage_maps(image))
     valid = ~torch.isnan(image).all(dim=1)
     return KeptChip([stage[0].half() for stage in stages], valid, chip.objects[task.name])

@@ -35,7 +35,7 @@ def loss(task: Detection, counts: NDArray[np.int64]) -> nn.Module:
 
 def probabilities(task: Detection, logits: Tensor, temperature: float) -> Tensor:
     """The likeliest boxes (N, M, 6), see `decode`."""
-    return decode(logits, temperature)
+    return decode(logits, temperature, len(task.classes))
 
 
 def add_nodes(

@@ -1,10 +1,13 @@
 """From the head's maps to boxes, by operations that ONNX has: no suppression of neighbours, any image size."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from models.tasks.detection.network.head import GEOMETRY
+from models.tasks.detection.network.outline import REFINED, outlined
 
 MOST_BOXES = 300
 """Rows of an answer: the likeliest peaks; with a score of 0 where there are fewer."""
@@ -13,17 +16,19 @@ LOG_SIZE = 8.0
 """Bound of the logarithm of a size in cells: 3,000 of them."""
 
 
-def decode(maps: Tensor, temperature: float = 1.0) -> Tensor:
+def decode(maps: Tensor, temperature: float = 1.0, classes: int | None = None) -> Tensor:
     """Boxes at the peaks of the heat map: cells that no neighbour of the 3 x 3 around them exceeds.
 
     Args:
-        maps: Of `DetectionHead`, (N, K + `GEOMETRY`, h, w).
+        maps: Of `DetectionHead`, (N, K + `GEOMETRY`, h, w); with further channels from `LinearDetectionHead`, sides of
+            the likeliest boxes are those that their pixels show, see `outline`.
         temperature: Logits of centres are divided by it.
+        classes: K; None: there are no further channels.
 
     Returns:
         (N, `MOST_BOXES`, 6), the highest score first: left, top, right, bottom in pixels, score in [0, 1], class.
     """
-    classes = maps.shape[1] - GEOMETRY
+    classes = maps.shape[1] - GEOMETRY if classes is None else classes
     batch, _, height, width = maps.shape
     cells = height * width
     heat = (maps[:, :classes] / temperature).sigmoid()
@@ -39,10 +44,17 @@ def decode(maps: Tensor, temperature: float = 1.0) -> Tensor:
     cell = F.pad(every, (0, MOST_BOXES))[places]
     x = torch.arange(width, device=device).expand(height, width).reshape(-1)[cell].to(maps.dtype)
     y = torch.arange(height, device=device)[:, None].expand(height, width).reshape(-1)[cell].to(maps.dtype)
-    geometry = maps[:, classes:].reshape(batch, GEOMETRY, cells)
+    geometry = maps[:, classes : classes + GEOMETRY].reshape(batch, GEOMETRY, cells)
     at = geometry.gather(2, cell[:, None].expand(batch, GEOMETRY, MOST_BOXES))  # (N, 5, M)
     side = at[:, 4]
     middle_x, middle_y = (x + at[:, 0]) * side, (y + at[:, 1]) * side
     half_width, half_height = (at[:, 2:4].clamp(-LOG_SIZE, LOG_SIZE).exp() * side[:, None] / 2).unbind(dim=1)
-    sides = [middle_x - half_width, middle_y - half_height, middle_x + half_width, middle_y + half_height]
-    return torch.stack([*sides, scores, label.to(at.dtype)], dim=2)
+    sides = torch.stack(
+        [middle_x - half_width, middle_y - half_height, middle_x + half_width, middle_y + half_height], dim=2
+    )
+    further = maps[:, classes + GEOMETRY :]
+    if further.shape[1]:
+        contrast = F.pixel_shuffle(further[:, 1:], math.isqrt(further.shape[1] - 1))
+        first = outlined(contrast, sides[:, :REFINED], further[:, 0, 0, :1])
+        sides = torch.cat([first, sides[:, REFINED:]], dim=1)
+    return torch.cat([sides, scores[..., None], label.to(at.dtype)[..., None]], dim=2)

@@ -36,16 +36,18 @@ class DetectionLoss(nn.Module):
         """Loss of a batch.
 
         Args:
-            maps: Of `DetectionHead`, (N, K + `GEOMETRY`, h, w).
+            maps: Of `DetectionHead`, (N, K + `GEOMETRY`, h, w); further channels say nothing.
             boxes: (N, M, 5) in pixels, see `Detection.batch`.
         """
         maps = maps.float()
-        classes = maps.shape[1] - GEOMETRY
-        side = maps[0, -1, 0, 0].item()
+        classes = len(self.weight)
+        side = maps[0, classes + GEOMETRY - 1, 0, 0].item()
         targets = targets_of(boxes, classes, maps.shape[2], maps.shape[3], side)
         if not targets.weight.any():
             return maps.sum() * 0.0
-        return self._centres(maps[:, :classes], targets) + self._geometry(maps, targets, side)
+        return self._centres(maps[:, :classes], targets) + self._geometry(
+            maps[:, classes : classes + GEOMETRY], targets, side
+        )
 
     def _centres(self, logits: Tensor, targets: Targets) -> Tensor:
         """Penalty-reduced focal loss (arXiv:1904.07850, equation 1), by object."""
@@ -57,6 +59,7 @@ class DetectionLoss(nn.Module):
         return torch.where(at, found, quiet).sum() / max(len(targets.label), 1)
 
     def _geometry(self, maps: Tensor, targets: Targets, side: float) -> Tensor:
+        """Of the channels behind the classes, (N, `GEOMETRY`, h, w)."""
         if not len(targets.label):
             return maps.sum() * 0.0
         height, width = maps.shape[2:]
@@ -65,7 +68,7 @@ class DetectionLoss(nn.Module):
             row, column = targets.row + down, targets.column + across
             inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
             image, row, column = targets.image[inside], row[inside], column[inside]
-            offset_x, offset_y, log_width, log_height, _ = maps[image, -GEOMETRY:, row, column].unbind(dim=1)
+            offset_x, offset_y, log_width, log_height, _ = maps[image, :, row, column].unbind(dim=1)
             log_size = torch.stack([log_width, log_height], dim=1).clamp(-LOG_SIZE, LOG_SIZE)
             middle = torch.stack([column + offset_x, row + offset_y], dim=1)
             half = log_size.exp() / 2

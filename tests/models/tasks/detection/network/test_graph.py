@@ -36,6 +36,19 @@ def test_linear_head_answers_alike(tmp_path: Path, strides: list[int], enlarged:
     check(tmp_path, head, strides)
 
 
+def test_outlines_are_seen_alike(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    strides = [1, 2, 4, 8, 16]
+    head = LinearDetectionHead(CHANNELS, strides, 2, enlarged=2).eval()
+    with torch.no_grad():
+        head.contrast[0, :3] = torch.tensor([0.8, 0.6, -0.3]).view(3, 1, 1)
+        head.growth.fill_(1.2)
+        for layer in head.layers:
+            layer.weight.normal_(std=0.3)
+    assert head.outlines
+    check(tmp_path, head, strides)
+
+
 def check(tmp_path: Path, head: DetectionHead | LinearDetectionHead, strides: list[int]) -> None:
     """Build the graph, and compare answers for images of two sizes with invalid corners."""
     if isinstance(head, DetectionHead):
@@ -62,7 +75,7 @@ def check(tmp_path: Path, head: DetectionHead | LinearDetectionHead, strides: li
         valid = torch.from_numpy(1 - np.isnan(image).all(axis=1, keepdims=True).astype(np.float32))
         with torch.inference_mode():
             seen = EncodedImages([torch.from_numpy(value) for value in values], valid, height, width, valid)
-            expected = decode(head(seen), 1.3).numpy()
+            expected = decode(head(seen), 1.3, 2).numpy()
         (found,) = session.run(None, {"image": image, **dict(zip(stages, values, strict=True))})
         assert found.shape == expected.shape
         assert (expected[..., 4] > 0.01).sum() > batch
