@@ -52,6 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="AP50 and top-1 of boxes on s2_ships, against the tutorials' recipe.")
     parser.add_argument("data", type=Path, help="folder that holds s2_ships")
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--start", type=int, default=0, help="first seed")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--candidate", choices=["quick", "deep"], default="quick")
     parser.add_argument("--encoder", default="resnet18", help="of the recipe")
@@ -59,13 +60,16 @@ def main() -> None:
     options = parser.parse_args()
     ships = read_ships(options.data / "s2_ships")
     ways = {name: [] for name in WAYS}
-    for seed in range(options.seeds):
+    for seed in range(options.start, options.start + options.seeds):
         found = run_seed(ships, seed, options.folds, options.candidate, options.encoder)
         for name, answers in found.items():
             ways[name].append(answers)
         if options.keep is not None:
             options.keep.mkdir(parents=True, exist_ok=True)
-            np.savez(options.keep / f"seed-{seed}.npz", **{f"chip-{n}": box for n, box in enumerate(found["round"])})
+            for name, answers in found.items():
+                np.savez(
+                    options.keep / f"seed-{seed}-{name}.npz", **{f"chip-{n}": box for n, box in enumerate(answers)}
+                )
         report(ships, {name: outcome(ships, answers) for name, answers in ways.items()})
 
 

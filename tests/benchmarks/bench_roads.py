@@ -4,9 +4,10 @@
 Ours is what a round trains, quick and deep; the recipe is a U-Net with ResNet-18 from random weights on values / 4000
 with binary cross-entropy, Adam 1e-3 and batches of 10, for as many seconds of CPU as our deep training took. Prints, of
 each, F1 that forgives 1 and 2 pixels, clDice and IoU on the places left out, and our deep network's lead with a 95 %
-interval over seeds.
+interval over seeds. With `--losses` the deep network is trained by each of them instead (`thin_losses`), and compared
+with the first one, paired by seed.
 
-Run: python -m tests.benchmarks.bench_roads [--seeds 10] [--max-steps 400] [--pictures DIR]
+Run: python -m tests.benchmarks.bench_roads [--seeds 10] [--max-steps 400] [--pictures DIR] [--losses rounds cldice ..]
 """
 
 import argparse
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from unittest import mock
 
 import msgspec
 import numpy as np
@@ -29,9 +31,11 @@ from models.card import ModelCard, ModelConfig, TaskSpec, TrainConfig
 from models.geo.lines import covered_pixels
 from models.progress import Progress
 from models.rasters.masks import polygons_to_codes
+from models.tasks.segmentation import network as segmentation_network
 from models.tasks.segmentation.thin import thin_counts, thin_metrics
 from models.train import train
 from models.training.incumbent import onnx_infer
+from tests.benchmarks.thin_losses import LOSSES
 from tests.data.make_roads import GSD_M, RoadChip, write_roads
 from tests.models.training.fixtures import write_snapshot
 
@@ -49,6 +53,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--max-steps", type=int, default=400, help="of our deep training")
     parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--losses", nargs="+", choices=list(LOSSES), default=[])
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # CPU seconds are counted, and threads that wait would count, too
     found: dict[str, list[dict[str, float]]] = {}
@@ -58,23 +63,36 @@ def main() -> None:
         truths = np.stack([truth(chip) for chip in chips])
         for seed in range(arguments.seeds):
             test = held_out(chips, seed)
+            for name_ in arguments.losses:
+                with mock.patch.object(segmentation_network, "SegmentationLoss", LOSSES[name_]):
+                    folder = Path(name) / f"{name_}-{seed}"
+                    answer, seconds = ours(folder, chips, test, seed, "deep", arguments.max_steps)
+                told(found, name_, seed, measured(answer(images[test]), truths[test]), seconds)
+            if arguments.losses:
+                continue
             quick, _ = ours(Path(name) / f"quick-{seed}", chips, test, seed, "quick", arguments.max_steps)
             deep, seconds = ours(Path(name) / f"deep-{seed}", chips, test, seed, "deep", arguments.max_steps)
             methods = {"quick": quick, "deep": deep, "recipe": recipe(images[~test], truths[~test], seconds, seed)}
             for method, answer in methods.items():
-                row = measured(answer(images[test]), truths[test])
-                found.setdefault(method, []).append(row)
-                shown = "  ".join(f"{key} {value:.3f}" for key, value in row.items())
-                print(f"seed {seed}  {method:6}  {shown}  ({seconds:.0f} s of CPU)", flush=True)
+                told(found, method, seed, measured(answer(images[test]), truths[test]), seconds)
                 if arguments.pictures is not None and seed == 0:
                     picture(arguments.pictures / f"{method}.png", images[test], truths[test], answer(images[test]))
-    for key in found["deep"][0]:
-        leads = np.array(
-            [ours_[key] - theirs[key] for ours_, theirs in zip(found["deep"], found["recipe"], strict=True)]
-        )
-        draws = np.random.default_rng(0).choice(leads, (10_000, len(leads))).mean(axis=1)
-        low, high = np.quantile(draws, [0.025, 0.975])
-        print(f"deep - recipe, {key}: {leads.mean():+.3f} ({low:+.3f} to {high:+.3f}), {len(leads)} seeds")
+    pairs = [(loss, arguments.losses[0]) for loss in arguments.losses[1:]] or [("deep", "recipe")]
+    for one, other in pairs:
+        for key in found[one][0]:
+            leads = np.array([mine[key] - theirs[key] for mine, theirs in zip(found[one], found[other], strict=True)])
+            draws = np.random.default_rng(0).choice(leads, (10_000, len(leads))).mean(axis=1)
+            low, high = np.quantile(draws, [0.025, 0.975])
+            print(f"{one} - {other}, {key}: {leads.mean():+.3f} ({low:+.3f} to {high:+.3f}), {len(leads)} seeds")
+
+
+def told(
+    found: dict[str, list[dict[str, float]]], method: str, seed: int, row: dict[str, float], seconds: float
+) -> None:
+    """Keep a row and print it."""
+    found.setdefault(method, []).append(row)
+    shown = "  ".join(f"{key} {value:.3f}" for key, value in row.items())
+    print(f"seed {seed}  {method:6}  {shown}  ({seconds:.0f} s of CPU)", flush=True)
 
 
 def held_out(chips: Sequence[RoadChip], seed: int) -> NDArray[np.bool_]:
