@@ -7,9 +7,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from al_loop.domain.geojson import Sides, areas_of, class_code, coded_polygons, to_pixels
+from al_loop.domain.geojson import PIXEL, Sides, areas_of, class_code, coded_polygons, to_pixels
 from al_loop.domain.samples import SampleHeader
 from models.card import BACKGROUND, IGNORE
+from models.geo.antimeridian import rejoined
 from models.rasters.masks import polygons_to_codes
 
 
@@ -39,6 +40,8 @@ def label_polygons(classes: Sequence[str], label: DrawnLabel, header: SampleHead
 def label_boxes(classes: Sequence[str], label: DrawnLabel, header: SampleHeader) -> list[tuple[int, bytes]]:
     """Class and box of each object of a label: of each polygon, those of a MultiPolygon one by one.
 
+    An object that an export cut at the date line is one.
+
     Args:
         classes: Classes of the task, which the label's areas name.
         label: What was drawn.
@@ -50,7 +53,7 @@ def label_boxes(classes: Sequence[str], label: DrawnLabel, header: SampleHeader)
     """
     found = []
     for name, area in areas_of(label.features or {"features": []}):
-        for part in shapely.get_parts(area):
+        for part in shapely.get_parts(area if label.crs == PIXEL else rejoined(area)):
             drawn = to_pixels(part, label.crs or "", header)
             if not drawn.is_empty:
                 found.append((class_code(name, classes), shapely.to_wkb(shapely.box(*drawn.bounds))))

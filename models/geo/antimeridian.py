@@ -37,6 +37,22 @@ def cut_at_turns(geometry: shapely.Geometry) -> shapely.Geometry:
     return shapely.union_all([_turned(valid, turn) for turn in turns])
 
 
+def rejoined(area: shapely.Geometry) -> shapely.Geometry:
+    """The parts of an area that were cut from each other at the date line as one, in longitudes beyond 180.
+
+    Args:
+        area: In longitude and latitude from -180 to 180. Anything but polygons with parts on both sides of the date
+            line stays as it is.
+    """
+    if not isinstance(area, MultiPolygon) or (area.bounds[0], area.bounds[2]) != (-180.0, 180.0) or not area.is_valid:
+        return area
+    west = [part for part in area.geoms if part.bounds[0] == -180.0 and part.bounds[2] < 0]
+    east = [part for part in area.geoms if part.bounds[2] == 180.0 and part.bounds[0] > 0]
+    others = [part for part in area.geoms if part not in west and part not in east]
+    joined = shapely.union_all([*east, *(shapely.affinity.translate(part, 360.0) for part in west)])
+    return MultiPolygon([*shapely.get_parts(joined).tolist(), *others])
+
+
 def cut_at_date_line(area: Polygon | MultiPolygon, to_earth: ToEarth, poles: Points) -> shapely.Geometry | None:
     """An area of an image in longitudes from -180 to 180, cut at the date line; poles that it holds are part of it.
 

@@ -13,7 +13,7 @@ from rasterio.errors import CRSError
 from shapely import MultiPolygon, Polygon
 
 from models.errors import NoPlaceError
-from models.geo.antimeridian import Points, cut_at_date_line, cut_at_turns
+from models.geo.antimeridian import Points, cut_at_date_line, cut_at_turns, rejoined
 from models.rasters.crs import crs_of, transform_points
 from models.rasters.georeference import turn_length
 
@@ -87,7 +87,7 @@ def locate(
     Raises:
         NoPlaceError: PROJ knows no way, or a vertex lies outside of what the image's CRS covers.
     """
-    own = crs_of(crs)
+    own, area = crs_of(crs), rejoined(area)
     meridian = _meridian(crs)
     to_image = ~Affine(*transform)
     if meridian is None:

@@ -5,9 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 from affine import Affine
+from shapely import MultiPolygon, box
+from shapely.geometry import mapping
 
 from al_loop.campaigns.labelling import check_label
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.geojson import placed
 from al_loop.domain.labels import CheckedLabel, LabelInput
 from al_loop.domain.painting import named_boxes
 from al_loop.domain.samples import SampleHeader
@@ -177,3 +180,16 @@ def test_each_polygon_is_an_object(check_boxes: Callable[..., CheckedLabel], kin
         feature = {"type": "Feature", "properties": {"label": "ship"}, "geometry": geometry}
         label = check_boxes(features={"type": "FeatureCollection", "features": [feature]})
     assert sides(label) == [(1, 1, 5, 5), (11, 11, 15, 15)]
+
+
+def test_box_that_an_export_cut_at_the_date_line_is_one_object(check_boxes: Callable[..., CheckedLabel]) -> None:
+    across = make_header(
+        crs="EPSG:4326", transform=[0.01, 0.0, 179.8, 0.0, -0.01, 10.0], bounds=[179.8, 9.36, -179.56, 10.0]
+    )
+    cut = placed(MultiPolygon([box(10, 20, 30, 40)]), across)
+    assert cut is not None
+    assert len(cut.geoms) == 2
+    feature = {"type": "Feature", "properties": {"label": "ship"}, "geometry": mapping(cut)}
+    collection = {"type": "FeatureCollection", "features": [feature]}
+    (found,) = sides(check_boxes(header=across, features=collection, crs="EPSG:4326"), across)
+    assert found == pytest.approx((10, 20, 30, 40), abs=1e-6)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import shapely
 
-from models.geo.antimeridian import cut_at_date_line, cut_at_turns
+from models.geo.antimeridian import cut_at_date_line, cut_at_turns, rejoined
 
 NO_POLES = np.full((2, 2), np.inf)
 
@@ -40,3 +40,13 @@ def test_hole_that_crosses_the_date_line_stays_a_hole():
 
 def test_vertex_without_a_place_leaves_no_area():
     assert cut_at_date_line(shapely.box(0, 0, 5, 5), lambda xy: np.full(xy.shape, np.inf), NO_POLES) is None
+
+
+def test_parts_that_were_cut_at_the_date_line_are_one_again_and_others_stay():
+    beside, elsewhere = shapely.box(179.5, 5, 180, 6), shapely.box(20, 9, 21, 10)
+    cut = cut_at_turns(shapely.box(179.8, 9, 180.3, 10))
+    assert len(cut.geoms) == 2
+    joined = rejoined(shapely.MultiPolygon([*cut.geoms, beside, elsewhere]))
+    assert sorted(part.bounds for part in joined.geoms) == [elsewhere.bounds, beside.bounds, (179.8, 9, 180.3, 10)]
+    for area in (elsewhere, shapely.MultiPolygon([beside, elsewhere]), shapely.box(-180, 80, 180, 90)):
+        assert rejoined(area) is area
