@@ -8,6 +8,7 @@ need.
 """
 
 import re
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -72,12 +73,17 @@ class ForeignPagesMiddleware(ASGIMiddleware):
 
 def _check_host(request: Request[Any, Any, Any], own: OwnAddresses) -> None:
     hosts = request.headers.getall("host", [])
-    place = _place(f"http://{hosts[0]}") if len(hosts) == 1 else None
-    if place is None or not (is_loopback(place[0]) or (own.public is not None and place[0] == own.public[0])):
+    if len(hosts) != 1 or not _is_answered(hosts[0], own.public):
         raise PermissionDeniedException(
             f"This service listens on this machine only and does not answer as {', '.join(hosts)!r}: ask for it at "
             "localhost or 127.0.0.1, or set AL_LOOP_PUBLIC_URL to the address at which it is reached."
         )
+
+
+@lru_cache(16)
+def _is_answered(host: str, public: tuple[str, int] | None) -> bool:
+    place = _place(f"http://{host}")
+    return place is not None and (is_loopback(place[0]) or (public is not None and place[0] == public[0]))
 
 
 def _check_origin(request: Request[Any, Any, Any], own: OwnAddresses) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from contextlib import suppress
 from typing import cast
 
 from litestar.enums import ScopeType
@@ -24,6 +23,10 @@ from service.limits.lanes import EXPORTS, LANE, PICTURES, PREDICTIONS, SCENES, S
 
 DROPPED = (PREDICTIONS, SCENES, PICTURES, EXPORTS)
 """Lanes whose work is worth nothing once the client has gone; whatever changes the store is carried out."""
+
+LOOK_S = 0.05
+"""From this many seconds on it is noticed that a client goes. Most images are answered before: a task for each of them
+would take a tenth of the time of the event loop."""
 
 
 class AdmissionMiddleware(ASGIMiddleware):
@@ -81,25 +84,32 @@ async def _until_client_goes(scope: Scope, receive: Receive, send: Send, app: AS
     """Answer a request; when its client goes first, what waits is dropped and what runs ends at its next look."""
     gone = threading.Event()
     connection = _Connection(scope, receive, send)
-    with unwanted_once(gone):
-        answer = asyncio.create_task(_run(app, scope, connection))
+    answer, is_over = cast("asyncio.Task[None]", asyncio.current_task()), False
+    watch: asyncio.Task[None] | None = None
+
+    def look() -> None:
+        nonlocal watch
         watch = asyncio.create_task(connection.wait_until_gone())
-        try:
-            await asyncio.wait((answer, watch), return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done() and not connection.answered:
-                gone.set()
-                answer.cancel()
-                with suppress(asyncio.CancelledError, Exception):  # whatever it is, nobody would read it
-                    await answer
-            else:
-                await answer
-        finally:
-            watch.cancel()
+        watch.add_done_callback(drop)
+
+    def drop(watch: "asyncio.Task[None]") -> None:
+        if not watch.cancelled() and not is_over and not connection.answered:
+            gone.set()
             answer.cancel()
 
-
-async def _run(app: ASGIApp, scope: Scope, connection: "_Connection") -> None:
-    await app(scope, cast("Receive", connection.receive), connection.send)
+    timer = asyncio.get_running_loop().call_later(LOOK_S, look)
+    try:
+        with unwanted_once(gone):
+            await app(scope, cast("Receive", connection.receive), connection.send)
+    except (asyncio.CancelledError, Exception):
+        if not gone.is_set():
+            raise
+        answer.uncancel()  # whatever became of it, nobody would read it
+    finally:
+        is_over = True
+        timer.cancel()
+        if watch is not None:
+            watch.cancel()
 
 
 class _Connection(_Exchange):
