@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.tasks.detection.network.head import GEOMETRY
-from models.tasks.detection.network.outline import REFINED, outlined
+from models.tasks.detection.network.outline import REFINED, once_each, outlined
 
 MOST_BOXES = 300
 """Rows of an answer: the likeliest peaks; with a score of 0 where there are fewer."""
@@ -26,7 +26,8 @@ def decode(maps: Tensor, temperature: float = 1.0, classes: int | None = None) -
         classes: K; None: there are no further channels.
 
     Returns:
-        (N, `MOST_BOXES`, 6), the highest score first: left, top, right, bottom in pixels, score in [0, 1], class.
+        (N, `MOST_BOXES`, 6), the highest peak first: left, top, right, bottom in pixels, score in [0, 1], class. Scores
+        are those of the peaks, but for boxes that `once_each` takes for another one's object.
     """
     classes = maps.shape[1] - GEOMETRY if classes is None else classes
     batch, _, height, width = maps.shape
@@ -56,5 +57,7 @@ def decode(maps: Tensor, temperature: float = 1.0, classes: int | None = None) -
     if further.shape[1]:
         contrast = F.pixel_shuffle(further[:, 1:], math.isqrt(further.shape[1] - 1))
         first = outlined(contrast, sides[:, :REFINED], further[:, 0, 0, :1])
+        likely = once_each(first, scores[:, :REFINED], label[:, :REFINED])
         sides = torch.cat([first, sides[:, REFINED:]], dim=1)
+        scores = torch.cat([likely, scores[:, REFINED:]], dim=1)
     return torch.cat([sides, scores[..., None], label.to(at.dtype)[..., None]], dim=2)

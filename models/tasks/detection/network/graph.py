@@ -15,7 +15,7 @@ from models.tasks.detection.network.decoding import LOG_SIZE, MOST_BOXES
 from models.tasks.detection.network.head import GEOMETRY, GROUPS, NOWHERE, DetectionHead
 from models.tasks.detection.network.linear import CLIP, LinearDetectionHead
 from models.tasks.detection.network.nodes import Nodes
-from models.tasks.detection.network.outline_graph import outline_nodes
+from models.tasks.detection.network.outline_graph import once_each_nodes, outline_nodes
 
 
 class DetectorGraph:
@@ -137,6 +137,7 @@ class DetectorGraph:
         corners = [self._to.node("Sub", middle, half), self._to.node("Add", middle, half)]
         if contrast is not None and isinstance(head, LinearDetectionHead):
             corners = outline_nodes(self._to, contrast, corners, head.growth.numpy())
+            scores = once_each_nodes(self._to, corners, scores, known)
         rows = [
             *corners,
             self._to.node("Unsqueeze", scores, self._to.numbers([1])),

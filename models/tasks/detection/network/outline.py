@@ -40,6 +40,9 @@ LARGEST, SHARED = 24.0, 8.0
 """Pixels: objects of this size by the head keep its sides, and those that are smaller by `SHARED` have the outline's;
 between both they are mixed."""
 
+FREE, SAME = 0.5, 0.8
+"""Overlaps (IoU) of two boxes of a class: up to the first both count, from the second on only the likelier one."""
+
 REFINED = 100
 """Of the likeliest boxes."""
 
@@ -84,6 +87,27 @@ def outlined(contrast: Tensor, sides: Tensor, growth: Tensor) -> Tensor:
     size = (sides[..., 2:] - sides[..., :2]).prod(dim=2, keepdim=True).sqrt()
     share = ((LARGEST - size) / SHARED).clamp(0, 1)
     return sides + share * (found - sides)
+
+
+def once_each(sides: Tensor, scores: Tensor, label: Tensor) -> Tensor:
+    """Scores (N, M) of boxes, the likeliest first, lower where a likelier box of the class has the same place.
+
+    Several peaks beside each other lead to the same object. As Matrix NMS does (Wang et al. 2020, arXiv:2003.10152),
+    scores fall step by step with the largest overlap, from `FREE` on to 0 at `SAME`.
+
+    Args:
+        sides: (N, M, 4).
+        scores: (N, M).
+        label: Class of each, (N, M).
+    """
+    low = torch.maximum(sides[:, :, None, :2], sides[:, None, :, :2])
+    high = torch.minimum(sides[:, :, None, 2:], sides[:, None, :, 2:])
+    shared = (high - low).clamp(min=0).prod(dim=3)
+    area = (sides[..., 2:] - sides[..., :2]).prod(dim=2)
+    overlap = shared / (area[:, :, None] + area[:, None] - shared).clamp(min=LEAST_CONTRAST)
+    alike = (label[:, :, None] == label[:, None]).to(overlap.dtype)
+    most = (overlap * alike).tril(-1).amax(dim=2)
+    return scores * ((SAME - most) / (SAME - FREE)).clamp(0, 1)
 
 
 def _flooded(contrast: Tensor, middle: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,11 +8,13 @@ from onnx import TensorProto
 
 from models.tasks.detection.network.nodes import Nodes
 from models.tasks.detection.network.outline import (
+    FREE,
     HALF,
     LARGEST,
     LEAST_CONTRAST,
     RADIUS,
     REFINED,
+    SAME,
     SEED_RANGE,
     SEEDS,
     SHARED,
@@ -52,6 +54,39 @@ def outline_nodes(to: Nodes, contrast: str, corners: Sequence[str], growth: NDAr
         moved = to.node("Add", before, to.node("Mul", share, to.node("Sub", after, before)))
         results.append(to.node("Concat", moved, rest, axis=2))
     return results
+
+
+def once_each_nodes(to: Nodes, corners: Sequence[str], scores: str, label: str) -> str:
+    """Add the nodes of `outline.once_each` for the first `REFINED` boxes.
+
+    Args:
+        to: Adds them.
+        corners: As `outline_nodes` returns them.
+        scores: Name of the scores (N, M).
+        label: Name of the classes (N, M), int64.
+
+    Returns:
+        Name of the scores (N, M).
+    """
+    start, stop, end = (to.numbers([value]) for value in (0, REFINED, 2**31 - 1))
+    low, high = (to.node("Slice", corner, start, stop, to.numbers([2])) for corner in corners)
+    first, kind = (to.node("Slice", value, start, stop, to.numbers([1])) for value in (scores, label))
+    one, other = to.numbers([3]), to.numbers([2])
+    lower = to.node("Max", to.node("Unsqueeze", low, one), to.node("Unsqueeze", low, other))
+    upper = to.node("Min", to.node("Unsqueeze", high, one), to.node("Unsqueeze", high, other))
+    sides = to.node("Max", to.node("Sub", upper, lower), to.number(0))  # (N, 2, M, M)
+    shared = to.node("ReduceProd", sides, to.numbers([1]), keepdims=0)
+    area = to.node("ReduceProd", to.node("Sub", high, low), to.numbers([1]), keepdims=0)
+    rows, columns = (to.node("Unsqueeze", area, axis) for axis in (other, to.numbers([1])))
+    both = to.node("Max", to.node("Sub", to.node("Add", rows, columns), shared), to.number(LEAST_CONTRAST))
+    rows, columns = (to.node("Unsqueeze", kind, axis) for axis in (other, to.numbers([1])))
+    alike = to.node("Cast", to.node("Equal", rows, columns), to=TensorProto.FLOAT)
+    likelier = to.constant(np.tril(np.ones((REFINED, REFINED), np.float32), -1))
+    overlap = to.node("Mul", to.node("Mul", to.node("Div", shared, both), alike), likelier)
+    most = to.node("ReduceMax", overlap, to.numbers([2]), keepdims=0)
+    share = to.node("Div", to.node("Sub", to.number(SAME), most), to.number(SAME - FREE))
+    likely = to.node("Mul", first, to.node("Clip", share, to.number(0), to.number(1)))
+    return to.node("Concat", likely, to.node("Slice", scores, stop, end, to.numbers([1])), axis=1)
 
 
 def _flooded(to: Nodes, contrast: str, middle: str) -> tuple[str, str]:

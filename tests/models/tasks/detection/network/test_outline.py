@@ -7,7 +7,7 @@ from torch import Tensor
 
 from models.arrays import Floats
 from models.tasks.detection.network import outline
-from models.tasks.detection.network.outline import LARGEST, fit_outline, outlined
+from models.tasks.detection.network.outline import LARGEST, fit_outline, once_each, outlined
 
 BOXES = [[10.0, 12.0, 14.0, 21.0], [40.0, 30.0, 49.0, 33.0], [56.0, 4.0, 62.0, 10.0]]
 GROWTH = torch.ones(1, 1)
@@ -46,6 +46,12 @@ def test_large_boxes_stay_and_those_in_between_change_step_by_step() -> None:
 def test_boxes_at_and_beyond_the_edges_are_finite() -> None:
     sides = torch.tensor([[[-3.0, -9.0, 2.0, -1.0], [60.0, 63.0, 70.0, 66.0], [5.0, 5.0, 5.0, 5.0]]])
     assert outlined(torch.zeros(1, 1, 64, 64), sides, GROWTH).isfinite().all()
+
+
+def test_two_boxes_of_one_object_count_once_and_neighbours_and_other_classes_stay() -> None:
+    sides = torch.tensor([[[0.0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10], [6, 0, 16, 10], [0, 0, 10, 6.5]]])
+    scores, label = torch.tensor([[0.9, 0.8, 0.7, 0.6, 0.4]]), torch.tensor([[0, 0, 1, 0, 0]])
+    assert once_each(sides, scores, label)[0].tolist() == pytest.approx([0.9, 0.0, 0.7, 0.6, 0.2])
 
 
 def test_the_mixture_of_bands_is_learnt_in_which_objects_stand_out_and_how_generously_they_are_drawn() -> None:

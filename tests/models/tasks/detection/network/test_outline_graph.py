@@ -7,20 +7,25 @@ import torch
 from onnx import TensorProto, helper
 
 from models.tasks.detection.network.nodes import Nodes
-from models.tasks.detection.network.outline import REFINED, outlined
-from models.tasks.detection.network.outline_graph import outline_nodes
+from models.tasks.detection.network.outline import REFINED, once_each, outlined
+from models.tasks.detection.network.outline_graph import once_each_nodes, outline_nodes
 
 
 def test_nodes_answer_as_the_function_for_any_size_and_batch_and_leave_what_is_less_likely() -> None:
-    names = ["contrast", "low", "high"]
-    shapes = [[None, 1, None, None], *[[None, 2, None]] * 2]
+    names = ["contrast", "low", "high", "scores"]
+    shapes = [[None, 1, None, None], *[[None, 2, None]] * 2, [None, None]]
     inputs = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in zip(names, shapes, strict=True)
     ]
+    inputs.append(helper.make_tensor_value_info("label", TensorProto.INT64, [None, None]))
     graph = helper.make_graph([], "outlines", inputs, [])
     growth = np.array([1.2], np.float32)
-    for name in outline_nodes(Nodes(graph, "outline"), "contrast", ["low", "high"], growth):
+    nodes = Nodes(graph, "outline")
+    corners = outline_nodes(nodes, "contrast", ["low", "high"], growth)
+    likely = once_each_nodes(nodes, corners, "scores", "label")
+    for name in corners:
         graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 2, None]))
+    graph.output.append(helper.make_tensor_value_info(likely, TensorProto.FLOAT, [None, None]))
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     onnx.checker.check_model(model)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -36,7 +41,14 @@ def test_nodes_answer_as_the_function_for_any_size_and_batch_and_leave_what_is_l
         low, high = (
             np.ascontiguousarray(sides[..., part].numpy().transpose(0, 2, 1)) for part in (slice(2), slice(2, 4))
         )
-        found = np.concatenate(session.run(None, {"contrast": contrast, "low": low, "high": high}), axis=1)
-        found = found.transpose(0, 2, 1)
+        scores = np.sort(rng.uniform(0, 1, sides.shape[:2]).astype(np.float32))[:, ::-1].copy()
+        label = rng.integers(0, 2, scores.shape)
+        likely = once_each(expected, *(torch.from_numpy(values[:, :REFINED]) for values in (scores, label)))
+        given = {"contrast": contrast, "low": low, "high": high, "scores": scores, "label": label}
+        *corners, answered = session.run(None, given)
+        found = np.concatenate(corners, axis=1).transpose(0, 2, 1)
+        assert (likely.numpy() < scores[:, :REFINED]).any()
+        assert np.abs(answered[:, :REFINED] - likely.numpy()).max() < 1e-4
+        assert (answered[:, REFINED:] == scores[:, REFINED:]).all()
         assert np.abs(found[:, :REFINED] - expected.numpy()).max() < 1e-3
         assert (found[:, REFINED:] == sides[:, REFINED:].numpy()).all()
