@@ -44,6 +44,7 @@ from al_loop.scoring.refit import HeadRefitter
 from al_loop.serving.model_copies import ModelCopies
 from al_loop.serving.model_server import ModelServer
 from al_loop.serving.pictures.service import PictureService
+from al_loop.serving.pictures.super_resolved import LoadResolver
 from al_loop.serving.predictions import PredictionService
 from al_loop.serving.sam.outline import OutlineService
 from al_loop.serving.scene_predictions import ScenePredictionRunner
@@ -62,6 +63,7 @@ from al_loop.training.pretrainings import PretrainingRunner
 from al_loop.training.retention.pruner import Pruner
 from al_loop.training.rounds import RoundRunner
 from al_loop.training.running.left_on_cluster import LeftOnCluster
+from al_loop.training.super_resolution.running import SuperResolutionRunner
 from al_loop.training.triggers.drift_watch import DriftWatch
 from al_loop.upkeep.archive import Compression
 from al_loop.upkeep.backup import BackupStream, take_backup
@@ -72,6 +74,7 @@ from models.inference.predictor import Predictor
 from models.inference.promptable import PromptableModel
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES
+from models.super_resolution.resolver import SuperResolver
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +122,7 @@ class Loop:
         clock: Callable[[], datetime] = utc_now,
         threads: int | None = None,
         load_model: Callable[[Path], Predictor] = Predictor,
+        load_super_resolution: LoadResolver = SuperResolver,
         max_image_bytes: int,
         retrain_tick_s: float = 2.0,
         score_tick_s: float = 2.0,
@@ -137,6 +141,7 @@ class Loop:
             clock: Gives aware UTC times.
             threads: CPU threads of one run of a model that scores or outlines; None: all cores.
             load_model: Loads a version that serves.
+            load_super_resolution: Loads a model that makes a view.
             max_image_bytes: Most bytes that the pixels of an uploaded image take, as float32 at least.
             retrain_tick_s: Seconds between two looks at the retrain policies, at least.
             score_tick_s: Seconds between two looks for samples without a score, at least.
@@ -175,8 +180,10 @@ class Loop:
         self.reproductions = ReproductionRunner(self.store, self.layout, slots, clock, executor=executor)
         self.scene_predictions = ScenePredictionRunner(self.store, self.layout, self.server, clock, threads=threads)
         self.comparisons = ComparisonRunner(self.store, self.layout, slots, clock, executor=executor)
+        self.super_resolutions = SuperResolutionRunner(self.store, self.layout, clock)
         self._runners: Sequence[JobRunner[Campaign, Any, Any]] = (
             self.pretrainings, self.rounds, self.reproductions, self.scene_predictions, self.comparisons,
+            self.super_resolutions,
         )  # fmt: skip
         """In the order in which their jobs are taken up again."""
         self.scores = CurrentScores(self.store, self._embeddings)
@@ -192,7 +199,7 @@ class Loop:
         self.relabels = RelabelQueue(self.store, self.server, self._embeddings)
         self.model_agreement = SuccessiveModels(self.store, self._embeddings)
         self.savings = SavingsReporter(self.store, self.scores.of)
-        self.pictures = PictureService(self.store, self.server, self.layout)
+        self.pictures = PictureService(self.store, self.server, self.layout, load_super_resolution)
         self.outlook = RoundOutlook(self.store, clock)
         self.uncertainty = UncertaintyService(self.store, self.server, self.layout.temporary)
         self.prompts = OutlineService(self.store, self.server, max_bytes=max_image_bytes, model=promptable)

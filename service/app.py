@@ -68,6 +68,7 @@ from service.routes.scene_predictions import ScenePredictionController
 from service.routes.settings import SettingsController
 from service.routes.start import START
 from service.routes.styles import StyleController
+from service.routes.super_resolutions import SuperResolutionController
 from service.routes.webhooks import WebhookController
 from service.scaneo.client import ScaneoClient
 from service.settings import Settings
@@ -97,6 +98,7 @@ CONTROLLERS = (
     LineageController,
     PretrainingController,
     ScenePredictionController,
+    SuperResolutionController,
     ComparisonController,
     ModelVersionController,
     ModelCardController,
@@ -203,6 +205,7 @@ def open_workbench(settings: Settings) -> Loop:
         open_scaneo=partial(ScaneoClient.at, link_local=settings.scaneo_link_local),
         threads=settings.threads,
         load_model=settings.load_model,
+        load_super_resolution=settings.load_super_resolution,
         max_image_bytes=settings.max_upload_mb * 1_000_000,
         rounds_at_once=settings.rounds_at_once,
         retrain_tick_s=settings.retrain_tick_s,

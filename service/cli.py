@@ -38,6 +38,7 @@ from service.commands import (
     simulate,
     status,
     super_resolution,
+    super_resolution_jobs,
     upkeep,
     webhooks,
 )
@@ -259,6 +260,14 @@ _add(
     super_resolution.train,
     "super-resolution train ./pairs --out ./twice --minutes 10",
 )
+_add(
+    resolution,
+    "start",
+    super_resolution_jobs.start,
+    "super-resolution start fields /path/to/imagery/pairs --minutes 20",
+)
+_add(resolution, "list", super_resolution_jobs.show_all, "super-resolution list fields")
+_add(resolution, "cancel", super_resolution_jobs.cancel, "super-resolution cancel fields 1")
 _add(resolution, "show", super_resolution.show, "super-resolution show ./twice")
 _add(
     app,

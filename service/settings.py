@@ -14,6 +14,7 @@ from al_loop.domain.audit import Role
 
 if TYPE_CHECKING:
     from models.inference.predictor import Predictor
+    from models.super_resolution.resolver import SuperResolver
 
 PREFIX = "AL_LOOP_"
 
@@ -214,6 +215,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         from models.inference.predictor import Predictor  # loads ONNX Runtime, which most commands do without
 
         return partial(Predictor, threads=self.threads, device=self.serving_device, gpu_mb=self.serving_gpu_mb)
+
+    @property
+    def load_super_resolution(self) -> "Callable[[Path], SuperResolver]":
+        """Loads a model of super-resolution, to serve as these settings say."""
+        from models.super_resolution.resolver import SuperResolver  # as in `load_model`
+
+        return partial(SuperResolver, threads=self.threads, device=self.serving_device, gpu_mb=self.serving_gpu_mb)
 
     @property
     def needs_tokens(self) -> bool:

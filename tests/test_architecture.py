@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 ROOMS = {  # from the ground up: a room may import itself and what stands before it
     "al_loop_records": [
         "runs", "texts", "json_texts", "pretraining", "model_card", "scenes", "comparisons", "metric_names",
+        "super_resolution",
     ],
     "models": [
         "errors", "tracing", "arrays", "progress", "files", "limits", "known_faults", "pretrain_config", "environment",

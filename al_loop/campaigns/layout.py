@@ -68,6 +68,10 @@ class DataLayout(msgspec.Struct, frozen=True):
         """Directory of one prediction of a scene: its file, what is done of it, and `run-N/` of each attempt."""
         return self.campaign(name) / "scene-predictions" / str(number)
 
+    def super_resolution(self, name: str, number: int) -> Path:
+        """Directory of the model that one training of super-resolution made; what is on the way is `NUMBER.part`."""
+        return self.campaign(name) / "super-resolution" / str(number)
+
     def comparison(self, name: str, number: int) -> Path:
         """Directory of one comparison of single-task models with a joint one."""
         return self.campaign(name) / "comparisons" / str(number)

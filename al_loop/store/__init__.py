@@ -43,6 +43,7 @@ from al_loop.store.tables.scene_predictions import ScenePredictionTable
 from al_loop.store.tables.scores import ScoreTable
 from al_loop.store.tables.shadow_answers import ShadowAnswerTable
 from al_loop.store.tables.skipped_files import SkippedFileTable
+from al_loop.store.tables.super_resolutions import SuperResolutionTable
 from al_loop.store.tables.versions import VersionTable
 from al_loop.store.tables.webhooks import WebhookTable
 
@@ -76,6 +77,7 @@ class LabelStore:
         self.pretrainings = PretrainingTable(database)
         self.reproductions = ReproductionTable(database)
         self.scene_predictions = ScenePredictionTable(database)
+        self.super_resolutions = SuperResolutionTable(database)
         self.comparisons = ComparisonTable(database)
         self.lineage = LineageTable(database)
         self.predictions = PredictionTable(database)

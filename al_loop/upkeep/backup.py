@@ -17,6 +17,7 @@ from pathlib import Path
 from al_loop import __version__
 from al_loop.campaigns.layout import DataLayout
 from al_loop.store import LabelStore
+from al_loop.training.super_resolution.program import part_of
 from al_loop.upkeep.archive import ArchivedCampaign, BackupHead, Compression, write_archive
 from models.files import STAGING_PREFIX
 
@@ -60,8 +61,8 @@ def take_backup(
 ) -> BackupStream:
     """Hold the present state fast, and return it as an archive to be read at leisure.
 
-    Left out are unfinished files, pictures, which are made again, and what rounds, pretrainings and predictions of
-    scenes work on at that moment: a restored service calls them interrupted.
+    Left out are unfinished files, pictures, which are made again, and what rounds, pretrainings, predictions of
+    scenes and trainings of super-resolution work on at that moment: a restored service calls them interrupted.
 
     Args:
         store: Of the data directory.
@@ -114,6 +115,10 @@ def _files(store: LabelStore, layout: DataLayout, *, embeddings: bool) -> Iterat
         skipped |= {
             layout.scene_prediction(campaign.folder, entry.number)
             for entry in store.scene_predictions.unfinished(campaign.campaign_id)
+        }
+        skipped |= {
+            part_of(layout.super_resolution(campaign.folder, entry.number))
+            for entry in store.super_resolutions.list(campaign.campaign_id)
         }
         skipped.add(layout.frozen_encoder(campaign.folder))
     yield from _below(layout.root, skipped)

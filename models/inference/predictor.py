@@ -65,7 +65,7 @@ class Predictor(ImageModel):
             raise CorruptVersionError(version, f"{ONNX_FILE} does not match its digest")
         self.version = self.card.version
         try:
-            self._session = _open_session(model, threads, device, gpu_mb)
+            self._session = open_session(model, threads, device, gpu_mb)
         except _LOAD_ERRORS as error:
             raise CorruptVersionError(version, f"ONNX Runtime cannot load {ONNX_FILE}: {error}") from error
         self.device: Literal["cpu", "cuda"] = "cuda" if _CUDA in self._session.get_providers() else "cpu"
@@ -97,9 +97,12 @@ def run_graph(session: onnxruntime.InferenceSession, images: NDArray[np.float32]
     return dict(zip(names, session.run(names, {"image": images}), strict=True))
 
 
-def _open_session(
-    model: bytes, threads: int | None, device: Device, gpu_mb: int | None
-) -> onnxruntime.InferenceSession:
+def open_session(model: bytes, threads: int | None, device: Device, gpu_mb: int | None) -> onnxruntime.InferenceSession:
+    """A session on the wanted device: of `auto` a GPU, if ONNX Runtime can use one.
+
+    Raises:
+        RuntimeError: `device` is "cuda" and there is no usable GPU.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _LOG_ERRORS_ONLY
     options.intra_op_num_threads = threads or 0

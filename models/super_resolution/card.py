@@ -1,10 +1,11 @@
 """Records of super-resolution: how pairs were made, what a training is asked for, and what came out of it."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 
+from al_loop_records.super_resolution import MeasureRow, SuperResolutionConfig, SuperResolutionReport
 from models.card import BandPolicy, BandStatistics, ParityReport
 from models.errors import SuperResolutionError
 from models.super_resolution.degrading import DEFAULT_MTF
@@ -52,52 +53,6 @@ class PairSet(msgspec.Struct, frozen=True, kw_only=True):
     pairs: list[PairEntry]
     refused: list[str] = []
     """Files that are no pair, each with the reason."""
-
-
-class SuperResolutionConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What a training is asked for."""
-
-    channels: Annotated[int, msgspec.Meta(ge=4, le=256)] = 48
-    blocks: Annotated[int, msgspec.Meta(ge=1, le=32)] = 6
-    minutes: Annotated[float, msgspec.Meta(gt=0, le=100_000)] = 10.0
-    """Processor time of training on a CPU, wall time on a GPU: other programs of the machine change no result."""
-    steps: Annotated[int, msgspec.Meta(ge=1, le=10**8)] | None = None
-    """Steps instead of minutes."""
-    batch_size: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 8
-    patch_px: Annotated[int, msgspec.Meta(ge=8, le=1024)] = 32
-    """Side of the coarse patches that are trained on; smaller images are taken whole."""
-    learning_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 4e-3
-    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-
-
-class MeasureRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One measure on the held-out places, beside bicubic."""
-
-    name: str
-    """See `models.super_resolution.measures.Measured`."""
-    model: float
-    bicubic: float
-    difference: float
-    """Of the two, mean over images."""
-    low: float
-    """95 % interval of the difference, paired, resampled by place."""
-    high: float
-    unit: str = ""
-    higher_is_better: bool | None = None
-    """Null: neither."""
-
-
-class SuperResolutionReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The measures of a model on held-out places."""
-
-    images: int
-    places: int
-    rows: list[MeasureRow]
-    better: bool
-    """Whether the PSNR is above that of bicubic, with the lower end of the interval; else it is not served."""
-    verdict: str
-    """In one sentence."""
 
 
 class SuperResolutionCard(msgspec.Struct, frozen=True, kw_only=True):

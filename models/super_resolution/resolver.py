@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from models.arrays import Floats
 from models.errors import SuperResolutionError, UnusableRasterError
+from models.inference.predictor import Device, open_session
 from models.inference.wanted import check_wanted
 from models.rasters.tiling import Window, tiles
 from models.super_resolution.card import ONNX_FILE, OUTPUT, SuperResolutionCard, read_super_card
@@ -20,7 +20,6 @@ TILE_PX = 256
 """Side of what the graph is shown at once, beside what tiles share."""
 _LEAST_PX = 8
 """Smaller images are shown to the graph with more of their edges."""
-_LOG_ERRORS_ONLY = 3
 _FAULTS = (
     ort_errors.Fail, ort_errors.InvalidArgument, ort_errors.InvalidGraph, ort_errors.InvalidProtobuf,
     ort_errors.NotImplemented, ort_errors.RuntimeException,
@@ -39,16 +38,27 @@ class MadeTile(NamedTuple):
 class SuperResolver:
     """One model, loaded once. Thread-safe."""
 
-    def __init__(self, folder: Path, *, threads: int | None = None, unproven: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        threads: int | None = None,
+        device: Device = "auto",
+        gpu_mb: int | None = None,
+        unproven: bool = False,
+    ) -> None:
         """Load a model and check it against its card.
 
         Args:
             folder: `model.onnx` and `card.json`, as `models.train_super_resolution` leaves them.
             threads: CPU threads of one run; None: all cores.
+            device: auto: on a GPU, if ONNX Runtime can use one.
+            gpu_mb: Memory of the GPU in 10^6 bytes that it may take; None: no limit of ours.
             unproven: Take a model, too, that was not shown to be better than bicubic.
 
         Raises:
             SuperResolutionError: Files are missing or changed, or the model is not better than bicubic.
+            RuntimeError: `device` is "cuda" and there is no usable GPU.
         """
         self.card: SuperResolutionCard = read_super_card(folder)
         try:
@@ -59,12 +69,8 @@ class SuperResolver:
             raise SuperResolutionError(f"{folder / ONNX_FILE} is not the file that its card describes")
         if not (self.card.report.better or unproven):
             raise SuperResolutionError(f"model {self.card.version} is not used: {self.card.report.verdict}")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = _LOG_ERRORS_ONLY
-        options.intra_op_num_threads = threads or 0
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # see `models.inference.predictor`
         try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            self._session = open_session(content, threads, device, gpu_mb)
         except _FAULTS as error:
             raise SuperResolutionError(f"ONNX Runtime cannot load {folder / ONNX_FILE}: {error}") from error
 

@@ -71,7 +71,7 @@ def pairs(
     From two folders, matched by footprint or by name, registered to parts of a pixel, histograms matched; or from fine
     images alone, by a point-spread function: a Gaussian and the mean over each coarse pixel.
     """
-    from al_loop.training.super_resolution import check_can_super_resolve
+    from al_loop.training.super_resolution.program import check_can_super_resolve
     from models.errors import ModelsError
 
     check_can_super_resolve()
@@ -148,7 +148,7 @@ def train(
     After Ctrl-C or a kill the same command goes on where it was. A model that is not shown to be better than bicubic is
     written, and not used by `super-resolve` and campaigns; the exit code says so.
     """
-    from al_loop.training.super_resolution import check_can_super_resolve, train_on_pairs
+    from al_loop.training.super_resolution.program import check_can_super_resolve, train_on_pairs
     from models.errors import ModelsError
     from models.limits import RunLimits
     from models.super_resolution.card import CARD_FILE, SuperResolutionConfig
@@ -179,7 +179,7 @@ def train(
     if as_json:
         print_json(card)
     else:
-        _show_report(card.report)
+        show_report(card.report)
         console(stderr=True).print(f"wrote {card.version} to {out}: {card.report.verdict}", highlight=False)
     return ExitCode.DONE if card.report.better else ExitCode.FAILED
 
@@ -199,7 +199,7 @@ def show(folder: ModelFolder, as_json: AsJson = False) -> None:
     if as_json:
         print_json(card)
         return
-    _show_report(card.report)
+    show_report(card.report)
     console(stderr=True).print(f"{card.version}, {card.factor}x: {card.report.verdict}", highlight=False)
 
 
@@ -277,7 +277,8 @@ def _show_plan(plan: "PairPlan") -> None:
         said.print(line, highlight=False, soft_wrap=True)
 
 
-def _show_report(report: "SuperResolutionReport") -> None:
+def show_report(report: "SuperResolutionReport") -> None:
+    """Print the measures of a model beside bicubic."""
     table = Table("measure", "model", "bicubic", "difference", "95 % interval", "better is")
     words = {True: "higher", False: "lower", None: "neither"}
     for row in report.rows:

@@ -22,6 +22,7 @@ FILES: dict[str, dict[str, Document]] = {
     "getMetrics": {"text/plain": {"type": "string"}},
     "watchRound": {"text/event-stream": {"type": "string"}},
     "watchScenePrediction": {"text/event-stream": {"type": "string"}},
+    "watchSuperResolution": {"text/event-stream": {"type": "string"}},
     "predictSegmentation": {"image/tiff": BYTES},
 }
 """Content of the 200 of a route by content type."""

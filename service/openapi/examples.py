@@ -165,6 +165,7 @@ AGREEMENT: dict[str, Any] = {
 }
 ROUND: dict[str, Any] = {"queue": True, "reason": "new season"}
 SCENE: dict[str, Any] = {"scene": "scenes/delta.tif"}
+SUPER_RESOLUTION: dict[str, Any] = {"pairs": "/imagery/pairs", "config": {"minutes": 20}}
 SCENE_AS_GEOJSON: dict[str, Any] = {"scene": "scenes/delta.tif", "task": "segmentation", "format": "geojson"}
 PRETRAINING: dict[str, Any] = {"minutes": 30}
 PRETRAINED: dict[str, Any] = {

@@ -236,6 +236,8 @@ TAGS = {
     "rounds": "A round trains a model on the labels, measures it on the test reserve and promotes or rejects it.",
     "pretrainings": "Train an encoder on the campaign's own images without labels.",
     "comparisons": "One model for each task beside one for all of them, under equal recipes and seeds.",
+    "super-resolution": "Train a model that shows images with two or four times as many pixels: synthetic, never a "
+    "measurement.",
     "models": "Versions that rounds made: look at their cards, promote one, roll back.",
     "predictions": "Ask the serving model about an image. SCANEO calls these routes, too.",
     "open inference": "The Open Inference Protocol v2, for programs that speak to any model server; a campaign is a "

@@ -49,6 +49,7 @@ class CampaignController(Controller):
     ) -> CampaignView:
         """Create a campaign over the rasters below one folder."""
         check_limits(data.settings.limits, loop.disk.total_bytes, "$.settings.limits")
+        loop.pictures.check_model(data)
         campaign = create_campaign(loop.store, data, settings.imagery_folders, loop.clock())
         return campaign_view(loop, campaign)
 

@@ -36,6 +36,7 @@ from al_loop.domain.retraining import PolicyPreview, RetrainPolicy
 from al_loop.domain.round_diffs import RoundDiff
 from al_loop.domain.round_reports import RoundReport
 from al_loop.domain.rounds import ModelVersion
+from al_loop.domain.super_resolutions import SuperResolutionRequest, SuperResolutionView
 from al_loop.domain.webhooks import Delivery, DeliveryState
 from al_loop.upkeep.archive import Compression
 
@@ -96,6 +97,23 @@ class AsyncOperatorClient(AsyncClient):
         """Write the file that it made."""
         path = f"/campaigns/{name}/scene-predictions/{number}/result"
         await self._download("GET", path, out, timeout=3600.0)
+
+    async def start_super_resolution(self, name: str, request: SuperResolutionRequest) -> SuperResolutionView:
+        """Train a model of super-resolution on pairs."""
+        body = msgspec.to_builtins(request)
+        return await self._json("POST", f"/campaigns/{name}/super-resolutions", SuperResolutionView, body=body)
+
+    async def super_resolutions(self, name: str) -> list[SuperResolutionView]:
+        """All trainings of super-resolution, oldest first."""
+        return await self._json("GET", f"/campaigns/{name}/super-resolutions", list[SuperResolutionView])
+
+    async def super_resolution(self, name: str, number: int) -> SuperResolutionView:
+        """One of them, and its progress."""
+        return await self._json("GET", f"/campaigns/{name}/super-resolutions/{number}", SuperResolutionView)
+
+    async def cancel_super_resolution(self, name: str, number: int) -> SuperResolutionView:
+        """Stop one."""
+        return await self._json("POST", f"/campaigns/{name}/super-resolutions/{number}/cancel", SuperResolutionView)
 
     async def export_to(
         self, name: str, export_format: str, out: BinaryIO, options: Mapping[str, Any] | None = None

@@ -22,6 +22,7 @@ from al_loop.serving.pictures.scene_copies import SceneCopies
 from al_loop.serving.pictures.super_resolved import (
     MOST_WHOLE_PX,
     VIEW,
+    LoadResolver,
     SuperResolvers,
     SyntheticView,
     resolved_window,
@@ -42,6 +43,7 @@ from models.pictures.colours import (
 from models.pictures.levels import TILE_PX, Levels, fitted, levels_of, read_reduced, reduced_shape
 from models.rasters.opening.sidecars import stamp
 from models.rasters.tiling import Window
+from models.super_resolution.resolver import SuperResolver
 
 T = TypeVar("T")
 
@@ -105,11 +107,11 @@ class Shown(msgspec.Struct, frozen=True):
 class Painter:
     """Draws samples of all campaigns."""
 
-    def __init__(self, store: LabelStore, layout: DataLayout) -> None:
+    def __init__(self, store: LabelStore, layout: DataLayout, load: LoadResolver = SuperResolver) -> None:
         self._layout = layout
         self._pool_pixels = PoolPixelStore(store, lambda campaign: layout.pictures(campaign.folder))
         self.copies = SceneCopies(layout)
-        self._resolvers = SuperResolvers()
+        self._resolvers = SuperResolvers(layout, load)
         self._remembered: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = Lock()
 
@@ -130,6 +132,10 @@ class Painter:
     def synthetic_problem(self, campaign: Campaign) -> str | None:
         """See `SuperResolvers.problem`."""
         return self._resolvers.problem(campaign)
+
+    def model_problem(self, named: str | None) -> str | None:
+        """See `SuperResolvers.problem_of`."""
+        return self._resolvers.problem_of(named)
 
     def shown(self, campaign: Campaign, choice: ViewChoice) -> Shown:
         """What a choice means for a campaign.

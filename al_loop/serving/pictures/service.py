@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.box_outcomes import proposed_boxes
-from al_loop.domain.campaigns import Campaign, CampaignSettings
+from al_loop.domain.campaigns import Campaign, CampaignRequest, CampaignSettings
 from al_loop.domain.class_colours import class_colours, rgb
 from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.samples import Sample
@@ -30,7 +30,7 @@ from al_loop.serving.pictures.drawing import (
     with_heat,
 )
 from al_loop.serving.pictures.painter import Painter, ViewChoice, ViewList
-from al_loop.serving.pictures.super_resolved import VIEW, SyntheticView
+from al_loop.serving.pictures.super_resolved import VIEW, LoadResolver, SyntheticView
 from al_loop.serving.pictures.surroundings import Surroundings, search_box, surroundings
 from al_loop.serving.sample_files import file_of, named_if_gone
 from al_loop.serving.uncertainty.maps import coarse_uncertainty, mapped_task
@@ -39,6 +39,7 @@ from models.inference.image_model import ImageModel
 from models.pictures.colours import encode_png
 from models.rasters.reading import read_raster, read_tag
 from models.rasters.tiling import Window
+from models.super_resolution.resolver import SuperResolver
 from models.tasks import kind_of, task_of
 
 OverlayName = Literal["uncertainty", "suggestion"]
@@ -68,11 +69,13 @@ class Drawn(NamedTuple):
 class PictureService:
     """Pictures of the samples of all campaigns."""
 
-    def __init__(self, store: LabelStore, server: ModelServer, layout: DataLayout) -> None:
+    def __init__(
+        self, store: LabelStore, server: ModelServer, layout: DataLayout, load: LoadResolver = SuperResolver
+    ) -> None:
         self._store = store
         self._server = server
         self._cache = PictureCache(CACHE_BYTES)
-        self._painter = Painter(store, layout)
+        self._painter = Painter(store, layout, load)
 
     def close(self) -> None:
         """Stop making reduced copies in the background."""
@@ -99,6 +102,16 @@ class PictureService:
         problem = self._painter.synthetic_problem(changed)
         if problem is not None:
             raise InvalidValueError("$.view.super_resolution", problem)
+
+    def check_model(self, request: CampaignRequest) -> None:
+        """Refuse a new campaign whose settings name a model of super-resolution that cannot be used.
+
+        Raises:
+            InvalidValueError: As `check_settings`.
+        """
+        problem = self._painter.model_problem(request.settings.view.super_resolution)
+        if problem is not None:
+            raise InvalidValueError("$.settings.view.super_resolution", problem)
 
     def notices(self, campaign: Campaign) -> list[str]:
         """What an operator should know of a campaign's views."""

@@ -1,7 +1,7 @@
 """The view that a model of super-resolution makes: which model a campaign has, and what a tile of it is made from."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 
@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign, View
 from models.arrays import Floats
 from models.errors import ModelsError
@@ -27,6 +28,10 @@ MOST_WHOLE_PX = 512
 """Pictures of a whole sample are super-resolved up to this longer side; tiles are of any."""
 _LOADED_AT_ONCE = 16
 """Networks of some megabytes at most; more than there are campaigns with one, as every look at a campaign asks."""
+
+
+LoadResolver = Callable[[Path], SuperResolver]
+"""Loads the model of a folder; raises `ModelsError`."""
 
 
 class SyntheticView(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +54,14 @@ class SyntheticView(msgspec.Struct, frozen=True, kw_only=True):
 class SuperResolvers:
     """The models of all campaigns, loaded when they are first asked for, and again when their files change."""
 
-    def __init__(self) -> None:
+    def __init__(self, layout: DataLayout, load: LoadResolver = SuperResolver) -> None:
+        """Load nothing yet.
+
+        Args:
+            layout: Where the models lie that trainings of the service made.
+            load: Loads a model, on the device that is wanted.
+        """
+        self._layout, self._load = layout, load
         self._loaded: dict[tuple[str, Stamp], SuperResolver | str] = {}
         self._lock = Lock()
 
@@ -61,6 +73,15 @@ class SuperResolvers:
     def problem(self, campaign: Campaign) -> str | None:
         """Why the model that the settings name cannot be used; None: it can, or they name none."""
         found = self._find(campaign)
+        return found if isinstance(found, str) else None
+
+    def problem_of(self, named: str | None) -> str | None:
+        """Why a folder that the settings of a new campaign name cannot be used; None: it can, or they name none."""
+        if named is None:
+            return None
+        if not Path(named).is_absolute():
+            return f"{named!r} is of a campaign's own folder, and a new one has no model yet"
+        found = self._loaded_from(Path(named))
         return found if isinstance(found, str) else None
 
     def described(self, campaign: Campaign) -> SyntheticView | None:
@@ -90,19 +111,7 @@ class SuperResolvers:
         named = campaign.settings.view.super_resolution
         if named is None:
             return None
-        folder = Path(named)
-        try:
-            key = named, stamp(folder / CARD_FILE)
-        except (OSError, ValueError) as error:
-            return (
-                f"{named!r} holds no readable {CARD_FILE} on the service's machine: {getattr(error, 'strerror', error)}"
-            )
-        with self._lock:
-            if key not in self._loaded:
-                while len(self._loaded) >= _LOADED_AT_ONCE:
-                    self._loaded.pop(next(iter(self._loaded)))
-                self._loaded[key] = _load(folder, campaign)
-            found = self._loaded[key]
+        found = self._loaded_from(self._layout.campaign(campaign.folder) / named)  # an absolute one is itself
         if isinstance(found, SuperResolver) and campaign.source_bands not in (None, found.card.source_bands):
             return (
                 f"{found.card.version} was trained on images of {found.card.source_bands} bands, and those of the "
@@ -110,13 +119,25 @@ class SuperResolvers:
             )
         return found
 
+    def _loaded_from(self, folder: Path) -> SuperResolver | str:
+        try:
+            key = str(folder), stamp(folder / CARD_FILE)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", error)
+            return f"{str(folder)!r} holds no readable {CARD_FILE} on the service's machine: {why}"
+        with self._lock:
+            if key not in self._loaded:
+                while len(self._loaded) >= _LOADED_AT_ONCE:
+                    self._loaded.pop(next(iter(self._loaded)))
+                self._loaded[key] = self._read(folder)
+            return self._loaded[key]
 
-def _load(folder: Path, campaign: Campaign) -> SuperResolver | str:
-    try:
-        return SuperResolver(folder)
-    except ModelsError as error:
-        logger.warning("campaign %s: super-resolution is not shown: %s", campaign.name, error)
-        return str(error)
+    def _read(self, folder: Path) -> SuperResolver | str:
+        try:
+            return self._load(folder)
+        except ModelsError as error:
+            logger.warning("super-resolution by %s is not shown: %s", folder, error)
+            return str(error)
 
 
 def resolved_window(

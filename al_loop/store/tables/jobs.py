@@ -10,12 +10,16 @@ from al_loop.domain.comparisons import ComparisonState, ModelComparison
 from al_loop.domain.reproductions import Reproduction, ReproductionState
 from al_loop.domain.rounds import Pretraining, PretrainingState, Round, RoundState
 from al_loop.domain.scene_predictions import ScenePrediction, ScenePredictionState
+from al_loop.domain.super_resolutions import SuperResolutionState, SuperResolutionTraining
 from al_loop.errors import ConflictError, NotFoundError
 from al_loop.store.database import Database
 from al_loop.store.rows import Parameter, Row, execute, select
 
-Job = TypeVar("Job", Round, Pretraining, Reproduction, ScenePrediction, ModelComparison)
-State = TypeVar("State", RoundState, PretrainingState, ReproductionState, ScenePredictionState, ComparisonState)
+Job = TypeVar("Job", Round, Pretraining, Reproduction, ScenePrediction, ModelComparison, SuperResolutionTraining)
+State = TypeVar(
+    "State", RoundState, PretrainingState, ReproductionState, ScenePredictionState, ComparisonState,
+    SuperResolutionState,
+)  # fmt: skip
 Field = Parameter | msgspec.Struct
 Rows = list[Row]
 
@@ -38,7 +42,7 @@ class JobTable(Generic[Job, State]):
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._table = f"{self.noun}s".replace(" ", "_")
+        self._table = f"{self.noun}s".replace(" ", "_").replace("-", "_")
         self._ends = ", ".join(f"'{state}'" for state in self.states if state.is_end)
 
     def set_state(

@@ -7,9 +7,12 @@ from al_loop.domain.jobs import JOB_ENDS, JobState
 from al_loop.domain.reproductions import ReproductionState
 from al_loop.domain.rounds import PretrainingState, RoundState
 from al_loop.domain.scene_predictions import ScenePredictionState
+from al_loop.domain.super_resolutions import SuperResolutionState
 
 
-@pytest.mark.parametrize("states", [ComparisonState, PretrainingState, ReproductionState, ScenePredictionState])
+@pytest.mark.parametrize(
+    "states", [ComparisonState, PretrainingState, ReproductionState, ScenePredictionState, SuperResolutionState]
+)
 def test_every_kind_waits_first_and_ends_in_four_ways(states: type[JobState]) -> None:
     assert next(iter(states)) == "queued"
     assert {state for state in states if state.is_end} == JOB_ENDS

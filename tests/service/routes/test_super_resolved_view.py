@@ -1,5 +1,6 @@
 """The view that a model of super-resolution makes, over HTTP."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -47,9 +48,13 @@ def test_super_resolved_view_is_marked_and_has_finer_tiles(http: Http, imagery: 
     assert http.get(f"{base}/tiles/1/0/0.png?view=true-colour").status_code == 404
 
 
-def test_model_that_is_gone_takes_the_view_with_it_and_says_so(http: Http, imagery: Path, tmp_path: Path) -> None:
+def test_model_that_is_gone_takes_the_view_with_it_and_says_so(
+    http: Http, imagery: Path, super_model: Path, tmp_path: Path
+) -> None:
     write_raster(imagery / "a.tif", land(5, 60))
+    copied(super_model, tmp_path / "gone", better=True)
     (sample_id,) = campaign(http, imagery, settings={"view": {"super_resolution": str(tmp_path / "gone")}}).values()
+    shutil.rmtree(tmp_path / "gone")
     views = http.get("/campaigns/demo/views").json()
     problem = views["synthetic"]["problem"]
     assert "holds no readable card.json" in problem
@@ -80,3 +85,8 @@ def test_folder_without_a_usable_model_is_refused_with_the_reason(
     answer = http.patch("/campaigns/demo/settings", json={"view": {"super_resolution": str(folder)}})
     refused(answer, 400, said, "$.view.super_resolution")
     assert http.get("/campaigns/demo/settings").json()["view"]["super_resolution"] is None
+    if kind != "other bands":  # not known before there are images
+        made = {"name": "new", "root": str(imagery), "tasks": [{"task": "classification", "classes": ["a", "b"]}]}
+        new = http.post("/campaigns", json=made | {"settings": {"view": {"super_resolution": str(folder)}}})
+        refused(new, 400, said, "$.settings.view.super_resolution")
+        assert http.get("/campaigns/new").status_code == 404

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign, View
 from al_loop.serving.pictures.super_resolved import SuperResolvers, resolved_window
 from models.rasters.tiling import Window
@@ -14,6 +15,8 @@ from models.super_resolution.resolver import SuperResolver
 from tests.al_loop.serving.pictures.test_scene_copies import campaign
 from tests.models.super_resolution.fixtures import land, write_raster
 from tests.models.super_resolution.test_resolver import copied
+
+LAYOUT = DataLayout(Path("/data"))
 
 
 def of(model: Path | None, bands: int = 3) -> Campaign:
@@ -24,7 +27,7 @@ def of(model: Path | None, bands: int = 3) -> Campaign:
 
 
 def problem(found: Campaign) -> str:
-    resolvers = SuperResolvers()
+    resolvers = SuperResolvers(LAYOUT)
     described = resolvers.described(found)
     assert resolvers.of(found) is None
     assert resolvers.view(found, []) is None
@@ -34,11 +37,11 @@ def problem(found: Campaign) -> str:
 
 
 def test_campaign_without_a_model_has_no_such_view() -> None:
-    assert SuperResolvers().described(of(None)) is None
+    assert SuperResolvers(LAYOUT).described(of(None)) is None
 
 
 def test_view_shows_the_bands_of_the_first_view_and_says_that_it_is_synthetic(super_model: Path) -> None:
-    resolvers, found = SuperResolvers(), of(super_model)
+    resolvers, found = SuperResolvers(LAYOUT), of(super_model)
     described = resolvers.described(found)
     assert described is not None
     assert (described.factor, described.extra_zooms, described.problem) == (2, 1, None)
@@ -61,10 +64,25 @@ def test_model_that_cannot_be_used_is_told_with_the_reason(super_model: Path, tm
     assert "was trained on images of 3 bands, and those of the campaign have 12" in problem(of(super_model, 12))
 
 
+def test_relative_folder_is_one_of_the_campaigns_own(super_model: Path, tmp_path: Path) -> None:
+    resolvers, found = SuperResolvers(DataLayout(tmp_path)), of(Path("super-resolution/1"))
+    assert resolvers.of(found) is None
+    shutil.copytree(super_model, DataLayout(tmp_path).super_resolution(found.folder, 1))
+    assert resolvers.of(found) is not None
+
+
+def test_new_campaign_is_told_why_a_folder_cannot_be_used(super_model: Path, tmp_path: Path) -> None:
+    resolvers = SuperResolvers(DataLayout(tmp_path))
+    assert resolvers.problem_of(None) is None
+    assert resolvers.problem_of(str(super_model)) is None
+    assert "holds no readable card.json" in str(resolvers.problem_of(str(tmp_path / "none")))
+    assert "a new one has no model yet" in str(resolvers.problem_of("super-resolution/1"))
+
+
 def test_model_is_loaded_again_when_its_files_change(super_model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(super_model, folder)
-    resolvers, found = SuperResolvers(), of(folder)
+    resolvers, found = SuperResolvers(LAYOUT), of(folder)
     assert resolvers.of(found) is not None
     shutil.rmtree(folder)
     assert resolvers.of(found) is None

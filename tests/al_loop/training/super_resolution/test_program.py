@@ -7,8 +7,8 @@ import pytest
 
 from al_loop.errors import NotInstalledError
 from al_loop.runtime.processes import ERROR_FILE, ProcessCancelledError, ProcessFailedError
-from al_loop.training import super_resolution
-from al_loop.training.super_resolution import check_can_super_resolve, train_on_pairs
+from al_loop.training.super_resolution import program as training_program
+from al_loop.training.super_resolution.program import check_can_super_resolve, train_on_pairs
 from models.errors import SuperResolutionError
 from models.limits import RunLimits
 from models.super_resolution.card import SuperResolutionConfig
@@ -71,6 +71,6 @@ def test_folder_without_pairs_is_refused_before_anything_starts(tmp_path: Path) 
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(super_resolution, "PACKAGES", ("torch", "no_such_package"))
+    monkeypatch.setattr(training_program, "PACKAGES", ("torch", "no_such_package"))
     with pytest.raises(NotInstalledError, match="no_such_package"):
         check_can_super_resolve()

@@ -44,6 +44,7 @@ def train_on_pairs(
     config: SuperResolutionConfig,
     limits: RunLimits,
     *,
+    on_phase: Callable[[str], None] = ignore,
     on_progress: Callable[[ProgressLine], None] = ignore,
     cancelled: threading.Event,
     executor: Executor = run_supervised,
@@ -58,6 +59,7 @@ def train_on_pairs(
         out: Folder for the model; made, and files of these names in it replaced, at the end.
         config: The recipe.
         limits: What the program may take.
+        on_phase: Called with each phase before the program enters it.
         on_progress: Called with each line of progress.
         cancelled: Set by another thread to end the training; its checkpoint stays.
         executor: Runs the program.
@@ -69,17 +71,33 @@ def train_on_pairs(
         OSError: The disk is full or not writable.
     """
     read_pair_set(pairs)
-    part = out.absolute().with_name(f"{out.name}.part")
-    runs = [int(path.name.removeprefix("run-")) for path in part.glob("run-[0-9]*")]
-    directory = part / f"run-{max(runs, default=0) + 1}"
+    part = part_of(out)
+    directory = part / f"run-{run_count(out) + 1}"
     arguments = [
         str(pairs.absolute()), "--config", msgspec.json.encode(config).decode(), "--limits",
         msgspec.json.encode(limits).decode(), "--checkpoint", str(part / "checkpoint"),
     ]  # fmt: skip
-    run_program(executor, PROGRAM, arguments, directory, on_phase=ignore, on_progress=on_progress, cancelled=cancelled)
+    run_program(
+        executor, PROGRAM, arguments, directory, on_phase=on_phase, on_progress=on_progress, cancelled=cancelled
+    )
     card = read_output(directory / CARD_FILE, SuperResolutionCard)
     out.mkdir(parents=True, exist_ok=True)
     for name in _FILES:
         (directory / name).replace(out / name)
     shutil.rmtree(part)
     return card
+
+
+def part_of(out: Path) -> Path:
+    """Where a training for a folder works: `checkpoint/` and `run-N/` of each attempt."""
+    return out.absolute().with_name(f"{out.name}.part")
+
+
+def run_count(out: Path) -> int:
+    """How often the training for a folder was taken up and not brought to its end."""
+    return max((int(path.name.removeprefix("run-")) for path in part_of(out).glob("run-[0-9]*")), default=0)
+
+
+def newest_run(out: Path) -> Path:
+    """Where the log of the newest attempt lies."""
+    return part_of(out) / f"run-{max(1, run_count(out))}"
