@@ -152,8 +152,7 @@ class ViewSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     limits: Annotated[tuple[LowHigh, ...], msgspec.Meta(max_length=MOST_BANDS)] | None = None
     """Limits of each band of the files, or one pair for all, instead of percentiles over a sample of the pool."""
     super_resolution: PathText | None = None
-    """Folder of a model of super-resolution: adds a view, marked synthetic. `super-resolution/NUMBER` is that of a
-    training of the service; an absolute path names what `al-loop super-resolution train` made on its machine."""
+    """Folder of a model that adds a synthetic view: `super-resolution/NUMBER`, or an absolute path on its machine."""
 
 
 class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

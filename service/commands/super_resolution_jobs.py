@@ -55,7 +55,10 @@ def start(
 def show_all(
     campaign: CampaignName, as_json: AsJson = False, service: Service = DEFAULT_URL, token: Token = None
 ) -> None:
-    """List the models of super-resolution that the service trained for a campaign, and how they do beside bicubic."""
+    """List the trainings of super-resolution of a campaign.
+
+    Of each its state, the folder of the model, and how it does beside bicubic.
+    """
     with connect(service, token) as client:
         found = client.super_resolutions(campaign)
     if as_json:
@@ -76,7 +79,10 @@ def cancel(
     service: Service = DEFAULT_URL,
     token: Token = None,
 ) -> None:
-    """Cancel a training of super-resolution that the service runs."""
+    """Cancel a training of super-resolution that the service runs.
+
+    Its process tree ends within seconds; other models stay as they are.
+    """
     with connect(service, token) as client:
         client.cancel_super_resolution(campaign, number)
     console(stderr=True).print(f"super-resolution {number} is being cancelled", highlight=False)

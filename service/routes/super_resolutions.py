@@ -73,7 +73,7 @@ class SuperResolutionController(Controller):
     async def events(
         self, number: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]
     ) -> ServerSentEvent:
-        """Server-sent events: `state` with the present state and each that follows, `progress` while it works.
+        """A training of super-resolution as server-sent events: `state` at the start and at each change, and `progress`.
 
         Closes at the end. Who connects again gets the present state first.
         """
