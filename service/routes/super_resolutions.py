@@ -73,7 +73,7 @@ class SuperResolutionController(Controller):
     async def events(
         self, number: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]
     ) -> ServerSentEvent:
-        """A training of super-resolution as server-sent events: `state` at the start and at each change, and `progress`.
+        """A training of super-resolution as server-sent events: `state` first and at each change, `progress` between.
 
         Closes at the end. Who connects again gets the present state first.
         """
