@@ -25,7 +25,7 @@ from service.commands.styling import WithStyle, colours_of, write_area_style
 if TYPE_CHECKING:
     from al_loop.client.operators import OperatorClient
 
-Format = Literal["scaneo", "geojson", "parquet", "coco", "yolo", "stac", "eotdl"]
+Format = Literal["scaneo", "geojson", "parquet", "coco", "yolo", "cvat", "label-studio", "stac", "eotdl"]
 _FOLDERS = ("stac", "eotdl")
 _LEFT_OUT = "left-out.txt"
 _HINTS = {
@@ -54,7 +54,8 @@ def run(
     """Write a campaign's current labels to a file or a folder.
 
     For SCANEO (a ZIP archive), for GIS (GeoJSON in EPSG:4326) or as a table (Parquet); boxes also for COCO (JSON) and
-    YOLO (a ZIP archive); as a data set of STAC, or of EOTDL, which `eotdl datasets ingest` takes.
+    YOLO (a ZIP archive); for CVAT and Label Studio (ZIP archives that they import); as a data set of STAC, or of EOTDL,
+    which `eotdl datasets ingest` takes.
     """
     said = {"author": author, "licence": licence, "source": source, "images": "copy" if copy else None}
     given = {name: value for name, value in said.items() if value}

@@ -196,7 +196,8 @@ class LabelController(Controller):
     ) -> Stream:
         """The current labels as a SCANEO folder (zip), one GeoJSON FeatureCollection, or Parquet.
 
-        Boxes of a detection task also as one COCO file, or as YOLO text files (zip). `stac` and `eotdl` are a zip with
+        Boxes of a detection task also as one COCO file, or as YOLO text files (zip). `cvat` and `label-studio` are a
+        zip of one file of annotations, with classes of images, and boxes or outlines. `stac` and `eotdl` are a zip with
         a STAC catalogue: an item an image, whose file is named by its path on this machine (`images=reference`) or
         copied into the zip, and an item an answer, with the Label extension. `eotdl` adds the README that its client
         asks for, with `author`, `licence` (SPDX identifier) and `source` (address that the images are from). Known

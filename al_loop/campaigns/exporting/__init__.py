@@ -5,6 +5,8 @@ geojson   one FeatureCollection of all answers, for a GIS
 parquet   one row an answer, for tables and notebooks
 coco      one JSON file of boxes, to lie beside the images
 yolo      a zip of `data.yaml` and a text file of boxes an image, to be unpacked beside the images
+cvat      a zip of CVAT's `annotations.xml`, to be unpacked beside the images
+label-studio  a zip of tasks of Label Studio as JSON, to be unpacked beside the images
 stac      a zip with a STAC catalogue: items of the images, and of the answers with the Label extension
 eotdl     the same with the README that the EOTDL client asks for
 """
@@ -12,6 +14,8 @@ eotdl     the same with the README that the EOTDL client asks for
 from collections.abc import Callable, Iterable, Mapping
 from typing import BinaryIO
 
+from al_loop.campaigns.exporting.labelling_tools.to_cvat import write_cvat
+from al_loop.campaigns.exporting.labelling_tools.to_label_studio import write_label_studio
 from al_loop.campaigns.exporting.summary import ExportFormat, ExportSummary
 from al_loop.campaigns.exporting.to_coco import write_coco
 from al_loop.campaigns.exporting.to_geojson import write_geojson
@@ -33,6 +37,8 @@ MEDIA_TYPES: dict[ExportFormat, str] = {
     "parquet": "application/vnd.apache.parquet",
     "coco": "application/json",
     "yolo": "application/zip",
+    "cvat": "application/zip",
+    "label-studio": "application/zip",
     "stac": "application/zip",
     "eotdl": "application/zip",
 }
@@ -42,6 +48,8 @@ FILE_ENDINGS: dict[ExportFormat, str] = {
     "parquet": ".parquet",
     "coco": "-coco.json",
     "yolo": "-yolo.zip",
+    "cvat": "-cvat.zip",
+    "label-studio": "-label-studio.zip",
     "stac": "-stac.zip",
     "eotdl": "-eotdl.zip",
 }
@@ -51,6 +59,8 @@ _WRITERS: dict[ExportFormat, Writer] = {
     "parquet": write_parquet,
     "coco": write_coco,
     "yolo": write_yolo,
+    "cvat": write_cvat,
+    "label-studio": write_label_studio,
 }
 
 

@@ -13,7 +13,7 @@ from al_loop.store import LabelStore
 
 PAGE = 1_000
 BLOCK_BYTES = 1 << 16
-_OF_SCENES: tuple[ExportFormat, ...] = ("scaneo", "geojson", "stac", "eotdl")
+_OF_SCENES: tuple[ExportFormat, ...] = ("scaneo", "geojson", "cvat", "label-studio", "stac", "eotdl")
 
 
 def export_campaign(

@@ -8,7 +8,7 @@ from al_loop.domain.samples import SkippedPath
 
 NOWHERE = "coordinates that do not lie on the image any more: its CRS or its transform changed"
 """Why an answer is left out of every format."""
-ExportFormat = Literal["scaneo", "geojson", "parquet", "coco", "yolo", "stac", "eotdl"]
+ExportFormat = Literal["scaneo", "geojson", "parquet", "coco", "yolo", "cvat", "label-studio", "stac", "eotdl"]
 
 
 class ExportSummary(msgspec.Struct, frozen=True, kw_only=True):

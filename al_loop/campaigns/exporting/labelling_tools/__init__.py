@@ -1,0 +1,1 @@
+"""Exports for labelling tools: CVAT and Label Studio."""
