@@ -9,6 +9,7 @@ from shapely.geometry import Polygon
 
 from al_loop.campaigns.exporting.coordinates import UNPLACEABLE, features_of, pixel_geometry
 from al_loop.campaigns.exporting.summary import NOWHERE
+from al_loop.campaigns.importing.labelling_tools.shapes import IGNORED
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.geojson import PIXEL, Sides, drawn_of, to_pixels
 from al_loop.domain.labels import Label, counting
@@ -19,7 +20,6 @@ from models.tasks import kind_of
 
 LEFT_OUT_FILE = "left-out.txt"
 Corners = list[tuple[float, float]]
-IGNORED = "regions to ignore, which the format cannot say"
 ONE_OF_TWO = "one file holds boxes or outlines of a campaign; this one holds those of"
 
 
@@ -89,9 +89,7 @@ class _UnsayableError(Exception):
 def _boxes(spec: TaskSpec, label: Label, sample: SampleHeader) -> list[tuple[str, Sides]]:
     found = []
     for name, sides in named_boxes(spec.classes, label, sample):
-        if name is None:
-            raise _UnsayableError(IGNORED)
-        found.append((name, sides))
+        found.append((name or IGNORED, sides))
     if not found and features_of(label):
         raise _UnsayableError(NOWHERE)
     return found
@@ -99,9 +97,7 @@ def _boxes(spec: TaskSpec, label: Label, sample: SampleHeader) -> list[tuple[str
 
 def _outlines(label: Label, sample: SampleHeader) -> Iterator[tuple[str, Corners]]:
     for feature in features_of(label):
-        name = feature["properties"]["label"]
-        if name is None:
-            raise _UnsayableError(IGNORED)
+        name = feature["properties"]["label"] or IGNORED
         if feature["geometry"]["type"] == "Point":
             point = pixel_geometry(feature["geometry"], label.crs, sample)
             if point is None:

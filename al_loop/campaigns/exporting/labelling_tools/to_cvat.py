@@ -9,12 +9,14 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from al_loop.campaigns.exporting.labelling_tools.shapes import ImageShapes, drawn_task, shapes_of_images, write_archive
 from al_loop.campaigns.exporting.summary import ExportSummary
+from al_loop.campaigns.importing.labelling_tools.shapes import IGNORED
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.class_colours import class_colours
 from al_loop.domain.labels import Label
 from al_loop.domain.samples import SampleHeader, SkippedPath
 
 FILE = "annotations.xml"
+GREY = "#808080"
 LOOKED = "somebody looked and found none, which CVAT cannot say"
 _MANUAL = {"source": "manual"}
 
@@ -24,15 +26,16 @@ def write_cvat(
 ) -> ExportSummary:
     """Write the answers that count: tags, boxes, polygons with their order, points; `name` is the path of the image.
 
-    A line becomes the area that it covers. Left out, with the reason in `left-out.txt`: answers of "none here", regions
-    to ignore, and the second of two drawn tasks.
+    A line becomes the area that it covers. Left out, with the reason in `left-out.txt`: answers of "none here", and the
+    second of two drawn tasks. Regions to ignore are labelled `ignore`.
     """
     skipped: list[SkippedPath] = []
     root = Element("annotations")
     SubElement(root, "version").text = "1.1"
     listed = SubElement(SubElement(SubElement(root, "meta"), "task"), "labels")
     wanted = [spec for spec in campaign.tasks if spec == drawn_task(campaign) or spec.task == "classification"]
-    for name, colour in class_colours(wanted, campaign.chosen_colours).items():
+    colours = class_colours(wanted, campaign.chosen_colours)
+    for name, colour in (*colours.items(), (IGNORED, GREY)):
         entry = SubElement(listed, "label")
         SubElement(entry, "name").text = name
         SubElement(entry, "color").text = colour

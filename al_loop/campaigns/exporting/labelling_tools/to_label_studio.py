@@ -26,8 +26,8 @@ def write_label_studio(
     """Write the answers that count, for controls named `choice`, `box`, `area` and `point` on an image `image`.
 
     Coordinates are percent of the image's sides. An answer of "none here" is an annotation without a result. A line
-    becomes the area that it covers. Left out, with the reason in `left-out.txt`: "none here" beside another answer,
-    regions to ignore, and the second of two drawn tasks.
+    becomes the area that it covers. Left out, with the reason in `left-out.txt`: "none here" beside another answer, and
+    the second of two drawn tasks. Regions to ignore are labelled `ignore`.
     """
     skipped: list[SkippedPath] = []
     tasks: list[dict[str, Any]] = []

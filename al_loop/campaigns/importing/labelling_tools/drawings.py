@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from al_loop.campaigns.importing.boxes import DETECTION, Box, features_of_boxes, inside, size_of, wants_boxes
-from al_loop.campaigns.importing.labelling_tools.shapes import Shape
+from al_loop.campaigns.importing.labelling_tools.shapes import IGNORED, Shape
 from al_loop.campaigns.importing.layout import splits_note
 from al_loop.campaigns.importing.listing import Listing
 from al_loop.campaigns.importing.mask_pairs import group_pattern
@@ -75,7 +75,9 @@ def drawings_plan(
     }
     used: dict[TaskName, Counter[str]] = {CLASSIFICATION: _images_of(tags)} if tags else {}
     if drawn and drawn_task is not None:
-        used[drawn_task] = _images_of({path: [shape.name for shape in shapes] for path, shapes in drawn.items()})
+        used[drawn_task] = _images_of(
+            {path: [shape.name for shape in shapes if shape.name != IGNORED] for path, shapes in drawn.items()}
+        )
     if not any(counts for counts in used.values()):
         wanted = f" for {task}" if task is not None else ""
         raise InvalidValueError(
@@ -104,6 +106,7 @@ def drawings_plan(
                 yield LabelInput(path=path, task=drawn_task, annotator=annotator, features=features, crs="pixel")
 
     without = sum(path not in tags and path not in drawn for path in paths)
+    ignored = sum(any(shape.name == IGNORED for shape in shapes) for shapes in drawn.values())
     turned = sum(shape.turned for path in boxes for shape in drawn[path])
     return ImportPlan(
         kind=kind,
@@ -119,6 +122,11 @@ def drawings_plan(
         notes=[
             *notes,
             *([f"{turned} turned boxes became upright ones: their bounds"] if turned else []),
+            *(
+                [f"in {ignored} images regions called {IGNORED!r} say nothing and are not trained on"]
+                if ignored
+                else []
+            ),
             *([f"{without} images without a label join the pool unlabelled"] if without else []),
             *splits_note(paths),
         ],
@@ -172,5 +180,6 @@ def _images_of(labelled: Mapping[str, Sequence[str]]) -> Counter[str]:
 def _classes(task: TaskName, names: Sequence[str], used: Mapping[TaskName, Counter[str]]) -> list[str]:
     """Listed classes, but those that only other tasks use, and then the unlisted ones."""
     elsewhere = {name for other, counts in used.items() if other != task for name in counts}
-    listed = [name for name in dict.fromkeys(names) if name in used[task] or name not in elsewhere]
+    left_out = elsewhere if task == CLASSIFICATION else elsewhere | {IGNORED}
+    listed = [name for name in dict.fromkeys(names) if name in used[task] or name not in left_out]
     return [*listed, *sorted(set(used[task]) - set(listed))]

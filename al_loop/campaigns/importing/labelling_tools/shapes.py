@@ -15,6 +15,8 @@ from al_loop.campaigns.importing.mask_pairs import features_of
 
 Point = tuple[float, float]
 MOST_PX = 2**28
+IGNORED = "ignore"
+"""Label of regions that say nothing, as in `classes.json` of masks."""
 _CORNERS_OF_ELLIPSE = 64
 
 
@@ -42,7 +44,7 @@ class Shape(NamedTuple):
     """One object, or area."""
 
     name: str
-    """Its class."""
+    """Its class, or `IGNORED`."""
     drawn: dict[str, Any] | MaskRuns
     """GeoJSON geometry in pixels, or a mask."""
     is_box: bool = False
@@ -52,28 +54,29 @@ class Shape(NamedTuple):
 
     def features(self) -> list[dict[str, Any]]:
         """GeoJSON features in pixel coordinates, of the class."""
-        properties = {"label": self.name}
+        properties = {"label": None, "ignore": True} if self.name == IGNORED else {"label": self.name}
         if not isinstance(self.drawn, MaskRuns):
             return [{"type": "Feature", "properties": properties, "geometry": self.drawn}]
         found = []
         for feature in features_of(self.drawn.pixels(), [self.name])["features"]:
             moved = translate(shape(feature["geometry"]), self.drawn.left, self.drawn.top)
-            found.append({**feature, "geometry": mapping(moved)})
+            found.append({**feature, "properties": properties, "geometry": mapping(moved)})
         return found
 
     def box(self) -> Box | str:
         """The bounds, or why there are none."""
+        name = None if self.name == IGNORED else self.name
         if isinstance(self.drawn, MaskRuns):
             rows, columns = np.nonzero(self.drawn.pixels())
             if not len(rows):
                 return "a mask of no pixel"
             left, top = self.drawn.left, self.drawn.top
             sides = (columns.min() + left, rows.min() + top, columns.max() + 1 + left, rows.max() + 1 + top)
-            return Box(self.name, *map(float, sides))
+            return Box(name, *map(float, sides))
         if self.drawn["type"] != "Polygon":
             return f"a {self.drawn['type']} has no box"
         xs, ys = zip(*self.drawn["coordinates"][0], strict=True)
-        return Box(self.name, min(xs), min(ys), max(xs), max(ys))
+        return Box(name, min(xs), min(ys), max(xs), max(ys))
 
 
 def polygon(points: Sequence[Point]) -> dict[str, Any]:

@@ -96,6 +96,20 @@ def test_boxes_come_back(tmp_path: Path, tool: ExportFormat) -> None:
 
 
 @pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("task", [AREAS, BOXES])
+def test_regions_to_ignore_come_back_as_such(tmp_path: Path, tool: ExportFormat, task: TaskSpec) -> None:
+    ignored, known = feature(None, "Polygon", [RING], ignore=True), feature(task.classes[0], "Polygon", [HOLE])
+    archive, skipped = exported(tmp_path, [task], tool, drawn("a.tif", task.task, ignored, known))
+    assert skipped == []
+    (found,) = again(tmp_path, archive).values()
+    before, after = (found.features or {})["features"]
+    assert before["properties"] == {"label": None, "ignore": True}
+    assert shape(before["geometry"]).equals(shape(ignored["geometry"]))
+    assert after["properties"]["label"] == task.classes[0]
+    assert "ignore" not in plan_import(tmp_path).tasks[0].classes
+
+
+@pytest.mark.parametrize("tool", TOOLS)
 def test_line_becomes_the_area_that_it_covers(tmp_path: Path, tool: ExportFormat) -> None:
     line = feature("field", "LineString", [[1, 4], [8, 4]], width_px=2.0)
     archive, _ = exported(tmp_path, [AREAS], tool, drawn("a.tif", "segmentation", line))
@@ -106,14 +120,12 @@ def test_line_becomes_the_area_that_it_covers(tmp_path: Path, tool: ExportFormat
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_what_the_format_cannot_say_is_listed(tmp_path: Path, tool: ExportFormat) -> None:
-    ring = feature(None, "Polygon", [RING])
     ship = drawn("c.tif", "detection", feature("ship", "Polygon", [RING]))
     archive, skipped = exported(
-        tmp_path, [CLASSES, AREAS, BOXES], tool, drawn("a.tif", "segmentation", ring), drawn("b.tif", "segmentation"),
+        tmp_path, [CLASSES, AREAS, BOXES], tool, drawn("b.tif", "segmentation"),
         named("b.tif", "clear"), ship,
     )  # fmt: skip
     reasons = dict(skipped)
-    assert reasons["a.tif"] == "segmentation: regions to ignore, which the format cannot say"
     assert reasons["b.tif"].startswith("somebody looked and found none, which")
     assert reasons["c.tif"].endswith("this one holds those of segmentation")
     assert archive.read("left-out.txt").decode().splitlines() == [f"{path}: {why}" for path, why in skipped]

@@ -11,4 +11,4 @@ def test_image_without_an_object_is_left_out_as_cvat_does_not_say_whether_somebo
     assert list(again(tmp_path, archive)) == [("a.tif", "detection")]
     root = ElementTree.fromstring(archive.read("annotations.xml"))  # noqa: S314  # our own
     assert [(image.get("name"), image.get("width")) for image in root.iter("image")] == [("a.tif", "10")]
-    assert [label.findtext("name") for label in root.iter("label")] == ["ship"]
+    assert [label.findtext("name") for label in root.iter("label")] == ["ship", "ignore"]
