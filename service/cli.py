@@ -42,7 +42,7 @@ from service.commands import (
     upkeep,
     webhooks,
 )
-from service.commands.output import MEANINGS, ExitCode, in_plain_words, write
+from service.commands.output import MEANINGS, ExitCode, in_plain_words, open_closed_streams, write
 from service.settings import SettingsError
 
 SERVICE, CAMPAIGNS, TRAINING, QUALITY, SCANEO = "Service", "Campaigns", "Training", "Quality", "SCANEO"
@@ -338,6 +338,7 @@ _add(link, "push-boxes", scaneo.push_boxes, "scaneo push-boxes land-cover boxes.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Known errors are one sentence on stderr, without a traceback."""
+    open_closed_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments in ([], ["help"]):
         arguments = ["--help"]

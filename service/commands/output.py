@@ -1,9 +1,11 @@
 """What commands print, tables for people and JSON for scripts, and the exit codes that they end with."""
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
+from pathlib import Path
 
 import msgspec
 from rich.console import Console, ConsoleOptions, Group, RenderableType
@@ -79,6 +81,16 @@ class _SafeConsole(Console):
 def write(text: str, *, stderr: bool = False) -> None:
     """Write text and a line feed as it is, but for control characters, which are shown."""
     (sys.stderr if stderr else sys.stdout).write(visible(text) + "\n")
+
+
+def open_closed_streams() -> None:
+    """Let what is printed be lost where a script closed a standard stream (`>&-`).
+
+    The next file to be opened would take its place otherwise, be it the database, and libraries would print into it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  # to the end; the lowest free number is its own
 
 
 def print_tables(*tables: Table | Group) -> None:

@@ -122,6 +122,13 @@ def test_piped_output_is_complete_and_plain(url: str) -> None:
         assert text not in done.stdout
 
 
+def test_closed_streams_are_no_fault() -> None:
+    program = str(Path(sys.executable).with_name("al-loop"))
+    for closed in (">&-", "<&- >&- 2>&-"):
+        done = subprocess.run(["sh", "-c", f'"$0" --version {closed}', program], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_text_with_brackets_is_printed_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:
     nothing = dict.fromkeys(Round.__struct_fields__) | {"log": []}
     failed = Round(**(nothing | {"number": 1, "state": RoundState.FAILED, "error": "no [/bands] in [red]"}))
