@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
 import shapely
-from shapely.geometry import Polygon
+from shapely.geometry import MultiPolygon, Polygon
 
 from al_loop.campaigns.exporting.coordinates import UNPLACEABLE, features_of, pixel_geometry
 from al_loop.campaigns.exporting.summary import NOWHERE
 from al_loop.campaigns.importing.labelling_tools.shapes import IGNORED
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.geojson import PIXEL, Sides, drawn_of, to_pixels
+from al_loop.domain.geojson import PIXEL, Sides, covers_a_centre, drawn_of, to_pixels
 from al_loop.domain.labels import Label, counting
 from al_loop.domain.painting import named_boxes
 from al_loop.domain.samples import SampleHeader, SkippedPath
@@ -107,18 +107,21 @@ def _outlines(label: Label, sample: SampleHeader) -> Iterator[tuple[str, Corners
         area = to_pixels(drawn_of(feature), label.crs or PIXEL, sample)
         if area.is_empty:
             raise _UnsayableError(NOWHERE)
-        for part in area.geoms:
-            for piece in without_holes(part):
-                yield name, list(piece.exterior.coords)[:-1]
+        pieces = [piece for part in area.geoms for piece in without_holes(part)]
+        painted = [piece for piece in pieces if covers_a_centre(MultiPolygon([piece]))]
+        for piece in painted or pieces:  # a piece that paints no pixel would be refused when it is read again
+            yield name, list(piece.exterior.coords)[:-1]
 
 
 def without_holes(area: Polygon) -> Iterator[Polygon]:
-    """Parts of a polygon that have no hole and cover it together: it is cut upright through the middle of each hole."""
+    """Parts of a polygon that have no hole and cover it together: cut upright through each hole, between pixels."""
     if not area.interiors:
         yield area
         return
     left, top, right, bottom = area.bounds
-    middle = Polygon(area.interiors[0]).centroid.x
+    first, _, last, _ = area.interiors[0].bounds
+    middle = round((first + last) / 2)
+    middle = middle if first < middle < last else (first + last) / 2
     for half in (shapely.box(left, top, middle, bottom), shapely.box(middle, top, right, bottom)):
         for part in shapely.get_parts(area.intersection(half)):
             if isinstance(part, Polygon) and part.area > 0:

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shapely
 from shapely.geometry import shape
 from shapely.ops import unary_union
 
 from al_loop.campaigns.exporting import ExportFormat, export_labels
+from al_loop.campaigns.exporting.labelling_tools.shapes import without_holes
 from al_loop.campaigns.importing import plan_import
 from al_loop.domain.labels import LabelInput
 from models.card import TaskSpec
@@ -81,6 +83,24 @@ def test_classes_areas_and_points_come_back(tmp_path: Path, tool: ExportFormat) 
         {"type": "Point", "coordinates": pytest.approx((7.5, 6.5))}
     ]
     assert [f["properties"]["label"] for f in features][-2:] == [road, "field"], "what is on top stays on top"
+
+
+@pytest.mark.parametrize(("hole", "cut"), [((3, 2, 6, 5), 4), ((3, 2, 4, 5), 3.5), ((1.5, 2, 8, 3), 5)])
+def test_holes_are_cut_between_pixels_where_they_can_be(hole: tuple[float, ...], cut: float) -> None:
+    area = shapely.box(1, 1, 9, 7).difference(shapely.box(*hole))
+    pieces = list(without_holes(area))
+    assert not any(piece.interiors for piece in pieces)
+    assert unary_union(pieces).symmetric_difference(area).area == 0
+    assert cut in {x for piece in pieces for x in piece.bounds[::2]}
+
+
+def test_piece_that_paints_no_pixel_is_left_out(tmp_path: Path) -> None:
+    thin = [[2, 2], [2.4, 2], [2.4, 6], [2, 6], [2, 2]]
+    area = feature("field", "MultiPolygon", [[[[5, 2], [8, 2], [8, 6], [5, 6], [5, 2]]], [thin]])
+    archive, skipped = exported(tmp_path, [AREAS], "cvat", drawn("a.tif", "segmentation", area))
+    assert skipped == []
+    (found,) = again(tmp_path, archive).values()
+    assert [shape(f["geometry"]).bounds for f in (found.features or {})["features"]] == [(5, 2, 8, 6)]
 
 
 @pytest.mark.parametrize("tool", TOOLS)
