@@ -6,7 +6,8 @@ from html import escape
 
 WIDTH = 640
 MOST_HEIGHT, LEAST_HEIGHT = 480, 160
-MARGIN = 46
+LEFT, TOP, RIGHT, BOTTOM = 76, 10, 38, 46
+"""Margins: latitudes have up to ten characters, which end left of the map."""
 LEAST_SIDE = 3.0
 """Pixels that a footprint has at least, or it could not be seen."""
 LEAST_DEGREES = 0.002
@@ -27,36 +28,37 @@ def map_svg(footprints: Sequence[Sequence[float]]) -> str:
     bottom, top = _padded(min(box[1] for box in boxes), max(box[3] for box in boxes))
     bottom, top = max(bottom, -90.0), min(top, 90.0)
     squeeze = max(math.cos(math.radians((bottom + top) / 2)), 0.05)
-    inner = WIDTH - 2 * MARGIN
-    scale = min(inner / ((right - left) * squeeze), (MOST_HEIGHT - 2 * MARGIN) / (top - bottom))
+    inner = WIDTH - LEFT - RIGHT
+    scale = min(inner / ((right - left) * squeeze), (MOST_HEIGHT - TOP - BOTTOM) / (top - bottom))
     wide, high = (right - left) * squeeze * scale, (top - bottom) * scale
-    if high < LEAST_HEIGHT - 2 * MARGIN:
-        missing = (LEAST_HEIGHT - 2 * MARGIN - high) / scale
-        bottom, top, high = bottom - missing / 2, top + missing / 2, LEAST_HEIGHT - 2 * MARGIN
-    height = high + 2 * MARGIN
+    least = LEAST_HEIGHT - TOP - BOTTOM
+    if high < least:
+        missing = (least - high) / scale
+        bottom, top, high = bottom - missing / 2, top + missing / 2, least
+    height = high + TOP + BOTTOM
 
     def x(longitude: float) -> float:
-        return MARGIN + (longitude - left) * squeeze * scale
+        return LEFT + (longitude - left) * squeeze * scale
 
     def y(latitude: float) -> float:
-        return MARGIN + (top - latitude) * scale
+        return TOP + (top - latitude) * scale
 
     parts = [
-        f'<svg class="map" viewBox="0 0 {wide + 2 * MARGIN:.0f} {height:.0f}" role="img" '
+        f'<svg class="map" viewBox="0 0 {wide + LEFT + RIGHT:.0f} {height:.0f}" role="img" '
         f'aria-label="Map of {len(boxes)} training images, {_extent(boxes)}">',
-        f'<rect class="frame" x="{MARGIN}" y="{MARGIN}" width="{wide:.1f}" height="{high:.1f}"/>',
+        f'<rect class="frame" x="{LEFT}" y="{TOP}" width="{wide:.1f}" height="{high:.1f}"/>',
     ]
     parts += [
         (
-            f'<line class="grid" x1="{x(value):.1f}" x2="{x(value):.1f}" y1="{MARGIN}" y2="{MARGIN + high:.1f}"/>'
-            f'<text x="{x(value):.1f}" y="{MARGIN + high + 16:.1f}" text-anchor="middle">{_longitude(value)}</text>'
+            f'<line class="grid" x1="{x(value):.1f}" x2="{x(value):.1f}" y1="{TOP}" y2="{TOP + high:.1f}"/>'
+            f'<text x="{x(value):.1f}" y="{TOP + high + 16:.1f}" text-anchor="middle">{_longitude(value)}</text>'
         )
         for value in _lines(left, right)
     ]
     parts += [
         (
-            f'<line class="grid" x1="{MARGIN}" x2="{MARGIN + wide:.1f}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>'
-            f'<text x="{MARGIN - 4}" y="{y(value) + 4:.1f}" text-anchor="end">{_latitude(value)}</text>'
+            f'<line class="grid" x1="{LEFT}" x2="{LEFT + wide:.1f}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>'
+            f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{_latitude(value)}</text>'
         )
         for value in _lines(bottom, top)
     ]
@@ -121,8 +123,8 @@ def _scale_bar(scale: float, wide: float, high: float) -> str:
     length = next(factor * power for factor in (5.0, 2.0, 1.0) if factor * power <= metres)
     pixels = length / METRES_PER_DEGREE * scale
     told = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
-    y = MARGIN + high + 30
+    y = TOP + high + 34
     return (
-        f'<line class="bar" x1="{MARGIN}" x2="{MARGIN + pixels:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text x="{MARGIN + pixels + 6:.1f}" y="{y + 4:.1f}">{told}</text>'
+        f'<line class="bar" x1="{LEFT}" x2="{LEFT + pixels:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        f'<text x="{LEFT + pixels + 6:.1f}" y="{y + 4:.1f}">{told}</text>'
     )

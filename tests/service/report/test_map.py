@@ -44,3 +44,15 @@ def test_footprints_across_the_date_line_lie_side_by_side() -> None:
 )
 def test_extent_is_told_by_its_sides(box: list[float], said: str) -> None:
     assert extent_told([box]) == said
+
+
+@given(boxes)
+def test_words_lie_on_the_map(box: list[float]) -> None:
+    svg = map_svg([box])
+    ((width, height),) = re.findall(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"', svg)
+    for x, y, anchor, words in re.findall(r'<text x="(.+?)" y="(.+?)"(?: text-anchor="(\w+)")?>(.+?)</text>', svg):
+        wide = 6.8 * len(words)  # of a character at 12 px
+        left = float(x) - {"end": wide, "middle": wide / 2, "": 0.0}[anchor]
+        assert left >= -1
+        assert left + wide <= float(width) + 8
+        assert 8 <= float(y) <= float(height)
