@@ -6,7 +6,7 @@ import pytest
 
 SLOW_FIXTURES = {  # a running service or SCANEO, a browser, a training
     "start_service", "http", "open_desk", "chromium", "nginx", "scaneo_home", "trained_run", "pretrained_run",
-    "shared_data", "machines", "eotdl_python", "geodeep", "super_model",
+    "shared_data", "machines", "eotdl_python", "geodeep", "super_model", "super_model_4x",
 }  # fmt: skip
 SLOW_FILES = (  # whole runs: trainings, simulations, servers, processes that are killed, examples, pages
     "tests/e2e", "tests/examples", "tests/service/access", "tests/service/commands", "tests/service/page",
@@ -76,6 +76,8 @@ THOROUGH = (  # up to minutes each, and of most of them a cheaper test shows the
     "tests/service/requests/test_odd_requests.py::test_odd_bodies",
     "tests/service/routes/test_campaigns.py::test_campaign_with_a_model",
     "tests/service/routes/test_classes.py::test_model_serves_on",
+    "tests/service/page/test_super_resolved_view.py",
+    "tests/service/routes/test_super_resolved_view.py::test_four_times",
 )  # fmt: skip
 """Left out by `make test`, run by CI (`make test-all`)."""
 

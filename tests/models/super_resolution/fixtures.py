@@ -71,3 +71,19 @@ def super_model(pair_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
             train_super_resolution(pair_folder, out, config, progress)
 
     return made_once(tmp_path_factory, "super-resolution-model", make)
+
+
+@pytest.fixture(scope="session")
+def super_model_4x(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a tiny model of three bands, 4x, trained for one step."""
+    from models.train_super_resolution import train_super_resolution  # as in `trained_run`
+
+    def make(out: Path) -> None:
+        for number in range(4):
+            write_raster(out / "fine" / f"t{number}.tif", land(number, 64), corner=(500_000 + 10_000 * number, 4e6))
+        make_pairs(plan_pairs(out / "fine", None), out / "pairs", PairOptions(factor=4, held_out=0.5))
+        config = SuperResolutionConfig(channels=4, blocks=1, steps=1, batch_size=1, patch_px=16)
+        with Progress(out) as progress:
+            train_super_resolution(out / "pairs", out, config, progress)
+
+    return made_once(tmp_path_factory, "super-resolution-model-4x", make)

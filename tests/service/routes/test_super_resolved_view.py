@@ -48,6 +48,24 @@ def test_super_resolved_view_is_marked_and_has_finer_tiles(http: Http, imagery: 
     assert http.get(f"{base}/tiles/1/0/0.png?view=true-colour").status_code == 404
 
 
+def test_four_times_view_has_two_more_zooms(http: Http, imagery: Path, super_model_4x: Path, tmp_path: Path) -> None:
+    write_raster(imagery / "a.tif", land(5, 60))
+    model = copied(super_model_4x, tmp_path / "model", better=True)
+    (sample_id,) = campaign(http, imagery, settings={"view": {"super_resolution": str(model)}}).values()
+    base = f"/campaigns/demo/samples/{sample_id}"
+    made = http.get("/campaigns/demo/views").json()["synthetic"]
+    assert (made["factor"], made["extra_zooms"], made["words"][:18]) == (4, 2, "super-resolved 4x ")
+    whole = picture(http.get(f"{base}/thumbnail.png?view=super-resolved&size=512").content)
+    assert whole.shape == (240, 240, 4)
+    deepest = http.get(f"{base}/tiles/2/0/0.png?view=super-resolved")
+    assert deepest.headers["x-synthetic"] == made["words"]
+    np.testing.assert_array_equal(picture(deepest.content)[:240, :240], whole)
+    between = picture(http.get(f"{base}/tiles/1/0/0.png?view=super-resolved").content)
+    assert (between[:120, :120, 3] == 255).all()
+    assert (between[120:, :, 3] == 0).all()
+    assert http.get(f"{base}/tiles/3/0/0.png?view=super-resolved").status_code == 404
+
+
 def test_model_that_is_gone_takes_the_view_with_it_and_says_so(
     http: Http, imagery: Path, super_model: Path, tmp_path: Path
 ) -> None:
