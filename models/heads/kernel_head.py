@@ -25,6 +25,14 @@ SHARPNESS = 8.0
 """Logits are this many times the answers of the regression, which lie about between 0 and 1; a temperature of 1 is then
 about right."""
 
+BALANCE = 0.5
+"""Logits are moved against the logarithm of a class's share of the labels by this much (logit adjustment, Menon et al.
+2021, arXiv 2007.07314): the regression shrinks towards the shares, and names rare classes less often than is right."""
+
+MOST_TIMES_RARER = 20.0
+"""A class that is rarer, as against the commonest, is moved as if it were this: one label must not win everything that
+lies far from all examples."""
+
 MOST_ROWS = 4096
 """Rows that are examples at most, at random where there are more: solving takes the third power of it."""
 
@@ -72,17 +80,20 @@ def fit_kernel_head(embeddings: Matrix, targets: Matrix, groups: Rows) -> Kernel
         return None
     judged = targets[:TUNED_ROWS]
     with one_thread():
+        moved = _moved(targets)
         tried = []
         for width in WIDTHS:
             held_out = _held_out(embeddings[:TUNED_ROWS], judged, groups[:TUNED_ROWS], width)
             temperature = best_temperature(held_out, judged, multi_label=False)
+            held_out += np.float32(temperature) * moved
             loss = log_loss(held_out / np.float32(temperature), judged, multi_label=False)
             tried.append((loss, width, temperature, accuracy(held_out, judged, multi_label=False)))
         loss, width, temperature, right = min(tried)
         weights, prior = _solved(closeness(embeddings, embeddings, width), targets)
+        far = SHARPNESS * prior + temperature * moved
     return KernelHead(
         centres=embeddings,
-        weights=np.concatenate([SHARPNESS * weights, SHARPNESS * prior[None]]).astype(np.float32),
+        weights=np.concatenate([SHARPNESS * weights, far[None]]).astype(np.float32),
         width=width,
         temperature=temperature,
         held_out_accuracy=right,
@@ -95,6 +106,13 @@ def closeness(some: Matrix, others: Matrix, width: float) -> Matrix:
     """The kernel of embeddings (n, D) and (m, D), shape (n, m), 0 to 1."""
     squared = np.square(some).sum(axis=1)[:, None] + np.square(others).sum(axis=1) - 2 * some @ others.T
     return np.asarray(np.exp(-width * np.maximum(squared, 0)), np.float32)
+
+
+def _moved(targets: Matrix) -> Matrix:
+    """What is added to calibrated logits of each class, (K,): 0 for the commonest and for classes without a row."""
+    shares = targets.mean(axis=0)
+    times_rarer = np.divide(shares.max(), shares, out=np.ones_like(shares), where=shares > 0)
+    return np.asarray(BALANCE * np.log(np.minimum(times_rarer, MOST_TIMES_RARER)), np.float32)
 
 
 def _solved(kernel: Matrix, targets: Matrix) -> tuple[Matrix, Matrix]:

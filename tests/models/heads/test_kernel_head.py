@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.heads.kernel_head import MOST_ROWS, closeness, fit_kernel_head
+from models.heads.kernel_head import BALANCE, MOST_ROWS, closeness, fit_kernel_head
 from models.heads.linear_head import TUNED_FROM
 
 
@@ -27,6 +27,31 @@ def test_curved_borders_are_learned_and_judged_by_what_was_held_out() -> None:
     assert (likely.argmax(axis=1) == truth).mean() > 0.97
     assert head.held_out_accuracy > 0.97
     assert -np.log(likely[np.arange(500), truth]).mean() == pytest.approx(head.held_out_loss, abs=0.1)
+
+
+def overlapping(common: int, rare: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two clouds that overlap, and a third class without a row."""
+    rng = np.random.default_rng(seed)
+    answers = rng.permutation(np.repeat([0, 1], [common, rare]))
+    embeddings = rng.standard_normal((len(answers), 4)) * 0.5
+    embeddings[:, 0] += np.where(answers == 1, 0.6, -0.6)
+    return embeddings.astype(np.float32), np.eye(3, dtype=np.float32)[answers]
+
+
+def test_rare_class_is_found_more_often_and_a_class_without_a_label_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, answers = overlapping(380, 20, seed=0)
+    tested, truth = overlapping(500, 500, seed=1)
+    far = np.full((1, 4), 50, np.float32)
+    found = []
+    for balance in (0.0, BALANCE):
+        monkeypatch.setattr("models.heads.kernel_head.BALANCE", balance)
+        head = fit_kernel_head(seen, answers, np.arange(400))
+        assert head is not None
+        named = head.probabilities(tested).argmax(axis=1)
+        assert set(named.tolist()) <= {0, 1}
+        assert head.probabilities(far).argmax() == 0  # what resembles no example is the commonest class
+        found.append((named[truth[:, 1] == 1] == 1).mean())
+    assert found[1] > found[0] + 0.1
 
 
 def test_copies_of_a_row_do_not_vouch_for_it() -> None:
