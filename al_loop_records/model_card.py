@@ -202,7 +202,7 @@ class SliceEvaluation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """Time of one run of candidate and incumbent on the same input, in turn, by one thread: the fastest of each."""
+    """Processor time of one run of candidate and incumbent on the same input, in turn, by one thread: the fastest."""
 
     candidate_ms: float
     """Of the new version."""

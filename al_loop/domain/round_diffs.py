@@ -48,9 +48,9 @@ class RoundDiff(msgspec.Struct, frozen=True, kw_only=True):
     """Model versions that they made."""
     labels: tuple[int | None, int | None]
     """Labelled samples outside the test reserve that they were trained on."""
-    reserve: tuple[int | None, int | None]
+    reserve: tuple[int | None, int | None] = (None, None)
     """Labelled samples of the test reserve that they were measured on."""
-    verdicts: tuple[str | None, str | None]
+    verdicts: tuple[str | None, str | None] = (None, None)
     """What the gate decided about each, by the same reserve samples as the version that served then."""
     sources: list[LabelSource]
     """Who recorded labels between their snapshots."""

@@ -11,7 +11,7 @@ from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.rounds import ModelVersion
 from al_loop.errors import ConflictError, NoModelError, NotFoundError, RejectedVersionError
-from al_loop.runtime.heap import trim_heap
+from al_loop.runtime.heap import HeapTrimming
 from al_loop.store import LabelStore
 from models.errors import RegistryError
 from models.inference.batching import Batcher, OnBatch
@@ -42,6 +42,7 @@ class ModelServer:
         self._load_version = load
         self._batchers: dict[int, Batcher] = {}
         self._lock = threading.Lock()
+        self._trimming = HeapTrimming()
         self._promoting: dict[int, threading.Lock] = {}
         self.on_batch: OnBatch = lambda tasks, images, seconds: None
         """Called after each run of a model, whichever campaign's it is."""
@@ -214,6 +215,7 @@ class ModelServer:
 
     def close(self) -> None:
         """Let every model go."""
+        self._trimming.close()
         with self._lock:
             for batcher in self._batchers.values():
                 batcher.close()
@@ -266,4 +268,4 @@ class ModelServer:
                 self._batchers[campaign.campaign_id] = Batcher(predictor, on_batch=lambda *run: self.on_batch(*run))
             else:
                 batcher.swap(predictor)
-                trim_heap()  # of what the model before had, and loading this one
+                self._trimming.ask()  # what the model before had, and loading this one

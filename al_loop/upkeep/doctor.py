@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from al_loop.campaigns.layout import DataLayout
+from al_loop.campaigns.notices import counted
 from al_loop.errors import StoreError, StoreLockedError
 from al_loop.runtime.disk import LITTLE_BYTES
 from al_loop.store.schema.peek import SeenCampaign, StorePeek, peek
@@ -85,7 +86,8 @@ def examine_directory(data: Path) -> Iterator[Finding]:
     try:
         seen = peek(layout.database)
     except StoreLockedError as error:
-        yield ok("store", f"{error}; its status says more")
+        of = "a running service" if error.process_id is None else f"a running service (pid {error.process_id})"
+        yield ok("store", f"{of} has it open; what that says of it stands below")
         return
     except StoreError as error:
         yield Finding(
@@ -104,7 +106,7 @@ def _schema(seen: StorePeek) -> Finding:
             remedy="upgrade al-loop, or restore a backup from before the upgrade",
         )  # fmt: skip
     older = "; the next start brings it up to date" if seen.schema_version < seen.newest_known else ""
-    return ok("store", f"schema {seen.schema_version}, {len(seen.campaigns)} campaigns{older}")
+    return ok("store", f"schema {seen.schema_version}, {counted(len(seen.campaigns), 'campaign')}{older}")
 
 
 def _campaign(layout: DataLayout, campaign: SeenCampaign) -> Iterator[Finding]:

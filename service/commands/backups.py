@@ -17,7 +17,7 @@ from service.commands.options import (
     check_writable,
     connect,
 )
-from service.commands.output import console, print_json, print_tables
+from service.commands.output import console, counted, print_json, print_tables
 
 ZSTD = (".zst", ".zstd")
 
@@ -53,8 +53,8 @@ def backup(
     finally:
         unfinished.unlink(missing_ok=True)
     console(stderr=True).print(
-        f"wrote {out} ({out.stat().st_size:,} bytes): {len(made.head.campaigns)} campaigns, {made.files:,} files, "
-        f"as of {made.head.made_at:%Y-%m-%d %H:%M:%S} UTC",
+        f"wrote {out} ({out.stat().st_size:,} bytes): {counted(len(made.head.campaigns), 'campaign')}, "
+        f"{made.files:,} files, as of {made.head.made_at:%Y-%m-%d %H:%M:%S} UTC",
         soft_wrap=True,
         highlight=False,
     )

@@ -12,7 +12,7 @@ from al_loop import __version__
 from al_loop.client.errors import ClientError
 from al_loop.upkeep.findings import Finding, Verdict, ok
 from service.commands.options import DEFAULT_URL, AsJson, Service, Token, connect
-from service.commands.output import ExitCode, console, print_json, print_tables
+from service.commands.output import ExitCode, console, counted, print_json, print_tables
 from service.settings import PREFIX
 
 
@@ -45,6 +45,8 @@ def examine(
     wrong = [finding for finding in findings if finding.verdict == "wrong"]
     if not as_json:
         said = {0: "nothing is wrong", 1: "1 thing is wrong"}.get(len(wrong), f"{len(wrong)} things are wrong")
+        warnings = sum(finding.verdict == "warning" for finding in findings)
+        said += f", {counted(warnings, 'warning')}" if warnings else ""
         console(stderr=True).print(said, highlight=False)
     return ExitCode.FAILED if wrong else ExitCode.DONE
 

@@ -127,9 +127,11 @@ class RoundController(Controller):
             return Look(entry.state, entry.state.is_end)
 
         def states() -> list[bytes]:
+            entered = loop.store.rounds.events(target.campaign_id, number)
+            # read after its states, so that the verdict is known with which the last one came
             view = round_view(loop, target, loop.store.rounds.get(target.campaign_id, number))
             view = view if told else round_for_annotator(view)
-            return [msgspec.json.encode(msgspec.structs.replace(view, state=event.state)) for event in view.history]
+            return [msgspec.json.encode(msgspec.structs.replace(view, state=event.state)) for event in entered]
 
         return ServerSentEvent(follow(look, lambda: loop.rounds.progress(target.campaign_id, number), states, seen))
 

@@ -40,10 +40,13 @@ class Pruner:
         self._seen: dict[int, Hashable] = {}
 
     def look(self, campaign: Campaign) -> None:
-        """Prune where a round has ended, something else serves or the policy has changed since the last look."""
+        """Prune where a round has ended or something else serves since the last look.
+
+        A policy that has just changed removes nothing by itself: a dry run can say first what would go.
+        """
         rounds = self._store.rounds.list(campaign.campaign_id)
         ended = sum(entry.state.is_end for entry in rounds)
-        seen = ended, len(rounds), campaign.current_version, campaign.policy.retention
+        seen = ended, len(rounds), campaign.current_version
         if rounds and self._seen.get(campaign.campaign_id) != seen:
             self.prune(campaign)
             self._seen[campaign.campaign_id] = seen

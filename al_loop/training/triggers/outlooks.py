@@ -3,6 +3,7 @@
 import math
 from datetime import datetime, timedelta
 
+from al_loop.campaigns.notices import counted
 from al_loop.domain.retraining import RetrainPolicy, TriggerName, TriggerOutlook, drift_level
 from al_loop.domain.schedule import local, next_cron
 from al_loop.training.triggers.learning_curve import LEAST_POINTS, TaskCurve, fit_curve
@@ -60,11 +61,11 @@ def _retry(state: RetrainState, policy: RetrainPolicy, now: datetime) -> Trigger
         return _off("retry")
     failed = state.failed
     if failed is None:
-        said = f"a round that starts by itself and fails is tried again up to {policy.retries} times"
+        said = f"a round that starts by itself and fails is tried again up to {counted(policy.retries, 'time')}"
         return TriggerOutlook(trigger="retry", on=True, holds=False, at=None, sentence=said)
     figures: dict[str, float | None] = {"retries": failed.retries, "most": policy.retries}
     if failed.retries >= policy.retries:
-        said = f"round {failed.number} failed and was tried again {failed.retries} times: it stays failed"
+        said = f"round {failed.number} failed and was tried again {counted(failed.retries, 'time')}: it stays failed"
         return TriggerOutlook(trigger="retry", on=True, holds=False, at=None, sentence=said, figures=figures)
     wait_s = policy.retry_wait_s * 2**failed.retries
     at = failed.failed_at + timedelta(seconds=wait_s)

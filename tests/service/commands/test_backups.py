@@ -21,7 +21,7 @@ def test_restored_service_knows_what_the_one_knew(
     out = tmp_path / name
     assert on_land("backup", str(out)) == 0
     said = capfd.readouterr().err
-    assert "1 campaigns" in said
+    assert "1 campaign, " in said
     with OperatorClient(land_url) as client:
         before = client.campaign("land").samples
         client.record_labels("land", [LabelInput(sample_id=2, task="classification", annotator="bo", classes=["dark"])])

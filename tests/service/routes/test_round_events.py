@@ -9,7 +9,7 @@ import pytest
 
 from al_loop.client.answers import RoundView
 from al_loop.client.http import Client
-from al_loop.domain.rounds import RoundState
+from al_loop.domain.rounds import RoundEvent, RoundState
 from al_loop.loop import Loop
 from service.app import create_app
 from service.settings import Settings
@@ -57,6 +57,25 @@ def test_stream_goes_on_after_the_last_event_that_was_received(
     events = received(http.get(f"/campaigns/demo/rounds/{number}/events", headers=headers).text)
     assert [state for _, state in events] == expected
     assert [int(one) for one, _ in events] == list(range(6 - len(expected), 6))
+
+
+def test_last_state_comes_with_its_verdict_though_it_came_while_the_stream_was_read(
+    http: Http, imagery: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(http, imagery)
+    loop: Loop = http.app.state.loop
+    number = begin(loop, *WAYPOINTS)
+    read = loop.store.rounds.events
+
+    def ended_meanwhile(campaign_id: int, number: int) -> list[RoundEvent]:
+        if not loop.store.rounds.get(campaign_id, number).state.is_end:
+            loop.store.rounds.set_state(campaign_id, number, RoundState.REJECTED, loop.clock(), verdict="worse")
+        return read(campaign_id, number)
+
+    monkeypatch.setattr(loop.store.rounds, "events", ended_meanwhile)
+    text = http.get(f"/campaigns/demo/rounds/{number}/events").text
+    last = msgspec.json.decode(text.replace("\r\n", "\n").split("data: ")[-1].partition("\n")[0])
+    assert (last["state"], last["verdict"]) == ("rejected", "worse")
 
 
 def test_watching_goes_on_after_a_restart_of_the_service(settings: Settings, imagery: Path) -> None:

@@ -145,6 +145,19 @@ def test_look_prunes_once_after_each_round(kept: Kept, monkeypatch: pytest.Monke
     assert not (kept.layout.round(kept.campaign.folder, 6) / "checkpoint").exists()
 
 
+def test_changed_retention_can_be_tried_before_anything_goes(kept: Kept) -> None:
+    changed = kept.campaign
+    more = msgspec.structs.replace(changed.policy, retention=Retention())
+    kept.pruner.look(msgspec.structs.replace(changed, policy=more))
+    kept.pruner.look(changed)
+    assert kept.weights() == ["v1", "v2", "v3", "v4", "v5"]
+    assert "v3" in [item.name for item in kept.pruner.prune(changed, dry_run=True).items]
+    kept.store.rounds.create(kept.number, reason="ops", now=NOW)
+    kept.store.rounds.set_state(kept.number, 6, RoundState.FAILED, NOW)
+    kept.pruner.look(changed)
+    assert kept.weights() == ["v1", "v2", "v4", "v5"]
+
+
 def test_file_with_another_name_elsewhere_frees_nothing(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "one").write_bytes(bytes(100))
