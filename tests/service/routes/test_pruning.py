@@ -72,12 +72,12 @@ def test_pruning_is_previewed_carried_out_and_audited(http: Http, loop: Loop) ->
 @pytest.mark.parametrize(
     ("limits", "said"),
     [
-        ({"wall_s": -1}, ">= 10"),
-        ({"memory_mb": 5}, ">= 1000"),
+        ({"wall_s": -1}, "at least 10"),
+        ({"memory_mb": 5}, "at least 1000"),
         ({"memory_mb": "all"}, "Expected `int | null`"),
-        ({"nice": 40}, "<= 19"),
-        ({"threads": 0}, ">= 1"),
-        ({"memory_retries": 99}, "<= 8"),
+        ({"nice": 40}, "at most 19"),
+        ({"threads": 0}, "at least 1"),
+        ({"memory_retries": 99}, "at most 8"),
         ({"least_free_mb": 10**9}, "no round would ever start"),
         ({"gpu": 1}, "there is no `gpu` here"),
     ],
