@@ -91,8 +91,6 @@ COVERED_BY = {
     "al_loop/serving/replica.py": "tests/service/replica/test_app.py",
     "service/replica/writer.py": "tests/service/replica/test_app.py",
     "models/add_model.py": "tests/service/routes/test_adding_models.py",
-    "models/foreign/trial.py": "tests/service/routes/test_adding_models.py",
-    "al_loop/training/running/added_model.py": "tests/service/routes/test_adding_models.py",
     "al_loop/training/running/left_out.py": "tests/al_loop/training/test_rounds.py",
     "al_loop/serving/open_inference.py": "tests/service/routes/test_open_inference.py",
     "al_loop/serving/tensors.py": "tests/service/routes/test_open_inference.py",

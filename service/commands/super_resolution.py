@@ -113,8 +113,8 @@ def pairs(
     else:
         held = [entry for entry in made.pairs if entry.split == "test"]
         console(stderr=True).print(
-            f"wrote {len(made.pairs)} pairs, {made.factor}x, to {out}; {len(held)} of {len({e.place for e in held})} "
-            f"places are held out; {len(made.refused)} files left out",
+            f"wrote {len(made.pairs)} pairs, {made.factor}x, to {out}; {len(held)}, of {len({e.place for e in held})} "
+            f"places, are held out; {len(made.refused)} files left out",
             highlight=False,
             soft_wrap=True,
         )
