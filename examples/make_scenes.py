@@ -12,7 +12,10 @@ import json
 import shutil
 from pathlib import Path
 
-from models.synthetic.scenes import write_scenes
+from al_loop_app import find_packages
+
+find_packages()  # al-loop's `models`, also where it was installed from a wheel
+from models.synthetic.scenes import write_scenes  # noqa: E402
 
 
 def main() -> None:
