@@ -40,9 +40,10 @@ def _failed_rounds(store: LabelStore, campaign: Campaign) -> list[str]:
     """A round that started by itself, failed, and is not tried again; until one does not fail."""
     rounds = [entry for entry in store.rounds.list(campaign.campaign_id) if not entry.background]
     announced = store.announcements.newest(campaign.campaign_id, "round_failed")
-    if not rounds or rounds[-1].state is not RoundState.FAILED or announced is None:
+    if announced is None:
         return []
-    if rounds[-1].number < announced.detail["round"]:
+    since = [entry.state for entry in rounds if entry.number >= announced.detail["round"]]
+    if not since or any(state is not RoundState.FAILED for state in since):
         return []
     return [f"{announced.sentence}; `al-loop round log {campaign.name}` says more, `al-loop round start` tries again"]
 

@@ -127,8 +127,8 @@ class RoundOutlook:
             curves=curves_of(rounds) if campaign.policy.expected_gain is not None else (),
             drift=report,
             labelled_new_images=0
-            if report is None or newest is None
-            else store.drift.labelled_since(number, newest.requested_at),
+            if report is None
+            else store.drift.labelled_since(number, store.rounds.get(number, report.since_round).requested_at, event),
         )
 
     def _in_the_past(self, campaign: Campaign, state: RetrainState, now: datetime) -> RetrainState:

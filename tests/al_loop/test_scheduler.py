@@ -35,6 +35,9 @@ def test_round_that_stays_failed_is_announced_once_and_its_notice_goes_with_the_
     month.live([Event(after(25), "labels", 20)], after(40))
     assert month.rounds[-1].state is RoundState.PROMOTED
     assert month.notices() == []
+    by_hand = month.store.rounds.create(month.campaign.campaign_id, reason="ops", now=month.now, started_by="hand")
+    month.store.rounds.set_state(month.campaign.campaign_id, by_hand.number, RoundState.FAILED, month.now, error="x")
+    assert month.notices() == []  # that of before does not come back
     month.close()
 
 

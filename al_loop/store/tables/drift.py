@@ -28,13 +28,15 @@ class DriftTable:
         )
         return np.array([row["sample_id"] for row in rows], np.int64)
 
-    def labelled_since(self, campaign_id: int, moment: datetime) -> int:
-        """How many of them are labelled, outside the test reserve."""
+    def labelled_since(self, campaign_id: int, moment: datetime, label_event_id: int | None = None) -> int:
+        """How many of them have a label that is newer than an event (None: any label), outside the test reserve."""
         rows = self._database.read(
             """SELECT count(DISTINCT l.sample_id) AS samples FROM current_labels l JOIN samples s USING (sample_id)
-            WHERE l.campaign_id = $campaign_id AND NOT s.reserve AND NOT s.golden AND s.registered_at > $moment""",
+            WHERE l.campaign_id = $campaign_id AND NOT s.reserve AND NOT s.golden AND s.registered_at > $moment
+                AND label_id > $label_event_id""",
             campaign_id=campaign_id,
             moment=moment,
+            label_event_id=label_event_id or 0,
         )
         return int(rows[0]["samples"])
 

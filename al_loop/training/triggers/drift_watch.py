@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.retraining import DriftReport, DriftSettings, drift_level
+from al_loop.domain.rounds import RoundState
 from al_loop.domain.webhooks import EventKind
 from al_loop.store import LabelStore
 from al_loop.training.triggers.drift import LEAST_IMAGES, MOST_IMAGES, tell_apart
@@ -15,6 +16,7 @@ from al_loop.training.triggers.policy import counted
 from models.scoring.embeddings import EmbeddingStore
 from models.scoring.spec import FEATURES, FROZEN
 
+UNUSED = (RoundState.FAILED, RoundState.CANCELLED, RoundState.INTERRUPTED)
 Measured = tuple[int, str, int, int]
 """Round since which images are new, version of the embeddings, new and old images."""
 
@@ -38,6 +40,8 @@ class DriftWatch:
     def look(self, campaign: Campaign) -> DriftReport | None:
         """Measure again if images were registered or described, or a round began, since the last look.
 
+        A round that failed, was cancelled or interrupted learnt nothing: images that were new before it still are.
+
         Takes a second or two then; returns the report that holds, None without a round, without new images, or where
         the policy does not ask.
 
@@ -46,7 +50,7 @@ class DriftWatch:
             NonFiniteScoresError: They are NaN or infinite.
         """
         number, settings = campaign.campaign_id, campaign.policy.drift
-        rounds = counted(self._store.rounds.list(number))
+        rounds = [entry for entry in counted(self._store.rounds.list(number)) if entry.state not in UNUSED]
         if settings is None or not rounds:
             self._store.drift.set_report(number, None)
             self._tell(campaign, None, settings)

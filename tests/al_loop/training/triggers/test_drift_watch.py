@@ -63,6 +63,10 @@ def test_new_images_are_compared_with_old_ones_and_told_of_once(
     assert holding(EventKind.DRIFT_DETECTED) == {}
     assert watch.look(campaign) == report  # measured again, as it is asked for again
     assert len(holding(EventKind.DRIFT_DETECTED)) == notices
+    failed = label_store.rounds.create(campaign.campaign_id, reason="ops", now=LATER + timedelta(minutes=1))
+    label_store.rounds.set_state(campaign.campaign_id, failed.number, RoundState.FAILED, LATER, error="no room")
+    assert watch.look(campaign) == report  # it learnt nothing of them
+    assert label_store.drift.labelled_since(campaign.campaign_id, entry.requested_at, 10**9) == 0
     again = label_store.rounds.create(campaign.campaign_id, reason="ops", now=LATER + timedelta(hours=1))
     label_store.rounds.set_state(campaign.campaign_id, again.number, RoundState.REJECTED, LATER)
     assert watch.look(campaign) is None  # they are old now
