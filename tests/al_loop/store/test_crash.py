@@ -117,9 +117,13 @@ def test_failed_checkpoint_leaves_the_store_at_work(small_disk: Path, caplog: py
         return stored
 
     labels = [large(turn) for turn in range(6)]  # 2 MB each, incompressible
-    disk = os.statvfs(small_disk)
-    (small_disk / "filler").write_bytes(b"x" * (disk.f_bavail * disk.f_frsize - 10_000_000))
+    disk, spare = os.statvfs(small_disk), small_disk / "spare"
+    spare.write_bytes(b"x" * 1_000_000)
+    (small_disk / "filler").write_bytes(b"x" * (disk.f_bavail * disk.f_frsize - 11_000_000))
     labels += [large(turn) for turn in range(6, 9)]  # the log passes its limit, and there is no room for its contents
+    with pytest.raises(StoreFullError):  # more than is left of the log's last page; the attempt took all other room
+        record_labels(store, campaign, [note(39, "x" * 5000)], NOW)
+    spare.unlink()
     (last,) = record_labels(store, campaign, [note(40, "small")], NOW)
     assert "could not move its write-ahead log" in caplog.text
     assert store.labels.current(campaign.campaign_id) == [*labels, last]
