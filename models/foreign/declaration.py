@@ -1,15 +1,20 @@
 """What whoever adds a model from elsewhere says about it: the file `card.json` of `al-loop model add`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
 from models.card import TaskName
 from models.errors import ForeignModelError
 
-Meaning = Literal["probabilities", "logits", "sigmoid", "sigmoid_logits", "codes"]
+BoxMeaning = Literal["boxes", "box_rows", "yolo", "yolo_objectness"]
+"""Of a detector, all in pixels of its input: three outputs of sides (n, 4), scores (n,) and numbers of classes (n,), as
+torchvision has them; rows (1, n, 6) of sides, score and number of the class; or, with boxes that overlap still in it,
+centre, size and a score for each class (1, 4 + K, n), or centre, size, score and share of each class (1, n, 5 + K)."""
+BOX_MEANINGS = get_args(BoxMeaning)
+Meaning = Literal["probabilities", "logits", "sigmoid", "sigmoid_logits", "codes"] | BoxMeaning
 """Of an output: probabilities that add up to 1, their logits before a softmax, probabilities of single classes, their
-logits before a sigmoid, or one code a pixel."""
+logits before a sigmoid, one code a pixel, or boxes."""
 Layout = Literal["nchw", "nhwc"]
 FORMAT_HINT = 'an example is {"task": "segmentation", "bands": [4, 3, 2], "scale": 4000, "clip": [0, 1], "output": \
 {"meaning": "sigmoid", "classes": ["water"]}}'
@@ -23,16 +28,20 @@ class DeclaredOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """What each channel or code of the output stands for, in its order, by names of the campaign's classes; null:
     nothing that the campaign asks for, such as background."""
     name: str | None = None
-    """Of the output; null: the model has one only."""
+    """Of the output; null: the model has one only. Of three outputs of boxes, that of their sides; null: `boxes`."""
+    scores: str | None = None
+    """Of three outputs of boxes, the name of that of their scores; null: `scores`."""
+    labels: str | None = None
+    """The name of that of the numbers of their classes, from 0; null: `labels`."""
     meaning: Meaning | None = None
-    """Null: the graph's last step tells, a Softmax, Sigmoid or ArgMax."""
+    """Null: the graph's last step tells, a Softmax, Sigmoid or ArgMax; of boxes, the shape of the output."""
 
 
 class ForeignCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model from elsewhere in words."""
 
     task: TaskName
-    """The campaign's task that it answers: classification or segmentation."""
+    """The campaign's task that it answers: classification, segmentation or detection."""
     output: DeclaredOutput
     scale: Annotated[float, msgspec.Meta(gt=0)]
     """What pixel values are divided by before anything else; 4000 as in the tutorials, 1 for none."""

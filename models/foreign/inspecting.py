@@ -9,8 +9,11 @@ import onnx.inliner
 from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
+from models.card import TaskSpec
 from models.errors import ForeignModelError
-from models.foreign.declaration import ForeignCard, Layout, Meaning
+from models.foreign.box_outputs import box_outputs
+from models.foreign.declaration import BOX_MEANINGS, ForeignCard, Layout, Meaning
+from models.tasks import task_of
 
 MOST_BYTES = 2**31 - 1
 """Of a file: protobuf takes no more, and nor do uploads."""
@@ -50,8 +53,12 @@ class Inspected(NamedTuple):
     batch: int | None
     """Images of a run; None: free."""
     output: str
-    output_dtype: int
+    """Of boxes in three outputs, that of their sides."""
     meaning: Meaning
+    further: tuple[str, ...] = ()
+    """The outputs of scores and labels of such boxes."""
+    unbatched: bool = False
+    """The input is one image, without a dimension for many."""
 
     @property
     def sentence(self) -> str:
@@ -105,6 +112,10 @@ def _described(model: onnx.ModelProto, opset: int, card: ForeignCard) -> Inspect
         raise ForeignModelError(
             f"the input {entry.name!r} is of type {TensorProto.DataType.Name(kind)}, which is not taken"
         )
+    finds = task_of(TaskSpec(task=card.task, classes=["any"])).finds_objects
+    unbatched = finds and dims is not None and len(dims) == 3  # as torchvision's detectors take their images
+    if dims is not None and unbatched:
+        dims = [1, *dims]
     if dims is None or len(dims) != 4:
         raise ForeignModelError(f"the input {entry.name!r} has the shape {dims}; images have four dimensions")
     layout = _layout(entry.name, dims, card)
@@ -121,16 +132,14 @@ def _described(model: onnx.ModelProto, opset: int, card: ForeignCard) -> Inspect
         raise ForeignModelError(f"the input is {height} x {height} px; from 8 to 4096 px are taken")
     if batch not in (None, 1):
         raise ForeignModelError(f"the model takes {batch} images at a time; export it with a free batch, or one of 1")
-    output = _output(model, card)
-    made_by = {name: node.op_type for node in model.graph.node for name in node.output}
-    meaning = card.output.meaning or LAST_STEPS.get(made_by.get(output.name, ""))
-    output_kind = output.type.tensor_type.elem_type
-    if meaning is None:
-        raise ForeignModelError(
-            f"what the output {output.name!r} means cannot be seen (it comes from {made_by.get(output.name)}); say "
-            "`output.meaning` in the card: probabilities, logits, sigmoid, sigmoid_logits or codes"
+    if finds:  # run image by image, as each has a number of boxes of its own
+        outputs = {output.name: output for output in model.graph.output}
+        form, (output_name, *further) = box_outputs(outputs, card.output, opset)
+        return Inspected(
+            model, opset, entry.name, kind, layout, bands, height, 1, output_name, form, tuple(further), unbatched
         )
-    return Inspected(model, opset, entry.name, kind, layout, bands, height, batch, output.name, output_kind, meaning)
+    name = _output(model, card)
+    return Inspected(model, opset, entry.name, kind, layout, bands, height, batch, name, _meaning(model, name, card))
 
 
 def _layout(name: str, dims: list[int | None], card: ForeignCard) -> Layout:
@@ -149,14 +158,27 @@ def _layout(name: str, dims: list[int | None], card: ForeignCard) -> Layout:
     return "nchw" if fits_first else "nhwc"
 
 
-def _output(model: onnx.ModelProto, card: ForeignCard) -> onnx.ValueInfoProto:
-    found: dict[str, onnx.ValueInfoProto] = {entry.name: entry for entry in model.graph.output}
+def _output(model: onnx.ModelProto, card: ForeignCard) -> str:
+    found = [entry.name for entry in model.graph.output]
     if card.output.name is None and len(found) != 1:
         raise ForeignModelError(f"the model has the outputs {', '.join(found)}; say `output.name` in the card")
-    name = card.output.name or next(iter(found))
+    name = card.output.name or found[0]
     if name not in found:
         raise ForeignModelError(f"the model has no output {name!r}; it has {', '.join(found)}")
-    return found[name]
+    return name
+
+
+def _meaning(model: onnx.ModelProto, output: str, card: ForeignCard) -> Meaning:
+    if card.output.meaning in BOX_MEANINGS:
+        raise ForeignModelError(f"`output.meaning` says {card.output.meaning}, which no model of {card.task} answers")
+    made_by = {name: node.op_type for node in model.graph.node for name in node.output}
+    meaning = card.output.meaning or LAST_STEPS.get(made_by.get(output, ""))
+    if meaning is None:
+        raise ForeignModelError(
+            f"what the output {output!r} means cannot be seen (it comes from {made_by.get(output)}); say "
+            "`output.meaning` in the card: probabilities, logits, sigmoid, sigmoid_logits or codes"
+        )
+    return meaning
 
 
 def _dims(entry: onnx.ValueInfoProto) -> list[int | None] | None:

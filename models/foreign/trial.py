@@ -11,13 +11,20 @@ from numpy.typing import NDArray
 
 from models.card import TaskSpec
 from models.errors import ForeignModelError
+from models.foreign.boxes import OUTSIDE
 from models.foreign.inspecting import Inspected
 from models.foreign.wrapping import Wrapped
+from models.tasks import task_of
+from models.tasks.detection.boxes import ANSWERED_CLASS, SCORE
+from models.tasks.detection.tiles import LEAST_SCORE
 
 SLOWEST_S = 30.0
 """Longest time of one image: what is slower cannot serve annotators."""
 CLOSE = 1e-2
 """How far probabilities may lie outside 0 to 1, or their sum from 1; half precision rounds."""
+
+LARGEST_FRACTION = 1.5
+"""No side lies beyond: boxes are fractions of the image, some a little outside of it."""
 
 
 class Trial(NamedTuple):
@@ -79,6 +86,9 @@ def try_out(
 
 def _check(answer: NDArray[np.float32], spec: TaskSpec, chip: NDArray[np.float32], found: Inspected) -> None:
     declared = found.meaning
+    if task_of(spec).finds_objects:
+        _check_boxes(answer[0], found, len(spec.classes))
+        return
     per_pixel = answer.ndim == 4
     wanted = (1, len(spec.classes) + 1, *chip.shape[1:]) if per_pixel else (1, len(spec.classes))
     if answer.shape != wanted:
@@ -95,6 +105,30 @@ def _check(answer: NDArray[np.float32], spec: TaskSpec, chip: NDArray[np.float32
     if not spec.multi_label and np.abs(sums - 1).max() > CLOSE * answer.shape[1]:
         raise ForeignModelError(
             f"wrong outputs: declared as {declared}, yet probabilities add up to {sums.min():.3g} to {sums.max():.3g}"
+        )
+
+
+def _check_boxes(rows: NDArray[np.float32], found: Inspected, classes: int) -> None:
+    """Rows (m, 6) of one image; a wrong form shows in them."""
+    if not np.isfinite(rows).all():
+        raise ForeignModelError("wrong outputs: not all are finite numbers")
+    if (rows[:, ANSWERED_CLASS] == OUTSIDE).any():
+        raise ForeignModelError(
+            "wrong outputs: it numbers a class that `output.classes` has no entry for; entries count from 0, and "
+            "detectors as torchvision's keep 0 for background: begin with null"
+        )
+    scores = rows[:, SCORE]
+    if scores.min() < -CLOSE or scores.max() > 1 + CLOSE:
+        raise ForeignModelError(
+            f"wrong outputs: scores are {scores.min():.3g} to {scores.max():.3g}, where 0 to 1 are needed; is "
+            f"{found.meaning!r} its form, and is the sigmoid in the graph?"
+        )
+    sides = rows[scores > LEAST_SCORE, :4]
+    if len(sides) and (sides[:, 2:] < sides[:, :2]).any():
+        raise ForeignModelError("wrong outputs: not every box is left, top, right, bottom, in this order")
+    if len(sides) and np.abs(sides).max() <= LARGEST_FRACTION:
+        raise ForeignModelError(
+            "wrong outputs: the boxes are fractions of the image; export the model with boxes in pixels of its input"
         )
 
 

@@ -5,24 +5,22 @@ of operators that have one form from opset 9 on.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, compose, helper, numpy_helper
+from onnx import TensorProto, compose, helper
 
 from models.card import TaskSpec
 from models.errors import ForeignModelError
+from models.foreign.boxes import MOST_BOXES, answered_boxes
 from models.foreign.declaration import ForeignCard
 from models.foreign.inspecting import Inspected
+from models.foreign.parts import PREFIX, GraphParts
 from models.tasks import task_of
 
-PREFIX = "foreign/"
 NO_CODE = -1
 """That no pixel has."""
-AXES_AS_INPUT = {"ReduceSum": 13, "ReduceMean": 18, "ReduceMax": 18}
-"""Opset from which a reduction takes its axes as an input."""
 
 
 class Wrapped(NamedTuple):
@@ -49,8 +47,6 @@ def wrap(found: Inspected, card: ForeignCard, asked: TaskSpec, bands: Sequence[i
         ForeignModelError: Bands, classes or values do not fit together.
     """
     task = task_of(asked)
-    if task.finds_objects:
-        raise ForeignModelError(f"models that find objects are not taken yet; {asked.task} is trained here")
     chosen = _bands(found, card, bands)
     known = [name for name in asked.classes if name in card.output.classes]
     unknown = [name for name in card.output.classes if name is not None and name not in asked.classes]
@@ -62,63 +58,17 @@ def wrap(found: Inspected, card: ForeignCard, asked: TaskSpec, bands: Sequence[i
         )
     notices = [f"it does not know {', '.join(missing)}"] if missing else []
     notices += [f"it answers {', '.join(unknown)}, too, which the campaign does not ask for"] if unknown else []
-    parts = _Parts(found.opset)
+    parts = GraphParts(found.opset)
     image = _before(parts, found, card, chosen)
-    answer = PREFIX + found.output
-    if found.output_dtype != TensorProto.FLOAT:
-        answer = parts.op("Cast", [answer], to=TensorProto.FLOAT)
-    per_pixel = task.per_pixel
     places = [card.output.classes.index(name) if name in known else None for name in asked.classes]
-    if per_pixel:
-        _pixels(parts, answer, found, asked, places, len(card.output.classes))
+    if task.finds_objects:
+        numbers = [asked.classes.index(name) if name in known else None for name in card.output.classes]
+        answered_boxes(parts, found, numbers, asked.task)
+    elif task.per_pixel:
+        _pixels(parts, parts.answer(found.output), found, asked, places, len(card.output.classes))
     else:
-        _classes(parts, answer, found, card, asked, places)
+        _classes(parts, parts.answer(found.output), found, card, asked, places)
     return Wrapped(_joined(parts, found, image, asked, len(bands)), asked, 2 * len(bands), notices)
-
-
-class _Parts:
-    """Nodes and constants under construction."""
-
-    def __init__(self, opset: int) -> None:
-        self.opset = opset
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[TensorProto] = []
-
-    def op(self, kind: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:  # noqa: ANN401
-        name = output or f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
-        return name
-
-    def constant(self, value: NDArray[np.generic]) -> str:
-        name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
-        return name
-
-    def number(self, value: float) -> str:
-        return self.constant(np.array(value, np.float32))
-
-    def reduce(self, kind: str, of: str, axes: list[int], *, keep: bool = True) -> str:
-        if self.opset >= AXES_AS_INPUT[kind]:
-            return self.op(kind, [of, self.constant(np.array(axes, np.int64))], keepdims=int(keep))
-        return self.op(kind, [of], axes=axes, keepdims=int(keep))
-
-    def softmax(self, of: str) -> str:
-        """Over the channels; `Softmax` itself meant something else before opset 13."""
-        powers = self.op("Exp", [self.op("Sub", [of, self.reduce("ReduceMax", of, [1])])])
-        return self.op("Div", [powers, self.reduce("ReduceSum", powers, [1])])
-
-    def one_minus(self, of: str) -> str:
-        return self.op("Sub", [self.number(1), of])
-
-    def known_channels(self, of: str, places: Sequence[int | None], count: int) -> str:
-        """Channels of the campaign's classes, of `count` that there are; None: a class that is not among them, 0."""
-        if None in places:
-            zero = self.op("Mul", [self.channels(of, [0]), self.number(0)])
-            of = self.op("Concat", [of, zero], axis=1)
-        return self.channels(of, [count if place is None else place for place in places])
-
-    def channels(self, of: str, places: Sequence[int]) -> str:
-        return self.op("Gather", [of, self.constant(np.array(places, np.int64))], axis=1)
 
 
 def _bands(found: Inspected, card: ForeignCard, bands: Sequence[int]) -> list[int]:
@@ -140,7 +90,7 @@ def _bands(found: Inspected, card: ForeignCard, bands: Sequence[int]) -> list[in
     return [list(bands).index(band) for band in wanted]
 
 
-def _before(parts: _Parts, found: Inspected, card: ForeignCard, chosen: list[int]) -> str:
+def _before(parts: GraphParts, found: Inspected, card: ForeignCard, chosen: list[int]) -> str:
     """From our input to the foreign one; leaves the embedding, too."""
     invalid = parts.op("IsNaN", ["image"])
     filled = parts.op("Where", [invalid, parts.number(0), "image"])
@@ -159,13 +109,15 @@ def _before(parts: _Parts, found: Inspected, card: ForeignCard, chosen: list[int
             value = parts.op(kind, [value, parts.constant(np.array(values, np.float32).reshape(1, -1, 1, 1))])
     if found.layout == "nhwc":
         value = parts.op("Transpose", [value], perm=[0, 2, 3, 1])
+    if found.unbatched:
+        value = parts.op("Gather", [value, parts.constant(np.array(0, np.int64))], axis=0)
     if found.dtype != TensorProto.FLOAT:
         value = parts.op("Cast", [value], to=found.dtype)
     return value
 
 
 def _classes(
-    parts: _Parts, answer: str, found: Inspected, card: ForeignCard, asked: TaskSpec, places: list[int | None]
+    parts: GraphParts, answer: str, found: Inspected, card: ForeignCard, asked: TaskSpec, places: list[int | None]
 ) -> None:
     """Probabilities of the classes, (N, K)."""
     if found.meaning == "codes":
@@ -185,7 +137,7 @@ def _classes(
 
 
 def _pixels(
-    parts: _Parts, answer: str, found: Inspected, asked: TaskSpec, places: list[int | None], count: int
+    parts: GraphParts, answer: str, found: Inspected, asked: TaskSpec, places: list[int | None], count: int
 ) -> None:
     """Probabilities of background and the classes, (N, 1 + K, H, W)."""
     if found.meaning == "codes":
@@ -210,7 +162,7 @@ def _pixels(
     parts.op("Identity", [value], asked.task)
 
 
-def _with_channel(parts: _Parts, codes: str, found: Inspected) -> str:
+def _with_channel(parts: GraphParts, codes: str, found: Inspected) -> str:
     """Codes as (N, 1, H, W), whether the model answers (N, H, W), (N, 1, H, W) or (N, H, W, 1)."""
     entry = next(entry for entry in found.model.graph.output if entry.name == found.output)
     rank = len(entry.type.tensor_type.shape.dim)
@@ -223,13 +175,13 @@ def _with_channel(parts: _Parts, codes: str, found: Inspected) -> str:
     return parts.op("Unsqueeze", [codes], axes=[1])
 
 
-def _differs(parts: _Parts, codes: str, place: int) -> str:
+def _differs(parts: GraphParts, codes: str, place: int) -> str:
     """Where (N, 1, H, W) codes are not a number; `Equal` takes no floats before opset 11."""
     away = parts.op("Abs", [parts.op("Sub", [codes, parts.number(place)])])
     return parts.op("Greater", [away, parts.number(0.5)])
 
 
-def _probabilities(parts: _Parts, value: str, found: Inspected) -> str:
+def _probabilities(parts: GraphParts, value: str, found: Inspected) -> str:
     if found.meaning == "logits":
         return parts.softmax(value)
     return parts.op("Sigmoid", [value]) if found.meaning == "sigmoid_logits" else value
@@ -243,7 +195,7 @@ def _width(found: Inspected) -> int | None:
     return int(dims[place].dim_value) if len(dims) > place and dims[place].HasField("dim_value") else None
 
 
-def _joined(parts: _Parts, found: Inspected, image: str, spec: TaskSpec, bands: int) -> onnx.ModelProto:
+def _joined(parts: GraphParts, found: Inspected, image: str, spec: TaskSpec, bands: int) -> onnx.ModelProto:
     inner = compose.add_prefix(found.model, PREFIX)
     split = next(i for i, node in enumerate(parts.nodes) if any(name.startswith(PREFIX) for name in node.input))
     rename = helper.make_node("Identity", [image], [PREFIX + found.input])
@@ -253,6 +205,8 @@ def _joined(parts: _Parts, found: Inspected, image: str, spec: TaskSpec, bands: 
     entry = helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, bands, *size])
     outputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [batch, 2 * bands])]
     shape = [batch, 1 + len(spec.classes), *size] if task_of(spec).per_pixel else [batch, len(spec.classes)]
+    if task_of(spec).finds_objects:
+        shape = [batch, MOST_BOXES, 6]
     outputs.append(helper.make_tensor_value_info(spec.task, TensorProto.FLOAT, shape))
     graph = helper.make_graph(nodes, "added", [entry], outputs, [*parts.constants, *inner.graph.initializer])
     graph.sparse_initializer.extend(inner.graph.sparse_initializer)

@@ -72,3 +72,29 @@ def mean_graph(path: Path, *, bands: int = 3, last: str = "Softmax", baked: bool
     ]
     weights = {"kernel": kernel, "offset": offset, **shape}
     return saved(path, nodes, ["n", bands, "h", "w"], ["n", 2], weights)
+
+
+def box_graph(
+    path: Path, tables: dict[str, NDArray[Any]], *, opset: int = 17, taken: Sequence[object] = ("n", 3, "h", "w")
+) -> Path:
+    """A detector that answers the same boxes to every image: an output for each table, its rows free."""
+    nodes, outputs = [], []
+    axes = {"axes": list(range(len(taken)))} if opset < 18 else {}
+    nodes.append(helper.make_node("ReduceMax", ["x"], ["most"], keepdims=0, **axes))
+    nodes.append(helper.make_node("Mul", ["most", "nothing"], ["zero"]))
+    for name, table in tables.items():
+        kind = helper.np_dtype_to_tensor_dtype(table.dtype)
+        nodes += [
+            helper.make_node("Cast", ["zero"], [f"zero_{name}"], to=kind),
+            helper.make_node("Add", [f"table_{name}", f"zero_{name}"], [name]),
+        ]
+        free = ["rows" if size in (0, len(table)) and place == 0 else size for place, size in enumerate(table.shape)]
+        outputs.append(helper.make_tensor_value_info(name, kind, free))
+    constants = [numpy_helper.from_array(table, f"table_{name}") for name, table in tables.items()]
+    constants.append(numpy_helper.from_array(np.array(0, np.float32), "nothing"))
+    graph = helper.make_graph(
+        nodes, "theirs", [helper.make_tensor_value_info("x", FLOAT, taken)], outputs, constants
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path

@@ -125,11 +125,6 @@ def test_channels_last_with_mean_and_deviation(tmp_path: Path, images: NDArray[n
     np.testing.assert_allclose(answer[:, 2], 1 / (1 + np.exp(-np.mean(values, 0))), atol=1e-5)
 
 
-def test_models_that_find_objects_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ForeignModelError, match="models that find objects are not taken yet"):
-        wrapped(mask_graph(tmp_path / "m.onnx"), TaskSpec(task="detection", classes=["water"]))
-
-
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
