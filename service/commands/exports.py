@@ -40,6 +40,10 @@ def run(
     campaign: CampaignName,
     out: Annotated[Path, typer.Option(help="File to write; of stac and eotdl a folder, unless it ends in .zip.")],
     export_format: Annotated[Format, typer.Option("--format", help="Format of the file or folder.")] = "geojson",
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="Only the answers to a task; may be given several times. All tasks if left out."),
+    ] = None,
     copy: Annotated[
         bool, typer.Option("--copy", help="With stac and eotdl: copy the images; else their paths are named.")
     ] = False,
@@ -56,14 +60,18 @@ def run(
     For SCANEO (a ZIP archive), for GIS (GeoJSON in EPSG:4326) or as a table (Parquet); boxes also for COCO (JSON) and
     YOLO (a ZIP archive); for CVAT and Label Studio (ZIP archives that they import); as a data set of STAC, or of EOTDL,
     which `eotdl datasets ingest` takes.
+
+    CVAT and Label Studio hold classes of images, and either boxes or areas: of a campaign with both, those of its first
+    such task, or of the one that --task names.
     """
     said = {"author": author, "licence": licence, "source": source, "images": "copy" if copy else None}
     given = {name: value for name, value in said.items() if value}
     if given and export_format not in _FOLDERS:
         raise typer.BadParameter("goes with stac and eotdl", param_hint=_HINTS[next(iter(given))])
+    options = given | ({"task": task} if task else {})
     _write(
         out,
-        lambda client, file: client.export_to(campaign, export_format, file, given),
+        lambda client, file: client.export_to(campaign, export_format, file, options),
         folder=export_format in _FOLDERS and out.suffix.lower() != ".zip",
         force=force,
         service=service,

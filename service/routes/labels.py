@@ -177,6 +177,12 @@ class LabelController(Controller):
         target: NamedDependency[Campaign],
         loop: NamedDependency[Loop],
         export_format: Annotated[ExportFormat, QueryParameter(name="format")],
+        task: Annotated[
+            list[Line] | None,
+            QueryParameter(
+                max_items=10, description="Only the answers to a task; several times for more. All if left out."
+            ),
+        ] = None,
         images: Annotated[
             Literal["reference", "copy"],
             QueryParameter(
@@ -197,7 +203,8 @@ class LabelController(Controller):
         """The current labels as a SCANEO folder (zip), one GeoJSON FeatureCollection, or Parquet.
 
         Boxes of a detection task also as one COCO file, or as YOLO text files (zip). `cvat` and `label-studio` are a
-        zip of one file of annotations, with classes of images, and boxes or outlines. `stac` and `eotdl` are a zip with
+        zip of one file of annotations, with classes of images, and boxes or outlines: those of the first such task of
+        the campaign, or of the one that `task` names. `stac` and `eotdl` are a zip with
         a STAC catalogue: an item an image, whose file is named by its path on this machine (`images=reference`) or
         copied into the zip, and an item an answer, with the Label extension. `eotdl` adds the README that its client
         asks for, with `author`, `licence` (SPDX identifier) and `source` (address that the images are from). Known
@@ -212,6 +219,7 @@ class LabelController(Controller):
                 target,
                 export_format,
                 options,
+                tasks=task,
                 gold_standard=is_operator(request),
                 person=person_of(request),
             ),

@@ -20,7 +20,7 @@ from models.tasks import kind_of
 
 LEFT_OUT_FILE = "left-out.txt"
 Corners = list[tuple[float, float]]
-ONE_OF_TWO = "one file holds boxes or outlines of a campaign; this one holds those of"
+ONE_OF_TWO = "one file holds boxes or outlines; export it with --task besides; this one holds those of"
 
 
 class ImageShapes(NamedTuple):
