@@ -1,4 +1,4 @@
-"""Styles of QGIS beside files that commands write: `.qml`, which it takes by itself, and `.qlr`, to add the layer."""
+"""Beside files that commands write: `.qml` of QGIS, which it takes by itself, `.qlr`, and a mask's attribute table."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from al_loop_records.scenes import SceneResult
 
 WithStyle = Annotated[
-    bool, typer.Option("--style/--no-style", help="Write styles of QGIS beside a file for a GIS: .qml and .qlr.")
+    bool,
+    typer.Option(
+        "--style/--no-style",
+        help="Write styles of QGIS beside a file for a GIS; of a mask its names, too.",
+    ),
 ]
 
 
@@ -24,11 +28,13 @@ def colours_of(client: "OperatorClient", campaign: str, task: str | None = None)
 
 
 def write_mask_style(file: Path, colours: Mapping[str, str]) -> list[Path]:
-    """Styles of a GeoTIFF of class codes; the files written."""
-    from al_loop.domain.qgis_styles import mask_style
+    """Styles and the attribute table of a GeoTIFF of class codes; the files written."""
+    from al_loop.domain.qgis_styles import attribute_table, mask_style
     from models.rasters.reading import read_header
 
-    return _write(file, mask_style(colours), read_header(file).crs)
+    table = file.with_name(f"{file.name}.aux.xml")
+    table.write_text(attribute_table(colours), encoding="utf-8")
+    return [*_write(file, mask_style(colours), read_header(file).crs), table]
 
 
 def write_area_style(file: Path, colours: Mapping[str, str], attribute: str) -> list[Path]:

@@ -33,12 +33,14 @@ class StyleController(Controller):
         what: Annotated[
             StyleOf,
             PathParameter(
-                description="`labels` of the GeoJSON export, `areas` of a predicted scene, a `mask`, or `uncertainty`."
+                description="`labels` of the GeoJSON export, `areas` of a predicted scene, a `mask`, `uncertainty` as "
+                "a map, or `regions` of `uncertainty.geojson`."
             ),
         ],
         target: NamedDependency[Campaign],
         task: Annotated[
-            str | None, QueryParameter(description="Of a mask or of uncertainty: the task; the first if left out.")
+            str | None,
+            QueryParameter(description="Of `mask`, `uncertainty` and `regions`: the task; the first if left out."),
         ] = None,
     ) -> Response[str]:
         """A style of QGIS (`.qml`) with the colours of the classes; it is taken from beside a file of the same name."""

@@ -3,13 +3,14 @@
 catalog.json                          names the two collections
 imagery/collection.json, imagery/a.tif.json             an item an image; `imagery/a.tif` where it is copied
 labels/collection.json, labels/TASK/a.tif.geojson.json  an item an answer; the answer is beside it, as GeoJSON
+labels/TASK.vrt, labels/TASK.qml      not for EOTDL: all answers to a task as one layer for a GIS, and its style
 README.md                             EOTDL: front matter and a description
 left-out.txt                          what is not in it, and why
 """
 
 import shutil
 import zipfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +20,7 @@ import msgspec
 from al_loop.campaigns.exporting.dataset_readme import README_FILE, Attribution, check_attribution, counted, readme
 from al_loop.campaigns.exporting.stac_items import (
     IMAGERY,
+    LABEL_PROPERTY,
     LABELS,
     file_time,
     image_item,
@@ -43,6 +45,7 @@ from al_loop.campaigns.stac.documents import (
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.class_colours import class_colours
 from al_loop.domain.labels import Label, counting
+from al_loop.domain.qgis_styles import label_style, qml, union_layer
 from al_loop.domain.samples import SampleHeader, SkippedPath
 from models.errors import RasterError
 from models.rasters.reading import resolve_inside
@@ -115,6 +118,9 @@ def write_stac(
                         shutil.copyfileobj(source, copy, 1 << 20)
                 images.append(sample)
                 answered += told
+        if not eotdl:
+            for path, text in _layers(campaign, answered).items():
+                archive.writestr(path, text)
         for path, document in _collections(campaign, images, answered, said.licence).items():
             _write(archive, path, document)
         if eotdl:
@@ -162,6 +168,21 @@ def _collections(
             extensions=[LABEL_SCHEMA], **own,
         ),
     }  # fmt: skip
+
+
+def _layers(campaign: Campaign, answered: list[tuple[Label, SampleHeader]]) -> dict[str, str]:
+    """For a GIS: the answers to a task that have a place on Earth as one layer, and its style beside it."""
+    colours = class_colours(campaign.tasks, campaign.chosen_colours)
+    files = defaultdict[str, list[str]](list)
+    for label, sample in answered:
+        if sample.bounds is not None:
+            files[label.task].append(label_path(label.task, sample.path))
+    found = {}
+    for task, paths in files.items():
+        layer = f"{LABELS}/{task}.vrt"
+        found[layer] = union_layer(task, [relative(path, layer) for path in paths])
+        found[f"{LABELS}/{task}.qml"] = qml(label_style(colours, LABEL_PROPERTY))
+    return found
 
 
 def _links(document: str, files: list[str]) -> list[dict[str, Any]]:

@@ -4,12 +4,12 @@ from typing import Literal
 
 from al_loop.domain.campaigns import Campaign
 from al_loop.domain.class_colours import class_colours
-from al_loop.domain.qgis_styles import label_style, mask_style, qml, uncertainty_style
+from al_loop.domain.qgis_styles import label_style, mask_style, qml, region_style, uncertainty_style
 from al_loop.errors import NotFoundError
 from models.card import TaskName
 from models.tasks import tasks_of
 
-StyleOf = Literal["labels", "areas", "mask", "uncertainty"]
+StyleOf = Literal["labels", "areas", "mask", "uncertainty", "regions"]
 
 
 def campaign_style(campaign: Campaign, what: StyleOf, task: TaskName | None) -> str:
@@ -17,7 +17,8 @@ def campaign_style(campaign: Campaign, what: StyleOf, task: TaskName | None) -> 
 
     Args:
         campaign: The campaign.
-        what: labels: the GeoJSON export; areas: GeoJSON of a predicted scene; mask: class codes; uncertainty: the map.
+        what: labels: the GeoJSON export; areas: GeoJSON of a predicted scene; mask: class codes; uncertainty: the map;
+            regions: GeoJSON of the most uncertain ones.
         task: Whose codes or uncertainty it is; None: the first task that has such.
 
     Raises:
@@ -32,4 +33,5 @@ def campaign_style(campaign: Campaign, what: StyleOf, task: TaskName | None) -> 
         raise NotFoundError(f"task with a {what}", task, f"campaign {campaign.name} has {', '.join(tasks) or 'none'}")
     if what == "mask":
         return qml(mask_style({name: colours[name] for name in chosen.classes}))
-    return qml(uncertainty_style(chosen.full_uncertainty))
+    style = uncertainty_style if what == "uncertainty" else region_style
+    return qml(style(chosen.full_uncertainty))

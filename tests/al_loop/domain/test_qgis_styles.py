@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from al_loop.domain.qgis_styles import QLR_HEADER, QML_HEADER, label_style, mask_style, qlr, qml, uncertainty_style
+from al_loop.domain.qgis_styles import (
+    QLR_HEADER,
+    QML_HEADER,
+    attribute_table,
+    label_style,
+    mask_style,
+    qlr,
+    qml,
+    region_style,
+    uncertainty_style,
+)
 
 NAMES = st.text(
     st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"), min_size=1, max_size=20
@@ -26,6 +36,10 @@ def test_every_class_is_in_the_style(colours: dict[str, str]) -> None:
     areas = parsed(qml(label_style(colours, "label")).removeprefix(QML_HEADER))
     assert [entry.get("value") for entry in areas.iter("category")] == [*colours, ""]
     assert len(list(areas.iter("symbol"))) == len(colours) + 1
+    table = parsed(attribute_table(colours))
+    assert [entry.text for entry in table.iter("Category")] == ["background", *colours]
+    rows = [[cell.text for cell in row] for row in table.iter("Row")]
+    assert [row[:2] for row in rows] == [[str(code), name] for code, name in enumerate(["background", *colours])]
 
 
 @pytest.mark.parametrize(("crs", "told"), [("EPSG:32630", "authid"), ('GEOGCS["x"]', "wkt"), (None, None)])
@@ -47,3 +61,11 @@ def test_ramp_of_uncertainty_ends_where_the_map_does() -> None:
     values = [float(entry.get("value", "nan")) for entry in root.iter("item")]
     assert values == sorted(values)
     assert (values[0], values[-1]) == (0, 0.69)
+
+
+def test_regions_are_coloured_as_the_map_up_to_any_uncertainty() -> None:
+    root = parsed(qml(region_style(0.69)).removeprefix(QML_HEADER))
+    limits = [(float(entry.get("lower", "nan")), float(entry.get("upper", "nan"))) for entry in root.iter("range")]
+    assert limits[0][0] == 0
+    assert limits[-1] == (0.5175, 1e6)
+    assert [upper for _, upper in limits[:-1]] == [lower for lower, _ in limits[1:]]

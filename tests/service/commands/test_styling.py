@@ -65,7 +65,8 @@ def predicted(tmp_path: Path) -> Path:
 def test_styles_lie_beside_masks_and_areas(predicted: Path) -> None:
     names = {path.name for path in predicted.iterdir() if path.is_file()}
     assert names == {
-        "scene.tif", "mask.tif", "mask.qml", "mask.qlr", "areas.geojson", "areas.qml", "areas.qlr", "cells.tif",
+        "scene.tif", "mask.tif", "mask.qml", "mask.qlr", "mask.tif.aux.xml", "areas.geojson", "areas.qml",
+        "areas.qlr", "cells.tif",
     }  # fmt: skip
     with rasterio.open(predicted / "mask.tif") as mask:
         table = mask.colormap(1)

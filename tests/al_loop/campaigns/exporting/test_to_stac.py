@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyogrio
 import pystac
 import pytest
 
@@ -54,6 +55,17 @@ def answers_of(root: Path) -> list[LabelInput]:
         segmentation("nowhere.tif", [region("urban", pixels)], crs="pixel"),
         LabelInput(path="nowhere.tif", task="classification", annotator="ana", classes=["forest"]),
     ]
+
+
+def test_answers_with_a_place_are_one_layer_for_a_gis(tmp_path: Path) -> None:
+    data_set(tmp_path / "in", tmp_path / "out", answers_of(tmp_path / "in"))
+    layer = tmp_path / "out/labels/segmentation.vrt"
+    assert pyogrio.read_info(layer)["crs"] == "EPSG:4326"
+    fields = pyogrio.raw.read(layer, columns=["label"])
+    assert sorted(str(name) for name in fields[3][0]) == ["None", "water"], "and nothing of the image without a place"
+    assert (tmp_path / "out/labels/segmentation.qml").read_text().count("<category ") == 4
+    data_set(tmp_path / "in", tmp_path / "eotdl", answers_of(tmp_path / "in"), "eotdl")
+    assert not list((tmp_path / "eotdl").rglob("*.vrt"))
 
 
 @pytest.mark.parametrize("export_format", ["stac", "eotdl"])
