@@ -76,6 +76,9 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     bands and values of the pool suit it, see `models.encoders.multispectral`."""
     reflectance: Reflectance | None = None
     """How stored values become reflectances, for `multispectral`; None: as `sensor` has them, see the documentation."""
+    output_scale: Literal[1, 2] = 1
+    """Pixels that a map of classes has for each pixel of the image along each side; 2 suits things that are narrower
+    than a pixel, such as roads on Sentinel-2."""
 
 
 class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):

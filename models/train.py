@@ -110,7 +110,7 @@ def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | Non
         held_out["quick"] = {name: head.held_out_accuracy for name, head in quick.heads.items()}
         if "deep" in plan.kinds:
             temperature = {name: head.temperature for name, head in quick.judged_heads.items()}
-            judged = CalibratedNetwork(quick.judged, tasks, temperature)
+            judged = CalibratedNetwork(quick.judged, tasks, temperature, manifest.model.output_scale)
             held_out["quick"] = _measured(judged, calibration, reader, tasks, device)
     if "deep" in plan.kinds:
         from models.training.networks.deep import Cut, train_deep  # here: a quick round has no time for its imports
@@ -141,7 +141,7 @@ def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | Non
         network, calibrated, temperature = deep.network, deep.calibrated, deep.temperature
     elif quick is not None:
         network, temperature = quick.final, {name: head.temperature for name, head in quick.heads.items()}
-        calibrated = CalibratedNetwork(network, tasks, temperature)
+        calibrated = CalibratedNetwork(network, tasks, temperature, manifest.model.output_scale)
         deep = None
     else:
         raise RuntimeError("a plan has at least one candidate")

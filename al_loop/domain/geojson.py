@@ -175,7 +175,7 @@ def class_code(name: str | None, classes: Sequence[str]) -> int:
 
 
 def coded_polygons(
-    features: dict[str, Any], crs: str, header: SampleHeader, classes: Sequence[str]
+    features: dict[str, Any], crs: str, header: SampleHeader, classes: Sequence[str], scale: int = 1
 ) -> list[tuple[int, bytes]]:
     """A stored collection as `models.rasters.masks.polygons_to_codes` takes it.
 
@@ -184,6 +184,7 @@ def coded_polygons(
         crs: Its CRS, "EPSG:4326" or "pixel".
         header: The sample.
         classes: Classes of the task.
+        scale: Parts of a pixel along each side that lines cover or not.
 
     Returns:
         Code and WKB in pixel coordinates of each polygon, in painting order; "ignore" has code 255. A point is the
@@ -193,7 +194,7 @@ def coded_polygons(
     drawn = [
         (class_code(name, classes), shapely.to_wkb(part))
         for name, area in areas_of(features)
-        for part in to_pixels(area, crs, header).geoms
+        for part in to_pixels(area, crs, header, scale).geoms
     ]
     if count_points(features) is not None:
         drawn.insert(0, (IGNORE, shapely.to_wkb(shapely.box(0, 0, header.width, header.height))))
@@ -216,7 +217,7 @@ def refuse_small_box(drawn: MultiPolygon, at: str) -> None:
             )
 
 
-def to_pixels(area: Area | Point | DrawnLine, crs: str, header: SampleHeader) -> MultiPolygon:
+def to_pixels(area: Area | Point | DrawnLine, crs: str, header: SampleHeader, scale: int = 1) -> MultiPolygon:
     """The area, the pixels of a line, or the square of a point's pixel, in pixel coordinates, cut at the image's edge.
 
     x = column, y = row from the upper left corner.
@@ -225,6 +226,7 @@ def to_pixels(area: Area | Point | DrawnLine, crs: str, header: SampleHeader) ->
         area: As stored.
         crs: Its CRS, "EPSG:4326" or "pixel".
         header: The sample; with a CRS and a transform unless `crs` is "pixel".
+        scale: Parts of a pixel along each side that a line covers or not.
 
     Returns:
         Polygons only: slivers and lines that the cut leaves are dropped; may be empty.
@@ -233,7 +235,7 @@ def to_pixels(area: Area | Point | DrawnLine, crs: str, header: SampleHeader) ->
         NoPlaceError: A vertex lies outside of what the sample's CRS covers.
     """
     if isinstance(area, DrawnLine):
-        return covered_by_line(area, crs, header)
+        return covered_by_line(area, crs, header, scale)
     frame = (0.0, 0.0, float(header.width), float(header.height))
     if crs != PIXEL and header.crs is not None and header.transform is not None:
         drawn = locate(area, header.crs, header.transform, frame)

@@ -43,19 +43,19 @@ def line_pixels(line: Line, crs: str, header: SampleHeader) -> Line:
     return line_in_pixels(line, header.crs, header.transform, frame)
 
 
-def covered_by_line(drawn: DrawnLine, crs: str, header: SampleHeader) -> MultiPolygon:
-    """The pixels of its sample that a stored line covers.
+def covered_by_line(drawn: DrawnLine, crs: str, header: SampleHeader, scale: int = 1) -> MultiPolygon:
+    """The pixels of its sample that a stored line covers, or of `scale` x `scale` parts of each those that it does.
 
     Raises:
         NoPlaceError: A vertex lies outside of what the sample's CRS covers, or metres cannot be told.
     """
     line, size = line_pixels(drawn.line, crs, header), (header.width, header.height)
     if drawn.width_m is None:
-        return covered_pixels(line, drawn.width_px, size)
+        return covered_pixels(line, drawn.width_px, size, scale=scale)
     matrix = ground_of(header)
     if matrix is None:
         raise NoPlaceError("how many metres a pixel is cannot be told")
-    return covered_pixels(line, drawn.width_m, size, matrix)
+    return covered_pixels(line, drawn.width_m, size, matrix, scale)
 
 
 def ground_of(header: SampleHeader) -> NDArray[np.float64] | None:

@@ -26,15 +26,18 @@ class DrawnLabel(Protocol):
         """CRS of `features`: "EPSG:4326" or "pixel"."""
 
 
-def label_polygons(classes: Sequence[str], label: DrawnLabel, header: SampleHeader) -> list[tuple[int, bytes]]:
+def label_polygons(
+    classes: Sequence[str], label: DrawnLabel, header: SampleHeader, scale: int = 1
+) -> list[tuple[int, bytes]]:
     """Code (1 = first class, 255 = "ignore") and WKB in pixel coordinates of each polygon, in painting order.
 
     Args:
         classes: Classes of the task, which the label's areas name.
         label: What was drawn.
         header: The sample it was drawn on.
+        scale: Parts of a pixel along each side that lines cover or not.
     """
-    return coded_polygons(label.features or {"features": []}, label.crs or "", header, classes)
+    return coded_polygons(label.features or {"features": []}, label.crs or "", header, classes, scale)
 
 
 def label_boxes(classes: Sequence[str], label: DrawnLabel, header: SampleHeader) -> list[tuple[int, bytes]]:

@@ -94,7 +94,7 @@ def ground_matrix(crs: str, transform: tuple[float, ...], width: int, height: in
 
 
 def covered_pixels(
-    line: Line, breadth: float, size: tuple[int, int], matrix: NDArray[np.float64] | None = None
+    line: Line, breadth: float, size: tuple[int, int], matrix: NDArray[np.float64] | None = None, scale: int = 1
 ) -> MultiPolygon:
     """Pixels that a line of some breadth covers: those whose centre lies in it, and all that the line itself touches.
 
@@ -106,10 +106,17 @@ def covered_pixels(
         breadth: In the units that `matrix` makes of pixels; pixels without one.
         size: Width and height of the image in pixels.
         matrix: As `ground_matrix` has it.
+        scale: Parts of a pixel along each side that are covered or not, each for itself.
 
     Returns:
-        Outlines of the pixels inside of the image; empty where there is none.
+        Outlines, in pixel coordinates, of the pixels or parts of them inside of the image; empty where there is none.
     """
+    if scale > 1:
+        finer = (np.eye(2) if matrix is None else matrix) / scale
+        found = covered_pixels(
+            shapely.transform(line, lambda xy: xy * scale), breadth, (scale * size[0], scale * size[1]), finer
+        )
+        return MultiPolygon(shapely.get_parts(shapely.transform(found, lambda xy: xy / scale)).tolist())
     to_ground = np.eye(2) if matrix is None else matrix
     to_pixels = np.asarray(np.linalg.inv(to_ground), np.float64)
     reach = float(np.abs(to_pixels).sum(axis=1).max()) * breadth / 2 + 1.0

@@ -18,6 +18,7 @@ from models.inference.wanted import check_wanted
 from models.rasters.bands import invalid_pixels
 from models.rasters.tiling import Tile, Window, tiles
 from models.tasks import Task, tasks_of
+from models.tasks.fine import fine_outputs, scaled
 from models.tasks.tiles import MeanOverTiles
 
 Outputs: TypeAlias = dict[str, NDArray[np.float32]]
@@ -50,7 +51,8 @@ class TileRun:
     valid: NDArray[np.bool_]
     """(height, width) of `read`; False where every band is NaN."""
     outputs: Outputs
-    """Maps have the size of `read`, (K, height, width)."""
+    """Maps have the size of `read`, (K, height, width); those that are finer, where the model was asked for them, as
+    many times that as `models.tasks.fine` says."""
 
 
 class ImageModel(ABC):
@@ -172,7 +174,8 @@ class ImageModel(ABC):
         Raises:
             UnusableRasterError: Wrong number of bands, or values that the model cannot digest.
         """
-        stride = self.card.stride_px
+        stride, fine = self.card.stride_px, self.card.model.output_scale
+        finer = set(fine_outputs(self.card))
         work = self._readable(plan, read)
         while group := list(islice(work, self.tiles_per_run)):
             check_wanted()
@@ -182,6 +185,7 @@ class ImageModel(ABC):
                 whole = Window(0, 0, image.shape[2], image.shape[1])
                 own = {name: values[index] for name, values in outputs.items()}
                 own |= {name: task.cut(own[name], whole) for name, task in self.tasks.items()}
+                own |= {name: _cut(own[name], scaled(whole, fine)) for name in finer & own.keys()}
                 yield TileRun(tile.read, tile.write, valid, _finite(own))
 
     def plan(self, height: int, width: int) -> Iterator[Tile]:

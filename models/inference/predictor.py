@@ -3,6 +3,7 @@
 import ctypes
 import hashlib
 import sys
+from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -17,6 +18,7 @@ from models.errors import CorruptVersionError, NoSuchTaskError
 from models.inference.image_model import ImageModel, Outputs
 from models.registry import ONNX_FILE, read_card
 from models.tasks import tasks_of
+from models.tasks.fine import fine_outputs
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 
@@ -39,7 +41,13 @@ class Predictor(ImageModel):
     """One version, loaded once. Thread-safe; the GIL is free while the graph runs."""
 
     def __init__(
-        self, directory: Path, *, threads: int | None = None, device: Device = "auto", gpu_mb: int | None = None
+        self,
+        directory: Path,
+        *,
+        threads: int | None = None,
+        device: Device = "auto",
+        gpu_mb: int | None = None,
+        fine: bool = False,
     ) -> None:
         """Load a version, check it against its card, and run it once.
 
@@ -48,6 +56,7 @@ class Predictor(ImageModel):
             threads: CPU threads of one run; None: as many as there are physical cores.
             device: "auto" takes a GPU if one works; "cuda" insists on it.
             gpu_mb: Most memory of the GPU that its arena takes, in 10^6 bytes; None: what it asks for.
+            fine: Whether to answer maps that are finer than the image, too, see `models.tasks.fine`.
 
         Raises:
             CorruptVersionError: A file is missing, its digest differs from the card, or it is no model as the card
@@ -71,26 +80,33 @@ class Predictor(ImageModel):
         self.device: Literal["cpu", "cuda"] = "cuda" if _CUDA in self._session.get_providers() else "cpu"
         self.tiles_per_run = _CUDA_TILES_PER_RUN if self.device == "cuda" else 1
         self._output_names = [output.name for output in self._session.get_outputs()]
-        self._check_graph(version)
+        finer = fine_outputs(self.card)
+        self._check_graph(version, finer)
+        self._wanted = [name for name in self._output_names if fine or name not in finer]
         side = min(2 * self.card.stride_px, self.card.tile_px)  # a graph of one size takes no other
         self.run(np.zeros((1, len(self.card.bands), side, side), np.float32))
 
     def run(self, images: NDArray[np.float32]) -> Outputs:
         """See `ImageModel.run`."""
-        return run_graph(self._session, images)
+        return run_graph(self._session, images, self._wanted)
 
-    def _check_graph(self, version: str) -> None:
+    def _check_graph(self, version: str, finer: Collection[str]) -> None:
         inputs = self._session.get_inputs()
-        expected = {"embedding", *(spec.task for spec in self.card.tasks)}
+        expected = {"embedding", *(spec.task for spec in self.card.tasks), *finer}
         if [item.name for item in inputs] != ["image"] or inputs[0].shape[1] != len(self.card.bands):
             raise CorruptVersionError(version, f"{ONNX_FILE} does not take `image` with {len(self.card.bands)} bands")
         if set(self._output_names) != expected:
             raise CorruptVersionError(version, f"{ONNX_FILE} answers {self._output_names}, not {sorted(expected)}")
 
 
-def run_graph(session: onnxruntime.InferenceSession, images: NDArray[np.float32]) -> Outputs:
-    """All outputs of a graph for images (N, C, H, W); one that takes a single image is run for each."""
-    names = [output.name for output in session.get_outputs()]
+def run_graph(
+    session: onnxruntime.InferenceSession, images: NDArray[np.float32], wanted: Sequence[str] | None = None
+) -> Outputs:
+    """Outputs of a graph for images (N, C, H, W), all unless some are wanted.
+
+    A graph that takes a single image is run for each.
+    """
+    names = [output.name for output in session.get_outputs()] if wanted is None else list(wanted)
     if len(images) > 1 and session.get_inputs()[0].shape[0] == 1:
         runs = [session.run(names, {"image": images[index : index + 1]}) for index in range(len(images))]
         return {name: np.concatenate(parts) for name, parts in zip(names, zip(*runs, strict=True), strict=True)}

@@ -21,7 +21,7 @@ from models.rasters.opening.sizes import check_size
 
 
 def polygons_to_codes(
-    polygons: Sequence[tuple[int, bytes]], height: int, width: int, fill: int = 0
+    polygons: Sequence[tuple[int, bytes]], height: int, width: int, fill: int = 0, *, scale: int = 1
 ) -> NDArray[np.uint8]:
     """Paint polygons in order, the last on top.
 
@@ -30,16 +30,17 @@ def polygons_to_codes(
         height: Rows.
         width: Columns.
         fill: Code of pixels inside no polygon.
+        scale: Codes for each pixel along each side; one belongs to the polygon that the centre of its part lies in.
 
     Returns:
-        Shape (H, W).
+        Shape (scale * H, scale * W).
     """
     shapes = [(geometry, code) for code, wkb in polygons if not (geometry := shapely.from_wkb(wkb)).is_empty]
-    codes = np.full((height, width), fill, np.uint8)
+    codes = np.full((scale * height, scale * width), fill, np.uint8)
     if shapes and codes.size:
         allow_missing_georeference()
         with gdal_settings():
-            rasterio.features.rasterize(shapes, out=codes)
+            rasterio.features.rasterize(shapes, out=codes, transform=Affine.scale(1 / scale))
     return codes
 
 

@@ -28,6 +28,8 @@ class EncoderShape(NamedTuple):
     dropout: float
     enlarged: int = 1
     """How many times the encoder enlarges images before it reads them; `strides` are those of the images."""
+    output_scale: int = 1
+    """S: a head that answers each pixel answers S x S parts of it."""
 
 
 class EncodedImages(NamedTuple):
@@ -50,7 +52,7 @@ class TaskNetwork(Protocol):
     """Name of the head in the network, and so of its weights."""
 
     def head(self, task: Task, shape: EncoderShape) -> nn.Module:
-        """A module from `EncodedImages` to logits (N, K) or (N, K, H, W), or what the loss of a task takes for them.
+        """A module from `EncodedImages` to logits (N, K) or (N, K, S H, S W), or what the task's loss takes for them.
 
         Initial weights come from torch's global generator.
         """

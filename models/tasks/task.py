@@ -133,8 +133,15 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
         """
         raise NotImplementedError
 
-    def paint(self, target: Any, window: Window, fill: int) -> NDArray[np.uint8]:  # noqa: ANN401
-        """Codes (height, width) of a window, for a task that answers each pixel; `fill` where nothing is drawn."""
+    def paint(self, target: Any, window: Window, fill: int, scale: int = 1) -> NDArray[np.uint8]:  # noqa: ANN401
+        """Codes (scale * height, scale * width) of a window, for a task that answers each pixel.
+
+        Args:
+            target: Of the sample.
+            window: In pixels of the image.
+            fill: Code where nothing is drawn.
+            scale: Codes for each pixel along each side.
+        """
         raise NotImplementedError
 
     def cut_truth(self, target: Any, window: Window) -> NDArray[np.float32]:  # noqa: ANN401
@@ -184,8 +191,14 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag_field="task"):
         """
         raise NotImplementedError
 
-    def further_counts(self, truth: Truth, output: NDArray[np.floating]) -> NDArray[np.int64] | None:
-        """Counts of each class for some of `TaskMetric.others`, (K, n), that add up as tables do; None: none."""
+    def further_counts(self, truth: Truth, output: NDArray[np.floating], scale: int = 1) -> NDArray[np.int64] | None:
+        """Counts of each class for some of `TaskMetric.others`, (K, n), that add up as tables do; None: none.
+
+        Args:
+            truth: As for `tally`.
+            output: As for `tally`.
+            scale: Codes of a map for each pixel of the image along each side.
+        """
         return None
 
     def judge(self, truth: Truth, output: NDArray[np.floating]) -> Judged | None:

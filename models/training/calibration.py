@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from models.card import TaskSpec
 from models.errors import UnreadableSampleError
 from models.tasks import tasks_of
+from models.tasks.fine import fine_name
 from models.tasks.network import network_of
 from models.tasks.task import CalibrationRows
 from models.training.data.dataset import ChipReader, LabelledSample, truth_in
@@ -27,8 +29,19 @@ SHRINKAGE_ROWS = 20
 class CalibratedNetwork(nn.Module):
     """The network with probabilities in place of logits: what is evaluated and exported."""
 
-    def __init__(self, network: nn.Module, tasks: Sequence[TaskSpec], temperature: Mapping[str, float]) -> None:
+    def __init__(
+        self, network: nn.Module, tasks: Sequence[TaskSpec], temperature: Mapping[str, float], output_scale: int = 1
+    ) -> None:
+        """Wrap a network.
+
+        Args:
+            network: Its logits of maps have `output_scale` values for each pixel along each side.
+            tasks: That it answers.
+            temperature: Of each.
+            output_scale: See `ModelConfig`.
+        """
         super().__init__()
+        self.output_scale = output_scale
         self.network = network
         self.tasks = tasks_of(tasks)
         self.temperature = dict(temperature)
@@ -40,12 +53,16 @@ class CalibratedNetwork(nn.Module):
             image: (N, C, H, W) float32 raw values, NaN invalid.
 
         Returns:
-            Answers of each task, probabilities (N, K) or (N, K, H, W) or objects (N, M, ...), and `embedding` (N, D).
+            Answers of each task, probabilities (N, K) or (N, K, H, W) or objects (N, M, ...), and `embedding` (N, D);
+            of maps that are finer than the image, those too, see `models.tasks.fine`.
         """
         outputs = self.network(image)
         answers = {"embedding": outputs["embedding"]}
         for name, task in self.tasks.items():
             answers[name] = network_of(task).probabilities(task, outputs[name], self.temperature[name])
+            if task.per_pixel and self.output_scale > 1:
+                answers[fine_name(name)] = answers[name]
+                answers[name] = avg_pool2d(answers[name], self.output_scale)
         return answers
 
 

@@ -12,6 +12,7 @@ from models.errors import CorruptVersionError
 from models.inference.predictor import Predictor, run_graph
 from models.manifest import Manifest
 from models.tasks import task_of
+from models.tasks.fine import fine_name
 from models.training.data.stride import STRIDE_PX
 from models.training.evaluate import Contender
 from models.training.tallies import Answers, Infer, padded_infer
@@ -27,7 +28,7 @@ def load_incumbent(manifest: Manifest) -> tuple[Contender | None, str]:
         return None, "there is no serving version to compare with"
     version = manifest.incumbent_version
     try:
-        predictor = Predictor(Path(manifest.incumbent_onnx).parent)
+        predictor = Predictor(Path(manifest.incumbent_onnx).parent, fine=True)
     except CorruptVersionError as error:
         return None, f"not compared with {version}: {error}"
     card = predictor.card
@@ -66,6 +67,7 @@ def _with_classes_of(infer: Infer, own: TaskSpec, asked: TaskSpec) -> Infer:
 
     def grown(images: NDArray[np.float32]) -> Answers:
         answers = infer(images)
-        return {**answers, asked.task: task_of(asked).with_classes_of(task_of(own), answers[asked.task])}
+        mine = answers.keys() & {asked.task, fine_name(asked.task)}
+        return {**answers, **{name: task_of(asked).with_classes_of(task_of(own), answers[name]) for name in mine}}
 
     return grown

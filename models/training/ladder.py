@@ -70,7 +70,8 @@ def fit_quick(
     """
     started = time.monotonic()
     finding = [] if counts is None else [spec for spec in tasks if task_of(spec).finds_objects]
-    features = frozen_features(manifest, statistics, 1 if counts is None else enlarged_for(tasks, counts))
+    scale = manifest.model.output_scale
+    features = frozen_features(manifest, statistics, enlarged_for(tasks, counts or {}, scale))
     images = pool_images(manifest)
     pixels = pixel_features(features, tasks, images)
     shown = sum(sample.height * sample.width for sample in (*samples, *calibration))
@@ -84,13 +85,13 @@ def fit_quick(
         objects[spec.task] = fit_object_heads(spec, counts or {}, features, statistics, samples, calibration, reader)
     heads: dict[TaskName, QuickHead] = {**fit_heads(tasks, scaling, everything, pool)}
     heads |= {name: found.final for name, found in objects.items()}
-    final = QuickNetwork(features, scaling, heads, pixels)
+    final = QuickNetwork(features, scaling, heads, pixels, scale)
     seconds = time.monotonic() - started
     if not judge:
         return Quick(final, heads, final, heads, seconds)
     own: dict[TaskName, QuickHead] = {**fit_heads(tasks, scaling, trained, pool)}
     own |= {name: found.judged for name, found in objects.items()}
-    return Quick(QuickNetwork(features, scaling, own, pixels), own, final, heads, seconds)
+    return Quick(QuickNetwork(features, scaling, own, pixels, scale), own, final, heads, seconds)
 
 
 def choose(held_out: Mapping[CandidateKind, Mapping[TaskName, float | None]]) -> tuple[CandidateKind, str]:
@@ -135,6 +136,7 @@ def network_config(network: nn.Module, asked: ModelConfig) -> ModelConfig:
         embedding_size=network.features.embedding_size,
         multispectral=asked.multispectral,
         reflectance=asked.reflectance,
+        output_scale=asked.output_scale,
     )
 
 

@@ -66,7 +66,9 @@ def starts_trained(model: ModelConfig) -> bool:
 
 def tunes_quick(model: ModelConfig) -> bool:
     """Whether the deep candidate is the quick one trained further: where the settings ask for no other architecture."""
-    as_shipped = ModelConfig(multispectral=model.multispectral, reflectance=model.reflectance)
+    as_shipped = ModelConfig(
+        multispectral=model.multispectral, reflectance=model.reflectance, output_scale=model.output_scale
+    )
     return model == as_shipped and shipped_problem() is None
 
 

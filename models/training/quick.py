@@ -32,6 +32,7 @@ from models.heads.whitened import fit_whitened
 from models.manifest import Manifest
 from models.tasks import Task, task_kinds, tasks_of
 from models.tasks.classification.network import names_one, onnx_operator
+from models.tasks.fine import fine_name
 from models.tasks.network import network_of
 from models.training.data.augmentations import turn
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, padded_image
@@ -95,6 +96,7 @@ class QuickNetwork(nn.Module):
         scaling: Scaling,
         heads: Mapping[str, QuickHead],
         pixels: PixelFeatures | None = None,
+        output_scale: int = 1,
     ) -> None:
         """Join them.
 
@@ -103,6 +105,7 @@ class QuickNetwork(nn.Module):
             scaling: Of its embedding.
             heads: Of each task.
             pixels: What the heads of tasks about pixels see; None: there is no such task.
+            output_scale: See `ModelConfig`.
         """
         super().__init__()
         self.features = features
@@ -118,13 +121,13 @@ class QuickNetwork(nn.Module):
                 self.heads[name] = head.module
                 continue
             if pixels is not None and isinstance(head, Head) and task_kinds()[name].per_pixel:
-                self.heads[name] = PixelHead(pixels, head)
+                self.heads[name] = PixelHead(pixels, head, output_scale)
                 continue
             self.heads[name] = KernelAnswers(head) if isinstance(head, KernelHead) else linear_layer(head.weights)
         self.requires_grad_(False)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Logits (N, K) or (N, K, H, W) under the name of each task, and `embedding` (N, D), as `MultiTaskNetwork`."""
+        """Logits (N, K) or (N, K, S H, S W) under the name of each task, and `embedding` (N, D): `MultiTaskNetwork`."""
         described, stages = self.features.with_stages(image)
         embedding = ((described - self.mean) / self.deviation).clamp(-CLIP, CLIP) * self.weight
         scaled = [] if self.pixels is None else self.pixels(stages)
@@ -234,7 +237,8 @@ def describe(
             own = [stage[position : position + 1] for stage in stages]
             for name in found.keys() & chip.maps.keys():
                 if pixels is not None:
-                    found[name].append(gather_pixels(pixels, own, chip.maps[name], sample.sample_id, rng))
+                    codes, scale = chip.maps[name], chip.map_scale
+                    found[name].append(gather_pixels(pixels, own, codes, sample.sample_id, rng, scale))
         batch.clear()
 
     for view, sample in itertools.product(range(views), samples):
@@ -343,9 +347,17 @@ def export_quick(
             graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", None, None]))
             continue
         if pixels is not None and isinstance(head, PixelHead):
-            add("Softmax", [pixels.add_head(name, head, temperature[name])], name, axis=1)
             size: list[str | int | None] = ["batch", task.outputs, "height", "width"]
+            logits, scale = pixels.add_head(name, head, temperature[name]), head.output_scale
+            if scale == 1:
+                add("Softmax", [logits], name, axis=1)
+            else:
+                add("Softmax", [logits], fine_name(name), axis=1)
+                add("AveragePool", [fine_name(name)], name, kernel_shape=[scale, scale], strides=[scale, scale])
             graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, size))
+            if scale > 1:
+                finer: list[str | int | None] = ["batch", task.outputs, None, None]
+                graph.output.append(helper.make_tensor_value_info(fine_name(name), TensorProto.FLOAT, finer))
             continue
         logits = add_answers(name, head, EMBEDDING, temperature[name], add, constant)
         kind, attributes = onnx_operator(task)

@@ -14,6 +14,7 @@ from models.errors import UnreadableSampleError
 from models.rasters.bands import invalid_pixels
 from models.rasters.tiling import Window
 from models.tasks import Task, tasks_of
+from models.tasks.fine import on_grid
 from models.tasks.task import Truth
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, truth_in
 from models.training.data.label_counts import is_labelled
@@ -22,7 +23,8 @@ from models.training.reserve.outcomes import OutcomeRow
 Answers = Mapping[str, NDArray[np.float32]]
 
 Infer = Callable[[NDArray[np.float32]], Answers]
-"""Raw images (N, C, H, W) of any H and W -> the outputs of each task, (N, K) or (N, K, H, W)."""
+"""Raw images (N, C, H, W) of any H and W -> the outputs of each task, (N, K) or (N, K, H, W), and finer maps of those
+that have them, see `models.tasks.fine`."""
 
 TILE_PX = 512
 """Larger images are calibrated, evaluated and served in tiles of this side."""
@@ -65,7 +67,7 @@ class Tally:
         """Count the answers for all windows of sample `index`; answers come without the batch axis."""
         if not self.labelled[index]:
             return
-        answered = [(truth_in(chip, self.task, sample), answers[self.task.name]) for chip, answers in windows]
+        answered = [(truth_in(chip, self.task, sample), self._answer(chip, answers)) for chip, answers in windows]
         if self.task.finds_objects:
             answered = [(self._truth(sample), self._joined(sample, windows))]
         elif not self.task.per_pixel:
@@ -78,10 +80,16 @@ class Tally:
             self.tables[index] += table
             self.bins[index] += bins
             if self._detailed:
-                self._add_further(index, truth, answer)
+                self._add_further(index, truth, answer, windows[0][0].map_scale)
             if row is not None and (judged := self.task.judge(truth, answer)) is not None:
                 row.add(table, judged)
                 self.outcomes[index] = row
+
+    def _answer(self, chip: Chip, answers: Answers) -> NDArray[np.float32]:
+        """For a window, a map on the grid of its truth."""
+        if not self.task.per_pixel:
+            return answers[self.task.name]
+        return on_grid(answers, self.task.name, chip.map_scale * chip.image.shape[1])
 
     def _truth(self, sample: LabelledSample) -> Truth:
         """Of the whole image."""
@@ -97,8 +105,8 @@ class Tally:
             gathered.add(part, ~invalid_pixels(chip.image), own)
         return gathered.result()
 
-    def _add_further(self, index: int, truth: Truth, answer: NDArray[np.float32]) -> None:
-        counts = self.task.further_counts(truth, answer)
+    def _add_further(self, index: int, truth: Truth, answer: NDArray[np.float32], scale: int) -> None:
+        counts = self.task.further_counts(truth, answer, scale)
         if counts is not None:
             if self.further is None:
                 self.further = np.zeros((len(self.labelled), *counts.shape))
@@ -156,10 +164,18 @@ def padded_infer(run: Infer, stride_px: int) -> Infer:
     def infer(images: NDArray[np.float32]) -> Answers:
         height, width = images.shape[-2:]
         padding = (0, 0), (0, 0), (0, -height % stride_px), (0, -width % stride_px)
-        outputs = run(np.pad(images, padding, constant_values=np.nan))
-        return {name: value[..., :height, :width] if value.ndim == 4 else value for name, value in outputs.items()}
+        padded = np.pad(images, padding, constant_values=np.nan)
+        return {name: _without_padding(value, padded.shape[-1], height, width) for name, value in run(padded).items()}
 
     return infer
+
+
+def _without_padding(value: NDArray[np.float32], padded: int, height: int, width: int) -> NDArray[np.float32]:
+    """A map cut back to the image, whose padded width is given; anything else as it is."""
+    if value.ndim != 4:
+        return value
+    scale = value.shape[-1] // padded
+    return value[..., : scale * height, : scale * width]
 
 
 def _batches(

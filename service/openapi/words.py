@@ -103,6 +103,7 @@ FIELDS = {
     "note": "One sentence for people.",
     "number": "Number within the campaign, from 1.",
     "opened_at": "When it was opened.",
+    "output_scale": "Parts of a pixel along each side that maps of classes tell apart.",
     "override_lease": "Record the label even if the sample is leased to somebody else.",
     "paired": "The new version minus the serving one on the same samples, one entry a task; null: nothing served.",
     "pairs": "Agreement of each pair of annotators.",

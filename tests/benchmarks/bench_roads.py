@@ -5,9 +5,12 @@ Ours is what a round trains, quick and deep; the recipe is a U-Net with ResNet-1
 with binary cross-entropy, Adam 1e-3 and batches of 10, for as many seconds of CPU as our deep training took. Prints, of
 each, F1 that forgives 1 and 2 pixels, clDice and IoU on the places left out, and our deep network's lead with a 95 %
 interval over seeds. With `--losses` the deep network is trained by each of them instead (`thin_losses`), and compared
-with the first one, paired by seed.
+with the first one, paired by seed. With `--scales` networks are trained with `output_scale` 1 and 2 instead, each on
+labels of its own grid, and all are compared with roads on the grid of half a pixel, where what was answered for a
+pixel counts for its four parts; `f1_half` forgives half a pixel. All are measured on the image's own grid, too.
 
 Run: python -m tests.benchmarks.bench_roads [--seeds 10] [--max-steps 400] [--pictures DIR] [--losses rounds cldice ..]
+    [--scales]
 """
 
 import argparse
@@ -15,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 from unittest import mock
 
 import msgspec
@@ -31,6 +35,7 @@ from models.card import ModelCard, ModelConfig, TaskSpec, TrainConfig
 from models.geo.lines import covered_pixels
 from models.progress import Progress
 from models.rasters.masks import polygons_to_codes
+from models.tasks.fine import on_grid, repeated
 from models.tasks.segmentation import network as segmentation_network
 from models.tasks.segmentation.thin import thin_counts, thin_metrics
 from models.train import train
@@ -43,8 +48,8 @@ SPEC = TaskSpec(task="segmentation", classes=["road"])
 SIDE = 64
 TEST_PLACES = 4
 BATCH = 10
-Answer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Raw images (N, 4, H, W) -> probability of road (N, H, W)."""
+Answer = Callable[..., NDArray[np.float32]]
+"""Raw images (N, 4, H, W), and S: 1 unless given -> probability of road (N, S H, S W)."""
 
 
 def main() -> None:
@@ -54,6 +59,7 @@ def main() -> None:
     parser.add_argument("--max-steps", type=int, default=400, help="of our deep training")
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--losses", nargs="+", choices=list(LOSSES), default=[])
+    parser.add_argument("--scales", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # CPU seconds are counted, and threads that wait would count, too
     found: dict[str, list[dict[str, float]]] = {}
@@ -68,7 +74,9 @@ def main() -> None:
                     folder = Path(name) / f"{name_}-{seed}"
                     answer, seconds = ours(folder, chips, test, seed, "deep", arguments.max_steps)
                 told(found, name_, seed, measured(answer(images[test]), truths[test]), seconds)
-            if arguments.losses:
+            if arguments.scales:
+                scales(found, Path(name), chips, images, test, seed, arguments.max_steps)
+            if arguments.losses or arguments.scales:
                 continue
             quick, _ = ours(Path(name) / f"quick-{seed}", chips, test, seed, "quick", arguments.max_steps)
             deep, seconds = ours(Path(name) / f"deep-{seed}", chips, test, seed, "deep", arguments.max_steps)
@@ -78,12 +86,37 @@ def main() -> None:
                 if arguments.pictures is not None and seed == 0:
                     picture(arguments.pictures / f"{method}.png", images[test], truths[test], answer(images[test]))
     pairs = [(loss, arguments.losses[0]) for loss in arguments.losses[1:]] or [("deep", "recipe")]
+    if arguments.scales:
+        pairs = [(f"{kind} 2{grid}", f"{kind} 1{grid}") for kind in ("quick", "deep") for grid in ("", " own grid")]
     for one, other in pairs:
         for key in found[one][0]:
             leads = np.array([mine[key] - theirs[key] for mine, theirs in zip(found[one], found[other], strict=True)])
             draws = np.random.default_rng(0).choice(leads, (10_000, len(leads))).mean(axis=1)
             low, high = np.quantile(draws, [0.025, 0.975])
             print(f"{one} - {other}, {key}: {leads.mean():+.3f} ({low:+.3f} to {high:+.3f}), {len(leads)} seeds")
+
+
+def scales(
+    found: dict[str, list[dict[str, float]]],
+    folder: Path,
+    chips: Sequence[RoadChip],
+    images: NDArray[np.float32],
+    test: NDArray[np.bool_],
+    seed: int,
+    max_steps: int,
+) -> None:
+    """Measure networks with each `output_scale` on the grid of half a pixel and on that of the image."""
+    tested = [chip for chip, left in zip(chips, test.tolist(), strict=True) if left]
+    truths = {scale: np.stack([truth(chip, scale) for chip in tested]) for scale in (1, 2)}
+    for kind in ("quick", "deep"):
+        for scale in (1, 2):
+            name = f"{kind} {scale}"
+            answer, seconds = ours(folder / f"{kind}-{scale}-{seed}", chips, test, seed, kind, max_steps, scale)
+            fine = answer(images[test], 2)
+            row = measured(fine, truths[2], 2)
+            row["f1_half"] = measured(fine, truths[2], 1)["f1_1px"]
+            told(found, name, seed, row, seconds)
+            told(found, f"{name} own grid", seed, measured(answer(images[test]), truths[1]), seconds)
 
 
 def told(
@@ -102,15 +135,16 @@ def held_out(chips: Sequence[RoadChip], seed: int) -> NDArray[np.bool_]:
     return np.array([chip.place in chosen for chip in chips])
 
 
-def outlines(chip: RoadChip) -> list[tuple[int, bytes]]:
+def outlines(chip: RoadChip, scale: int = 1) -> list[tuple[int, bytes]]:
     """The roads of a chip as they are trained on."""
-    matrix = np.diag([GSD_M, GSD_M])
-    return [(1, shapely.to_wkb(covered_pixels(road.line, road.width_m, (SIDE, SIDE), matrix))) for road in chip.roads]
+    matrix, size = np.diag([GSD_M, GSD_M]), (SIDE, SIDE)
+    areas = [covered_pixels(road.line, road.width_m, size, matrix, scale) for road in chip.roads]
+    return [(1, shapely.to_wkb(area)) for area in areas]
 
 
-def truth(chip: RoadChip) -> NDArray[np.uint8]:
-    """Codes (64, 64)."""
-    return polygons_to_codes(outlines(chip), SIDE, SIDE)
+def truth(chip: RoadChip, scale: int = 1) -> NDArray[np.uint8]:
+    """Codes (64, 64), or of the parts of pixels."""
+    return polygons_to_codes(outlines(chip, scale), SIDE, SIDE, scale=scale)
 
 
 def read(path: Path) -> NDArray[np.float32]:
@@ -120,7 +154,13 @@ def read(path: Path) -> NDArray[np.float32]:
 
 
 def ours(
-    folder: Path, chips: Sequence[RoadChip], test: NDArray[np.bool_], seed: int, candidate: str, max_steps: int
+    folder: Path,
+    chips: Sequence[RoadChip],
+    test: NDArray[np.bool_],
+    seed: int,
+    candidate: str,
+    max_steps: int,
+    output_scale: Literal[1, 2] = 1,
 ) -> tuple[Answer, float]:
     """A version of one kind, and the CPU seconds of its training; a sixth of the training chips calibrates it."""
     rng = np.random.default_rng(seed)
@@ -129,13 +169,14 @@ def ours(
             "path": chip.path,
             "block": chip.place,
             "split": "test" if left else "calibration" if rng.random() < 1 / 6 else "train",
-            "segmentation": outlines(chip),
+            "segmentation": outlines(chip, output_scale),
         }
         for chip, left in zip(chips, test.tolist(), strict=True)
     ]
     recipe_ = TrainConfig(seed=seed, device="cpu", max_steps=max_steps, candidates=candidate)  # type: ignore[arg-type]
     write_snapshot(
-        folder / "snapshot", rows, [SPEC], bands=[1, 2, 3, 4], source_bands=4, model=ModelConfig(), train=recipe_,
+        folder / "snapshot", rows, [SPEC], bands=[1, 2, 3, 4], source_bands=4,
+        model=ModelConfig(output_scale=output_scale), train=recipe_,
         sensor="bgr-nir",
     )  # fmt: skip
     out = folder / "out"
@@ -148,8 +189,9 @@ def ours(
     assert [entry.kind for entry in card.candidates] == [candidate]
     infer = onnx_infer(out / "model.onnx")
 
-    def answer(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.concatenate([infer(image[None])["segmentation"][:, 1] for image in images])
+    def answer(images: NDArray[np.float32], scale: int = 1) -> NDArray[np.float32]:
+        maps = (on_grid(infer(image[None]), "segmentation", scale * SIDE) for image in images)
+        return np.concatenate([found[:, 1] for found in maps])
 
     return answer, seconds
 
@@ -172,18 +214,18 @@ def recipe(images: NDArray[np.float32], truths: NDArray[np.uint8], seconds: floa
         optimizer.step()
     network.eval()
 
-    def answer(given: NDArray[np.float32]) -> NDArray[np.float32]:
+    def answer(given: NDArray[np.float32], scale: int = 1) -> NDArray[np.float32]:
         with torch.inference_mode():
             parts = [network(torch.from_numpy(image[None] / 4000))[:, 0].sigmoid().numpy() for image in given]
-        return np.concatenate(parts)
+        return repeated(np.concatenate(parts), scale)
 
     return answer
 
 
-def measured(probabilities: NDArray[np.float32], truths: NDArray[np.uint8]) -> dict[str, float]:
-    """Metrics over all chips together."""
+def measured(probabilities: NDArray[np.float32], truths: NDArray[np.uint8], scale: int = 1) -> dict[str, float]:
+    """Metrics over all chips together; `scale` values of a map for each pixel along each side."""
     answers = (probabilities > 0.5).astype(np.uint8)
-    counts = sum(thin_counts(truth_, answer, 1) for truth_, answer in zip(truths, answers, strict=True))
+    counts = sum(thin_counts(truth_, answer, 1, scale) for truth_, answer in zip(truths, answers, strict=True))
     both, either = ((answers & truths) > 0).sum(), ((answers | truths) > 0).sum()
     found = {name: float(values[0]) for name, values in thin_metrics(np.asarray(counts)).items()}
     return found | {"iou": float(both / max(either, 1))}

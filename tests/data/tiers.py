@@ -78,6 +78,7 @@ THOROUGH = (  # up to minutes each, and of most of them a cheaper test shows the
     "tests/service/routes/test_classes.py::test_model_serves_on",
     "tests/service/page/test_super_resolved_view.py",
     "tests/service/routes/test_super_resolved_view.py::test_four_times",
+    "tests/models/training/test_export.py::test_map_finer",
 )  # fmt: skip
 """Left out by `make test`, run by CI (`make test-all`)."""
 

@@ -19,6 +19,7 @@ from models.card import ModelCard, OtherMetric, TaskEvaluation, TaskSpec
 from models.errors import CorruptVersionError
 from models.registry import ModelRegistry
 from models.tasks import task_of
+from models.tasks.fine import fine_outputs
 from models.training.reserve.outcomes import TaskOutcomes, read_outcomes
 
 NODATA = {
@@ -175,10 +176,19 @@ def _model(card: ModelCard) -> list[tuple[str, str]]:
         ("memory of the training", None if card.peak_memory_mb is None else f"{card.peak_memory_mb:,.0f} MB at most"),
         ("input", f"ONNX input `image`, float32 (N, {len(card.bands)}, H, W), raw values, NaN where missing"),
         ("size of images", f"any; padded to multiples of {card.stride_px} px, and tiled above {card.tile_px} px"),
+        ("finer maps", _finer(card)),
         ("embedding", f"{card.embedding_size} values"),
         ("ONNX against PyTorch", f"at most {max(card.parity.differences.values(), default=0.0):.1e} apart"),
     ]
     return [(name, value) for name, value in facts if value is not None]
+
+
+def _finer(card: ModelCard) -> str | None:
+    names, scale = fine_outputs(card), card.model.output_scale
+    if not names:
+        return None
+    outputs = ", ".join(f"`{name}`" for name in names)
+    return f"{scale} x {scale} parts of each pixel in {outputs}; figures are measured there"
 
 
 def _facts(found: VersionLineage) -> list[tuple[str, str]]:

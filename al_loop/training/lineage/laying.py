@@ -52,7 +52,10 @@ def lay_snapshot(
     rebuilt = not own.is_file() or sha256_of(own) != manifest.samples_sha256
     if rebuilt:
         names = [spec.task for spec in manifest.tasks]
-        as_then = msgspec.structs.replace(campaign, root=there)
+        scale = manifest.model.output_scale  # lines are laid on a grid of this
+        model = msgspec.structs.replace(campaign.settings.model, output_scale=scale)
+        settings = msgspec.structs.replace(campaign.settings, model=model)
+        as_then = msgspec.structs.replace(campaign, root=there, settings=settings)
         rows = labelled_rows(store, as_then, up_to=manifest.label_event_id, tasks=names).rows
         if write_rows(directory, rows) != manifest.samples_sha256:
             return LaidSnapshot(

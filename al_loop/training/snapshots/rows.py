@@ -199,7 +199,11 @@ def _rows(
             "modified_ns": samples[sample_id].modified_ns,
             **{
                 spec.task: _answer(
-                    spec, answers[sample_id].get(spec.task), samples[sample_id], before.get(sample_id, [])
+                    spec,
+                    answers[sample_id].get(spec.task),
+                    samples[sample_id],
+                    before.get(sample_id, []),
+                    campaign.settings.model.output_scale,
                 )
                 for spec in tasks
             },
@@ -209,7 +213,7 @@ def _rows(
 
 
 def _answer(
-    spec: TaskSpec, label: Label | None, sample: Sample, before: Sequence[FormerImage] = ()
+    spec: TaskSpec, label: Label | None, sample: Sample, before: Sequence[FormerImage] = (), scale: int = 1
 ) -> list[Any] | None:
     """The target of a label; None where the task is not labelled.
 
@@ -218,8 +222,12 @@ def _answer(
     """
     if label is None:
         return None
-    drawn = label_boxes if task_of(spec).finds_objects else label_polygons
-    polygons = [] if label.features is None else drawn(spec.classes, label, sample)
+    polygons: list[tuple[int, bytes]] = []
+    if label.features is not None:
+        objects = task_of(spec).finds_objects
+        polygons = (
+            label_boxes(spec.classes, label, sample) if objects else label_polygons(spec.classes, label, sample, scale)
+        )
     drawn_on = next((former for former in before if former.replaced_at > label.recorded_at), None)
     if drawn_on is not None and label.features is not None:
         polygons = [*unseen_polygons(drawn_on, sample), *polygons]

@@ -20,6 +20,7 @@ from models.inference.scenes.draft import Draft
 from models.inference.scenes.plan import ScenePlan
 from models.rasters.tiling import Tile, Window
 from models.tasks import Task
+from models.tasks.fine import finest_output, repeated, scaled
 
 CELL_PX = 256
 """Largest side of a cell that is chosen here."""
@@ -73,16 +74,22 @@ class SceneAnswers(ABC):
 
 
 class PixelAnswers(SceneAnswers):
-    """Class codes (H, W) of probabilities that are blended where tiles overlap; 0 = background or invalid."""
+    """Class codes of probabilities that are blended where tiles overlap; 0 = background or invalid.
+
+    Shape (S H, S W) for `scale` S: the finest map that the model answers.
+    """
 
     def __init__(self, model: ImageModel, task: Task, height: int, width: int) -> None:
         super().__init__(model, task, height, width)
-        self._plan = ScenePlan(list(model.plan(height, width)), height, width, task.outputs)
+        self._output, self.scale = finest_output(model.card, task)
+        self._read = {scaled(tile.read, self.scale): tile for tile in model.plan(height, width)}
+        finer = [Tile(read, scaled(tile.write, self.scale)) for read, tile in self._read.items()]
+        self._plan = ScenePlan(finer, self.scale * height, self.scale * width, task.outputs)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """See `SceneAnswers.shape`."""
-        return self.height, self.width
+        return self.scale * self.height, self.scale * self.width
 
     @property
     def parts(self) -> int:
@@ -91,7 +98,7 @@ class PixelAnswers(SceneAnswers):
 
     def tiles_from(self, first: int) -> list[Tile]:
         """See `SceneAnswers.tiles_from`."""
-        return [tile for _, part in self._plan.parts_from(first) for tile in part.tiles]
+        return [self._read[tile.read] for _, part in self._plan.parts_from(first) for tile in part.tiles]
 
     def run(self, first: int, read: ReadWindow, draft: Draft) -> Iterator[Part]:
         """See `SceneAnswers.run`."""
@@ -105,11 +112,12 @@ class PixelAnswers(SceneAnswers):
 
     def probabilities(self, first: int, read: ReadWindow) -> Iterator[Any]:
         """Parts with their number, valid pixels (h, w) and blended probabilities (K, h, w); None of a lead."""
-        blender = Blender(self._task.outputs, self._model.overlap_px)
+        blender = Blender(self._task.outputs, self.scale * self._model.overlap_px)
         for number, part in self._plan.parts_from(first):
             blender.begin(part)
-            for tile in self._model.run_tiles(iter(part.tiles), read):
-                blender.add(tile.read, tile.valid, tile.outputs[self._task.name])
+            for tile in self._model.run_tiles((self._read[tile.read] for tile in part.tiles), read):
+                valid = repeated(tile.valid, self.scale)
+                blender.add(scaled(tile.read, self.scale), valid, tile.outputs[self._output])
             yield (number, part, None, None) if part.lead else (number, part, *blender.finished(part.finished))
 
 

@@ -23,6 +23,7 @@ from models.inference.scenes.writing import (
     Place,
     cell_features,
     code_features,
+    finer,
     placed_feature,
     write_cells,
     write_codes,
@@ -81,7 +82,9 @@ def predict_scene(
     out: Path,
     *,
     report: Report = silent,
-    load: Callable[[Path, int | None], ImageModel] = lambda directory, threads: Predictor(directory, threads=threads),
+    load: Callable[[Path, int | None], ImageModel] = lambda directory, threads: Predictor(
+        directory, threads=threads, fine=True
+    ),
 ) -> SceneResult:
     """Predict a scene and write the answer to a file, which appears once it is whole.
 
@@ -173,7 +176,7 @@ def _write(scene: _Scene, draft: Draft, out: Path, report: Report, tags: dict[st
     classes = list(scene.task.classes)
     if not draft.answered:
         raise UnusableRasterError(spec.name, "every pixel is nodata")
-    report(WRITING, 0, answers.height, "")
+    report(WRITING, 0, answers.shape[0] if isinstance(answers, PixelAnswers) else answers.height, "")
 
     def on_row(done: int, rows: int) -> None:
         report(WRITING, done, rows, "")
@@ -182,9 +185,9 @@ def _write(scene: _Scene, draft: Draft, out: Path, report: Report, tags: dict[st
         if isinstance(answers, PixelAnswers):
             codes = draft.values()
             if spec.format == "tif":
-                write_codes(out, codes, where, classes, tags, on_row, spec.colours)
+                write_codes(out, codes, finer(where, answers.scale), classes, tags, on_row, spec.colours)
                 return None
-            return write_features(out, spec.name, code_features(codes, classes, where), tags)
+            return write_features(out, spec.name, code_features(codes, classes, where, answers.scale), tags)
         if isinstance(answers, CellAnswers):
             values = draft.values()
             if spec.format == "tif":

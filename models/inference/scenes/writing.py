@@ -83,13 +83,27 @@ def write_cells(
         writer.write(Window(0, 0, columns, rows), np.moveaxis(np.asarray(values), -1, 0))
 
 
-def code_features(codes: NDArray[np.uint8], classes: Sequence[str], where: Place) -> Iterator[Feature]:
-    """One feature a connected area of a class, its pixels' outline; background is left out."""
+def finer(where: Place, scale: int) -> Place:
+    """Where a map lies that has `scale` pixels for each of the scene along each side."""
+    crs, transform = where
+    return crs, None if transform is None else [v / s for v, s in zip(transform, (scale, scale, 1) * 2, strict=True)]
+
+
+def code_features(codes: NDArray[np.uint8], classes: Sequence[str], where: Place, scale: int = 1) -> Iterator[Feature]:
+    """One feature a connected area of a class, its pixels' outline; background is left out.
+
+    Args:
+        codes: Shape (scale * H, scale * W).
+        classes: In the order of their codes, from 1.
+        where: Of the scene.
+        scale: Codes for each of its pixels along each side.
+    """
     allow_missing_georeference()
     with gdal_settings():
         for geometry, code in rasterio.features.shapes(codes, mask=codes, connectivity=4):
             rings = geometry["coordinates"]
-            yield placed_feature(shapely.Polygon(rings[0], rings[1:]), {"class": classes[int(code) - 1]}, where)
+            outline = shapely.transform(shapely.Polygon(rings[0], rings[1:]), lambda xy: xy / scale)
+            yield placed_feature(outline, {"class": classes[int(code) - 1]}, where)
 
 
 def cell_features(

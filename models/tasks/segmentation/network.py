@@ -22,12 +22,12 @@ would cost as much as all the rest."""
 class SegmentationDecoder(nn.Module):
     """U-Net decoder on the encoder's stages (Ronneberger et al. 2015, arXiv:1505.04597)."""
 
-    def __init__(self, channels: Sequence[int], strides: Sequence[int], codes: int) -> None:
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], codes: int, output_scale: int = 1) -> None:
         # here: importing it takes seconds, and heads on frozen features have no decoder
         from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
 
         super().__init__()
-        self.strides = list(strides)
+        self.strides, self.output_scale = list(strides), output_scale
         skips = dict(zip(strides[:-1], channels[:-1], strict=True))
         self.skip_strides = [stride for stride in DECODER_CHANNELS if stride < strides[-1]]
         blocks, last = [], channels[-1]
@@ -38,13 +38,14 @@ class SegmentationDecoder(nn.Module):
         self.head = nn.Conv2d(last, codes, kernel_size=3, padding=1)
 
     def forward(self, encoded: EncodedImages) -> Tensor:
-        """Logits (N, K + 1, H, W); see `TaskNetwork.head`."""
+        """Logits (N, K + 1, S H, S W); see `TaskNetwork.head`."""
         stages, height, width = encoded.stages, encoded.height, encoded.width
         skips = dict(zip(self.strides[:-1], stages[:-1], strict=True))
         features = stages[-1]
         for stride, block in zip(self.skip_strides, self.blocks, strict=True):
             features = block(features, height // stride, width // stride, skip_connection=skips.get(stride))
-        return F.interpolate(self.head(features), size=(height, width), mode="bilinear")
+        size = self.output_scale * height, self.output_scale * width
+        return F.interpolate(self.head(features), size=size, mode="bilinear")
 
 
 class SegmentationLoss(nn.Module):
@@ -59,7 +60,7 @@ class SegmentationLoss(nn.Module):
         """Loss of a batch.
 
         Args:
-            logits: (N, K + 1, H, W).
+            logits: (N, K + 1, H, W), H and W of the maps.
             codes: (N, H, W) int64; 255 = no loss.
         """
         known = codes != IGNORE
@@ -77,7 +78,7 @@ class SegmentationLoss(nn.Module):
 
 def head(task: Segmentation, shape: EncoderShape) -> nn.Module:
     """See `TaskNetwork.head`."""
-    return SegmentationDecoder(shape.channels, shape.strides, task.outputs)
+    return SegmentationDecoder(shape.channels, shape.strides, task.outputs, shape.output_scale)
 
 
 def loss(task: Segmentation, counts: NDArray[np.int64]) -> nn.Module:

@@ -77,7 +77,7 @@ class Segmentation(Task, frozen=True, kw_only=True, tag="segmentation"):
             raise ValueError(f"has a segmentation code outside 0..{len(self.classes)}")
         return True
 
-    def paint(self, target: Polygons, window: Window, fill: int) -> Codes:
+    def paint(self, target: Polygons, window: Window, fill: int, scale: int = 1) -> Codes:
         """See `Task.paint`."""
         column, row, width, height = window
         if (column, row) != (0, 0):
@@ -88,7 +88,7 @@ class Segmentation(Task, frozen=True, kw_only=True, tag="segmentation"):
             ]
         from models.rasters.masks import polygons_to_codes  # rasterio, which what only stores labels does without
 
-        return polygons_to_codes(target, height, width, fill)
+        return polygons_to_codes(target, height, width, fill, scale=scale)
 
     def count(self, truths: Iterable[Codes]) -> NDArray[np.int64]:
         """Pixels of each code (K + 1,), background first."""
@@ -112,9 +112,9 @@ class Segmentation(Task, frozen=True, kw_only=True, tag="segmentation"):
         bins = metrics.calibration_bins(output.max(axis=0)[known], (answer == truth)[known])
         return metrics.confusion(truth, answer, len(output)), bins
 
-    def further_counts(self, truth: Codes, output: NDArray[np.floating]) -> NDArray[np.int64]:
+    def further_counts(self, truth: Codes, output: NDArray[np.floating], scale: int = 1) -> NDArray[np.int64]:
         """See `models.tasks.segmentation.thin`."""
-        return thin_counts(truth, output.argmax(axis=0), len(self.classes))
+        return thin_counts(truth, output.argmax(axis=0), len(self.classes), scale)
 
     def judge(self, truth: Codes, output: NDArray[np.floating]) -> Judged:
         """See `Task.judge`; each labelled pixel is an answer."""

@@ -19,13 +19,14 @@ COUNTS = 10
 skeleton pixels of the answer, and those of them in the truth; the same of the truth."""
 
 
-def thin_counts(truth: Codes, answer: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
+def thin_counts(truth: Codes, answer: NDArray[np.integer], classes: int, scale: int = 1) -> NDArray[np.int64]:
     """Counts for the metrics of one map, (classes, `COUNTS`).
 
     Args:
         truth: Codes (H, W): 0 = background, k = k-th class, 255 = says nothing. Answers there are left out.
         answer: Codes (H, W).
         classes: K.
+        scale: Codes for each pixel of the image along each side; distances are in pixels of the image.
     """
     from scipy.ndimage import binary_dilation
     from skimage.morphology import skeletonize  # here: only evaluation needs it, where training is installed
@@ -39,7 +40,7 @@ def thin_counts(truth: Codes, answer: NDArray[np.integer], classes: int) -> NDAr
         for column, mask, other in ((0, found, real), (3, real, found)):
             row[column] = mask.sum()
             if mask.any() and other.any():
-                near = [binary_dilation(other, _disk(most)) for most in RELAXED_PX]
+                near = [binary_dilation(other, _disk(most * scale)) for most in RELAXED_PX]
                 row[column + 1 : column + 3] = [(mask & reached).sum() for reached in near]
         for column, mask, other in ((6, found, real), (8, real, found)):
             skeleton = np.asarray(skeletonize(mask)) if mask.any() else mask  # type: ignore[no-untyped-call]

@@ -155,6 +155,7 @@ def turned_chip(chip: Chip, tasks: Mapping[TaskName, Task], element: int) -> Chi
             for name, truth in chip.objects.items()
             if name in tasks
         },
+        map_scale=chip.map_scale,
     )
 
 

@@ -20,6 +20,7 @@ from models.manifest import SAMPLES_FILE, Manifest, Split
 from models.rasters.bands import invalid_pixels
 from models.rasters.reading import RasterHeader, read_header, read_raster
 from models.tasks import Task, tasks_of
+from models.tasks.fine import repeated
 from models.tasks.task import Truth, Window
 from models.training.data.left_out import LeftOut
 from models.training.data.stride import STRIDE_PX
@@ -54,7 +55,8 @@ class Chip(msgspec.Struct, frozen=True, kw_only=True):
     image: NDArray[np.float32]
     """(C, H, W) raw values, NaN invalid."""
     maps: Mapping[TaskName, NDArray[np.uint8]]
-    """(H, W) codes, 255 at invalid pixels, of each task that answers pixels and that the sample is labelled for."""
+    """Codes (S H, S W) for `map_scale` S, 255 at invalid pixels, of each task that answers pixels and that the sample
+    is labelled for."""
     objects: Mapping[TaskName, Floats] = {}
     """What lies in the chip, of each task that finds objects and that the sample is labelled for; see
     `Task.cut_truth`."""
@@ -62,6 +64,8 @@ class Chip(msgspec.Struct, frozen=True, kw_only=True):
     """Of the chip's left edge in the image."""
     row: int = 0
     """Of its upper edge."""
+    map_scale: int = 1
+    """Codes of a map for each pixel of the image along each side."""
 
 
 def read_samples(
@@ -128,6 +132,7 @@ class ChipReader:
         self._mapped = {name: task for name, task in tasks.items() if task.per_pixel}
         self._finding = {name: task for name, task in tasks.items() if task.finds_objects}
         self._fill = BACKGROUND if manifest.unlabelled == "background" else IGNORE
+        self._scale = manifest.model.output_scale
         self.chip_size_px = manifest.train.chip_size_px
         """Side of a crop at most."""
         self._cache: dict[int, Chip] = {}
@@ -168,7 +173,10 @@ class ChipReader:
         return (left + right) / 2, (top + bottom) / 2
 
     def truth(self, task: Task, sample: LabelledSample) -> Truth:
-        """What a label says of the whole image, which is not read: invalid pixels of a map keep their code."""
+        """What a label says of the whole image, which is not read: invalid pixels of a map keep their code.
+
+        A map has `ModelConfig.output_scale` codes for each pixel along each side, as those of chips have.
+        """
         if task.finds_objects:
             return task.cut_truth(sample.targets[task.name], (0, 0, sample.width, sample.height))
         if not task.per_pixel:
@@ -192,7 +200,7 @@ class ChipReader:
 
     def _read(self, sample: LabelledSample, window: Window) -> Chip:
         whole = 0, 0, sample.width, sample.height
-        size = sample.width * sample.height * (4 * len(self._bands) + 1)
+        size = sample.width * sample.height * (4 * len(self._bands) + self._scale**2)
         if sample.sample_id not in self._cache and size <= self._free_bytes:
             self._free_bytes -= size
             self._cache[sample.sample_id] = self._read_window(sample, whole)
@@ -200,13 +208,13 @@ class ChipReader:
             return self._read_window(sample, window)
         chip = self._cache[sample.sample_id]
         column, row, width, height = window
-        part = np.s_[..., row : row + height, column : column + width]
         return Chip(
-            image=chip.image[part],
-            maps={name: codes[part] for name, codes in chip.maps.items()},
+            image=chip.image[:, row : row + height, column : column + width],
+            maps={name: self._map(name, sample, window) for name in chip.maps},
             objects=self._objects(sample, window),
             column=column,
             row=row,
+            map_scale=self._scale,
         )
 
     def _read_window(self, sample: LabelledSample, window: Window) -> Chip:
@@ -220,11 +228,12 @@ class ChipReader:
             raise UnreadableSampleError(sample.sample_id, reason) from error
         maps = {name: self._map(name, sample, window) for name in self._mapped.keys() & sample.targets.keys()}
         if maps:
-            invalid = invalid_pixels(image)
+            invalid = repeated(invalid_pixels(image), self._scale)
             for codes in maps.values():
                 codes[invalid] = IGNORE
         column, row, _, _ = window
-        return Chip(image=image, maps=maps, objects=self._objects(sample, window), column=column, row=row)
+        objects = self._objects(sample, window)
+        return Chip(image=image, maps=maps, objects=objects, column=column, row=row, map_scale=self._scale)
 
     def _objects(self, sample: LabelledSample, window: Window) -> dict[TaskName, Floats]:
         names = self._finding.keys() & sample.targets.keys()
@@ -233,8 +242,9 @@ class ChipReader:
     def _map(self, name: TaskName, sample: LabelledSample, window: Window) -> NDArray[np.uint8]:
         if sample.sample_id in self._cache:
             cached = self._cache[sample.sample_id].maps[name]
-            return cached[window[1] : window[1] + window[3], window[0] : window[0] + window[2]]
-        return self._mapped[name].paint(sample.targets[name], window, self._fill)
+            column, row, width, height = (self._scale * side for side in window)
+            return cached[row : row + height, column : column + width]
+        return self._mapped[name].paint(sample.targets[name], window, self._fill, self._scale)
 
 
 def truth_in(chip: Chip, task: Task, sample: LabelledSample) -> Truth | None:
@@ -261,17 +271,18 @@ def pad_batch(
         mapped: Tasks that answer pixels.
 
     Returns:
-        Images (N, C, H, W) padded with NaN, and of each task codes (N, H, W) padded with 255; all 255 where a chip has
-        no map.
+        Images (N, C, H, W) padded with NaN, and of each task codes (N, S H, S W) padded with 255, where S is the chips'
+        `map_scale`; all 255 where a chip has no map.
     """
     height, width = (
         stride_px * math.ceil(max(chip.image.shape[axis] for chip in chips) / stride_px) for axis in (1, 2)
     )
     images = np.full((len(chips), chips[0].image.shape[0], height, width), np.nan, np.float32)
-    maps = {name: np.full((len(chips), height, width), IGNORE, np.uint8) for name in mapped}
+    scale = chips[0].map_scale
+    maps = {name: np.full((len(chips), scale * height, scale * width), IGNORE, np.uint8) for name in mapped}
     for index, chip in enumerate(chips):
         rows, columns = chip.image.shape[1:]
         images[index, :, :rows, :columns] = chip.image
         for name in chip.maps.keys() & maps.keys():
-            maps[name][index, :rows, :columns] = chip.maps[name]
+            maps[name][index, : scale * rows, : scale * columns] = chip.maps[name]
     return images, maps

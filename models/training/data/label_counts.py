@@ -38,9 +38,17 @@ def count_labels(samples: Sequence[LabelledSample], tasks: Sequence[TaskSpec], r
     return counts
 
 
-def enlarged_for(tasks: Sequence[TaskSpec], counts: Counts) -> int:
-    """How many times the encoder of a network for these tasks enlarges images."""
-    return max(task.enlarged(counts[name]) for name, task in tasks_of(tasks).items())
+def enlarged_for(tasks: Sequence[TaskSpec], counts: Counts, output_scale: int = 1) -> int:
+    """How many times the encoder of a network for these tasks enlarges images.
+
+    Args:
+        tasks: That are trained.
+        counts: What their labels hold; of a task without any it is not asked.
+        output_scale: See `ModelConfig`; maps that are finer than the image come from an image that is enlarged.
+    """
+    asked = tasks_of(tasks)
+    maps = output_scale if any(task.per_pixel for task in asked.values()) else 1
+    return max(maps, *(task.enlarged(counts[name]) for name, task in asked.items() if name in counts), 1)
 
 
 def is_labelled(sample: LabelledSample, task: Task) -> bool:

@@ -88,7 +88,9 @@ class MultiTaskNetwork(nn.Module):
         self.enlarged = enlarged if strides[0] % enlarged == 0 else 1
         self.strides = [stride // self.enlarged for stride in strides]
         self.embedding = EmbeddingHead(sum(channels), config.embedding_size)
-        shape = EncoderShape(channels, self.strides, config.embedding_size, config.dropout, self.enlarged)
+        shape = EncoderShape(
+            channels, self.strides, config.embedding_size, config.dropout, self.enlarged, config.output_scale
+        )
         heads: dict[str, str] = {}
         for name, task in tasks_of(tasks).items():
             network = network_of(task)
@@ -105,7 +107,8 @@ class MultiTaskNetwork(nn.Module):
             image: (N, C, H, W) float32 raw values, NaN at invalid pixels; H and W multiples of `STRIDE_PX`.
 
         Returns:
-            Logits under the name of each task, (N, K) or (N, K, H, W), and `embedding` (N, D).
+            Logits under the name of each task, (N, K) or (N, K, S H, S W) where S is `ModelConfig.output_scale`, and
+            `embedding` (N, D).
         """
         height, width = image.shape[-2:]
         normalised, valid = self.normalise(image)

@@ -106,7 +106,7 @@ def train_deep(
     rng = np.random.default_rng(manifest.train.seed)
     network: nn.Module
     if start is None:
-        times = enlarged_for(tasks, counts)
+        times = enlarged_for(tasks, counts, manifest.model.output_scale)
         network, encoder = build(manifest.model, tasks, statistics, look_at(manifest).kinds, times), "encoder"
         enlarged = times**2
     else:
@@ -125,6 +125,7 @@ def train_deep(
     )
     batches = TrainingBatches(samples, reader, tasks, statistics, length.batch_size, rng, workers)
     history: list[TrainingReport] = []
+    scale = manifest.model.output_scale
     measured_pixels = sum(sample.height * sample.width for sample in calibration)
     report_every = report_interval(length, chip_pixels, measured_pixels)
     report_steps = MEASURED_SHARE * measured_pixels / (length.batch_size * chip_pixels)
@@ -153,7 +154,7 @@ def train_deep(
     def report(step: int, loss: float) -> None:
         if not workers.leads:
             return
-        uncalibrated = CalibratedNetwork(network, tasks, {spec.task: 1.0 for spec in tasks})
+        uncalibrated = CalibratedNetwork(network, tasks, {spec.task: 1.0 for spec in tasks}, scale)
         measured = tally(calibration, reader, tasks[:1], torch_infer(uncalibrated, device), TILE_PX)
         history.append(TrainingReport(step=step, loss=loss, metric=metric_value(measured[0])))
         pace.reported()
@@ -186,7 +187,7 @@ def train_deep(
         return None
     network.requires_grad_(False)
     temperature = calibrate(torch_infer(network, device), calibration, reader, tasks, TILE_PX)
-    calibrated = CalibratedNetwork(network, tasks, temperature)
+    calibrated = CalibratedNetwork(network, tasks, temperature, scale)
     return Deep(network, calibrated, temperature, length, history, time.monotonic() - started)
 
 

@@ -67,7 +67,12 @@ def pick_pixels(codes: Codes, rng: np.random.Generator, most: int = PIXELS) -> N
 
 
 def gather_pixels(
-    features: PixelFeatures, stages: Sequence[Tensor], codes: Codes, group: int, rng: np.random.Generator
+    features: PixelFeatures,
+    stages: Sequence[Tensor],
+    codes: Codes,
+    group: int,
+    rng: np.random.Generator,
+    scale: int = 1,
 ) -> PixelExamples:
     """Some labelled pixels of a window.
 
@@ -77,11 +82,12 @@ def gather_pixels(
         codes: Of the window, (H, W); 255 says nothing.
         group: Number of its sample.
         rng: Picks pixels.
+        scale: Codes for each pixel of the image along each side.
     """
     picked = pick_pixels(codes, rng)
     rows, columns = (torch.from_numpy(part) for part in np.divmod(picked, codes.shape[1]))
     with torch.inference_mode():
-        values = features.at(stages, rows, columns)
+        values = features.at(stages, rows, columns, scale)
     return PixelExamples(values, codes.ravel()[picked].astype(np.int64), np.full(len(picked), group, np.int64))
 
 

@@ -36,7 +36,7 @@ class PixelGraph:
             self._scaled.append(self._add("Mul", [value, self._constant(f"{stage}_factor", factor)], f"{stage}_scaled"))
 
     def add_head(self, name: str, head: PixelHead, temperature: float) -> str:
-        """Add the head of a task; returns the name of its calibrated logits (N, K, H, W)."""
+        """Add the head of a task; returns the name of its calibrated logits (N, K, S H, S W) for its `output_scale`."""
         weight = (head.weight / temperature).numpy()
         bias = self._constant(f"{name}_bias", (head.bias / temperature).numpy())
         finest, logits, start = self._strides[0], bias, 0
@@ -46,7 +46,7 @@ class PixelGraph:
             answer = self._add("Conv", [stage, part], f"{name}_answer_{number}")
             answer = self._enlarged(answer, stride // finest)
             logits = self._add("Add", [logits, answer], f"{name}_sum_{number}")
-        return self._enlarged(logits, finest)
+        return self._enlarged(logits, head.output_scale * finest)
 
     def _enlarged(self, value: str, times: int) -> str:
         if times == 1:

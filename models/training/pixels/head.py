@@ -54,13 +54,14 @@ class PixelFeatures(nn.Module):
         """What belongs to each stage of values (1, D, 1, 1) or (K, D, 1, 1)."""
         return list(torch.split(values, self.channels, dim=1))
 
-    def at(self, stages: Sequence[Tensor], rows: Tensor, columns: Tensor) -> Matrix:
+    def at(self, stages: Sequence[Tensor], rows: Tensor, columns: Tensor, scale: int = 1) -> Matrix:
         """Features (n, D) of pixels of one image, interpolated as a head's logits are.
 
         Args:
             stages: Of one image, (1, C_i, H / s_i, W / s_i) each.
-            rows: Pixels, (n,).
-            columns: Pixels, (n,).
+            rows: Pixels, (n,), or their parts.
+            columns: Pixels, (n,), or their parts.
+            scale: Parts of a pixel along each side.
         """
         finest = self.strides[0]
         joined = torch.cat(
@@ -68,18 +69,20 @@ class PixelFeatures(nn.Module):
         )
         height, width = joined.shape[-2:]
         # Centres of the pixels where -1 and 1 are the outer edges of the image.
-        across = (2 * columns.to(torch.float32) + 1) / (finest * width) - 1
-        down = (2 * rows.to(torch.float32) + 1) / (finest * height) - 1
+        across = (2 * columns.to(torch.float32) + 1) / (scale * finest * width) - 1
+        down = (2 * rows.to(torch.float32) + 1) / (scale * finest * height) - 1
         grid = torch.stack([across, down], dim=1)[None, None]
         picked = F.grid_sample(joined, grid, mode="bilinear", padding_mode="border", align_corners=False)
         return np.ascontiguousarray(picked[0, :, 0].T.numpy())
 
 
 class PixelHead(nn.Module):
-    """Standardised stages -> logits (N, K, H, W)."""
+    """Standardised stages -> logits (N, K, S H, S W)."""
 
-    def __init__(self, features: PixelFeatures, head: Head) -> None:
+    def __init__(self, features: PixelFeatures, head: Head, output_scale: int = 1) -> None:
+        """Take a fitted head, for `output_scale` S."""
         super().__init__()
+        self.output_scale = output_scale
         size, outputs = head.weights.shape[0] - 1, head.weights.shape[1]
         self.weight = nn.Parameter(torch.from_numpy(head.weights[:-1].T.copy()).view(outputs, size, 1, 1))
         self.bias = nn.Parameter(torch.from_numpy(head.weights[-1].copy()).view(1, outputs, 1, 1))
@@ -92,7 +95,7 @@ class PixelHead(nn.Module):
         logits: Tensor = self.bias
         for stage, weight, stride in zip(scaled, weights, self.strides, strict=True):
             logits = logits + enlarged(F.conv2d(stage, weight), stride // finest)
-        return enlarged(logits, finest)
+        return enlarged(logits, self.output_scale * finest)
 
 
 def enlarged(values: Tensor, times: int) -> Tensor:

@@ -140,3 +140,13 @@ def test_line_is_joined_to_features_in_the_other_crs() -> None:
 def test_stored_lines_survive_json() -> None:
     stored, _ = read(collection([[0, 10], [64, 10]], width_m=40))
     assert msgspec.json.decode(msgspec.json.encode(stored)) == stored
+
+
+def test_line_is_painted_on_a_finer_grid_where_it_runs_in_its_pixels() -> None:
+    stored, crs = read(collection([[0, 10.2], [64, 10.2]], width_px=0.5))
+    header = UTM_NORTH
+    polygons = coded_polygons(stored, crs, header, CLASSES, 2)
+    fine = polygons_to_codes(polygons, header.height, header.width, scale=2)
+    assert fine.shape == (2 * header.height, 2 * header.width)
+    assert np.flatnonzero(fine.any(axis=1)).tolist() == [20]  # the upper half of row 10
+    assert np.flatnonzero(codes(stored, crs).any(axis=1)).tolist() == [10]

@@ -114,3 +114,28 @@ def test_line_that_jumps_at_the_date_line_is_cut_there() -> None:
     cut = cut_line_at_date_line(LineString([(179.0, 0.0), (-179.0, 2.0)]))
     assert isinstance(cut, MultiLineString)
     assert [list(part.coords) for part in cut.geoms] == [[(179, 0), (180, 1)], [(-180, 1), (-179, 2)]]
+
+
+@given(
+    st.lists(st.tuples(st.floats(-5, 25), st.floats(-5, 17)), min_size=2, max_size=5, unique=True),
+    st.floats(0.05, 4),
+    st.booleans(),
+)
+def test_parts_of_pixels_hold_more_of_a_lines_shape(points: Any, breadth: float, metres: bool) -> None:
+    matrix = np.diag([10.0, 10.0]) if metres else None
+    line, width = LineString(points), breadth * (10 if metres else 1)
+    fine, coarse = (covered_pixels(line, width, (20, 12), matrix, scale) for scale in (2, 1))
+    corners = 2 * shapely.get_coordinates(fine)
+    np.testing.assert_allclose(corners, corners.round(), atol=1e-9)
+    # A part that is covered lies in the line widened by its own diagonal, which is half of that of a pixel.
+    for covered, scale in ((fine, 2), (coarse, 1)):
+        reach = shapely.buffer(line, breadth / 2 + np.sqrt(2) / scale + 1e-6)
+        assert shapely.difference(covered, reach).area < 1e-6
+    assert fine.area <= coarse.area + 4 * shapely.buffer(line, breadth).length  # never wildly more
+
+
+def test_road_narrower_than_a_pixel_is_as_narrow_on_the_finer_grid() -> None:
+    matrix = np.diag([10.0, 10.0])
+    line = LineString([(0, 6.3), (20, 6.3)])
+    assert covered_pixels(line, 5.0, (20, 12), matrix, 2).area == 10.0
+    assert covered_pixels(line, 5.0, (20, 12), matrix).area == 20.0  # what it touches

@@ -8,7 +8,7 @@ import pytest
 import shapely
 
 from al_loop.training.gate.decision import should_promote
-from models.card import Evaluation, TaskSpec
+from models.card import Evaluation, ModelConfig, TaskSpec
 from models.metrics import binomial_interval
 from models.training.data.dataset import ChipReader, LabelledSample, read_samples
 from models.training.data.label_counts import count_labels
@@ -172,3 +172,28 @@ def test_thin_metrics_of_each_class_have_intervals_by_block(tmp_path: Path) -> N
     assert near.value == pytest.approx(2 * (21 / 40) / (21 / 40 + 1), abs=0.01)
     assert near.value < wide.value
     assert near.low <= near.value <= near.high
+
+
+def test_coarser_and_finer_maps_are_measured_on_the_finer_grid(tmp_path: Path) -> None:
+    """Half of each pixel of a column is water: who answers parts of pixels can be right, others cannot."""
+    half = (1, shapely.to_wkb(shapely.box(0, 0, 20.5, 40)))
+    path = make_scene(tmp_path / "a.tif", width=40, height=40, bands=3)
+    manifest = write_snapshot(
+        tmp_path / "snapshot", [{"path": path, "split": "test", "segmentation": [half]}], [CODES],
+        model=ModelConfig(output_scale=2),
+    )  # fmt: skip
+    samples, reader = read_samples(tmp_path / "snapshot", manifest)["test"], ChipReader(manifest)
+    counts = count_labels(samples, [CODES], reader)
+    assert counts["segmentation"].tolist() == [80 * 39, 80 * 41, 0]
+
+    def infer(images: np.ndarray) -> dict[str, np.ndarray]:
+        fine = np.zeros((1, 3, 80, 80), np.float32)
+        fine[:, 1, :, :41] = fine[:, 0, :, 41:] = 1.0
+        return {"segmentation_fine": fine, "segmentation": fine.reshape(1, 3, 40, 2, 40, 2).mean(axis=(3, 5))}
+
+    finer = Contender(version="v2", tasks=[CODES], infer=infer)
+    coarser = Contender(version="v1", tasks=[CODES], infer=lambda image: {"segmentation": infer(image)["segmentation"]})
+    result = evaluate(samples, reader, counts, finer, coarser, 512)
+    assert result.candidate[0].value == 1.0
+    assert result.incumbent[0].value == pytest.approx(40 / 41)
+    assert {entry.name: entry.value for entry in result.candidate[0].others}["f1_1px"] == 1.0

@@ -102,3 +102,17 @@ def test_graph_of_another_network_answers_with_the_weights_that_are_filled_in(
     with pytest.raises(ExportParityError):
         check_parity(made(), tmp_path / "filled", chips)
     assert structure_of(made(classes=("a", "b")), 2) != structure_of(made(), 2) != structure_of(made(), 3)
+
+
+def test_map_finer_than_the_image_is_exported_beside_that_of_the_image(tmp_path: Path, chips: list[np.ndarray]) -> None:
+    torch.manual_seed(0)
+    tasks = [TaskSpec(task="segmentation", classes=["road"])]
+    network = build(ModelConfig(encoder="test_resnet", embedding_size=8, output_scale=2), tasks, STATISTICS)
+    calibrated = CalibratedNetwork(network.eval(), tasks, {"segmentation": 1.7}, 2)
+    export_onnx(calibrated, 2, tmp_path / "model.onnx")
+    report = check_parity(calibrated, tmp_path / "model.onnx", chips, calibrated.tasks)
+    assert report.differences.keys() == {"segmentation", "segmentation_fine", "embedding"}
+    with torch.no_grad():
+        answers = calibrated(torch.zeros(1, 2, 64, 96))
+    assert answers["segmentation"].shape == (1, 2, 64, 96)
+    assert answers["segmentation_fine"].shape == (1, 2, 128, 192)

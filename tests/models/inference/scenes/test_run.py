@@ -13,6 +13,8 @@ import msgspec
 import numpy as np
 import pytest
 import rasterio
+import rasterio.warp
+import shapely
 from numpy.typing import NDArray
 from shapely.geometry import shape
 
@@ -28,7 +30,7 @@ from models.rasters.windows.locator import window_path
 from models.registry import read_card
 from tests.data.make_scene import make_scene
 from tests.data.tiny_model import make_conv_onnx, make_tiny_onnx
-from tests.models.inference.scenes.fixtures import BoxModel
+from tests.models.inference.scenes.fixtures import BoxModel, DiskModel
 
 BANDS = [1, 2, 3]
 
@@ -326,3 +328,37 @@ def test_two_processes_do_not_write_one_file(tmp_path: Path, version: Path) -> N
 
     predict_scene(spec_of(scene, version), out, report=report)
     assert not (tmp_path / "mask.tif.part").exists()
+
+
+@pytest.mark.parametrize("placed", [True, False])
+def test_map_that_is_finer_than_the_scene_lies_on_half_its_pixels(tmp_path: Path, version: Path, placed: bool) -> None:
+    rows, columns = np.mgrid[:200, :300]
+    scene = make_scene(
+        tmp_path / "a.tif", width=300, height=200, content=np.stack([columns, rows, rows]) + 1, dtype="uint16"
+    )
+    if not placed:
+        with rasterio.open(scene) as dataset:
+            values = dataset.read()
+        scene = tmp_path / "bare.tif"
+        with rasterio.open(scene, "w", driver="GTiff", width=300, height=200, count=3, dtype="uint16") as target:
+            target.write(values)
+    load = lambda directory, threads: DiskModel(read_card(directory))  # noqa: E731
+    disk = shapely.Point(150.25, 99.75).buffer(60, quad_segs=64)
+    predict_scene(spec_of(scene, version), tmp_path / "mask.tif", load=load)
+    codes = read_codes(tmp_path / "mask.tif")
+    assert codes.shape == (400, 600)
+    assert codes.sum() / 4 == pytest.approx(disk.area, rel=2e-3)
+    with rasterio.open(scene) as source, rasterio.open(tmp_path / "mask.tif") as found:
+        assert found.crs == source.crs
+        if placed:
+            assert found.transform == source.transform @ rasterio.Affine.scale(0.5)
+            assert found.bounds == source.bounds
+    predict_scene(spec_of(scene, version, format="geojson"), tmp_path / "mask.geojson", load=load)
+    (feature,) = json.loads((tmp_path / "mask.geojson").read_text())["features"]
+    outline = shape(feature["geometry"])
+    if placed:
+        with rasterio.open(scene) as source:
+            outline = shape(rasterio.warp.transform_geom("EPSG:4326", source.crs, feature["geometry"]))
+            inverse = ~source.transform
+        outline = shapely.transform(outline, lambda xy: np.column_stack(inverse @ xy.T))
+    assert outline.symmetric_difference(disk).area < 0.02 * disk.area

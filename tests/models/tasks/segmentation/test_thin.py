@@ -69,3 +69,14 @@ def test_the_truth_itself_is_perfect(truth: np.ndarray) -> None:
     for found in thin_metrics(thin_counts(truth, answer, 2)).values():
         shown = found[~np.isnan(found)]
         assert np.allclose(shown, 1)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_distances_are_in_pixels_of_the_image_whatever_the_grid(scale: int) -> None:
+    """The same stripes on a finer grid have the same relaxed F1."""
+    truth, answer = (stripe(row).repeat(scale, axis=0).repeat(scale, axis=1) for row in (4, 5))
+    found = thin_metrics(thin_counts(truth, answer, 1, scale))
+    assert found["f1_1px"][0] == 1.0
+    assert thin_metrics(thin_counts(truth, stripe(7).repeat(scale, axis=0).repeat(scale, axis=1), 1, scale))["f1_2px"][
+        0
+    ] == (0.0 if scale == 1 else pytest.approx(0.0))

@@ -7,8 +7,9 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.card import IGNORE, BandPolicy, Nodata, TrainConfig
+from models.card import IGNORE, BandPolicy, ModelConfig, Nodata, TrainConfig
 from models.manifest import Manifest
+from models.tasks import task_of
 from models.training.data.dataset import Chip, ChipReader, LabelledSample, pad_batch, read_samples
 from tests.data.examples import examples
 from tests.data.make_scene import make_scene
@@ -128,3 +129,42 @@ def test_pad_batch_fills_with_invalid_pixels_and_ignored_codes() -> None:
     assert (codes[0, :20, :33] == 1).all()
     assert (codes[0, 20:] == 255).all()
     assert (codes[1] == 255).all()
+
+
+TRIANGLE = (1, shapely.to_wkb(shapely.Polygon([(50.2, 20.1), (61.7, 24.4), (53.9, 41.3)])))
+
+
+@settings(max_examples=examples(10), deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_maps_may_be_finer_than_the_image(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    root = tmp_path_factory.mktemp("fine")
+    path = make_scene(root / "a.tif", width=90, height=50, nodata=0, nodata_as="value")
+    rows = [{"path": path, "split": "train", "segmentation": [TRIANGLE]}]
+    fine = {"train": TrainConfig(chip_size_px=32), "model": ModelConfig(output_scale=2)}
+    manifest = write_snapshot(root / "snapshot", rows, [SEGMENTATION], **fine)
+    sample = read_samples(root / "snapshot", manifest)["train"][0]
+    full = whole(ChipReader(manifest), sample)
+    codes = full.maps["segmentation"]
+    assert codes.shape == (100, 180)
+    invalid = np.isnan(full.image).any(axis=0).repeat(2, axis=0).repeat(2, axis=1)
+    np.testing.assert_array_equal(codes == IGNORE, invalid)
+    for size in (10**9, 0):
+        crop = ChipReader(manifest, cache_bytes=size).crop(sample, np.random.default_rng(seed))
+        column, row = 2 * crop.column, 2 * crop.row
+        np.testing.assert_array_equal(crop.maps["segmentation"], codes[row : row + 64, column : column + 64])
+        images, maps = pad_batch([crop], 64, ["segmentation"])
+        assert (images.shape, maps["segmentation"].shape) == ((1, 3, 64, 64), (1, 128, 128))
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 30), st.floats(0, 20)), min_size=3, max_size=3, unique=True),
+    st.sampled_from([1, 2, 3]),
+)
+def test_area_of_a_polygon_is_that_of_its_codes(points: list[tuple[float, float]], scale: int) -> None:
+    area = shapely.Polygon(points)
+    if not area.is_valid or area.area < 1e-3:
+        return
+    codes = task_of(SEGMENTATION).paint([(1, area.wkb)], (0, 0, 30, 20), 0, scale)
+    assert codes.shape == (20 * scale, 30 * scale)
+    touched = area.length * scale * 2 + 8  # parts that its outline may run through
+    assert abs(codes.sum() - area.area * scale**2) <= touched

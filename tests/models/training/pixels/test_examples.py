@@ -9,7 +9,7 @@ import pytest
 import rasterio
 import shapely
 
-from models.card import IGNORE, ModelCard, TaskSpec
+from models.card import IGNORE, ModelCard, ModelConfig, TaskSpec
 from models.inference.predictor import Predictor
 from models.registry import ModelRegistry
 from models.train import main
@@ -93,9 +93,22 @@ def test_large_image_is_answered_in_tiles(masks: tuple[ModelCard, Path], tmp_pat
     assert answers["embedding"].shape == (card.embedding_size,)
 
 
-def test_pixels_are_right_from_small_polygons(tmp_path: Path) -> None:
-    card = run(snapshot(tmp_path, "polygons", [PIXELS]), tmp_path / "out")
+def test_parts_of_pixels_are_right_from_small_polygons(tmp_path: Path) -> None:
+    folder = snapshot(tmp_path, "polygons", [PIXELS], model=ModelConfig(output_scale=2))
+    card = run(folder, tmp_path / "out")
+    assert card.model.output_scale == 2
     assert card.evaluation.candidate[0].value >= 0.8
+    assert card.parity.differences.keys() == {"embedding", "segmentation", "segmentation_fine"}
+    assert max(card.parity.differences.values()) <= card.parity.tolerance
+    registry = ModelRegistry(tmp_path / "models")
+    registry.publish("v1", tmp_path / "out", card)
+    image = scene(np.random.default_rng(1), 48, bright=False).astype(np.float32)[None]
+    own, both = (Predictor(registry.path("v1"), device="cpu", fine=fine).run(image) for fine in (False, True))
+    assert own.keys() == {"embedding", "segmentation"}
+    fine = both["segmentation_fine"]
+    assert fine.shape == (1, 3, 2 * SIDE, 2 * SIDE)
+    np.testing.assert_allclose(own["segmentation"], fine.reshape(1, 3, SIDE, 2, SIDE, 2).mean(axis=(3, 5)), atol=1e-5)
+    assert (fine[0].argmax(axis=0) == np.repeat([1, 2], SIDE)).mean() > 0.8
 
 
 def test_one_network_answers_images_and_pixels_from_points(tmp_path: Path) -> None:

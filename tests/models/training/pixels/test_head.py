@@ -21,15 +21,16 @@ def features(strides: tuple[int, ...]) -> tuple[PixelFeatures, list[torch.Tensor
     return PixelFeatures(scaling, CHANNELS, strides), stages
 
 
+@pytest.mark.parametrize("scale", [1, 2])
 @pytest.mark.parametrize("strides", [(4, 8, 32), (2, 4, 16), (1, 2, 2)])
-def test_head_answers_each_pixel_from_its_features(strides: tuple[int, ...]) -> None:
+def test_head_answers_each_pixel_from_its_features(strides: tuple[int, ...], scale: int) -> None:
     known, stages = features(strides)
     weights = np.random.default_rng(1).normal(size=(sum(CHANNELS) + 1, 3)).astype(np.float32)
     rows, columns = torch.tensor([0, 3, 63, 31, 17]), torch.tensor([0, 5, 95, 0, 88])
     with torch.inference_mode():
-        logits = PixelHead(known, Head(weights=weights))(known(stages))
-        values = known.at(stages, rows, columns)
-    assert logits.shape == (1, 3, 64, 96)
+        logits = PixelHead(known, Head(weights=weights), scale)(known(stages))
+        values = known.at(stages, rows, columns, scale)
+    assert logits.shape == (1, 3, scale * 64, scale * 96)
     expected = logits[0][:, rows, columns].T.numpy()
     np.testing.assert_allclose(values @ weights[:-1] + weights[-1], expected, atol=1e-4)
 
