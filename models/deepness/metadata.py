@@ -8,6 +8,7 @@ import json
 
 from models.card import ModelCard, TaskName
 from models.errors import UnknownTaskError
+from models.rasters.tiling import grid_and_overlap
 from models.tasks import Task, tasks_of
 
 BACKGROUND_NAME = "background"
@@ -57,7 +58,7 @@ def metadata_props(card: ModelCard, task: Task) -> dict[str, str]:
         card: Of the version.
         task: Answered by the graph.
     """
-    overlap = round(100 * (card.tile_px // 4 // card.stride_px * card.stride_px) / card.tile_px)
+    overlap = round(100 * grid_and_overlap(card.tile_px, card.stride_px)[1] / card.tile_px)
     count = len(card.bands)
     props: dict[str, object] = {
         "class_names": {str(place): name for place, name in enumerate(channel_names(task))},

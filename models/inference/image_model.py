@@ -16,7 +16,7 @@ from models.card import ModelCard, TaskName
 from models.errors import UnknownTaskError, UnusableRasterError
 from models.inference.wanted import check_wanted
 from models.rasters.bands import invalid_pixels
-from models.rasters.tiling import Tile, Window, tiles
+from models.rasters.tiling import Tile, Window, grid_and_overlap, tiles
 from models.tasks import Task, tasks_of
 from models.tasks.fine import fine_outputs, scaled
 from models.tasks.tiles import MeanOverTiles
@@ -190,12 +190,13 @@ class ImageModel(ABC):
 
     def plan(self, height: int, width: int) -> Iterator[Tile]:
         """The tiles that an image of this size is cut into, in row order."""
-        return tiles(height, width, self.card.tile_px, self.overlap_px, self.card.stride_px)
+        grid, overlap = grid_and_overlap(self.card.tile_px, self.card.stride_px)
+        return tiles(height, width, self.card.tile_px, overlap, grid)
 
     @property
     def overlap_px(self) -> int:
         """Pixels that neighbouring tiles share at least."""
-        return self.card.tile_px // 4 // self.card.stride_px * self.card.stride_px
+        return grid_and_overlap(self.card.tile_px, self.card.stride_px)[1]
 
     def _readable(self, plan: Iterator[Tile], read: ReadWindow) -> Iterator["_ReadTile"]:
         """Tiles with at least one valid pixel."""

@@ -59,6 +59,19 @@ def tiles(height: int, width: int, tile_px: int, overlap_px: int, stride_px: int
             )
 
 
+def grid_and_overlap(tile_px: int, stride_px: int) -> tuple[int, int]:
+    """The grid that a model's tiles are aligned to, and the pixels that neighbours share at least: a quarter of a tile.
+
+    Where a quarter is less than the model's stride, as of a graph that takes one size only, tiles start at any pixel.
+
+    Args:
+        tile_px: Largest side that the model is shown.
+        stride_px: Sides that it is shown are multiples of this.
+    """
+    grid = stride_px if tile_px // 4 >= stride_px else 1
+    return grid, tile_px // 4 // grid * grid
+
+
 def _spans(length: int, tile: int, overlap: int, stride: int) -> Iterator[_Span]:
     last_start = max(0, -(-(length - tile) // stride) * stride)
     starts = [*range(0, last_start, tile - overlap), last_start]

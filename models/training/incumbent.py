@@ -1,6 +1,6 @@
 """The serving version as a contender of the evaluation. Knows nothing of torch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from models.card import TaskSpec
 from models.errors import CorruptVersionError
+from models.inference.image_model import ImageModel
 from models.inference.predictor import Predictor, run_graph
 from models.manifest import Manifest
+from models.rasters.bands import invalid_pixels
 from models.tasks import task_of
 from models.tasks.fine import fine_name
 from models.training.data.stride import STRIDE_PX
@@ -38,7 +40,7 @@ def load_incumbent(manifest: Manifest) -> tuple[Contender | None, str]:
     shared = [spec for spec in manifest.tasks if spec.task in heads and _comparable(heads[spec.task], spec)]
     if not shared:
         return None, f"not compared with {version}: it answers other tasks or classes"
-    infer = padded_infer(predictor.run, card.stride_px)
+    infer = _of_any_size(predictor)
     for spec in shared:
         infer = _with_classes_of(infer, heads[spec.task], spec)
     return Contender(version=version, tasks=shared, infer=infer), f"comparing with {version}"
@@ -48,6 +50,30 @@ def onnx_infer(file: Path, stride_px: int = STRIDE_PX) -> Infer:
     """An exported network of this run as a function of arrays; it has no card yet."""
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     return padded_infer(lambda images: run_graph(session, images), stride_px)
+
+
+def _of_any_size(model: ImageModel) -> Infer:
+    """A version as a function of images, which may be larger than its tiles: it may be one that takes one size only."""
+    small = padded_infer(model.run, model.card.stride_px)
+
+    def infer(images: NDArray[np.float32]) -> Answers:
+        if max(images.shape[2:]) <= model.card.tile_px:
+            return small(images)
+        # Windows without a valid pixel count nothing; a model refuses them.
+        answers = [
+            model.predict(image if not invalid_pixels(image).all() else np.zeros_like(image)) for image in images
+        ]
+        return {name: _stacked([answer[name] for answer in answers]) for name in answers[0]}
+
+    return infer
+
+
+def _stacked(answers: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Answers with a leading axis; rows of objects get as many as the longest has."""
+    if answers[0].ndim != 2:
+        return np.stack(answers)
+    most = max(len(rows) for rows in answers)
+    return np.stack([np.pad(rows, ((0, most - len(rows)), (0, 0))) for rows in answers])
 
 
 def _with_present_names(own: TaskSpec, names: Mapping[str, str]) -> TaskSpec:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.rasters.tiling import tiles
+from models.rasters.tiling import grid_and_overlap, tiles
 
 
 @st.composite
@@ -61,3 +61,13 @@ def test_every_pixel_is_seen_with_its_surroundings(plan):
 def test_sizes_that_do_not_fit_are_refused(plan):
     with pytest.raises(ValueError, match="px"):
         list(tiles(*plan))
+
+
+@pytest.mark.parametrize(
+    ("tile_px", "stride_px", "expected"), [(512, 32, (32, 128)), (256, 256, (1, 64)), (400, 200, (1, 100))]
+)
+def test_tiles_of_a_model_overlap_by_a_quarter_also_where_it_takes_one_size_only(tile_px, stride_px, expected):
+    assert grid_and_overlap(tile_px, stride_px) == expected
+    grid, overlap = expected
+    for tile in tiles(700, 900, tile_px, overlap, grid):
+        assert (tile.read.width, tile.read.height) == (tile_px, tile_px) or grid == stride_px

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pytest
 
 from models.card import TaskSpec
+from models.inference.predictor import Predictor
 from models.manifest import Manifest, read_manifest
 from models.registry import ONNX_FILE
 from models.training.data.dataset import ChipReader, LabelledSample, read_samples
@@ -19,8 +21,8 @@ from tests.models.training.fixtures import write_snapshot
 KNOWN = ["one", "two", "three"]
 
 
-def manifest_of(tmp_path: Path, tasks: list[TaskSpec], rows: list[dict[str, object]]) -> Manifest:
-    version = make_tiny_onnx(tmp_path / "models", classes=KNOWN)
+def manifest_of(tmp_path: Path, tasks: list[TaskSpec], rows: list[dict[str, object]], tile_px: int = 128) -> Manifest:
+    version = make_tiny_onnx(tmp_path / "models", classes=KNOWN, tile_px=tile_px)
     write_snapshot(tmp_path / "snapshot", rows, tasks)
     manifest = read_manifest(tmp_path / "snapshot")
     return msgspec.structs.replace(
@@ -86,3 +88,22 @@ def test_other_question_is_not_compared(tmp_path: Path) -> None:
         contender, message = load_incumbent(manifest_of(tmp_path / str(spec.multi_label), [spec], [row]))
         assert contender is None
         assert "other tasks or classes" in message
+
+
+def test_version_that_takes_one_size_only_is_measured_on_larger_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_scene(tmp_path / "a.tif", width=32, height=32)
+    tasks = [TaskSpec(task=task, classes=KNOWN) for task in ("classification", "segmentation")]
+    rows: list[dict[str, object]] = [{"path": path, "split": "test", "classification": [0]}]
+    contender, message = load_incumbent(manifest_of(tmp_path, tasks, rows, tile_px=32))
+    assert contender is not None, message
+    shown = set()
+    run = Predictor.run
+    monkeypatch.setattr(Predictor, "run", lambda self, images: shown.add(images.shape[2:]) or run(self, images))
+    images = np.random.default_rng(1).uniform(0, 3000, (2, 3, 40, 70)).astype(np.float32)
+    images[1] = np.nan
+    answers = contender.infer(images)
+    assert shown == {(32, 32)}
+    np.testing.assert_array_equal(answers["segmentation"][0].argmax(0), images[0].argmax(0) + 1)
+    assert answers["classification"].shape == (2, 3)
