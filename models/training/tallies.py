@@ -171,10 +171,10 @@ def padded_infer(run: Infer, stride_px: int) -> Infer:
 
 
 def _without_padding(value: NDArray[np.float32], padded: int, height: int, width: int) -> NDArray[np.float32]:
-    """A map cut back to the image, whose padded width is given; anything else as it is."""
+    """A map cut back to the image, whose padded width is given; anything else, and coarser maps, as they are."""
     if value.ndim != 4:
         return value
-    scale = value.shape[-1] // padded
+    scale = max(1, value.shape[-1] // padded)
     return value[..., : scale * height, : scale * width]
 
 

@@ -13,6 +13,7 @@ from models.metrics import binomial_interval
 from models.training.data.dataset import ChipReader, LabelledSample, read_samples
 from models.training.data.label_counts import count_labels
 from models.training.evaluate import Contender, evaluate
+from models.training.tallies import padded_infer
 from tests.data.make_scene import make_scene
 from tests.models.training.fixtures import write_snapshot
 
@@ -197,3 +198,15 @@ def test_coarser_and_finer_maps_are_measured_on_the_finer_grid(tmp_path: Path) -
     assert result.candidate[0].value == 1.0
     assert result.incumbent[0].value == pytest.approx(40 / 41)
     assert {entry.name: entry.value for entry in result.candidate[0].others}["f1_1px"] == 1.0
+
+
+@pytest.mark.parametrize(("stride", "size"), [(1, (40, 50)), (0.5, (80, 100)), (2, (32, 32))])
+def test_maps_are_cut_back_to_the_image_whatever_their_grid(stride: float, size: tuple[int, int]) -> None:
+    """Those that a head of objects answers are coarser than the image and say where the image ends themselves."""
+
+    def run(images: np.ndarray) -> dict[str, np.ndarray]:
+        height, width = images.shape[-2:]
+        assert (height, width) == (64, 64)
+        return {"maps": np.zeros((1, 3, int(height / stride), int(width / stride)), np.float32)}
+
+    assert padded_infer(run, 32)(np.zeros((1, 3, 40, 50), np.float32))["maps"].shape[2:] == size
