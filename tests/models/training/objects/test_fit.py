@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+import torch
 
 from models.card import ModelCard, ModelConfig, TaskSpec, TrainConfig
 from models.inference.predictor import Predictor
 from models.manifest import read_manifest
 from models.registry import ModelRegistry
+from models.tasks import task_of
 from models.train import main
 from models.training.incumbent import load_incumbent
 from models.training.objects import fit
+from models.training.objects.stages import KeptChip, KeptStages
 from tests.models.training.fixtures import TINY_MODEL, split_of, write_snapshot
 
 PLACE = {"driver": "GTiff", "crs": "EPSG:32631", "transform": rasterio.Affine(10, 0, 500_000, 0, -10, 0)}
@@ -143,3 +146,25 @@ def test_deep_round_with_partial_labels_of_two_tasks_answers_both(
     assert outputs["classification"].shape == (2,)
     assert outputs["detection"].shape[1] == 6
     assert np.isfinite(outputs["detection"]).all()
+
+
+def test_steps_of_a_fit_are_counted_and_of_one_thread() -> None:
+    """Threads that meet after each small operation took half an hour of busy cores for what takes seconds."""
+    kept, steps = KeptStages(), list[int]()
+    boxes = np.array([[2, 2, 8, 8, 0]], np.float32)
+    kept.add(KeptChip([torch.zeros(1, 16, 16).half()], torch.ones(1, 16, 16, dtype=torch.bool), boxes))
+
+    class Counting(torch.nn.Conv2d):
+        def forward(self, encoded: Any) -> torch.Tensor:
+            steps.append(torch.get_num_threads())
+            return super().forward(encoded.stages[0])
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        task, rng = task_of(DETECTION), np.random.default_rng(0)
+        fit._fit(Counting(1, 1, 1), lambda answer, truth: answer.mean(), kept, task, 7, 1e-3, rng)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert steps == [1] * 7
