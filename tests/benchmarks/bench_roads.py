@@ -9,8 +9,8 @@ with the first one, paired by seed. With `--scales` networks are trained with `o
 labels of its own grid, and all are compared with roads on the grid of half a pixel, where what was answered for a
 pixel counts for its four parts; `f1_half` forgives half a pixel. All are measured on the image's own grid, too.
 
-Run: python -m tests.benchmarks.bench_roads [--seeds 10] [--max-steps 400] [--pictures DIR] [--losses rounds cldice ..]
-    [--scales]
+Run: python -m tests.benchmarks.bench_roads [--seeds 10] [--start 0] [--max-steps 400] [--pictures DIR] [--scales]
+    [--losses rounds cldice ..]
 """
 
 import argparse
@@ -56,6 +56,7 @@ def main() -> None:
     """Print a line for each seed and method, then the paired leads."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--start", type=int, default=0, help="first seed")
     parser.add_argument("--max-steps", type=int, default=400, help="of our deep training")
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--losses", nargs="+", choices=list(LOSSES), default=[])
@@ -67,7 +68,7 @@ def main() -> None:
         chips = write_roads(Path(name) / "chips")
         images = np.stack([read(chip.path) for chip in chips])
         truths = np.stack([truth(chip) for chip in chips])
-        for seed in range(arguments.seeds):
+        for seed in range(arguments.start, arguments.start + arguments.seeds):
             test = held_out(chips, seed)
             for name_ in arguments.losses:
                 with mock.patch.object(segmentation_network, "SegmentationLoss", LOSSES[name_]):
@@ -83,7 +84,7 @@ def main() -> None:
             methods = {"quick": quick, "deep": deep, "recipe": recipe(images[~test], truths[~test], seconds, seed)}
             for method, answer in methods.items():
                 told(found, method, seed, measured(answer(images[test]), truths[test]), seconds)
-                if arguments.pictures is not None and seed == 0:
+                if arguments.pictures is not None and seed == arguments.start:
                     picture(arguments.pictures / f"{method}.png", images[test], truths[test], answer(images[test]))
     pairs = [(loss, arguments.losses[0]) for loss in arguments.losses[1:]] or [("deep", "recipe")]
     if arguments.scales:

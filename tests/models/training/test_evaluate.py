@@ -210,3 +210,34 @@ def test_maps_are_cut_back_to_the_image_whatever_their_grid(stride: float, size:
         return {"maps": np.zeros((1, 3, int(height / stride), int(width / stride)), np.float32)}
 
     assert padded_infer(run, 32)(np.zeros((1, 3, 40, 50), np.float32))["maps"].shape[2:] == size
+
+
+@pytest.mark.parametrize("false_boxes", [0, 1], ids=["quiet where nothing is", "a box in every empty image"])
+def test_an_image_without_objects_in_every_block_costs_what_is_found_in_it(tmp_path: Path, false_boxes: int) -> None:
+    ship = TaskSpec(task="detection", classes=["ship"])
+    rows = []
+    for number in range(6):
+        empty = number % 2 == 1
+        content = np.full((3, 40, 40), 100.0 if empty else 3000.0)
+        path = make_scene(tmp_path / f"{number}.tif", width=40, height=40, content=content)
+        boxes = [] if empty else [(1, shapely.to_wkb(shapely.box(10, 10, 20, 20)))]
+        rows.append({"path": path, "split": "test", "block": f"b{number // 2}", "detection": boxes})
+    manifest = write_snapshot(tmp_path / "snapshot", rows, [ship])
+    samples, reader = read_samples(tmp_path / "snapshot", manifest)["test"], ChipReader(manifest)
+    counts = count_labels(samples, [ship], reader)
+
+    def infer(images: np.ndarray) -> dict[str, np.ndarray]:
+        found = np.zeros((len(images), 5, 6), np.float32)
+        for boxes, image in zip(found, images, strict=True):
+            if np.nanmean(image) > 1000:
+                boxes[0] = [10, 10, 20, 20, 0.6, 0]
+            elif false_boxes:
+                boxes[0] = [10, 10, 20, 20, 0.9, 0]
+        return {"detection": found}
+
+    (entry,) = evaluate(
+        samples, reader, counts, Contender(version="v1", tasks=[ship], infer=infer), None, 512
+    ).candidate
+    assert entry.samples == 6
+    assert entry.value == pytest.approx(0.5 if false_boxes else 1.0, abs=0.02)
+    assert entry.low <= entry.value <= entry.high
