@@ -174,8 +174,7 @@ class ImageModel(ABC):
         Raises:
             UnusableRasterError: Wrong number of bands, or values that the model cannot digest.
         """
-        stride, fine = self.card.stride_px, self.card.model.output_scale
-        finer = set(fine_outputs(self.card))
+        stride = self.card.stride_px
         work = self._readable(plan, read)
         while group := list(islice(work, self.tiles_per_run)):
             check_wanted()
@@ -184,9 +183,7 @@ class ImageModel(ABC):
             for index, (tile, image, valid) in enumerate(group):
                 whole = Window(0, 0, image.shape[2], image.shape[1])
                 own = {name: values[index] for name, values in outputs.items()}
-                own |= {name: task.cut(own[name], whole) for name, task in self.tasks.items()}
-                own |= {name: _cut(own[name], scaled(whole, fine)) for name in finer & own.keys()}
-                yield TileRun(tile.read, tile.write, valid, _finite(own))
+                yield TileRun(tile.read, tile.write, valid, _finite(self._without_padding(own, whole)))
 
     def plan(self, height: int, width: int) -> Iterator[Tile]:
         """The tiles that an image of this size is cut into, in row order."""
@@ -210,8 +207,16 @@ class ImageModel(ABC):
     def _run_padded(self, images: NDArray[np.float32]) -> Outputs:
         height, width = images.shape[2:]
         outputs = self.run(_padded(images, _rounded_up((height, width), self.card.stride_px)))
-        whole = Window(0, 0, width, height)
-        return outputs | {name: task.cut(outputs[name], whole) for name, task in self.tasks.items()}
+        return self._without_padding(outputs, Window(0, 0, width, height))
+
+    def _without_padding(self, outputs: Outputs, whole: Window) -> Outputs:
+        """What outputs say of the image itself, at the upper left of what the graph was given."""
+        finer = scaled(whole, self.card.model.output_scale)
+        return (
+            outputs
+            | {name: task.cut(outputs[name], whole) for name, task in self.tasks.items()}
+            | {name: _cut(outputs[name], finer) for name in fine_outputs(self.card) if name in outputs}
+        )
 
     def _is_large(self, image: NDArray[np.float32]) -> bool:
         return bool(max(image.shape[1:]) > self.card.tile_px)
@@ -288,7 +293,7 @@ def _slices(window: Window) -> tuple[slice, slice]:
 
 
 def _cut(image: NDArray[np.float32], window: Window) -> NDArray[np.float32]:
-    return image[(slice(None), *_slices(window))]
+    return image[(..., *_slices(window))]
 
 
 def _rounded_up(size: tuple[int, int], stride: int) -> tuple[int, int]:
