@@ -227,4 +227,5 @@ def _current(versions: list[ModelVersion], loaded: str | None) -> CurrentModel |
         promoted_at=entry.promoted_at,
         loaded=entry.version == loaded,
         problem=entry.problem,
+        previous=entry.previous,
     )

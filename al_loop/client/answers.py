@@ -44,6 +44,8 @@ class CurrentModel(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is in memory and answers predictions."""
     problem: str | None
     """Why not, if not."""
+    previous: str | None = None
+    """The version that served until this one began to; null: it is the first."""
 
 
 class LastRound(msgspec.Struct, frozen=True, kw_only=True):

@@ -89,10 +89,13 @@ def _check_slice(
         return
     known = sorted(places())
     if threshold.place not in known:
-        said = f"such as {', '.join(known[:5])}" if known else "none, as no image is registered yet"
-        raise InvalidValueError(
-            f"{at}.place", f"unknown place {threshold.place!r}; places are blocks of the campaign's images, {said}"
+        there = (
+            f"places are blocks of the campaign's images, such as {', '.join(known[:5])}"
+            if known
+            else "there is none: images that lie together become one when the test reserve is drawn, by the first "
+            "query or label"
         )
+        raise InvalidValueError(f"{at}.place", f"unknown place {threshold.place!r}; {there}")
 
 
 def _check_bounds(threshold: GateThreshold, at: str) -> None:

@@ -132,6 +132,8 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     or labels; rolled back: a person put an older one in its place. null: none of these."""
     standing_reason: str | None = None
     """Why it is a challenger, rejected or rolled back."""
+    previous: str | None = None
+    """The version that served until this one began to, the last time; null: none did, or this one never served."""
 
 
 class CurvePoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from al_loop.client.answers import CampaignView, CurrentModel
+from al_loop.client.answers import CampaignView
 from al_loop.domain.rounds import CurvePoint
 from al_loop.errors import NotFoundError
 from al_loop_records.metric_names import class_metric, metric_name
@@ -166,9 +166,9 @@ def promote(
     versions measured on the test reserve.
     """
     with connect(service, token) as client:
-        points, before = client.learning_curve(campaign).points, client.campaign(campaign).current_model
+        points = client.learning_curve(campaign).points
         view = client.promote(campaign, version, reason, force=force)
-    _print_change(view, before, points)
+    _print_change(view, points)
 
 
 def reject(
@@ -200,9 +200,9 @@ def rollback(
     may.
     """
     with connect(service, token) as client:
-        points, before = client.learning_curve(campaign).points, client.campaign(campaign).current_model
+        points = client.learning_curve(campaign).points
         view = client.roll_back(campaign, reason)
-    _print_change(view, before, points)
+    _print_change(view, points)
 
 
 def shadow(
@@ -233,13 +233,18 @@ def shadow(
     out.print(answers, highlight=False)
 
 
-def _print_change(view: CampaignView, before: CurrentModel | None, points: Sequence[CurvePoint]) -> None:
-    """Which version serves now and which did before, with their metrics."""
+def _print_change(view: CampaignView, points: Sequence[CurvePoint]) -> None:
+    """Which version serves now and which did before, with their metrics.
+
+    Both as the service answers them: of two promotions at once, what served before the call is not what the second
+    took the place of.
+    """
     out, now = console(stderr=True), view.current_model
-    if now is not None:
-        out.print(f"{view.name}: {now.version} serves{_measured(points, now.version)}", highlight=False)
-    if before is not None and (now is None or before.version != now.version):
-        out.print(f"{view.name}: {before.version} served before{_measured(points, before.version)}", highlight=False)
+    if now is None:
+        return
+    out.print(f"{view.name}: {now.version} serves{_measured(points, now.version)}", highlight=False)
+    if now.previous is not None:
+        out.print(f"{view.name}: {now.previous} served before{_measured(points, now.previous)}", highlight=False)
 
 
 def pin(campaign: CampaignName, version: Version, service: Service = DEFAULT_URL, token: Token = None) -> None:

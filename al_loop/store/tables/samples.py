@@ -85,10 +85,10 @@ class SampleTable:
         return {row["sample_id"]: msgspec.convert(row, Sample) for row in rows}
 
     def blocks(self, campaign_id: int) -> set[str]:
-        """Names of the blocks that samples lie in, without those of samples that stand alone."""
+        """Names of the blocks that samples lie in, without those of samples that stand alone or are not drawn yet."""
         rows = self._database.read(
             """SELECT DISTINCT block FROM samples
-            WHERE campaign_id = $campaign_id AND NOT starts_with(block, 'sample:')""",
+            WHERE campaign_id = $campaign_id AND block != '' AND NOT starts_with(block, 'sample:')""",
             campaign_id=campaign_id,
         )
         return {row["block"] for row in rows}

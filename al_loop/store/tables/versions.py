@@ -208,9 +208,11 @@ class VersionTable:
         rows = self._database.read(
             f"""SELECT version, round_number, v.created_at, problem, pinned_at, pruned_at, promoted_at,
                 coalesce(version = current_version, false) AS current,
-                choice, {STANDING} AS standing, {STANDING_REASON} AS standing_reason
+                choice, {STANDING} AS standing, {STANDING_REASON} AS standing_reason, previous
             FROM model_versions v JOIN campaigns USING (campaign_id)
-            LEFT JOIN (SELECT campaign_id, version, max(promoted_at) AS promoted_at FROM promotions GROUP BY ALL)
+            LEFT JOIN (SELECT campaign_id, version, max(promoted_at) AS promoted_at,
+                    last(previous ORDER BY rowid) FILTER (previous IS DISTINCT FROM version) AS previous
+                FROM promotions GROUP BY ALL)
                 USING (campaign_id, version)
             LEFT JOIN (SELECT campaign_id, version, kind, reason AS withdrawn_because FROM withdrawn_versions)
                 USING (campaign_id, version)

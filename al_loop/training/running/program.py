@@ -117,6 +117,8 @@ class TrainingProgram:
         )
         halvings = attempts.halvings + lacks_memory
         if deaths > MOST_DEATHS or halvings > self._limits.memory_retries:
+            if lacks_memory:
+                raise OutOfMemoryError(f"{error}; {self._remedy(str(error))}") from error
             raise error
         again = "going on with half the batch" if lacks_memory else "going on from the last checkpoint"
         note = f"{error}; {again}"
@@ -129,6 +131,16 @@ class TrainingProgram:
         )
         self._files.keep(changed)
         self._on_note(note, changed.sentence)
+
+    def _remedy(self, why: str) -> str:
+        """What to do where memory did not suffice and is not tried again with less: which settings to change."""
+        if self._added is not None:
+            return "the model needs more memory than an added one gets: export a smaller one, or raise limits.memory_mb"
+        raised = ["limits.memory_mb"] if "(limits.memory_mb)" in why else []
+        if self._limits.gpu_share < 1 and "cuda" in why.lower():
+            raised.append("limits.gpu_share")
+        smaller = "set a smaller train.batch_size or train.chip_size_px"
+        return f"raise {' or '.join(raised)}, or {smaller}" if raised else smaller
 
 
 class Watch:

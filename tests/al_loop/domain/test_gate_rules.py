@@ -80,7 +80,7 @@ def test_settings_of_a_shadow_that_is_not_on_contradict_the_mode() -> None:
     assert caught.value.path == "$.shadow"
 
 
-def test_place_is_not_known_before_images_are() -> None:
+def test_place_is_not_known_before_the_reserve_is_drawn() -> None:
     policy = msgspec.convert({"gate": {"thresholds": [{"place": "folder:alps", **ABOVE}]}}, RetrainPolicy)
-    with pytest.raises(InvalidValueError, match="no image is registered yet"):
+    with pytest.raises(InvalidValueError, match="when the test reserve is drawn"):
         check_gate(policy, TASKS, lambda: set())

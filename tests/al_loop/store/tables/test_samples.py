@@ -26,6 +26,7 @@ def test_registered_sample_keeps_its_header(label_store: LabelStore, make_campai
     assert np.isnan(given.pop("nodata"))
     assert stored == given
     assert (sample.registered_at, sample.reserve) == (NOW, False)
+    assert label_store.samples.blocks(campaign.campaign_id) == set(), "no place before the reserve is drawn"
 
 
 def test_duplicates_and_other_band_counts_are_skipped_with_a_reason(

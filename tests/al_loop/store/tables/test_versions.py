@@ -46,6 +46,9 @@ def test_rollback_is_a_promotion_of_an_older_version(label_store: LabelStore, nu
     assert (second.current, second.promoted_at, second.problem) == (False, NOW + timedelta(hours=2), "digest mismatch")
     history = [(promotion.previous, promotion.version) for promotion in label_store.versions.promotions(number)]
     assert history == [(None, "v1"), ("v1", "v2"), ("v2", "v1")]
+    assert (first.previous, second.previous) == ("v2", "v1"), "of the last time that it began to serve"
+    label_store.versions.promote(number, "v1", reason="the same again", now=NOW + timedelta(hours=4))
+    assert label_store.versions.list(number)[0].previous == "v2", "a version does not come after itself"
 
 
 def test_unknown_and_repeated_versions_are_refused(label_store: LabelStore, number: int) -> None:

@@ -63,7 +63,8 @@ def test_killed_program_goes_on_from_the_checkpoint_in_a_folder_of_its_own(tmp_p
 
 def test_lack_of_memory_halves_the_batch_as_often_as_the_limits_say(tmp_path: Path) -> None:
     attempted = Attempted(tmp_path, "memory", "memory", "memory", memory_retries=2)
-    with pytest.raises(OutOfMemoryError, match=r"^out of memory: CUDA out of memory$"):
+    remedy = "set a smaller train.batch_size or train.chip_size_px"
+    with pytest.raises(OutOfMemoryError, match=rf"^out of memory: CUDA out of memory; {remedy}$"):
         attempted.run()
     assert attempted.halvings() == ["0", "1", "2"]
     assert attempted.notes == ["out of memory: CUDA out of memory; going on with half the batch"] * 2
