@@ -189,6 +189,24 @@ def binomial_interval(successes: int, trials: int) -> tuple[float, float]:
     return low, high
 
 
+def wide_enough(low: float, high: float, samples: int) -> tuple[float, float]:
+    """The interval of a metric in [0, 1] from resamples, widened where these are all alike.
+
+    Resamples of images that are all right (or all wrong, or of one image) give one value, and with it an interval of no
+    width. As for a share, the exact binomial interval of `samples` such images says how far it can be off: all right of
+    5 is "0.48 to 1".
+
+    Args:
+        low: Lower end from resamples.
+        high: Upper end from resamples.
+        samples: Images that were resampled.
+    """
+    if low < high:
+        return low, high
+    unseen = binomial_interval(0, samples)[1]
+    return low * (1 - unseen), high + (1 - high) * unseen
+
+
 def percentile_interval(draws: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """95 % intervals of statistics by plain percentiles of their resampled values.
 

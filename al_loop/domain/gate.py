@@ -72,8 +72,8 @@ class GateThreshold(
     def where(self) -> str:
         """The slice, for people; empty: the whole reserve."""
         if self.of_class is not None:
-            return f"class {self.of_class}"
-        return "" if self.place is None else f"place {self.place}"
+            return "any class" if self.of_class == EACH else f"class {self.of_class}"
+        return "any place" if self.place == EACH else self.place or ""
 
 
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -111,7 +111,7 @@ class GateCheck(msgspec.Struct, frozen=True, kw_only=True):
     task: TaskName | None = None
     metric: str | None = None
     where: str = ""
-    """Slice of the reserve: `class water`, `place place:12:40`; empty: all of it."""
+    """Slice of the reserve: `class water`, `place:12:40`; empty: all of it."""
     value: float | None = None
     """Of the candidate."""
     before: float | None = None

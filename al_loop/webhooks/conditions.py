@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from al_loop.domain.campaigns import Campaign
+from al_loop.domain.samples import SampleCounts
 from al_loop.domain.webhooks import EventKind
 from al_loop.scaneo.links import ScaneoLinks
 from al_loop.store import LabelStore
@@ -26,10 +27,21 @@ class ConditionWatch:
         self._store.events.set_condition(
             EventKind.POOL_EXHAUSTED,
             campaign.campaign_id,
-            holds=counts.total > 0 and counts.pool == 0 and counts.leased == 0,
-            data={"samples": counts.total, "labelled": counts.labelled, "skipped": counts.skipped},
+            holds=counts.total > 0 and not self._has_left(campaign, counts, now),
+            data={
+                "samples": counts.total,
+                "labelled": counts.labelled + counts.reserve_labelled,
+                "skipped": counts.skipped,
+                "unusable": counts.unusable,
+            },
             now=now,
         )
+
+    def _has_left(self, campaign: Campaign, counts: SampleCounts, now: datetime) -> bool:
+        """Whether a sample can be offered, or may come back from its lease; of the test reserve, too."""
+        if counts.pool + counts.leased > counts.skipped + counts.unusable:
+            return True  # at least one of them is neither
+        return self._store.samples.are_left(campaign.campaign_id, now)
 
     def look_at_links(self) -> None:
         """See which links are in trouble for longer than a restart takes."""

@@ -100,6 +100,8 @@ def _summary(counted: Tally, train_counts: Counts, weights: NDArray[np.float64])
     if metric.is_share:
         least, most = metrics.binomial_interval(round(value * len(tables)), len(tables))
         low, high = min(low, least), max(high, most)
+    else:
+        low, high = metrics.wide_enough(low, high, len(tables))
     return TaskEvaluation(
         task=task.name,
         metric=metric.name,

@@ -149,6 +149,14 @@ def test_interval_of_equal_resamples_is_their_value() -> None:
     assert metrics.interval(np.full(1000, 0.5), 0.5) == (0.5, 0.5)
 
 
+@pytest.mark.parametrize(("value", "low", "high"), [(1.0, 0.478, 1.0), (0.0, 0.0, 0.522), (0.5, 0.239, 0.761)])
+def test_interval_of_resamples_that_are_all_alike_is_that_of_a_few_images(
+    value: float, low: float, high: float
+) -> None:
+    assert metrics.wide_enough(value, value, 5) == (pytest.approx(low, abs=1e-3), pytest.approx(high, abs=1e-3))
+    assert metrics.wide_enough(0.2, 0.4, 5) == (0.2, 0.4)
+
+
 def test_percentile_interval_covers_a_known_mean_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(3)
     covered = 0

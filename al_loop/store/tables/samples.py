@@ -16,7 +16,16 @@ from al_loop.store.database import Database
 from al_loop.store.header_cache import HeaderCache
 from al_loop.store.pool_indexes import PoolIndexes
 from al_loop.store.rows import INLINE, Parameter, Row, among, among_ids, among_texts, among_texts_given
-from al_loop.store.sample_rows import ANSWERED, STATE, STATE_TO_ANNOTATORS, draw, register
+from al_loop.store.sample_rows import (
+    ANSWERED,
+    GIVEN_UP,
+    LABELLED,
+    LEASED,
+    STATE,
+    STATE_TO_ANNOTATORS,
+    draw,
+    register,
+)
 from al_loop.store.tables.scores import HASH_COLUMNS, replace_pixel_hashes
 from models.geo.footprints import Footprints
 
@@ -92,6 +101,20 @@ class SampleTable:
             campaign_id=campaign_id,
         )
         return {row["block"] for row in rows}
+
+    def are_left(self, campaign_id: int, now: datetime) -> bool:
+        """Whether a sample without its labels can be offered, or is on lease; of the test reserve, too.
+
+        Those that too many could not tell, and those whose file is damaged or gone, are offered to nobody.
+        """
+        rows = self._database.read(
+            f"""SELECT 1 AS one FROM samples
+            WHERE campaign_id = $campaign_id AND NOT golden AND sample_id NOT IN ({LABELLED})
+            AND (sample_id IN ({LEASED}) OR (file_problem IS NULL AND sample_id NOT IN ({GIVEN_UP}))) LIMIT 1""",
+            campaign_id=campaign_id,
+            now=now,
+        )
+        return bool(rows)
 
     def headers(self, campaign_id: int, sample_ids: Iterable[int]) -> dict[int, SampleHeader]:
         """Headers by id, from memory where possible; unknown ids are left out."""

@@ -143,7 +143,10 @@ class Sums:
         resample: Doubles | None,
         at_least: tuple[float, float] | None = None,
     ) -> Measured | None:
-        """A metric with its interval, not narrower than `at_least`; None where nothing was counted."""
+        """A metric with its interval, not narrower than `at_least`; None where nothing was counted.
+
+        Where resamples are all alike, it is that of so many images that are alike.
+        """
         value = float(metric(self.rows[chosen].sum(axis=0)))
         if not np.isfinite(value):
             return None
@@ -152,6 +155,8 @@ class Sums:
         low = high = value
         if resample is not None:
             low, high = metrics.interval(metric(resample), value)
+            if at_least is None:
+                low, high = metrics.wide_enough(low, high, int(chosen.sum()))
         if at_least is not None:
             low, high = min(low, at_least[0]), max(high, at_least[1])
         return Measured(value=value, low=low, high=high)

@@ -30,8 +30,8 @@ class MeasuredSlice(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def where(self) -> str:
-        """The slice, for people."""
-        return f"{self.by} {self.name}" if self.by else ""
+        """The slice, for people; the name of a place says what it is."""
+        return f"{self.by} {self.name}" if self.by == "class" else self.name
 
 
 def measured(evaluation: Evaluation) -> Iterator[MeasuredSlice]:
@@ -77,7 +77,13 @@ def threshold_checks(
                 continue
             entries = [entry for entry in known if (entry.task, entry.metric) == (name, own)]
             entries = _of_slice(entries, threshold, former.get(name, {}))
-            found += [_checked(threshold, entry) for entry in entries] or [_not_measured(threshold, name, own)]
+            found += [_checked(threshold, entry) for entry in entries]
+            if not entries:
+                found.append(_not_measured(name, own, threshold.where))
+            elif threshold.of_class == EACH:
+                shown = {entry.name for entry in entries}
+                missing = [known for known in task.classes if known not in shown]
+                found += [_not_measured(name, own, f"class {', '.join(missing)}")] if missing else []
     return found
 
 
@@ -163,7 +169,7 @@ def _checked(threshold: GateThreshold, entry: MeasuredSlice) -> GateCheck:
     said = f"{entry.task} {metric_name(entry.metric)}{f' of {entry.where}' if entry.where else ''} {entry.value:.3f}"
     if entry.before is not None:
         said += f", {entry.value - entry.before:+.3f} against what serves,"
-    said += f" on {entry.samples} reserve samples; asked: {' and '.join(demands)}"
+    said += f" on {entry.samples} reserve sample{'' if entry.samples == 1 else 's'}; asked: {' and '.join(demands)}"
     if few:
         said += f", from {threshold.min_examples} samples on"
     elif skipped:
@@ -183,8 +189,7 @@ def _checked(threshold: GateThreshold, entry: MeasuredSlice) -> GateCheck:
     )
 
 
-def _not_measured(threshold: GateThreshold, task: TaskName, metric: str) -> GateCheck:
-    where = threshold.where
+def _not_measured(task: TaskName, metric: str, where: str) -> GateCheck:
     return GateCheck(
         check="threshold",
         outcome="not asked",

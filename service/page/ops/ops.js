@@ -17,7 +17,7 @@ async function refresh() {
   if (running) return; // the one before takes long
   running = true;
   try {
-    const { title, summary, sections } = await (campaign ? campaignSections(campaign, refresh) : overviewSections());
+    const { title, summary, sections } = await (campaign ? campaignSections(campaign, refresh) : overviewSections(refresh));
     part("title").textContent = title;
     part("summary").textContent = summary;
     document.title = `${title} · al-loop`;

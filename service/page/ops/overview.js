@@ -4,13 +4,16 @@ import { ROOT } from "../root.js";
 import { auditSection } from "./audit.js";
 import { ask } from "../start/service.js";
 import { element, facts, link, nothing, table, when } from "./parts.js";
+import { webhookSection } from "./webhooks.js";
 
 /** Address of a campaign's part of the ops page. */
 export const opsAddress = (name) => `${ROOT}ops/${encodeURIComponent(name)}`;
 
 /** Everything that the first view shows. */
-export async function overviewSections() {
-  const [campaigns, ready, audit] = await Promise.all([ask("campaigns"), readiness(), auditSection(null)]);
+export async function overviewSections(refresh) {
+  const [campaigns, ready, webhooks, audit] = await Promise.all([
+    ask("campaigns"), readiness(), webhookSection(refresh), auditSection(null),
+  ]);
   const waiting = await queued(campaigns);
   const notices = campaigns.flatMap((one) => one.notices.map((text) => [one.name, text]));
   const running = campaigns.filter((one) => one.last_round && isRunning(one.last_round.state));
@@ -29,6 +32,7 @@ export async function overviewSections() {
       ...(notices.length ? [{ id: "notices", heading: "Notices", about: notices, body: () => noticeList(notices) }] : []),
       { id: "campaigns", heading: "Campaigns", about: campaigns, body: () => campaignTable(campaigns) },
       { id: "health", heading: "Health", about: ready, body: () => health(ready) },
+      ...webhooks,
       ...audit,
     ],
   };
@@ -101,6 +105,7 @@ function health(ready) {
     ["encoder", ...fine(ready.encoder)],
     ...(ready.cluster && ready.cluster !== "none" ? [["Ray cluster", ...fine(ready.cluster)]] : []),
     ...(ready.cluster_returned ? [["", ready.cluster_returned]] : []),
+    ...(ready.webhooks && ready.webhooks !== "ok" ? [["webhooks", ...fine(ready.webhooks)]] : []),
     ["disk", `${(ready.disk_free_mb / 1000).toFixed(1)} GB free`],
   ];
   for (const [name, said] of Object.entries(ready.models ?? {})) {

@@ -11,7 +11,7 @@ def test_class_of_a_slice_is_called_class_in_json() -> None:
     threshold = msgspec.json.decode(sent, type=GateThreshold)
     assert (threshold.of_class, threshold.where) == ("water", "class water")
     assert b'"class":"water"' in msgspec.json.encode(threshold)
-    assert msgspec.structs.replace(threshold, of_class=None, place="folder:a").where == "place folder:a"
+    assert msgspec.structs.replace(threshold, of_class=None, place="folder:a").where == "folder:a"
     assert msgspec.structs.replace(threshold, of_class=None).where == ""
 
 

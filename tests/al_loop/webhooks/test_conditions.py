@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from al_loop.campaigns.labelling import record_labels
-from al_loop.domain.campaigns import Campaign
+from al_loop.domain.campaigns import Campaign, CampaignSettings, ReserveSettings
 from al_loop.domain.webhooks import SUBSCRIBABLE, EventKind
 from al_loop.scaneo.links import ScaneoLinks
 from al_loop.store import LabelStore
@@ -42,6 +42,39 @@ def test_pool_is_exhausted_when_nothing_is_left_to_offer(
     record_labels(label_store, campaign, every_answer(campaign, 2, "ann", "forest"), NOW)
     for _ in range(2):
         watch.look_at_pool(campaign)
+    assert told(label_store, hook) == ["pool.exhausted"]
+
+
+def test_samples_that_nobody_can_tell_do_not_keep_a_pool_from_being_exhausted(
+    label_store: LabelStore, make_campaign: Make, hook: int
+) -> None:
+    campaign = make_campaign("demo", samples=2)
+    watch = ConditionWatch(label_store, cast(ScaneoLinks, SimpleNamespace(working=dict)), lambda: NOW)
+    record_labels(label_store, campaign, every_answer(campaign, 1, "ann", "forest"), NOW)
+    for annotator in ("ann", "bob"):
+        label_store.leases.skip(campaign.campaign_id, annotator, [2], "cloud", NOW)
+    watch.look_at_pool(campaign)
+    assert told(label_store, hook) == []
+    label_store.leases.skip(campaign.campaign_id, "cleo", [2], "cloud", NOW)
+    watch.look_at_pool(campaign)
+    assert told(label_store, hook) == ["pool.exhausted"]
+
+
+def test_pool_is_not_exhausted_while_the_reserve_is_to_be_labelled(
+    label_store: LabelStore, make_campaign: Make, hook: int
+) -> None:
+    half = CampaignSettings(reserve=ReserveSettings(share=0.5, minimum=2))
+    campaign = make_campaign("demo", samples=4, settings=half)
+    watch = ConditionWatch(label_store, cast(ScaneoLinks, SimpleNamespace(working=dict)), lambda: NOW)
+    label_store.samples.draw_reserve(campaign.campaign_id, NOW)
+    last = [number for number in (1, 2, 3, 4) if label_store.samples.get(campaign.campaign_id, number).reserve][-1]
+    for number in {1, 2, 3, 4} - {last}:
+        record_labels(label_store, campaign, every_answer(campaign, number, "ann", "forest"), NOW)
+    assert label_store.campaigns.counts(campaign.campaign_id, NOW).pool == 0
+    watch.look_at_pool(campaign)
+    assert told(label_store, hook) == []
+    record_labels(label_store, campaign, every_answer(campaign, last, "ann", "forest"), NOW)
+    watch.look_at_pool(campaign)
     assert told(label_store, hook) == ["pool.exhausted"]
 
 

@@ -89,6 +89,8 @@ def test_segmentation_counts_pixels_whatever_the_windows(tmp_path: Path, window_
     assert entry.value == entry.baseline == pytest.approx(800 / 3200)
     assert entry.per_class == {"water": pytest.approx(800 / 3200), "ship": None}
     assert entry.expected_calibration_error == pytest.approx(0.8 - 800 / 3200, abs=1e-6)
+    alone = evaluate(samples[:1], reader, counts, constant(segmentation=[0.1, 0.8, 0.1]), None, window_px).candidate[0]
+    assert alone.low < 0.1 * alone.value, "one image shows next to nothing"
 
 
 def test_multi_label_is_measured_by_macro_f1(tmp_path: Path) -> None:

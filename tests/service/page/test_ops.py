@@ -14,10 +14,12 @@ from playwright.sync_api import Page, expect
 
 from al_loop.domain.gate import Challenger, GateCheck, GateReport
 from al_loop.domain.rounds import RoundState
+from al_loop.domain.webhooks import EventKind
 from al_loop.loop import Loop
 from al_loop.runtime.cluster.config import RayConfig
 from al_loop.runtime.cluster.executor import RayExecutor
 from al_loop.runtime.cluster.reach import ClusterState
+from al_loop.webhooks.signature import new_secret
 from models.card import TaskSpec
 from models.progress import ProgressLine
 from models.tasks import task_of
@@ -133,6 +135,22 @@ def test_policy_is_changed_and_nonsense_is_refused_with_the_reason(start: Start,
     expect(page.locator("#policy")).to_contain_text("0 3 * * *")
     policy = httpx.get(f"{url}/campaigns/fields/policy").json()
     assert (policy["new_labels"], policy["cron"]) == (33, "0 3 * * *")
+
+
+def test_delivery_that_was_given_up_is_shown_with_its_reason_and_sent_again(start: Start, page: Page) -> None:
+    url, app = start()
+    loop: Loop = app.state.loop
+    page.goto(f"{url}/ops")
+    expect(page.get_by_role("heading", name="Health")).to_be_visible()
+    expect(page.locator("#webhooks")).to_have_count(0)
+    now, deliveries = loop.clock(), loop.store.deliveries
+    hook = loop.store.webhooks.add("http://127.0.0.2:9/in", [EventKind.LINK_LOST], None, new_secret(), now)
+    sent = deliveries.test(hook.webhook_id, now)
+    deliveries.note_attempt(sent.delivery_id, now, status=None, problem="no answer: refused", next_at=None)
+    section = page.locator("#webhooks")
+    expect(section.get_by_role("table", name="Deliveries that were given up")).to_contain_text("no answer: refused")
+    section.get_by_role("button", name="Send again").click()
+    expect(section.get_by_role("table", name="Deliveries that were given up")).to_have_count(0)
 
 
 def test_refused_action_says_why(start: Start, page: Page, imagery: Path) -> None:

@@ -65,6 +65,7 @@ def test_places_are_blocks_and_single_samples_are_none(tmp_path: Path) -> None:
     assert places[0].accuracy.value == pytest.approx(2 / 3)
     assert places[1].f1 is not None
     assert places[1].f1.value == 1.0
+    assert places[1].f1.low == pytest.approx(0.158, abs=1e-3), "two of two images prove little"
 
 
 def test_distances_are_told_in_footprints(tmp_path: Path) -> None:

@@ -120,8 +120,30 @@ def test_slice_that_the_reserve_does_not_show_is_told_and_not_asked() -> None:
     report = decide({"place": "place:9:9", "value_threshold": {"lower_bound": 0.9}})
     (check,) = [check for check in report.checks if check.check == "threshold"]
     assert (check.outcome, check.samples) == ("not asked", 0)
-    assert check.sentence == "classification accuracy of place place:9:9: no labelled reserve sample shows it"
+    assert check.sentence == "classification accuracy of place:9:9: no labelled reserve sample shows it"
     assert report.promote
+
+
+def test_classes_that_the_reserve_does_not_show_are_named_where_each_is_asked() -> None:
+    asked = msgspec.convert({"class": "*", "value_threshold": {"lower_bound": 0.5}}, GateThreshold)
+    three = tasks_of([TaskSpec(task="classification", classes=["water", "land", "ice"])])
+    report = should_promote(EVALUATION, version="v2", settings=GateSettings(thresholds=(asked,)), tasks=three)
+    told = {check.where: check.outcome for check in report.checks if check.check == "threshold"}
+    assert told == {"class water": "passed", "class land": "passed", "class ice": "not asked"}
+
+
+def test_place_that_no_reserve_sample_lies_in_is_told_as_such() -> None:
+    without = msgspec.structs.replace(EVALUATION, slices=[])
+    asked = [
+        msgspec.convert({name: "*", "value_threshold": {"lower_bound": 0.5}}, GateThreshold)
+        for name in ("class", "place")
+    ]
+    report = should_promote(without, version="v2", settings=GateSettings(thresholds=tuple(asked)), tasks=TASKS)
+    said = [check.sentence for check in report.checks if check.check == "threshold"]
+    assert said == [
+        "classification recall of any class: no labelled reserve sample shows it",
+        "classification accuracy of any place: no labelled reserve sample shows it",
+    ]
 
 
 def test_class_that_was_renamed_is_found_by_the_name_it_had() -> None:
