@@ -72,7 +72,8 @@ def _cluster(loop: Loop) -> str:
 
 def _webhooks(loop: Loop) -> str:
     dead = loop.store.deliveries.counts().get("dead", 0)
-    return f"{dead} deliveries were given up: al-loop webhook list" if dead else "ok"
+    told = "1 delivery was" if dead == 1 else f"{dead} deliveries were"
+    return f"{told} given up: al-loop webhook list" if dead else "ok"
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,12 +17,14 @@ export async function overviewSections(refresh) {
   const waiting = await queued(campaigns);
   const notices = campaigns.flatMap((one) => one.notices.map((text) => [one.name, text]));
   const running = campaigns.filter((one) => one.last_round && isRunning(one.last_round.state));
-  const trouble = campaigns.filter((one) => needsHelp(one)).length;
+  const lost = Object.entries(ready.links ?? {}).filter(([, said]) => said !== "ok").map(([name]) => name);
+  const looks = new Set([...campaigns.filter((one) => needsHelp(one)).map(({ name }) => name), ...lost]).size;
+  const trouble = looks + (ready.webhooks && ready.webhooks !== "ok" ? 1 : 0);
   const words = [
     campaigns.length === 1 ? "1 campaign" : `${campaigns.length} campaigns`,
     running.length ? `${running.length} training` : "none is training",
     ready.ready ? "the service is ready" : "the service is not ready",
-    trouble ? `${trouble} need a look` : "nothing needs a look",
+    trouble === 0 ? "nothing needs a look" : trouble === 1 ? "1 thing needs a look" : `${trouble} things need a look`,
   ];
   return {
     title: "Operations",

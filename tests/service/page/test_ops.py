@@ -86,7 +86,7 @@ def test_overview_leads_to_a_campaign_and_says_what_needs_a_look(start: Start, p
     entry = loop.store.rounds.create(number, reason="ops", now=loop.clock())
     loop.store.rounds.set_state(number, entry.number, RoundState.FAILED, loop.clock(), error="the disk is full")
     expect(page.locator("#campaigns")).to_contain_text("1 failed")  # by itself
-    expect(page.locator("#summary")).to_contain_text("1 need a look")
+    expect(page.locator("#summary")).to_contain_text("1 thing needs a look")
     page.get_by_role("link", name="fields").click()
     expect(page.get_by_role("heading", name="fields")).to_be_visible()
     expect(page.locator("#rounds")).to_contain_text("the disk is full")
@@ -148,6 +148,7 @@ def test_delivery_that_was_given_up_is_shown_with_its_reason_and_sent_again(star
     sent = deliveries.test(hook.webhook_id, now)
     deliveries.note_attempt(sent.delivery_id, now, status=None, problem="no answer: refused", next_at=None)
     section = page.locator("#webhooks")
+    expect(page.locator("#summary")).to_contain_text("1 thing needs a look")
     expect(section.get_by_role("table", name="Deliveries that were given up")).to_contain_text("no answer: refused")
     section.get_by_role("button", name="Send again").click()
     expect(section.get_by_role("table", name="Deliveries that were given up")).to_have_count(0)

@@ -105,7 +105,7 @@ def test_health_tells_of_failed_rounds_the_disk_and_whether_it_can_train(http: H
     delivery = store.deliveries.test(hook, clock()).delivery_id
     store.deliveries.note_attempt(delivery, clock(), status=None, problem="x", next_at=None)
     answer = http.get("/health/ready")
-    assert (answer.status_code, answer.json()["webhooks"]) == (200, "1 deliveries were given up: al-loop webhook list")
+    assert (answer.status_code, answer.json()["webhooks"]) == (200, "1 delivery was given up: al-loop webhook list")
 
 
 def test_cluster_that_is_gone_and_comes_back_is_told_by_health_campaigns_and_metrics(
