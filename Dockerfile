@@ -29,6 +29,8 @@ COPY al_loop al_loop
 COPY models models
 COPY al_loop_app al_loop_app
 COPY al_loop_records al_loop_records
+RUN printf '#!/bin/sh\nPYTHONPATH=/app exec python -c "import sys; from al_loop_app import main; sys.exit(main())" "$@"\n' \
+    > /usr/local/bin/al-loop && chmod 755 /usr/local/bin/al-loop
 USER 10001
 EXPOSE 8090
 VOLUME /data

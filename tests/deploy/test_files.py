@@ -51,6 +51,19 @@ def test_images_are_built_from_what_is_there(compose: dict[str, Any]) -> None:
     assert (DEPLOY / compose["services"]["scaneo"]["build"]["dockerfile"]).is_file()
 
 
+def test_images_have_the_command(tmp_path: Path) -> None:
+    made = re.search(r"^RUN (printf .*?)\n(?=\w)", (ROOT / "Dockerfile").read_text(), re.MULTILINE | re.DOTALL)
+    assert made
+    script = made[1].replace("/usr/local/bin/al-loop", str(tmp_path / "al-loop")).replace("/app", str(ROOT))
+    subprocess.run(["/bin/sh", "-c", script], check=True, timeout=PATIENCE_S)
+    done = subprocess.run(
+        [tmp_path / "al-loop", "--version"], cwd=tmp_path, env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("al-loop "), done.stdout
+
+
 def test_service_starts_with_the_settings_of_the_compose_file(compose: dict[str, Any], tmp_path: Path) -> None:
     environment = {name: filled(value) for name, value in compose["services"]["al-loop"]["environment"].items()}
     settings = Settings.from_env(environment, host="0.0.0.0", imagery=str(tmp_path))  # noqa: S104  # in its container
