@@ -163,7 +163,15 @@ class Replica:
                 self._batchers.pop(number)[1].close()
             self.problem = "; ".join(problems) or None
 
-    def predict(self, campaign_name: str, task: TaskName, data: bytes, *, most_values: int | None = None) -> Any:  # noqa: ANN401  # each task's own
+    def predict(
+        self,
+        campaign_name: str,
+        task: TaskName,
+        data: bytes,
+        *,
+        most_values: int | None = None,
+        note_version: Callable[[str], object] = lambda version: None,
+    ) -> Any:  # noqa: ANN401  # each task's own
         """As `PredictionService.predict`, which says what is given, returned and raised.
 
         Raises:
@@ -201,6 +209,7 @@ class Replica:
         self._shadow.offer(campaign, asked, shown, codes, image, model.card.bands)
         if blind:
             raise WithheldError
+        note_version(shown.version)
         return asked.response(answer, upload.header.crs, upload.header.transform)
 
     def close(self) -> None:

@@ -24,6 +24,7 @@ from service.errors import answer_error
 from service.limits.lanes import HEALTH, LANE, PREDICTIONS, Lanes, small_first
 from service.log import RequestLog
 from service.requests.uploads import read_image
+from service.routes.predictions import MODEL_VERSION
 from service.settings import Settings
 
 LOOK_S = 1.0
@@ -62,8 +63,10 @@ class ReplicaController(Controller):
     ) -> Response[Any]:
         """The answer of the model that serves to the uploaded image."""
         data = await read_image(request)
-        answer = await small_first(partial(state.replica.predict, campaign, task, data))
-        return Response(answer, media_type="image/tiff" if isinstance(answer, bytes) else None)
+        versions: list[str] = []
+        answer = await small_first(partial(state.replica.predict, campaign, task, data, note_version=versions.append))
+        kind = "image/tiff" if isinstance(answer, bytes) else None
+        return Response(answer, media_type=kind, headers={MODEL_VERSION: versions[-1]})
 
 
 @get("/health/live", opt={LANE: HEALTH}, sync_to_thread=False)

@@ -108,7 +108,8 @@ def test_answers_are_those_of_the_writer_and_are_remembered_there(pair: Pair, im
     for task in ("classification", "segmentation"):
         own, other = predict(pair.replica, task, image), predict(pair.writer, task, image)
         assert (own.status_code, own.content) == (200, other.content)
-        assert own.headers["content-type"] == other.headers["content-type"]
+        for name in ("content-type", "x-model-version"):
+            assert own.headers[name] == other.headers[name]
     pair.loop.predictions.flush()
     stored = stored_predictions(pair.loop.store, pair.campaign.campaign_id)
     assert len(stored) == 4
