@@ -231,7 +231,7 @@ class Loop:
             self.scheduler.ticks.every(CLUSTER_LOOK_S, "the Ray cluster", cluster.state.look)
             left = LeftOnCluster(cluster, self.store, self.layout)
             self.scheduler.ticks.every(CLUSTER_LOOK_S, "programs left on the Ray cluster", left.look)
-        self.scheduler.ticks.every(MEASURE_S, "size of the data directory", self.disk.measure)
+        self.scheduler.ticks.every(MEASURE_S, "size of the data directory", self.disk.measure, at_once=True)
         self.store.removals.remove_orphans()
         remove_files(self.store, self.layout)
         remove_leftovers(self.layout)

@@ -4,7 +4,7 @@ What the store knows needs no ticks: see `al_loop.runtime.follower`.
 """
 
 from collections.abc import Callable
-from datetime import UTC
+from datetime import UTC, datetime
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -28,13 +28,16 @@ class Ticks:
         """Whether work is repeated."""
         return bool(self._scheduler.running)
 
-    def every(self, seconds: float, name: str, work: Callable[[], object]) -> Callable[[], None]:
-        """Repeat `work`, first after one pause.
+    def every(
+        self, seconds: float, name: str, work: Callable[[], object], *, at_once: bool = False
+    ) -> Callable[[], None]:
+        """Repeat `work`.
 
         Args:
             seconds: From one beginning to the next; a run that takes longer puts the next one off.
             name: Which work, as `TickErrors.problems` shows it: `scaneo demo`.
             work: What it raises is shown and logged.
+            at_once: The first time now, or at the start; false: after one pause.
 
         Returns:
             Call it once to repeat the work no more; a run that is going on is not waited for.
@@ -42,6 +45,7 @@ class Ticks:
         job = self._scheduler.add_job(
             self._errors.watched(name, work), "interval", seconds=seconds,
             max_instances=1, coalesce=True, misfire_grace_time=None,
+            **({"next_run_time": datetime.now(UTC)} if at_once else {}),
         )  # fmt: skip
 
         def stop() -> None:

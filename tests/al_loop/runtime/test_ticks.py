@@ -65,6 +65,14 @@ def test_nothing_runs_before_the_start_and_after_the_end(ticks: Ticks) -> None:
     assert work.runs == runs
 
 
+def test_work_may_be_done_at_the_start_and_not_only_after_a_pause(ticks: Ticks) -> None:
+    work = Counted()
+    ticks.every(3_600, "work", work, at_once=True)
+    assert work.runs == 0
+    ticks.start()
+    work.wait_for(1)
+
+
 def test_failing_work_is_shown_repeated_and_forgotten_once_stopped(ticks: Ticks, errors: TickErrors) -> None:
     work, other = Counted(fails=True), Counted()
     ticks.start()
