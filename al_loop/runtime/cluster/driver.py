@@ -82,7 +82,7 @@ def main(arguments: Sequence[str]) -> int:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to the makers of Ray
     spec = msgspec.json.decode((options.out / SPEC_FILE).read_bytes(), type=DriverSpec)
     try:
-        with Progress(options.out, supervised=options.supervised) as progress, joined(spec.config.address):
+        with Progress(options.out, supervised=options.supervised) as progress, joined(spec.config.address, options.out):
             if options.end:
                 _end(spec, options.out)
             elif spec.module == SCORING:
@@ -112,14 +112,23 @@ def _leave(directory: Path, outcome: str, sentence: str, code: int = 2) -> int:
     return code
 
 
+def _give_up(address: str, out: Path) -> None:
+    """End this process: Ray tries on for minutes."""
+    (out / ERROR_FILE).write_text(
+        f"the head of the Ray cluster at {address} answers, but this machine could not join it in {CONNECT_S:.0f} s; "
+        f"start a node here (ray start --address {address}), at the address that the head itself uses\n"
+    )
+    os._exit(LOST)
+
+
 @contextmanager
-def joined(address: str) -> Iterator[None]:
-    """Be a driver of a cluster for the block; Ray may take minutes to give up, this takes one.
+def joined(address: str, out: Path) -> Iterator[None]:
+    """Be a driver of a cluster for the block; Ray may take minutes to give up, this takes one, and says so in `out`.
 
     Raises:
         RefusedError: The cluster has another version of Ray or Python, or this machine is no node of it.
     """
-    late = threading.Timer(CONNECT_S, os._exit, (LOST,))
+    late = threading.Timer(CONNECT_S, _give_up, (address, out))
     late.daemon = True
     late.start()
     try:

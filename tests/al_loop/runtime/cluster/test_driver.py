@@ -1,6 +1,7 @@
 """Programs on a real Ray cluster of three nodes: followed, cancelled, found again, lost with their machine."""
 
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,11 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from al_loop.runtime.cluster import driver
 from al_loop.runtime.cluster.config import driver_directory, is_submitted
-from al_loop.runtime.processes import OutOfMemoryError, ProcessCancelledError, ProcessFailedError
+from al_loop.runtime.processes import ERROR_FILE, OutOfMemoryError, ProcessCancelledError, ProcessFailedError
 from tests.al_loop.runtime.cluster.fixtures import Machines, MakeExecutor, Run
 from tests.al_loop.runtime.fixtures import CHILD, is_alive
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE_S, wait_for
 
 STEPS = [("training", 0), ("training", 1), ("training", 2), ("training", 3), ("exporting", 0)]
 
@@ -28,6 +30,27 @@ def test_program_runs_with_its_phases_and_progress(machines: Machines, make_exec
     assert run.phases == ["training", "exporting"]
     assert steps(run) == STEPS
     assert not is_submitted(tmp_path / "out")
+
+
+def test_head_that_cannot_be_joined_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The end of Ray's log was told: "rpc_client.h:638: Failed to connect to the observability pubsub"."""
+    ended, codes = threading.Event(), []
+
+    def end(code: int) -> None:
+        codes.append(code)
+        ended.set()
+
+    def hang(**_: object) -> None:
+        ended.wait(PATIENCE_S)
+        raise RuntimeError("given up")
+
+    monkeypatch.setattr(driver, "CONNECT_S", 0.01)
+    monkeypatch.setattr(driver.os, "_exit", end)
+    monkeypatch.setattr(driver.ray, "init", hang)
+    with pytest.raises(driver.RefusedError), driver.joined("head:6379", tmp_path):
+        pass
+    assert codes == [driver.LOST]
+    assert "ray start --address head:6379" in (tmp_path / ERROR_FILE).read_text()
 
 
 def test_failure_of_a_program_is_its_own_sentence(machines: Machines, make_executor: MakeExecutor, tmp_path: Path):
