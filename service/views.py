@@ -23,7 +23,7 @@ from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.queries import WHY, HeldLease, QueryAnswer
 from al_loop.domain.rounds import CurvePoint, ModelVersion, Pretraining, PretrainingState, Round, RoundState
 from al_loop.loop import Loop
-from al_loop.querying.points import with_answers
+from al_loop.querying.points import lease_answers
 from al_loop.serving.suggestions import class_shares, mask_regions, proposed_objects
 from al_loop.training.annotator_progress import next_round_for_annotators, told_counts
 from al_loop_records.model_card import Evaluation
@@ -184,7 +184,7 @@ def leases_for_annotator(loop: Loop, campaign: Campaign, annotator: str, leases:
         unaided = loop.predictions.unaided.among(campaign, [lease.sample_id for lease in leases])
     return [
         msgspec.structs.replace(lease, reason=WHY, score=None, suggestion=ahead and lease.sample_id not in unaided)
-        for lease in with_answers(loop.store, campaign, annotator, loop.links.placed(campaign, annotator, leases))
+        for lease in lease_answers(loop.store, campaign, annotator, loop.links.placed(campaign, annotator, leases))
     ]
 
 

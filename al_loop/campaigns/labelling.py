@@ -16,7 +16,7 @@ from al_loop.domain.geojson import read_features
 from al_loop.domain.labels import IMPORT_ANNOTATOR, CheckedLabel, Label, LabelInput, LabelSource, RequestKey
 from al_loop.domain.line_widths import DEFAULT_WIDTH_M, DEFAULT_WIDTH_PX
 from al_loop.domain.names import as_spelled, spellings
-from al_loop.domain.points import DrawnFeatures, joined, unanswered
+from al_loop.domain.points import DrawnFeatures, joined, with_answers
 from al_loop.domain.queries import AskedPoint
 from al_loop.domain.samples import SampleHeader
 from al_loop.errors import InvalidValueError, NotFoundError
@@ -205,7 +205,7 @@ def _added_to_current(
     result: list[CheckedLabel] = []
     for given, label in zip(inputs, checked, strict=True):
         answer, added_to = (label.annotator, label.task, label.sample_id), None
-        drawn = DrawnFeatures(label.features or _NOTHING.features, label.crs or "")
+        drawn = DrawnFeatures.of(label)
         if given.add:
             base, added_to = current.get(answer, (_NOTHING, None))
             header = headers[label.sample_id]
@@ -216,13 +216,13 @@ def _added_to_current(
                     "nothing is added, and nothing was there before; skip the sample if you cannot tell",
                 )
             points = asked.get((label.annotator, label.sample_id), [])
-            pixels = {(int(point.column), int(point.row)) for point in points}
             label = msgspec.structs.replace(
                 label,
                 features=drawn.features,
                 crs=drawn.crs,
                 added_to=added_to,
-                leaves_open=not given.finished and bool(unanswered(pixels, drawn, header)),
+                leaves_open=not given.finished
+                and not all(point.answered for point in with_answers(points, drawn, header)),
             )
         current[answer] = drawn, added_to
         result.append(label)
@@ -237,7 +237,7 @@ def _said_before(
     for (annotator, task), group in groupby(sorted(labels, key=_whose), key=_whose):
         sample_ids = sorted({label.sample_id for label in group})
         for sample_id, label in store.labels.own(campaign.campaign_id, annotator, sample_ids, task).items():
-            drawn = DrawnFeatures(label.features or _NOTHING.features, label.crs or "")
+            drawn = DrawnFeatures.of(label)
             found[annotator, task, sample_id] = drawn, label.label_id
     return found
 

@@ -1,8 +1,9 @@
 """Points of labels: which pixels they answer, and features joined to those of an earlier label."""
 
-from collections.abc import Collection
-from typing import Any, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple, Self
 
+import msgspec
 import numpy as np
 import shapely
 from shapely.geometry import mapping
@@ -15,7 +16,9 @@ from al_loop.domain.geojson import (
     placed_point,
     to_pixels,
 )
+from al_loop.domain.labels import CheckedLabel, Label
 from al_loop.domain.line_places import line_pixels, placed_line
+from al_loop.domain.queries import AskedPoint
 from al_loop.domain.samples import SampleHeader
 from al_loop.errors import InvalidValueError
 from models.geo.placement import locate
@@ -30,6 +33,11 @@ class DrawnFeatures(NamedTuple):
     features: dict[str, Any]
     crs: str
     """"EPSG:4326" or "pixel"."""
+
+    @classmethod
+    def of(cls, label: Label | CheckedLabel) -> Self:
+        """Those of a label; one without features has none."""
+        return cls(label.features or {"type": "FeatureCollection", "features": []}, label.crs or "")
 
 
 def point_pixels(drawn: DrawnFeatures, header: SampleHeader) -> dict[Pixel, int]:
@@ -57,9 +65,13 @@ def classes_at(pixels: Collection[Pixel], drawn: DrawnFeatures, header: SampleHe
     return found
 
 
-def unanswered(pixels: Collection[Pixel], drawn: DrawnFeatures, header: SampleHeader) -> set[Pixel]:
-    """Those pixels of which a stored collection says nothing."""
-    return set(pixels) - classes_at(pixels, drawn, header).keys()
+def with_answers(points: Sequence[AskedPoint], drawn: DrawnFeatures, header: SampleHeader) -> list[AskedPoint]:
+    """Points that are asked about, each with whether a stored collection says what is there."""
+    pixels = [(int(point.column), int(point.row)) for point in points]
+    known = classes_at(pixels, drawn, header)
+    return [
+        msgspec.structs.replace(point, answered=pixel in known) for point, pixel in zip(points, pixels, strict=True)
+    ]
 
 
 def joined(base: DrawnFeatures, added: DrawnFeatures, header: SampleHeader, at: str) -> DrawnFeatures:

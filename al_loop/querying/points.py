@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from al_loop.campaigns.imagery.valid_points import blank_map, holds_data_everywhere, on_nodata
 from al_loop.domain.campaigns import Campaign
-from al_loop.domain.labels import Label
-from al_loop.domain.points import DrawnFeatures, point_pixels, unanswered
+from al_loop.domain.points import DrawnFeatures, point_pixels, with_answers
 from al_loop.domain.queries import POINTS_ASKED, HeldLease
 from al_loop.domain.samples import SampleHeader
 from al_loop.store import LabelStore
@@ -278,31 +277,23 @@ def known_pixels(store: LabelStore, campaign: Campaign, sample_ids: Sequence[int
         for sample_id in sample_ids
     }
     for label in store.labels.with_points(campaign.campaign_id, sample_ids):
-        found[label.sample_id] |= point_pixels(_drawn(label), headers[label.sample_id]).keys()
+        found[label.sample_id] |= point_pixels(DrawnFeatures.of(label), headers[label.sample_id]).keys()
     return {sample_id: np.array(sorted(pixels), np.int64).reshape(-1, 2) for sample_id, pixels in found.items()}
 
 
-def with_answers(store: LabelStore, campaign: Campaign, annotator: str, leases: list[HeldLease]) -> list[HeldLease]:
+def lease_answers(store: LabelStore, campaign: Campaign, annotator: str, leases: list[HeldLease]) -> list[HeldLease]:
     """Leases whose points say which of them the annotator has answered already."""
     partly = [lease.sample_id for lease in leases if lease.points and lease.answers]
     if not partly:
         return leases
     labels = store.labels.with_points(campaign.campaign_id, partly)
-    own = {label.sample_id: _drawn(label) for label in labels if label.annotator == annotator}
+    own = {label.sample_id: DrawnFeatures.of(label) for label in labels if label.annotator == annotator}
     headers = store.samples.headers(campaign.campaign_id, partly)
-    told = []
-    for lease in leases:
-        if lease.points and lease.sample_id in own:
-            pixels = [(int(point.column), int(point.row)) for point in lease.points]
-            left = unanswered(pixels, own[lease.sample_id], headers[lease.sample_id])
-            points = [
-                msgspec.structs.replace(point, answered=pixel not in left)
-                for point, pixel in zip(lease.points, pixels, strict=True)
-            ]
-            lease = msgspec.structs.replace(lease, points=points)
-        told.append(lease)
-    return told
-
-
-def _drawn(label: Label) -> DrawnFeatures:
-    return DrawnFeatures(label.features or {"features": []}, label.crs or "")
+    return [
+        lease
+        if lease.sample_id not in own
+        else msgspec.structs.replace(
+            lease, points=with_answers(lease.points, own[lease.sample_id], headers[lease.sample_id])
+        )
+        for lease in leases
+    ]

@@ -28,7 +28,7 @@ from al_loop.errors import ArchivedError, InvalidValueError
 from al_loop.querying.alike import alike
 from al_loop.querying.compose import GOLD_STANDARD_GAP, Composed, Request, compose
 from al_loop.querying.points import NO_PIXELS, PointSource, ReadingBudget, SpreadPoints, known_pixels
-from al_loop.querying.rankings import CampaignRankings, RankedList
+from al_loop.querying.rankings import CampaignRankings
 from al_loop.querying.spread import SpacingRules, is_on
 from al_loop.querying.strategies import Auto, Random, StrategyConfig, wants_bald
 from al_loop.runtime.background import Background
@@ -161,8 +161,9 @@ class Sampler:
         known, index, scores = self._prepare(campaign, now)
         rankings = known.rankings[unit]
         request = Request(campaign, annotator, strategy, query_size, shared, rankings.spacing, unit)
-        if unit == "point":
-            self._remember_headers(campaign, rankings.list_of(strategy), query_size)
+        likely = rankings.list_of(strategy) if unit == "point" else None
+        if likely is not None:  # read after the leases, their headers would wait until the store has written those
+            self._store.samples.headers(campaign.campaign_id, likely.first_ids(2 * query_size))
         query, chosen, index = self._lease(known, index, scores, request, now)
         picks = [] if query is None else query.picks
         asked: dict[int, list[AskedPoint]] = {}
@@ -324,11 +325,6 @@ class Sampler:
         background = self._background
         if background is not None:
             background.ask((campaign.campaign_id, strategy, unit), job, f"ranking {campaign.name}")
-
-    def _remember_headers(self, campaign: Campaign, ranked: RankedList | None, size: int) -> None:
-        """Read the headers of the likely picks now: after the leases it would wait until the store has written them."""
-        if ranked is not None:
-            self._store.samples.headers(campaign.campaign_id, ranked.first_ids(2 * size))
 
     def _expect_points(self, campaign: Campaign, sample_ids: Sequence[int]) -> None:
         """Have points prepared, one image a job: nobody is to wait for all of them, neither a ranking nor a stop."""

@@ -162,7 +162,7 @@ class Collector:
             return label
         checked = check_label(campaign, sample.sample_id, sample, label, now, "$")
         pixels = [(int(point.column), int(point.row)) for point in asked[sample.sample_id]]
-        found = classes_at(pixels, DrawnFeatures(checked.features or {}, checked.crs or ""), sample)
+        found = classes_at(pixels, DrawnFeatures.of(checked), sample)
         if not found:
             problems.append("no point that was asked about lies under what is drawn; draw over the points")
             return None

@@ -9,7 +9,8 @@ from rasterio.warp import transform
 from al_loop.domain.geojson import MAX_POINTS, read_features
 from al_loop.domain.labels import LabelInput
 from al_loop.domain.painting import painted
-from al_loop.domain.points import DrawnFeatures, classes_at, joined, point_pixels, unanswered
+from al_loop.domain.points import DrawnFeatures, classes_at, joined, point_pixels, with_answers
+from al_loop.domain.queries import AskedPoint
 from al_loop.domain.samples import SampleHeader
 from al_loop.errors import InvalidValueError
 from tests.al_loop.domain.test_geojson import AT, CLASSES, PLACES, UTM_NORTH, square
@@ -112,7 +113,8 @@ def test_where_a_point_and_an_area_disagree_the_newer_one_wins() -> None:
 
     assert classes_at(pixels, point_last, UTM_NORTH) == {(3, 3): "field", (0, 0): "road"}
     assert classes_at(pixels, area_last, UTM_NORTH) == {(3, 3): "road", (0, 0): "road"}
-    assert unanswered(pixels, area_last, UTM_NORTH) == {(20, 20)}
+    points = [AskedPoint(column=column + 0.5, row=row + 0.5) for column, row in pixels]
+    assert [point.answered for point in with_answers(points, area_last, UTM_NORTH)] == [True, True, False]
 
 
 def test_features_are_joined_in_the_crs_of_those_before_them() -> None:
