@@ -96,7 +96,6 @@ class RequestLog:
         """Pass a request on under its id."""
         given = Headers.from_scope(scope).get(HEADER, "")
         number = given if GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
-        asked = f"{scope.get('method', '')} {_address(scope)}"
         started, status = perf_counter(), 499  # nobody was there any more to be answered
 
         async def send_with_id(message: Message) -> None:
@@ -115,6 +114,7 @@ class RequestLog:
         finally:
             if self._write:
                 client = scope.get("client")
+                asked = f"{scope.get('method', '')} {_address(scope)}"
                 took_ms = 1000 * (perf_counter() - started)
                 access.info("%s %s %d %.0f ms", client[0] if client else "-", asked, status, took_ms)
             _request_id.reset(before)

@@ -6,6 +6,7 @@ Knows nothing of ONNX Runtime, queues or files.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
@@ -62,7 +63,7 @@ class ImageModel(ABC):
     tiles_per_run: int = 1
     """Tiles of a large image that go through the graph at once."""
 
-    @property
+    @cached_property
     def tasks(self) -> dict[TaskName, Task]:
         """What the model answers."""
         return tasks_of(self.card.tasks)

@@ -8,6 +8,7 @@ others wait for the interpreter as beside a single thread that never pauses.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 
 _local = threading.local()
 
@@ -17,25 +18,28 @@ class Turns:
 
     def __init__(self, count: int) -> None:
         """Let `count` threads have a turn at once."""
-        self._free = threading.Semaphore(count)
+        self._free: SimpleQueue[None] = SimpleQueue()  # in C: `threading.Semaphore` takes the interpreter to wait
+        for _ in range(count):
+            self._free.put(None)
 
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Wait for a turn and have it during the block, but for what runs in `given_away`. Not to be nested."""
-        with self._free:
-            _local.turns = self
-            try:
-                yield
-            finally:
-                _local.turns = None
-
-    @contextmanager
-    def _without(self) -> Iterator[None]:
-        self._free.release()
+        self._free.get()
+        _local.turns = self
         try:
             yield
         finally:
-            self._free.acquire()
+            _local.turns = None
+            self._free.put(None)
+
+    @contextmanager
+    def _without(self) -> Iterator[None]:
+        self._free.put(None)
+        try:
+            yield
+        finally:
+            self._free.get()
 
 
 @contextmanager

@@ -219,7 +219,7 @@ def open_bytes(data: bytes, name: str) -> Iterator[DatasetReader]:
         with (
             gdal_settings(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", **_GDAL_OPTIONS),
             MemoryFile(data, filename="image.tif") as memory,
-            memory.open(driver=driver) as dataset,
+            DatasetReader(memory.name, driver=driver) as dataset,  # as in `open_noted`
         ):
             check_self_contained(dataset, name)
             yield dataset

@@ -5,9 +5,9 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
+NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 """Browsers take an answer for what it says it is, and run no picture as a script."""
-POLICY = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 """Of HTML that does not come with a policy of its own."""
 
 
@@ -23,10 +23,11 @@ class AnswerHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableScopeHeaders.from_message(message)
-                headers.setdefault(*NO_SNIFFING)
-                if headers.get("content-type", "").startswith("text/html"):
-                    headers.setdefault(*POLICY)
+                there = {name.lower(): value for name, value in message["headers"]}
+                missing = [NO_SNIFFING] if NO_SNIFFING[0] not in there else []
+                if there.get(b"content-type", b"").startswith(b"text/html") and POLICY[0] not in there:
+                    missing.append(POLICY)
+                message["headers"] = [*message["headers"], *missing]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -59,7 +59,8 @@ class AuditMiddleware(ASGIMiddleware):
                 options = request.route_handler.opt
                 if options.get(LANE) == PREDICTIONS:  # as many as there are images: not for the trail
                     level = logging.INFO if options.get(TOLD) else logging.DEBUG
-                    _log(request, request.path_params.get("campaign"), level)
+                    if logger.isEnabledFor(level):
+                        _log(request, request.path_params.get("campaign"), level)
                 elif _is_audited(request):
                     await sync_to_thread(_record, app, request, bytes(body))
                 else:

@@ -6,9 +6,9 @@ the time of all that wait; clients that are refused at once ask again at once, a
 """
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -101,26 +101,16 @@ class Lanes(ThreadPoolExecutor):
         super().__init__(max_workers=1)  # has no work of its own
         self._lanes = {name: Lane(name, size) for name, size in (sizes or lane_sizes()).items()}
 
-    @asynccontextmanager
-    async def place(self, name: str) -> AsyncIterator[None]:
+    def place(self, name: str) -> "_Admission":
         """Wait for a place in a lane, before anything is spent on a request; first come, first served.
 
-        The calls of the block have it up to `begin_answer`. If there is none within `lane.KEPT_S` it is lost, as a
-        body that comes slowly would keep others out.
+        The calls of the block (`async with`) have it up to `begin_answer`. If there is none within `lane.KEPT_S` it is
+        lost, as a body that comes slowly would keep others out.
 
         Raises:
             OverloadedError: There was none within `lane.PATIENCE_S`.
         """
-        lane = self._lanes[name]
-        await lane.wait_for_room()
-        place = Place(lane)
-        before = _place.set(place)
-        try:
-            with in_lane(name):
-                yield
-        finally:
-            place.give_back()
-            _place.reset(before)
+        return _Admission(self._lanes[name], name)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a call in the lane of the present task.
@@ -140,3 +130,20 @@ class Lanes(ThreadPoolExecutor):
         for lane in self._lanes.values():
             lane.pool.shutdown(wait, cancel_futures=cancel_futures)
         super().shutdown(wait, cancel_futures=cancel_futures)
+
+
+class _Admission:
+    """The block in which a request has its place."""
+
+    def __init__(self, lane: Lane, name: str) -> None:
+        self._lane, self._name = lane, name
+
+    async def __aenter__(self) -> None:
+        await self._lane.wait_for_room()
+        self._place = Place(self._lane)
+        self._before = _place.set(self._place), _current.set(self._name)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._place.give_back()
+        _place.reset(self._before[0])
+        _current.reset(self._before[1])
