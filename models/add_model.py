@@ -94,7 +94,7 @@ def add(directory: Path, file: Path, card_file: Path, out: Path, progress: Progr
     )
     progress.enter("exporting")
     left_out.write(out)
-    latency = measure_latency(out / ONNX_FILE, None if found.side else compared(manifest, incumbent), chips)
+    latency = measure_latency(out / ONNX_FILE, compared(manifest, incumbent), chips, stride)
     evaluation = msgspec.structs.replace(evaluation, latency=latency)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     sentence = f"added by hand: {file.name}, sha256 {digest[:16]}; {found.sentence}"

@@ -62,7 +62,7 @@ def measure(spec: ComparisonSpec, progress: Progress) -> MeasuredComparison:
     for done, model in enumerate(spec.models, start=1):
         folder = Path(model.directory)
         card = read_card(folder)
-        counted = tally(reserve, reader, card.tasks, onnx_infer(folder / ONNX_FILE), card.tile_px)
+        counted = tally(reserve, reader, card.tasks, onnx_infer(folder / ONNX_FILE, card.stride_px), card.tile_px)
         tallies.setdefault(model.name, []).append(counted)
         cards.setdefault(model.name, []).append(card)
         progress.step(done, len(spec.models), message=f"{model.name}, seed {model.seed}")

@@ -18,7 +18,9 @@ BUDGET_S = 0.6
 """Time for all timed runs, beyond `LEAST_RUNS` of each."""
 
 
-def measure_latency(candidate: Path, incumbent: Path | None, chips: Sequence[NDArray[np.float32]]) -> Latency | None:
+def measure_latency(
+    candidate: Path, incumbent: Path | None, chips: Sequence[NDArray[np.float32]], stride_px: int = STRIDE_PX
+) -> Latency | None:
     """Times of single runs on the first image by one thread, the fastest of each; None without an image.
 
     The two take turns, in either order, and the fastest run counts, in processor time of the thread: beside annotators
@@ -27,13 +29,15 @@ def measure_latency(candidate: Path, incumbent: Path | None, chips: Sequence[NDA
 
     Args:
         candidate: Its ONNX file.
-        incumbent: That of the serving version, of the same bands; None: there is none.
-        chips: Raw images (C, H, W), NaN invalid.
+        incumbent: That of the serving version, of the same bands; None: there is none. One that does not take images of
+            this size, as it takes one size only, is not timed.
+        chips: Raw images (C, H, W), NaN invalid, of sides that the candidate takes once they are padded.
+        stride_px: Sides are padded to multiples of this.
     """
     if not chips:
         return None
     height, width = chips[0].shape[1:]
-    padding = (0, 0), (0, -height % STRIDE_PX), (0, -width % STRIDE_PX)
+    padding = (0, 0), (0, -height % stride_px), (0, -width % stride_px)
     image = np.pad(chips[0], padding, constant_values=np.nan)[np.newaxis]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -42,6 +46,7 @@ def measure_latency(candidate: Path, incumbent: Path | None, chips: Sequence[NDA
         for file in (candidate, incumbent)
         if file is not None
     ]
+    sessions = [session for session in sessions if session is sessions[0] or _takes(session, image)]
     seconds: list[list[float]] = [[] for _ in sessions]
     for _ in range(WARM_UP):
         for session in sessions:
@@ -56,7 +61,15 @@ def measure_latency(candidate: Path, incumbent: Path | None, chips: Sequence[NDA
     milliseconds = [1000 * min(times) for times in seconds]
     return Latency(
         candidate_ms=milliseconds[0],
-        incumbent_ms=milliseconds[1] if incumbent is not None else None,
+        incumbent_ms=milliseconds[1] if len(sessions) > 1 else None,
         runs=len(seconds[0]),
         shape=list(image.shape),
     )
+
+
+def _takes(session: onnxruntime.InferenceSession, image: NDArray[np.float32]) -> bool:
+    try:
+        session.run(None, {"image": image})
+    except Exception:  # ONNX Runtime raises a dozen kinds of its own
+        return False
+    return True

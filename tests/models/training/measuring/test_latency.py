@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -21,6 +22,27 @@ def test_both_models_run_on_the_same_padded_image(tmp_path: Path) -> None:
     assert min(found.candidate_ms, found.incumbent_ms) > 0
     assert LEAST_RUNS <= found.runs <= MOST_RUNS
     assert found.shape == [1, 3, 64, 64]
+
+
+def test_serving_model_that_takes_one_size_only_is_not_timed(tmp_path: Path) -> None:
+    files = [make_tiny_onnx(tmp_path, version=f"v{number}") / ONNX_FILE for number in (1, 2)]
+    fixed = onnx.load(files[1])
+    for place in (2, 3):
+        fixed.graph.input[0].type.tensor_type.shape.dim[place].dim_value = 32
+    onnx.save(fixed, files[1])
+    found = measure_latency(files[0], files[1], [np.zeros((3, 64, 64), np.float32)])
+    assert found is not None
+    assert found.incumbent_ms is None
+    other_way = measure_latency(files[1], files[0], [np.zeros((3, 32, 32), np.float32)], 32)
+    assert other_way is not None
+    assert other_way.incumbent_ms is not None
+
+
+def test_image_is_padded_to_the_candidates_own_stride(tmp_path: Path) -> None:
+    file = make_tiny_onnx(tmp_path) / ONNX_FILE
+    found = measure_latency(file, None, [np.zeros((3, 300, 300), np.float32)], 300)
+    assert found is not None
+    assert found.shape == [1, 3, 300, 300]
 
 
 def test_equal_models_take_about_as_long(tmp_path: Path) -> None:
