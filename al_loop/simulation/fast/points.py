@@ -105,6 +105,7 @@ def play_points(
     seed: int,
     clicks: Sequence[int],
     report: Callable[[int, RoundRecord], None] = lambda number, record: None,
+    on_asked: Callable[[Rows], None] = lambda rows: None,
 ) -> list[RoundRecord]:
     """Mean IoU on the test images after each round; ends early when the pool is exhausted.
 
@@ -116,6 +117,7 @@ def play_points(
         seed: Equal seeds give equal runs and, before the first head, equal points whatever the choice.
         clicks: Spent after each round, ascending.
         report: Called with each round, numbered from 0.
+        on_asked: Called in each round with the rows of the pool that were asked about until then, by image.
 
     Returns:
         Rounds, whose `labels` are clicks, and whose area is the answered pixels as a share of all outside of the test.
@@ -144,6 +146,7 @@ def play_points(
         rows = np.concatenate([np.array(some, np.int64) for some in asked.values()])
         if len(rows) < wanted:
             break
+        on_asked(rows)
         chosen = time.perf_counter()
         head = fit_balanced(
             np.asarray(pool.features[rows], np.float32), pool.codes[rows], pool.outputs,
