@@ -52,6 +52,15 @@ def test_half_a_click_buys_twice_the_points_once_there_is_a_head() -> None:
     assert [entry.area for entry in rounds] == [8 / 1800, 24 / 1800, 72 / 1800]
 
 
+def test_rows_asked_about_are_told_each_round() -> None:
+    asked: list[set[int]] = []
+    pool = make_pool()
+    play_points(pool, PointStrategy(choice="margin"), 0, CLICKS, on_asked=lambda rows: asked.append(set(rows.tolist())))
+    assert [len(rows) for rows in asked] == CLICKS
+    assert asked[0] < asked[1] < asked[2]
+    assert not pool.reserve[sorted(asked[2])].any()
+
+
 def test_a_run_ends_where_no_pixels_are_left() -> None:
     rounds = play_points(make_pool(), PointStrategy(choice="margin"), 0, [8, 16, 1801])
     assert [entry.points for entry in rounds] == [8, 16]
