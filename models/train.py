@@ -168,7 +168,7 @@ def train(directory: Path, out: Path, progress: Progress, checkpoint: Path | Non
         tasks=tasks,
         statistics=statistics,
         temperature=temperature,
-        tile_px=TILE_PX,
+        tile_px=TILE_PX // manifest.model.output_scale,  # the encoder reads them larger: as much memory as ever
         evaluation=msgspec.structs.replace(evaluation, latency=latency),
         parity=check_parity(calibrated, out / ONNX_FILE, chips, calibrated.tasks),
         labels=sum(sample.sample_id not in left_out for sample in (*samples, *calibration)),

@@ -116,7 +116,6 @@ COVERED_BY = {
     "models/rasters/regions.py": "tests/models/rasters/test_specks.py",
     "models/synthetic/land.py": "tests/models/synthetic/test_scenes.py",
     "models/training/data/batches.py": "tests/models/training/data/test_augmentations.py",
-    "models/training/data/label_counts.py": "tests/models/training/test_evaluate.py",
     "models/training/data/pool.py": "tests/models/training/test_quick.py",
     "models/training/data/stride.py": "tests/models/training/networks/test_architectures.py",
     "models/training/networks/deep.py": "tests/models/training/test_quick.py",

@@ -12,7 +12,7 @@ from models.encoders.wheel import SHIPPED_ENCODER
 from models.manifest import Manifest
 from models.tasks import task_of
 from models.training.data.dataset import ChipReader, LabelledSample
-from models.training.data.label_counts import Counts, enlarged_for
+from models.training.data.label_counts import Counts, enlarged_for, finer_features
 from models.training.data.pool import pool_images
 from models.training.data.scaling import scaling_of
 from models.training.objects.fit import ObjectHeads, fit_object_heads
@@ -71,7 +71,8 @@ def fit_quick(
     started = time.monotonic()
     finding = [] if counts is None else [spec for spec in tasks if task_of(spec).finds_objects]
     scale = manifest.model.output_scale
-    features = frozen_features(manifest, statistics, enlarged_for(tasks, counts or {}, scale))
+    enlarged = enlarged_for(tasks, counts or {}, scale)
+    features = frozen_features(manifest, statistics, enlarged, times=finer_features(tasks, scale))
     images = pool_images(manifest)
     pixels = pixel_features(features, tasks, images)
     shown = sum(sample.height * sample.width for sample in (*samples, *calibration))

@@ -141,13 +141,16 @@ class QuickNetwork(nn.Module):
         return answers
 
 
-def frozen_features(manifest: Manifest, statistics: BandStatistics, enlarged: int = 1) -> FrozenFeatures:
+def frozen_features(
+    manifest: Manifest, statistics: BandStatistics, enlarged: int = 1, times: int = 1
+) -> FrozenFeatures:
     """The frozen encoder of a run, its scale and range of values chosen by some of the pool's images.
 
     Args:
         manifest: Of the run.
         statistics: Of the bands.
         enlarged: How many times images are enlarged at least, see `Task.enlarged`.
+        times: How many times as large as images of the pool usually are, see `finer_features`.
 
     Raises:
         ShippedWeightsError: The weights cannot be used here.
@@ -158,7 +161,7 @@ def frozen_features(manifest: Manifest, statistics: BandStatistics, enlarged: in
         statistics,
         look.kinds,
         eight_bit=look.eight_bit,
-        scale=max(scale_for(look.side_px), enlarged),
+        scale=max(times * scale_for(look.side_px), enlarged),
         band_statistics=True,
         source=feature_source(manifest.model, look, statistics, manifest.sensor),
     )

@@ -14,6 +14,7 @@ from models.inference.predictor import Predictor
 from models.registry import ModelRegistry
 from models.train import main
 from models.training.pixels.examples import joined_examples, pick_pixels
+from models.training.tallies import TILE_PX
 from tests.models.training.fixtures import split_of, write_snapshot
 
 PLACE = {"driver": "GTiff", "crs": "EPSG:32631", "transform": rasterio.Affine(10, 0, 500_000, 0, -10, 0)}
@@ -96,7 +97,7 @@ def test_large_image_is_answered_in_tiles(masks: tuple[ModelCard, Path], tmp_pat
 def test_parts_of_pixels_are_right_from_small_polygons(tmp_path: Path) -> None:
     folder = snapshot(tmp_path, "polygons", [PIXELS], model=ModelConfig(output_scale=2))
     card = run(folder, tmp_path / "out")
-    assert card.model.output_scale == 2
+    assert (card.model.output_scale, card.tile_px) == (2, TILE_PX // 2)
     assert card.evaluation.candidate[0].value >= 0.8
     assert card.parity.differences.keys() == {"embedding", "segmentation", "segmentation_fine"}
     assert max(card.parity.differences.values()) <= card.parity.tolerance
