@@ -25,6 +25,10 @@ from al_loop_records.json_texts import read_json
 from models.card import TaskName, TaskSpec
 
 LOOKED_FOR = "a SCANEO export (spai.json or labels.json, and <image>.geojson beside the images)"
+ELSEWHERE = (
+    f"SCANEO leaves {LABELS_FILE} beside the images also where it exported the annotations to another folder: import "
+    "that one, and name this one with --images"
+)
 _REPORT_EVERY = 100
 
 
@@ -90,6 +94,8 @@ def plan(annotations: Listing, images: Listing, report: ReportStep, wanted: Task
     names = _label_names(annotations, images)
     if not usage.counts:
         told = f": {annotations.why()}" if annotations.problems else f"; looked for {LOOKED_FOR}"
+        if LABELS_FILE in annotations.files and not annotations.problems:
+            told += f". {ELSEWHERE}"
         raise InvalidValueError("$.directory", f"no annotation of an image in {annotations.root}{told}{hint}")
     tasks = [_task(task, names, usage) for task in sorted(usage.counts) if wanted in (None, task)]
     if not tasks:

@@ -235,3 +235,12 @@ def test_scaneo_points_in_a_segmentation_are_taken_as_points(scaneo_folder: Path
     geometries = [feature["geometry"] for feature in drawn.features["features"]]
     assert [geometry["type"] for geometry in geometries] == ["Polygon", "Point"]
     assert geometries[1]["coordinates"] == [-3.69, 40.49]
+
+
+def test_campaign_folder_whose_annotations_went_elsewhere_says_where_to_look(tmp_path: Path) -> None:
+    write_raster(tmp_path / "a.tif")
+    write_json(tmp_path / "spai.json", {"labels": [{"name": "water", "color": "#0048f0"}]})
+    with pytest.raises(
+        InvalidValueError, match="also where it exported the annotations to another folder: import that"
+    ):
+        plan_import(tmp_path, layout="scaneo")
