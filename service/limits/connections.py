@@ -50,6 +50,8 @@ class LimitedConnection(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._in_header = True
         """A request has begun, or none came yet."""
+        self._in_body = False
+        """A body is under way; its request may have been answered already."""
         self._header_bytes = self._body_bytes = 0
         self._too_large = self._refused = False
         self._timer: asyncio.TimerHandle | None = None
@@ -76,7 +78,7 @@ class LimitedConnection(HttpToolsProtocol):
         self._body_bytes += len(data)
         if self._in_header:
             self._header_bytes += len(data)
-        elif self.cycle is None or self.cycle.response_complete:
+        elif not self._in_body and (self.cycle is None or self.cycle.response_complete):
             self._begin_header(len(data))
         super().data_received(data)
         if self._in_header and self._header_bytes > self.limits.header_bytes and not self._refused:
@@ -101,11 +103,13 @@ class LimitedConnection(HttpToolsProtocol):
             self._too_large = True
             raise ValueError("too many headers")
         self._in_header, self._header_bytes, self._body_bytes = False, 0, 0
+        self._in_body = True
         self._start(self.limits.pace_s, self._check_pace)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The request is whole; from here on its time is the application's."""
+        self._in_body = False
         self._stop()
         super().on_message_complete()
 

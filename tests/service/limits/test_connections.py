@@ -196,6 +196,19 @@ def test_requests_one_after_the_other_and_in_one_piece_are_answered(connect: Con
         assert received.count(b"HTTP/1.1 200 ") == 3
 
 
+def test_body_that_goes_on_after_its_answer_is_no_header_of_the_next_request(connect: Connect) -> None:
+    connection = connect()
+    connection.sendall(POST.replace(b"/length", b"/nowhere") % 200_000)
+    answered = b""
+    while not answered.endswith(b"}"):
+        answered += connection.recv(65_536)
+    assert answered.startswith(b"HTTP/1.1 404")
+    for _ in range(4):
+        connection.sendall(bytes(50_000))
+    connection.sendall(GET)
+    assert status(connection) == 200
+
+
 def test_idle_connections_make_room_and_busy_ones_do_not(connect: Connect) -> None:
     idle = [connect() for _ in range(LIMITS.connections)]
     for connection in idle:
