@@ -77,6 +77,8 @@ THOROUGH = (  # up to minutes each, and of most of them a cheaper test shows the
     "tests/service/routes/test_campaigns.py::test_campaign_with_a_model",
     "tests/service/routes/test_classes.py::test_model_serves_on",
     "tests/service/page/test_super_resolved_view.py",
+    "tests/service/commands/test_super_resolution.py::test_training_in_a_program",
+    "tests/models/training/pixels/test_examples.py::test_parts_of_pixels",
     "tests/service/routes/test_super_resolved_view.py::test_four_times",
     "tests/models/training/test_export.py::test_map_finer",
 )  # fmt: skip

@@ -35,7 +35,8 @@ export class Outbox {
     try {
       const left = await store.load(this.#scope);
       const here = new Set(state.outbox.map((entry) => entry.key));
-      const older = left.filter((entry) => !here.has(entry.key)).map((entry) => ({ ...entry, state: "waiting", kept: true }));
+      // The page before may have sent them, and gone before it was told.
+      const older = left.filter((entry) => !here.has(entry.key)).map((entry) => ({ ...entry, state: "waiting", kept: true, tried: true }));
       change({ outbox: [...older, ...state.outbox] });
     } catch {
       change({ unkept: true });

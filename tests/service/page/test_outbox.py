@@ -14,7 +14,7 @@ from service.settings import Settings
 from tests.data.ports import free_port
 from tests.e2e.campaigns import running_server
 from tests.service.page.fixtures_annotators import Desk, wait_until_kept
-from tests.waiting import PATIENCE_MS
+from tests.waiting import PATIENCE_MS, wait_for
 
 ROW = ".list .row"
 CHOSEN = ".list .row[aria-current]"
@@ -28,6 +28,10 @@ NO_STORAGE = """
 FULL_STORAGE = """
     Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); };
     IDBObjectStore.prototype.put = () => { throw new DOMException("full", "QuotaExceededError"); };
+"""
+HELD_LOCKS = """
+    const held = new Promise((resolve) => { window.release = resolve; });
+    navigator.locks.request = (name, work) => held.then(work);
 """
 WRONG_CLOCK = "const now = Date.now; Date.now = () => now() + {};"
 DAY_MS = 86_400_000
@@ -114,6 +118,28 @@ def test_answer_that_is_lost_on_the_way_back_is_repeated_without_a_second_label(
     assert keys == [keys[0], keys[0]]
     history = desk.http.get(f"/campaigns/demo/samples/{asked[0]}/labels").json()
     assert len(history) == 1
+
+
+def test_answer_taken_back_after_a_reload_may_have_been_sent_by_the_page_before(desk: Desk) -> None:
+    begin(desk, 2)
+    page, sent = desk.page, list[Route]()
+
+    def never_tell(route: Route) -> None:
+        route.fetch()
+        sent.append(route)
+
+    page.route(LABELS, never_tell)
+    page.keyboard.press("1")
+    wait_until_kept(page, 1)
+    wait_for(lambda: page.evaluate("1") and sent)
+    page.unroute(LABELS)
+    page.add_init_script(HELD_LOCKS)
+    page.reload()
+    expect(page.get_by_role("button", name="Undo")).to_be_enabled()
+    page.keyboard.press("u")
+    expect(page.get_by_text("taken back")).to_be_visible()
+    page.evaluate("release()")
+    assert desk.labels() == []
 
 
 def test_answers_outlive_a_reload_while_the_service_is_away(
