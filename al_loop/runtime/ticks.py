@@ -3,6 +3,7 @@
 What the store knows needs no ticks: see `al_loop.runtime.follower`.
 """
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -42,14 +43,22 @@ class Ticks:
         Returns:
             Call it once to repeat the work no more; a run that is going on is not waited for.
         """
+        watched, stopped = self._errors.watched(name, work), threading.Event()
+
+        def tick() -> None:
+            watched()
+            if stopped.is_set():  # meanwhile: what it failed of is nobody's trouble any more
+                self._errors.forget(name)
+
         job = self._scheduler.add_job(
-            self._errors.watched(name, work), "interval", seconds=seconds,
+            tick, "interval", seconds=seconds,
             max_instances=1, coalesce=True, misfire_grace_time=None,
             **({"next_run_time": datetime.now(UTC)} if at_once else {}),
         )  # fmt: skip
 
         def stop() -> None:
             job.remove()
+            stopped.set()
             self._errors.forget(name)
 
         return stop

@@ -90,6 +90,18 @@ def test_failing_work_is_shown_repeated_and_forgotten_once_stopped(ticks: Ticks,
     assert errors.problems == {}
 
 
+def test_work_that_fails_after_it_was_stopped_is_forgotten(ticks: Ticks, errors: TickErrors) -> None:
+    may_end = threading.Event()
+    work = Counted(until=may_end, fails=True)
+    ticks.start()
+    stop = ticks.every(0.02, "work", work)
+    work.wait_for(1)
+    stop()
+    may_end.set()
+    ticks.close()  # finishes what is going on
+    assert errors.problems == {}
+
+
 def test_slow_work_never_runs_twice_at_once_and_holds_nobody_up(ticks: Ticks) -> None:
     may_end = threading.Event()
     slow, quick = Counted(until=may_end), Counted()
