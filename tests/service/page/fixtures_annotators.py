@@ -8,12 +8,15 @@ from typing import Any, Self
 import httpx
 import msgspec
 import pytest
+from litestar import Litestar
 from playwright.sync_api import Page
 
 from service.app import create_app
 from service.settings import Settings
 from tests.e2e.campaigns import QUICK, running_server, write_pool
 from tests.waiting import PATIENCE_S, wait_for
+
+Serve = Callable[..., tuple[str, Litestar]]
 
 
 class Desk:
@@ -81,12 +84,24 @@ def quiet_settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def open_desk(quiet_settings: Settings, page: Page) -> Iterator[Callable[[], Desk]]:
+def serve(quiet_settings: Settings) -> Iterator[Serve]:
+    """Start a service, with changes of its settings if there are any; returns its address and app."""
+    with ExitStack() as stack:
+
+        def start(**changes: Any) -> tuple[str, Litestar]:
+            app = create_app(msgspec.structs.replace(quiet_settings, **changes))
+            return stack.enter_context(running_server(app)), app
+
+        yield start
+
+
+@pytest.fixture
+def open_desk(serve: Serve, page: Page) -> Iterator[Callable[[], Desk]]:
     """Start a service and give a desk to work at."""
     with ExitStack() as stack:
 
         def start() -> Desk:
-            url = stack.enter_context(running_server(create_app(quiet_settings)))
+            url, _ = serve()
             return stack.enter_context(Desk(url, page))
 
         yield start

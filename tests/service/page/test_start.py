@@ -1,41 +1,22 @@
 """The start page in a real browser: what waits for whom, who is labelling, and how it looks at three widths."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import httpx
-import msgspec
-import pytest
-from litestar import Litestar
 from playwright.sync_api import Page, Route, expect
 
 from service.access.token_file import add_token, revoke_tokens
-from service.app import create_app
-from service.settings import Settings
-from tests.e2e.campaigns import create, register, running_server, write_pool
+from tests.e2e.campaigns import create, register, write_pool
+from tests.service.page.fixtures_annotators import Serve
 from tests.service.page.test_access import CONTRASTS, UNNAMED
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-Start = Callable[..., tuple[str, Litestar]]
 SIZES = ((390, 844), (820, 1180), (1366, 768))
 SCHEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
 CLASSES = ["Annual crop", "Herbaceous vegetation", "Permanent crop", "Residential", "River", "Sea or lake", "Forest"]
-
-
-@pytest.fixture
-def start(quiet_settings: Settings) -> Iterator[Start]:
-    """Start a service; returns its address and app."""
-    with ExitStack() as stack:
-
-        def begin(**changes: Any) -> tuple[str, Litestar]:
-            app = create_app(msgspec.structs.replace(quiet_settings, **changes))
-            return stack.enter_context(running_server(app)), app
-
-        yield begin
 
 
 def make(url: str, folder: Path, name: str, *, scenes: int = 4, labelled: int = 0, **options: Any) -> None:
@@ -54,9 +35,9 @@ def make(url: str, folder: Path, name: str, *, scenes: int = 4, labelled: int = 
 
 
 def test_empty_service_says_how_to_begin_and_shows_the_first_campaign_by_itself(
-    start: Start, page: Page, imagery: Path, pictures: Path
+    serve: Serve, page: Page, imagery: Path, pictures: Path
 ) -> None:
-    url, _ = start()
+    url, _ = serve()
     page.goto(url)
     expect(page.get_by_role("heading", name="There is no campaign yet")).to_be_visible()
     expect(page.locator("code")).to_have_count(3)
@@ -67,8 +48,8 @@ def test_empty_service_says_how_to_begin_and_shows_the_first_campaign_by_itself(
     expect(page.locator("#first")).to_be_hidden()
 
 
-def test_card_shows_the_first_images_and_reads_them_once(start: Start, page: Page, imagery: Path) -> None:
-    url, _ = start()
+def test_card_shows_the_first_images_and_reads_them_once(serve: Serve, page: Page, imagery: Path) -> None:
+    url, _ = serve()
     make(url, imagery / "fields", "fields", scenes=6)
     make(url, imagery / "gone", "gone", scenes=1)
     (imagery / "gone" / "scene_000.tif").unlink()
@@ -85,8 +66,8 @@ def test_card_shows_the_first_images_and_reads_them_once(start: Start, page: Pag
     assert sum("campaigns/fields" in one for one in asked) == 4
 
 
-def test_card_keeps_the_place_of_its_images_free(start: Start, page: Page, imagery: Path) -> None:
-    url, _ = start()
+def test_card_keeps_the_place_of_its_images_free(serve: Serve, page: Page, imagery: Path) -> None:
+    url, _ = serve()
     make(url, imagery / "fields", "fields", scenes=6)
     held: list[Route] = []
     page.route("**/thumbnail.png*", lambda route: held.append(route))
@@ -105,8 +86,8 @@ def test_card_keeps_the_place_of_its_images_free(start: Start, page: Page, image
     assert abs(after["height"] - before["height"]) < 8
 
 
-def test_card_says_that_the_first_query_sets_the_test_images_aside(start: Start, page: Page, imagery: Path) -> None:
-    url, _ = start()
+def test_card_says_that_the_first_query_sets_the_test_images_aside(serve: Serve, page: Page, imagery: Path) -> None:
+    url, _ = serve()
     write_pool(imagery / "new", 4, size=32)
     with httpx.Client(base_url=url) as http:
         create(http, imagery / "new", "new")  # type: ignore[arg-type]
@@ -119,9 +100,9 @@ def test_card_says_that_the_first_query_sets_the_test_images_aside(start: Start,
 
 
 def test_campaigns_with_work_come_first_and_each_says_what_waits_for_whom(
-    start: Start, page: Page, imagery: Path
+    serve: Serve, page: Page, imagery: Path
 ) -> None:
-    url, _ = start()
+    url, _ = serve()
     make(url, imagery / "a", "a-finished", scenes=2, labelled=2)
     make(url, imagery / "b", "b-open", scenes=5, labelled=1)
     httpx.post(f"{url}/campaigns/b-open/queries", json={"annotator": "Anna", "query_size": 2})
@@ -138,8 +119,8 @@ def test_campaigns_with_work_come_first_and_each_says_what_waits_for_whom(
     expect(page).to_have_url(re.compile(f"{url}/annotate/b-open.annotator=Anna"))
 
 
-def test_name_is_asked_for_before_labelling_and_kept(start: Start, page: Page, imagery: Path) -> None:
-    url, _ = start()
+def test_name_is_asked_for_before_labelling_and_kept(serve: Serve, page: Page, imagery: Path) -> None:
+    url, _ = serve()
     make(url, imagery / "b", "demo", labelled=1)
     page.goto(url)
     page.get_by_role("link", name="demo").click()
@@ -160,11 +141,11 @@ def test_name_is_asked_for_before_labelling_and_kept(start: Start, page: Page, i
 
 
 def test_person_with_a_token_has_its_name_and_is_asked_for_another_when_it_is_revoked(
-    start: Start, page: Page, imagery: Path, tmp_path: Path
+    serve: Serve, page: Page, imagery: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "tokens.tsv"
     anna, boss = add_token(file, "Anna", "annotate", NOW), add_token(file, "Max", "ops", NOW)
-    url, _ = start(tokens_file=file)
+    url, _ = serve(tokens_file=file)
     make(url, imagery / "b", "demo", headers={"authorization": f"Bearer {boss}"})
     page.goto(url)
     page.get_by_role("textbox", name="Token").fill(anna)
@@ -175,8 +156,8 @@ def test_person_with_a_token_has_its_name_and_is_asked_for_another_when_it_is_re
     expect(page.locator("#token-text")).to_contain_text("was revoked")
 
 
-def test_trouble_is_one_sentence_and_goes_away(start: Start, page: Page, imagery: Path) -> None:
-    url, _ = start()
+def test_trouble_is_one_sentence_and_goes_away(serve: Serve, page: Page, imagery: Path) -> None:
+    url, _ = serve()
     make(url, imagery / "b", "demo")
     page.goto(url)
     expect(page.locator(".card")).to_have_count(1)
@@ -187,8 +168,8 @@ def test_trouble_is_one_sentence_and_goes_away(start: Start, page: Page, imagery
     expect(page.locator("#banner")).to_be_hidden()
 
 
-def test_browser_without_storage_shows_the_page_all_the_same(start: Start, page: Page, imagery: Path) -> None:
-    url, _ = start()
+def test_browser_without_storage_shows_the_page_all_the_same(serve: Serve, page: Page, imagery: Path) -> None:
+    url, _ = serve()
     make(url, imagery / "b", "demo")
     page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('no') } })")
     page.goto(url)
@@ -200,9 +181,9 @@ def test_browser_without_storage_shows_the_page_all_the_same(start: Start, page:
 
 
 def test_page_fits_three_widths_in_both_schemes_and_is_readable_for_everybody(
-    start: Start, page: Page, imagery: Path, pictures: Path
+    serve: Serve, page: Page, imagery: Path, pictures: Path
 ) -> None:
-    url, _ = start()
+    url, _ = serve()
     names = ("crops-2026", "a-campaign-whose-name-is-as-long-as-the-names-can-be-in-al-loop", "roofs", "finished")
     for name in names:
         make(url, imagery / name, name, scenes=6, labelled=6 if name == "finished" else 2)

@@ -1,81 +1,32 @@
 """The ops page in a real browser: how things stand, and promotion, rollback, comparison and policy by hand."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import httpx
-import msgspec
 import numpy as np
 import pytest
-from litestar import Litestar
 from playwright.sync_api import Page, expect
 
-from al_loop.domain.gate import Challenger, GateCheck, GateReport
 from al_loop.domain.rounds import RoundState
-from al_loop.domain.webhooks import EventKind
 from al_loop.loop import Loop
 from al_loop.runtime.cluster.config import RayConfig
 from al_loop.runtime.cluster.executor import RayExecutor
 from al_loop.runtime.cluster.reach import ClusterState
-from al_loop.webhooks.signature import new_secret
 from models.card import TaskSpec
 from models.progress import ProgressLine
 from models.tasks import task_of
 from models.training.data.dataset import LabelledSample
 from models.training.reserve.outcomes import OutcomeRow, write_outcomes
-from service.app import create_app
-from service.settings import Settings
-from tests.al_loop.store.tables.test_rounds import EVALUATION
-from tests.data.tiny_model import make_tiny_onnx
-from tests.e2e.campaigns import create, register, running_server, write_pool
+from tests.service.page.fixtures_annotators import Serve
+from tests.service.page.ops.fixtures import make, make_versions
 from tests.service.page.test_access import CONTRASTS, UNNAMED
 
-Start = Callable[..., tuple[str, Litestar]]
 SCHEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
 
 
-@pytest.fixture
-def start(quiet_settings: Settings) -> Iterator[Start]:
-    """Start a service; returns its address and app."""
-    with ExitStack() as stack:
-
-        def begin(**changes: Any) -> tuple[str, Litestar]:
-            app = create_app(msgspec.structs.replace(quiet_settings, **changes))
-            return stack.enter_context(running_server(app)), app
-
-        yield begin
-
-
-def make(url: str, folder: Path, name: str = "fields", **options: Any) -> None:
-    write_pool(folder, 4, size=32)
-    with httpx.Client(base_url=url, **options) as http:
-        create(http, folder, name, settings={"reserve": {"share": 0.0, "minimum": 0}})  # type: ignore[arg-type]
-        register(http, name)  # type: ignore[arg-type]
-
-
-def make_versions(app: Litestar, count: int = 2) -> None:
-    """Rounds of `fields` that ended with a version each, the newest of which serves."""
-    loop: Loop = app.state.loop
-    campaign = loop.store.campaigns.get("fields")
-    number, now = campaign.campaign_id, loop.clock()
-    for turn in range(1, count + 1):
-        entry = loop.store.rounds.create(number, reason=f"new labels: {50 * turn}", now=now)
-        version = make_tiny_onnx(
-            loop.layout.models("fields"), version=f"v{turn}", campaign="fields", classes=["dark", "bright"],
-            tasks=["classification"], bands=(1, 2, 3),
-        )  # fmt: skip
-        loop.store.versions.add(number, version.name, turn, now)
-        loop.store.rounds.set_state(
-            number, entry.number, RoundState.PROMOTED, now, version=version.name, labels=50 * turn,
-            evaluation=EVALUATION, verdict=f"v{turn} is better",
-        )  # fmt: skip
-        loop.server.promote(campaign, version.name, "test", loop.clock)
-
-
-def test_overview_leads_to_a_campaign_and_says_what_needs_a_look(start: Start, page: Page, imagery: Path) -> None:
-    url, app = start()
+def test_overview_leads_to_a_campaign_and_says_what_needs_a_look(serve: Serve, page: Page, imagery: Path) -> None:
+    url, app = serve()
     make(url, imagery / "fields")
     page.goto(f"{url}/ops")
     expect(page.locator("#summary")).to_contain_text("1 campaign, none is training, the service is ready")
@@ -92,8 +43,8 @@ def test_overview_leads_to_a_campaign_and_says_what_needs_a_look(start: Start, p
     expect(page.locator("#rounds")).to_contain_text("the disk is full")
 
 
-def test_version_is_rolled_back_and_promoted_again_with_a_reason(start: Start, page: Page, imagery: Path) -> None:
-    url, app = start()
+def test_version_is_rolled_back_and_promoted_again_with_a_reason(serve: Serve, page: Page, imagery: Path) -> None:
+    url, app = serve()
     make(url, imagery / "fields")
     make_versions(app)
     page.goto(f"{url}/ops/fields")
@@ -108,8 +59,8 @@ def test_version_is_rolled_back_and_promoted_again_with_a_reason(start: Start, p
     assert httpx.get(f"{url}/campaigns/fields").json()["current_model"]["version"] == "v1"
 
 
-def test_two_versions_are_compared(start: Start, page: Page, imagery: Path) -> None:
-    url, app = start()
+def test_two_versions_are_compared(serve: Serve, page: Page, imagery: Path) -> None:
+    url, app = serve()
     make(url, imagery / "fields")
     make_versions(app)
     page.goto(f"{url}/ops/fields")
@@ -121,8 +72,8 @@ def test_two_versions_are_compared(start: Start, page: Page, imagery: Path) -> N
     expect(compared).to_contain_text("samples of the test reserve")
 
 
-def test_policy_is_changed_and_nonsense_is_refused_with_the_reason(start: Start, page: Page, imagery: Path) -> None:
-    url, _ = start()
+def test_policy_is_changed_and_nonsense_is_refused_with_the_reason(serve: Serve, page: Page, imagery: Path) -> None:
+    url, _ = serve()
     make(url, imagery / "fields")
     page.goto(f"{url}/ops/fields")
     page.get_by_text("Change the policy").click()
@@ -137,33 +88,16 @@ def test_policy_is_changed_and_nonsense_is_refused_with_the_reason(start: Start,
     assert (policy["new_labels"], policy["cron"]) == (33, "0 3 * * *")
 
 
-def test_delivery_that_was_given_up_is_shown_with_its_reason_and_sent_again(start: Start, page: Page) -> None:
-    url, app = start()
-    loop: Loop = app.state.loop
-    page.goto(f"{url}/ops")
-    expect(page.get_by_role("heading", name="Health")).to_be_visible()
-    expect(page.locator("#webhooks")).to_have_count(0)
-    now, deliveries = loop.clock(), loop.store.deliveries
-    hook = loop.store.webhooks.add("http://127.0.0.2:9/in", [EventKind.LINK_LOST], None, new_secret(), now)
-    sent = deliveries.test(hook.webhook_id, now)
-    deliveries.note_attempt(sent.delivery_id, now, status=None, problem="no answer: refused", next_at=None)
-    section = page.locator("#webhooks")
-    expect(page.locator("#summary")).to_contain_text("1 thing needs a look")
-    expect(section.get_by_role("table", name="Deliveries that were given up")).to_contain_text("no answer: refused")
-    section.get_by_role("button", name="Send again").click()
-    expect(section.get_by_role("table", name="Deliveries that were given up")).to_have_count(0)
-
-
-def test_refused_action_says_why(start: Start, page: Page, imagery: Path) -> None:
-    url, _ = start()
+def test_refused_action_says_why(serve: Serve, page: Page, imagery: Path) -> None:
+    url, _ = serve()
     make(url, imagery / "fields")
     page.goto(f"{url}/ops/fields")
     page.get_by_role("button", name="Train now").click()
     expect(page.locator("#said")).to_contain_text("label")
 
 
-def test_annotators_see_how_it_stands_and_not_who_did_what(start: Start, page: Page, imagery: Path) -> None:
-    url, _ = start(tokens="ops=the-operator,annotate=the-annotator")
+def test_annotators_see_how_it_stands_and_not_who_did_what(serve: Serve, page: Page, imagery: Path) -> None:
+    url, _ = serve(tokens="ops=the-operator,annotate=the-annotator")
     make(url, imagery / "fields", headers={"Authorization": "Bearer the-operator"})
     page.goto(f"{url}/ops/fields")
     page.get_by_role("textbox", name="Token").fill("the-annotator")
@@ -190,9 +124,9 @@ TICKS = """async (axes) => {
 
 
 def test_pages_fit_three_widths_in_both_schemes_and_are_readable_for_everybody(
-    start: Start, page: Page, imagery: Path, pictures: Path
+    serve: Serve, page: Page, imagery: Path, pictures: Path
 ) -> None:
-    url, app = start()
+    url, app = serve()
     make(url, imagery / "fields")
     make_versions(app, 3)
     said: list[str] = []
@@ -219,8 +153,8 @@ CUT_OFF = """() => [...document.querySelectorAll("main button")].filter((button)
 }).map((button) => button.textContent)"""  # also in a box that scrolls: nobody looks for a button there
 
 
-def test_version_is_pinned_by_button_and_the_log_of_a_round_is_saved(start: Start, page: Page, imagery: Path) -> None:
-    url, app = start()
+def test_version_is_pinned_by_button_and_the_log_of_a_round_is_saved(serve: Serve, page: Page, imagery: Path) -> None:
+    url, app = serve()
     make(url, imagery / "fields")
     make_versions(app)
     loop: Loop = app.state.loop
@@ -242,101 +176,8 @@ def test_version_is_pinned_by_button_and_the_log_of_a_round_is_saved(start: Star
     assert Path(saved.value.path()).read_bytes() == b"step 1\n\xff\n"
 
 
-GATE = GateReport(
-    version="v3", promote=True, reason="classification accuracy 0.917, +0.042 against v2", against="v2",
-    checks=[
-        GateCheck(
-            check="metric", outcome="passed", task="classification", metric="accuracy", value=0.917, before=0.875,
-            low=-0.02, high=0.1, samples=48,
-            sentence="classification accuracy 0.917 [0.800, 0.979], +0.042 [-0.020, +0.100] against v2 on the same 48 "
-            "reserve samples",
-        ),
-        GateCheck(
-            check="threshold", outcome="not asked", task="classification", metric="recall", where="class bright",
-            value=0.9, before=0.95, samples=6,
-            sentence="classification recall of class bright 0.900, -0.050 against what serves, on 6 reserve samples; "
-            "asked: a change of at least -0.02, from 10 samples on",
-        ),
-        GateCheck(
-            check="latency", outcome="failed", value=30.0, before=10.0,
-            sentence="a run takes 30.0 ms on an image of 64 x 64 px, 3.00 times the 10.0 ms of what serves; at most 2 "
-            "times is allowed",
-        ),
-    ],
-)  # fmt: skip
-
-
-def challenge(app: Litestar, mode: Literal["ask", "shadow"]) -> None:
-    """Let v3 of `fields` wait beside v2, which serves, and show what the gate said of it."""
-    make_versions(app, 2)
-    loop: Loop = app.state.loop
-    campaign = loop.store.campaigns.get("fields")
-    number, now = campaign.campaign_id, loop.clock()
-    make_tiny_onnx(
-        loop.layout.models("fields"), version="v3", campaign="fields", classes=["dark", "bright"], bands=(1, 2, 3),
-        tasks=["classification"],
-    )  # fmt: skip
-    turn = loop.store.rounds.create(number, reason="new labels: 150", now=now)
-    loop.store.versions.add(number, "v3", turn.number, now)
-    loop.store.rounds.set_state(
-        number, turn.number, RoundState.GATE, now, version="v3", labels=150, evaluation=EVALUATION, verdict=GATE.reason
-    )
-    loop.store.gate.keep_report(number, turn.number, GATE)
-    waits = Challenger(
-        version="v3", round_number=turn.number, mode=mode, since=now, state="waiting", reason=GATE.reason
-    )
-    loop.store.gate.propose(number, waits)
-
-
-def test_challenger_is_promoted_with_a_reason_and_its_section_goes(start: Start, page: Page, imagery: Path) -> None:
-    url, app = start()
-    make(url, imagery / "fields")
-    challenge(app, "ask")
-    page.goto(f"{url}/ops")
-    expect(page.locator("#notices")).to_contain_text("v3 passed the gate and waits for your decision")
-    page.goto(f"{url}/ops/fields")
-    expect(page.locator("#challenger")).to_contain_text("a decision")
-    expect(page.locator("#versions")).to_contain_text("challenger")
-    page.get_by_role("button", name="Promote it").click()
-    page.get_by_label("Reason").fill("looks well")
-    page.locator("#ask-yes").click()
-    expect(page.locator("#challenger")).to_have_count(0)
-    expect(page.locator("#audit")).to_contain_text("looks well")
-    assert httpx.get(f"{url}/campaigns/fields").json()["current_model"]["version"] == "v3"
-
-
-def test_challenger_in_the_shadow_says_how_it_does_and_is_rejected(start: Start, page: Page, imagery: Path) -> None:
-    url, app = start()
-    make(url, imagery / "fields")
-    challenge(app, "shadow")
-    page.goto(f"{url}/ops/fields")
-    expect(page.locator("#challenger")).to_contain_text("v3 answers in the shadow, 0 of 30 labels judge it")
-    page.get_by_role("button", name="Reject it").click()
-    page.get_by_label("Reason").fill("it takes shadows for water")
-    page.locator("#ask-yes").click()
-    expect(page.locator("#challenger")).to_have_count(0)
-    expect(page.locator("#versions")).to_contain_text("it takes shadows for water")
-    page.get_by_role("button", name="Promote").first.click()
-    expect(page.locator("#ask-text")).to_contain_text("It was rejected: it takes shadows for water.")
-    page.locator("#ask-yes").click()
-    expect(page.locator("#versions").get_by_role("row", name="v3 3")).to_contain_text("champion, serves")
-    assert httpx.get(f"{url}/campaigns/fields").json()["current_model"]["version"] == "v3"
-
-
-def test_gate_shows_every_check_with_its_figures(start: Start, page: Page, imagery: Path) -> None:
-    url, app = start()
-    make(url, imagery / "fields")
-    challenge(app, "ask")
-    page.goto(f"{url}/ops/fields")
-    gate = page.locator("#gate")
-    expect(gate).to_contain_text("Round 3: v3 passed against v2.")
-    expect(gate.get_by_role("row", name="metric, classification")).to_contain_text("+.042 (−.020 to +.100)")
-    expect(gate.get_by_role("row", name="class bright")).to_contain_text("not asked")
-    expect(gate.get_by_role("row", name="latency")).to_contain_text("3.00 times")
-
-
-def test_report_of_a_version_opens_in_a_tab_with_its_own_style(start: Start, page: Page, imagery: Path) -> None:
-    url, app = start()
+def test_report_of_a_version_opens_in_a_tab_with_its_own_style(serve: Serve, page: Page, imagery: Path) -> None:
+    url, app = serve()
     make(url, imagery / "fields")
     make_versions(app)
     loop: Loop = app.state.loop
@@ -368,9 +209,9 @@ def test_report_of_a_version_opens_in_a_tab_with_its_own_style(start: Start, pag
 
 
 def test_live_round_tells_the_time_that_is_left_and_a_lost_cluster_is_told(
-    start: Start, page: Page, imagery: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, page: Page, imagery: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url, app = start()
+    url, app = serve()
     make(url, imagery / "fields")
     loop: Loop = app.state.loop
     number = loop.store.campaigns.get("fields").campaign_id
