@@ -11,7 +11,6 @@ from al_loop.client.answers import (
     ClassView,
     CurrentModel,
     LastRound,
-    PretrainingView,
     RoundView,
     Suggestion,
     TaskClasses,
@@ -21,9 +20,10 @@ from al_loop.domain.class_colours import class_colours
 from al_loop.domain.jobs import StoredJob
 from al_loop.domain.predictions import RememberedPrediction
 from al_loop.domain.queries import WHY, HeldLease, QueryAnswer
-from al_loop.domain.rounds import CurvePoint, ModelVersion, Pretraining, PretrainingState, Round, RoundState
+from al_loop.domain.rounds import CurvePoint, ModelVersion, Round
 from al_loop.loop import Loop
 from al_loop.querying.points import lease_answers
+from al_loop.runtime.jobs import JobRunner
 from al_loop.serving.suggestions import class_shares, mask_regions, proposed_objects
 from al_loop.training.annotator_progress import next_round_for_annotators, told_counts
 from al_loop_records.model_card import Evaluation
@@ -93,30 +93,31 @@ def class_list(campaign: Campaign) -> ClassList:
     )
 
 
-def job_view(view: type[View], entry: StoredJob, **more: Any) -> View:  # noqa: ANN401  # fields of the view
-    """A job as it is stored, with what is known of it beside that: its progress, or the end of its log."""
+def job_view(
+    view: type[View],
+    runner: JobRunner[Campaign, Any, Any],
+    campaign: Campaign,
+    entry: StoredJob,
+    **more: Any,  # noqa: ANN401  # fields of the view
+) -> View:
+    """A job as it is stored, with the progress of a running one, and the end of a failed one's log if views have it."""
     fields: dict[str, Any] = {name: getattr(entry, name) for name in entry.__struct_fields__}
+    fields["progress"] = runner.progress(campaign.campaign_id, entry.number)
+    if entry.state == "failed" and "log" in view.__struct_fields__:
+        fields["log"] = runner.log(campaign, entry.number)
     return view(**fields, **more)
 
 
 def round_view(loop: Loop, campaign: Campaign, entry: Round) -> RoundView:
     """A round with its history, the progress of a running one, or the end of the log of a failed one."""
-    if entry.state is RoundState.FAILED:
-        entry = msgspec.structs.replace(entry, log=loop.rounds.log(campaign, entry.number))
     return job_view(
         RoundView,
+        loop.rounds,
+        campaign,
         entry,
-        progress=loop.rounds.progress(campaign.campaign_id, entry.number),
         gate=loop.store.gate.report(campaign.campaign_id, entry.number),
         history=tuple(loop.store.rounds.events(campaign.campaign_id, entry.number)),
     )
-
-
-def pretraining_view(loop: Loop, campaign: Campaign, entry: Pretraining) -> PretrainingView:
-    """A pretraining with the progress of a running one, or the end of the log of a failed one."""
-    if entry.state is PretrainingState.FAILED:
-        entry = msgspec.structs.replace(entry, log=loop.pretrainings.log(campaign, entry.number))
-    return job_view(PretrainingView, entry, progress=loop.pretrainings.progress(campaign.campaign_id, entry.number))
 
 
 def suggestion(campaign: Campaign, entry: RememberedPrediction, *, regions: bool = False) -> Suggestion:

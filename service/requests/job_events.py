@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from litestar.concurrency import sync_to_thread
-from litestar.response import ServerSentEventMessage
+from litestar.response import ServerSentEvent, ServerSentEventMessage
 
+from al_loop.domain.campaigns import Campaign
+from al_loop.domain.jobs import StoredJob
+from al_loop.runtime.jobs import JobRecords, JobRunner
 from al_loop_records.runs import ProgressLine
 
 EVENT_POLL_S = 0.25
@@ -20,6 +23,45 @@ class Look(NamedTuple):
     state: str
     is_end: bool
     """Whether nothing follows this state."""
+
+
+async def stream_job(
+    jobs: JobRecords[StoredJob, Any],
+    runner: JobRunner[Campaign, Any, Any],
+    key: tuple[int, int],
+    states: Callable[[], Sequence[bytes]],
+    seen: int = 0,
+) -> ServerSentEvent:
+    """Answer with what happens to a job until its end, see `follow`.
+
+    Args:
+        jobs: Where it is stored.
+        runner: Knows its progress.
+        key: Numbers of its campaign and of the job.
+        states: As `follow` takes them.
+        seen: How many of them the client has.
+
+    Raises:
+        NotFoundError: No such job.
+    """
+    await sync_to_thread(jobs.get, *key)
+
+    def look() -> Look:
+        state = jobs.get(*key).state
+        return Look(state, state.is_end)
+
+    return ServerSentEvent(follow(look, lambda: runner.progress(*key), states, seen))
+
+
+def states_from_now(read: Callable[[], msgspec.Struct]) -> Callable[[], list[bytes]]:
+    """States for `stream_job` of a job whose earlier ones are not kept: what `read` gives at each look for them."""
+    entered: list[bytes] = []
+
+    def states() -> list[bytes]:
+        entered.append(msgspec.json.encode(read()))
+        return entered
+
+    return states
 
 
 async def follow(

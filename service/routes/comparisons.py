@@ -126,6 +126,4 @@ class ComparisonController(Controller):
         return comparison_png(result, f"{target.name}, comparison {entry.number}")
 
     def _view(self, loop: Loop, target: Campaign, entry: ModelComparison) -> ComparisonView:
-        log = loop.comparisons.log(target, entry.number) if entry.state == "failed" else []
-        progress = loop.comparisons.progress(target.campaign_id, entry.number)
-        return job_view(ComparisonView, entry, progress=progress, log=log)
+        return job_view(ComparisonView, loop.comparisons, target, entry)

@@ -120,5 +120,4 @@ class LineageController(Controller):
         return entry
 
     def _view(self, loop: Loop, target: Campaign, entry: Reproduction) -> ReproductionView:
-        progress = loop.reproductions.progress(target.campaign_id, entry.number)
-        return job_view(ReproductionView, entry, progress=progress)
+        return job_view(ReproductionView, loop.reproductions, target, entry)

@@ -16,7 +16,7 @@ from service.errors import problems
 from service.openapi.examples import PRETRAINED, PRETRAINED_ON_PAIRS, PRETRAINING, json_body
 from service.requests.parameters import PathId
 from service.settings import Settings
-from service.views import pretraining_view
+from service.views import job_view
 
 
 class PretrainingController(Controller):
@@ -48,7 +48,7 @@ class PretrainingController(Controller):
         of training. A pretraining waits while a round runs, and rounds wait for it.
         """
         started = loop.pretrainings.start(target, data or PretrainConfig(), settings.imagery_folders)
-        return pretraining_view(loop, target, started)
+        return job_view(PretrainingView, loop.pretrainings, target, started)
 
     @get(
         operation_id="listPretrainings",
@@ -73,7 +73,7 @@ class PretrainingController(Controller):
     def show(self, number: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> PretrainingView:
         """One pretraining: its state, progress while it runs, what was measured; the log's end if it failed."""
         entry = loop.store.pretrainings.get(target.campaign_id, number)
-        return pretraining_view(loop, target, entry)
+        return job_view(PretrainingView, loop.pretrainings, target, entry)
 
     @post(
         "/{number:int}/cancel",
@@ -85,4 +85,4 @@ class PretrainingController(Controller):
     )
     def cancel(self, number: PathId, target: NamedDependency[Campaign], loop: NamedDependency[Loop]) -> PretrainingView:
         """Stop a pretraining; its process tree ends within seconds. Earlier encoders stay in use."""
-        return pretraining_view(loop, target, loop.pretrainings.cancel(target, number))
+        return job_view(PretrainingView, loop.pretrainings, target, loop.pretrainings.cancel(target, number))

@@ -18,7 +18,7 @@ from service.access.tokens import is_operator, requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import ROUND, json_body
-from service.requests.job_events import Look, follow
+from service.requests.job_events import stream_job
 from service.requests.parameters import LARGEST_ID, Newest, PathId, newest
 from service.schemas import RoundRequest
 from service.views import round_for_annotator, round_view
@@ -118,22 +118,17 @@ class RoundController(Controller):
         All states since its beginning are sent first, with ids to go on from after a broken connection or a restart
         of the service (`Last-Event-ID`, which browsers send by themselves).
         """
-        await sync_to_thread(loop.store.rounds.get, target.campaign_id, number)
-        told = is_operator(request)
+        rounds, key, told = loop.store.rounds, (target.campaign_id, number), is_operator(request)
         seen = int(last_event_id) if last_event_id is not None and last_event_id.isdecimal() else 0
 
-        def look() -> Look:
-            entry = loop.store.rounds.get(target.campaign_id, number)
-            return Look(entry.state, entry.state.is_end)
-
         def states() -> list[bytes]:
-            entered = loop.store.rounds.events(target.campaign_id, number)
+            entered = rounds.events(*key)
             # read after its states, so that the verdict is known with which the last one came
-            view = round_view(loop, target, loop.store.rounds.get(target.campaign_id, number))
+            view = round_view(loop, target, rounds.get(*key))
             view = view if told else round_for_annotator(view)
             return [msgspec.json.encode(msgspec.structs.replace(view, state=event.state)) for event in entered]
 
-        return ServerSentEvent(follow(look, lambda: loop.rounds.progress(target.campaign_id, number), states, seen))
+        return await stream_job(rounds, loop.rounds, key, states, seen)
 
     @get(
         "/{number:int}/log",

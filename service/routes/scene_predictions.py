@@ -2,9 +2,7 @@
 
 from typing import Annotated
 
-import msgspec
 from litestar import Controller, get, post
-from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
 from litestar.response import File, ServerSentEvent
 
@@ -16,7 +14,7 @@ from service.access.tokens import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import SCENE, SCENE_AS_GEOJSON, json_body
-from service.requests.job_events import Look, follow
+from service.requests.job_events import states_from_now, stream_job
 from service.requests.parameters import PathId
 from service.settings import Settings
 from service.views import job_view
@@ -80,20 +78,9 @@ class ScenePredictionController(Controller):
 
         Closes at the end. Who connects again gets the present state first.
         """
-        jobs, runner, campaign_id = loop.store.scene_predictions, loop.scene_predictions, target.campaign_id
-        await sync_to_thread(jobs.get, campaign_id, number)
-
-        def look() -> Look:
-            entry = jobs.get(campaign_id, number)
-            return Look(entry.state, entry.state.is_end)
-
-        entered: list[bytes] = []
-
-        def states() -> list[bytes]:
-            entered.append(msgspec.json.encode(_view(loop, target, jobs.get(campaign_id, number))))
-            return entered
-
-        return ServerSentEvent(follow(look, lambda: runner.progress(campaign_id, number), states))
+        jobs, key = loop.store.scene_predictions, (target.campaign_id, number)
+        states = states_from_now(lambda: _view(loop, target, jobs.get(*key)))
+        return await stream_job(jobs, loop.scene_predictions, key, states)
 
     @post(
         "/{number:int}/cancel",
@@ -125,5 +112,4 @@ class ScenePredictionController(Controller):
 
 
 def _view(loop: Loop, target: Campaign, entry: ScenePrediction) -> ScenePredictionView:
-    progress = loop.scene_predictions.progress(target.campaign_id, entry.number)
-    return job_view(ScenePredictionView, entry, progress=progress)
+    return job_view(ScenePredictionView, loop.scene_predictions, target, entry)

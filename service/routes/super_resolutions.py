@@ -2,9 +2,7 @@
 
 from typing import Annotated
 
-import msgspec
 from litestar import Controller, get, post
-from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
 from litestar.response import ServerSentEvent
 
@@ -15,7 +13,7 @@ from service.access.tokens import requires
 from service.dependencies import TARGET
 from service.errors import problems
 from service.openapi.examples import SUPER_RESOLUTION, json_body
-from service.requests.job_events import Look, follow
+from service.requests.job_events import states_from_now, stream_job
 from service.requests.parameters import PathId
 from service.settings import Settings
 from service.views import job_view
@@ -77,20 +75,9 @@ class SuperResolutionController(Controller):
 
         Closes at the end. Who connects again gets the present state first.
         """
-        jobs, runner, campaign_id = loop.store.super_resolutions, loop.super_resolutions, target.campaign_id
-        await sync_to_thread(jobs.get, campaign_id, number)
-
-        def look() -> Look:
-            entry = jobs.get(campaign_id, number)
-            return Look(entry.state, entry.state.is_end)
-
-        entered: list[bytes] = []
-
-        def states() -> list[bytes]:
-            entered.append(msgspec.json.encode(_view(loop, target, jobs.get(campaign_id, number))))
-            return entered
-
-        return ServerSentEvent(follow(look, lambda: runner.progress(campaign_id, number), states))
+        jobs, key = loop.store.super_resolutions, (target.campaign_id, number)
+        states = states_from_now(lambda: _view(loop, target, jobs.get(*key)))
+        return await stream_job(jobs, loop.super_resolutions, key, states)
 
     @post(
         "/{number:int}/cancel",
@@ -107,6 +94,4 @@ class SuperResolutionController(Controller):
 
 
 def _view(loop: Loop, target: Campaign, entry: SuperResolutionTraining) -> SuperResolutionView:
-    progress = loop.super_resolutions.progress(target.campaign_id, entry.number)
-    log = loop.super_resolutions.log(target, entry.number) if entry.state == "failed" else []
-    return job_view(SuperResolutionView, entry, progress=progress, log=log)
+    return job_view(SuperResolutionView, loop.super_resolutions, target, entry)
