@@ -31,7 +31,8 @@ from models.limits import RunLimits, hold_to
 from models.manifest import MANIFEST_FILE, read_manifest
 from models.progress import Progress
 from models.registry import CARD_FILE, ONNX_FILE
-from models.train import compared, counts_of, labelled_of, some_chips
+from models.tasks import task_of
+from models.train import compared, labelled_of, some_chips
 from models.training.data.dataset import ChipReader, read_samples
 from models.training.data.left_out import LeftOut
 from models.training.data.statistics import estimate_statistics
@@ -73,7 +74,10 @@ def add(directory: Path, file: Path, card_file: Path, out: Path, progress: Progr
 
     left_out = LeftOut()
     splits, reader = read_samples(directory, manifest, left_out), ChipReader(manifest, left_out=left_out)
-    samples, reserve = (labelled_of(splits[split], [asked]) for split in ("train", "test"))
+    samples = labelled_of([*splits["train"], *splits["calibration"]], [asked])  # nothing is calibrated
+    if not samples:
+        raise ForeignModelError(f"no sample outside the test reserve has a {asked.task} label; {left_out.sentence}")
+    reserve = labelled_of(splits["test"], [asked])
     chips = [_fitting(chip, stride, tile) for chip in some_chips(samples, reader)]
     trial = try_out(out / ONNX_FILE, wrapped, found, chips, lambda said: progress.step(0, len(chips), message=said))
     if trial.batch != found.batch:
@@ -82,11 +86,10 @@ def add(directory: Path, file: Path, card_file: Path, out: Path, progress: Progr
 
     incumbent, message = load_incumbent(manifest)
     progress.enter("evaluating", total=len(reserve), message=message)
-    counts = counts_of(splits["train"], manifest, reader)
+    task = task_of(asked)
+    counts = {asked.task: task.count(reader.truth(task, sample) for sample in samples)}
     spec = wrapped.spec
     infer = onnx_infer(out / ONNX_FILE, stride)
-    if spec.task not in counts:
-        raise ForeignModelError(f"there are not enough labels for {spec.task} yet to say how good a model is")
     watched = _reporting(infer, progress)
     candidate = Contender(version=manifest.version, tasks=[spec], infer=watched)
     evaluation = evaluate(

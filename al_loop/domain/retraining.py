@@ -59,7 +59,7 @@ class RetrainPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     retry_wait_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 300.0
     """Seconds before the first retry; each further one waits twice as long."""
     min_labels: Annotated[int, msgspec.Meta(ge=2, le=10**9)] = 10
-    """Labelled samples outside the reserve that a round needs."""
+    """Labelled samples outside the reserve that a round needs; one is enough to measure a model from elsewhere."""
     min_reserve_labels: Annotated[int, msgspec.Meta(ge=2, le=10**9)] = 5
     """Labelled samples inside the reserve that a round needs."""
     debounce_s: Annotated[float, msgspec.Meta(ge=0, le=10**9)] = 5.0

@@ -127,7 +127,7 @@ class RoundRunner(JobRunner[Campaign, Round, RoundState]):
         store = self._label_store
         if campaign.archived_at is not None:
             raise ArchivedError(campaign.name)
-        if (problem := readiness(store, campaign, self._clock())) is not None:
+        if (problem := readiness(store, campaign, self._clock(), trains=added is None)) is not None:
             raise problem
 
         def create() -> Round:
@@ -258,7 +258,7 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
         if files.has_snapshot(record.manifest_sha256):
             job.enter(RoundState.TRAINING, detail="it goes on where it was cut off")
         else:
-            left_out, before = self._snapshot(job, campaign, version, files.snapshot, background=background), None
+            left_out, before = self._snapshot(job, campaign, record, version, files.snapshot), None
         out = self._train(job, campaign, files)
         left_out += unreadable_since(self._store, campaign, read_left_out(out), self._clock())
         card = read_output(out / CARD_FILE, ModelCard)
@@ -356,7 +356,7 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
         return self._server.registry(campaign).path(version).resolve()
 
     def _snapshot(
-        self, job: RoundJob, campaign: Campaign, version: str, directory: Path, *, background: bool
+        self, job: RoundJob, campaign: Campaign, record: Round, version: str, directory: Path
     ) -> list[SkippedPath]:
         """Write a new snapshot; returns the labelled images that are not in it."""
         job.enter(RoundState.SNAPSHOT, version=version)
@@ -368,7 +368,8 @@ class RoundKind(JobKind[Campaign, Round, RoundState]):
         path = None if incumbent is None else self._server.registry(campaign).path(incumbent) / ONNX_FILE
         manifest, digest, _, left_out = write_snapshot(
             self._store, campaign, job.number, directory, version=version, incumbent=path, incumbent_version=incumbent,
-            now=self._clock(), start=starting_weights(self._store, self._layout, campaign), background=background,
+            now=self._clock(), start=starting_weights(self._store, self._layout, campaign),
+            background=record.background, trains=record.started_by != "added",
         )  # fmt: skip
         job.enter(
             RoundState.SNAPSHOT,

@@ -50,6 +50,7 @@ def write_snapshot(
     now: datetime,
     start: StartingWeights | None = None,
     background: bool = False,
+    trains: bool = True,
 ) -> Snapshot:
     """Write `manifest.json` and `samples.parquet` for a training run.
 
@@ -70,12 +71,13 @@ def write_snapshot(
         now: When the snapshot is taken.
         start: Encoder weights that the run starts from; None: as the campaign's settings say.
         background: Whether the run tries a deep candidate while other rounds go on.
+        trains: False of a run that only measures a model from elsewhere, see `readiness`.
 
     Raises:
         NotEnoughLabelsError: Too few labels, or one class only; says what to label.
         OSError: The disk is full or the directory cannot be written.
     """
-    missing = readiness(store, campaign, now)
+    missing = readiness(store, campaign, now, trains=trains)
     if missing is not None:
         raise missing
     label_event_id = store.labels.newest_event(campaign.campaign_id)

@@ -42,10 +42,10 @@ def sides(store: LabelStore, campaign: Campaign) -> tuple[list[int], list[int]]:
     return pool.tolist(), reserve.tolist()
 
 
-def take(store: LabelStore, campaign: Campaign, directory: Path) -> Snapshot:
+def take(store: LabelStore, campaign: Campaign, directory: Path, *, trains: bool = True) -> Snapshot:
     return write_snapshot(
         store, store.campaigns.get(campaign.name), 1, directory, version="v1", incumbent=None, incumbent_version=None,
-        now=NOW,
+        now=NOW, trains=trains,
     )  # fmt: skip
 
 
@@ -213,6 +213,22 @@ def test_readiness_says_what_to_label(label_store: LabelStore, make_campaign: Ma
     assert not (tmp_path / "never").exists()
     label(label_store, campaign, pool[10:11], "forest")
     assert reason(campaign) is None
+
+
+def test_model_from_elsewhere_needs_a_reserve_to_measure_it_by_and_one_other_label(
+    label_store: LabelStore, make_campaign: MakeCampaign, tmp_path: Path
+) -> None:
+    campaign = make_campaign(samples=60)
+    pool, reserve = sides(label_store, campaign)
+    error = readiness(label_store, campaign, NOW, trains=False)
+    assert error is not None
+    assert error.reason == "label 1 more outside the test reserve (0 of 1) and 5 more of the test reserve (0 of 5)"
+    label(label_store, campaign, [*pool[:1], *reserve[:5]], "water")
+    assert readiness(label_store, campaign, NOW, trains=False) is None
+    assert readiness(label_store, campaign, NOW) is not None
+    snapshot = take(label_store, campaign, tmp_path / "snapshot", trains=False)
+    assert snapshot.counts["train"] + snapshot.counts["calibration"] == 1
+    assert snapshot.counts["test"] == 5
 
 
 @pytest.mark.parametrize(("unlabelled", "ready"), [("background", True), ("ignore", False)])

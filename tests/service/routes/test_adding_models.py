@@ -13,7 +13,7 @@ from onnx import helper
 
 from service.app import create_app
 from service.settings import Settings
-from tests.e2e.campaigns import Http, create, encoded, label_all, predict, register, wait_for_round, write_pool
+from tests.e2e.campaigns import Http, create, encoded, label_all, predict, register, truth, wait_for_round, write_pool
 from tests.models.foreign.graphs import mask_graph, mean_graph, saved
 
 CARD: dict[str, Any] = {
@@ -160,6 +160,29 @@ def test_malformed_requests_are_refused_at_once(http: Http, name: str, fields: d
     answer = http.post(MODELS, files={key: (key, data) for key, data in fields.items()}, params={"name": name})
     assert answer.status_code == 400
     assert reason in answer.json()["detail"]
+
+
+def test_labels_to_measure_by_are_enough_as_nothing_is_trained(http: Http, pool: Path, tmp_path: Path) -> None:
+    create(http, pool, name="measured", policy={"new_labels": None})
+    register(http, "measured")
+    file = mean_graph(tmp_path / "m.onnx", scale=20)
+    files = {"model": ("m.onnx", file.read_bytes()), "card": ("card.json", json.dumps(CARD).encode())}
+    refused = http.post("/campaigns/measured/models", files=files, params={"name": "m.onnx"})
+    assert "label 1 more outside the test reserve (0 of 1) and 5 more of the" in refused.json()["detail"]
+    store = http.app.state.loop.store
+    number = store.campaigns.get("measured").campaign_id
+    outside, reserve = (store.samples.paths(number, reserve=side)[1] for side in (False, True))
+    labels = [
+        {"path": path, "task": "classification", "annotator": "ann", "classes": [truth(path)]}
+        for path in [outside[0], *reserve]
+    ]
+    assert http.post("/campaigns/measured/labels", json=labels).status_code == 201
+    assert http.post("/campaigns/measured/rounds", json={}).status_code == 409  # to train is another thing
+    answer = http.post("/campaigns/measured/models", files=files, params={"name": "m.onnx"})
+    ended = wait_for_round(http, answer.json()["number"], "measured")
+    assert ended["state"] == "promoted", ended
+    assert ended["labels"] == 1
+    assert ended["evaluation"]["candidate"][0]["value"] == 1.0
 
 
 def test_campaign_without_labels_says_what_is_missing(http: Http, pool: Path, tmp_path: Path) -> None:
