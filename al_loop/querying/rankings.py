@@ -79,6 +79,7 @@ def rank(
     most: int = MOST_AHEAD,
     front: Sequence[Pick] = (),
     last: Ids = NO_IDS,
+    unit: QueryUnit = "image",
 ) -> RankedList:
     """Rank at least `size` samples if there are enough; those that were not scored come last, at random.
 
@@ -97,6 +98,7 @@ def rank(
         front: Picks of the list before that will be handed out while this one is made: they stay in front, and what
             comes after is unlike them.
         last: Further ids that may be queried, at random after all those offered: repeated acquisitions.
+        unit: What is asked about.
 
     Raises:
         NonFiniteScoresError: Scores or embeddings are NaN or infinite.
@@ -108,7 +110,7 @@ def rank(
         covered = np.concatenate([covered, kept])
     picks = list(front)
     if len(offered):
-        pool, unscored = scores.pool(offered, covered, labelled)
+        pool, unscored = scores.pool(offered, covered, labelled, about_points=unit == "point")
         if len(pool) == 0 or not strategy.uses_scores:
             pool, unscored = Candidates(sample_ids=offered, labelled_count=labelled), unscored[:0]
         selection = strategy.select(pool, ahead, rng)
@@ -208,6 +210,7 @@ class CampaignRankings:
                 most=min(max(MOST_AHEAD, 3 * demand), MOST_DEMAND),
                 front=before[:demand] if old is not None and old.scores is scores else (),
                 last=last,
+                unit=self.unit,
             )  # fmt: skip
             if old is not None:
                 made.used_at = old.used_at

@@ -45,8 +45,11 @@ class Candidates:
     stratum_table: NDArray[np.floating] | None = None
     """Segmentation: uncertainty among the regions of each predicted class (code 0 = background first), shape (S, K+1),
     detection: among the boxes of each class, shape (S, K); NaN where a sample has none; None: scores of neither."""
+    unsure_table: NDArray[np.floating] | None = None
+    """Segmentation: share of an image's pixels by predicted class and bin of the margin score, shape (S, (K+1) * B),
+    see `models.tasks.unsure_pixels`; None: no such scores, or those of an earlier version of al-loop."""
     score_rows: NDArray[np.int64] | None = None
-    """Row of `probability_table` and `stratum_table` of each candidate, shape (N,)."""
+    """Row of `probability_table`, `stratum_table` and `unsure_table` of each candidate, shape (N,)."""
     covered_score_rows: NDArray[np.int64] | None = None
     """Row of `probability_table` and `stratum_table` of each sample of `covered_rows`, shape (M,); None: not known."""
     labelled_count: int = 0
@@ -58,6 +61,8 @@ class Candidates:
     """Whether choosing by scores did worse in this campaign than its random control (`al_loop.quality.savings`)."""
     features_only: bool = False
     """Whether embeddings are simple image features (`models.scoring.features`), which no training has shaped."""
+    about_points: bool = False
+    """Whether points of the samples are asked about, not the samples as a whole."""
     combined: bool = False
     """Whether `scores` are those of several tasks (`al_loop.scoring.task_ranks`), while the tables know of one each."""
 
@@ -67,9 +72,9 @@ class Candidates:
                 raise ValueError(f"{name}: shape {values.shape}, but there are {len(self.sample_ids)} samples")
         if (self.table is None) != (self.rows is None):
             raise ValueError("table and rows are given together")
-        tables = self.probability_table is not None or self.stratum_table is not None
-        if tables and self.score_rows is None:
-            raise ValueError("probability_table and stratum_table need score_rows")
+        tables = self.probability_table, self.stratum_table, self.unsure_table
+        if self.score_rows is None and any(table is not None for table in tables):
+            raise ValueError("probability_table, stratum_table and unsure_table need score_rows")
 
     def __len__(self) -> int:
         return len(self.sample_ids)
@@ -189,13 +194,16 @@ class PoolScores(Candidates):
         values = iter(entropies[positions].tolist())
         return [next(values) if there else None for there in known.tolist()]
 
-    def pool(self, offered: Ids, covered: Ids, labelled: int = 0) -> tuple[Candidates, Ids]:
+    def pool(
+        self, offered: Ids, covered: Ids, labelled: int = 0, *, about_points: bool = False
+    ) -> tuple[Candidates, Ids]:
         """The part of the samples on offer that was scored, and the ids of the rest.
 
         Args:
             offered: Ids that may be asked about, ascending.
             covered: Ids that are labelled or leased, ascending; unscored ones cover nothing.
             labelled: Labelled samples outside the test reserve now.
+            about_points: Whether points of them are to be asked about.
         """
         positions, known = positions_of(offered, self.sample_ids)
         taken = positions_of(covered, self.sample_ids)[0]
@@ -207,6 +215,8 @@ class PoolScores(Candidates):
             covered_rows=None if self.rows is None else self.rows[taken],
             probability_table=self.probability_table,
             stratum_table=self.stratum_table,
+            unsure_table=self.unsure_table,
+            about_points=about_points,
             score_rows=None if self.score_rows is None else self.score_rows[positions],
             covered_score_rows=None if self.score_rows is None else self.score_rows[taken],
             features_only=self.version in (FEATURES, HEAD_PREFIX + FEATURES),
@@ -244,11 +254,12 @@ def build_pool_scores(
     if embeddings is NO_EMBEDDINGS:
         return built
     both, from_scores, rows = np.intersect1d(sample_ids, embeddings.sample_ids, assume_unique=True, return_indices=True)
-    tables = embeddings.probabilities is not None or embeddings.strata is not None
+    tables = any(some is not None for some in (embeddings.probabilities, embeddings.strata, embeddings.unsure))
     return replace(
         built, sample_ids=both, scores={name: values[from_scores] for name, values in columns.items()},
         nats=nats[from_scores], table=embeddings.values, rows=rows, score_rows=rows if tables else None,
         probability_table=embeddings.probabilities, stratum_table=embeddings.strata,
+        unsure_table=embeddings.unsure,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ScoringError
-from models.scoring.spec import EMBEDDINGS_FILE, IDS_FILE, PROBABILITIES_FILE, STRATA_FILE, next_part
+from models.scoring.spec import EMBEDDINGS_FILE, IDS_FILE, PROBABILITIES_FILE, STRATA_FILE, UNSURE_FILE, next_part
 
 CACHED_VERSIONS = 2
 """Versions of a campaign kept in memory: the current one and the one before, while the pool is scored again."""
@@ -27,6 +27,9 @@ class Embeddings(NamedTuple):
     strata: NDArray[np.floating] | None = None
     """Highest entropy among the regions predicted as each class, background first, shape (T, K + 1), NaN where no
     region is; None unless every part has them."""
+    unsure: NDArray[np.floating] | None = None
+    """Share of the pixels by predicted class and bin of the margin score, shape (T, (K + 1) * B); None unless every
+    part has them: those of earlier versions of al-loop have none."""
 
 
 NO_EMBEDDINGS = Embeddings(np.empty(0, np.int64), np.empty((0, 0), np.float16))
@@ -93,6 +96,7 @@ def _join(parts: Sequence[Path]) -> Embeddings:
         joined,
         _table(folders, PROBABILITIES_FILE, order),
         _table(folders, STRATA_FILE, order),
+        _table(folders, UNSURE_FILE, order),
     )
 
 

@@ -8,7 +8,10 @@ A part is a directory `<campaign dir>/scores/<version>/<part>/` with
     embedding_ids.npy     (N,) int64, ascending; written last: a part without it is unfinished and ignored
     probabilities.npy     (N, K) float16: class probabilities of a single-label classification model
     strata.npy            (N, K + 1) float16 of a segmentation model: highest entropy among the grid cells predicted as
-                          each class, background first; NaN where no cell is. Both by rows of embedding_ids.npy
+                          each class, background first; NaN where no cell is
+    unsure.npy            (N, (K + 1) * 16) float16 of a segmentation model: share of the pixels that are predicted as
+                          each class, background first, and have a margin score of 0 to 1/16, 1/16 to 2/16, ...; parts
+                          of earlier versions lack it. All three by rows of embedding_ids.npy
     skipped.json          samples that could not be scored, and why
 """
 
@@ -32,6 +35,7 @@ EMBEDDINGS_FILE = "embeddings.npy"
 IDS_FILE = "embedding_ids.npy"
 PROBABILITIES_FILE = "probabilities.npy"
 STRATA_FILE = "strata.npy"
+UNSURE_FILE = "unsure.npy"
 SKIPPED_FILE = "skipped.json"
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Scores: TypeAlias = dict[ScoreName, Floats]
 """Uncertainties of N samples, shape (N,) each; higher = ask first."""
 
-Tables: TypeAlias = dict[Literal["probabilities", "strata"], Floats]
+Tables: TypeAlias = dict[Literal["probabilities", "strata", "unsure"], Floats]
 """What query strategies may know of N samples besides: class probabilities (N, K); of a task that answers each pixel
 the highest entropy among the regions predicted as each class (N, K), NaN where there is none."""
 

@@ -49,8 +49,8 @@ def run(
     strategy: Annotated[
         str,
         typer.Option(
-            help="Strategies, separated by commas; for points: random, class_margin (or auto), margin, entropy, "
-            "foreground_random, clasp_pe, each also with :click_cost=0.5, where the model proposes."
+            help="Strategies, separated by commas; for points: random, pool_margin (or auto), class_margin, margin, "
+            "entropy, foreground_random, clasp_pe, each also with :click_cost=0.5, where the model proposes."
         ),
     ] = "random,auto",
     rounds: Annotated[int, typer.Option(help="Queries, each followed by training.")] = 5,

@@ -23,8 +23,7 @@ import rasterio.errors
 import torch
 from numpy.typing import NDArray
 
-from al_loop.querying.strategies.points import PointChoice
-from al_loop.simulation.fast.points import PointPool, PointStrategy, play_points
+from al_loop.simulation.fast.points import PointPool, PointStrategy, SimulatedChoice, play_points
 from models.card import IGNORE, BandStatistics
 from models.encoders.frozen import FrozenFeatures
 from models.encoders.stages import CHANNELS
@@ -35,7 +34,9 @@ from models.training.pixels.head import PixelFeatures
 PIXELS = 3000
 """Of each image, at random."""
 CLICKS = [57, 114, 228, 342, 456, 570, 684]
-CHOICES: tuple[PointChoice, ...] = ("random", "margin", "class_margin", "foreground_random", "entropy", "clasp_pe")
+CHOICES: tuple[SimulatedChoice, ...] = (
+    "random", "pool_margin", "class_margin", "margin", "foreground_random", "entropy", "clasp_pe",
+)  # fmt: skip
 SCALED_BY = 9
 """Windows of 512 px that features are standardised by."""
 CLASSES = 5

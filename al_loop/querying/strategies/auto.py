@@ -13,6 +13,7 @@ from al_loop.querying.strategies.by_score import available
 from al_loop.querying.strategies.clasp_pe import ClaspPE
 from al_loop.querying.strategies.fallback import NO_EMBEDDINGS, fall_back
 from al_loop.querying.strategies.selection import Selection, size_of
+from al_loop.querying.strategies.unsure_images import by_unsure_pixels
 from al_loop.scoring.pool_scores import Candidates
 from models.tasks.uncertainty import ScoreName
 
@@ -37,6 +38,8 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
       model knows nothing of, margin for the borders between classes that it already knows (docs/strategies.md).
     * Segmentation with scores: `clasp_pe`, equal shares for the predicted classes (arXiv 2601.13677), which was ahead
       of coverage there. Not where several tasks are scored: it would pass over the others.
+    * Points of segmentation with scores: images in which turns of the classes over all images' unsure pixels would ask
+      most often (`al_loop.querying.strategies.unsure_images`); at random while those are not counted.
     * Where held-out labels show that the embeddings barely separate the classes, or the random control that chance
       has done better so far: chance.
 
@@ -57,6 +60,8 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         `tests/benchmarks/bench_query.py` measures the time.
         """
         size = size_of(pool, query_size)
+        if pool.about_points and pool.scores and not pool.worse_than_random:
+            return by_unsure_pixels(pool, size, rng)
         if pool.table is None:
             return fall_back(pool, size, rng, NO_EMBEDDINGS)
         if pool.features_only and pool.skill is None:

@@ -8,24 +8,31 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from al_loop.domain.queries import POINTS_ASKED
 from al_loop.errors import InvalidValueError
 from al_loop.querying.strategies.points import PointChoice, pick_places
+from al_loop.querying.strategies.unsure_images import expected_shares, most_asked
 from al_loop.simulation.records import RoundRecord
 from models import metrics
 from models.arrays import Rows
 from models.card import IGNORE
 from models.heads.balanced import fit_balanced
 from models.heads.linear_head import Head
+from models.tasks.unsure_pixels import BINS, count_unsure
 
 SPACING_PX = 16.0
 """Least distance of two points of one image."""
 
+
+SimulatedChoice = PointChoice | Literal["pool_margin"]
+"""How points are chosen; "pool_margin": images by `al_loop.querying.strategies.unsure_images`, `POINTS_ASKED` points of
+each by "class_margin", which is what a service does."""
 
 FEATURES, KNOWN = "features.npy", "known.npz"
 _KNOWN = ("codes", "images", "places", "weights", "reserve", "outputs")
@@ -34,7 +41,7 @@ _KNOWN = ("codes", "images", "places", "weights", "reserve", "outputs")
 class PointStrategy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How points are chosen, and what one costs."""
 
-    choice: PointChoice
+    choice: SimulatedChoice
     click_cost: float = 1.0
     """Clicks of a point once there is a head: 0.5 where the model proposes and one key says yes or names the class."""
 
@@ -46,7 +53,7 @@ def parse_point_strategy(text: str, path: str) -> PointStrategy:
         InvalidValueError: No such choice or option; carries `path`.
     """
     name, _, option = text.partition(":")
-    known = [*get_args(PointChoice), "auto"]
+    known = [*get_args(PointChoice), "pool_margin", "auto"]
     if name not in known:
         raise InvalidValueError(path, f"no choice of points {name!r}; it is one of {', '.join(known)}")
     field, _, cost = option.partition("=")
@@ -56,7 +63,7 @@ def parse_point_strategy(text: str, path: str) -> PointStrategy:
         click_cost = np.nan
     if option and not 0.1 <= click_cost <= 1:
         raise InvalidValueError(path, f"{text!r}: the only option is click_cost=NUMBER, 0.1 to 1")
-    choice = msgspec.convert("class_margin" if name == "auto" else name, PointChoice)
+    choice = msgspec.convert("pool_margin" if name == "auto" else name, SimulatedChoice)
     return PointStrategy(choice=choice, click_cost=click_cost if option else 1.0)
 
 
@@ -109,7 +116,8 @@ def play_points(
 ) -> list[RoundRecord]:
     """Mean IoU on the test images after each round; ends early when the pool is exhausted.
 
-    Every round spreads its points evenly over the images outside of the test. Those of the first are random.
+    Every round spreads its points evenly over the images outside of the test, or over those that "pool_margin" chooses.
+    Those of the first are random.
 
     Args:
         pool: What can be asked about, and the right answers.
@@ -129,7 +137,7 @@ def play_points(
     table = np.asarray(pool.features[tested], np.float32)
     free = {
         image: np.flatnonzero((pool.images == image) & known)
-        for image in np.unique(pool.images[~pool.reserve]).tolist()
+        for image in np.unique(pool.images[~pool.reserve & known]).tolist()
     }
     asked: dict[int, list[int]] = {image: [] for image in free}
     head: Head | None = None
@@ -139,8 +147,7 @@ def play_points(
         started = time.perf_counter()
         wanted = clicks[0] + round((spent - clicks[0]) / strategy.click_cost)
         done = sum(map(len, asked.values()))
-        shares = np.bincount(np.arange(wanted - done) % len(free), minlength=len(free))
-        for image, share in zip(free, rng.permutation(shares).tolist(), strict=True):
+        for image, share in _shares(pool, free, wanted - done, strategy.choice, head, rng).items():
             if share:
                 asked[image] += _choose(pool, free[image], asked[image], share, strategy.choice, head, done, rng)
         rows = np.concatenate([np.array(some, np.int64) for some in asked.values()])
@@ -169,12 +176,36 @@ def play_points(
     return rounds
 
 
+def _shares(
+    pool: PointPool,
+    free: dict[int, Rows],
+    count: int,
+    choice: SimulatedChoice,
+    head: Head | None,
+    rng: np.random.Generator,
+) -> dict[int, int]:
+    """How many of the points to ask about next lie in each image."""
+    images = rng.permutation(list(free))
+    size = count // len(images)
+    if choice == "pool_margin" and head is not None:
+        unsure = np.zeros((len(images), pool.outputs * BINS))
+        for row, image in enumerate(images.tolist()):
+            likely = head.probabilities(np.asarray(pool.features[free[image]], np.float32))
+            unsure[row] = count_unsure(likely.T[None]).ravel() / len(likely)
+        images = images[most_asked(expected_shares(unsure, np.arange(len(images))), count, rng)]
+        size = max(size, POINTS_ASKED)
+    left = count - size * np.arange(len(images))
+    shares = np.clip(left, 0, size)
+    shares[: max(0, count - int(shares.sum()))] += 1
+    return dict(zip(images.tolist(), shares.tolist(), strict=True))
+
+
 def _choose(
     pool: PointPool,
     members: Rows,
     before: list[int],
     count: int,
-    choice: PointChoice,
+    choice: SimulatedChoice,
     head: Head | None,
     labelled: int,
     rng: np.random.Generator,
@@ -184,6 +215,8 @@ def _choose(
     likely = np.empty((len(left), 0), np.float32)
     if head is not None and choice != "random":
         likely = head.probabilities(np.asarray(pool.features[left], np.float32))
+    if choice == "pool_margin":
+        choice = "class_margin"
     picked = pick_places(
         likely, pool.places[left], count, rng,
         choice=choice, before=pool.places[before], labelled_count=labelled, spacing=SPACING_PX,

@@ -15,7 +15,7 @@ from models.rasters.specks import remove_specks
 from models.tasks.class_order import codes_in_campaign_order
 from models.tasks.measuring import Judged, TaskMetric
 from models.tasks.segmentation.thin import THIN_MEASURES, thin_counts
-from models.tasks.segmentation.tiles import CodesOverTiles, ProbabilitiesOverTiles, ScoresOverTiles, StrataOverTiles
+from models.tasks.segmentation.tiles import CodesOverTiles, ProbabilitiesOverTiles, ScoresOverTiles, TablesOverTiles
 from models.tasks.task import CalibrationRows, Scores, Tables, Task, Window
 from models.tasks.uncertainty import all_scores
 
@@ -160,14 +160,14 @@ class Segmentation(Task, frozen=True, kw_only=True, tag="segmentation"):
         return ScoresOverTiles(height, width)
 
     def tables(self, outputs: Floats, invalid: NDArray[np.bool_]) -> Tables:
-        """Strata of the grid cells; see `entropy_by_class`."""
-        strata = StrataOverTiles(invalid.shape[1], invalid.shape[2], samples=len(outputs))
-        strata.add_maps(np.where(invalid[:, None], np.float32(np.nan), outputs))
-        return strata.result()
+        """Strata of the grid cells, see `entropy_by_class`, and counts of unsure pixels, see `UnsureOverTiles`."""
+        tables = TablesOverTiles(invalid.shape[1], invalid.shape[2], samples=len(outputs))
+        tables.add_maps(np.where(invalid[:, None], np.float32(np.nan), outputs))
+        return tables.result()
 
-    def gather_tables(self, height: int, width: int) -> StrataOverTiles:
+    def gather_tables(self, height: int, width: int) -> TablesOverTiles:
         """See `Task.gather_tables`."""
-        return StrataOverTiles(height, width)
+        return TablesOverTiles(height, width)
 
     def presentable(
         self,

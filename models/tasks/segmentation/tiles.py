@@ -9,6 +9,7 @@ from models.rasters.tiling import Window
 from models.tasks.region_means import RegionMeans, entropy_by_class
 from models.tasks.task import Scores, Tables
 from models.tasks.uncertainty import SCORE_NAMES, pixel_entropy, pixel_scores
+from models.tasks.unsure_pixels import UnsureOverTiles
 
 
 class CodesOverTiles:
@@ -59,12 +60,12 @@ class ScoresOverTiles:
         return {name: means.most_uncertain() for name, means in self._regions.items()}
 
 
-class StrataOverTiles:
-    """Strata of N maps of one size; see `entropy_by_class`."""
+class TablesOverTiles:
+    """Strata of N maps of one size, see `entropy_by_class`, and counts of unsure pixels, see `UnsureOverTiles`."""
 
     def __init__(self, height: int, width: int, samples: int = 1) -> None:
         self._size, self._samples = (height, width), samples
-        self._entropy = RegionMeans(samples, height, width)
+        self._entropy, self._unsure = RegionMeans(samples, height, width), UnsureOverTiles(height, width, samples)
         self._likely: RegionMeans | None = None
 
     def add(self, window: Window, valid: NDArray[np.bool_], output: Floats) -> None:
@@ -77,10 +78,13 @@ class StrataOverTiles:
             self._likely = RegionMeans(self._samples * probabilities.shape[1], *self._size)
         self._entropy.add(pixel_entropy(probabilities), row, column)
         self._likely.add(probabilities.reshape(-1, *probabilities.shape[2:]), row, column)
+        self._unsure.add_maps(probabilities, row, column)
 
     def result(self) -> Tables:
         """See `Gathered.result`."""
-        return {} if self._likely is None else {"strata": entropy_by_class(self._entropy, self._likely)}
+        if self._likely is None:
+            return {}
+        return {"strata": entropy_by_class(self._entropy, self._likely), **self._unsure.result()}
 
 
 def most_probable(probabilities: Floats) -> NDArray[np.uint8]:

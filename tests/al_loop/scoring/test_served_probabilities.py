@@ -11,6 +11,7 @@ from al_loop.campaigns.layout import DataLayout
 from al_loop.domain.campaigns import Campaign, CampaignSettings, QuerySettings, ReserveSettings
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import Auto, Badge, ClaspPE, StrategyConfig
+from al_loop.querying.strategies.unsure_images import NOT_COUNTED
 from al_loop.scoring.current import CurrentScores
 from al_loop.scoring.pool_scorer import PoolScorer
 from al_loop.store import LabelStore
@@ -18,7 +19,8 @@ from models.card import TaskName, TaskSpec
 from models.inference.predictor import Predictor
 from models.rasters.reading import read_raster
 from models.scoring.embeddings import EmbeddingStore
-from models.scoring.spec import PROBABILITIES_FILE, STRATA_FILE
+from models.scoring.spec import PROBABILITIES_FILE, STRATA_FILE, UNSURE_FILE
+from models.tasks.unsure_pixels import BINS
 from tests.al_loop.store.fixtures import NOW, make_header
 from tests.data.make_scene import make_scene
 from tests.data.tiny_model import make_tiny_onnx
@@ -68,6 +70,30 @@ def test_segmentation_is_asked_by_the_classes_that_the_served_model_predicts(
     assert np.isfinite(strata).any(axis=1).all()
 
 
+def test_points_are_asked_of_images_by_the_counts_of_what_the_served_model_is_unsure_about(
+    label_store: LabelStore, make_campaign: Callable[..., Campaign], tmp_path: Path
+) -> None:
+    served = Served(label_store, make_campaign, tmp_path, "segmentation")
+    unsure = served.scores.of(served.campaign).unsure_table
+    assert unsure is not None
+    assert unsure.shape == (len(SIZES), (len(CLASSES) + 1) * BINS)
+    np.testing.assert_allclose(unsure.sum(axis=1, dtype=np.float32), 1, atol=0.01)
+    query = served.sampler.query(served.campaign, annotator="ann", query_size=2, unit="point", now=NOW)
+    assert [len(sample.points) for sample in query.samples] == [8, 8]
+    assert all(sample.reason.startswith("unsure pixels: asked about") for sample in query.samples)
+
+
+def test_scores_of_an_earlier_version_of_al_loop_rank_points_at_random(
+    label_store: LabelStore, make_campaign: Callable[..., Campaign], tmp_path: Path
+) -> None:
+    """Their parts have no counts of unsure pixels; the next version's have."""
+    served = Served(label_store, make_campaign, tmp_path, "segmentation")
+    (served.part / UNSURE_FILE).unlink()
+    query = served.sampler.query(served.campaign, annotator="ann", query_size=2, unit="point", now=NOW)
+    assert query.version == "v1"
+    assert [sample.reason for sample in query.samples] == [NOT_COUNTED] * 2
+
+
 def test_badge_sees_the_probabilities_of_the_served_model(
     label_store: LabelStore, make_campaign: Callable[..., Campaign], tmp_path: Path
 ) -> None:
@@ -87,6 +113,7 @@ def test_part_of_an_earlier_version_has_scores_only(
 ) -> None:
     served = Served(label_store, make_campaign, tmp_path, task)
     (served.part / file).unlink()
+    (served.part / UNSURE_FILE).unlink(missing_ok=True)
     scores = served.scores.of(served.campaign)
     assert (scores.probability_table, scores.stratum_table, scores.score_rows) == (None, None, None)
     assert len(served.reasons(Auto())) == 4
