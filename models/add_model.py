@@ -26,9 +26,8 @@ from models.foreign.declaration import read_foreign_card
 from models.foreign.inspecting import inspect
 from models.foreign.trial import try_out
 from models.foreign.wrapping import Wrapped, wrap
-from models.known_faults import carry_out, leave_sentence
-from models.limits import RunLimits, hold_to
 from models.manifest import MANIFEST_FILE, read_manifest
+from models.programs import carry_out, read_options
 from models.progress import Progress
 from models.registry import CARD_FILE, ONNX_FILE
 from models.tasks import task_of
@@ -179,13 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("snapshot", type=Path, help="folder of manifest.json and samples.parquet")
     parser.add_argument("--file", type=Path, required=True, help="the ONNX file")
     parser.add_argument("--card", type=Path, required=True, help="what is said about it, as JSON")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the results; made if missing")
-    parser.add_argument("--limits", default="{}", help="JSON of models.limits.RunLimits")
-    parser.add_argument("--supervised", action="store_true", help="wait for the parent's answer before each phase")
-    options = parser.parse_args(arguments)
-    options.out.mkdir(parents=True, exist_ok=True)
-    limits = msgspec.json.decode(options.limits, type=RunLimits)
-    hold_to(limits, options.out, lambda sentence, code: os._exit(leave_sentence(options.out, sentence, code)))
+    options = read_options(parser, arguments)
 
     def work() -> None:
         with Progress(options.out, supervised=options.supervised) as progress:

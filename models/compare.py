@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from models.card import ModelCard
 from models.errors import ModelsError, UnreadableSampleError
 from models.manifest import read_manifest
+from models.programs import carry_out, read_options
 from models.progress import Progress
 from models.registry import ONNX_FILE, read_card
 from models.tasks import tasks_of
@@ -37,9 +38,6 @@ from models.training.measuring.figures import (
 )
 from models.training.measuring.memory import run_memory_mb
 from models.training.tallies import Tally, readable, tally
-
-KNOWN_FAILURE = 2
-"""Exit code of a failure with a sentence in `error.txt`."""
 
 
 def measure(spec: ComparisonSpec, progress: Progress) -> MeasuredComparison:
@@ -137,25 +135,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of one measurement; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.compare", description="Measure trained models.")
     parser.add_argument("spec", type=Path, help="folder of spec.json")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the results; made if missing")
-    parser.add_argument("--supervised", action="store_true", help="wait for the parent's answer before each phase")
-    options = parser.parse_args(arguments)
-    options.out.mkdir(parents=True, exist_ok=True)
-    try:
+    options = read_options(parser, arguments)
+
+    def work() -> None:
         spec = msgspec.json.decode((options.spec / SPEC_FILE).read_bytes(), type=ComparisonSpec)
         with Progress(options.out, supervised=options.supervised) as progress:
-            measured = measure(spec, progress)
+            try:
+                measured = measure(spec, progress)
+            except subprocess.CalledProcessError as error:
+                raise ModelsError(f"{error}: {error.stderr.strip()[-500:]}") from error
         (options.out / COMPARISON_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(measured), indent=1))
-    except (ModelsError, subprocess.CalledProcessError) as error:
-        sentence = (
-            f"{error}: {error.stderr.strip()[-500:]}"
-            if isinstance(error, subprocess.CalledProcessError)
-            else str(error)
-        )
-        print(sentence, file=sys.stderr)
-        (options.out / "error.txt").write_text(sentence + "\n", encoding="utf-8")
-        return KNOWN_FAILURE
-    return 0
+
+    return carry_out(options.out, work, then="start the comparison again")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Known failures leave one sentence in `DIR/error.txt` and exit code 2; anything e
 """
 
 import argparse
-import errno
 import hashlib
 import sys
 from collections.abc import Sequence
@@ -20,8 +19,7 @@ from numpy.typing import NDArray
 
 from models.card import BandStatistics, Evaluation, ModelCard, ModelConfig, ParityReport, TrainConfig
 from models.encoders.pool_look import look_at_pool
-from models.errors import ModelsError, RasterError, TrainingDataError, UnusableRasterError
-from models.known_faults import leave_sentence
+from models.errors import RasterError, TrainingDataError, UnusableRasterError
 from models.pretrain_config import (
     ENCODER_FILE,
     SUMMARY_FILE,
@@ -35,6 +33,7 @@ from models.pretraining.encoder_network import EncoderNetwork, effective_rank, e
 from models.pretraining.frozen_encoder import make_frozen_encoder
 from models.pretraining.partner_encoder import look_of_partners, partner_encoder
 from models.pretraining.spec import SPEC_FILE, PretrainSpec, read_spec
+from models.programs import carry_out, read_options
 from models.progress import Progress
 from models.rasters.reading import read_header, read_raster
 from models.registry import CARD_FILE, ONNX_FILE
@@ -117,27 +116,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of one pretraining; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m models.pretrain", description="Make an encoder without labels.")
     parser.add_argument("spec", type=Path, help="folder of spec.json, see models.pretrain_config")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the results; made if missing")
-    parser.add_argument("--supervised", action="store_true", help="wait for the parent's answer before each phase")
-    options = parser.parse_args(arguments)
-    options.out.mkdir(parents=True, exist_ok=True)
-    try:
+    options = read_options(parser, arguments)
+
+    def work() -> None:
         with Progress(options.out, supervised=options.supervised) as progress:
             if read_spec(options.spec).version == FROZEN:
                 make_frozen_encoder(options.spec, options.out, progress, TILE_PX)
             else:
                 pretrain(options.spec, options.out, progress)
-    except ModelsError as error:
-        return leave_sentence(options.out, str(error))
-    except torch.OutOfMemoryError as error:
-        return leave_sentence(
-            options.out, f"the GPU's memory does not suffice; use a smaller batch_size or chip_px ({error})"
-        )
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        return leave_sentence(options.out, f"the disk is full: {error}; free some space and start again")
-    return 0
+
+    return carry_out(options.out, work, then="start again", memory_remedy="; use a smaller batch_size or chip_px")
 
 
 def _tell(progress: Progress, line: StepReport) -> None:

@@ -7,7 +7,6 @@ Known failures leave one sentence in `DIR/error.txt` and exit code 2; anything e
 """
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -22,9 +21,8 @@ from torch import nn
 
 from models.card import CandidateKind, ModelCard, TaskName, TaskSpec
 from models.errors import TrainingDataError, UnreadableSampleError
-from models.known_faults import carry_out, leave_sentence
-from models.limits import RunLimits, hold_to
 from models.manifest import Manifest, read_manifest
+from models.programs import carry_out, read_options
 from models.progress import Progress
 from models.registry import CARD_FILE, ONNX_FILE
 from models.tasks import tasks_of
@@ -255,22 +253,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m models.train", description="Train, evaluate and export one version."
     )
     parser.add_argument("snapshot", type=Path, help="folder of manifest.json and samples.parquet")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the results; made if missing")
     parser.add_argument(
         "--again", type=Path, nargs=2, metavar=("CANDIDATE", "INCUMBENT"), help="measure what a run left, do not train"
     )
     parser.add_argument("--checkpoint", type=Path, help="folder of what a run that is cut off goes on from")
     parser.add_argument("--halvings", type=int, default=0, help="how often to halve the batch")
-    parser.add_argument("--limits", default="{}", help="JSON of models.limits.RunLimits")
-    parser.add_argument("--supervised", action="store_true", help="wait for the parent's answer before each phase")
-    options = parser.parse_args(arguments)
-    options.out.mkdir(parents=True, exist_ok=True)
-    limits = msgspec.json.decode(options.limits, type=RunLimits)
-    hold_to(limits, options.out, lambda sentence, code: os._exit(leave_sentence(options.out, sentence, code)))
-    if limits.threads is not None:
-        torch.set_num_threads(limits.threads)
-    if limits.gpu_share < 1 and torch.cuda.is_available():
-        torch.cuda.set_per_process_memory_fraction(limits.gpu_share)
+    options = read_options(parser, arguments)
+    if options.limits.threads is not None:
+        torch.set_num_threads(options.limits.threads)
+    if options.limits.gpu_share < 1 and torch.cuda.is_available():
+        torch.cuda.set_per_process_memory_fraction(options.limits.gpu_share)
 
     def work() -> None:
         with Progress(options.out, supervised=options.supervised) as progress:

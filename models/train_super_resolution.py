@@ -7,7 +7,6 @@ sentence in `DIR/error.txt` and exit code 2; anything else is a traceback.
 
 import argparse
 import hashlib
-import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,8 +19,7 @@ import torch
 from models.arrays import Floats
 from models.errors import RasterError, SuperResolutionError
 from models.files import write_atomically
-from models.known_faults import carry_out, leave_sentence
-from models.limits import RunLimits, hold_to
+from models.programs import carry_out, read_options
 from models.progress import Progress
 from models.super_resolution.card import (
     CARD_FILE,
@@ -182,17 +180,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m models.train_super_resolution", description="Train a model of super-resolution."
     )
     parser.add_argument("pairs", type=Path, help="folder of pairs.json, low/ and high/")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the results; made if missing")
     parser.add_argument("--config", default="{}", help="JSON of models.super_resolution.card.SuperResolutionConfig")
     parser.add_argument("--checkpoint", type=Path, help="folder of what a run that is cut off goes on from")
-    parser.add_argument("--limits", default="{}", help="JSON of models.limits.RunLimits")
-    parser.add_argument("--supervised", action="store_true", help="wait for the parent's answer before each phase")
-    options = parser.parse_args(arguments)
-    options.out.mkdir(parents=True, exist_ok=True)
-    limits = msgspec.json.decode(options.limits, type=RunLimits)
-    hold_to(limits, options.out, lambda sentence, code: os._exit(leave_sentence(options.out, sentence, code)))
-    if limits.threads is not None:
-        torch.set_num_threads(limits.threads)
+    options = read_options(parser, arguments)
+    if options.limits.threads is not None:
+        torch.set_num_threads(options.limits.threads)
     config = msgspec.json.decode(options.config, type=SuperResolutionConfig)
 
     def work() -> None:

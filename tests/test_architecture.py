@@ -21,7 +21,7 @@ ROOMS = {  # from the ground up: a room may import itself and what stands before
         "super_resolution",
     ],
     "models": [
-        "errors", "tracing", "arrays", "progress", "files", "limits", "known_faults", "pretrain_config", "environment",
+        "errors", "tracing", "arrays", "progress", "files", "limits", "programs", "pretrain_config", "environment",
         "gdal", "card", "manifest", "metrics", "registry", "rasters", "pictures", "geo", "synthetic", "tasks",
         "deepness", "inference", "scoring", "heads", "encoders",
         "training", "pretraining", "super_resolution", "foreign",

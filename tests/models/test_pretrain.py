@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 
 from models.card import BandStatistics, ModelCard, ModelConfig, TaskSpec, TrainConfig
 from models.inference.predictor import Predictor
-from models.known_faults import KNOWN_FAILURE
 from models.pretrain_config import ENCODER_FILE, SUMMARY_FILE
 from models.pretraining.encoder_network import EncoderNetwork, save_encoder
+from models.programs import KNOWN_FAILURE
 from models.progress import PROGRESS_FILE
 from models.registry import ModelRegistry
 from models.train import main as train_main

@@ -10,8 +10,8 @@ import pytest
 
 from models.card import Evaluation, ModelCard
 from models.inference.predictor import Predictor
-from models.known_faults import KNOWN_FAILURE
 from models.manifest import Manifest, read_manifest, write_manifest
+from models.programs import KNOWN_FAILURE
 from models.progress import PROGRESS_FILE
 from models.rasters.reading import read_raster
 from models.registry import ONNX_FILE, ModelRegistry

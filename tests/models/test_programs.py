@@ -1,13 +1,27 @@
-"""Known faults of a program end in a sentence and an exit code; others in their traceback."""
+"""Programs are held to their limits; known faults end in a sentence and an exit code, others in their traceback."""
 
+import argparse
 import errno
 from pathlib import Path
 
 import pytest
 
+from models import programs
 from models.errors import ModelsError
-from models.known_faults import KNOWN_FAILURE, carry_out
-from models.limits import OUT_OF_MEMORY
+from models.limits import OUT_OF_MEMORY, RunLimits
+from models.programs import KNOWN_FAILURE, carry_out, read_options
+
+
+def test_options_make_the_directory_and_hold_the_process_to_its_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[tuple[RunLimits, Path]] = []
+    monkeypatch.setattr(programs, "hold_to", lambda limits, directory, end: held.append((limits, directory)))
+    out = tmp_path / "round" / "training"
+    options = read_options(argparse.ArgumentParser(), ["--out", str(out), "--limits", '{"threads": 2}'])
+    assert out.is_dir()
+    assert held == [(RunLimits(threads=2), out)]
+    assert (options.limits, options.supervised) == (RunLimits(threads=2), False)
 
 
 @pytest.mark.parametrize(

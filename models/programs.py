@@ -1,19 +1,43 @@
-"""How the programs beside the service end: known faults are one sentence in `DIR/error.txt`, the rest a traceback."""
+"""How the programs beside the service begin and end: known faults are one sentence in `DIR/error.txt`."""
 
+import argparse
 import errno
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from models.errors import ModelsError
-from models.limits import OUT_OF_MEMORY, is_out_of_memory
+from models.limits import OUT_OF_MEMORY, RunLimits, hold_to, is_out_of_memory
 
 KNOWN_FAILURE = 2
 """Exit code."""
 
 
+def read_options(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the options of a program, make its directory, and hold this process to its limits.
+
+    Args:
+        parser: Has the program's own options; gets `--out`, `--limits` and `--supervised`, which all have.
+        arguments: Command line; None: that of this process.
+
+    Returns:
+        The options; `limits` are `RunLimits`.
+    """
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results; made if missing")
+    parser.add_argument("--limits", default="{}", help="JSON of models.limits.RunLimits")
+    parser.add_argument("--supervised", action="store_true", help="wait for the parent's answer before each phase")
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    options.limits = msgspec.json.decode(options.limits, type=RunLimits)
+    hold_to(options.limits, options.out, lambda sentence, code: os._exit(leave_sentence(options.out, sentence, code)))
+    return options
+
+
 def carry_out(out: Path, work: Callable[[], None], *, then: str, memory_remedy: str = "") -> int:
-    """Do the work of a program.
+    """Do the work of a program; faults that are not known leave a traceback.
 
     Args:
         out: Its directory, where the sentence goes.
