@@ -1,6 +1,5 @@
 """`al-loop compare`: models of one task each against one for all of them."""
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,13 +9,12 @@ from rich.table import Table
 
 from al_loop.domain.comparisons import ComparisonRequest, ComparisonResult, ComparisonState, ComparisonView
 from al_loop_records.metric_names import metric_name
+from service.commands.following import follow_with_lines
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Quiet, Service, Token, check_writable, connect
 from service.commands.output import ExitCode, console, print_json, print_tables
 
 if TYPE_CHECKING:
     from al_loop.client.operators import OperatorClient
-
-POLL_S = 0.5
 
 
 def compare(
@@ -52,11 +50,14 @@ def compare(
     request = ComparisonRequest(tasks=names, seeds=seeds, candidates=candidates, max_steps=steps)
     with connect(service, token) as client:
         view = client.comparison(campaign, number) if number is not None else client.start_comparison(campaign, request)
-        try:
-            view = _wait(client, campaign, view, quiet=quiet)
-        except KeyboardInterrupt:
-            client.cancel_comparison(campaign, view.number)
-            raise
+        shown = view.number
+        view = follow_with_lines(
+            view,
+            lambda: client.comparison(campaign, shown),
+            lambda: client.cancel_comparison(campaign, shown),
+            _state,
+            quiet=quiet,
+        )
         if out is not None and view.result is not None:
             _leave(client, campaign, view, out)
     if as_json:
@@ -70,17 +71,9 @@ def compare(
     return ExitCode.DONE if view.state is ComparisonState.FINISHED else ExitCode.FAILED
 
 
-def _wait(client: "OperatorClient", campaign: str, view: ComparisonView, *, quiet: bool) -> ComparisonView:
-    out, said = console(stderr=True, quiet=quiet), ""
-    while not view.state.is_end:
-        message = "" if view.progress is None else view.progress.message.split("; ")[0]
-        now = f"comparison {view.number}: {view.state}" + (f", {message}" if message else "")
-        if now != said:
-            said = now
-            out.print(now, highlight=False)
-        time.sleep(POLL_S)
-        view = client.comparison(campaign, view.number)
-    return view
+def _state(view: ComparisonView) -> str:
+    message = "" if view.progress is None else view.progress.message.split("; ")[0]
+    return f"comparison {view.number}: {view.state}" + (f", {message}" if message else "")
 
 
 def _leave(client: "OperatorClient", campaign: str, view: ComparisonView, out: Path) -> None:

@@ -1,6 +1,5 @@
 """`al-loop model lineage`, `al-loop round reproduce`: where models come from, and whether they come again."""
 
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,13 +9,12 @@ from al_loop.client.answers import ReproductionView
 from al_loop.domain.lineage import LabelLineage, VersionLineage
 from al_loop.domain.reproductions import ReproductionState
 from al_loop.errors import NotFoundError
+from service.commands.following import follow_with_lines
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Quiet, Service, Token, connect
 from service.commands.output import ExitCode, console, print_json, print_tables
 
 if TYPE_CHECKING:
     from al_loop.client.operators import OperatorClient
-
-POLL_S = 0.5
 
 
 def show(
@@ -68,11 +66,15 @@ def reproduce(
     """
     with connect(service, token) as client:
         view = client.reproduce_round(campaign, number, tolerance)
-        try:
-            view = _wait(client, campaign, view, quiet=quiet)
-        except KeyboardInterrupt:
-            client.cancel_reproduction(campaign, number)
-            raise
+        view = follow_with_lines(
+            view,
+            lambda: client.reproduction(campaign, number),
+            lambda: client.cancel_reproduction(campaign, number),
+            _state,
+            quiet=quiet,
+        )
+    if view.state is not ReproductionState.FINISHED:
+        console(stderr=True, quiet=quiet).print(_state(view), highlight=False)
     if as_json:
         print_json(view)
     else:
@@ -84,17 +86,8 @@ def reproduce(
     return ExitCode.DONE if view.result is not None and view.result.reproduced else ExitCode.FAILED
 
 
-def _wait(client: "OperatorClient", campaign: str, view: ReproductionView, *, quiet: bool) -> ReproductionView:
-    out, said = console(stderr=True, quiet=quiet), ""
-    while not view.state.is_end:
-        if view.state != said:
-            said = view.state
-            out.print(f"round {view.round_number} again: {view.state}", highlight=False)
-        time.sleep(POLL_S)
-        view = client.reproduction(campaign, view.round_number)
-    if view.state is not ReproductionState.FINISHED:
-        out.print(f"round {view.round_number} again: {view.state}", highlight=False)
-    return view
+def _state(view: ReproductionView) -> str:
+    return f"round {view.round_number} again: {view.state}"
 
 
 def _serving(client: "OperatorClient", campaign: str) -> str:

@@ -1,14 +1,13 @@
 """`al-loop predict`: the answer of a model for a whole scene, on this machine or by the service."""
 
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from al_loop.errors import ConflictError, InvalidValueError, NotFoundError
+from service.commands.following import bars, follow_with_bar
 from service.commands.options import (
     DEFAULT_URL,
     AsJson,
@@ -32,11 +31,8 @@ from service.commands.styling import (
 from service.settings import PREFIX
 
 if TYPE_CHECKING:
-    from al_loop.client.answers import ScenePredictionView
-    from al_loop.client.operators import OperatorClient
     from models.inference.scenes.spec import SceneResult
 
-POLL_S = 0.5
 ENDINGS = {".tif": "tif", ".tiff": "tif", ".geojson": "geojson", ".json": "geojson"}
 
 
@@ -87,7 +83,13 @@ def predict(
         with connect(service, token) as client:
             body = {"scene": str(scene), "format": wanted, "task": task, "version": version, "cell_px": cell}
             view = client.predict_scene(campaign, {name: value for name, value in body.items() if value is not None})
-            view = _followed(client, campaign, view, quiet=quiet)
+            number = view.number
+            view = follow_with_bar(
+                view,
+                lambda: client.scene_prediction(campaign, number),
+                lambda: client.cancel_scene_prediction(campaign, number),
+                quiet=quiet,
+            )
             if view.result is None:
                 raise ConflictError(f"scene prediction {view.number} is {view.state}: {view.error}")
             with out.open("wb") as file:
@@ -168,7 +170,7 @@ def _here(
             threads=threads,
             colours=colours,
         )
-        with _bars(quiet) as progress:
+        with bars(quiet=quiet) as progress:
             bar = progress.add_task("reading the scene", total=None)
 
             def report(phase: str, done: int, total: int, message: str) -> None:
@@ -205,27 +207,3 @@ def _check_outside(out: Path, version: Path) -> None:
             "it for one of them; choose another folder",
             param_hint="--out",
         )
-
-
-def _followed(
-    client: "OperatorClient", campaign: str, view: "ScenePredictionView", *, quiet: bool
-) -> "ScenePredictionView":
-    """Show progress until the end; Ctrl-C cancels the prediction."""
-    try:
-        with _bars(quiet) as progress:
-            bar = progress.add_task(view.state, total=None)
-            while not view.state.is_end:
-                line = view.progress
-                done, total = (0, None) if line is None else (line.done, line.total or None)
-                progress.update(bar, description=view.state, completed=done, total=total)
-                time.sleep(POLL_S)
-                view = client.scene_prediction(campaign, view.number)
-    except KeyboardInterrupt:
-        client.cancel_scene_prediction(campaign, view.number)
-        raise
-    return view
-
-
-def _bars(quiet: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console(stderr=True, quiet=quiet), transient=True)

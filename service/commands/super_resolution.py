@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from al_loop.errors import ConflictError
+from service.commands.following import bars
 from service.commands.options import Force, Quiet, check_not_there, check_writable
 from service.commands.output import ExitCode, console, exit_for, print_json, print_tables
 
@@ -97,7 +97,7 @@ def pairs(
                 _show_plan(plan)
             return exit_for(len(plan.pairs), len(plan.refused))
         (out / PAIRS_FILE).unlink(missing_ok=True)
-        with _bars(quiet) as progress:
+        with bars(quiet=quiet) as progress:
             bar = progress.add_task("making pairs", total=len(plan.pairs))
 
             def report(done: int, total: int, remark: str) -> None:
@@ -163,7 +163,7 @@ def train(
     limits = RunLimits(memory_mb=memory_mb, threads=threads)
     cancelled = threading.Event()
     try:
-        with _bars(quiet) as progress:
+        with bars(quiet=quiet) as progress:
             bar = progress.add_task("starting", total=None)
 
             def follow(line: "ProgressLine") -> None:
@@ -230,7 +230,7 @@ def resolve(
     check_not_there(out, force)
     try:
         resolver = SuperResolver(model, threads=threads, unproven=unproven)
-        with _bars(quiet) as progress:
+        with bars(quiet=quiet) as progress:
             bar = progress.add_task("super-resolving", total=None)
             made = resolve_scene(
                 resolver, scene, out, report=lambda done, total: progress.update(bar, completed=done, total=total)
@@ -288,8 +288,3 @@ def show_report(report: "SuperResolutionReport") -> None:
             f"{row.low:+.4f} to {row.high:+.4f}", words[row.higher_is_better],
         )  # fmt: skip
     print_tables(table)
-
-
-def _bars(quiet: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console(stderr=True, quiet=quiet), transient=True)

@@ -1,22 +1,18 @@
 """`al-loop super-resolution start`, `list` and `cancel`: trainings that the service runs."""
 
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from al_loop.domain.super_resolutions import SuperResolutionRequest, SuperResolutionState
 from al_loop_records.super_resolution import SuperResolutionConfig
+from service.commands.following import follow_with_bar
 from service.commands.options import DEFAULT_URL, AsJson, CampaignName, Quiet, Service, Token, connect
 from service.commands.output import ExitCode, console, print_json, print_tables
 
 if TYPE_CHECKING:
-    from al_loop.client.operators import OperatorClient
     from al_loop.domain.super_resolutions import SuperResolutionView
-
-POLL_S = 0.5
 
 
 def start(
@@ -44,7 +40,13 @@ def start(
     with connect(service, token) as client:
         view = client.start_super_resolution(campaign, SuperResolutionRequest(pairs=pairs, config=config))
         if not detach:
-            view = _followed(client, campaign, view, quiet=quiet)
+            number = view.number
+            view = follow_with_bar(
+                view,
+                lambda: client.super_resolution(campaign, number),
+                lambda: client.cancel_super_resolution(campaign, number),
+                quiet=quiet,
+            )
     if as_json:
         print_json(view)
     else:
@@ -86,26 +88,6 @@ def cancel(
     with connect(service, token) as client:
         client.cancel_super_resolution(campaign, number)
     console(stderr=True).print(f"super-resolution {number} is being cancelled", highlight=False)
-
-
-def _followed(
-    client: "OperatorClient", campaign: str, view: "SuperResolutionView", *, quiet: bool
-) -> "SuperResolutionView":
-    """Show progress until the end; Ctrl-C cancels the training."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    try:
-        with Progress(*columns, console=console(stderr=True, quiet=quiet), transient=True) as progress:
-            bar = progress.add_task(view.state, total=None)
-            while not view.state.is_end:
-                line = view.progress
-                done, total = (0, None) if line is None else (line.done, line.total or None)
-                progress.update(bar, description=view.state, completed=done, total=total)
-                time.sleep(POLL_S)
-                view = client.super_resolution(campaign, view.number)
-    except KeyboardInterrupt:
-        client.cancel_super_resolution(campaign, view.number)
-        raise
-    return view
 
 
 def _say(campaign: str, view: "SuperResolutionView") -> None:
