@@ -86,6 +86,8 @@ class HeadRefitter:
     def refit(self, campaign: Campaign) -> HeadReport | None:
         """Refit the heads of a campaign if something is new, and let them rank if they are more accurate.
 
+        Where all tasks are drawn, newly stored scores rank at once, so that the query after a round is chosen by them.
+
         Returns:
             What was done; None if nothing is new, or no task has two different classes with embeddings yet.
 
@@ -93,6 +95,8 @@ class HeadRefitter:
             ScoringError: Embeddings do not fit together or are not finite.
         """
         if all(_is_drawn(spec) for spec in campaign.tasks):
+            if self._scores.known(campaign) is not None:  # somebody has asked: others' scores need not be in memory
+                self._scores.of(campaign)
             return None
         with self._lock:
             changed = self._store.campaign_version(campaign.campaign_id)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from al_loop.querying.strategies import Auto, Badge, ClaspPE, StrategyConfig
 from al_loop.querying.strategies.unsure_images import NOT_COUNTED
 from al_loop.scoring.current import CurrentScores
 from al_loop.scoring.pool_scorer import PoolScorer
+from al_loop.scoring.refit import HeadRefitter
 from al_loop.store import LabelStore
 from models.card import TaskName, TaskSpec
 from models.inference.predictor import Predictor
@@ -92,6 +94,25 @@ def test_scores_of_an_earlier_version_of_al_loop_rank_points_at_random(
     query = served.sampler.query(served.campaign, annotator="ann", query_size=2, unit="point", now=NOW)
     assert query.version == "v1"
     assert [sample.reason for sample in query.samples] == [NOT_COUNTED] * 2
+
+
+def test_scores_that_were_stored_rank_before_the_next_query_where_no_head_does(
+    label_store: LabelStore, make_campaign: Callable[..., Campaign], tmp_path: Path
+) -> None:
+    served = Served(label_store, make_campaign, tmp_path, "segmentation")
+    layout = DataLayout(tmp_path / "data")
+    refitter = HeadRefitter(label_store, layout, served.scores, lambda _: False, lambda _: False, lambda: NOW)
+    refitter.look(served.campaign)
+    assert served.scores.known(served.campaign) is None  # nobody has asked
+    heard: list[Campaign] = []
+    served.scores.of(msgspec.structs.replace(served.campaign, current_version=None))  # as before the promotion
+    served.scores.on_change(heard.append)
+    assert not served.scores.is_current(served.campaign)
+    for _ in range(2):
+        refitter.look(served.campaign)
+    known = served.scores.known(served.campaign)
+    assert known is not None
+    assert (known.version, heard) == ("v1", [served.campaign])
 
 
 def test_badge_sees_the_probabilities_of_the_served_model(
