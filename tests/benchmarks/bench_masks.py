@@ -28,6 +28,7 @@ from models.card import IGNORE, TaskSpec, TrainConfig
 from models.rasters.masks import polygons_to_codes
 from models.tasks import task_of
 from tests.benchmarks.one_round import split_of_each, train_round
+from tests.benchmarks.recipe import fit_recipe, recipe_logits
 
 SIDE = 256
 TESTED = 60
@@ -136,41 +137,22 @@ def run_recipe(
     seed: int,
 ) -> tuple[float, float]:
     """Mean IoU of the tutorials' network on the same chips, and its seconds of processor time."""
-    import segmentation_models_pytorch as smp
-    import torch
-
     tested, asked = drawn(chips, scenes, seed)
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
     count = len(TASK.classes)
-    network = smp.Unet("resnet18", encoder_weights=None, in_channels=3, classes=count)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    started, order = time.process_time(), list[int]()
-    while time.process_time() - started < seconds:
-        if len(order) < RECIPE_BATCH:
-            order = rng.permutation(asked[:masks]).tolist()
-        batch, order = order[:RECIPE_BATCH], order[RECIPE_BATCH:]
-        codes = torch.from_numpy(np.stack([codes_of(chips[number][2]) for number in batch])).long()
-        known = (codes != IGNORE)[:, None]
-        truth = torch.nn.functional.one_hot(torch.where(codes == IGNORE, 0, codes), count + 1)[..., 1:]
-        logits = network(torch.from_numpy(np.stack([pixels_of(chips[number][1]) for number in batch])))
-        losses = torch.nn.functional.binary_cross_entropy_with_logits(
-            logits, truth.permute(0, 3, 1, 2).float(), reduction="none"
-        )
-        optimizer.zero_grad()
-        (losses * known).mean().backward()
-        optimizer.step()
-    network.eval()
+    images = np.stack([pixels_of(chips[number][1]) for number in asked[:masks]])
+    codes = np.stack([codes_of(chips[number][2]) for number in asked[:masks]])
+    started = time.process_time()
+    network = fit_recipe(images, codes, count, seconds, seed, batch=RECIPE_BATCH)
+    taken = time.process_time() - started
     confusion = np.zeros((count, count), np.int64)
-    with torch.inference_mode():
-        for number in tested:
-            codes_, answer = codes_of(chips[number][2]), network(torch.from_numpy(pixels_of(chips[number][1])[None]))
-            known_ = codes_ != IGNORE
-            pairs = (codes_[known_].astype(np.int64) - 1) * count + answer[0].argmax(dim=0).numpy()[known_]
-            confusion += np.bincount(pairs, minlength=count * count).reshape(count, count)
+    for number in tested:
+        truth, answer = codes_of(chips[number][2]), recipe_logits(network, pixels_of(chips[number][1])[None])[0]
+        known = truth != IGNORE
+        pairs = (truth[known].astype(np.int64) - 1) * count + answer.argmax(axis=0)[known]
+        confusion += np.bincount(pairs, minlength=count * count).reshape(count, count)
     right = confusion.diagonal()
     either = confusion.sum(axis=0) + confusion.sum(axis=1) - right
-    return float((right[either > 0] / either[either > 0]).mean()), time.process_time() - started
+    return float((right[either > 0] / either[either > 0]).mean()), taken
 
 
 def codes_of(target: list[dict[str, object]]) -> NDArray[np.uint8]:
