@@ -43,11 +43,11 @@ from models.training.networks.kernel_answers import KernelAnswers, add_answers, 
 from models.training.objects.fit import ObjectHead, encoded_images
 from models.training.pixels.examples import (
     PixelExamples,
-    fit_pixel_head,
     fit_pixel_scaling,
     gather_pixels,
     joined_examples,
 )
+from models.training.pixels.fit import fit_pixel_head
 from models.training.pixels.graph import PixelGraph
 from models.training.pixels.head import PixelFeatures, PixelHead
 
@@ -373,7 +373,7 @@ def export_quick(
 def _without(examples: PixelExamples, reader: ChipReader) -> PixelExamples:
     """Pixels of the samples that were not left out."""
     kept = [row for row, sample_id in enumerate(examples.groups.tolist()) if sample_id not in reader.left_out]
-    return PixelExamples(examples.features[kept], examples.codes[kept], examples.groups[kept])
+    return examples.only(np.array(kept, np.int64))
 
 
 def _targets(task: Task, samples: Sequence[LabelledSample]) -> tuple[NDArray[np.int64], Matrix]:

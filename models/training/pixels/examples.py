@@ -11,22 +11,19 @@ from torch import Tensor
 from models.arrays import Codes, Matrix
 from models.card import IGNORE
 from models.encoders.frozen import FrozenFeatures
-from models.heads.balanced import fit_balanced
-from models.heads.linear_head import Head
-from models.tasks import Task
 from models.training.pixels.head import PixelFeatures, PixelScaling
 
 PIXELS = 50
 """Of each class in each window, at random: neighbours say the same, and a class that fills an image must not drown one
 that fills a corner."""
 
-MOST_ROWS = 20_000
-"""Rows of a fit, at random where there are more; takes seconds."""
-
 SCALED_BY = 500
 """Cells of each stage and image that mean and deviation are taken from."""
 
 LEAST_DEVIATION = 1e-4
+
+FULL = 0.5
+"""Share of labelled pixels from which a window tells how common classes are: points and single outlines do not."""
 
 
 class PixelExamples(NamedTuple):
@@ -38,6 +35,12 @@ class PixelExamples(NamedTuple):
     """(n,), 0 = background."""
     groups: NDArray[np.int64]
     """Number of the sample that each lies in, (n,)."""
+    stand_for: NDArray[np.float32]
+    """Pixels of its window that each stands for, (n,); 0 where the window is not `FULL`."""
+
+    def only(self, rows: NDArray[np.int64]) -> "PixelExamples":
+        """Those of some rows, in their order."""
+        return PixelExamples(self.features[rows], self.codes[rows], self.groups[rows], self.stand_for[rows])
 
 
 def fit_pixel_scaling(network: FrozenFeatures, images: Sequence[NDArray[np.float32]]) -> PixelScaling:
@@ -88,26 +91,17 @@ def gather_pixels(
     rows, columns = (torch.from_numpy(part) for part in np.divmod(picked, codes.shape[1]))
     with torch.inference_mode():
         values = features.at(stages, rows, columns, scale)
-    return PixelExamples(values, codes.ravel()[picked].astype(np.int64), np.full(len(picked), group, np.int64))
+    found = codes.ravel()[picked].astype(np.int64)
+    stand_for = np.zeros(len(picked), np.float32)
+    if (codes != IGNORE).mean() >= FULL:
+        stand_for += (np.bincount(codes.ravel(), minlength=256) / np.bincount(found, minlength=256).clip(1))[found]
+    return PixelExamples(values, found, np.full(len(picked), group, np.int64), stand_for)
 
 
 def joined_examples(parts: Sequence[PixelExamples]) -> PixelExamples:
     """All of them; of no parts an empty one."""
     parts = [some for some in parts if len(some.codes)]
     if not parts:
-        return PixelExamples(np.empty((0, 0), np.float32), np.empty(0, np.int64), np.empty(0, np.int64))
+        nothing = np.empty(0, np.int64)
+        return PixelExamples(np.empty((0, 0), np.float32), nothing, nothing, np.empty(0, np.float32))
     return PixelExamples(*(np.concatenate(values) for values in zip(*parts, strict=True)))
-
-
-def fit_pixel_head(task: Task, examples: PixelExamples) -> Head:
-    """A head whose classes weigh alike; penalty and temperature by cross-validation over samples.
-
-    Args:
-        task: Answers pixels.
-        examples: At least one.
-    """
-    rng = np.random.default_rng(0)
-    rows = rng.permutation(len(examples.codes))[:MOST_ROWS]
-    return fit_balanced(
-        examples.features[rows], examples.codes[rows], task.outputs, rng=rng, groups=examples.groups[rows]
-    )

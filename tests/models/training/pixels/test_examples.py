@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+import torch
 
 from models.card import IGNORE, ModelCard, ModelConfig, TaskSpec
 from models.inference.predictor import Predictor
 from models.registry import ModelRegistry
 from models.train import main
-from models.training.pixels.examples import joined_examples, pick_pixels
+from models.training.pixels.examples import gather_pixels, joined_examples, pick_pixels
+from models.training.pixels.head import PixelFeatures, PixelScaling
 from models.training.tallies import TILE_PX
 from tests.models.training.fixtures import split_of, write_snapshot
 
@@ -132,3 +134,15 @@ def test_rare_classes_keep_all_pixels_and_ignored_ones_say_nothing() -> None:
 
 def test_nothing_joined_is_nothing() -> None:
     assert joined_examples([]).codes.shape == (0,)
+
+
+@pytest.mark.parametrize(("labelled", "counted"), [(1.0, True), (0.5, True), (0.4, False)])
+def test_pixels_stand_for_those_of_their_window_where_it_is_labelled(labelled: float, counted: bool) -> None:
+    features = PixelFeatures(PixelScaling(np.zeros(4, np.float32), np.ones(4, np.float32)), [4], [2])
+    codes = np.full((40, 50), IGNORE, np.uint8)
+    codes[: round(40 * labelled)], codes[0, :20] = 1, 2
+    found = gather_pixels(features, [torch.zeros(1, 4, 32, 32)], codes, 7, np.random.default_rng(0))
+    sums = np.bincount(found.codes, found.stand_for, minlength=3)
+    expected = np.bincount(codes[codes != IGNORE], minlength=3) if counted else np.zeros(3)
+    np.testing.assert_allclose(sums, expected)
+    assert found.only(np.array([1, 0])).stand_for.tolist() == found.stand_for[[1, 0]].tolist()
