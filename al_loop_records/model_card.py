@@ -93,6 +93,9 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
     weight_decay: Annotated[float, msgspec.Meta(ge=0, le=1_000)] = 1e-2
     chip_size_px: Annotated[int, msgspec.Meta(ge=32, le=65_536)] = 256
     """Larger samples are trained on random crops of this size."""
+    skeleton_recall: bool = False
+    """Whether the deep network is also to find the middle of every region, so that thin ones such as roads have fewer
+    gaps and are drawn wider."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     candidates: Literal["auto", "quick", "deep"] = "auto"

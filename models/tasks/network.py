@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.card import TrainConfig
 from models.tasks.task import Task
 
 MAX_WEIGHT = 5.0
@@ -66,12 +67,13 @@ class TaskNetwork(Protocol):
         """
         ...
 
-    def loss(self, task: Task, counts: NDArray[np.int64]) -> nn.Module:
+    def loss(self, task: Task, counts: NDArray[np.int64], train: TrainConfig) -> nn.Module:
         """A module from logits and the tensor of `Task.batch` to a scalar, 0 for a batch without labels.
 
         Args:
             task: The task.
             counts: What the training labels hold, from `Task.count`.
+            train: The recipe.
         """
         ...
 

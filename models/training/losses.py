@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from models.card import TaskSpec
+from models.card import TaskSpec, TrainConfig
 from models.tasks import tasks_of
 from models.tasks.network import network_of
 from models.training.data.label_counts import Counts
@@ -14,16 +14,17 @@ from models.training.data.label_counts import Counts
 class TaskLoss(nn.Module):
     """Sum over tasks of the mean loss of the batch's labelled samples or pixels."""
 
-    def __init__(self, tasks: Sequence[TaskSpec], counts: Counts) -> None:
+    def __init__(self, tasks: Sequence[TaskSpec], counts: Counts, train: TrainConfig) -> None:
         """Weigh the classes.
 
         Args:
             tasks: Those that are trained.
             counts: What the training labels of each hold, from `Task.count`.
+            train: The recipe.
         """
         super().__init__()
         self.losses = nn.ModuleDict(
-            {name: network_of(task).loss(task, counts[name]) for name, task in tasks_of(tasks).items()}
+            {name: network_of(task).loss(task, counts[name], train) for name, task in tasks_of(tasks).items()}
         )
 
     def forward(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:

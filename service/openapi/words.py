@@ -157,6 +157,7 @@ FIELDS = {
     "settings": "Settings of the campaign.",
     "share": "Share of the samples, 0 to 1.",
     "shown_at": "When it was given to the annotator.",
+    "skeleton_recall": "Whether deep networks are also to find the middle of every region, for roads and the like.",
     "skipped": "How many were left out, or what was left out and why.",
     "skipped_count": "How many were left out.",
     "source_bands": "Bands that the rasters have; null: none is registered yet.",

@@ -12,7 +12,6 @@ import itertools
 import tempfile
 import warnings
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import rasterio
@@ -21,8 +20,7 @@ import shapely
 import torch
 from numpy.typing import NDArray
 
-from al_loop.querying.strategies.points import PointChoice
-from al_loop.simulation.fast.points import PointPool, PointStrategy, play_points
+from al_loop.simulation.fast.points import PointPool, PointStrategy, SimulatedChoice, play_points
 from models.arrays import Rows
 from models.card import CandidateKind, TrainConfig
 from models.tasks import task_of
@@ -39,7 +37,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?", default=Path("../shared/data"), help="folder with dubai_seg")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "al-loop-points")
     parser.add_argument("--clicks", type=int, default=684, choices=bench_points.CLICKS)
-    parser.add_argument("--choice", choices=get_args(PointChoice), default="class_margin", help="against random")
+    parser.add_argument("--choice", choices=bench_points.CHOICES, default="pool_margin", help="against random")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--steps", type=int, default=100, help="of the deep network")
     parser.add_argument("--seeds", type=int, default=3)
@@ -78,7 +76,7 @@ def main() -> None:
         print(f"{kind}: {arguments.choice} {np.mean(values):+.1f} points ({low:+.1f} to {high:+.1f}); {each}")
 
 
-def asked_rows(pool: PointPool, choice: PointChoice, seed: int, clicks: int) -> Rows:
+def asked_rows(pool: PointPool, choice: SimulatedChoice, seed: int, clicks: int) -> Rows:
     """Rows of the pool that a campaign has asked about after so many clicks."""
     spent = [step for step in bench_points.CLICKS if step <= clicks]
     asked: list[Rows] = []

@@ -4,11 +4,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from skimage.morphology import dilation, footprint_rectangle, skeletonize
 from torch import Tensor
 
 from models.card import IGNORE
-from models.tasks.segmentation.network import SegmentationLoss
+from models.tasks.segmentation.network import SegmentationLoss, SkeletonRecallLoss
 
 MISSED, FALSE = 0.7, 0.3
 """Weights of Tversky's index for what is missed and what is wrongly answered."""
@@ -55,23 +54,12 @@ class ClDice(SegmentationLoss):
         return super().forward(logits, codes) + 1 - 2 * precision * recall / (precision + recall)
 
 
-class SkeletonRecall(SegmentationLoss):
-    """The loss of rounds and the recall of a skeleton 3 px wide (Kirchhoff et al. 2024, arXiv:2404.03010)."""
-
-    def forward(self, logits: Tensor, codes: Tensor) -> Tensor:
-        """As `SegmentationLoss.forward`."""
-        tubes = [_tube(mask) for mask in (codes == 1).numpy()]
-        tube = torch.from_numpy(np.stack(tubes)).to(logits.dtype)
-        recall = ((logits.softmax(dim=1)[:, 1] * tube).sum() + 1) / (tube.sum() + 1)
-        return super().forward(logits, codes) + 1 - recall
-
-
 LOSSES = {
     "rounds": SegmentationLoss,
     "unweighted": Unweighted,
     "focal-tversky": FocalTversky,
     "cldice": ClDice,
-    "skeleton-recall": SkeletonRecall,
+    "skeleton-recall": SkeletonRecallLoss,
 }
 
 
@@ -91,8 +79,3 @@ def _thinned(image: Tensor) -> Tensor:
         rest = F.relu(image - opened(image))
         skeleton = skeleton + F.relu(rest - skeleton * rest)
     return skeleton
-
-
-def _tube(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    tube: NDArray[np.bool_] = dilation(skeletonize(mask), footprint_rectangle((3, 3))) & mask
-    return tube

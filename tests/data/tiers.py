@@ -64,7 +64,7 @@ THOROUGH = (  # up to minutes each, and of most of them a cheaper test shows the
     "tests/service/page/test_start.py::test_page_fits", "tests/service/routes/test_comparisons.py::test_models_trained",
     "tests/service/routes/test_lineage.py::test_deep_round", "tests/test_packaging.py::test_wheel_runs",
     "tests/service/routes/test_unusual_input.py::test_classes_beyond",
-    "tests/service/routes/test_rounds.py::test_kills_lose_no_label_and_the_round_is_accounted_for[one phase",
+    "tests/service/routes/test_rounds.py::test_kills_lose_no_label_and_the_round_is_accounted_for",
     "tests/models/test_compare.py", "tests/models/test_pretrain.py::test_pairs_of_one_kind",
     "tests/models/test_pretrain.py::test_partner_that_vanished", "tests/models/test_pretrain.py::test_bands_are_taken",
     "tests/models/training/networks/test_tuned.py::test_run_trains_heads",
@@ -92,7 +92,13 @@ THOROUGH = (  # up to minutes each, and of most of them a cheaper test shows the
     "tests/service/routes/test_scene_predictions.py::test_prediction_goes_on_after",
     "tests/models/training/pixels/test_examples.py::test_parts_of_pixels",
     "tests/service/routes/test_super_resolved_view.py::test_four_times",
-    "tests/models/training/test_export.py::test_map_finer",
+    "tests/models/training/test_export.py::test_map_finer", "tests/service/access/test_caddy.py",
+    "tests/deploy/test_alerts.py::test_rules_are_valid", "tests/deploy/test_alerts.py::test_alerts_fire",
+    "tests/al_loop/campaigns/exporting/test_eotdl_client.py",
+    "tests/al_loop/quality/test_savings.py::test_interval_covers_what_a_label_is_worth[4.0",
+    "tests/al_loop/quality/test_savings.py::test_interval_covers_what_a_label_is_worth[0.25",
+    "tests/al_loop/scaneo/test_links.py::test_real_images_are_linked_and_answered_for[scaneo_samples/boadella",
+    "tests/service/routes/test_rounds.py::test_as_many_campaigns_train_side_by_side_as_the_settings_allow[1",
 )  # fmt: skip
 """Left out by `make test`, run by CI (`make test-all`)."""
 

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.card import TrainConfig
 from models.tasks.classification.task import NOT_LABELLED, Classification
 from models.tasks.network import MAX_WEIGHT, EncodedImages, EncoderShape, balanced_weights
 from models.tasks.task import Task
@@ -62,7 +63,7 @@ def head(task: Classification, shape: EncoderShape) -> nn.Module:
     return ClassificationHead(shape.embedding_size, task.outputs, shape.dropout)
 
 
-def loss(task: Classification, counts: NDArray[np.int64]) -> nn.Module:
+def loss(task: Classification, counts: NDArray[np.int64], train: TrainConfig) -> nn.Module:
     """See `TaskNetwork.loss`."""
     return ClassificationLoss(task, counts)
 

@@ -167,7 +167,7 @@ def train_deep(
         checkpoints = Checkpoints(cut.checkpoint, key, batches, notes, epoch_steps=length.epoch_steps, workers=workers)
     fit(
         network,
-        TaskLoss(tasks, counts),
+        TaskLoss(tasks, counts, manifest.train),
         batches,
         length.steps,
         manifest.train,

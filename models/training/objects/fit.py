@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 
-from models.card import BandStatistics, TaskSpec
+from models.card import BandStatistics, TaskSpec, TrainConfig
 from models.encoders.frozen import FrozenFeatures
 from models.encoders.stages import CHANNELS
 from models.errors import TrainingDataError
@@ -104,7 +104,7 @@ def fit_object_heads(
         strides = [1, features.stage_strides[0], *features.stage_strides]
         shape = EncoderShape(channels, strides, features.embedding_size, 0.0, features.scale)
         head = network.quick_head(task, shape)
-    loss = network.loss(task, counts[spec.task])
+    loss = network.loss(task, counts[spec.task], TrainConfig())  # its steps are fixed
     trained = keep_stages(task, features, samples, reader, statistics, rng)
     if not len(trained):
         raise TrainingDataError("no training image can be read any more")

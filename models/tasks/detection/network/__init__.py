@@ -7,6 +7,7 @@ import onnx
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.card import TrainConfig
 from models.tasks.detection.network.decoding import decode
 from models.tasks.detection.network.graph import DetectorGraph
 from models.tasks.detection.network.head import DetectionHead
@@ -28,7 +29,7 @@ def quick_head(task: Detection, shape: EncoderShape) -> LinearDetectionHead:
     return LinearDetectionHead(shape.channels, shape.strides, len(task.classes), shape.enlarged)
 
 
-def loss(task: Detection, counts: NDArray[np.int64]) -> nn.Module:
+def loss(task: Detection, counts: NDArray[np.int64], train: TrainConfig) -> nn.Module:
     """See `TaskNetwork.loss`."""
     return DetectionLoss(balanced_weights(counts[:-2]))
 

@@ -5,6 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.card import TrainConfig
 from models.tasks.network import EncodedImages, EncoderShape
 from tests.models.tasks.regression.task import Regression, spread
 
@@ -43,7 +44,7 @@ def head(task: Regression, shape: EncoderShape) -> nn.Module:
     return RegressionHead(shape, task.outputs)
 
 
-def loss(task: Regression, counts: NDArray[np.float64]) -> nn.Module:
+def loss(task: Regression, counts: NDArray[np.float64], train: TrainConfig) -> nn.Module:
     return RegressionLoss(counts)
 
 
