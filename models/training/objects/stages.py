@@ -24,8 +24,12 @@ from models.training.data.stride import STRIDE_PX
 WINDOW_PX = 256
 """Larger images are cut into windows of this side."""
 
-ENCODED_PIXELS = 2**23
-"""Pixels that the encoder sees at most, in all views; a few seconds of two cores."""
+ENCODED_PIXELS = 2**25
+"""Pixels that the encoder sees at most, in all views; some 25 s of one core, and half a gigabyte for twelve bands.
+
+Features of an image that was turned differ from its features turned, so that further views keep a head from learning
+few images by heart.
+"""
 
 BATCH_PIXELS = 2**17
 """Of the image, in one step of a fit."""
@@ -110,7 +114,8 @@ def keep_stages(
         features: The encoder.
         samples: Labelled for this task or others.
         reader: Reads them; its `left_out` names what is missing.
-        statistics: Set the size of the changes of light, from view to view.
+        statistics: Set the size of the changes of light, of every other view: what is asked about later is seen as it
+            is, and a faint object is lost in the noise of some changes.
         rng: Picks windows and views, where all of them are too many.
     """
     asked = [sample for sample in samples if is_labelled(sample, task)]
@@ -123,9 +128,11 @@ def keep_stages(
             for chip in reader.windows(sample, WINDOW_PX):
                 if share == 1 or rng.random() < share * (2 if len(chip.objects[task.name]) else 1):
                     for element in rng.permutation(DIHEDRAL_SIZE)[:views].tolist():
-                        turned = turned_chip(chip, {task.name: task}, element)
-                        changed = perturb_radiometry(turned.image, statistics, rng)
-                        kept.add(_kept(task, features, msgspec.structs.replace(turned, image=changed)))
+                        view = turned_chip(chip, {task.name: task}, element)
+                        if len(kept) % 2:
+                            changed = perturb_radiometry(view.image, statistics, rng)
+                            view = msgspec.structs.replace(view, image=changed)
+                        kept.add(_kept(task, features, view))
         except UnreadableSampleError:
             continue
     return kept

@@ -82,7 +82,7 @@ def found(boxes: np.ndarray, polygons: list[tuple[int, bytes]], least: float = 0
 def test_quick_round_finds_objects_in_chips_and_scenes_and_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, steps in (("STEPS", 120), ("MORE_STEPS", 40)):  # a third of them suffices for squares
+    for name, steps in (("STEPS", 120), ("MORE_STEPS", 40)):  # fewer suffice for squares
         monkeypatch.setattr(fit, name, steps)
     folder = snapshot(tmp_path, [DETECTION])
     card, predictor = trained(folder, tmp_path / "out")
