@@ -11,15 +11,7 @@ import pyarrow.parquet as pq
 
 from models.errors import ScoringError
 from models.files import write_atomically
-from models.scoring.spec import (
-    EMBEDDINGS_FILE,
-    IDS_FILE,
-    PROBABILITIES_FILE,
-    SCORES_FILE,
-    SKIPPED_FILE,
-    STRATA_FILE,
-    SkippedSample,
-)
+from models.scoring.spec import IDS_FILE, ROW_FILES, SCORES_FILE, SKIPPED_FILE, SkippedSample
 
 
 def join_parts(parts: Sequence[Path], directory: Path) -> None:
@@ -46,7 +38,7 @@ def join_parts(parts: Sequence[Path], directory: Path) -> None:
             file.write(msgspec.json.format(msgspec.json.encode(skipped), indent=1))
         with write_atomically(directory / SCORES_FILE) as file:
             pq.write_table(scores, file)
-        for name in (EMBEDDINGS_FILE, PROBABILITIES_FILE, STRATA_FILE):
+        for name in ROW_FILES:
             _join_rows([part / name for part in filled], directory / name)
         with write_atomically(directory / IDS_FILE) as file:
             np.save(file, np.concatenate(ids))

@@ -36,6 +36,8 @@ IDS_FILE = "embedding_ids.npy"
 PROBABILITIES_FILE = "probabilities.npy"
 STRATA_FILE = "strata.npy"
 UNSURE_FILE = "unsure.npy"
+ROW_FILES = (EMBEDDINGS_FILE, PROBABILITIES_FILE, STRATA_FILE, UNSURE_FILE)
+"""Arrays of a row for each of `IDS_FILE`; all but the first only where the model's tasks have them."""
 SKIPPED_FILE = "skipped.json"
 
 
