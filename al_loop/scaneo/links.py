@@ -297,11 +297,14 @@ class ScaneoLinks:
         if campaign.current_version is None or not any(kind_of(spec.task).finds_objects for spec in campaign.tasks):
             return
         try:
-            suggest_boxes(
+            done = suggest_boxes(
                 self._store, port, campaign, link, paths, self._suggest, self._clock(), batch=batch.scaneo_campaign
             )
         except (NoModelError, ScaneoError) as error:
             logger.warning("campaign %s: batch %d has no suggestions: %s", campaign.name, batch.number, error)
+            return
+        for image in done.left_out:
+            logger.info("campaign %s: batch %d, %s: %s", campaign.name, batch.number, image.path, image.problem)
 
     def _on_lease(self, campaign: Campaign, annotator: str, now: datetime) -> list[QuerySample]:
         """What an annotator has on lease and in no open batch yet, the best first."""

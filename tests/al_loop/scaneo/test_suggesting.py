@@ -123,6 +123,18 @@ def test_image_that_is_answered_unaided_gets_no_box(team: Team) -> None:
     assert answer == {"images": 0, "boxes": 0, "left_out": [{"path": path, "problem": "nothing new was found"}]}
 
 
+def test_log_says_why_an_image_of_a_batch_has_no_box(team: Team, caplog: pytest.LogCaptureFixture) -> None:
+    connect(team, scenes=2)
+    settings = team.api.get("/campaigns/demo").json()["settings"]
+    settings["assist"]["blind_share"] = 1.0
+    assert team.api.put("/campaigns/demo/settings", json=settings).status_code == 200
+    team.serve_model(tasks=("detection",))
+    with caplog.at_level("INFO", "al_loop.scaneo.links"):
+        team.api.post("/campaigns/demo/scaneo/batches", json={"annotator": "anna", "query_size": 1})
+    said = [record.getMessage() for record in caplog.records if record.name == "al_loop.scaneo.links"]
+    assert [line for line in said if "batch 1, scene_" in line and line.endswith(": nothing new was found")]
+
+
 def test_disconnect_removes_untouched_boxes_and_no_label_comes_of_that(team: Team) -> None:
     connect(team)
     team.serve_model(tasks=("detection",))
