@@ -25,7 +25,8 @@ Scores: TypeAlias = dict[ScoreName, Floats]
 
 Tables: TypeAlias = dict[Literal["probabilities", "strata", "unsure"], Floats]
 """What query strategies may know of N samples besides: class probabilities (N, K); of a task that answers each pixel
-the highest entropy among the regions predicted as each class (N, K), NaN where there is none."""
+`strata`, the highest entropy among the regions predicted as each class (N, K), NaN where there is none, and `unsure`,
+the share of pixels by predicted class and bin of the margin score (N, K * B), see `models.tasks.unsure_pixels`."""
 
 Truth: TypeAlias = Any
 """What the labels say about a sample: its target, as `Task.read` gives it, or for a task that answers each pixel a map

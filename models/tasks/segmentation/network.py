@@ -77,7 +77,9 @@ class SegmentationLoss(nn.Module):
 
 
 class SkeletonRecallLoss(SegmentationLoss):
-    """The same and what is missed of each class's skeleton, drawn 3 px wide (Kirchhoff et al. 2024, arXiv:2404.03010).
+    """`SegmentationLoss` plus the share of each class's skeleton, drawn 3 px wide, that the answer misses.
+
+    Skeleton Recall, Kirchhoff et al. 2024, arXiv:2404.03010.
 
     A gap in a thin region costs as much as the part of its length that is missing, however few pixels that is.
     """
