@@ -4,13 +4,13 @@ Other tools write much that the standard allows and more; what is clear is taken
 with the JSON path of the member, what was found there and what to send instead.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from al_loop.domain.names import same_text
+from al_loop.domain.refusals import KINDS, in_words
 from al_loop.errors import InvalidValueError
 
 MAX_DEPTH = 32
@@ -19,10 +19,6 @@ MAX_GEOMETRIES = 8
 """How deep GeometryCollections may be nested."""
 Rings = list[list[list[float]]]
 _SHOWN = 10
-_KINDS = {
-    "array": "a list", "object": "an object", "str": "a text", "int": "a whole number", "float": "a number",
-    "bool": "true or false", "null": "null",
-}  # fmt: skip
 
 
 class GivenFeature(NamedTuple):
@@ -154,10 +150,7 @@ def _checked(geometry: dict[str, Any], kind: Any, at: str) -> Any:  # noqa: ANN4
         return msgspec.convert(geometry["coordinates"], kind)
     except msgspec.ValidationError as error:
         reason, _, place = str(error).partition(" - at `$")
-        words = re.fullmatch(r"Expected `(\w+)`, got `(\w+)`", reason)
-        if words is not None:
-            reason = f"expected {_KINDS.get(words[1], words[1])}, got {_KINDS.get(words[2], words[2])}"
-        raise InvalidValueError(f"{at}.coordinates{place.rstrip('`')}", reason) from error
+        raise InvalidValueError(f"{at}.coordinates{place.rstrip('`')}", in_words(kind, "$", reason)) from error
 
 
 def _check_depth(value: object, at: str) -> None:
@@ -172,7 +165,7 @@ def _check_depth(value: object, at: str) -> None:
 
 def _kind(value: object) -> str:
     names = {dict: "object", list: "array", str: "str", int: "int", float: "float", bool: "bool", type(None): "null"}
-    return _KINDS.get(names.get(type(value), ""), type(value).__name__)
+    return KINDS.get(names.get(type(value), ""), type(value).__name__)
 
 
 def _shown(value: object) -> str:

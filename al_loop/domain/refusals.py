@@ -10,13 +10,19 @@ from msgspec import inspect
 LENGTH = re.compile(r"Expected `(str|array)` of length (<=|>=) (\d+)")
 BOUND = re.compile(r"Expected `(?:int|float)` (<=|>=|<|>) (\S+)")
 CHOICE = "Invalid enum value "
+MISMATCH = re.compile(r"Expected `([\w| ]+)`, got `(\w+)`")
+KINDS = {
+    "array": "a list", "object": "an object", "str": "a text", "int": "a whole number", "float": "a number",
+    "bool": "true or false", "null": "null",
+}  # fmt: skip
+"""What JSON calls a value, in words."""
 PATTERN = "Expected `str` matching regex "
 SIGNS = {"<=": "at most", ">=": "at least", "<": "less than", ">": "more than"}
 STEP = re.compile(r"\.([^.\[\]]+)|(\[[^\]]*\])")
 
 
 def in_words(kind: Any, path: str, reason: str) -> str:  # noqa: ANN401  # any type that msgspec knows
-    """A reason of msgspec: bounds and lengths in words, of a choice what there is, of a pattern what it stands for.
+    """A reason of msgspec in words: bounds, lengths and kinds, of a choice what there is, of a pattern what it means.
 
     Args:
         kind: Type of the whole value. A pattern's words are `extra={"words": ...}` of its `msgspec.Meta`.
@@ -28,6 +34,8 @@ def in_words(kind: Any, path: str, reason: str) -> str:  # noqa: ANN401  # any t
         return f"{SIGNS[wrong[2]]} {length} {noun}{'' if length == '1' else 's'}"
     if (wrong := BOUND.fullmatch(reason)) is not None:
         return f"{SIGNS[wrong[1]]} {wrong[2].removesuffix('.0')}"
+    if (wrong := MISMATCH.fullmatch(reason)) is not None:
+        return f"expected {' or '.join(map(_kind, wrong[1].split(' | ')))}, got {_kind(wrong[2])}"
     if reason.startswith(CHOICE):
         choices = sorted({str(choice) for entry in _types_at(kind, path) for choice in _choices(entry)})
         return f"{reason.removeprefix(CHOICE)} is none of {', '.join(choices)}" if choices else reason
@@ -35,6 +43,10 @@ def in_words(kind: Any, path: str, reason: str) -> str:  # noqa: ANN401  # any t
         words = {said for entry in _types_at(kind, path) if (said := _words(entry))}
         return f"expected {words.pop()}" if len(words) == 1 else reason
     return reason
+
+
+def _kind(name: str) -> str:
+    return KINDS.get(name, name)
 
 
 @cache

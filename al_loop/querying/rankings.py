@@ -31,7 +31,7 @@ CANDIDATES_PER_PICK = 3
 """Picks ranked for each that is needed where samples must lie apart, so that some can be passed over."""
 
 IN_USE_S = 600.0
-"""Seconds since its last query in which a strategy is ranked again when scores change."""
+"""Seconds since its last query in which a strategy is ranked again when scores change; later its list is forgotten."""
 
 
 class RankedList:
@@ -142,6 +142,12 @@ class CampaignRankings:
         """Strategies whose list was used lately."""
         now = time.monotonic()
         return [strategy for strategy, ranked in list(self._lists.items()) if now - ranked.used_at < IN_USE_S]
+
+    def forget_unused(self) -> None:
+        """Drop the lists that were not used lately: the next query of such a strategy ranks anew."""
+        in_use = self.in_use()
+        for strategy in set(self._lists) - set(in_use):
+            self._lists.pop(strategy, None)
 
     def list_of(self, strategy: StrategyConfig) -> RankedList | None:
         """The newest list of a strategy, if one was made."""

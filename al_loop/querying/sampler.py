@@ -338,8 +338,9 @@ class Sampler:
             ahead.ask((campaign.campaign_id, sample_id), job, f"points of {campaign.name}")
 
     def _rank_again(self, campaign: Campaign) -> None:
-        """The scores changed: rank by them whatever was asked for lately."""
+        """The scores changed: rank by them whatever was asked for lately, and forget what was not."""
         for unit, rankings in self._known(campaign).rankings.items():
+            rankings.forget_unused()
             for strategy in rankings.in_use():
                 ranked = rankings.list_of(strategy)
                 if ranked is not None:

@@ -108,7 +108,7 @@ def predict(
     else:
         found = "" if result.features is None else f", {result.features:,} features"
         console(stderr=True).print(
-            f"wrote {out}: {result.width:,} x {result.height:,} px by {result.version}{found} "
+            f"wrote {out}: a scene of {result.width:,} x {result.height:,} px, by {result.version}{found} "
             f"({out.stat().st_size:,} bytes, {result.seconds:.0f} s)",
             highlight=False,
             soft_wrap=True,

@@ -33,7 +33,8 @@ def said(kind: Any, value: object) -> str:
         ({"expected_gain": 1}, "less than 1"),
         ({"new_labels_share": 0}, "more than 0"),
         ({"timezone": "x" * 65}, "at most 64 characters"),
-        ({"new_labels": "all"}, "Expected `int | null`, got `str`"),
+        ({"timezone": 5}, "expected a text, got a whole number"),
+        ({"new_labels": "all"}, "expected a whole number or null, got a text"),
     ],
 )
 def test_policy_is_refused_in_words(value: dict[str, object], words: str) -> None:

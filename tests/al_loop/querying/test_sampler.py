@@ -11,6 +11,7 @@ import pytest
 from al_loop.campaigns.labelling import record_labels
 from al_loop.domain.campaigns import CampaignSettings, QuerySettings, ReserveSettings, RetrainPolicy
 from al_loop.errors import InvalidValueError
+from al_loop.querying import rankings
 from al_loop.querying.sampler import Sampler
 from al_loop.querying.strategies import Auto, Entropy, MaxHerding, Random
 from al_loop.querying.strategies.auto import UNKNOWN
@@ -104,6 +105,20 @@ def test_older_scores_rank_until_the_new_version_has_its_own(sampler, make_campa
     campaign = promote(campaign, "v2", NOW + timedelta(hours=1))
     assert sampler.query(campaign, annotator="ada", query_size=3, now=NOW).version == "v1"
     add_scores(campaign, "v2", every_id(label_store, campaign), seed=2)
+    assert sampler.query(campaign, annotator="ada", query_size=3, now=NOW).version == "v2"
+
+
+def test_query_after_a_long_pause_is_ranked_by_scores_that_came_meanwhile(
+    sampler, make_campaign, add_scores, promote, label_store, monkeypatch
+):
+    campaign = promote(make_campaign(samples=40, settings=NO_RESERVE), "v1", NOW)
+    add_scores(campaign, "v1", every_id(label_store, campaign))
+    assert sampler.query(campaign, annotator="ada", query_size=3, now=NOW).version == "v1"
+    sampler.wait()
+    monkeypatch.setattr(rankings, "IN_USE_S", 0.0)
+    campaign = promote(campaign, "v2", NOW + timedelta(hours=1))
+    add_scores(campaign, "v2", every_id(label_store, campaign), seed=2)
+    sampler._scores.of(campaign)  # a service reads scores when they are stored, before anybody asks
     assert sampler.query(campaign, annotator="ada", query_size=3, now=NOW).version == "v2"
 
 

@@ -30,7 +30,7 @@ def data(tmp_path: Path) -> Path:
 def test_scene_is_predicted_by_what_serves(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     scene, out = make_scene(tmp_path / "a.tif", width=300, height=200), tmp_path / "mask.tif"
     assert main(["predict", "demo", str(scene), "--out", str(out), "--data", str(data), "--quiet"]) == 0
-    assert f"wrote {out}: 300 x 200 px by v1" in capsys.readouterr().err.replace("\n", "")
+    assert f"wrote {out}: a scene of 300 x 200 px, by v1" in capsys.readouterr().err.replace("\n", "")
     model = Predictor(ModelRegistry(DataLayout(data).models("demo")).path("v1"))
     with rasterio.open(out) as dataset:
         np.testing.assert_array_equal(dataset.read(1), model.answer("segmentation", read_raster(scene, [1, 2, 3])))
